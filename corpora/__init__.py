@@ -1,0 +1,1 @@
+"""Corpora: tasks, sources, checks, splits and metrics."""

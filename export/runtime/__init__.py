@@ -1,0 +1,23 @@
+"""The torch-free runtime: open a bundle, check it, predict with it."""
+
+from export.runtime.classifier import Classifier, Prediction, load, self_test, verify
+from export.runtime.errors import (
+    BundleError,
+    CheckFailedError,
+    DistillError,
+    InputError,
+    MissingExtraError,
+)
+
+__all__ = [
+    "BundleError",
+    "CheckFailedError",
+    "Classifier",
+    "DistillError",
+    "InputError",
+    "MissingExtraError",
+    "Prediction",
+    "load",
+    "self_test",
+    "verify",
+]

@@ -1,0 +1,162 @@
+"""Reading one JSON object strictly: every complaint names the file, the key and the remedy."""
+
+import difflib
+import math
+from collections.abc import Collection
+from pathlib import PurePosixPath
+from typing import TypeGuard
+
+from export.runtime.errors import BundleError
+
+
+class Fields:
+    """The fields of one JSON object with exactly the keys in `keys`; each reader checks one field."""
+
+    def __init__(self, data: object, where: str, keys: Collection[str]) -> None:
+        if not isinstance(data, dict):
+            raise BundleError(f"{where}: must be a JSON object, is {type(data).__name__}")
+        self.where = where
+        self._data = data
+        for key in data:
+            if key not in keys:
+                near = difflib.get_close_matches(str(key), list(keys), n=1)
+                hint = f"; did you mean {near[0]!r}?" if near else "; remove it"
+                raise BundleError(f"{where}: unknown key {key!r}{hint}")
+        for key in keys:
+            if key not in data:
+                raise BundleError(f"{where}: key {key!r} is missing; add it (null where it does not apply)")
+
+    def error(self, key: str, rule: str) -> BundleError:
+        """A complaint about `key`: what it must be."""
+        return BundleError(f"{self.where}: {key!r} must be {rule}")
+
+    def raw(self, key: str) -> object:
+        """The value as it was parsed."""
+        return self._data[key]
+
+    def text(self, key: str) -> str:
+        """A string that is not blank."""
+        value = self._data[key]
+        if not isinstance(value, str) or not value.strip():
+            raise self.error(key, "a string that is not empty")
+        return value
+
+    def choice(self, key: str, options: Collection[str]) -> str:
+        """One of `options`."""
+        value = self._data[key]
+        if not isinstance(value, str) or value not in options:
+            raise self.error(key, f"one of {', '.join(options)}")
+        return value
+
+    def integer(self, key: str, low: int) -> int:
+        """A whole number of at least `low`."""
+        value = self._data[key]
+        if not is_integer(value) or value < low:
+            raise self.error(key, f"a whole number of at least {low}")
+        return int(value)
+
+    def number(self, key: str, low: float = -math.inf, high: float = math.inf) -> float:
+        """A finite number strictly between `low` and `high`."""
+        value = self._data[key]
+        if not is_number(value) or not low < value < high:
+            raise self.error(key, f"a finite number between {low:g} and {high:g}, bounds excluded")
+        return float(value)
+
+    def items(self, key: str, count: int | None = None) -> list[object]:
+        """A list, of `count` values where that is given."""
+        value = self._data[key]
+        if not isinstance(value, list):
+            raise self.error(key, "a list")
+        if count is not None and len(value) != count:
+            raise self.error(key, f"a list of {count} values, has {len(value)}")
+        return value
+
+    def texts(self, key: str, *, blank: bool = False) -> tuple[str, ...]:
+        """A list of at least one string; blank ones only where `blank` is set."""
+        values = tuple(value for value in self.items(key) if isinstance(value, str))
+        if not values or len(values) != len(self.items(key)):
+            raise self.error(key, "a list of at least one string")
+        if not blank and not all(value.strip() for value in values):
+            raise self.error(key, "a list of strings that are not empty")
+        return values
+
+    def names(self, key: str) -> tuple[str, ...]:
+        """A list of at least one non-blank string, none of them twice."""
+        values = self.texts(key)
+        if len(set(values)) != len(values):
+            raise self.error(key, "a list without repeated values")
+        return values
+
+    def numbers(self, key: str, count: int, low: float = -math.inf, high: float = math.inf) -> tuple[float, ...]:
+        """`count` finite numbers strictly between `low` and `high`."""
+        return self._numbers(key, self.items(key, count), low, high)
+
+    def number_rows(self, key: str, rows: int, count: int) -> tuple[tuple[float, ...], ...]:
+        """`rows` lists of `count` finite numbers."""
+        found = []
+        for row in self.items(key, rows):
+            if not isinstance(row, list) or len(row) != count:
+                raise self.error(key, f"a list of lists of {count} numbers, one for each label")
+            found.append(self._numbers(key, row, -math.inf, math.inf))
+        return tuple(found)
+
+    def id_rows(self, key: str, rows: int, longest: int) -> tuple[tuple[int, ...], ...]:
+        """`rows` lists of at most `longest` token ids."""
+        found = []
+        for row in self.items(key, rows):
+            if not isinstance(row, list) or len(row) > longest:
+                raise self.error(key, f"a list of lists of at most {longest} token ids (max_tokens)")
+            ids = tuple(int(value) for value in row if is_integer(value) and value >= 0)
+            if len(ids) != len(row):
+                raise self.error(key, "made of token ids, whole numbers of at least 0")
+            found.append(ids)
+        return tuple(found)
+
+    def path(self, key: str) -> str:
+        """A path inside the bundle folder."""
+        value = self.text(key)
+        check_path(value, f"{self.where}: {key!r}")
+        return value
+
+    def mapping(self, key: str) -> dict[str, object]:
+        """A JSON object of finite values, otherwise free."""
+        value = self._data[key]
+        if not isinstance(value, dict) or not is_plain(value):
+            raise self.error(key, "a JSON object of strings, finite numbers, booleans, nulls, lists and objects")
+        return value
+
+    def _numbers(self, key: str, values: list[object], low: float, high: float) -> tuple[float, ...]:
+        found = tuple(float(value) for value in values if is_number(value) and low < value < high)
+        if len(found) != len(values):
+            raise self.error(key, f"made of finite numbers between {low:g} and {high:g}, bounds excluded")
+        return found
+
+
+def check_path(path: str, where: str) -> None:
+    """Refuse a path that is not plainly relative; one spelling a file, so that no two names mean one."""
+    pure = PurePosixPath(path)
+    # backslash and colon: a path that is harmless here could leave the folder on Windows
+    odd = any(mark in path for mark in ("\\", ":", "\0"))
+    if odd or pure.is_absolute() or ".." in pure.parts or str(pure) != path or path == ".":
+        raise BundleError(f"{where}: a file's path must be relative, with '/', and stay inside the bundle folder")
+
+
+def is_integer(value: object) -> TypeGuard[int]:
+    """Whether this is a whole number; JSON's true and false are not."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether this is a number that a float can hold."""
+    if is_integer(value):
+        return abs(value) <= 2**53
+    return isinstance(value, float) and math.isfinite(value)
+
+
+def is_plain(value: object) -> bool:
+    """Whether this is JSON through and through, with finite numbers alone."""
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and is_plain(item) for key, item in value.items())
+    if isinstance(value, list):
+        return all(is_plain(item) for item in value)
+    return value is None or isinstance(value, str | bool) or is_number(value) or is_integer(value)

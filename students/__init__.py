@@ -1,0 +1,1 @@
+"""Students: small networks and how each starts from a teacher."""

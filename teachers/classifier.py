@@ -1,0 +1,214 @@
+"""The encoder classifier: a transformer body, pooling over its last hidden states, and one linear head.
+
+On disk it is a folder that `AutoModel` loads (the body, `config.json` with the labels and the pooling, the
+tokenizer) beside `head.safetensors` with `weight (C, H)` and `bias (C,)`. Weights are safetensors, never pickles.
+"""
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, AutoTokenizer
+
+from corpora.task import Task
+from export.runtime.errors import InputError
+
+HEAD_FILE = "head.safetensors"
+# a fresh multi-label head starts near the base rate of a rare label, or the first steps only unlearn 0.5
+RARE_LABEL_LOGIT = -3.0
+
+
+class Pooling(StrEnum):
+    """How a text's last hidden states become one vector."""
+
+    MEAN = "mean"
+    FIRST = "first"
+
+
+def pool(hidden: Tensor, attention_mask: Tensor, pooling: Pooling) -> Tensor:
+    """One vector a text: ``(B, T, H), (B, T) -> (B, H)``; padding never counts."""
+    if pooling is Pooling.FIRST:
+        return hidden[:, 0]
+    mask = attention_mask.unsqueeze(-1).to(hidden.dtype)  # (B, T, 1)
+    return (hidden * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
+
+
+class EncoderClassifier(nn.Module):
+    """A body from `AutoModel`, pooling, dropout and a linear head; teachers and students alike."""
+
+    def __init__(self, encoder: Any, task: Task, pooling: Pooling, dropout: float = 0.1) -> None:
+        super().__init__()
+        # a randomly initialised pooler would travel along unused
+        if getattr(encoder, "pooler", None) is not None and encoder.config.model_type in ("bert", "roberta"):
+            encoder.pooler = None
+        self.encoder = encoder
+        self.task = task
+        self.pooling = pooling
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(encoder.config.hidden_size, task.num_labels)
+        nn.init.normal_(self.head.weight, std=0.02)
+        nn.init.constant_(self.head.bias, RARE_LABEL_LOGIT if task.multi_label else 0.0)
+
+    @property
+    def config(self) -> Any:
+        """The body's transformers configuration."""
+        return self.encoder.config
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
+        """Raw logits: ``(B, T) -> (B, C)``."""
+        inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
+        if token_type_ids is not None:
+            inputs["token_type_ids"] = token_type_ids
+        hidden = self.encoder(**inputs).last_hidden_state  # (B, T, H)
+        logits: Tensor = self.head(self.dropout(pool(hidden, attention_mask, self.pooling)))
+        return logits
+
+
+class HeadedClassifier(nn.Module):
+    """A published model with its own sequence-classification head, its logits put into the task's order."""
+
+    def __init__(self, model: Any, task: Task, order: list[int]) -> None:
+        super().__init__()
+        self.model = model
+        self.task = task
+        self.register_buffer("order", torch.tensor(order), persistent=False)
+
+    @property
+    def encoder(self) -> Any:
+        """The body, for students that start from it."""
+        return self.model.base_model
+
+    @property
+    def config(self) -> Any:
+        """The model's transformers configuration."""
+        return self.model.config
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
+        """Raw logits in the task's label order: ``(B, T) -> (B, C)``."""
+        inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
+        if token_type_ids is not None:
+            inputs["token_type_ids"] = token_type_ids
+        logits: Tensor = self.model(**inputs).logits[:, self.order]
+        return logits
+
+
+Teacher = EncoderClassifier | HeadedClassifier
+
+
+def load_tokenizer(path: str | Path) -> Any:
+    """The fast tokenizer of a hub id or folder.
+
+    Raises:
+        InputError: none can be loaded, or it is not a fast one.
+    """
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(path), use_fast=True)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: no tokenizer can be loaded; check the hub id or folder") from error
+    if not tokenizer.is_fast:
+        raise InputError(f"{path}: has no fast tokenizer (tokenizer.json), which the bundle needs; add one")
+    return tokenizer
+
+
+def build_classifier(model: str | Path, task: Task, pooling: Pooling, dropout: float) -> EncoderClassifier:
+    """A pretrained body with a fresh head; seed torch before, for the head is drawn at random.
+
+    Raises:
+        InputError: the body cannot be loaded.
+    """
+    try:
+        encoder = AutoModel.from_pretrained(str(model), use_safetensors=True, dtype=torch.float32)
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise InputError(
+            f"teacher.model {str(model)!r}: no encoder with safetensors weights can be loaded "
+            f"({type(error).__name__}); give a hub id or a folder with config.json and model.safetensors"
+        ) from error
+    return EncoderClassifier(encoder, task, pooling, dropout)
+
+
+def save_classifier(model: EncoderClassifier, tokenizer: Any, folder: Path) -> None:
+    """Write the folder that `load_classifier` reads."""
+    config = model.encoder.config
+    config.id2label = dict(enumerate(model.task.labels))
+    config.label2id = {name: index for index, name in enumerate(model.task.labels)}
+    config.problem_type = model.task.problem_type
+    config.classifier_pooling = model.pooling.value
+    model.encoder.save_pretrained(folder, safe_serialization=True)
+    tokenizer.save_pretrained(folder)
+    head = {name: tensor.detach().cpu().contiguous() for name, tensor in model.head.state_dict().items()}
+    save_file(head, folder / HEAD_FILE)
+
+
+def load_classifier(folder: str | Path, task: Task, pooling: Pooling | None = None) -> Teacher:
+    """A fine-tuned checkpoint: a folder with `head.safetensors`, or a hub id or folder with a head of its own.
+
+    Args:
+        folder: hub id or folder.
+        task: what the logits must stand for; names stored in the checkpoint must be the same set.
+        pooling: for a checkpoint that does not say how it pools.
+
+    Raises:
+        InputError: it cannot be loaded, has no head, or its labels are not the task's.
+    """
+    head_file = Path(folder) / HEAD_FILE
+    if head_file.is_file():
+        return _load_own(Path(folder), head_file, task, pooling)
+    return _load_headed(str(folder), task)
+
+
+def _load_own(folder: Path, head_file: Path, task: Task, pooling: Pooling | None) -> EncoderClassifier:
+    head = load_file(head_file)
+    if sorted(head) != ["bias", "weight"] or head["weight"].shape[0] != task.num_labels:
+        raise InputError(f"{head_file}: must hold 'weight' and 'bias' for the corpus's {task.num_labels} labels")
+    stored = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    model = build_classifier(folder, task, Pooling(stored.get("classifier_pooling", pooling or "mean")), 0.1)
+    if head["weight"].shape[1] != model.config.hidden_size:
+        raise InputError(f"{head_file}: 'weight' must have {model.config.hidden_size} columns, as the body")
+    order = _label_order(stored.get("id2label"), task, str(folder), required=False)
+    model.head.load_state_dict({name: tensor.float()[order] for name, tensor in head.items()})
+    return model
+
+
+def _load_headed(name: str, task: Task) -> HeadedClassifier:
+    try:
+        config = AutoConfig.from_pretrained(name)
+        model, info = AutoModelForSequenceClassification.from_pretrained(
+            name, use_safetensors=True, dtype=torch.float32, output_loading_info=True
+        )
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise InputError(
+            f"teacher.checkpoint {name!r}: cannot be loaded ({type(error).__name__}); give a folder that "
+            f"has {HEAD_FILE}, or a model with a sequence-classification head in safetensors"
+        ) from error
+    if any(key.startswith(("classifier", "score", "pre_classifier")) for key in info["missing_keys"]):
+        raise InputError(
+            f"teacher.checkpoint {name!r}: has no fine-tuned head; name it in teacher.model to fine-tune it"
+        )
+    order = _label_order(config.id2label, task, name, required=True)
+    return HeadedClassifier(model, task, order)
+
+
+def _label_order(id2label: dict[Any, str] | None, task: Task, where: str, *, required: bool) -> list[int]:
+    """For each label of the task its row in the checkpoint's head."""
+    names = [id2label[key] for key in sorted(id2label, key=int)] if id2label else []
+    placeholders = not names or all(name == f"LABEL_{index}" for index, name in enumerate(names))
+    if placeholders and not required:
+        return list(range(task.num_labels))
+    if len(names) != task.num_labels or set(names) != set(task.labels):
+        missing = sorted(set(task.labels) - set(names))
+        raise InputError(
+            f"{where}: its {len(names)} labels are not the corpus's {task.num_labels}"
+            + (f" (missing: {', '.join(missing[:5])})" if missing else "")
+            + "; use a checkpoint for these labels, or fine-tune one with teacher.model"
+        )
+    return [names.index(label) for label in task.labels]
+
+
+def parameter_count(model: nn.Module) -> int:
+    """Number of weights."""
+    return sum(parameter.numel() for parameter in model.parameters())
