@@ -1,0 +1,138 @@
+"""What a corpus holds, as counts: rows, labels, lengths, leaks, quarantine. Never a text."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from corpora.corpus import Corpus, Split, ids_from_targets, label_matrix
+from corpora.rows import BadRow
+from corpora.task import Task
+
+CountTokens = Callable[[list[str]], list[int]]
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Quantiles of a length over the rows of a split."""
+
+    p50: int
+    p95: int
+    p99: int
+    longest: int
+
+
+@dataclass(frozen=True)
+class SplitReport:
+    """One split: `labels` counts rows a label, `cardinality` is the mean number of labels a row.
+
+    `labels`, `cardinality` and `rows_without_label` are None in the transfer split, `groups` without a
+    group column, `tokens` and `cut_share` (of texts longer than `max_tokens`) without a tokenizer.
+    """
+
+    name: str
+    rows: int
+    groups: int | None
+    labels: dict[str, int] | None
+    cardinality: float | None
+    rows_without_label: int | None
+    characters: Lengths
+    words: Lengths
+    tokens: Lengths | None
+    cut_share: float | None
+
+
+@dataclass(frozen=True)
+class LeakCount:
+    """Rows of a split that share a text or a group with a split judged later."""
+
+    split: str
+    by: str
+    removed: int
+    kept: int
+
+
+@dataclass(frozen=True)
+class CorpusReport:
+    """A corpus in numbers; `notes` are those of the corpus, `bad_rows` counts quarantined rows by reason."""
+
+    task: str
+    labels: tuple[str, ...]
+    max_tokens: int
+    splits: tuple[SplitReport, ...]
+    leaks: tuple[LeakCount, ...]
+    quarantined: int
+    bad_rows: dict[str, int]
+    notes: dict[str, int]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return asdict(self)
+
+
+def describe(corpus: Corpus, bad: Sequence[BadRow], lengths: CountTokens | None, max_tokens: int) -> CorpusReport:
+    """Count what a corpus holds.
+
+    `lengths` gives the number of tokens of each text, uncut and with the special ones that a model adds.
+    """
+    return CorpusReport(
+        task=corpus.task.kind.value,
+        labels=corpus.task.labels,
+        max_tokens=max_tokens,
+        splits=tuple(
+            _describe_split(name, split, corpus.task, lengths, max_tokens) for name, split in corpus.splits()
+        ),
+        leaks=tuple(_leaks(corpus)),
+        quarantined=len(bad),
+        bad_rows=dict(Counter(row.reason for row in bad).most_common()),
+        notes=dict(corpus.notes),
+    )
+
+
+def _describe_split(
+    name: str, split: Split, task: Task, lengths: CountTokens | None, max_tokens: int
+) -> SplitReport:
+    """The counts of one split."""
+    tokens = None if lengths is None else lengths(split.texts)
+    labels: dict[str, int] | None = None
+    sizes: list[int] | None = None
+    if split.targets is not None:
+        counts = label_matrix(split, task).sum(axis=0)  # (C,)
+        labels = {label: int(count) for label, count in zip(task.labels, counts, strict=True)}
+        sizes = [len(ids) for ids in ids_from_targets(split)]
+    return SplitReport(
+        name=name,
+        rows=len(split),
+        groups=None if split.groups is None else len(set(split.groups)),
+        labels=labels,
+        cardinality=None if sizes is None else sum(sizes) / max(len(sizes), 1),
+        rows_without_label=None if sizes is None else sizes.count(0),
+        characters=_quantiles([len(text) for text in split.texts]),
+        words=_quantiles([len(text.split()) for text in split.texts]),
+        tokens=None if tokens is None else _quantiles(tokens),
+        cut_share=None if tokens is None else sum(count > max_tokens for count in tokens) / max(len(tokens), 1),
+    )
+
+
+def _quantiles(values: Sequence[int]) -> Lengths:
+    """Quantiles that are lengths which occur; zeros for a split without rows."""
+    if not values:
+        return Lengths(0, 0, 0, 0)
+    found = np.quantile(np.array(values, dtype=np.int64), [0.5, 0.95, 0.99, 1.0], method="inverted_cdf")
+    return Lengths(*(int(value) for value in found))
+
+
+def _leaks(corpus: Corpus) -> list[LeakCount]:
+    """The leak counts among the notes, where there are any."""
+    found = []
+    for split, _ in corpus.splits():
+        for by in ("text", "group"):
+            removed = corpus.notes.get(f"{split}_leaks_{by}_removed", 0)
+            kept = corpus.notes.get(f"{split}_leaks_{by}_kept", 0)
+            if removed or kept:
+                found.append(LeakCount(split, by, removed, kept))
+    return found

@@ -1,0 +1,54 @@
+"""One execution of a recipe: where its artifacts are and who hears of its progress."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from distill.progress import Reporter
+from distill.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Job:
+    """A recipe and the run's folder; the folder names are the contract of a run on disk."""
+
+    recipe: Recipe
+    folder: Path
+    reporter: Reporter
+
+    @property
+    def corpus(self) -> Path:
+        """The normalised splits."""
+        return self.folder / "corpus"
+
+    @property
+    def teacher(self) -> Path:
+        """The fine-tuned teacher."""
+        return self.folder / "teacher"
+
+    def labels(self, split: str) -> Path:
+        """The teacher's logits of one split."""
+        return self.folder / "labels" / split
+
+    @property
+    def student(self) -> Path:
+        """The distilled student."""
+        return self.folder / "student"
+
+    @property
+    def twin(self) -> Path:
+        """The student trained without soft labels."""
+        return self.folder / "twin"
+
+    def variant(self, name: str) -> Path:
+        """One exported form of the student."""
+        return self.folder / "export" / name
+
+    @property
+    def bench(self) -> Path:
+        """Latency measurements."""
+        return self.folder / "bench"
+
+    @property
+    def bundle(self) -> Path:
+        """What ships."""
+        return self.folder / "bundle"

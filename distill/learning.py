@@ -1,0 +1,170 @@
+"""The stages that learn: fine-tune or load the teacher, store its logits, train the student and its twin.
+
+Each is a function from files to files: it reads the folders of earlier stages and writes its own.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from transformers import set_seed
+
+from corpora.corpus import Corpus, fingerprint, label_matrix, load_corpus
+from distill.job import Job
+from distill.learner import (
+    Learner,
+    Logits,
+    judged_logits,
+    new_learner,
+    plan,
+    quality_of,
+    save_results,
+    train,
+)
+from distill.objectives import Objective, hard_loss
+from distill.trainer import FitResult, join_examples
+from students.compact import compact_student
+from students.layers import layers_student
+from students.vocabulary import apply_trim, trim
+from teachers.classifier import (
+    HEAD_FILE,
+    EncoderClassifier,
+    HeadedClassifier,
+    Pooling,
+    build_classifier,
+    load_classifier,
+    load_tokenizer,
+    save_classifier,
+)
+from teachers.finetune import class_weights, freeze
+from teachers.label import device_of, predict_logits
+from teachers.packaged import resolve_model, sha256_of
+from teachers.store import LabelIdentity, label_split, read_logits
+
+
+def teach(job: Job, folder: Path) -> None:
+    """Fine-tune a teacher, or take over a checkpoint; write it, its logits and its quality."""
+    recipe, corpus = job.recipe.teacher, load_corpus(job.corpus)
+    source, pooling = resolve_model(recipe.checkpoint or recipe.model), Pooling(recipe.pooling)
+    tokenizer = load_tokenizer(source)
+    set_seed(job.recipe.seed)
+    quality: dict[str, Any] = {}
+    if recipe.checkpoint is not None:
+        learner = new_learner(job, "teacher", load_classifier(source, corpus.task, pooling), tokenizer, corpus)
+    else:
+        model = build_classifier(source, corpus.task, pooling, recipe.dropout)
+        learner = new_learner(job, "teacher", model, tokenizer, corpus)
+        quality["before_tuning"] = quality_of(job, judged_logits(job, learner), corpus)
+        result = _finetune(job, learner, model, folder)
+        quality |= {"best_step": result.best_step, "steps": result.steps}
+    if isinstance(learner.model, HeadedClassifier):
+        learner.model.model.save_pretrained(folder, safe_serialization=True)
+        tokenizer.save_pretrained(folder)
+    else:
+        save_classifier(learner.model, tokenizer, folder)
+    save_results(job, folder, learner, quality)
+
+
+def label(job: Job, folder: Path, split: str) -> None:
+    """Store the teacher's raw logits of one split in shards; goes on where an interrupted run stopped."""
+    corpus = load_corpus(job.corpus)
+    tokenizer = load_tokenizer(job.teacher)
+    model = load_classifier(job.teacher, corpus.task)
+    learner = new_learner(job, "teacher", model, tokenizer, corpus)
+    rows = learner.tokens[split]
+    with job.reporter.bar(f"label {split}", len(rows)) as advance:
+
+        def infer(chunk: Sequence[Sequence[int]]) -> Logits:
+            return predict_logits(model, chunk, pad_id=tokenizer.pad_token_id, progress=advance)
+
+        label_split(folder, rows, infer, label_identity(job, corpus, split))
+
+
+def label_identity(job: Job, corpus: Corpus, split: str) -> LabelIdentity:
+    """What the logits of one split belong to, from the files of the teacher and the corpus."""
+    weights = [job.teacher / name for name in ("model.safetensors", HEAD_FILE)]
+    hashes = [sha256_of(path) for path in weights if path.is_file()]
+    return LabelIdentity(
+        teacher_hash=hashlib.sha256("".join(hashes).encode()).hexdigest(),
+        tokenizer_hash=sha256_of(job.teacher / "tokenizer.json"),
+        corpus_fingerprint=fingerprint(corpus),
+        split=split,
+        labels=corpus.task.labels,
+        max_tokens=job.recipe.corpus.max_tokens,
+    )
+
+
+def study(job: Job, folder: Path, *, distilled: bool) -> None:
+    """Train the student on the teacher's logits, or its twin on the labelled rows alone.
+
+    Both start from the same weights and take the same number of steps with the same schedule and seed.
+    """
+    corpus, recipe = load_corpus(job.corpus), job.recipe.student
+    set_seed(job.recipe.seed)
+    model, tokenizer = _start_student(job, corpus)
+    learner = new_learner(job, "student" if distilled else "twin", model, tokenizer, corpus)
+    examples = learner.examples("train", _stored_logits(job, corpus, "train"))
+    rows = len(corpus.train)
+    if corpus.transfer is not None:
+        rows += len(corpus.transfer)  # of the twin too: as many steps
+        if distilled:
+            transfer = learner.examples("transfer", _stored_logits(job, corpus, "transfer"))
+            examples = join_examples(examples, transfer)
+    weight = job.recipe.objective.soft_weight if distilled else 0.0
+    objective = Objective(corpus.task.kind, job.recipe.objective.temperature, weight)
+    result = train(job, learner, examples, objective, plan(recipe, rows, job.recipe.seed), recipe, folder)
+    save_classifier(model, tokenizer, folder)
+    save_results(job, folder, learner, {"best_step": result.best_step, "steps": result.steps})
+
+
+def _finetune(job: Job, learner: Learner, model: EncoderClassifier, folder: Path) -> FitResult:
+    recipe, corpus = job.recipe.teacher, learner.corpus
+    kind = corpus.task.kind
+    freeze(model, recipe.freeze)
+    weights = None
+    if recipe.class_weights:
+        weights = class_weights(label_matrix(corpus.train, corpus.task), kind).to(device_of(model))
+
+    def loss(logits: Any, _teacher: Any, targets: Any, _labelled: Any) -> Any:
+        return hard_loss(logits, targets, kind, weights).mean()
+
+    settings = plan(recipe, len(corpus.train), job.recipe.seed)
+    return train(job, learner, learner.examples("train"), loss, settings, recipe, folder)
+
+
+def _stored_logits(job: Job, corpus: Corpus, split: str) -> Logits:
+    rows = len(dict(corpus.splits())[split])
+    return read_logits(job.labels(split), rows, label_identity(job, corpus, split))
+
+
+def _start_student(job: Job, corpus: Corpus) -> tuple[EncoderClassifier, Any]:
+    """The untrained student and its tokenizer; the same for the student and its twin."""
+    recipe, pooling = job.recipe.student, Pooling(job.recipe.teacher.pooling)
+    teacher, tokenizer = load_classifier(job.teacher, corpus.task), load_tokenizer(job.teacher)
+    if recipe.kind == "layers":
+        model = layers_student(teacher, recipe.layers, pooling=pooling, dropout=recipe.dropout)
+    else:
+        model = compact_student(
+            teacher,
+            depth=recipe.depth,
+            width=recipe.width,
+            heads=recipe.heads,
+            pooling=pooling,
+            dropout=recipe.dropout,
+            seed=job.recipe.seed,
+        )
+    if not recipe.trim_vocabulary:
+        return model, tokenizer
+    texts, groups = _texts_to_keep(corpus)
+    trimmed = trim(tokenizer, texts, groups, min_groups=recipe.min_piece_groups)
+    return apply_trim(model, trimmed), trimmed.tokenizer
+
+
+def _texts_to_keep(corpus: Corpus) -> tuple[list[str], list[str] | None]:
+    """Texts whose pieces the student may need, those it learns from, and their groups where they have any."""
+    splits = [split for split in (corpus.train, corpus.transfer) if split is not None]
+    texts = [text for split in splits for text in split.texts]
+    if any(split.groups is None for split in splits):
+        return texts, None
+    return texts, [group for split in splits for group in split.groups or ()]

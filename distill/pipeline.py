@@ -1,0 +1,284 @@
+"""The stages in order: what each depends on, and which function does its work.
+
+Heavy packages are imported by the stage that needs them, so that a run with nothing to do ends at once.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from corpora.corpus import save_corpus
+from corpora.rows import write_quarantine
+from corpora.sources import SAMPLE, CorpusSpec, read_corpus
+from corpora.task import TaskKind
+from distill.job import Job
+from distill.recipe import CorpusRecipe
+from distill.stages import Stage, StageRecord, execute
+from export.runtime.bench import available_threads, cpu_info
+from export.runtime.errors import InputError
+
+# raised when a stage's code comes to give other results
+VERSIONS = {
+    "corpus": 1,
+    "teacher": 1,
+    "labels": 1,
+    "student": 1,
+    "twin": 1,
+    "export": 1,
+    "bundle": 1,
+    "bench": 1,
+    "report": 1,
+}
+
+
+@dataclass
+class Run:
+    """A job under way: the records of the stages so far, by stage name."""
+
+    job: Job
+    records: dict[str, StageRecord] = field(default_factory=dict)
+
+    def stage(
+        self,
+        name: str,
+        folder: Path,
+        inputs: Mapping[str, Any],
+        work: Callable[[Path], None],
+        *,
+        resumable: bool = False,
+        also: tuple[Path, ...] = (),
+    ) -> None:
+        """Execute one stage, or find it done, and say so."""
+        version = VERSIONS[name.split("/")[0]]
+        stage = Stage(name, folder, inputs, version, work, resumable=resumable, also=also)
+        record = execute(stage)
+        self.records[name] = record
+        self.job.reporter.say(f"{name}: {'already done' if record.skipped else f'{record.seconds:.1f} s'}")
+
+    def digest(self, *names: str) -> dict[str, str]:
+        """The hashes of earlier stages' outputs, as inputs of a later one."""
+        return {name: self.records[name].digest for name in names}
+
+
+def run(job: Job, until: str = "report") -> Run:
+    """Run all stages up to and with one (corpus, teach, label, train, export, report); skip what is done.
+
+    Raises:
+        InputError: the recipe, the corpus or a model is wrong.
+        CheckFailedError: no variant passed its gate.
+    """
+    job.folder.mkdir(parents=True, exist_ok=True)
+    (job.folder / "recipe.toml").write_text(job.recipe.to_toml(), encoding="utf-8")
+    under_way = Run(job)
+    steps: tuple[tuple[str, Callable[[Run], None]], ...] = (
+        ("corpus", _corpus),
+        ("teach", _teach),
+        ("label", _label),
+        ("train", _train),
+        ("export", _export),
+        ("report", _report),
+    )
+    for name, step in steps:
+        step(under_way)
+        if name == until:
+            break
+    return under_way
+
+
+def corpus_spec(recipe: CorpusRecipe) -> CorpusSpec:
+    """The recipe's [corpus] as what the readers take."""
+    values = recipe.model_dump(exclude={"max_tokens", "licence"})
+    values["task"] = TaskKind(recipe.task)
+    values["text"] = (recipe.text,) if isinstance(recipe.text, str) else tuple(recipe.text)
+    for key in ("columns", "row_id", "label_names"):
+        if isinstance(values[key], list):
+            values[key] = tuple(values[key])
+    return CorpusSpec(**values)
+
+
+def content_hash(source: str) -> str:
+    """What a source holds, not where: the sha256 of its files' names and bytes; a hub id stands for itself.
+
+    Raises:
+        InputError: there is no such file or folder.
+    """
+    if source.startswith("hub:"):
+        return source
+    path = SAMPLE if source == "sample" else Path(source).expanduser()
+    if not path.exists():
+        raise InputError(f"{source}: no such file or folder; set corpus.source to where the corpus is")
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    digest = hashlib.sha256()
+    for file in files:
+        if file.is_file():
+            # a lone file's name says nothing; in a folder it says which split a file is
+            digest.update(f"{file.name if path.is_dir() else file.suffix}\n".encode())
+            with file.open("rb") as stream:
+                digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _corpus(under_way: Run) -> None:
+    job, recipe = under_way.job, under_way.job.recipe.corpus
+    keys = recipe.model_dump(mode="json", exclude={"source", "transfer", "max_tokens", "licence"})
+    names = recipe.label_names
+    if isinstance(names, str) and Path(names).is_file():
+        keys["label_names"] = content_hash(names)
+    inputs = {
+        "corpus": keys,
+        "source": content_hash(recipe.source),
+        "transfer": content_hash(recipe.transfer) if recipe.transfer else None,
+        "seed": job.recipe.seed,
+    }
+
+    def work(folder: Path) -> None:
+        corpus, bad = read_corpus(corpus_spec(recipe), seed=job.recipe.seed)
+        save_corpus(corpus, folder)
+        write_quarantine(bad, folder)
+        if bad:
+            job.reporter.say(f"  {len(bad)} rows are in quarantine: {folder / 'quarantine.jsonl'}")
+
+    under_way.stage("corpus", job.corpus, inputs, work)
+
+
+def _teach(under_way: Run) -> None:
+    from teachers.packaged import resolve_model
+
+    job, recipe = under_way.job, under_way.job.recipe
+    source = resolve_model(recipe.teacher.checkpoint or recipe.teacher.model)
+    keys = recipe.teacher.model_dump(mode="json", exclude={"model", "checkpoint"})
+    inputs = {
+        **under_way.digest("corpus"),
+        "teacher": keys,
+        "weights": content_hash(source) if Path(source).exists() else source,
+        "max_tokens": recipe.corpus.max_tokens,
+        "threshold_shrink": recipe.export.threshold_shrink,
+        "seed": recipe.seed,
+    }
+
+    def work(folder: Path) -> None:
+        from distill.learning import teach
+
+        teach(job, folder)
+
+    under_way.stage("teacher", job.teacher, inputs, work)
+
+
+def _label(under_way: Run) -> None:
+    job, recipe = under_way.job, under_way.job.recipe
+    splits = ["train", "validation", "test"]
+    if (job.corpus / "transfer.parquet").is_file():
+        splits.append("transfer")
+    for split in splits:
+        inputs = {**under_way.digest("corpus", "teacher"), "max_tokens": recipe.corpus.max_tokens}
+
+        def work(folder: Path, split: str = split) -> None:
+            from distill.learning import label
+
+            label(job, folder, split)
+
+        under_way.stage(f"labels/{split}", job.labels(split), inputs, work, resumable=True)
+
+
+def _train(under_way: Run) -> None:
+    job, recipe = under_way.job, under_way.job.recipe
+    labels = [name for name in under_way.records if name.startswith("labels/")]
+    shared = {
+        **under_way.digest("corpus", "teacher", *labels),
+        "student": recipe.student.model_dump(mode="json"),
+        "pooling": recipe.teacher.pooling,
+        "max_tokens": recipe.corpus.max_tokens,
+        "threshold_shrink": recipe.export.threshold_shrink,
+        "seed": recipe.seed,
+    }
+    objective = recipe.objective
+    mixes = {"student": (objective.temperature, objective.soft_weight), "twin": (1.0, 0.0)}
+    for name, folder in (("student", job.student), ("twin", job.twin)):
+        if name == "twin" and not objective.compare:
+            continue
+
+        def work(folder: Path, distilled: bool = name == "student") -> None:
+            from distill.learning import study
+
+            study(job, folder, distilled=distilled)
+
+        under_way.stage(name, folder, {**shared, "objective": mixes[name]}, work)
+
+
+def _export(under_way: Run) -> None:
+    job, recipe = under_way.job, under_way.job.recipe
+    inputs = {
+        **under_way.digest("corpus", "student"),
+        "bounds": recipe.export.model_dump(mode="json", exclude={"precision"}),
+        "max_tokens": recipe.corpus.max_tokens,
+        # int8 answers depend on the instructions that the CPU has
+        "cpu": cpu_info()["flags"],
+    }
+    variants = list(dict.fromkeys(["fp32", *recipe.export.precision]))
+    for name in variants:
+
+        def work(folder: Path, name: str = name) -> None:
+            from distill.exporting import export_variant
+
+            export_variant(job, folder, name)
+
+        under_way.stage(f"export/{name}", job.variant(name), inputs, work)
+
+    def bundle(folder: Path) -> None:
+        from distill.exporting import make_bundle
+
+        make_bundle(job, folder)
+
+    from distill.gatekeeping import choose_variant
+
+    chosen = choose_variant(job)
+    inputs = {
+        **under_way.digest("corpus", "teacher", "student", f"export/{chosen}"),
+        "recipe": _portable(job),
+        "chosen": chosen,
+    }
+    under_way.stage("bundle", job.folder / "export" / "bundle", inputs, bundle, also=(job.bundle,))
+
+
+def _report(under_way: Run) -> None:
+    job, recipe = under_way.job, under_way.job.recipe
+    inputs = {
+        **{name: record.digest for name, record in under_way.records.items()},
+        "bench": recipe.bench.model_dump(mode="json"),
+        "cpu": cpu_info()["model"],
+        "threads": available_threads(),
+    }
+
+    def bench(folder: Path) -> None:
+        from distill.benching import bench_run
+
+        bench_run(job, folder)
+
+    under_way.stage("bench", job.bench, inputs, bench)
+    seconds = {name: record.seconds for name, record in under_way.records.items()}
+
+    def report(folder: Path) -> None:
+        from distill.report import write_report
+
+        write_report(job, seconds)
+
+    files = (job.folder / "report.json", job.folder / "report.html")
+    inputs = {**under_way.digest(*under_way.records), "recipe": _portable(job), "seconds": seconds}
+    under_way.stage("report", job.folder / "report", inputs, report, also=files)
+
+
+def _portable(job: Job) -> dict[str, Any]:
+    """The recipe without the places where this machine keeps things."""
+    data = job.recipe.model_dump(mode="json")
+    for table, key in (
+        ("corpus", "source"),
+        ("corpus", "transfer"),
+        ("teacher", "checkpoint"),
+        ("teacher", "model"),
+    ):
+        value = data[table][key]
+        if value is not None and Path(value).exists():
+            data[table][key] = Path(value).name
+    return data

@@ -1,0 +1,138 @@
+"""What runs when: a stage is done when its folder has a `stage.json` that matches its inputs and its outputs.
+
+`stage.json` is written last and atomically, so that a stage that was interrupted is never taken for a whole one.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+STAGE_FILE = "stage.json"
+MARK_FILE = ".unfinished"
+PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "onnx", "onnxruntime", "optimum-onnx", "numpy")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of the pipeline.
+
+    `inputs` is all that its result depends on, plain JSON data: content hashes and recipe values, never a path,
+    a device or a time. `version` is raised whenever its code comes to give other results. A resumable stage is
+    started in the folder that an interrupted one left, when that had the same inputs. `also` are files and
+    folders outside its own folder that the stage writes.
+    """
+
+    name: str
+    folder: Path
+    inputs: Mapping[str, Any]
+    version: int
+    work: Callable[[Path], None] = field(compare=False)
+    resumable: bool = False
+    also: tuple[Path, ...] = ()
+
+    @property
+    def fingerprint(self) -> str:
+        """The sha256 of name, version and inputs."""
+        data = {"name": self.name, "version": self.version, "inputs": dict(self.inputs)}
+        return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+
+    def done(self) -> "StageRecord | None":
+        """The record of an earlier execution that had these inputs and whose outputs are all still there."""
+        record = read_record(self.folder)
+        if record is None or record.fingerprint != self.fingerprint:
+            return None
+        return record if _hash_outputs(self) == record.outputs else None
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    """What `stage.json` says."""
+
+    fingerprint: str
+    outputs: dict[str, str]  # path inside the folder -> sha256
+    seconds: float
+    skipped: bool
+
+    @property
+    def digest(self) -> str:
+        """One hash of all outputs that later stages may depend on: what they are, not how long they took."""
+        kept = {name: sha for name, sha in self.outputs.items() if not name.endswith(".jsonl")}
+        return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+
+
+def execute(stage: Stage) -> StageRecord:
+    """Run a stage unless it is done already; an exception leaves no `stage.json` behind."""
+    done = stage.done()
+    if done is not None:
+        return done
+    mark = stage.folder / MARK_FILE
+    same = mark.is_file() and mark.read_text(encoding="utf-8") == stage.fingerprint
+    if stage.folder.exists() and not (stage.resumable and same):
+        shutil.rmtree(stage.folder)
+    stage.folder.mkdir(parents=True, exist_ok=True)
+    mark.write_text(stage.fingerprint, encoding="utf-8")
+    start = time.perf_counter()
+    stage.work(stage.folder)
+    mark.unlink()
+    record = StageRecord(
+        stage.fingerprint, _hash_outputs(stage), round(time.perf_counter() - start, 2), skipped=False
+    )
+    _write(stage, record)
+    return record
+
+
+def read_record(folder: Path) -> StageRecord | None:
+    """The record of a finished stage, or None where there is no readable one."""
+    try:
+        data = json.loads((folder / STAGE_FILE).read_text(encoding="utf-8"))
+        return StageRecord(data["fingerprint"], dict(data["outputs"]), float(data["seconds"]), skipped=True)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def package_versions() -> dict[str, str]:
+    """Installed versions of what a result may depend on."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _hash_outputs(stage: Stage) -> dict[str, str]:
+    """Path relative to the stage's folder -> sha256, of all files that it wrote."""
+    found = {}
+    for place in (stage.folder, *stage.also):
+        files = sorted(place.rglob("*")) if place.is_dir() else [place]
+        for path in files:
+            if path.is_file() and path.name not in (STAGE_FILE, MARK_FILE):
+                found[os.path.relpath(path, stage.folder).replace(os.sep, "/")] = _sha256(path)
+    return found
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _write(stage: Stage, record: StageRecord) -> None:
+    data = {
+        "name": stage.name,
+        "fingerprint": record.fingerprint,
+        "inputs": dict(stage.inputs),
+        "outputs": record.outputs,
+        "seconds": record.seconds,
+        "versions": package_versions(),
+    }
+    partial = stage.folder / (STAGE_FILE + ".partial")
+    partial.write_text(json.dumps(data, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    os.replace(partial, stage.folder / STAGE_FILE)

@@ -1,0 +1,73 @@
+"""What fine-tuning decides before the first step: what learns, how fast, and how much each label weighs."""
+
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from corpora.task import TaskKind
+from export.runtime.errors import InputError
+from teachers.classifier import EncoderClassifier
+
+# a label this much rarer than the mean learns as if it were no rarer still
+MAX_CLASS_WEIGHT = 10.0
+
+
+def freeze(model: EncoderClassifier, what: Literal["none", "body"] | int) -> None:
+    """Stop parts from learning: nothing, all but the head, or all but the head and the last `what` layers.
+
+    Raises:
+        InputError: more layers than the body has, or a body whose layers cannot be found.
+    """
+    if what == "none":
+        return
+    for parameter in model.encoder.parameters():
+        parameter.requires_grad = False
+    if what == "body":
+        return
+    layers = _layers(model.encoder)
+    count = int(what)
+    if count > len(layers):
+        raise InputError(f"teacher.freeze is {count}; the body has {len(layers)} layers, so at most that")
+    for layer in list(layers)[-count:]:
+        for parameter in layer.parameters():
+            parameter.requires_grad = True
+
+
+def _layers(encoder: Any) -> nn.ModuleList:
+    """The longest list of modules in a body: its layers, whatever the architecture calls them."""
+    lists = [module for module in encoder.modules() if isinstance(module, nn.ModuleList)]
+    if not lists:
+        raise InputError("teacher.freeze: this body has no list of layers; use 'none' or 'body'")
+    return max(lists, key=len)
+
+
+def parameter_groups(
+    model: EncoderClassifier, *, body_learning_rate: float, head_learning_rate: float, weight_decay: float
+) -> list[dict[str, Any]]:
+    """AdamW's groups: the head learns at its own rate; biases and norms (vectors) do not decay."""
+    groups = []
+    for part, rate in ((model.encoder, body_learning_rate), (model.head, head_learning_rate)):
+        learning = [parameter for parameter in part.parameters() if parameter.requires_grad]
+        for decay, chosen in (
+            (weight_decay, [parameter for parameter in learning if parameter.ndim > 1]),
+            (0.0, [parameter for parameter in learning if parameter.ndim <= 1]),
+        ):
+            if chosen:
+                groups.append({"params": chosen, "lr": rate, "weight_decay": decay})
+    return groups
+
+
+def class_weights(matrix: NDArray[np.float32], kind: TaskKind) -> Tensor:
+    """Weights ``(C,)`` from 0/1 targets ``(N, C)``: mean frequency over the label's own, at most 10.
+
+    For single-label tasks a row's loss is multiplied by its label's; for multi-label tasks a positive's by its
+    square root, because BCE's many negatives would otherwise be drowned.
+    """
+    counts = matrix.sum(axis=0).clip(min=1)
+    weights = (counts.mean() / counts).clip(max=MAX_CLASS_WEIGHT)
+    if kind is TaskKind.MULTI_LABEL:
+        weights = np.sqrt(weights)
+    return torch.from_numpy(weights.astype(np.float32))

@@ -1,0 +1,75 @@
+"""Token ids in, raw logits out: length-sorted batches, whatever the model."""
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+
+def encode(tokenizer: Any, texts: Sequence[str], max_tokens: int) -> list[list[int]]:
+    """Token ids of each text with special tokens, cut at `max_tokens`."""
+    if not texts:
+        return []
+    encoded = tokenizer(
+        list(texts), truncation=True, max_length=max_tokens, padding=False, return_token_type_ids=False
+    )
+    return [list(ids) for ids in encoded["input_ids"]]
+
+
+def pad_batch(rows: Sequence[Sequence[int]], pad_id: int) -> tuple[Tensor, Tensor]:
+    """Ids and attention mask, both int64 ``(B, T)``, padded on the right to the longest row."""
+    width = max(len(row) for row in rows)
+    ids = torch.full((len(rows), width), pad_id, dtype=torch.long)  # (B, T)
+    mask = torch.zeros((len(rows), width), dtype=torch.long)  # (B, T)
+    for index, row in enumerate(rows):
+        ids[index, : len(row)] = torch.tensor(row, dtype=torch.long)
+        mask[index, : len(row)] = 1
+    return ids, mask
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where the model's weights are."""
+    return next(model.parameters()).device
+
+
+def autocast(device: torch.device) -> Any:
+    """bf16 where the GPU has it, float32 elsewhere."""
+    if device.type == "cuda" and torch.cuda.is_bf16_supported():
+        return torch.autocast("cuda", dtype=torch.bfloat16)
+    return nullcontext()
+
+
+@torch.inference_mode()
+def predict_logits(
+    model: nn.Module,
+    tokens: Sequence[Sequence[int]],
+    *,
+    pad_id: int,
+    batch_size: int = 64,
+    progress: Callable[[int], None] | None = None,
+) -> NDArray[np.float32]:
+    """Raw logits, float32 ``(N, C)``, in the order given; the model is put into eval mode and back.
+
+    Rows are sorted by length, so that little of a batch is padding; `progress` is told how many rows were done.
+    """
+    device = device_of(model)
+    training = model.training
+    model.eval()
+    order = sorted(range(len(tokens)), key=lambda row: len(tokens[row]))
+    found: list[Tensor] = []
+    with autocast(device):
+        for start in range(0, len(order), batch_size):
+            rows = order[start : start + batch_size]
+            ids, mask = pad_batch([tokens[row] for row in rows], pad_id)
+            found.append(model(ids.to(device), mask.to(device)).float().cpu())  # (B, C)
+            if progress is not None:
+                progress(len(rows))
+    model.train(training)
+    sorted_logits = torch.cat(found).numpy()
+    logits = np.empty_like(sorted_logits)
+    logits[order] = sorted_logits
+    return logits

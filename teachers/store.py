@@ -1,0 +1,117 @@
+"""The soft-label store: parquet shards of row ids and raw logits, no text, refused where they do not belong."""
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from export.runtime.errors import InputError
+
+METADATA_KEY = b"distill"
+SHARD_ROWS = 4096
+
+
+@dataclass(frozen=True)
+class LabelIdentity:
+    """What logits belong to; every shard carries it."""
+
+    teacher_hash: str
+    tokenizer_hash: str
+    corpus_fingerprint: str
+    split: str
+    labels: tuple[str, ...]
+    max_tokens: int
+
+
+def label_split(
+    folder: Path,
+    rows: Sequence[Sequence[int]],
+    infer: Callable[[Sequence[Sequence[int]]], NDArray[np.float32]],
+    identity: LabelIdentity,
+) -> None:
+    """Write the shards of one split; those already there and whole are kept, so an interrupted run goes on.
+
+    Args:
+        folder: `labels/<split>`.
+        rows: token ids of every row.
+        infer: raw logits ``(n, C)`` of some rows.
+        identity: what the logits belong to.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for index, start in enumerate(range(0, len(rows), SHARD_ROWS)):
+        path = folder / f"part-{index:05d}.parquet"
+        ids = range(start, min(start + SHARD_ROWS, len(rows)))
+        if _is_whole(path, ids, identity):
+            continue
+        write_shard(path, list(ids), infer([rows[row] for row in ids]), identity)
+
+
+def write_shard(path: Path, row_ids: list[int], logits: NDArray[np.float32], identity: LabelIdentity) -> None:
+    """Write one shard, whole or not at all; logits are ``(n, C)``."""
+    flat = pa.array(logits.astype(np.float32).ravel(), pa.float32())
+    table = pa.table(
+        {
+            "row_id": pa.array(row_ids, pa.int64()),
+            "logits": pa.FixedSizeListArray.from_arrays(flat, len(identity.labels)),
+        }
+    ).replace_schema_metadata({METADATA_KEY: json.dumps(asdict(identity), sort_keys=True).encode()})
+    partial = path.with_suffix(".partial")
+    pq.write_table(table, partial, compression="zstd")
+    os.replace(partial, path)
+
+
+def read_logits(folder: Path, rows: int, identity: LabelIdentity) -> NDArray[np.float32]:
+    """All logits of a split, float32 ``(rows, C)``, by row id.
+
+    Raises:
+        InputError: a shard is unreadable, belongs to something else, or rows are missing or repeated.
+    """
+    logits = np.full((rows, len(identity.labels)), np.nan, dtype=np.float32)  # (N, C)
+    seen = 0
+    for path in sorted(folder.glob("part-*.parquet")):
+        table = _read(path)
+        _check_identity(path, table, identity)
+        ids = table["row_id"].to_numpy()
+        if ids.size and (ids.min() < 0 or ids.max() >= rows):
+            raise InputError(f"{path}: has row ids outside 0 to {rows - 1}; label this corpus again")
+        values = table["logits"].combine_chunks().flatten().to_numpy()
+        logits[ids] = values.reshape(len(ids), len(identity.labels))
+        seen += len(ids)
+    if seen != rows or not np.isfinite(logits).all():
+        raise InputError(f"{folder}: has {seen} rows of logits where {rows} are needed; run the label stage again")
+    return logits
+
+
+def _read(path: Path) -> Any:
+    try:
+        return pq.read_table(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: is not a whole parquet file; delete it and label again") from error
+
+
+def _check_identity(path: Path, table: Any, identity: LabelIdentity) -> None:
+    stored = json.loads((table.schema.metadata or {}).get(METADATA_KEY, b"{}"))
+    for key, value in asdict(identity).items():
+        expected = list(value) if isinstance(value, tuple) else value
+        if stored.get(key) != expected:
+            raise InputError(
+                f"{path}: its {key} is not the run's; these logits belong to another job: label again"
+            )
+
+
+def _is_whole(path: Path, ids: range, identity: LabelIdentity) -> bool:
+    if not path.is_file():
+        return False
+    try:
+        table = _read(path)
+        _check_identity(path, table, identity)
+    except InputError:
+        return False
+    return bool(np.array_equal(table["row_id"].to_numpy(), np.array(ids)))
