@@ -103,17 +103,19 @@ def _assign(counts: NDArray[np.int64], shares: NDArray[np.float64], seed: int) -
     part = np.full(len(counts), -1, dtype=np.int64)
     lacking = np.outer(counts.sum(axis=0), shares)  # (L, P), rows that a part still lacks
     open_rows = counts.sum(axis=0)
+    in_train = np.zeros_like(open_rows)
     while open_rows.any():
         label = int(np.argmin(np.where(open_rows > 0, open_rows, np.iinfo(np.int64).max)))
-        placed = bool(counts[part == 0, label].any())
         for group in order[(part[order] < 0) & (counts[order, label] > 0)]:
             odds = np.clip(lacking[label], 0, None)
-            if not placed or not odds.any():
-                chosen, placed = 0, True
-            else:
+            chosen = 0
+            first_of_a_label = ((counts[group] > 0) & (in_train == 0)).any()
+            if not first_of_a_label and odds.any():
                 chosen = int(np.searchsorted(np.cumsum(odds) / odds.sum(), draws[group], side="right"))
                 chosen = min(chosen, len(shares) - 1)
             part[group] = chosen
+            if chosen == 0:
+                in_train += counts[group]
             lacking[:, chosen] -= counts[group]
             open_rows = open_rows - counts[group]
     return part

@@ -42,7 +42,9 @@ def write(path, rows):
             writer.writeheader()
             writer.writerows(rows)
     elif path.suffix == ".tsv":
-        lines = ["\t".join(str(cell) for cell in row.values()) for row in [dict(zip(names, names)), *rows]]
+        lines = [
+            "\t".join(str(cell) for cell in row.values()) for row in [dict(zip(names, names, strict=True)), *rows]
+        ]
         path.write_bytes("\n".join(lines).encode())
     elif path.suffix == ".jsonl":
         path.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
@@ -237,7 +239,9 @@ def test_labels_with_too_few_rows_are_left_out_with_them(tmp_path):
     multi = write(tmp_path / "multi.csv", [*rows, {"text": "none", "labels": ""}])
     corpus, _ = read(multi, MULTI, min_rows=3)
     assert corpus.notes["rows_left_out"] == 1
-    texts = {text: labels for _, s in corpus.splits() for text, labels in zip(s.texts, ids_from_targets(s))}
+    texts = {
+        text: labels for _, s in corpus.splits() for text, labels in zip(s.texts, ids_from_targets(s), strict=True)
+    }
     assert texts["even"] == [corpus.task.labels.index("sad")]
     assert texts["none"] == []
     assert "odd" not in texts

@@ -1,0 +1,148 @@
+"""The bundle: the folder that ships, written whole or not at all, and opened once before it is called done."""
+
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from export.graph import add_contract, save
+from export.runtime.classifier import load, open_bundle, self_test
+from export.runtime.manifest import (
+    ACTIVATIONS,
+    FORMAT_VERSION,
+    Calibration,
+    FileRecord,
+    Manifest,
+    SelfTest,
+    contract,
+    dump_json,
+)
+
+# of our own: nobody's words, several lengths, a negation, a typo, an emoji, an unknown word
+SELF_TEST_TEXTS = (
+    "i feel calm today",
+    "I am not angry any more, just tired.",
+    "thank you so much, this realy helped!!",
+    "Nobody came, and I sat there with the cake for two hours.",
+    "what time do you open on Friday?",
+    "my hands wont stop shaking 😟",
+    "Xyzzyqua is a word that no dictionary has.",
+    "I was proud of her and sad for me, both at once, and I could not have said which of the two was larger.",
+)
+# fp32 sums differ between CPUs in their last bits; int8 activations round differently with the instruction set
+TOLERANCE = {"fp32": 1e-3, "int8-weights": 1e-3}
+INT8_TOLERANCE = 0.05
+
+
+@dataclass(frozen=True)
+class Shipment:
+    """What goes into a bundle, all of it already decided."""
+
+    name: str
+    task: str
+    labels: tuple[str, ...]
+    scale: tuple[float, ...]
+    bias: tuple[float, ...]
+    thresholds: tuple[float, ...] | None
+    max_tokens: int
+    max_batch: int | None
+    precision: str
+    inputs: tuple[str, ...]
+    graph: Path  # calibrated
+    tokenizer_folder: Path
+    config: dict[str, Any]  # the body's transformers configuration
+    provenance: dict[str, Any]
+    metrics: dict[str, Any]
+    model_card: str
+
+
+def write_bundle(folder: Path, shipment: Shipment) -> None:
+    """Write the bundle, run its self-test, and only then put it in place of an earlier one.
+
+    Raises:
+        BundleError, CheckFailedError: what was written does not open, or answers differently when opened again.
+    """
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    (partial / "onnx").mkdir(parents=True)
+    draft = _draft(shipment)
+    model = onnx.load(shipment.graph)
+    add_contract(model, contract(draft))
+    save(model, partial / draft.model_file)
+    _write_tokenizer(shipment, partial)
+    (partial / "config.json").write_text(dump_json(_config(shipment)), encoding="utf-8")
+    (partial / "README.md").write_text(shipment.model_card, encoding="utf-8")
+    _write_manifest(partial, draft)
+    self_test(load(partial))
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(partial, folder)
+
+
+def _draft(shipment: Shipment) -> Manifest:
+    """The manifest but for its files and its self-test."""
+    model_file = "onnx/model.onnx" if shipment.precision == "fp32" else "onnx/model_quantized.onnx"
+    return Manifest(
+        format_version=FORMAT_VERSION,
+        name=shipment.name,
+        task=shipment.task,
+        labels=shipment.labels,
+        activation=ACTIVATIONS[shipment.task],
+        calibration=Calibration(shipment.scale, shipment.bias),
+        thresholds=shipment.thresholds,
+        abstain=None,
+        max_tokens=shipment.max_tokens,
+        max_batch=shipment.max_batch,
+        model_file=model_file,
+        tokenizer_file="tokenizer.json",
+        inputs=shipment.inputs,
+        precision=shipment.precision,
+        self_test=SelfTest((), (), (), TOLERANCE.get(shipment.precision, INT8_TOLERANCE)),
+        files={},
+        provenance=shipment.provenance,
+        metrics=shipment.metrics,
+    )
+
+
+def _write_tokenizer(shipment: Shipment, folder: Path) -> None:
+    source = shipment.tokenizer_folder
+    shutil.copyfile(source / "tokenizer.json", folder / "tokenizer.json")
+    settings = json.loads((source / "tokenizer_config.json").read_text(encoding="utf-8"))
+    settings["model_max_length"] = shipment.max_tokens
+    settings.pop("name_or_path", None)  # a path of the machine that made it
+    (folder / "tokenizer_config.json").write_text(dump_json(settings), encoding="utf-8")
+
+
+def _config(shipment: Shipment) -> dict[str, Any]:
+    """What ORTModel and Transformers.js read."""
+    config = {key: value for key, value in shipment.config.items() if key != "_name_or_path"}
+    kinds = {"bert": "Bert", "roberta": "Roberta", "distilbert": "DistilBert"}
+    config["architectures"] = [f"{kinds[config['model_type']]}ForSequenceClassification"]
+    config["id2label"] = {str(index): name for index, name in enumerate(shipment.labels)}
+    config["label2id"] = {name: index for index, name in enumerate(shipment.labels)}
+    config["problem_type"] = f"{shipment.task}_classification"
+    return config
+
+
+def _write_manifest(folder: Path, draft: Manifest) -> None:
+    """Add the hashes, and what the bundle itself answers to the self-test."""
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    files = {}
+    for name in names:
+        if name != "README.md":  # people edit it
+            data = (folder / name).read_bytes()
+            files[name] = FileRecord(hashlib.sha256(data).hexdigest(), len(data))
+    classifier = open_bundle(folder, draft)
+    texts = list(SELF_TEST_TEXTS)
+    test = SelfTest(
+        texts=SELF_TEST_TEXTS,
+        input_ids=tuple(tuple(ids) for ids in classifier.token_ids(texts)),
+        logits=tuple(tuple(float(v) for v in classifier.logits([text])[0]) for text in texts),
+        tolerance=draft.self_test.tolerance,
+    )
+    manifest = replace(draft, files=files, self_test=test)
+    (folder / "manifest.json").write_text(dump_json(manifest.to_dict()), encoding="utf-8")

@@ -1,0 +1,152 @@
+"""The gate: what a variant must pass before it may be bundled. Arrays and callables in, checks out."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from export.runtime.errors import CheckFailedError
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+Run = Callable[[Ints, Ints], Floats]
+
+BATCH_SIZES = (1, 2, 7, 32)
+# a text's logits may differ this much between batches before the runtime serves one text at a time
+INVARIANCE_BOUND = 1e-4
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What a variant may cost, against the PyTorch student; rates and drops in [0, 1]."""
+
+    max_label_flip_rate: float = 0.002
+    max_row_flip_rate: float = 0.05
+    max_macro_f1_drop: float = 0.005
+    max_recall_drop: float = 0.05
+    min_recall_rows: int = 50
+    # logits against PyTorch's: rounding for fp32, quantization noise (root mean square) for int8
+    max_fp32_difference: float = 1e-3
+    max_int8_noise: float = 0.5
+
+
+@dataclass(frozen=True)
+class Check:
+    """One measured value with its bound; passed where the value is at most the bound."""
+
+    name: str
+    value: float
+    bound: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether the value keeps the bound; one that is not a number never does."""
+        return bool(self.value <= self.bound)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {**asdict(self), "passed": self.passed}
+
+
+@dataclass(frozen=True)
+class ShapeChecks:
+    """What running over batch sizes and lengths gave: checks, and whether scores keep still in a batch."""
+
+    checks: tuple[Check, ...]
+    batch_invariant: bool
+
+
+def check_contract(session: Any, inputs: Sequence[str], labels: int) -> None:
+    """Names, types and axes of a graph.
+
+    Raises:
+        CheckFailedError: one of them is not as the runtime needs it.
+    """
+    found = {value.name: value for value in session.get_inputs()}
+    if set(found) != set(inputs):
+        raise CheckFailedError(f"gate: the graph's inputs are {sorted(found)}, must be {sorted(inputs)}")
+    for name, value in found.items():
+        if value.type != "tensor(int64)" or len(value.shape) != 2 or any(isinstance(d, int) for d in value.shape):
+            raise CheckFailedError(
+                f"gate: input {name} must be int64 with two dynamic axes, is {value.type} {value.shape}"
+            )
+    outputs = session.get_outputs()
+    if [value.name for value in outputs] != ["logits"] or outputs[0].shape[-1] != labels:
+        raise CheckFailedError(f"gate: the graph must have one output 'logits' with {labels} columns")
+
+
+def check_shapes(
+    run: Run, reference: Run, stream: Ints, *, max_tokens: int, int8: bool, bounds: Bounds
+) -> ShapeChecks:
+    """Logits over batch sizes 1, 2, 7, 32 and lengths from 1 token to the maximum.
+
+    Args:
+        run: the variant: ids and mask ``(B, T)`` to raw logits ``(B, C)``.
+        reference: PyTorch's, likewise.
+        stream: token ids of real text, one after the other, ``(S,)``.
+        max_tokens: the longest row.
+        int8: whether noise, and not just rounding, is to be expected.
+        bounds: the limits.
+    """
+    lengths = sorted({1, 2, max_tokens // 4, max_tokens // 2, max_tokens} - {0})
+    differences, moved = [], 0.0
+    for batch in BATCH_SIZES:
+        rows = [
+            np.take(stream, range(at * 5, at * 5 + lengths[at % len(lengths)]), mode="wrap") for at in range(batch)
+        ]
+        rows[0] = np.take(stream, range(lengths[batch % len(lengths)]), mode="wrap")
+        ids, mask = _padded(rows)
+        together = run(ids, mask)
+        alone = np.concatenate([run(row[None, :], np.ones((1, len(row)), dtype=np.int64)) for row in rows])
+        moved = max(moved, float(np.abs(together - alone).max()))
+        differences.append((alone - reference(ids, mask)).ravel())
+    every = np.concatenate(differences)
+    if int8:
+        noise = Check(
+            "logit noise over batch sizes and lengths", float(np.sqrt((every**2).mean())), bounds.max_int8_noise
+        )
+    else:
+        noise = Check(
+            "logits over batch sizes and lengths", float(np.abs(every).max()), bounds.max_fp32_difference
+        )
+    return ShapeChecks((noise,), moved <= INVARIANCE_BOUND)
+
+
+def check_decisions(
+    variant: Bools, reference: Bools, gold: Floats, macro_f1: Callable[[Bools, Floats], float], bounds: Bounds
+) -> tuple[Check, ...]:
+    """Flips and losses of the variant's decisions against PyTorch's, all ``(N, C)`` on validation."""
+    flipped = variant != reference
+    support = gold.sum(axis=0)
+    judged = support >= bounds.min_recall_rows
+    drops = _recall(reference, gold)[judged] - _recall(variant, gold)[judged]
+    return (
+        Check("flips per (row, label)", float(flipped.mean()), bounds.max_label_flip_rate),
+        Check("rows with a flip", float(flipped.any(axis=1).mean()), bounds.max_row_flip_rate),
+        Check("macro-F1 drop", macro_f1(reference, gold) - macro_f1(variant, gold), bounds.max_macro_f1_drop),
+        Check("largest recall drop", float(drops.max(initial=0.0)), bounds.max_recall_drop),
+    )
+
+
+def failures(checks: Sequence[Check]) -> str:
+    """What failed and by how much, as a part of a sentence; empty where nothing did."""
+    return ", ".join(
+        f"{check.name} {check.value:.4g} above {check.bound:g}" for check in checks if not check.passed
+    )
+
+
+def _recall(decisions: Bools, gold: Floats) -> npt.NDArray[np.float64]:
+    hit = (decisions * gold).sum(axis=0, dtype=np.float64)
+    return np.divide(hit, gold.sum(axis=0), out=np.zeros_like(hit), where=gold.sum(axis=0) > 0)
+
+
+def _padded(rows: list[Ints]) -> tuple[Ints, Ints]:
+    width = max(len(row) for row in rows)
+    ids = np.zeros((len(rows), width), dtype=np.int64)  # (B, T)
+    mask = np.zeros((len(rows), width), dtype=np.int64)  # (B, T)
+    for index, row in enumerate(rows):
+        ids[index, : len(row)], mask[index, : len(row)] = row, 1
+    return ids, mask

@@ -1,0 +1,57 @@
+"""The `layers` student: some of the teacher's layers, weights copied (DistilBERT, arXiv 1910.01108)."""
+
+import copy
+from collections.abc import Sequence
+
+from torch import nn
+from transformers import AutoModel
+
+from export.runtime.errors import InputError
+from students.bodies import layers_of, shape_keys
+from teachers.classifier import EncoderClassifier, Pooling, Teacher
+
+
+def layers_student(
+    teacher: Teacher, layers: Sequence[int], *, pooling: Pooling, dropout: float
+) -> EncoderClassifier:
+    """A network of the teacher's width with its embeddings and the chosen layers; the teacher stays as it is.
+
+    With all layers and the teacher's pooling its logits are the teacher's to the bit. The head is copied from a
+    teacher that pools the same way, and fresh otherwise (seed torch before).
+
+    Args:
+        teacher: what to copy from.
+        layers: 0-based, ascending.
+        pooling: of the student.
+        dropout: before the head.
+
+    Raises:
+        InputError: a layer that the teacher has not, or a body that is not supported.
+    """
+    available = layers_of(teacher.encoder)
+    if not layers or list(layers) != sorted(set(layers)) or layers[0] < 0 or layers[-1] >= len(available):
+        raise InputError(
+            f"student.layers is {list(layers)}; the teacher has layers 0 to {len(available) - 1}, "
+            "name some of them in ascending order"
+        )
+    config = copy.deepcopy(teacher.config)
+    setattr(config, shape_keys(teacher.encoder)["depth"], len(layers))
+    encoder = AutoModel.from_config(config)
+    encoder.embeddings.load_state_dict(teacher.encoder.embeddings.state_dict())
+    for own, chosen in zip(layers_of(encoder), layers, strict=True):
+        own.load_state_dict(available[chosen].state_dict())
+    student = EncoderClassifier(encoder, teacher.task, pooling, dropout)
+    copy_head(teacher, student)
+    return student
+
+
+def copy_head(teacher: Teacher, student: EncoderClassifier) -> None:
+    """Start from the teacher's head where it reads the same vectors."""
+    if not isinstance(teacher, EncoderClassifier) or teacher.pooling is not student.pooling:
+        return
+    if _same_shape(teacher.head, student.head):
+        student.head.load_state_dict(teacher.head.state_dict())
+
+
+def _same_shape(first: nn.Linear, second: nn.Linear) -> bool:
+    return first.weight.shape == second.weight.shape
