@@ -31,7 +31,8 @@ class Decision:
 
     def calibrated(self, logits: Logits) -> Logits:
         """Calibrated logits: ``(N, C) -> (N, C)``."""
-        return (logits * np.float32(self.scale) + np.float32(self.bias)).astype(np.float32)
+        scale, bias = np.array(self.scale, dtype=np.float32), np.array(self.bias, dtype=np.float32)
+        return np.asarray(logits * scale + bias, dtype=np.float32)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""

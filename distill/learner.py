@@ -44,13 +44,15 @@ class Learner:
         task = self.corpus.task
         if teacher_logits is None:
             teacher_logits = np.zeros((len(rows), task.num_labels), dtype=np.float32)
-        targets = rows.targets
-        if targets is None:
-            shape = (len(rows), task.num_labels) if task.multi_label else (len(rows),)
-            targets = np.zeros(shape, dtype=np.float32 if task.multi_label else np.int64)
+        if rows.targets is not None:
+            targets = torch.from_numpy(rows.targets)
+        elif task.multi_label:
+            targets = torch.zeros((len(rows), task.num_labels))
+        else:
+            targets = torch.zeros(len(rows), dtype=torch.long)
         return Examples(
             tokens=self.tokens[split],
-            targets=torch.from_numpy(targets),
+            targets=targets,
             teacher_logits=torch.from_numpy(teacher_logits),
             labelled=torch.full((len(rows),), rows.targets is not None),
         )

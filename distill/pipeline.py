@@ -4,6 +4,7 @@ Heavy packages are imported by the stage that needs them, so that a run with not
 """
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,8 @@ from corpora.sources import SAMPLE, CorpusSpec, read_corpus
 from corpora.task import TaskKind
 from distill.job import Job
 from distill.recipe import CorpusRecipe
-from distill.stages import Stage, StageRecord, execute
+from distill.stages import Stage, StageRecord, execute, package_versions
+from distill.variants import choose_variant
 from export.runtime.bench import available_threads, cpu_info
 from export.runtime.errors import InputError
 
@@ -218,6 +220,8 @@ def _export(under_way: Run) -> None:
     }
     variants = list(dict.fromkeys(["fp32", *recipe.export.precision]))
     for name in variants:
+        if name != "fp32":
+            inputs = {**inputs, **under_way.digest("export/fp32")}
 
         def work(folder: Path, name: str = name) -> None:
             from distill.exporting import export_variant
@@ -225,20 +229,21 @@ def _export(under_way: Run) -> None:
             export_variant(job, folder, name)
 
         under_way.stage(f"export/{name}", job.variant(name), inputs, work)
-
-    def bundle(folder: Path) -> None:
-        from distill.exporting import make_bundle
-
-        make_bundle(job, folder)
-
-    from distill.gatekeeping import choose_variant
-
     chosen = choose_variant(job)
+    portable = _portable(job)
+    recipe_hash = hashlib.sha256(json.dumps(portable, sort_keys=True).encode()).hexdigest()
     inputs = {
         **under_way.digest("corpus", "teacher", "student", f"export/{chosen}"),
-        "recipe": _portable(job),
+        "recipe": recipe_hash,
         "chosen": chosen,
+        "versions": package_versions(),
     }
+
+    def bundle(_folder: Path) -> None:
+        from distill.exporting import make_bundle
+
+        make_bundle(job, chosen, recipe_hash)
+
     under_way.stage("bundle", job.folder / "export" / "bundle", inputs, bundle, also=(job.bundle,))
 
 

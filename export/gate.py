@@ -140,7 +140,8 @@ def failures(checks: Sequence[Check]) -> str:
 
 def _recall(decisions: Bools, gold: Floats) -> npt.NDArray[np.float64]:
     hit = (decisions * gold).sum(axis=0, dtype=np.float64)
-    return np.divide(hit, gold.sum(axis=0), out=np.zeros_like(hit), where=gold.sum(axis=0) > 0)
+    support = gold.sum(axis=0)
+    return np.asarray(np.divide(hit, support, out=np.zeros_like(hit), where=support > 0))
 
 
 def _padded(rows: list[Ints]) -> tuple[Ints, Ints]:

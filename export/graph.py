@@ -1,7 +1,8 @@
 """From a PyTorch classifier to an ONNX graph: Optimum's exporter, ONNX Runtime's fusions, calibration, contract.
 
 All use of Optimum is here. The graph takes int64 `input_ids`, `attention_mask` (and `token_type_ids` where the
-architecture has them), all ``(batch, sequence)`` with both axes dynamic, and gives float32 `logits` ``(batch, C)``.
+architecture has them), all ``(batch, sequence)`` with both axes dynamic, and gives float32
+`logits` ``(batch, C)``.
 """
 
 import json

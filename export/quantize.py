@@ -59,7 +59,9 @@ def quantize_weights(model: onnx.ModelProto) -> None:
     Rows: a table's rows differ in size by far, and one scale for all would erase the small ones.
     """
     tensors = {tensor.name: tensor for tensor in model.graph.initializer}
-    for node in list(model.graph.node):
+    rebuilt: list[Any] = []
+    for node in model.graph.node:
+        rebuilt.append(node)
         position = {"Gather": 0, "MatMul": 1, "Attention": 1}.get(node.op_type)
         if position is None or node.input[position] not in tensors:
             continue
@@ -71,9 +73,13 @@ def quantize_weights(model: onnx.ModelProto) -> None:
         scale = np.maximum(np.abs(values).max(axis=axis, keepdims=True), 1e-12) / REDUCED_MAX
         packed = np.clip(np.rint(values / scale), -REDUCED_MAX, REDUCED_MAX).astype(np.int8)
         if node.op_type == "Gather":
-            _exchange_gather(model.graph, node, packed, scale.astype(np.float32))
+            rebuilt += _exchange_gather(model.graph, node, packed, scale.astype(np.float32))
         else:
-            _exchange_weight(model.graph, node, position, packed, scale.astype(np.float32))
+            # constants come before the node that reads them
+            rebuilt[-1:] = [*_exchange_weight(model.graph, node, position, packed, scale.astype(np.float32)), node]
+    copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in rebuilt]
+    del model.graph.node[:]
+    model.graph.node.extend(copies)
     _drop_unused(model.graph)
 
 
@@ -147,42 +153,35 @@ def _reader(batches: list[dict[str, npt.NDArray[np.int64]]]) -> Any:
     return Reader()
 
 
-def _exchange_gather(graph: Any, node: Any, packed: npt.NDArray[np.int8], scale: npt.NDArray[np.float32]) -> None:
-    """Gather int8 rows and their scales, then multiply; the float table is never made."""
+def _exchange_gather(
+    graph: Any, node: Any, packed: npt.NDArray[np.int8], scale: npt.NDArray[np.float32]
+) -> list[Any]:
+    """What follows a Gather of int8 rows: gather their scales, multiply; the float table is never made."""
     base, ids, output = node.input[0], node.input[1], node.output[0]
     graph.initializer.append(numpy_helper.from_array(packed, f"{base}_int8"))
     graph.initializer.append(numpy_helper.from_array(scale, f"{base}_scale"))
     node.input[0], node.output[0] = f"{base}_int8", f"{output}_int8"
-    made = [
+    return [
         helper.make_node("Gather", [f"{base}_scale", ids], [f"{output}_scale"], f"{node.name}_scale", axis=0),
         helper.make_node(
             "Cast", [f"{output}_int8"], [f"{output}_cast"], f"{node.name}_cast", to=TensorProto.FLOAT
         ),
         helper.make_node("Mul", [f"{output}_cast", f"{output}_scale"], [output], f"{node.name}_mul"),
     ]
-    _insert_after(graph, node, made)
 
 
 def _exchange_weight(
     graph: Any, node: Any, position: int, packed: npt.NDArray[np.int8], scale: npt.NDArray[np.float32]
-) -> None:
+) -> list[Any]:
+    """What makes the float weight of its int8 form."""
     base = node.input[position]
     graph.initializer.append(numpy_helper.from_array(packed, f"{base}_int8"))
     graph.initializer.append(numpy_helper.from_array(scale, f"{base}_scale"))
     node.input[position] = f"{base}_float"
-    made = [
+    return [
         helper.make_node("Cast", [f"{base}_int8"], [f"{base}_cast"], f"{node.name}_cast", to=TensorProto.FLOAT),
         helper.make_node("Mul", [f"{base}_cast", f"{base}_scale"], [f"{base}_float"], f"{node.name}_scale"),
     ]
-    _insert_after(graph, node, made, before=True)
-
-
-def _insert_after(graph: Any, node: Any, made: list[Any], *, before: bool = False) -> None:
-    """Keep the nodes in topological order."""
-    nodes = list(graph.node)
-    at = nodes.index(node) + (0 if before else 1)
-    del graph.node[:]
-    graph.node.extend([*nodes[:at], *made, *nodes[at:]])
 
 
 def _drop_unused(graph: Any) -> None:

@@ -100,7 +100,7 @@ def apply_trim(model: EncoderClassifier, trimmed: Trimmed) -> EncoderClassifier:
     old = block.word_embeddings.weight.detach()  # (V, H)
     table = torch.stack([old[list(ids)].mean(dim=0) for ids in trimmed.sources])  # (V', H)
     pad_id = trimmed.tokenizer.pad_token_id
-    block.word_embeddings = nn.Embedding(*table.shape, padding_idx=pad_id, _weight=table)
+    block.word_embeddings = nn.Embedding(len(table), table.shape[1], padding_idx=pad_id, _weight=table)
     config = model.encoder.config
     config.vocab_size = len(table)
     for name in ("pad", "bos", "eos", "cls", "sep"):

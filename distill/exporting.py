@@ -1,0 +1,226 @@
+"""The export stages: each variant of the student through its gate, and the bundle of the one that is chosen."""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+
+from corpora.corpus import Corpus, fingerprint, label_matrix, load_corpus
+from corpora.metrics import decide, macro_f1, scores_of
+from distill.calibrate import Decision, fit_decision, judge
+from distill.job import Job
+from distill.learner import LOGITS_FILE, QUALITY_FILE, Logits, read_judged, read_quality
+from distill.learning import label_identity
+from distill.model_card import model_card
+from distill.stages import package_versions
+from distill.variants import GATE_FILE, read_gate
+from export.bundle import Shipment, write_bundle
+from export.gate import Bounds, Check, check_contract, check_decisions, check_shapes, failures
+from export.graph import add_calibration, count_operators, export_onnx, fuse, save, strip, torch_logits
+from export.quantize import LADDER, quantize_dynamic, quantize_static, quantize_weights
+from export.session import GraphRunner
+from teachers.classifier import load_classifier, load_tokenizer
+from teachers.label import encode
+
+FUSED_FILE = "fused.onnx"
+MODEL_FILE = "model.onnx"
+CALIBRATION_TEXTS = 300
+STREAM_TEXTS = 300
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One attempt at a variant: its raw graph, what computes in fp32, and what the gate found."""
+
+    graph: Path
+    kept_fp32: tuple[str, ...]
+    decision: Decision
+    logits: Logits
+    checks: tuple[Check, ...]
+    batch_invariant: bool
+
+    @property
+    def passed(self) -> bool:
+        """Whether it may ship."""
+        return all(check.passed for check in self.checks)
+
+
+def export_variant(job: Job, folder: Path, name: str) -> None:
+    """Make one variant and measure it; of an int8 one the fastest rung of the ladder that passes, or the last."""
+    corpus = load_corpus(job.corpus)
+    tokenizer = load_tokenizer(job.student)
+    rows = {
+        split: encode(tokenizer, dict(corpus.splits())[split].texts, job.recipe.corpus.max_tokens)
+        for split in ("train", "validation", "test")
+    }
+    rungs: tuple[tuple[Any, ...], ...] = LADDER if name in ("int8-dynamic", "int8-static") else ((),)
+    tried = []
+    for keep in rungs:
+        graph = folder / "raw.onnx"
+        operators = _make_graph(job, name, keep, graph, rows["train"])
+        candidate = _measure(job, name, keep, graph, corpus, rows["validation"])
+        tried.append({"kept_fp32": list(keep), "checks": [check.to_dict() for check in candidate.checks]})
+        if candidate.passed:
+            break
+    _write_variant(job, folder, candidate, corpus, rows["test"])
+    gate = {
+        "passed": candidate.passed,
+        "failures": failures(candidate.checks),
+        "checks": [check.to_dict() for check in candidate.checks],
+        "kept_fp32": list(candidate.kept_fp32),
+        "batch_invariant": candidate.batch_invariant,
+        "operators": operators,
+        "tried": tried,
+    }
+    (folder / GATE_FILE).write_text(json.dumps(gate, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def make_bundle(job: Job, chosen: str, recipe_hash: str) -> None:
+    """Write the bundle of the chosen variant."""
+    corpus, folder = load_corpus(job.corpus), job.variant(chosen)
+    decision = Decision.from_dict(read_quality(folder)["decision"])
+    gate = read_gate(folder)
+    config = json.loads((job.student / "config.json").read_text(encoding="utf-8"))
+    shipment = Shipment(
+        name=job.recipe.name,
+        task=corpus.task.kind.value,
+        labels=corpus.task.labels,
+        scale=decision.scale,
+        bias=decision.bias,
+        thresholds=decision.thresholds,
+        max_tokens=job.recipe.corpus.max_tokens,
+        max_batch=None if gate["batch_invariant"] else 1,
+        precision=chosen,
+        inputs=tuple(GraphRunner(folder / MODEL_FILE).inputs),
+        graph=folder / MODEL_FILE,
+        tokenizer_folder=job.student,
+        config=config,
+        provenance=_provenance(job, corpus, recipe_hash),
+        metrics=_metrics(job, chosen),
+        model_card=model_card(job, chosen),
+    )
+    write_bundle(job.bundle, shipment)
+
+
+def _make_graph(job: Job, name: str, keep: tuple[Any, ...], graph: Path, train: list[list[int]]) -> dict[str, int]:
+    """Write the raw graph of a variant; fp32 comes first, and the others start from its fused graph."""
+    fused = job.variant("fp32") / FUSED_FILE
+    if name == "fp32":
+        model = load_classifier(job.student, load_corpus(job.corpus).task)
+        plain = graph.with_name("unfused.onnx")
+        export_onnx(model, model.config, plain)
+        operators = fuse(plain, fused, heads=model.config.num_attention_heads, width=model.config.hidden_size)
+        plain.unlink()
+        shutil.copyfile(fused, graph)
+    elif name == "int8-weights":
+        shutil.copyfile(fused, graph)
+    elif name == "int8-dynamic":
+        quantize_dynamic(fused, graph, keep=keep)
+    else:
+        quantize_static(fused, graph, keep=keep, feeds=_feeds(job, fused, train))
+    proto = onnx.load(graph)
+    strip(proto)
+    if name != "fp32":
+        quantize_weights(proto)
+        operators = count_operators(
+            proto, ("MatMulInteger", "QAttention", "QuantizeLinear", "Attention", "MatMul")
+        )
+    save(proto, graph)
+    return operators
+
+
+def _feeds(job: Job, fused: Path, train: list[list[int]]) -> list[dict[str, NDArray[np.int64]]]:
+    """Some train texts, chosen by the seed, each alone."""
+    inputs = GraphRunner(fused).inputs
+    chosen = np.random.default_rng(job.recipe.seed).permutation(len(train))[:CALIBRATION_TEXTS]
+    feeds = []
+    for row in chosen:
+        ids = np.array([train[row]], dtype=np.int64)  # (1, T)
+        values = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
+        feeds.append({key: values[key] for key in inputs})
+    return feeds
+
+
+def _measure(
+    job: Job, name: str, keep: tuple[str, ...], graph: Path, corpus: Corpus, rows: list[list[int]]
+) -> Candidate:
+    """Run a graph on validation and through the gate, its own calibration and thresholds applied to both sides."""
+    task, recipe = corpus.task, job.recipe.export
+    bounds = Bounds(**recipe.model_dump(exclude={"precision", "threshold_shrink"}))
+    runner = GraphRunner(graph)
+    check_contract(runner.session, runner.inputs, task.num_labels)
+    with job.reporter.bar(f"gate {name} {' '.join(keep)}", len(rows)) as advance:
+        logits = runner.each(rows, advance)
+    gold = label_matrix(corpus.validation, task)
+    decision = fit_decision(logits, gold, task, shrink=recipe.threshold_shrink)
+    thresholds = None if decision.thresholds is None else np.array(decision.thresholds)
+    reference = read_judged(job.student)["validation"]
+    decided = [
+        decide(scores_of(decision.calibrated(values), task.kind), thresholds, task.kind)
+        for values in (logits, reference)
+    ]
+    student = load_classifier(job.student, task).eval()
+    stream = np.array([piece for row in rows[:STREAM_TEXTS] for piece in row], dtype=np.int64)  # (S,)
+    shapes = check_shapes(
+        runner,
+        lambda ids, mask: torch_logits(student, ids, mask),
+        stream,
+        max_tokens=job.recipe.corpus.max_tokens,
+        int8=name != "fp32",
+        bounds=bounds,
+    )
+    checks = (*shapes.checks, *check_decisions(decided[0], decided[1], gold, macro_f1, bounds))
+    return Candidate(graph, keep, decision, logits, checks, shapes.batch_invariant)
+
+
+def _write_variant(job: Job, folder: Path, candidate: Candidate, corpus: Corpus, rows: list[list[int]]) -> None:
+    """The calibrated graph, its logits on validation and test, and its quality."""
+    proto = onnx.load(candidate.graph)
+    add_calibration(proto, candidate.decision.scale, candidate.decision.bias)
+    save(proto, folder / MODEL_FILE)
+    with job.reporter.bar("judge the variant", len(rows)) as advance:
+        test = GraphRunner(candidate.graph).each(rows, advance)
+    candidate.graph.unlink()
+    save_file({"validation": candidate.logits, "test": test}, folder / LOGITS_FILE)
+    quality: dict[str, Any] = {
+        "decision": candidate.decision.to_dict(),
+        "bytes": (folder / MODEL_FILE).stat().st_size,
+    }
+    for split, logits in (("validation", candidate.logits), ("test", test)):
+        gold = label_matrix(dict(corpus.splits())[split], corpus.task)
+        quality[split] = judge(logits, gold, corpus.task, candidate.decision).to_dict()
+    (folder / QUALITY_FILE).write_text(json.dumps(quality, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _provenance(job: Job, corpus: Corpus, recipe_hash: str) -> dict[str, Any]:
+    recipe = job.recipe
+    identity = label_identity(job, corpus, "train")
+    name = recipe.teacher.checkpoint or recipe.teacher.model
+    return {
+        "recipe_sha256": recipe_hash,
+        "teacher": Path(name).name if Path(name).exists() else name,
+        "teacher_sha256": identity.teacher_hash,
+        "corpus_fingerprint": fingerprint(corpus),
+        "corpus_licence": recipe.corpus.licence,
+        "seed": recipe.seed,
+        "versions": package_versions(),
+    }
+
+
+def _metrics(job: Job, chosen: str) -> dict[str, Any]:
+    """Quality of what ships beside its teacher's."""
+    quality, teacher = read_quality(job.variant(chosen)), read_quality(job.teacher)
+    keys = ("macro_f1", "macro_f1_at_half", "micro_f1", "accuracy", "brier", "ece")
+    found = {split: {key: quality[split][key] for key in keys} for split in ("validation", "test")}
+    best = teacher["test"]["macro_f1"]
+    return {
+        **found,
+        "teacher_test_macro_f1": best,
+        "retention": quality["test"]["macro_f1"] / best if best else None,
+    }

@@ -1,0 +1,49 @@
+"""The model card: the README.md of a bundle, filled from the run."""
+
+from distill.job import Job
+from distill.learner import read_quality
+
+
+def model_card(job: Job, chosen: str) -> str:
+    """Markdown with the front matter that the Hub reads; no date, path or latency."""
+    recipe = job.recipe
+    quality, teacher = read_quality(job.variant(chosen)), read_quality(job.teacher)
+    test = quality["test"]
+    rows = "\n".join(
+        f"| {row['label']} | {row['precision']:.3f} | {row['recall']:.3f} | {row['f1']:.3f} | {row['support']} |"
+        for row in test["per_label"]
+    )
+    return f"""---
+pipeline_tag: text-classification
+library_name: onnxruntime
+tags: [distillation, onnx, int8]
+---
+
+# {recipe.name}
+
+A compact text classifier, distilled from a larger one with distill-text; variant `{chosen}`.
+It runs on one CPU core with onnxruntime and tokenizers, and sends no text anywhere.
+
+## Intended use
+
+Sorting or summarising text by the labels below, under the eyes of people who know the text's setting.
+
+**It is not a crisis detector.** It misses what it was not taught, it does not know who is writing, and no
+decision about a person's safety or treatment may rest on it. Measure it on your own rows
+(`distill eval`) before you use it.
+
+## Quality on the test split
+
+Macro-F1 {test["macro_f1"]:.3f} (teacher {teacher["test"]["macro_f1"]:.3f}), micro-F1 {test["micro_f1"]:.3f},
+Brier {test["brier"]:.4f}, expected calibration error {test["ece"]:.4f}. Thresholds come from validation.
+
+| label | precision | recall | F1 | rows |
+| --- | --- | --- | --- | --- |
+{rows}
+
+## Training
+
+Corpus `{"sample (synthetic)" if recipe.corpus.source == "sample" else "see manifest.json: provenance"}`,
+licence {recipe.corpus.licence or "not stated"}; texts are cut at {recipe.corpus.max_tokens} tokens.
+Calibration is inside the graph: its logits are calibrated. Thresholds and hashes are in `manifest.json`.
+"""
