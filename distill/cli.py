@@ -1,0 +1,366 @@
+"""The command line: one short function a verb; results on stdout, progress and errors on stderr."""
+
+import json
+import os
+import sys
+import traceback
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from export.runtime import DistillError, MissingExtraError
+
+if TYPE_CHECKING:
+    from distill.job import Job
+
+app = typer.Typer(
+    help="Turn a corpus into a small, checked ONNX text classifier that runs without PyTorch.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+RecipeName = Annotated[
+    str, typer.Argument(help="A packaged recipe's name (quickstart, goemotions, ...) or a TOML file.")
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a recipe key: --set student.layers=[0,3,5]"),
+]
+Runs = Annotated[Path, typer.Option("--runs", help="Folder that holds the runs, one folder for each recipe name.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")]
+Bundle = Annotated[Path, typer.Argument(help="A bundle's folder: the one with manifest.json.")]
+Rows = Annotated[Path, typer.Argument(help="csv, tsv, jsonl, json, parquet or txt file.")]
+TextColumn = Annotated[str, typer.Option("--text", help="Column of the texts.")]
+LabelColumn = Annotated[str, typer.Option("--labels", help="Column of the labels: names, ids, or delimited.")]
+Header = Annotated[
+    str | None, typer.Option("--columns", help="Column names of a file without a header, comma-separated.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+
+
+def _need(extra: str, module: str) -> None:
+    if find_spec(module) is None:
+        raise MissingExtraError(f'this command needs the {extra} extra: pip install "distill-text[{extra}]"')
+
+
+def _job(recipe: str, overrides: list[str] | None, runs: Path, quiet: bool) -> "Job":
+    _need("train", "pydantic")
+    _need("train", "torch")
+    from distill.job import Job
+    from distill.progress import Reporter
+    from distill.recipe import load_recipe
+
+    _calm_libraries()
+    loaded = load_recipe(recipe, overrides)
+    return Job(loaded, runs / loaded.name, Reporter(quiet=quiet))
+
+
+def _calm_libraries() -> None:
+    """Their notices about weights and tokenizers would bury the one line that matters."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    import logging
+    import warnings
+
+    logging.getLogger().setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore")
+
+
+def _run_until(until: str, recipe: str, overrides: list[str] | None, runs: Path, quiet: bool) -> "Job":
+    job = _job(recipe, overrides, runs, quiet)
+    from distill.pipeline import run as run_stages
+
+    run_stages(job, until)
+    return job
+
+
+@app.command()
+def run(
+    recipe: RecipeName = "quickstart", overrides: Overrides = None, runs: Runs = Path("runs"), quiet: Quiet = False
+) -> None:
+    """All stages: corpus, teacher, soft labels, student and twin, export, gate, bundle, bench, report."""
+    job = _run_until("report", recipe, overrides, runs, quiet)
+    _print_summary(job)
+
+
+@app.command()
+def teach(
+    recipe: RecipeName, overrides: Overrides = None, runs: Runs = Path("runs"), quiet: Quiet = False
+) -> None:
+    """Up to and with the teacher: fine-tune it, or take over a checkpoint."""
+    job = _run_until("teach", recipe, overrides, runs, quiet)
+    print(job.teacher)
+
+
+@app.command()
+def label(
+    recipe: RecipeName, overrides: Overrides = None, runs: Runs = Path("runs"), quiet: Quiet = False
+) -> None:
+    """Up to and with the teacher's soft labels; an interrupted run goes on where it stopped."""
+    job = _run_until("label", recipe, overrides, runs, quiet)
+    print(job.folder / "labels")
+
+
+@app.command()
+def train(
+    recipe: RecipeName, overrides: Overrides = None, runs: Runs = Path("runs"), quiet: Quiet = False
+) -> None:
+    """Up to and with the student (and its twin, for comparison)."""
+    job = _run_until("train", recipe, overrides, runs, quiet)
+    print(job.student)
+
+
+@app.command()
+def export(
+    recipe: RecipeName, overrides: Overrides = None, runs: Runs = Path("runs"), quiet: Quiet = False
+) -> None:
+    """Up to and with the bundle: ONNX, int8, the gate."""
+    job = _run_until("export", recipe, overrides, runs, quiet)
+    print(job.bundle)
+
+
+@app.command()
+def report(
+    recipe: RecipeName, overrides: Overrides = None, runs: Runs = Path("runs"), quiet: Quiet = False
+) -> None:
+    """Up to and with the bench and the report: the same as run, but prints where the report is."""
+    job = _run_until("report", recipe, overrides, runs, quiet)
+    print(job.folder / "report.html")
+
+
+@app.command()
+def check(recipe: RecipeName, overrides: Overrides = None, as_json: AsJson = False) -> None:
+    """Validate a recipe and its corpus without training: rows, labels, lengths, leaks, share of cut texts."""
+    job = _job(recipe, overrides, Path("runs"), quiet=True)
+    from corpora.checks import describe
+    from corpora.sources import read_corpus
+    from distill.pipeline import corpus_spec
+    from teachers.classifier import load_tokenizer
+    from teachers.packaged import resolve_model
+
+    corpus, bad = read_corpus(corpus_spec(job.recipe.corpus), seed=job.recipe.seed)
+    tokenizer = load_tokenizer(resolve_model(job.recipe.teacher.checkpoint or job.recipe.teacher.model))
+
+    def lengths(texts: list[str]) -> list[int]:
+        return [len(ids) for ids in tokenizer(texts, truncation=False, verbose=False)["input_ids"]]
+
+    found = describe(corpus, bad, lengths, job.recipe.corpus.max_tokens).to_dict()
+    if as_json:
+        print(json.dumps(found, indent=2))
+        return
+    _print_tree(found)
+
+
+@app.command()
+def init(
+    file: Rows,
+    out: Annotated[Path | None, typer.Option("--out", help="Where to write it; stdout otherwise.")] = None,
+) -> None:
+    """Look at a data file and write a starter recipe for it, which `check` accepts."""
+    _need("train", "pydantic")
+    from corpora.starter import propose_recipe
+    from export.runtime import InputError
+
+    text = propose_recipe(file)
+    if out is None:
+        print(text, end="")
+        return
+    if out.exists():
+        raise InputError(f"{out}: exists already; choose another name, or remove it")
+    out.write_text(text, encoding="utf-8")
+    print(out)
+
+
+@app.command()
+def predict(
+    bundle: Bundle,
+    texts: Annotated[list[str] | None, typer.Argument(help="Texts; without any, lines of stdin.")] = None,
+    as_json: AsJson = False,
+    threads: Annotated[int, typer.Option(help="Threads of onnxruntime.")] = 1,
+) -> None:
+    """Decide texts, given as arguments or as lines of stdin: one line of labels (or one JSON object) for each."""
+    from export.runtime import load
+
+    classifier = load(bundle, threads=threads)
+    lines = texts if texts else (line.rstrip("\r\n") for line in sys.stdin)
+    for text in lines:
+        found = classifier.predict([text])[0]
+        if as_json:
+            data = {
+                "labels": found.labels,
+                "scores": found.scores,
+                "abstained": found.abstained,
+                "truncated": found.truncated,
+            }
+            print(json.dumps(data, ensure_ascii=False), flush=True)
+        else:
+            print(", ".join(f"{name} {found.scores[name]:.2f}" for name in found.labels) or "-", flush=True)
+
+
+@app.command(name="eval")
+def evaluate(
+    bundle: Bundle,
+    file: Rows,
+    text: TextColumn = "text",
+    labels: LabelColumn = "labels",
+    delimiter: Annotated[str, typer.Option(help="Splits a string of several labels.")] = ",",
+    columns: Header = None,
+    as_json: AsJson = False,
+) -> None:
+    """Quality, calibration and truncation of a bundle on labelled rows of your own."""
+    from distill.using import Columns, evaluate_bundle
+
+    found = evaluate_bundle(bundle, file, Columns(text, labels, delimiter, _names(columns)))
+    if as_json:
+        print(json.dumps(found, indent=2))
+        return
+    rows = [
+        [row["label"], f"{row['precision']:.3f}", f"{row['recall']:.3f}", f"{row['f1']:.3f}", str(row["support"])]
+        for row in found.pop("per_label")
+    ]
+    _print_tree(found)
+    _print_table("by label", ["label", "precision", "recall", "F1", "rows"], rows)
+
+
+@app.command()
+def diff(
+    old: Bundle,
+    new: Bundle,
+    file: Rows,
+    text: TextColumn = "text",
+    columns: Header = None,
+    as_json: AsJson = False,
+) -> None:
+    """Which decisions change between two bundles on the texts of a file, by label."""
+    from distill.using import Columns, compare_bundles
+
+    found = compare_bundles(old, new, file, Columns(text=text, header=_names(columns)))
+    if as_json:
+        print(json.dumps(found, indent=2))
+        return
+    print(f"{found['rows_changed']} of {found['rows']} rows are decided differently")
+    rows = [[name, str(n["gained"]), str(n["lost"])] for name, n in found["by_label"].items()]
+    _print_table("by label", ["label", "gained", "lost"], rows)
+
+
+@app.command()
+def bench(
+    bundles: Annotated[list[Path], typer.Argument(help="Bundles to time side by side.")],
+    texts: Annotated[Path | None, typer.Option("--texts", help="File of texts; synthetic ones otherwise.")] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Turns of all bundles.")] = 5,
+    as_json: AsJson = False,
+) -> None:
+    """Latency end to end, string in to decision out: one and all threads, single texts and batches of 32."""
+    from distill.using import bench_bundles
+    from export.runtime.bench import available_threads
+
+    found = bench_bundles(bundles, texts, sorted({1, available_threads()}), rounds)
+    if as_json:
+        print(json.dumps(found, indent=2))
+        return
+    cpu = found["cpu"]
+    print(f"{cpu['model']}, {' '.join(cpu['flags'])}")
+    head = ["bundle", "texts", "threads", "batch", "p50 ms", "p95 ms", "p99 ms", "texts/s"]
+    rows = [
+        [
+            r["name"],
+            r["texts"],
+            str(r["threads"]),
+            str(r["batch"]),
+            f"{r['p50_ms']:.2f}",
+            f"{r['p95_ms']:.2f}",
+            f"{r['p99_ms']:.2f}",
+            f"{r['texts_per_second']:.0f}",
+        ]
+        for r in found["rows"]
+    ]
+    _print_table("latency of one call", head, rows)
+    for name, start in found["cold_start"].items():
+        print(f"{name}: cold start {start['ms']:.0f} ms, peak memory {start['peak_rss_bytes'] / 1e6:.0f} MB")
+
+
+@app.command()
+def verify(
+    bundle: Bundle,
+    manifest_sha256: Annotated[str | None, typer.Option(help="The manifest must have exactly this hash.")] = None,
+) -> None:
+    """Check a bundle's hashes and contract, and repeat its self-test on this machine."""
+    from export.runtime import verify as verify_bundle
+
+    worst = verify_bundle(bundle, manifest_sha256=manifest_sha256)
+    print(f"{bundle}: whole, and answers as when it was made (largest logit difference {worst:.2g})")
+
+
+def _names(columns: str | None) -> tuple[str, ...] | None:
+    return None if columns is None else tuple(name.strip() for name in columns.split(","))
+
+
+def _print_summary(job: "Job") -> None:
+    from distill.report import REPORT_FILE, summary_rows
+
+    data = json.loads((job.folder / REPORT_FILE).read_text(encoding="utf-8"))
+
+    def shown(value: float | None, digits: int) -> str:
+        return "-" if value is None else f"{value:.{digits}f}"
+
+    rows = [
+        [
+            row["name"] + (" (ships)" if row["ships"] else ""),
+            shown(row["macro_f1"], 3),
+            shown(row["retention"], 3),
+            shown(row["megabytes"], 1),
+            shown(row["p50_ms"], 2),
+            shown(row["p95_ms"], 2),
+            shown(row["times_faster"], 1),
+        ]
+        for row in summary_rows(data)
+    ]
+    head = ["model", "macro-F1", "retention", "MB", "p50 ms", "p95 ms", "times faster"]
+    _print_table(f"{job.recipe.name}: test quality; latency of one text on one thread", head, rows)
+    print(f"bundle: {job.bundle}\nreport: {job.folder / 'report.html'}")
+
+
+def _print_table(title: str, head: list[str], rows: list[list[str]]) -> None:
+    table = Table(title=title, title_justify="left")
+    for index, name in enumerate(head):
+        table.add_column(name, justify="left" if index == 0 else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    console = Console()
+    # a pipe has no width of its own, and a cut number would be a wrong one
+    (console if console.is_terminal else Console(width=140)).print(table)
+
+
+def _print_tree(data: dict[str, Any], indent: str = "") -> None:
+    for key, value in data.items():
+        if isinstance(value, dict):
+            print(f"{indent}{key}:")
+            _print_tree(value, indent + "  ")
+        else:
+            print(f"{indent}{key}: {f'{value:.4f}' if isinstance(value, float) else value}")
+
+
+def main() -> None:
+    """Entry point: one sentence and a status for what can go wrong; `--debug` shows the traceback."""
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    debug = len(arguments) < len(sys.argv) - 1
+    try:
+        app(args=arguments, prog_name="distill")
+    except DistillError as error:
+        if debug:
+            traceback.print_exc()
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_status)
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from the last finished stage", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        # the reader of our output has left; nothing more can be said to it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,125 @@
+"""What a user does with bundles: evaluate, compare and time them. Base install only: no torch, no pydantic."""
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from corpora.corpus import targets_from_ids
+from corpora.labels import LabelError, parse_cell, resolve
+from corpora.metrics import evaluate
+from corpora.readers import read_table, require_columns
+from corpora.rows import BadRow
+from corpora.task import Task, TaskKind
+from export.runtime import Classifier, InputError, load
+from export.runtime.bench import SYNTHETIC_TEXTS, Candidate, cold_start, cpu_info, time_interleaved
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Where texts and labels stand in a user's file."""
+
+    text: str = "text"
+    labels: str = "labels"
+    delimiter: str = ","
+    header: tuple[str, ...] | None = None
+
+
+def evaluate_bundle(bundle: Path, file: Path, columns: Columns) -> dict[str, Any]:
+    """Quality, calibration and truncation of a bundle on labelled rows.
+
+    Raises:
+        InputError: a row of the file cannot be used.
+    """
+    classifier = load(bundle)
+    texts, gold = _labelled_rows(file, columns, classifier)
+    task = _task(classifier)
+    thresholds = classifier.manifest.thresholds
+    logits = classifier.logits(texts)
+    quality = evaluate(
+        logits, gold, None if thresholds is None else np.array(thresholds), task.kind, classifier.labels
+    )
+    cut = sum(prediction.truncated for prediction in classifier.predict(texts))
+    return {"rows": len(texts), "truncated": cut, **quality.to_dict()}
+
+
+def compare_bundles(old: Path, new: Path, file: Path, columns: Columns) -> dict[str, Any]:
+    """Which decisions change between two bundles: rows, and by label those gained and lost."""
+    before, after = load(old), load(new)
+    if set(before.labels) != set(after.labels):
+        raise InputError(f"{old} and {new} have different labels; only bundles of one task can be compared")
+    texts = _texts(file, columns)
+    gained: Counter[str] = Counter()
+    lost: Counter[str] = Counter()
+    changed = []
+    for row, (first, second) in enumerate(zip(before.predict(texts), after.predict(texts), strict=True), 1):
+        gained.update(set(second.labels) - set(first.labels))
+        lost.update(set(first.labels) - set(second.labels))
+        if set(first.labels) != set(second.labels):
+            changed.append(row)
+    by_label = {name: {"gained": gained[name], "lost": lost[name]} for name in before.labels}
+    return {"rows": len(texts), "rows_changed": len(changed), "changed_rows": changed, "by_label": by_label}
+
+
+def bench_bundles(bundles: list[Path], texts_file: Path | None, threads: list[int], rounds: int) -> dict[str, Any]:
+    """Latency of bundles in one interleaved run, end to end; synthetic texts unless a file is given."""
+    if texts_file is not None:
+        kinds = {"real": _texts(texts_file, Columns())}
+    else:
+        kinds = {f"synthetic-{name}": list(texts) for name, texts in SYNTHETIC_TEXTS.items()}
+    rows = []
+    for count in threads:
+        loaded = [Candidate(str(path), load(path, threads=count).predict, threads=count) for path in bundles]
+        for kind, texts in kinds.items():
+            for batch in (1, 32):
+                rows += time_interleaved(loaded, texts, kind=kind, rounds=rounds, batch=batch)
+    starts = {str(path): cold_start(path) for path in bundles}
+    return {
+        "cpu": cpu_info(),
+        "rows": [asdict(row) for row in rows],
+        "cold_start": {name: {"ms": ms, "peak_rss_bytes": peak} for name, (ms, peak) in starts.items()},
+    }
+
+
+def _task(classifier: Classifier) -> Task:
+    return Task(TaskKind(classifier.manifest.task), classifier.labels)
+
+
+def _texts(file: Path, columns: Columns) -> list[str]:
+    """Texts of a file: the text column of a table, or the lines of a .txt."""
+    rows = read_table(file, columns.header)
+    require_columns(rows, {columns.text: "--text"}, str(file))
+    found = []
+    for row in rows:
+        if isinstance(row, BadRow):
+            raise row.error()
+        found.append(str(row.fields[columns.text]))
+    if not found:
+        raise InputError(f"{file}: has no row; give a file with at least one text")
+    return found
+
+
+def _labelled_rows(file: Path, columns: Columns, classifier: Classifier) -> tuple[list[str], NDArray[np.float32]]:
+    """Texts and gold 0/1 ``(N, C)``."""
+    rows = read_table(file, columns.header)
+    require_columns(rows, {columns.text: "--text", columns.labels: "--labels"}, str(file))
+    task = _task(classifier)
+    index = {name: position for position, name in enumerate(task.labels)}
+    texts, ids = [], []
+    for row in rows:
+        if isinstance(row, BadRow):
+            raise row.error()
+        try:
+            ids.append(resolve(parse_cell(row.fields.get(columns.labels), task.kind, columns.delimiter), index))
+        except LabelError as error:
+            raise InputError(f"{row.file}, row {row.row}: {error}; correct the row") from None
+        texts.append(str(row.fields[columns.text]))
+    if not texts:
+        raise InputError(f"{file}: has no row; give a file with labelled rows")
+    targets = targets_from_ids(ids, task)
+    if targets.ndim == 1:
+        return texts, np.eye(task.num_labels, dtype=np.float32)[targets.astype(np.int64)]
+    return texts, targets.astype(np.float32)
