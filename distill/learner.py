@@ -20,7 +20,7 @@ from distill.recipe import StudentRecipe, TeacherRecipe
 from distill.trainer import Examples, FitResult, Loss, Settings, fit
 from teachers.classifier import EncoderClassifier, Teacher, parameter_count
 from teachers.finetune import parameter_groups
-from teachers.label import encode, predict_logits
+from teachers.label import best_device, encode, predict_logits
 
 LOGITS_FILE = "logits.safetensors"
 QUALITY_FILE = "quality.json"
@@ -63,8 +63,7 @@ def new_learner(job: Job, name: str, model: Teacher, tokenizer: Any, corpus: Cor
     tokens = {
         split: encode(tokenizer, rows.texts, job.recipe.corpus.max_tokens) for split, rows in corpus.splits()
     }
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return Learner(name, model.to(device), tokenizer, corpus, tokens)
+    return Learner(name, model.to(best_device()), tokenizer, corpus, tokens)
 
 
 def plan(recipe: TeacherRecipe | StudentRecipe, rows: int, seed: int) -> Settings:

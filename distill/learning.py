@@ -38,7 +38,7 @@ from teachers.classifier import (
     save_classifier,
 )
 from teachers.finetune import class_weights, freeze
-from teachers.label import device_of, predict_logits
+from teachers.label import best_device, device_of, encode, predict_logits
 from teachers.packaged import resolve_model, sha256_of
 from teachers.store import LabelIdentity, label_split, read_logits
 
@@ -71,8 +71,8 @@ def label(job: Job, folder: Path, split: str) -> None:
     corpus = load_corpus(job.corpus)
     tokenizer = load_tokenizer(job.teacher)
     model = load_classifier(job.teacher, corpus.task)
-    learner = new_learner(job, "teacher", model, tokenizer, corpus)
-    rows = learner.tokens[split]
+    rows = encode(tokenizer, dict(corpus.splits())[split].texts, job.recipe.corpus.max_tokens)
+    model.to(best_device())
     with job.reporter.bar(f"label {split}", len(rows)) as advance:
 
         def infer(chunk: Sequence[Sequence[int]]) -> Logits:

@@ -28,6 +28,9 @@ class Reporter:
     @contextmanager
     def bar(self, title: str, total: int) -> Iterator["Advance"]:
         """A bar; the function it gives takes how many were done since its last call, and a line of news."""
+        if not self._console.is_terminal or self._console.quiet:
+            yield lambda count, news="": None  # a log has no use for a moving bar
+            return
         columns = (
             TextColumn("  {task.description}"),
             BarColumn(),

@@ -1,0 +1,144 @@
+"""Students start from their teachers as they say, and trimmed tokenizers read what the full ones could."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from export.runtime.errors import InputError
+from students.bodies import embeddings_of, require_supported
+from students.compact import compact_student, principal_basis
+from students.layers import layers_student
+from students.vocabulary import apply_trim, count_groups, trim
+from teachers.classifier import Pooling, load_classifier, load_tokenizer, save_classifier
+from tests.tiny_models import TEXTS, bert_tokenizer, multi_label_task, roberta_tokenizer, tiny_classifier
+
+BODIES = ("bert", "roberta", "distilbert")
+IDS = torch.tensor([[5, 9, 12, 30, 7], [5, 8, 7, 1, 1]])
+MASK = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]])
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_all_layers_give_the_teachers_logits_to_the_bit(body: str) -> None:
+    teacher = tiny_classifier(body)
+    student = layers_student(teacher, [0, 1, 2], pooling=Pooling.MEAN, dropout=0.0).eval()
+    assert torch.equal(student(IDS, MASK), teacher(IDS, MASK))
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_layers_are_copies_and_the_teacher_stays_untouched(body: str) -> None:
+    teacher = tiny_classifier(body)
+    before = {name: tensor.clone() for name, tensor in teacher.state_dict().items()}
+    student = layers_student(teacher, [0, 2], pooling=Pooling.MEAN, dropout=0.0)
+    student(IDS, MASK).sum().backward()
+    with torch.no_grad():
+        for parameter in student.parameters():
+            parameter += 1.0
+    assert all(torch.equal(tensor, before[name]) for name, tensor in teacher.state_dict().items())
+    assert len(before) > len(student.state_dict())
+
+
+@pytest.mark.parametrize("layers", [[], [2, 1], [0, 0], [3], [-1]])
+def test_impossible_layers_are_refused_with_the_bound(layers: list[int]) -> None:
+    with pytest.raises(InputError, match="0 to 2"):
+        layers_student(tiny_classifier(), layers, pooling=Pooling.MEAN, dropout=0.0)
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_compact_has_its_own_shape_and_the_same_bytes_every_time(body: str) -> None:
+    teacher = tiny_classifier(body)
+    made = [
+        compact_student(teacher, depth=2, width=16, heads=2, pooling=Pooling.MEAN, dropout=0.0, seed=5).eval()
+        for _ in range(2)
+    ]
+    assert made[0](IDS, MASK).shape == (2, 3)
+    assert made[0].config.hidden_size == 16
+    for name, tensor in made[0].state_dict().items():
+        assert torch.equal(tensor, made[1].state_dict()[name]), name
+
+
+def test_principal_basis_is_the_svds() -> None:
+    table = torch.randn(200, 12, generator=torch.Generator().manual_seed(0)) * torch.arange(1, 13)
+    basis = principal_basis(table, 4).numpy()
+    centred = table.numpy() - table.numpy().mean(axis=0)
+    _, _, directions = np.linalg.svd(centred, full_matrices=False)
+    np.testing.assert_allclose(np.abs((directions[:4] * basis.T).sum(axis=1)), 1.0, atol=1e-4)
+    np.testing.assert_allclose(basis.T @ basis, np.eye(4), atol=1e-5)
+
+
+def test_compact_starts_its_words_from_the_teachers_principal_components() -> None:
+    teacher = tiny_classifier()
+    student = compact_student(teacher, depth=1, width=8, heads=2, pooling=Pooling.MEAN, dropout=0.0, seed=1)
+    words = embeddings_of(teacher.encoder).word_embeddings.weight.detach()
+    expected = words @ principal_basis(words, 8)
+    assert torch.allclose(embeddings_of(student.encoder).word_embeddings.weight, expected)
+
+
+@pytest.mark.parametrize(("width", "heads", "message"), [(10, 4, "multiple"), (64, 4, "at most")])
+def test_impossible_shapes_are_refused(width: int, heads: int, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        compact_student(
+            tiny_classifier(), depth=1, width=width, heads=heads, pooling=Pooling.MEAN, dropout=0.0, seed=1
+        )
+
+
+def test_other_bodies_are_refused_by_name() -> None:
+    class Body:
+        class config:
+            model_type = "electra"
+
+    with pytest.raises(InputError, match=r"electra .* bert, roberta, distilbert"):
+        require_supported(Body())
+
+
+@pytest.mark.parametrize("make", [bert_tokenizer, roberta_tokenizer])
+def test_trimming_keeps_no_piece_that_too_few_groups_contain(make) -> None:  # type: ignore[no-untyped-def]
+    tokenizer = make()
+    groups = [str(row % 6) for row in range(len(TEXTS))]
+    trimmed = trim(tokenizer, TEXTS, groups, min_groups=2)
+    counts = count_groups(tokenizer.backend_tokenizer, TEXTS, groups)
+    names = {index: piece for piece, index in tokenizer.get_vocab().items()}
+    for piece, index in trimmed.tokenizer.get_vocab().items():
+        single = len(piece.removeprefix("##")) == 1
+        if single or piece in tokenizer.all_special_tokens:
+            continue
+        (old,) = trimmed.sources[index]
+        assert names[old] == piece
+        if make is bert_tokenizer:  # a BPE part is also kept for what is made from it
+            assert counts.get(old, 0) >= 2, piece
+    assert len(trimmed.sources) < len(tokenizer)
+
+
+def test_a_rare_name_is_gone_but_can_still_be_read() -> None:
+    tokenizer = bert_tokenizer()
+    assert "zanzibar" in tokenizer.get_vocab()
+    trimmed = trim(tokenizer, TEXTS, None, min_groups=2)
+    assert "zanzibar" not in trimmed.tokenizer.get_vocab()
+    assert trimmed.tokenizer.unk_token_id not in trimmed.tokenizer("zanzibar").input_ids
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(alphabet="abcdefghiklmnoprstuvwyz .,!é日", max_size=30))
+def test_no_text_becomes_unknown_that_the_full_tokenizer_could_read(text: str) -> None:
+    for make in (bert_tokenizer, roberta_tokenizer):
+        full = make()
+        small = trim(full, TEXTS, None, min_groups=3).tokenizer
+        readable = full(text).input_ids.count(full.unk_token_id)
+        assert small(text).input_ids.count(small.unk_token_id) <= readable
+
+
+@pytest.mark.parametrize(("body", "make"), [("bert", bert_tokenizer), ("roberta", roberta_tokenizer)])
+def test_a_trimmed_model_reads_kept_pieces_as_before(body, make, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    tokenizer = make()
+    model = tiny_classifier(body, vocabulary=len(tokenizer))
+    full = tokenizer(TEXTS[:6], padding=True, return_tensors="pt")
+    before = model(full.input_ids, full.attention_mask)
+    trimmed = trim(tokenizer, TEXTS, None, min_groups=1)
+    model = apply_trim(model, trimmed)
+    small = trimmed.tokenizer(TEXTS[:6], padding=True, return_tensors="pt")
+    assert torch.allclose(model(small.input_ids, small.attention_mask), before, atol=1e-6)
+    save_classifier(model, trimmed.tokenizer, tmp_path)
+    again = load_classifier(tmp_path, multi_label_task()).eval()
+    ids = load_tokenizer(tmp_path)(TEXTS[:6], padding=True, return_tensors="pt")
+    assert torch.equal(again(ids.input_ids, ids.attention_mask), model(small.input_ids, small.attention_mask))
