@@ -36,7 +36,9 @@ def test_no_package_imports_one_above_it(package: str) -> None:
 
 def test_optimum_is_used_in_one_module_only() -> None:
     users = [
-        path for package in ORDER for path in (ROOT / package).rglob("*.py")
+        path
+        for package in ORDER
+        for path in (ROOT / package).rglob("*.py")
         if any(name.split(".")[0] == "optimum" for name in imports_of(path))
     ]
     assert [path.name for path in users] == ["graph.py"]
@@ -44,7 +46,13 @@ def test_optimum_is_used_in_one_module_only() -> None:
 
 @pytest.mark.parametrize(
     "statement",
-    ["import distill", "import export.runtime", "import distill.cli", "import distill.using", "import corpora.metrics"],
+    [
+        "import distill",
+        "import export.runtime",
+        "import distill.cli",
+        "import distill.using",
+        "import corpora.metrics",
+    ],
 )
 def test_the_base_imports_nothing_heavy(statement: str) -> None:
     code = f"import sys; {statement}; print([m for m in {HEAVY!r} if m in sys.modules])"

@@ -54,7 +54,10 @@ def test_a_graph_without_fusions_is_refused(tmp_path: Path) -> None:
     out = onnx.helper.make_tensor_value_info("y", 1, [1])
     node = onnx.helper.make_node("Identity", ["x"], ["y"])
     graph = onnx.helper.make_graph([node], "g", [value], [out])
-    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8), tmp_path / "i.onnx")
+    onnx.save(
+        onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8),
+        tmp_path / "i.onnx",
+    )
     with pytest.raises(CheckFailedError, match="none of the transformer fusions"):
         fuse(tmp_path / "i.onnx", tmp_path / "o.onnx", heads=4, width=32)
 
@@ -96,14 +99,19 @@ def test_int8_weights_are_within_half_a_step_of_each_row(tmp_path: Path) -> None
     save(proto, tmp_path / "w.onnx")
     assert (tmp_path / "w.onnx").stat().st_size < path.stat().st_size * 0.6
     ids, mask = batch()
-    np.testing.assert_allclose(GraphRunner(tmp_path / "w.onnx")(ids, mask), torch_logits(model, ids, mask), atol=0.05)
+    np.testing.assert_allclose(
+        GraphRunner(tmp_path / "w.onnx")(ids, mask), torch_logits(model, ids, mask), atol=0.05
+    )
 
 
 def test_roles_are_read_from_the_neighbours(tmp_path: Path) -> None:
     path, _ = fused_graph(tmp_path)
     found = list(roles(onnx.load(path)).values())
     assert {kind: found.count(kind) for kind in set(found)} == {
-        "attention": 3, "attention_output": 3, "ffn_up": 3, "ffn_output": 3,
+        "attention": 3,
+        "attention_output": 3,
+        "ffn_up": 3,
+        "ffn_output": 3,
     }
 
 
@@ -124,7 +132,9 @@ def test_int8_arithmetic_stays_near_and_leaves_out_what_it_is_told(kind: str, tm
                 feeds.append({name: values[name] for name in inputs})
             quantize_static(path, target, keep=keep, feeds=feeds)
         proto = onnx.load(target)
-        sizes.append([n.op_type for n in proto.graph.node].count("MatMul" if kind == "dynamic" else "DequantizeLinear"))
+        sizes.append(
+            [n.op_type for n in proto.graph.node].count("MatMul" if kind == "dynamic" else "DequantizeLinear")
+        )
         quantize_weights(proto)
         save(proto, target)
         ids, mask = batch(99)
@@ -137,7 +147,10 @@ def test_the_gate_counts_flips_and_drops_like_a_slow_oracle() -> None:
     gold = (rng.random((200, 4)) < 0.4).astype(np.float32)
     reference = gold > 0
     variant = reference ^ (rng.random((200, 4)) < 0.02)
-    checks = {check.name: check for check in check_decisions(variant, reference, gold, macro_f1, Bounds(min_recall_rows=1))}
+    checks = {
+        check.name: check
+        for check in check_decisions(variant, reference, gold, macro_f1, Bounds(min_recall_rows=1))
+    }
     cells = sum(variant[r, c] != reference[r, c] for r in range(200) for c in range(4)) / 800
     rows = sum(any(variant[r, c] != reference[r, c] for c in range(4)) for r in range(200)) / 200
     assert checks["flips per (row, label)"].value == pytest.approx(cells)
@@ -179,10 +192,21 @@ def shipment(folder: Path) -> Shipment:
     save(proto, folder / "graph.onnx")
     tokenizer.save_pretrained(folder / "tokenizer")
     return Shipment(
-        name="tiny", task="multi_label", labels=("joy", "sadness", "fear"), scale=SCALE, bias=BIAS,
-        thresholds=(0.3, 0.4, 0.5), max_tokens=16, max_batch=None, precision="int8-weights",
-        inputs=tuple(GraphRunner(folder / "graph.onnx").inputs), graph=folder / "graph.onnx",
-        tokenizer_folder=folder / "tokenizer", config=model.config.to_dict(), provenance={}, metrics={},
+        name="tiny",
+        task="multi_label",
+        labels=("joy", "sadness", "fear"),
+        scale=SCALE,
+        bias=BIAS,
+        thresholds=(0.3, 0.4, 0.5),
+        max_tokens=16,
+        max_batch=None,
+        precision="int8-weights",
+        inputs=tuple(GraphRunner(folder / "graph.onnx").inputs),
+        graph=folder / "graph.onnx",
+        tokenizer_folder=folder / "tokenizer",
+        config=model.config.to_dict(),
+        provenance={},
+        metrics={},
         model_card="# tiny\n",
     )
 
@@ -207,7 +231,9 @@ def test_every_loader_decides_the_same(tmp_path: Path) -> None:
     texts = TEXTS[:6]
     expected = [prediction.labels for prediction in ours.predict(texts)]
     session = onnxruntime.InferenceSession(str(tmp_path / "bundle/onnx/model_quantized.onnx"))
-    model = ORTModelForSequenceClassification.from_pretrained(tmp_path / "bundle", file_name="onnx/model_quantized.onnx")
+    model = ORTModelForSequenceClassification.from_pretrained(
+        tmp_path / "bundle", file_name="model_quantized.onnx", subfolder="onnx"
+    )
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "bundle")
     thresholds = np.array(ours.manifest.thresholds)
     for text, labels in zip(texts, expected, strict=True):
@@ -218,5 +244,7 @@ def test_every_loader_decides_the_same(tmp_path: Path) -> None:
         for logits in (bare, theirs):
             chosen = (1 / (1 + np.exp(-logits[0]))) >= thresholds
             assert tuple(np.array(ours.labels)[chosen]) == labels
-    metadata = {entry.key: entry.value for entry in onnx.load(tmp_path / "bundle/onnx/model_quantized.onnx").metadata_props}
+    metadata = {
+        entry.key: entry.value for entry in onnx.load(tmp_path / "bundle/onnx/model_quantized.onnx").metadata_props
+    }
     assert '"thresholds": [0.3, 0.4, 0.5]' in metadata["distill"]

@@ -1,0 +1,94 @@
+"""Checkpoints and the soft-label store: what is read is what was written, and nothing that belongs elsewhere."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from corpora.task import Task, TaskKind
+from export.runtime.errors import InputError
+from teachers.classifier import Pooling, load_classifier, pool, save_classifier
+from teachers.packaged import MINILM, resolve_model
+from teachers.store import SHARD_ROWS, LabelIdentity, label_split, read_logits
+from tests.tiny_models import LABELS, bert_tokenizer, tiny_classifier
+
+IDENTITY = LabelIdentity("t", "k", "c", "train", LABELS, 32)
+ROWS = [[row] for row in range(SHARD_ROWS + 10)]
+
+
+def infer(rows):  # type: ignore[no-untyped-def]
+    return np.array([[row[0], 1.0, -1.0] for row in rows], dtype=np.float32)
+
+
+def test_pooling_ignores_padding() -> None:
+    hidden = torch.arange(12.0).reshape(1, 3, 4)
+    mask = torch.tensor([[1, 1, 0]])
+    assert torch.equal(pool(hidden, mask, Pooling.MEAN), hidden[:, :2].mean(dim=1))
+    assert torch.equal(pool(hidden, mask, Pooling.FIRST), hidden[:, 0])
+
+
+def test_a_checkpoint_puts_labels_into_the_tasks_order(tmp_path: Path) -> None:
+    model = tiny_classifier()
+    save_classifier(model, bert_tokenizer(), tmp_path)
+    turned = Task(TaskKind.MULTI_LABEL, LABELS[::-1])
+    ids, mask = torch.tensor([[5, 6, 7]]), torch.ones(1, 3, dtype=torch.long)
+    expected = model(ids, mask).flip(1)
+    assert torch.allclose(load_classifier(tmp_path, turned).eval()(ids, mask), expected)
+    with pytest.raises(InputError, match="labels are not the corpus's"):
+        load_classifier(tmp_path, Task(TaskKind.MULTI_LABEL, ("joy", "sadness", "rage")))
+
+
+def test_a_published_head_is_used_as_it_is(tmp_path: Path) -> None:
+    from transformers import BertConfig, BertForSequenceClassification
+
+    config = BertConfig(
+        vocab_size=60, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32,
+        id2label=dict(enumerate(LABELS)), label2id={n: i for i, n in enumerate(LABELS)},
+    )  # fmt: skip
+    published = BertForSequenceClassification(config).eval()
+    published.save_pretrained(tmp_path)
+    ids, mask = torch.tensor([[5, 6, 7]]), torch.ones(1, 3, dtype=torch.long)
+    loaded = load_classifier(tmp_path, Task(TaskKind.MULTI_LABEL, LABELS[::-1])).eval()
+    assert torch.allclose(loaded(ids, mask), published(ids, mask).logits.flip(1))
+
+
+def test_the_packaged_model_is_found_and_others_are_left_alone() -> None:
+    assert Path(resolve_model(MINILM), "model.safetensors").is_file()
+    assert resolve_model("somebody/else") == "somebody/else"
+
+
+def test_the_store_gives_back_every_row(tmp_path: Path) -> None:
+    label_split(tmp_path, ROWS, infer, IDENTITY)
+    assert len(list(tmp_path.glob("part-*.parquet"))) == 2
+    np.testing.assert_array_equal(read_logits(tmp_path, len(ROWS), IDENTITY), infer(ROWS))
+
+
+def test_labelling_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    label_split(tmp_path, ROWS, infer, IDENTITY)
+    (tmp_path / "part-00001.parquet").write_bytes(b"half a file")
+    asked: list[int] = []
+
+    def counting(rows):  # type: ignore[no-untyped-def]
+        asked.append(len(rows))
+        return infer(rows)
+
+    label_split(tmp_path, ROWS, counting, IDENTITY)
+    assert asked == [10]
+    assert read_logits(tmp_path, len(ROWS), IDENTITY).shape == (len(ROWS), 3)
+
+
+@pytest.mark.parametrize(
+    "changed", [{"labels": LABELS[::-1]}, {"corpus_fingerprint": "x"}, {"teacher_hash": "x"}, {"max_tokens": 8}]
+)
+def test_logits_of_another_job_are_refused(tmp_path: Path, changed) -> None:  # type: ignore[no-untyped-def]
+    label_split(tmp_path, ROWS[:5], infer, IDENTITY)
+    with pytest.raises(InputError, match=next(iter(changed))):
+        read_logits(tmp_path, 5, replace(IDENTITY, **changed))
+
+
+def test_missing_rows_are_refused(tmp_path: Path) -> None:
+    label_split(tmp_path, ROWS[:5], infer, IDENTITY)
+    with pytest.raises(InputError, match="5 rows of logits where 6"):
+        read_logits(tmp_path, 6, IDENTITY)

@@ -1,0 +1,144 @@
+"""The training loop: distillation moves a student towards its teacher, the best epoch is kept, seeds decide."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from corpora.task import TaskKind
+from distill.objectives import Objective, bernoulli_kl
+from distill.trainer import Examples, LengthSortedBatches, Settings, fit, join_examples
+from export.runtime.errors import DistillError, InputError
+from students.layers import layers_student
+from teachers.classifier import EncoderClassifier, Pooling
+from teachers.finetune import class_weights, freeze, parameter_groups
+from teachers.label import predict_logits
+from tests.tiny_models import tiny_classifier
+
+ROWS = [[2, 5 + row % 40, 6 + row % 7, 9 + row % 11, *([11] * (row % 5)), 3] for row in range(160)]
+
+
+def examples_of(teacher: EncoderClassifier) -> Examples:
+    logits = torch.from_numpy(predict_logits(teacher, ROWS, pad_id=0)) * 8  # a teacher with opinions
+    return Examples(ROWS, (logits > logits.median()).float(), logits, torch.ones(len(ROWS), dtype=torch.bool))
+
+
+def settings_of(steps: int) -> Settings:
+    return Settings(max_steps=steps, steps_per_epoch=10, batch_size=16, warmup=0.1, patience=99, seed=4)
+
+
+def train_one(folder: Path, soft_weight: float, steps: int = 60) -> tuple[EncoderClassifier, Examples, float]:
+    teacher = tiny_classifier()
+    with torch.no_grad():
+        teacher.head.weight *= 30
+    examples = examples_of(teacher)
+    student = layers_student(tiny_classifier(), [0], pooling=Pooling.MEAN, dropout=0.0)
+
+    def divergence() -> float:
+        found = torch.from_numpy(predict_logits(student, ROWS, pad_id=0))
+        return float(bernoulli_kl(found, examples.teacher_logits, 1.0).mean())
+
+    start = divergence()
+    fit(
+        student,
+        examples,
+        Objective(TaskKind.MULTI_LABEL, 2.0, soft_weight),
+        settings_of(steps),
+        groups=parameter_groups(student, body_learning_rate=1e-3, head_learning_rate=1e-2, weight_decay=0.0),
+        pad_id=0,
+        evaluate=lambda: {"macro_f1": -divergence()},
+        folder=folder,
+    )
+    return student, examples, divergence() / start
+
+
+def test_distillation_moves_the_student_towards_the_teacher(tmp_path: Path) -> None:
+    _, _, remaining = train_one(tmp_path, soft_weight=1.0)
+    assert remaining < 0.5
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    assert any("loss" in line for line in lines)
+    assert any("macro_f1" in line for line in lines)
+
+
+def test_the_same_seed_gives_the_same_weights(tmp_path: Path) -> None:
+    first, _, _ = train_one(tmp_path, 0.5, steps=20)
+    second, _, _ = train_one(tmp_path, 0.5, steps=20)
+    for name, tensor in first.state_dict().items():
+        assert torch.equal(tensor, second.state_dict()[name]), name
+
+
+def test_the_best_epoch_is_what_stays(tmp_path: Path) -> None:
+    teacher = tiny_classifier()
+    student = tiny_classifier()
+    scores = iter([0.1, 0.9, 0.3, 0.2])
+    kept: list[torch.Tensor] = []
+
+    def evaluate() -> dict[str, float]:
+        kept.append(student.head.weight.detach().clone())
+        return {"macro_f1": next(scores)}
+
+    result = fit(
+        student, examples_of(teacher), Objective(TaskKind.MULTI_LABEL), settings_of(40),
+        groups=parameter_groups(student, body_learning_rate=1e-3, head_learning_rate=1e-2, weight_decay=0.0),
+        pad_id=0, evaluate=evaluate, folder=tmp_path,
+    )  # fmt: skip
+    assert result.best_step == 20
+    assert torch.equal(student.head.weight, kept[1])
+    assert not torch.equal(student.head.weight, kept[3])
+
+
+def test_patience_stops_the_training(tmp_path: Path) -> None:
+    student = tiny_classifier()
+    settings = Settings(max_steps=100, steps_per_epoch=5, batch_size=16, warmup=0.0, patience=2, seed=1)
+    result = fit(
+        student, examples_of(student), Objective(TaskKind.MULTI_LABEL), settings,
+        groups=parameter_groups(student, body_learning_rate=1e-3, head_learning_rate=1e-3, weight_decay=0.0),
+        pad_id=0, evaluate=lambda: {"macro_f1": 0.0}, folder=tmp_path,
+    )  # fmt: skip
+    assert result.steps == 15
+
+
+def test_a_diverging_run_and_an_empty_one_say_so(tmp_path: Path) -> None:
+    student = tiny_classifier()
+    groups = parameter_groups(student, body_learning_rate=1e-3, head_learning_rate=1e-3, weight_decay=0.0)
+    common = {"groups": groups, "pad_id": 0, "evaluate": lambda: {"macro_f1": 0.0}, "folder": tmp_path}
+    with pytest.raises(DistillError, match="learning rates"):
+        fit(student, examples_of(student), lambda s, *_: s.sum() * float("nan"), settings_of(40), **common)  # type: ignore[arg-type]
+    nothing = Examples([], torch.zeros(0, 3), torch.zeros(0, 3), torch.zeros(0, dtype=torch.bool))
+    with pytest.raises(InputError, match="no row"):
+        fit(student, nothing, Objective(TaskKind.MULTI_LABEL), settings_of(4), **common)  # type: ignore[arg-type]
+
+
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=300), st.integers(1, 40), st.integers(0, 9))
+def test_every_epoch_has_every_row_once(lengths: list[int], size: int, seed: int) -> None:
+    sampler = LengthSortedBatches(lengths, size, seed)
+    first = list(sampler)
+    assert sorted(row for batch in first for row in batch) == list(range(len(lengths)))
+    assert len(first) == len(sampler)
+    assert list(LengthSortedBatches(lengths, size, seed)) == first
+
+
+def test_joined_examples_keep_their_order() -> None:
+    examples = examples_of(tiny_classifier())
+    both = join_examples(examples, examples)
+    assert len(both.tokens) == 2 * len(ROWS)
+    assert torch.equal(both.teacher_logits[len(ROWS) :], examples.teacher_logits)
+
+
+@pytest.mark.parametrize(("what", "learning"), [("none", 3), ("body", 0), (1, 1), (2, 2)])
+def test_freezing_leaves_the_last_layers_and_the_head(what, learning: int) -> None:  # type: ignore[no-untyped-def]
+    model = tiny_classifier()
+    freeze(model, what)
+    layers = [all(p.requires_grad for p in layer.parameters()) for layer in model.encoder.encoder.layer]
+    assert layers == [False] * (3 - learning) + [True] * learning
+    assert model.head.weight.requires_grad
+    with pytest.raises(InputError, match="3 layers"):
+        freeze(tiny_classifier(), 4)
+
+
+def test_class_weights_grow_for_rare_labels() -> None:
+    matrix = torch.tensor([[1, 0], [1, 0], [1, 0], [0, 1]]).float().numpy()
+    weights = class_weights(matrix, TaskKind.SINGLE_LABEL)
+    assert weights.tolist() == pytest.approx([2 / 3, 2.0])
