@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,27 @@ def label_matrix(split: Split, task: Task) -> NDArray[np.float32]:
     if split.targets.ndim == 2:
         return split.targets.astype(np.float32)
     return np.eye(task.num_labels, dtype=np.float32)[split.targets.astype(np.int64)]
+
+
+def part_of(corpus: Corpus, rows: int) -> Corpus:
+    """At most `rows` rows of each split, spread evenly over it, for trying things out."""
+
+    def cut(split: Split) -> Split:
+        if len(split) <= rows:
+            return split
+        chosen = np.linspace(0, len(split) - 1, rows).round().astype(int)
+        targets = None if split.targets is None else split.targets[chosen]
+        groups = None if split.groups is None else [split.groups[row] for row in chosen]
+        return Split([split.texts[row] for row in chosen], targets, groups)
+
+    transfer = None if corpus.transfer is None else cut(corpus.transfer)
+    return replace(
+        corpus,
+        train=cut(corpus.train),
+        validation=cut(corpus.validation),
+        test=cut(corpus.test),
+        transfer=transfer,
+    )
 
 
 def fingerprint(corpus: Corpus) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from corpora.corpus import save_corpus
+from corpora.corpus import part_of, save_corpus
 from corpora.rows import write_quarantine
 from corpora.sources import SAMPLE, CorpusSpec, read_corpus
 from corpora.task import TaskKind
@@ -91,7 +91,7 @@ def run(job: Job, until: str = "report") -> Run:
 
 def corpus_spec(recipe: CorpusRecipe) -> CorpusSpec:
     """The recipe's [corpus] as what the readers take."""
-    values = recipe.model_dump(exclude={"max_tokens", "licence"})
+    values = recipe.model_dump(exclude={"max_tokens", "licence", "rows"})
     values["task"] = TaskKind(recipe.task)
     values["text"] = (recipe.text,) if isinstance(recipe.text, str) else tuple(recipe.text)
     for key in ("columns", "row_id", "label_names"):
@@ -124,7 +124,7 @@ def content_hash(source: str) -> str:
 
 def _corpus(under_way: Run) -> None:
     job, recipe = under_way.job, under_way.job.recipe.corpus
-    keys = recipe.model_dump(mode="json", exclude={"source", "transfer", "max_tokens", "licence"})
+    keys = recipe.model_dump(mode="json", exclude={"source", "transfer", "max_tokens", "licence", "rows"})
     names = recipe.label_names
     if isinstance(names, str) and Path(names).is_file():
         keys["label_names"] = content_hash(names)
@@ -134,9 +134,13 @@ def _corpus(under_way: Run) -> None:
         "transfer": content_hash(recipe.transfer) if recipe.transfer else None,
         "seed": job.recipe.seed,
     }
+    if recipe.rows is not None:
+        inputs["rows"] = recipe.rows
 
     def work(folder: Path) -> None:
         corpus, bad = read_corpus(corpus_spec(recipe), seed=job.recipe.seed)
+        if recipe.rows is not None:
+            corpus = part_of(corpus, recipe.rows)
         save_corpus(corpus, folder)
         write_quarantine(bad, folder)
         if bad:

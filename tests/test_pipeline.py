@@ -1,0 +1,203 @@
+"""The whole line as a user runs it: the smoke recipe in a subprocess, then every verb on its bundle."""
+
+import json
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from distill.job import Job
+from distill.progress import Reporter
+from distill.recipe import load_recipe
+from distill.variants import choose_variant
+from export.runtime.errors import CheckFailedError
+
+ROOT = Path(__file__).resolve().parents[1]
+TEXTS = "i feel lonely tonight\n\nthank you so much!\n"
+
+
+def distill(
+    *arguments: str, stdin: str | None = None, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from distill.cli import main; main()"
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, input=stdin, cwd=cwd or ROOT, check=False)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs")
+    done = distill("run", "smoke", "--runs", str(folder))
+    assert done.returncode == 0, done.stderr
+    assert "int8-weights (ships)" in done.stdout
+    return folder / "smoke"
+
+
+def test_the_run_folder_is_as_the_contract_says(runs: Path) -> None:
+    for name in ("recipe.toml", "report.json", "report.html", "bundle/manifest.json", "student/metrics.jsonl"):
+        assert (runs / name).is_file(), name
+    for stage in (
+        "corpus",
+        "teacher",
+        "labels/train",
+        "labels/transfer",
+        "student",
+        "twin",
+        "export/fp32",
+        "bench",
+    ):
+        assert (runs / stage / "stage.json").is_file(), stage
+    assert tomllib.loads((runs / "recipe.toml").read_text())["student"]["width"] == 64
+
+
+def test_the_report_has_its_keys_and_its_page_loads_nothing(runs: Path) -> None:
+    report = json.loads((runs / "report.json").read_text())
+    keys = {"format_version", "recipe", "task", "labels", "seed", "environment", "seconds", "models"}
+    assert keys <= set(report)
+    assert [model["kind"] for model in report["models"]][:3] == ["teacher", "twin", "student"]
+    for model in report["models"]:
+        assert {
+            "name",
+            "kind",
+            "parameters",
+            "bytes",
+            "test",
+            "validation",
+            "retention",
+            "gate",
+            "latency",
+        } <= set(model)
+        assert model["test"]["macro_f1_at_half"] is not None
+    shipped = next(model for model in report["models"] if model["name"] == report["chosen"])
+    assert all(check["passed"] for check in shipped["gate"]["checks"])
+    assert shipped["latency"]["cold_start_ms"] > 0
+    page = (runs / "report.html").read_text()
+    assert page.count("<svg") == 4
+    assert "<script" not in page
+    assert 'src="http' not in page
+
+
+def test_nothing_is_done_twice(runs: Path) -> None:
+    again = distill("run", "smoke", "--runs", str(runs.parent))
+    assert again.returncode == 0
+    lines = [line for line in again.stderr.splitlines() if ":" in line]
+    assert lines
+    assert all(line.endswith("already done") for line in lines), again.stderr
+
+
+def test_the_resolved_recipe_gives_the_same_bundle_byte_for_byte(runs: Path, tmp_path: Path) -> None:
+    done = distill("export", str(runs / "recipe.toml"), "--runs", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    files = [path.relative_to(runs / "bundle") for path in (runs / "bundle").rglob("*") if path.is_file()]
+    assert len(files) >= 6
+    for file in files:
+        assert (runs / "bundle" / file).read_bytes() == (tmp_path / "smoke" / "bundle" / file).read_bytes(), file
+
+
+def test_no_text_of_the_corpus_is_in_the_bundle_or_the_labels(runs: Path) -> None:
+    texts = [line.split("\t")[1] for line in (ROOT / "corpora/sample/test.tsv").read_text().splitlines()[1:]]
+    long = [text.encode() for text in texts if len(text) > 30]
+    for folder in ("bundle", "labels"):
+        for path in (runs / folder).rglob("*"):
+            if path.is_file():
+                data = path.read_bytes()
+                assert not any(text in data for text in long), path
+
+
+def test_predict_answers_every_line(runs: Path) -> None:
+    done = distill("predict", str(runs / "bundle"), "--json", stdin=TEXTS)
+    assert done.returncode == 0, done.stderr
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(answers) == 3
+    assert set(answers[0]) == {"labels", "scores", "abstained", "truncated"}
+
+
+def test_verify_eval_diff_and_bench(runs: Path) -> None:
+    bundle, test = str(runs / "bundle"), str(ROOT / "corpora/sample/test.tsv")
+    assert distill("verify", bundle).returncode == 0
+    found = json.loads(distill("eval", bundle, test, "--json").stdout)
+    assert found["rows"] == 338
+    assert 0 <= found["macro_f1"] <= 1
+    same = json.loads(distill("diff", bundle, bundle, test, "--json").stdout)
+    assert same["rows_changed"] == 0
+    timed = json.loads(distill("bench", bundle, "--rounds", "1", "--json").stdout)
+    assert {row["batch"] for row in timed["rows"]} == {1, 32}
+
+
+def test_a_tampered_bundle_is_refused(runs: Path, tmp_path: Path) -> None:
+    shutil.copytree(runs / "bundle", tmp_path / "bundle")
+    with (tmp_path / "bundle/tokenizer.json").open("a") as stream:
+        stream.write(" ")
+    done = distill("verify", str(tmp_path / "bundle"))
+    assert done.returncode == 2
+    assert "tokenizer.json" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_failed_gate_says_which_check_and_by_how_much(tmp_path: Path) -> None:
+    job = Job(load_recipe("smoke", ["export.precision=['int8-dynamic','int8-weights']"]), tmp_path, Reporter(quiet=True))
+    for name, passed in (("int8-dynamic", False), ("int8-weights", True)):
+        job.variant(name).mkdir(parents=True)
+        gate = {"passed": passed, "failures": "" if passed else "rows with a flip 0.06 above 0.05"}
+        (job.variant(name) / "gate.json").write_text(json.dumps(gate))
+    assert choose_variant(job) == "int8-weights"
+    (job.variant("int8-weights") / "gate.json").write_text(
+        json.dumps({"passed": False, "failures": "macro-F1 drop 0.01 above 0.005"})
+    )
+    with pytest.raises(CheckFailedError, match=r"rows with a flip 0\.06 above 0\.05.*macro-F1 drop") as caught:
+        choose_variant(job)
+    assert caught.value.exit_status == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "nonsense"], "packaged ones are"),
+        (["run", "smoke", "--set", "corpus.source=/nowhere"], "/nowhere"),
+        (["run", "smoke", "--set", "corpus.txt=a"], "corpus.text"),
+        (["predict", "/nowhere", "hello"], "/nowhere"),
+        (["eval", "/nowhere", "/nowhere.csv"], "/nowhere"),
+    ],
+)
+def test_wrong_input_gets_one_sentence_and_status_2(arguments: list[str], said: str, tmp_path: Path) -> None:
+    done = distill(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_init_writes_a_recipe_that_check_accepts(tmp_path: Path) -> None:
+    rows = "".join(f"{'glad' if row % 2 else 'sad'},text number {row} is here\n" for row in range(60))
+    (tmp_path / "mine.csv").write_text("mood,message\n" + rows)
+    made = distill("init", "mine.csv", "--out", "mine.toml", cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    checked = distill("check", "mine.toml", cwd=tmp_path)
+    assert checked.returncode == 0, checked.stderr
+    assert "glad" in checked.stdout
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        "init",
+        "check",
+        "run",
+        "teach",
+        "label",
+        "train",
+        "export",
+        "report",
+        "predict",
+        "eval",
+        "diff",
+        "bench",
+        "verify",
+    ],
+)
+def test_every_verb_explains_itself(verb: str) -> None:
+    done = distill(verb, "--help")
+    assert done.returncode == 0
+    assert len(done.stdout) > 200
