@@ -119,7 +119,7 @@ def _make_graph(job: Job, name: str, keep: tuple[Any, ...], graph: Path, train: 
         plain.unlink()
         shutil.copyfile(fused, graph)
     elif name == "int8-weights":
-        shutil.copyfile(fused, graph)
+        quantize_weights(fused, graph)
     elif name == "int8-dynamic":
         quantize_dynamic(fused, graph, keep=keep)
     else:
@@ -127,10 +127,7 @@ def _make_graph(job: Job, name: str, keep: tuple[Any, ...], graph: Path, train: 
     proto = onnx.load(graph)
     strip(proto)
     if name != "fp32":
-        quantize_weights(proto)
-        operators = count_operators(
-            proto, ("MatMulInteger", "QAttention", "QuantizeLinear", "Attention", "MatMul")
-        )
+        operators = count_operators(proto, ("MatMulIntegerToFloat", "MatMul", "MultiHeadAttention"))
     save(proto, graph)
     return operators
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import onnx
+from tokenizers import Tokenizer
 
 from export.graph import add_contract, save
 from export.runtime.classifier import load, open_bundle, self_test
@@ -79,8 +80,13 @@ def write_bundle(folder: Path, shipment: Shipment) -> None:
     (partial / "README.md").write_text(shipment.model_card, encoding="utf-8")
     _write_manifest(partial, draft)
     self_test(load(partial))
-    shutil.rmtree(folder, ignore_errors=True)
+    earlier = folder.with_name(folder.name + ".earlier")
+    shutil.rmtree(earlier, ignore_errors=True)
+    # two renames: at no moment does a half-written or half-deleted bundle stand under this name
+    if folder.exists():
+        os.replace(folder, earlier)
     os.replace(partial, folder)
+    shutil.rmtree(earlier, ignore_errors=True)
 
 
 def _draft(shipment: Shipment) -> Manifest:
@@ -110,10 +116,15 @@ def _draft(shipment: Shipment) -> Manifest:
 
 def _write_tokenizer(shipment: Shipment, folder: Path) -> None:
     source = shipment.tokenizer_folder
-    shutil.copyfile(source / "tokenizer.json", folder / "tokenizer.json")
+    tokenizer = Tokenizer.from_file(str(source / "tokenizer.json"))
+    # whoever opens the file without our runtime gets the ids that the student was trained on
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(shipment.max_tokens)
+    tokenizer.save(str(folder / "tokenizer.json"))
     settings = json.loads((source / "tokenizer_config.json").read_text(encoding="utf-8"))
     settings["model_max_length"] = shipment.max_tokens
-    settings.pop("name_or_path", None)  # a path of the machine that made it
+    for key in ("name_or_path", "tokenizer_file", "special_tokens_map_file", "cache_dir"):
+        settings.pop(key, None)  # paths of the machine that made it
     (folder / "tokenizer_config.json").write_text(dump_json(settings), encoding="utf-8")
 
 

@@ -19,11 +19,12 @@ from torch import Tensor, nn
 
 from export.runtime.errors import CheckFailedError, InputError
 
-OPSET = 17
+# the first in which ReduceMax takes its axes as an input, which the int8 forms rely on
+OPSET = 18
 RAW_LOGITS = "raw_logits"
 CONTRACT_KEY = "distill"
 # what ONNX Runtime's optimizer makes of a transformer; which of them depends on the exporter's defaults
-FUSED_OPERATORS = ("Attention", "SkipLayerNormalization", "LayerNormalization", "Gelu", "BiasGelu", "FastGelu")
+FUSED_OPERATORS = ("MultiHeadAttention", "SkipLayerNormalization", "Gelu", "BiasGelu", "FastGelu")
 
 
 class _Named(nn.Module):
@@ -75,8 +76,11 @@ def export_onnx(model: nn.Module, config: Any, path: Path) -> tuple[str, ...]:
 def fuse(source: Path, target: Path, *, heads: int, width: int) -> dict[str, int]:
     """Write the graph with ONNX Runtime's transformer fusions; gives how many of which came out.
 
+    The products of attention become one operator; the query, key and value projections stay MatMul nodes,
+    which can be quantized one by one.
+
     Raises:
-        CheckFailedError: no fused operator came out.
+        CheckFailedError: attention was not recognised.
     """
     from onnxruntime.transformers.fusion_options import FusionOptions
     from onnxruntime.transformers.optimizer import optimize_model
@@ -85,6 +89,9 @@ def fuse(source: Path, target: Path, *, heads: int, width: int) -> dict[str, int
     # a fused embedding block would hide the table from quantization; approximated GELU would move decisions
     options.enable_embed_layer_norm = False
     options.enable_gelu_approximation = False
+    options.use_multi_head_attention = True
+    # the mask as it is: the alternative, one length a row, is right for padding on the right alone
+    options.use_raw_attention_mask(True)
     optimized = optimize_model(
         str(source),
         model_type="bert",
@@ -95,9 +102,10 @@ def fuse(source: Path, target: Path, *, heads: int, width: int) -> dict[str, int
     )
     optimized.save_model_to_file(str(target))
     counts = count_operators(onnx.load(target), FUSED_OPERATORS)
-    if not counts:
+    if "MultiHeadAttention" not in counts:
+        found = ", ".join(f"{count} {kind}" for kind, count in counts.items()) or "none"
         raise CheckFailedError(
-            f"{target.name}: none of the transformer fusions ({', '.join(FUSED_OPERATORS)}) came out; "
+            f"{target.name}: no fused attention came out (fused operators: {found}); "
             "check the versions of onnxruntime and optimum against constraints.txt"
         )
     return counts

@@ -138,7 +138,9 @@ def test_a_tampered_bundle_is_refused(runs: Path, tmp_path: Path) -> None:
 
 
 def test_a_failed_gate_says_which_check_and_by_how_much(tmp_path: Path) -> None:
-    job = Job(load_recipe("smoke", ["export.precision=['int8-dynamic','int8-weights']"]), tmp_path, Reporter(quiet=True))
+    job = Job(
+        load_recipe("smoke", ["export.precision=['int8-dynamic','int8-weights']"]), tmp_path, Reporter(quiet=True)
+    )
     for name, passed in (("int8-dynamic", False), ("int8-weights", True)):
         job.variant(name).mkdir(parents=True)
         gate = {"passed": passed, "failures": "" if passed else "rows with a flip 0.06 above 0.05"}

@@ -1,0 +1,116 @@
+"""Rewriting an ONNX graph node by node, and which of its products does what in a transformer."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+
+from export.graph import save
+from export.runtime.errors import CheckFailedError
+
+ACTIVATIONS = ("BiasGelu", "Gelu", "FastGelu", "Relu")
+
+
+class Role(StrEnum):
+    """What a product of a hidden state and a weight is for."""
+
+    QUERY = "query"
+    KEY = "key"
+    VALUE = "value"
+    ATTENTION_OUTPUT = "attention_output"
+    FFN_UP = "ffn_up"
+    FFN_OUTPUT = "ffn_output"
+
+
+class Rewriter:
+    """A graph being rebuilt: constants are shared by name, and what nothing reads any more is left out."""
+
+    def __init__(self, path: Path) -> None:
+        self.model = onnx.load(str(path))
+        self.source = list(self.model.graph.node)
+        self.producers = {name: node for node in self.source for name in node.output}
+        self._weights = {item.name: item for item in self.model.graph.initializer}
+        self._nodes: list[Any] = []
+
+    def is_matrix(self, name: str) -> bool:
+        """Whether this is a stored float matrix."""
+        item = self._weights.get(name)
+        return item is not None and item.data_type == onnx.TensorProto.FLOAT and len(item.dims) == 2
+
+    def weight(self, name: str) -> NDArray[np.float32]:
+        """The stored values of this name."""
+        return np.asarray(numpy_helper.to_array(self._weights[name]))
+
+    def constant(self, name: str, values: NDArray[Any]) -> str:
+        """Store `values` under `name`, unless it is there; returns the name."""
+        if name not in self._weights:
+            self._weights[name] = numpy_helper.from_array(values, name)
+        return name
+
+    def keep(self, node: Any) -> None:
+        """Take a node over as it is."""
+        self._nodes.append(node)
+
+    def add(self, kind: str, inputs: Sequence[str], output: str, *, domain: str = "", **attributes: Any) -> str:
+        """Append a node named after its output; returns the output."""
+        self._nodes.append(
+            helper.make_node(kind, list(inputs), [output], name=output, domain=domain, **attributes)
+        )
+        return output
+
+    def write(self, path: Path) -> None:
+        """Save the new graph."""
+        graph = self.model.graph
+        used = {name for node in self._nodes for name in node.input}
+        kept = [item for name, item in self._weights.items() if name in used]
+        del graph.initializer[:]
+        graph.initializer.extend(kept)
+        del graph.node[:]
+        graph.node.extend(self._nodes)
+        save(self.model, path)
+
+
+def find_roles(rewriter: Rewriter) -> dict[str, Role]:
+    """The role of each product with a weight in a fused graph, by node name.
+
+    It is read from where the product stands between attention and activation, not from names, which
+    differ from body to body.
+
+    Raises:
+        CheckFailedError: a product stands where none of a BERT-like layer does.
+    """
+    readers: dict[str, list[Any]] = {}
+    for node in rewriter.source:
+        for name in node.input:
+            readers.setdefault(name, []).append(node)
+    roles = {}
+    for node in rewriter.source:
+        if node.op_type == "MatMul" and rewriter.is_matrix(node.input[1]):
+            roles[node.name] = _role(node, readers, rewriter)
+    return roles
+
+
+def _role(node: Any, readers: dict[str, list[Any]], rewriter: Rewriter) -> Role:
+    output = node.output[0]
+    reader = readers[output][0]
+    if reader.op_type == "Add":  # a bias that no operator took in
+        output = reader.output[0]
+        reader = readers[output][0]
+    if reader.op_type == "MultiHeadAttention":
+        return (Role.QUERY, Role.KEY, Role.VALUE)[list(reader.input).index(output)]
+    if reader.op_type in ACTIVATIONS:
+        return Role.FFN_UP
+    source = rewriter.producers[node.input[0]]
+    if source.op_type == "MultiHeadAttention":
+        return Role.ATTENTION_OUTPUT
+    if source.op_type in ACTIVATIONS:
+        return Role.FFN_OUTPUT
+    raise CheckFailedError(
+        f"quantization: the product {node.name!r} stands where no BERT-like layer has one; "
+        "export this body as fp32"
+    )
