@@ -225,10 +225,9 @@ def _weighted_macro_f1(decisions: Bools, gold: Floats, weights: Floats) -> Float
 
 
 def evaluate(
-    logits: Floats, gold: Floats, thresholds: Floats | None, kind: TaskKind, labels: tuple[str, ...]
+    scores: Floats, gold: Floats, thresholds: Floats | None, kind: TaskKind, labels: tuple[str, ...]
 ) -> Quality:
-    """Everything that is reported of calibrated logits ``(N, C)``."""
-    scores = scores_of(logits, kind)
+    """Everything that is reported of calibrated scores ``(N, C)``."""
     decisions = decide(scores, thresholds, kind)
     multi_label = kind is TaskKind.MULTI_LABEL
     values = zip(

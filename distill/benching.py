@@ -1,6 +1,5 @@
 """The run's own bench: teacher, student and TF-IDF, string in to decision out, interleaved in one run."""
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -15,11 +14,20 @@ from sklearn.multiclass import OneVsRestClassifier
 
 from corpora.corpus import Corpus, label_matrix, load_corpus
 from corpora.metrics import decide, scores_of
-from distill.calibrate import Decision, fit_decision, judge
+from corpora.task import TaskKind
+from distill.calibrate import Decision, Logits
 from distill.job import Job
-from distill.learner import Logits, read_quality
+from distill.quality import JUDGED, quality_of, read_quality, write_json
+from distill.variants import MODEL_FILE, choose_variant
 from export.graph import export_onnx, fuse
-from export.runtime.bench import SYNTHETIC_TEXTS, Candidate, available_threads, cold_start, time_interleaved
+from export.runtime.bench import (
+    SYNTHETIC_TEXTS,
+    Candidate,
+    LatencyRow,
+    available_threads,
+    cold_start,
+    time_interleaved,
+)
 from export.runtime.classifier import load
 from export.session import GraphRunner
 from teachers.classifier import load_classifier, load_tokenizer
@@ -36,15 +44,10 @@ def bench_run(job: Job, folder: Path) -> None:
     baseline, baseline_quality = _baseline(job, corpus)
     texts = corpus.test.texts[: job.recipe.bench.texts]
     candidates = [
-        Candidate("student-int8", load(job.bundle).predict),
-        Candidate("student-fp32", _graph(job, job.student, job.variant("fp32") / "model.onnx", "student", corpus)),
-        Candidate(
-            "teacher-onnx", _graph(job, job.teacher, _teacher_graph(job, corpus, folder), "teacher", corpus)
-        ),
-        Candidate("teacher", _torch(job, corpus), runtime="pytorch"),
+        *_in_pytorch(job, corpus),
+        *_in_onnxruntime(job, corpus, folder),
         Candidate("tfidf", baseline, runtime="scikit-learn"),
     ]
-    (folder / "teacher.onnx").unlink(missing_ok=True)
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     rounds = job.recipe.bench.rounds
@@ -59,37 +62,61 @@ def bench_run(job: Job, folder: Path) -> None:
         "peak_rss_bytes": peak,
         "baseline": baseline_quality,
     }
-    (folder / BENCH_FILE).write_text(json.dumps(data, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    write_json(data, folder / BENCH_FILE)
 
 
-def _bundle_rows(job: Job, texts: list[str], rounds: int) -> list[Any]:
+def _bundle_rows(job: Job, texts: list[str], rounds: int) -> list[LatencyRow]:
     """The bundle on short and long texts, and its throughput on one thread and on all."""
-    one = [Candidate("student-int8", load(job.bundle).predict)]
+    name = choose_variant(job)
+    one = [Candidate(name, load(job.bundle).predict)]
     rows = []
     for kind in ("short", "long"):
         rows += time_interleaved(one, list(SYNTHETIC_TEXTS[kind]), kind=kind, rounds=rounds)
     for threads in sorted({1, available_threads()}):
-        all_of_them = [Candidate("student-int8", load(job.bundle, threads=threads).predict, threads=threads)]
+        all_of_them = [Candidate(name, load(job.bundle, threads=threads).predict, threads=threads)]
         rows += time_interleaved(all_of_them, texts, kind="real", rounds=rounds, batch=THROUGHPUT_BATCH)
     return rows
 
 
-def _decider(decision: Decision, corpus: Corpus) -> Callable[[Logits], object]:
+def _in_pytorch(job: Job, corpus: Corpus) -> list[Candidate]:
+    """Teacher, student and twin as they were trained."""
+    folders = {"teacher": job.teacher, "student": job.student}
+    if job.recipe.objective.compare:
+        folders["twin"] = job.twin
+    return [
+        Candidate(name, _torch_call(job, name, folder, corpus), runtime="pytorch")
+        for name, folder in folders.items()
+    ]
+
+
+def _in_onnxruntime(job: Job, corpus: Corpus, folder: Path) -> list[Candidate]:
+    """The teacher in fp32, every variant by its graph, and what ships by its bundle."""
+    teacher = read_quality(job.quality("teacher"))["decision"]
+    graph = _teacher_graph(job, corpus, folder)
+    found = [Candidate("teacher", _graph_call(job, job.teacher, graph, Decision.from_dict(teacher), corpus))]
+    graph.unlink()
+    chosen = choose_variant(job)
+    for name in dict.fromkeys(["fp32", *job.recipe.export.precision]):
+        if name == chosen:
+            found.append(Candidate(name, load(job.bundle).predict))
+            continue
+        decision = Decision.from_dict(read_quality(job.variant(name))["decision"])
+        # calibration is inside a variant's graph already
+        graph, inside = job.variant(name) / MODEL_FILE, decision.without_calibration()
+        found.append(Candidate(name, _graph_call(job, job.student, graph, inside, corpus)))
+    return found
+
+
+def _decider(decision: Decision, kind: TaskKind) -> Callable[[Logits], object]:
     thresholds = None if decision.thresholds is None else np.array(decision.thresholds)
-    kind = corpus.task.kind
     return lambda logits: decide(scores_of(decision.calibrated(logits), kind), thresholds, kind)
 
 
-def _graph(job: Job, folder: Path, graph: Path, model: str, corpus: Corpus) -> Callable[[list[str]], object]:
+def _graph_call(
+    job: Job, folder: Path, graph: Path, decision: Decision, corpus: Corpus
+) -> Callable[[list[str]], object]:
     """Tokenizer, graph and decision, one text at a time."""
-    tokenizer, runner = load_tokenizer(folder), GraphRunner(graph)
-    # the student's fp32 graph is calibrated already
-    quality = read_quality(job.variant("fp32") if model == "student" else job.teacher)
-    decision = Decision.from_dict(quality["decision"])
-    if model == "student":
-        ones, zeros = (1.0,) * corpus.task.num_labels, (0.0,) * corpus.task.num_labels
-        decision = Decision(ones, zeros, decision.thresholds)
-    decided = _decider(decision, corpus)
+    tokenizer, runner, decided = load_tokenizer(folder), GraphRunner(graph), _decider(decision, corpus.task.kind)
     limit = job.recipe.corpus.max_tokens
     return lambda texts: decided(runner.each(encode(tokenizer, texts, limit)))
 
@@ -103,10 +130,10 @@ def _teacher_graph(job: Job, corpus: Corpus, folder: Path) -> Path:
     return fused
 
 
-def _torch(job: Job, corpus: Corpus) -> Callable[[list[str]], object]:
-    model, tokenizer = load_classifier(job.teacher, corpus.task).eval(), load_tokenizer(job.teacher)
-    decided = _decider(Decision.from_dict(read_quality(job.teacher)["decision"]), corpus)
-    limit = job.recipe.corpus.max_tokens
+def _torch_call(job: Job, name: str, folder: Path, corpus: Corpus) -> Callable[[list[str]], object]:
+    model, tokenizer = load_classifier(folder, corpus.task).eval(), load_tokenizer(folder)
+    decision = Decision.from_dict(read_quality(job.quality(name))["decision"])
+    decided, limit = _decider(decision, corpus.task.kind), job.recipe.corpus.max_tokens
 
     def call(texts: list[str]) -> object:
         with torch.inference_mode():
@@ -130,16 +157,9 @@ def _baseline(job: Job, corpus: Corpus) -> tuple[Callable[[list[str]], object], 
         rows: csr_matrix = vectorizer.transform(texts)
         return np.asarray(model.decision_function(rows), dtype=np.float32).reshape(len(texts), task.num_labels)
 
-    found = {
-        split: logits(rows.texts) for split, rows in (("validation", corpus.validation), ("test", corpus.test))
-    }
-    gold = {"validation": label_matrix(corpus.validation, task), "test": label_matrix(corpus.test, task)}
-    decision = fit_decision(
-        found["validation"], gold["validation"], task, shrink=job.recipe.export.threshold_shrink
-    )
-    quality: dict[str, Any] = {
-        split: judge(found[split], gold[split], task, decision).to_dict() for split in found
-    }
+    found = {split: logits(dict(corpus.splits())[split].texts) for split in JUDGED}
+    quality = quality_of(found, corpus, job.recipe.export.threshold_shrink)
+    decision = Decision.from_dict(quality.pop("decision"))
     weights = sum(estimator.coef_.size for estimator in model.estimators_ if hasattr(estimator, "coef_"))
-    decided = _decider(decision, corpus)
+    decided = _decider(decision, task.kind)
     return lambda texts: decided(logits(texts)), {**quality, "parameters": int(weights), "bytes": int(weights) * 8}

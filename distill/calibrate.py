@@ -34,6 +34,10 @@ class Decision:
         scale, bias = np.array(self.scale, dtype=np.float32), np.array(self.bias, dtype=np.float32)
         return np.asarray(logits * scale + bias, dtype=np.float32)
 
+    def without_calibration(self) -> "Decision":
+        """The same thresholds for logits that are calibrated already."""
+        return Decision((1.0,) * len(self.scale), (0.0,) * len(self.bias), self.thresholds)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         thresholds = None if self.thresholds is None else list(self.thresholds)
@@ -78,7 +82,8 @@ def fit_calibration(logits: Logits, gold: NDArray[np.float32], kind: TaskKind) -
 def judge(logits: Logits, gold: NDArray[np.float32], task: Task, decision: Decision) -> Quality:
     """Quality of raw logits ``(N, C)`` under a decision."""
     thresholds = None if decision.thresholds is None else np.array(decision.thresholds)
-    return evaluate(decision.calibrated(logits), gold, thresholds, task.kind, task.labels)
+    scores = scores_of(decision.calibrated(logits), task.kind)
+    return evaluate(scores, gold, thresholds, task.kind, task.labels)
 
 
 def _softmax_loss(parameters: NDArray[np.float64], x: NDArray[np.float64], y: NDArray[np.float64]) -> float:

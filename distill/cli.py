@@ -17,8 +17,11 @@ from export.runtime import DistillError, MissingExtraError
 if TYPE_CHECKING:
     from distill.job import Job
 
+INTERRUPTED = 130  # what shells give a command that Ctrl-C ended
+
 app = typer.Typer(
     help="Turn a corpus into a small, checked ONNX text classifier that runs without PyTorch.",
+    epilog="`--debug` with any command shows where an error came from.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -42,6 +45,23 @@ Header = Annotated[
     str | None, typer.Option("--columns", help="Column names of a file without a header, comma-separated.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from distill import __version__
+
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and end.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """What stands before a command."""
 
 
 def _need(extra: str, module: str) -> None:
@@ -77,11 +97,15 @@ def _run_until(until: str, recipe: str, overrides: list[str] | None, runs: Path,
     job = _job(recipe, overrides, runs, quiet)
     from distill.pipeline import run as run_stages
 
-    run_stages(job, until)
+    try:
+        run_stages(job, until)
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from the last finished stage", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
     return job
 
 
-@app.command()
+@app.command(epilog="Example: `distill run goemotions --set corpus.source=CORPORA/goemotions --set seed=7`")
 def run(
     recipe: RecipeName = "quickstart", overrides: Overrides = None, runs: Runs = Path("runs"), quiet: Quiet = False
 ) -> None:
@@ -90,7 +114,7 @@ def run(
     _print_summary(job)
 
 
-@app.command()
+@app.command(epilog="Example: `distill teach mine.toml --set teacher.epochs=5`")
 def teach(
     recipe: RecipeName, overrides: Overrides = None, runs: Runs = Path("runs"), quiet: Quiet = False
 ) -> None:
@@ -99,7 +123,7 @@ def teach(
     print(job.teacher)
 
 
-@app.command()
+@app.command(epilog="Example: `distill label mine.toml`")
 def label(
     recipe: RecipeName, overrides: Overrides = None, runs: Runs = Path("runs"), quiet: Quiet = False
 ) -> None:
@@ -108,7 +132,7 @@ def label(
     print(job.folder / "labels")
 
 
-@app.command()
+@app.command(epilog="Example: `distill train mine.toml --set objective.temperature=3`")
 def train(
     recipe: RecipeName, overrides: Overrides = None, runs: Runs = Path("runs"), quiet: Quiet = False
 ) -> None:
@@ -117,7 +141,7 @@ def train(
     print(job.student)
 
 
-@app.command()
+@app.command(epilog="Example: `distill export mine.toml --set \"export.precision=['int8-weights']\"`")
 def export(
     recipe: RecipeName, overrides: Overrides = None, runs: Runs = Path("runs"), quiet: Quiet = False
 ) -> None:
@@ -126,7 +150,7 @@ def export(
     print(job.bundle)
 
 
-@app.command()
+@app.command(epilog="Example: `distill report mine.toml`")
 def report(
     recipe: RecipeName, overrides: Overrides = None, runs: Runs = Path("runs"), quiet: Quiet = False
 ) -> None:
@@ -135,30 +159,21 @@ def report(
     print(job.folder / "report.html")
 
 
-@app.command()
+@app.command(epilog="Example: `distill check annomi-client --set corpus.source=CORPORA/annomi`")
 def check(recipe: RecipeName, overrides: Overrides = None, as_json: AsJson = False) -> None:
     """Validate a recipe and its corpus without training: rows, labels, lengths, leaks, share of cut texts."""
-    job = _job(recipe, overrides, Path("runs"), quiet=True)
-    from corpora.checks import describe
-    from corpora.sources import read_corpus
-    from distill.pipeline import corpus_spec
-    from teachers.classifier import load_tokenizer
-    from teachers.packaged import resolve_model
+    job = _job(recipe, overrides, Path("runs"), quiet=False)
+    with job.reporter.status("read the corpus and count tokens"):
+        from distill.checking import check_job
 
-    corpus, bad = read_corpus(corpus_spec(job.recipe.corpus), seed=job.recipe.seed)
-    tokenizer = load_tokenizer(resolve_model(job.recipe.teacher.checkpoint or job.recipe.teacher.model))
-
-    def lengths(texts: list[str]) -> list[int]:
-        return [len(ids) for ids in tokenizer(texts, truncation=False, verbose=False)["input_ids"]]
-
-    found = describe(corpus, bad, lengths, job.recipe.corpus.max_tokens).to_dict()
+        found = check_job(job)
     if as_json:
         print(json.dumps(found, indent=2))
         return
     _print_tree(found)
 
 
-@app.command()
+@app.command(epilog="Example: `distill init rows.csv --out mine.toml`")
 def init(
     file: Rows,
     out: Annotated[Path | None, typer.Option("--out", help="Where to write it; stdout otherwise.")] = None,
@@ -178,7 +193,7 @@ def init(
     print(out)
 
 
-@app.command()
+@app.command(epilog="Example: `distill predict bundle --json < lines.txt > answers.jsonl`")
 def predict(
     bundle: Bundle,
     texts: Annotated[list[str] | None, typer.Argument(help="Texts; without any, lines of stdin.")] = None,
@@ -204,7 +219,7 @@ def predict(
             print(", ".join(f"{name} {found.scores[name]:.2f}" for name in found.labels) or "-", flush=True)
 
 
-@app.command(name="eval")
+@app.command(name="eval", epilog="Example: `distill eval bundle test.csv --text message --labels mood`")
 def evaluate(
     bundle: Bundle,
     file: Rows,
@@ -215,9 +230,10 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Quality, calibration and truncation of a bundle on labelled rows of your own."""
+    from distill.progress import Reporter
     from distill.using import Columns, evaluate_bundle
 
-    found = evaluate_bundle(bundle, file, Columns(text, labels, delimiter, _names(columns)))
+    found = evaluate_bundle(bundle, file, Columns(text, labels, delimiter, _names(columns)), Reporter())
     if as_json:
         print(json.dumps(found, indent=2))
         return
@@ -229,7 +245,7 @@ def evaluate(
     _print_table("by label", ["label", "precision", "recall", "F1", "rows"], rows)
 
 
-@app.command()
+@app.command(epilog="Example: `distill diff old/bundle new/bundle rows.csv --text message`")
 def diff(
     old: Bundle,
     new: Bundle,
@@ -239,9 +255,10 @@ def diff(
     as_json: AsJson = False,
 ) -> None:
     """Which decisions change between two bundles on the texts of a file, by label."""
+    from distill.progress import Reporter
     from distill.using import Columns, compare_bundles
 
-    found = compare_bundles(old, new, file, Columns(text=text, header=_names(columns)))
+    found = compare_bundles(old, new, file, Columns(text=text, header=_names(columns)), Reporter())
     if as_json:
         print(json.dumps(found, indent=2))
         return
@@ -250,7 +267,7 @@ def diff(
     _print_table("by label", ["label", "gained", "lost"], rows)
 
 
-@app.command()
+@app.command(epilog="Example: `distill bench small/bundle large/bundle --texts lines.txt`")
 def bench(
     bundles: Annotated[list[Path], typer.Argument(help="Bundles to time side by side.")],
     texts: Annotated[Path | None, typer.Option("--texts", help="File of texts; synthetic ones otherwise.")] = None,
@@ -258,10 +275,11 @@ def bench(
     as_json: AsJson = False,
 ) -> None:
     """Latency end to end, string in to decision out: one and all threads, single texts and batches of 32."""
+    from distill.progress import Reporter
     from distill.using import bench_bundles
     from export.runtime.bench import available_threads
 
-    found = bench_bundles(bundles, texts, sorted({1, available_threads()}), rounds)
+    found = bench_bundles(bundles, texts, sorted({1, available_threads()}), rounds, Reporter())
     if as_json:
         print(json.dumps(found, indent=2))
         return
@@ -286,7 +304,7 @@ def bench(
         print(f"{name}: cold start {start['ms']:.0f} ms, peak memory {start['peak_rss_bytes'] / 1e6:.0f} MB")
 
 
-@app.command()
+@app.command(epilog='Example: `distill verify bundle --manifest-sha256 "$(sha256sum manifest.json | cut -c1-64)"`')
 def verify(
     bundle: Bundle,
     manifest_sha256: Annotated[str | None, typer.Option(help="The manifest must have exactly this hash.")] = None,
@@ -313,6 +331,7 @@ def _print_summary(job: "Job") -> None:
     rows = [
         [
             row["name"] + (" (ships)" if row["ships"] else ""),
+            row["runtime"] or "-",
             shown(row["macro_f1"], 3),
             shown(row["retention"], 3),
             shown(row["megabytes"], 1),
@@ -322,7 +341,7 @@ def _print_summary(job: "Job") -> None:
         ]
         for row in summary_rows(data)
     ]
-    head = ["model", "macro-F1", "retention", "MB", "p50 ms", "p95 ms", "times faster"]
+    head = ["model", "runtime", "macro-F1", "retention", "MB", "p50 ms", "p95 ms", "times faster"]
     _print_table(f"{job.recipe.name}: test quality; latency of one text on one thread", head, rows)
     print(f"bundle: {job.bundle}\nreport: {job.folder / 'report.html'}")
 
@@ -359,8 +378,7 @@ def main() -> None:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_status)
     except KeyboardInterrupt:
-        print("interrupted; the same command goes on from the last finished stage", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     except BrokenPipeError:
         # the reader of our output has left; nothing more can be said to it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,6 +1,5 @@
 """The export stages: each variant of the student through its gate, and the bundle of the one that is chosen."""
 
-import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,17 +8,24 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from safetensors.numpy import save_file
 
 from corpora.corpus import Corpus, fingerprint, label_matrix, load_corpus
 from corpora.metrics import decide, macro_f1, scores_of
-from distill.calibrate import Decision, fit_decision, judge
+from distill.calibrate import Decision, Logits, fit_decision, judge
 from distill.job import Job
-from distill.learner import LOGITS_FILE, QUALITY_FILE, Logits, read_judged, read_quality
 from distill.learning import label_identity
 from distill.model_card import model_card
+from distill.quality import (
+    LOGITS_FILE,
+    QUALITY_FILE,
+    read_json,
+    read_logits_file,
+    read_quality,
+    write_json,
+    write_logits_file,
+)
 from distill.stages import package_versions
-from distill.variants import GATE_FILE, read_gate
+from distill.variants import GATE_FILE, MODEL_FILE, read_gate
 from export.bundle import Shipment, write_bundle
 from export.gate import Bounds, Check, check_contract, check_decisions, check_shapes, failures
 from export.graph import add_calibration, count_operators, export_onnx, fuse, save, strip, torch_logits
@@ -29,7 +35,6 @@ from teachers.classifier import load_classifier, load_tokenizer
 from teachers.label import encode
 
 FUSED_FILE = "fused.onnx"
-MODEL_FILE = "model.onnx"
 CALIBRATION_TEXTS = 300
 STREAM_TEXTS = 300
 
@@ -78,7 +83,7 @@ def export_variant(job: Job, folder: Path, name: str) -> None:
         "operators": operators,
         "tried": tried,
     }
-    (folder / GATE_FILE).write_text(json.dumps(gate, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    write_json(gate, folder / GATE_FILE)
 
 
 def make_bundle(job: Job, chosen: str, recipe_hash: str) -> None:
@@ -86,7 +91,7 @@ def make_bundle(job: Job, chosen: str, recipe_hash: str) -> None:
     corpus, folder = load_corpus(job.corpus), job.variant(chosen)
     decision = Decision.from_dict(read_quality(folder)["decision"])
     gate = read_gate(folder)
-    config = json.loads((job.student / "config.json").read_text(encoding="utf-8"))
+    config = read_json(job.student / "config.json")
     shipment = Shipment(
         name=job.recipe.name,
         task=corpus.task.kind.value,
@@ -157,7 +162,7 @@ def _measure(
     gold = label_matrix(corpus.validation, task)
     decision = fit_decision(logits, gold, task, shrink=recipe.threshold_shrink)
     thresholds = None if decision.thresholds is None else np.array(decision.thresholds)
-    reference = read_judged(job.student)["validation"]
+    reference = read_logits_file(job.student)["validation"]
     decided = [
         decide(scores_of(decision.calibrated(values), task.kind), thresholds, task.kind)
         for values in (logits, reference)
@@ -184,7 +189,7 @@ def _write_variant(job: Job, folder: Path, candidate: Candidate, corpus: Corpus,
     with job.reporter.bar("judge the variant", len(rows)) as advance:
         test = GraphRunner(candidate.graph).each(rows, advance)
     candidate.graph.unlink()
-    save_file({"validation": candidate.logits, "test": test}, folder / LOGITS_FILE)
+    write_logits_file({"validation": candidate.logits, "test": test}, folder / LOGITS_FILE)
     quality: dict[str, Any] = {
         "decision": candidate.decision.to_dict(),
         "bytes": (folder / MODEL_FILE).stat().st_size,
@@ -192,7 +197,7 @@ def _write_variant(job: Job, folder: Path, candidate: Candidate, corpus: Corpus,
     for split, logits in (("validation", candidate.logits), ("test", test)):
         gold = label_matrix(dict(corpus.splits())[split], corpus.task)
         quality[split] = judge(logits, gold, corpus.task, candidate.decision).to_dict()
-    (folder / QUALITY_FILE).write_text(json.dumps(quality, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    write_json(quality, folder / QUALITY_FILE)
 
 
 def _provenance(job: Job, corpus: Corpus, recipe_hash: str) -> dict[str, Any]:
@@ -212,7 +217,7 @@ def _provenance(job: Job, corpus: Corpus, recipe_hash: str) -> dict[str, Any]:
 
 def _metrics(job: Job, chosen: str) -> dict[str, Any]:
     """Quality of what ships beside its teacher's."""
-    quality, teacher = read_quality(job.variant(chosen)), read_quality(job.teacher)
+    quality, teacher = read_quality(job.variant(chosen)), read_quality(job.quality("teacher"))
     keys = ("macro_f1", "macro_f1_at_half", "micro_f1", "accuracy", "brier", "ece")
     found = {split: {key: quality[split][key] for key in keys} for split in ("validation", "test")}
     best = teacher["test"]["macro_f1"]

@@ -39,6 +39,10 @@ class Job:
         """The student trained without soft labels."""
         return self.folder / "twin"
 
+    def quality(self, name: str) -> Path:
+        """What a trained model (teacher, student, twin) is worth under the recipe's threshold policy."""
+        return self.folder / "quality" / name
+
     def variant(self, name: str) -> Path:
         """One exported form of the student."""
         return self.folder / "export" / name

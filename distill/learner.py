@@ -1,6 +1,5 @@
 """A model with the corpus as its tokenizer sees it: trained, judged and saved the same way for all of them."""
 
-import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,23 +8,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from safetensors.numpy import load_file, save_file
 
 from corpora.corpus import Corpus, label_matrix
 from corpora.metrics import common_threshold, decide, macro_f1, scores_of
-from distill.calibrate import fit_decision, judge
+from distill.calibrate import Logits
 from distill.job import Job
+from distill.quality import JUDGED, LOGITS_FILE, TRAINING_FILE, write_json, write_logits_file
 from distill.recipe import StudentRecipe, TeacherRecipe
 from distill.trainer import Examples, FitResult, Loss, Settings, fit
-from teachers.classifier import EncoderClassifier, Teacher, parameter_count
+from teachers.classifier import EncoderClassifier, Teacher, check_max_tokens, parameter_count
 from teachers.finetune import parameter_groups
 from teachers.label import best_device, encode, predict_logits
-
-LOGITS_FILE = "logits.safetensors"
-QUALITY_FILE = "quality.json"
-JUDGED = ("validation", "test")
-Logits = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -59,7 +52,12 @@ class Learner:
 
 
 def new_learner(job: Job, name: str, model: Teacher, tokenizer: Any, corpus: Corpus) -> Learner:
-    """Move the model to the GPU where there is one, and encode the corpus."""
+    """Move the model to the GPU where there is one, and encode the corpus.
+
+    Raises:
+        InputError: the model cannot read texts of `corpus.max_tokens`.
+    """
+    check_max_tokens(model.config, job.recipe.corpus.max_tokens)
     tokens = {
         split: encode(tokenizer, rows.texts, job.recipe.corpus.max_tokens) for split, rows in corpus.splits()
     }
@@ -122,37 +120,10 @@ def judged_logits(job: Job, learner: Learner) -> dict[str, Logits]:
         }
 
 
-def quality_of(job: Job, logits: dict[str, Logits], corpus: Corpus) -> dict[str, Any]:
-    """Validation and test quality, with calibration and thresholds from validation."""
-    shrink = job.recipe.export.threshold_shrink
-    gold = {split: label_matrix(dict(corpus.splits())[split], corpus.task) for split in JUDGED}
-    decision = fit_decision(logits["validation"], gold["validation"], corpus.task, shrink=shrink)
-    found: dict[str, Any] = {
-        split: judge(logits[split], gold[split], corpus.task, decision).to_dict() for split in JUDGED
-    }
-    return {**found, "decision": decision.to_dict()}
-
-
-def save_results(job: Job, folder: Path, learner: Learner, extra: dict[str, Any]) -> None:
-    """Write the judged logits and `quality.json`."""
-    logits = judged_logits(job, learner)
-    save_file(logits, folder / LOGITS_FILE)
-    quality = {
-        **extra,
-        **quality_of(job, logits, learner.corpus),
-        "parameters": parameter_count(learner.model),
-    }
-    (folder / QUALITY_FILE).write_text(json.dumps(quality, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-
-
-def read_judged(folder: Path) -> dict[str, Logits]:
-    """Raw logits ``(N, C)`` of validation and test that a training stage left."""
-    return dict(load_file(folder / LOGITS_FILE))
-
-
-def read_quality(folder: Path) -> dict[str, Any]:
-    """The `quality.json` that a training stage left."""
-    return dict(json.loads((folder / QUALITY_FILE).read_text(encoding="utf-8")))
+def save_results(job: Job, folder: Path, learner: Learner, training: dict[str, Any]) -> None:
+    """Write the judged logits, and `training.json` with what training says of itself."""
+    write_logits_file(judged_logits(job, learner), folder / LOGITS_FILE)
+    write_json({**training, "parameters": parameter_count(learner.model)}, folder / TRAINING_FILE)
 
 
 def _validation_score(learner: Learner) -> Callable[[], dict[str, float]]:

@@ -11,18 +11,18 @@ from typing import Any
 from transformers import set_seed
 
 from corpora.corpus import Corpus, fingerprint, label_matrix, load_corpus
+from distill.calibrate import Logits
 from distill.job import Job
 from distill.learner import (
     Learner,
-    Logits,
     judged_logits,
     new_learner,
     plan,
-    quality_of,
     save_results,
     train,
 )
 from distill.objectives import Objective, hard_loss
+from distill.quality import BEFORE_TUNING_FILE, write_logits_file
 from distill.trainer import FitResult, join_examples
 from students.compact import compact_student
 from students.layers import layers_student
@@ -44,26 +44,26 @@ from teachers.store import LabelIdentity, label_split, read_logits
 
 
 def teach(job: Job, folder: Path) -> None:
-    """Fine-tune a teacher, or take over a checkpoint; write it, its logits and its quality."""
+    """Fine-tune a teacher, or take over a checkpoint; write it and its logits, before tuning too."""
     recipe, corpus = job.recipe.teacher, load_corpus(job.corpus)
     source, pooling = resolve_model(recipe.checkpoint or recipe.model), Pooling(recipe.pooling)
     tokenizer = load_tokenizer(source)
     set_seed(job.recipe.seed)
-    quality: dict[str, Any] = {}
+    training: dict[str, Any] = {}
     if recipe.checkpoint is not None:
         learner = new_learner(job, "teacher", load_classifier(source, corpus.task, pooling), tokenizer, corpus)
     else:
         model = build_classifier(source, corpus.task, pooling, recipe.dropout)
         learner = new_learner(job, "teacher", model, tokenizer, corpus)
-        quality["before_tuning"] = quality_of(job, judged_logits(job, learner), corpus)
+        write_logits_file(judged_logits(job, learner), folder / BEFORE_TUNING_FILE)
         result = _finetune(job, learner, model, folder)
-        quality |= {"best_step": result.best_step, "steps": result.steps}
+        training = {"best_step": result.best_step, "steps": result.steps}
     if isinstance(learner.model, HeadedClassifier):
         learner.model.model.save_pretrained(folder, safe_serialization=True)
         tokenizer.save_pretrained(folder)
     else:
         save_classifier(learner.model, tokenizer, folder)
-    save_results(job, folder, learner, quality)
+    save_results(job, folder, learner, training)
 
 
 def label(job: Job, folder: Path, split: str) -> None:

@@ -1,13 +1,13 @@
 """The model card: the README.md of a bundle, filled from the run."""
 
 from distill.job import Job
-from distill.learner import read_quality
+from distill.quality import read_quality
 
 
 def model_card(job: Job, chosen: str) -> str:
     """Markdown with the front matter that the Hub reads; no date, path or latency."""
     recipe = job.recipe
-    quality, teacher = read_quality(job.variant(chosen)), read_quality(job.teacher)
+    quality, teacher = read_quality(job.variant(chosen)), read_quality(job.quality("teacher"))
     test = quality["test"]
     rows = "\n".join(
         f"| {row['label']} | {row['precision']:.3f} | {row['recall']:.3f} | {row['f1']:.3f} | {row['support']} |"

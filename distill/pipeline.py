@@ -25,6 +25,7 @@ from export.runtime.errors import InputError
 VERSIONS = {
     "corpus": 1,
     "teacher": 1,
+    "quality": 1,
     "labels": 1,
     "student": 1,
     "twin": 1,
@@ -160,7 +161,6 @@ def _teach(under_way: Run) -> None:
         "teacher": keys,
         "weights": content_hash(source) if Path(source).exists() else source,
         "max_tokens": recipe.corpus.max_tokens,
-        "threshold_shrink": recipe.export.threshold_shrink,
         "seed": recipe.seed,
     }
 
@@ -170,6 +170,23 @@ def _teach(under_way: Run) -> None:
         teach(job, folder)
 
     under_way.stage("teacher", job.teacher, inputs, work)
+    _judge(under_way, "teacher", job.teacher)
+
+
+def _judge(under_way: Run, name: str, source: Path) -> None:
+    """The quality of a model that training left in `source`: quick, and anew when the policy changes."""
+    job = under_way.job
+    inputs = {
+        **under_way.digest("corpus", name),
+        "threshold_shrink": job.recipe.export.threshold_shrink,
+    }
+
+    def work(folder: Path) -> None:
+        from distill.quality import judge_model
+
+        judge_model(job, source, folder)
+
+    under_way.stage(f"quality/{name}", job.quality(name), inputs, work)
 
 
 def _label(under_way: Run) -> None:
@@ -196,7 +213,6 @@ def _train(under_way: Run) -> None:
         "student": recipe.student.model_dump(mode="json"),
         "pooling": recipe.teacher.pooling,
         "max_tokens": recipe.corpus.max_tokens,
-        "threshold_shrink": recipe.export.threshold_shrink,
         "seed": recipe.seed,
     }
     objective = recipe.objective
@@ -211,6 +227,7 @@ def _train(under_way: Run) -> None:
             study(job, folder, distilled=distilled)
 
         under_way.stage(name, folder, {**shared, "objective": mixes[name]}, work)
+        _judge(under_way, name, folder)
 
 
 def _export(under_way: Run) -> None:
@@ -237,7 +254,7 @@ def _export(under_way: Run) -> None:
     portable = _portable(job)
     recipe_hash = hashlib.sha256(json.dumps(portable, sort_keys=True).encode()).hexdigest()
     inputs = {
-        **under_way.digest("corpus", "teacher", "student", f"export/{chosen}"),
+        **under_way.digest("corpus", "teacher", "quality/teacher", "student", f"export/{chosen}"),
         "recipe": recipe_hash,
         "chosen": chosen,
         "versions": package_versions(),

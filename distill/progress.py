@@ -1,5 +1,6 @@
 """What a user sees while a run works: one line a stage, a bar on anything slow; all of it on stderr."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -7,12 +8,29 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+LOG_SECONDS = 60.0  # between two lines of a bar where there is no terminal
+
 
 class Advance(Protocol):
     """Moves a bar on."""
 
     def __call__(self, count: int, news: str = "") -> None:
         """So many more are done."""
+
+
+class _LogBar:
+    """In a log, which has no use for a moving bar, a line now and then."""
+
+    def __init__(self, reporter: "Reporter", title: str, total: int) -> None:
+        self._reporter, self._title, self._total = reporter, title, total
+        self._done, self._said = 0, time.monotonic()
+
+    def __call__(self, count: int, news: str = "") -> None:
+        self._done += count
+        if time.monotonic() - self._said >= LOG_SECONDS:
+            self._said = time.monotonic()
+            share = f"{self._done / max(self._total, 1):.0%}"
+            self._reporter.say(f"  {self._title}: {share} {news}".rstrip())
 
 
 class Reporter:
@@ -26,10 +44,19 @@ class Reporter:
         self._console.print(line, markup=False)
 
     @contextmanager
+    def status(self, title: str) -> Iterator[None]:
+        """A sign of life while something works whose end cannot be told."""
+        if not self._console.is_terminal or self._console.quiet:
+            yield
+            return
+        with self._console.status(title):
+            yield
+
+    @contextmanager
     def bar(self, title: str, total: int) -> Iterator["Advance"]:
         """A bar; the function it gives takes how many were done since its last call, and a line of news."""
-        if not self._console.is_terminal or self._console.quiet:
-            yield lambda count, news="": None  # a log has no use for a moving bar
+        if self._console.quiet or not self._console.is_terminal:
+            yield _LogBar(self, title, total)
             return
         columns = (
             TextColumn("  {task.description}"),

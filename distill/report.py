@@ -1,17 +1,16 @@
 """`report.json` from what the stages left, and the short table that a run ends with."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import load_file
 
 from corpora.corpus import label_matrix, load_corpus
 from corpora.metrics import decide, paired_bootstrap, scores_of
 from corpora.task import Task
 from distill.calibrate import Decision
 from distill.job import Job
+from distill.quality import read_json, read_logits_file, read_quality, write_json
 from distill.stages import package_versions
 from distill.variants import choose_variant, read_gate
 from export.runtime.bench import available_threads, cpu_info
@@ -25,30 +24,28 @@ def write_report(job: Job, seconds: dict[str, float]) -> None:
     from distill.report_page import render_page
 
     report = build_report(job, seconds)
-    text = json.dumps(report, indent=2, sort_keys=True, allow_nan=False) + "\n"
-    (job.folder / REPORT_FILE).write_text(text, encoding="utf-8")
+    write_json(report, job.folder / REPORT_FILE)
     (job.folder / "report.html").write_text(render_page(report, job), encoding="utf-8")
 
 
 def build_report(job: Job, seconds: dict[str, float]) -> dict[str, Any]:
     """The report as plain data; its keys are a contract."""
     corpus = load_corpus(job.corpus)
-    bench = _read(job.bench / "bench.json")
+    bench = read_json(job.bench / "bench.json")
     chosen = choose_variant(job)
-    teacher = _read(job.teacher / "quality.json")
-    best = teacher["test"]["macro_f1"]
-    models = [_model("teacher", "teacher", teacher, _folder_bytes(job.teacher), best, bench)]
-    if job.recipe.objective.compare:
-        models.append(
-            _model("twin", "twin", _read(job.twin / "quality.json"), _folder_bytes(job.twin), best, bench)
-        )
-    student = _read(job.student / "quality.json")
-    models.append(_model("student", "student", student, _folder_bytes(job.student), best, bench))
+    folders = {"teacher": job.teacher, "twin": job.twin, "student": job.student}
+    if not job.recipe.objective.compare:
+        del folders["twin"]
+    qualities = {name: read_quality(job.quality(name)) for name in folders}
+    best = qualities["teacher"]["test"]["macro_f1"]
+    models = [
+        _model(name, name, qualities[name], _folder_bytes(folder), best, bench) for name, folder in folders.items()
+    ]
+    parameters = qualities["student"]["parameters"]
     for name in dict.fromkeys(["fp32", *job.recipe.export.precision]):
-        models.append(_variant(job, name, chosen, student["parameters"], best, bench))
-    models.append(
-        _model("tfidf", "baseline", bench["baseline"], {"total": bench["baseline"]["bytes"]}, best, bench)
-    )
+        models.append(_variant(job, name, chosen, parameters, best, bench))
+    baseline = bench["baseline"]
+    models.append(_model("tfidf", "baseline", baseline, {"total": baseline["bytes"]}, best, bench))
     cpu = cpu_info()
     return {
         "format_version": FORMAT_VERSION,
@@ -66,38 +63,44 @@ def build_report(job: Job, seconds: dict[str, float]) -> dict[str, Any]:
         "corpus": {"rows": {name: len(split) for name, split in corpus.splits()}, "notes": corpus.notes},
         "seconds": seconds,
         "chosen": chosen,
-        "teacher_before_tuning": (teacher.get("before_tuning") or {}).get("test"),
+        "teacher_before_tuning": (qualities["teacher"].get("before_tuning") or {}).get("test"),
         "distillation_gain": _gain(job, corpus.task, label_matrix(corpus.test, corpus.task)),
         "models": models,
     }
 
 
 def summary_rows(report: dict[str, Any]) -> list[dict[str, Any]]:
-    """The closing table: one dict a model with F1, retention, megabytes, p50, p95 and times faster."""
-    found = []
-    base = next((row["p50_ms"] for m in report["models"] if m["kind"] == "teacher" for row in _single(m)), None)
+    """The closing table: one dict for each model and runtime that was timed, the teacher in PyTorch first."""
+    found: list[dict[str, Any]] = []
     for model in report["models"]:
-        latency = next(iter(_single(model)), None)
-        found.append(
-            {
-                "name": model["name"],
-                "kind": model["kind"],
-                "macro_f1": model["test"]["macro_f1"],
-                "retention": model["retention"],
-                "megabytes": model["bytes"]["total"] / 1e6,
-                "p50_ms": latency and latency["p50_ms"],
-                "p95_ms": latency and latency["p95_ms"],
-                "times_faster": base / latency["p50_ms"] if latency and base else None,
-                "ships": model["name"] == report["chosen"],
-            }
-        )
+        for latency in _single(model) or [{"runtime": None, "p50_ms": None, "p95_ms": None}]:
+            base = found[0]["p50_ms"] if found else latency["p50_ms"]
+            p50 = latency["p50_ms"]
+            found.append(
+                {
+                    "name": model["name"],
+                    "kind": model["kind"],
+                    "runtime": latency["runtime"],
+                    "macro_f1": model["test"]["macro_f1"],
+                    "macro_f1_at_half": model["test"]["macro_f1_at_half"],
+                    "micro_f1": model["test"]["micro_f1"],
+                    "ece": model["test"]["ece"],
+                    "retention": model["retention"],
+                    "megabytes": model["bytes"]["total"] / 1e6,
+                    "p50_ms": p50,
+                    "p95_ms": latency["p95_ms"],
+                    "times_faster": base / p50 if base and p50 else None,
+                    "ships": model["name"] == report["chosen"],
+                }
+            )
     return found
 
 
 def _single(model: dict[str, Any]) -> list[dict[str, Any]]:
-    """Latency rows of single real texts on one thread."""
+    """Latency rows of single real texts on one thread, PyTorch's first."""
     rows = model["latency"]["rows"]
-    return [row for row in rows if (row["texts"], row["threads"], row["batch"]) == ("real", 1, 1)]
+    found = [row for row in rows if (row["texts"], row["threads"], row["batch"]) == ("real", 1, 1)]
+    return sorted(found, key=lambda row: row["runtime"] != "pytorch")
 
 
 def _model(
@@ -107,12 +110,9 @@ def _model(
     sizes: dict[str, int],
     best: float,
     bench: dict[str, Any],
-    timed_as: str | None = None,
 ) -> dict[str, Any]:
     rows = [
-        {key: value for key, value in row.items() if key != "name"}
-        for row in bench["rows"]
-        if row["name"] == (timed_as or name)
+        {key: value for key, value in row.items() if key != "name"} for row in bench["rows"] if row["name"] == name
     ]
     return {
         "name": name,
@@ -131,11 +131,9 @@ def _variant(
     job: Job, name: str, chosen: str, parameters: int, best: float, bench: dict[str, Any]
 ) -> dict[str, Any]:
     folder = job.variant(name)
-    quality = {**_read(folder / "quality.json"), "parameters": parameters}
-    # the bundle is what was timed, whatever its precision
-    timed_as = "student-int8" if name == chosen else f"student-{name}"
+    quality = {**read_quality(folder), "parameters": parameters}
     sizes = _folder_bytes(job.bundle) if name == chosen else {"total": quality["bytes"], "graph": quality["bytes"]}
-    model = _model(name, "variant", quality, sizes, best, bench, timed_as)
+    model = _model(name, "variant", quality, sizes, best, bench)
     gate = read_gate(folder)
     model["gate"] = {key: gate[key] for key in ("passed", "checks", "kept_fp32", "batch_invariant", "operators")}
     if name == chosen:
@@ -148,9 +146,9 @@ def _gain(job: Job, task: Task, gold: Any) -> dict[str, float] | None:
     if not job.recipe.objective.compare:
         return None
     decisions = []
-    for folder in (job.student, job.twin):
-        decision = Decision.from_dict(_read(folder / "quality.json")["decision"])
-        logits = load_file(folder / "logits.safetensors")["test"]
+    for name, folder in (("student", job.student), ("twin", job.twin)):
+        decision = Decision.from_dict(read_quality(job.quality(name))["decision"])
+        logits = read_logits_file(folder)["test"]
         thresholds = None if decision.thresholds is None else np.array(decision.thresholds)
         decisions.append(decide(scores_of(decision.calibrated(logits), task.kind), thresholds, task.kind))
     found = paired_bootstrap(decisions[0], decisions[1], gold, seed=job.recipe.seed)
@@ -173,7 +171,3 @@ def _gpu() -> str | None:
     import torch
 
     return torch.cuda.get_device_name() if torch.cuda.is_available() else None
-
-
-def _read(path: Path) -> dict[str, Any]:
-    return dict(json.loads(path.read_text(encoding="utf-8")))

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from safetensors.numpy import load_file
 
 from corpora.corpus import label_matrix, load_corpus
 from corpora.metrics import reliability_bins, scores_of
 from distill.calibrate import Decision
 from distill.job import Job
+from distill.quality import read_logits_file, read_quality
 
 STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:#1c1c1c}
@@ -64,23 +64,22 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 def _models_table(report: dict[str, Any]) -> str:
     from distill.report import summary_rows
 
-    rows = []
-    for row, model in zip(summary_rows(report), report["models"], strict=True):
-        test = model["test"]
-        rows.append(
-            [
-                html.escape(row["name"]) + (" (ships)" if row["ships"] else ""),
-                _number(row["macro_f1"]),
-                _number(test["macro_f1_at_half"]),
-                _number(test["micro_f1"]),
-                _number(row["retention"]),
-                _number(test["ece"], 4),
-                _number(row["megabytes"], 1),
-                _number(row["p50_ms"], 2),
-                _number(row["p95_ms"], 2),
-                _number(row["times_faster"], 1),
-            ]
-        )
+    rows = [
+        [
+            html.escape(row["name"]) + (" (ships)" if row["ships"] else ""),
+            html.escape(row["runtime"] or "–"),
+            _number(row["macro_f1"]),
+            _number(row["macro_f1_at_half"]),
+            _number(row["micro_f1"]),
+            _number(row["retention"]),
+            _number(row["ece"], 4),
+            _number(row["megabytes"], 1),
+            _number(row["p50_ms"], 2),
+            _number(row["p95_ms"], 2),
+            _number(row["times_faster"], 1),
+        ]
+        for row in summary_rows(report)
+    ]
     gain = report["distillation_gain"]
     note = (
         ""
@@ -92,6 +91,7 @@ def _models_table(report: dict[str, Any]) -> str:
     )
     head = [
         "model",
+        "runtime",
         "macro-F1",
         "at 0.5",
         "micro-F1",
@@ -126,7 +126,10 @@ def _quality_latency(ax: Axes, report: dict[str, Any]) -> None:
         if row["p50_ms"] is None:
             continue
         ax.scatter(row["p50_ms"], row["macro_f1"], s=60, color=COLOURS[row["kind"]])
-        ax.annotate(row["name"], (row["p50_ms"], row["macro_f1"]), xytext=(6, 4), textcoords="offset points")
+        name = (
+            row["name"] if row["runtime"] != "onnxruntime" or row["kind"] == "variant" else f"{row['name']}, ONNX"
+        )
+        ax.annotate(name, (row["p50_ms"], row["macro_f1"]), xytext=(6, 4), textcoords="offset points", fontsize=8)
     ax.set_xscale("log")
     ax.margins(0.2)
     ax.set_xlabel("p50 latency of one text on one thread, ms (log)")
@@ -173,10 +176,10 @@ def _curves(ax: Axes, job: Job) -> None:
 def _reliability(ax: Axes, job: Job, chosen: str) -> None:
     corpus = load_corpus(job.corpus)
     gold = label_matrix(corpus.test, corpus.task)
-    for name, folder in (("teacher", job.teacher), ("student", job.variant(chosen))):
-        quality = json.loads((folder / "quality.json").read_text(encoding="utf-8"))
-        logits = load_file(folder / "logits.safetensors")["test"]
-        scores = scores_of(Decision.from_dict(quality["decision"]).calibrated(logits), corpus.task.kind)
+    variant = job.variant(chosen)
+    for name, source, judged in (("teacher", job.teacher, job.quality("teacher")), ("student", variant, variant)):
+        decision = Decision.from_dict(read_quality(judged)["decision"])
+        scores = scores_of(decision.calibrated(read_logits_file(source)["test"]), corpus.task.kind)
         bins = reliability_bins(scores, gold, corpus.task.kind)
         label = name if name == "teacher" else chosen
         ax.plot([b[0] for b in bins], [b[1] for b in bins], "o-", color=COLOURS[name], label=label)

@@ -14,8 +14,13 @@ from corpora.metrics import evaluate
 from corpora.readers import read_table, require_columns
 from corpora.rows import BadRow
 from corpora.task import Task, TaskKind
-from export.runtime import Classifier, InputError, load
+from distill.progress import Advance, Reporter
+from export.runtime import Classifier, InputError, Prediction, load
 from export.runtime.bench import SYNTHETIC_TEXTS, Candidate, cold_start, cpu_info, time_interleaved
+
+BENCH_BATCHES = (1, 32)
+# texts between two moves of a bar
+SLICE = 256
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,7 @@ class Columns:
     header: tuple[str, ...] | None = None
 
 
-def evaluate_bundle(bundle: Path, file: Path, columns: Columns) -> dict[str, Any]:
+def evaluate_bundle(bundle: Path, file: Path, columns: Columns, reporter: Reporter) -> dict[str, Any]:
     """Quality, calibration and truncation of a bundle on labelled rows.
 
     Raises:
@@ -38,15 +43,17 @@ def evaluate_bundle(bundle: Path, file: Path, columns: Columns) -> dict[str, Any
     texts, gold = _labelled_rows(file, columns, classifier)
     task = _task(classifier)
     thresholds = classifier.manifest.thresholds
-    logits = classifier.logits(texts)
+    with reporter.bar("evaluate", len(texts)) as advance:
+        predictions = _predict(classifier, texts, advance)
+    scores = np.array([list(prediction.scores.values()) for prediction in predictions])  # (N, C)
     quality = evaluate(
-        logits, gold, None if thresholds is None else np.array(thresholds), task.kind, classifier.labels
+        scores, gold, None if thresholds is None else np.array(thresholds), task.kind, classifier.labels
     )
-    cut = sum(prediction.truncated for prediction in classifier.predict(texts))
+    cut = sum(prediction.truncated for prediction in predictions)
     return {"rows": len(texts), "truncated": cut, **quality.to_dict()}
 
 
-def compare_bundles(old: Path, new: Path, file: Path, columns: Columns) -> dict[str, Any]:
+def compare_bundles(old: Path, new: Path, file: Path, columns: Columns, reporter: Reporter) -> dict[str, Any]:
     """Which decisions change between two bundles: rows, and by label those gained and lost."""
     before, after = load(old), load(new)
     if set(before.labels) != set(after.labels):
@@ -55,7 +62,9 @@ def compare_bundles(old: Path, new: Path, file: Path, columns: Columns) -> dict[
     gained: Counter[str] = Counter()
     lost: Counter[str] = Counter()
     changed = []
-    for row, (first, second) in enumerate(zip(before.predict(texts), after.predict(texts), strict=True), 1):
+    with reporter.bar("compare", 2 * len(texts)) as advance:
+        pairs = zip(_predict(before, texts, advance), _predict(after, texts, advance), strict=True)
+    for row, (first, second) in enumerate(pairs, 1):
         gained.update(set(second.labels) - set(first.labels))
         lost.update(set(first.labels) - set(second.labels))
         if set(first.labels) != set(second.labels):
@@ -64,24 +73,39 @@ def compare_bundles(old: Path, new: Path, file: Path, columns: Columns) -> dict[
     return {"rows": len(texts), "rows_changed": len(changed), "changed_rows": changed, "by_label": by_label}
 
 
-def bench_bundles(bundles: list[Path], texts_file: Path | None, threads: list[int], rounds: int) -> dict[str, Any]:
+def bench_bundles(
+    bundles: list[Path], texts_file: Path | None, threads: list[int], rounds: int, reporter: Reporter
+) -> dict[str, Any]:
     """Latency of bundles in one interleaved run, end to end; synthetic texts unless a file is given."""
     if texts_file is not None:
         kinds = {"real": _texts(texts_file, Columns())}
     else:
         kinds = {f"synthetic-{name}": list(texts) for name, texts in SYNTHETIC_TEXTS.items()}
     rows = []
-    for count in threads:
-        loaded = [Candidate(str(path), load(path, threads=count).predict, threads=count) for path in bundles]
-        for kind, texts in kinds.items():
-            for batch in (1, 32):
-                rows += time_interleaved(loaded, texts, kind=kind, rounds=rounds, batch=batch)
+    calls = len(threads) * len(BENCH_BATCHES) * len(bundles) * rounds * sum(map(len, kinds.values()))
+    with reporter.bar("bench", calls) as advance:
+        for count in threads:
+            loaded = [Candidate(str(path), load(path, threads=count).predict, threads=count) for path in bundles]
+            for kind, texts in kinds.items():
+                for batch in BENCH_BATCHES:
+                    rows += time_interleaved(
+                        loaded, texts, kind=kind, rounds=rounds, batch=batch, progress=advance
+                    )
     starts = {str(path): cold_start(path) for path in bundles}
     return {
         "cpu": cpu_info(),
         "rows": [asdict(row) for row in rows],
         "cold_start": {name: {"ms": ms, "peak_rss_bytes": peak} for name, (ms, peak) in starts.items()},
     }
+
+
+def _predict(classifier: Classifier, texts: list[str], advance: Advance) -> list[Prediction]:
+    """All predictions, slice by slice."""
+    found: list[Prediction] = []
+    for start in range(0, len(texts), SLICE):
+        found += classifier.predict(texts[start : start + SLICE])
+        advance(len(found) - start)
+    return found
 
 
 def _task(classifier: Classifier) -> Task:

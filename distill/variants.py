@@ -8,6 +8,7 @@ from distill.job import Job
 from export.runtime.errors import CheckFailedError
 
 GATE_FILE = "gate.json"
+MODEL_FILE = "model.onnx"  # calibrated
 
 
 def read_gate(folder: Path) -> dict[str, Any]:

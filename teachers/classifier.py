@@ -19,6 +19,7 @@ from corpora.task import Task
 from export.runtime.errors import InputError
 
 HEAD_FILE = "head.safetensors"
+OFFSET_POSITIONS = ("roberta", "xlm-roberta", "camembert")
 # a fresh multi-label head starts near the base rate of a rare label, or the first steps only unlearn 0.5
 RARE_LABEL_LOGIT = -3.0
 
@@ -113,6 +114,24 @@ def load_tokenizer(path: str | Path) -> Any:
     if not tokenizer.is_fast:
         raise InputError(f"{path}: has no fast tokenizer (tokenizer.json), which the bundle needs; add one")
     return tokenizer
+
+
+def check_max_tokens(config: Any, max_tokens: int) -> None:
+    """Refuse texts that are longer than a body has positions for.
+
+    Raises:
+        InputError: `max_tokens` is above what this configuration can read.
+    """
+    positions = getattr(config, "max_position_embeddings", None)
+    if positions is None:
+        return
+    # these bodies count positions from behind the padding id
+    unused = config.pad_token_id + 1 if config.model_type in OFFSET_POSITIONS else 0
+    if max_tokens > positions - unused:
+        raise InputError(
+            f"corpus.max_tokens is {max_tokens}; this {config.model_type} teacher reads at most "
+            f"{positions - unused} tokens: lower it"
+        )
 
 
 def build_classifier(model: str | Path, task: Task, pooling: Pooling, dropout: float) -> EncoderClassifier:

@@ -205,7 +205,7 @@ def test_bootstrap_tells_a_clear_difference_from_none():
 def test_evaluate_reports_multi_label_quality():
     logits = np.array([[2.0, -2.0], [2.0, -2.0], [-2.0, 0.5]])
     gold = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
-    quality = evaluate(logits, gold, np.array([0.5, 0.7]), MULTI, ("a", "b"))
+    quality = evaluate(scores_of(logits, MULTI), gold, np.array([0.5, 0.7]), MULTI, ("a", "b"))
     assert quality.accuracy is None
     assert quality.macro_f1 == pytest.approx((2 / 3 + 0) / 2)
     assert quality.macro_f1_at_half == pytest.approx((2 / 3 + 2 / 3) / 2)
@@ -224,7 +224,7 @@ def test_evaluate_reports_multi_label_quality():
 def test_evaluate_reports_single_label_quality():
     logits = np.array([[2.0, 0.0], [2.0, 0.0], [0.0, 1.0]])
     gold = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
-    quality = evaluate(logits, gold, None, SINGLE, ("a", "b"))
+    quality = evaluate(scores_of(logits, SINGLE), gold, None, SINGLE, ("a", "b"))
     assert quality.accuracy == pytest.approx(2 / 3)
     assert quality.macro_f1_at_half is None
     assert [row.threshold for row in quality.per_label] == [None, None]

@@ -2,8 +2,9 @@
 
 import json
 import shutil
+import signal
 import subprocess
-import sys
+import time
 import tomllib
 from pathlib import Path
 
@@ -14,26 +15,9 @@ from distill.progress import Reporter
 from distill.recipe import load_recipe
 from distill.variants import choose_variant
 from export.runtime.errors import CheckFailedError
+from tests.command import ROOT, command_of, distill
 
-ROOT = Path(__file__).resolve().parents[1]
 TEXTS = "i feel lonely tonight\n\nthank you so much!\n"
-
-
-def distill(
-    *arguments: str, stdin: str | None = None, cwd: Path | None = None
-) -> subprocess.CompletedProcess[str]:
-    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from distill.cli import main; main()"
-    command = [sys.executable, "-c", code, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, input=stdin, cwd=cwd or ROOT, check=False)
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("runs")
-    done = distill("run", "smoke", "--runs", str(folder))
-    assert done.returncode == 0, done.stderr
-    assert "int8-weights (ships)" in done.stdout
-    return folder / "smoke"
 
 
 def test_the_run_folder_is_as_the_contract_says(runs: Path) -> None:
@@ -86,6 +70,31 @@ def test_nothing_is_done_twice(runs: Path) -> None:
     lines = [line for line in again.stderr.splitlines() if ":" in line]
     assert lines
     assert all(line.endswith("already done") for line in lines), again.stderr
+
+
+def test_another_threshold_policy_trains_nothing_again(runs: Path, tmp_path: Path) -> None:
+    shutil.copytree(runs, tmp_path / "smoke")
+    done = distill("train", "smoke", "--runs", str(tmp_path), "--set", "export.threshold_shrink=3")
+    assert done.returncode == 0, done.stderr
+    redone = [line.split(":")[0] for line in done.stderr.splitlines() if not line.endswith("already done")]
+    assert redone == ["quality/teacher", "quality/student", "quality/twin"]
+
+
+def test_an_interrupted_run_says_how_to_go_on_and_does(tmp_path: Path) -> None:
+    command = command_of("train", "smoke", "--runs", str(tmp_path))
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 120
+        while not (tmp_path / "smoke/teacher").exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "the same command goes on" in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "smoke/teacher/stage.json").exists()
+    again = distill("train", "smoke", "--runs", str(tmp_path))
+    assert again.returncode == 0, again.stderr
+    assert "corpus: already done" in again.stderr
 
 
 def test_the_resolved_recipe_gives_the_same_bundle_byte_for_byte(runs: Path, tmp_path: Path) -> None:

@@ -1,10 +1,13 @@
 """Recipes: every packaged one loads, errors name key, value, bound and remedy."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from distill.recipe import load_recipe, packaged_recipes, parse_recipe
+from distill.recipe_page import recipe_page
 from export.runtime.errors import InputError
 
 
@@ -57,3 +60,8 @@ def test_broken_toml_names_the_file(tmp_path) -> None:  # type: ignore[no-untype
 def test_whatever_is_parsed_the_error_is_ours(data: dict[str, object]) -> None:
     with pytest.raises(InputError):
         parse_recipe(data, "somewhere")
+
+
+def test_the_page_of_all_keys_is_what_the_code_says() -> None:
+    page = (Path(__file__).resolve().parents[1] / "docs/recipe.md").read_text(encoding="utf-8")
+    assert page == recipe_page(), "run: python -m distill.recipe_page > docs/recipe.md"

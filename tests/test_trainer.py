@@ -120,6 +120,26 @@ def test_every_epoch_has_every_row_once(lengths: list[int], size: int, seed: int
     assert list(LengthSortedBatches(lengths, size, seed)) == first
 
 
+def test_training_sees_every_row_once_an_epoch_and_each_epoch_in_another_order(tmp_path: Path) -> None:
+    student = tiny_classifier()
+    numbers = torch.arange(len(ROWS)).float()[:, None].expand(-1, 3)  # row i's teacher logits are i
+    examples = Examples(ROWS, torch.zeros(len(ROWS), 3), numbers, torch.ones(len(ROWS), dtype=torch.bool))
+    seen: list[int] = []
+
+    def loss(logits: torch.Tensor, teacher: torch.Tensor, *_: torch.Tensor) -> torch.Tensor:
+        seen.extend(teacher[:, 0].int().tolist())
+        return logits.square().mean()
+
+    fit(
+        student, examples, loss, settings_of(20),
+        groups=parameter_groups(student, body_learning_rate=1e-3, head_learning_rate=1e-2, weight_decay=0.0),
+        pad_id=0, evaluate=lambda: {"macro_f1": 0.0}, folder=tmp_path,
+    )  # fmt: skip
+    first, second = seen[: len(ROWS)], seen[len(ROWS) :]
+    assert sorted(first) == sorted(second) == list(range(len(ROWS)))
+    assert first != second
+
+
 def test_joined_examples_keep_their_order() -> None:
     examples = examples_of(tiny_classifier())
     both = join_examples(examples, examples)

@@ -1,0 +1,50 @@
+// A bundle in a browser: Transformers.js reads tokenizer and graph, the manifest decides. No text leaves the page.
+
+import { AutoModelForSequenceClassification, AutoTokenizer, env } from "./transformers.min.js";
+
+/** Open the bundle in the folder `name` beside this page; gives `logits`, `ids` and `decide` of one text. */
+export async function load(name) {
+  env.allowLocalModels = true;
+  env.allowRemoteModels = false;
+  env.localModelPath = "./";
+  env.backends.onnx.wasm.wasmPaths = "./";
+  const manifest = await (await fetch(`./${name}/manifest.json`)).json();
+  const dtype = manifest.model_file.endsWith("_quantized.onnx") ? "q8" : "fp32";
+  const tokenizer = await AutoTokenizer.from_pretrained(name);
+  const model = await AutoModelForSequenceClassification.from_pretrained(name, { dtype, device: "wasm" });
+  const closing = (await tokenizer("")).input_ids.data.at(-1);
+
+  async function encode(text) {
+    const inputs = await tokenizer(text, { truncation: true, max_length: manifest.max_tokens });
+    const ids = inputs.input_ids.data;
+    // Transformers.js cuts the closing token off together with the text
+    if (ids.length === manifest.max_tokens) ids[ids.length - 1] = closing;
+    return inputs;
+  }
+
+  /** Token ids, as the graph gets them. */
+  async function ids(text) {
+    return Array.from((await encode(text)).input_ids.data, Number);
+  }
+
+  /** Calibrated logits, one for each of `manifest.labels`. */
+  async function logits(text) {
+    return Array.from((await model(await encode(text))).logits.data);
+  }
+
+  /** The labels that are decided, with the score of every label. */
+  async function decide(text) {
+    const values = await logits(text);
+    const top = Math.max(...values);
+    const total = values.reduce((sum, value) => sum + Math.exp(value - top), 0);
+    const scores = values.map((value) =>
+      manifest.activation === "softmax" ? Math.exp(value - top) / total : 1 / (1 + Math.exp(-value)),
+    );
+    const chosen = manifest.labels.filter((_, at) =>
+      manifest.thresholds ? scores[at] >= manifest.thresholds[at] : values[at] === top,
+    );
+    return { labels: chosen, scores: Object.fromEntries(manifest.labels.map((label, at) => [label, scores[at]])) };
+  }
+
+  return { manifest, ids, logits, decide };
+}
