@@ -11,11 +11,14 @@ import torch
 
 from corpora.corpus import Corpus, label_matrix
 from corpora.metrics import common_threshold, decide, macro_f1, scores_of
+from distill.batches import Examples
 from distill.calibrate import Logits
+from distill.checkpoints import remove_checkpoints
 from distill.job import Job
 from distill.quality import JUDGED, LOGITS_FILE, TRAINING_FILE, write_json, write_logits_file
 from distill.recipe import StudentRecipe, TeacherRecipe
-from distill.trainer import Examples, FitResult, Loss, Settings, fit
+from distill.trainer import FitResult, Loss, fit
+from distill.watch import Settings
 from teachers.classifier import EncoderClassifier, Teacher, check_max_tokens, parameter_count
 from teachers.finetune import parameter_groups
 from teachers.label import best_device, encode, predict_logits
@@ -64,7 +67,7 @@ def new_learner(job: Job, name: str, model: Teacher, tokenizer: Any, corpus: Cor
     return Learner(name, model.to(best_device()), tokenizer, corpus, tokens)
 
 
-def plan(recipe: TeacherRecipe | StudentRecipe, rows: int, seed: int) -> Settings:
+def plan(job: Job, recipe: TeacherRecipe | StudentRecipe, rows: int) -> Settings:
     """Epochs over so many rows as steps."""
     steps_per_epoch = max(1, math.ceil(rows / recipe.batch_size))
     return Settings(
@@ -73,7 +76,8 @@ def plan(recipe: TeacherRecipe | StudentRecipe, rows: int, seed: int) -> Setting
         batch_size=recipe.batch_size,
         warmup=recipe.warmup,
         patience=recipe.patience,
-        seed=seed,
+        seed=job.recipe.seed,
+        checkpoint_seconds=60 * job.recipe.checkpoint_minutes,
     )
 
 
@@ -121,9 +125,10 @@ def judged_logits(job: Job, learner: Learner) -> dict[str, Logits]:
 
 
 def save_results(job: Job, folder: Path, learner: Learner, training: dict[str, Any]) -> None:
-    """Write the judged logits, and `training.json` with what training says of itself."""
+    """Write the judged logits, and `training.json` with what training says of itself; no checkpoint stays."""
     write_logits_file(judged_logits(job, learner), folder / LOGITS_FILE)
     write_json({**training, "parameters": parameter_count(learner.model)}, folder / TRAINING_FILE)
+    remove_checkpoints(folder)
 
 
 def _validation_score(learner: Learner) -> Callable[[], dict[str, float]]:

@@ -11,6 +11,7 @@ from typing import Any
 from transformers import set_seed
 
 from corpora.corpus import Corpus, fingerprint, label_matrix, load_corpus
+from distill.batches import join_examples
 from distill.calibrate import Logits
 from distill.job import Job
 from distill.learner import (
@@ -23,7 +24,7 @@ from distill.learner import (
 )
 from distill.objectives import Objective, hard_loss
 from distill.quality import BEFORE_TUNING_FILE, write_logits_file
-from distill.trainer import FitResult, join_examples
+from distill.trainer import FitResult
 from students.compact import compact_student
 from students.layers import layers_student
 from students.vocabulary import apply_trim, trim
@@ -113,7 +114,7 @@ def study(job: Job, folder: Path, *, distilled: bool) -> None:
             examples = join_examples(examples, transfer)
     weight = job.recipe.objective.soft_weight if distilled else 0.0
     objective = Objective(corpus.task.kind, job.recipe.objective.temperature, weight)
-    result = train(job, learner, examples, objective, plan(recipe, rows, job.recipe.seed), recipe, folder)
+    result = train(job, learner, examples, objective, plan(job, recipe, rows), recipe, folder)
     save_classifier(model, tokenizer, folder)
     save_results(job, folder, learner, {"best_step": result.best_step, "steps": result.steps})
 
@@ -129,7 +130,7 @@ def _finetune(job: Job, learner: Learner, model: EncoderClassifier, folder: Path
     def loss(logits: Any, _teacher: Any, targets: Any, _labelled: Any) -> Any:
         return hard_loss(logits, targets, kind, weights).mean()
 
-    settings = plan(recipe, len(corpus.train), job.recipe.seed)
+    settings = plan(job, recipe, len(corpus.train))
     return train(job, learner, learner.examples("train"), loss, settings, recipe, folder)
 
 

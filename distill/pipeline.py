@@ -15,6 +15,7 @@ from corpora.rows import write_quarantine
 from corpora.sources import SAMPLE, CorpusSpec, read_corpus
 from corpora.task import TaskKind
 from distill.job import Job
+from distill.lock import exclusive
 from distill.recipe import CorpusRecipe
 from distill.stages import Stage, StageRecord, execute, package_versions
 from distill.variants import choose_variant
@@ -69,10 +70,15 @@ def run(job: Job, until: str = "report") -> Run:
     """Run all stages up to and with one (corpus, teach, label, train, export, report); skip what is done.
 
     Raises:
-        InputError: the recipe, the corpus or a model is wrong.
+        InputError: the recipe, the corpus or a model is wrong, or another command is at work in the run's folder.
         CheckFailedError: no variant passed its gate.
     """
     job.folder.mkdir(parents=True, exist_ok=True)
+    with exclusive(job.folder):
+        return _run_stages(job, until)
+
+
+def _run_stages(job: Job, until: str) -> Run:
     (job.folder / "recipe.toml").write_text(job.recipe.to_toml(), encoding="utf-8")
     under_way = Run(job)
     steps: tuple[tuple[str, Callable[[Run], None]], ...] = (
@@ -169,7 +175,7 @@ def _teach(under_way: Run) -> None:
 
         teach(job, folder)
 
-    under_way.stage("teacher", job.teacher, inputs, work)
+    under_way.stage("teacher", job.teacher, inputs, work, resumable=True)
     _judge(under_way, "teacher", job.teacher)
 
 
@@ -226,7 +232,7 @@ def _train(under_way: Run) -> None:
 
             study(job, folder, distilled=distilled)
 
-        under_way.stage(name, folder, {**shared, "objective": mixes[name]}, work)
+        under_way.stage(name, folder, {**shared, "objective": mixes[name]}, work, resumable=True)
         _judge(under_way, name, folder)
 
 
@@ -296,8 +302,8 @@ def _report(under_way: Run) -> None:
 
 
 def _portable(job: Job) -> dict[str, Any]:
-    """The recipe without the places where this machine keeps things."""
-    data = job.recipe.model_dump(mode="json")
+    """The recipe without what changes no result: where this machine keeps things, and how often it saves."""
+    data = job.recipe.model_dump(mode="json", exclude={"checkpoint_minutes"})
     for table, key in (
         ("corpus", "source"),
         ("corpus", "transfer"),

@@ -139,6 +139,9 @@ class Recipe(Section):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="names the run's folder")
     seed: int = Field(13, ge=0, le=2**31 - 1, description="of every source of randomness")
+    checkpoint_minutes: float = Field(
+        5.0, gt=0, description="between checkpoints of a training: what a killed run may lose"
+    )
     corpus: CorpusRecipe
     teacher: TeacherRecipe = TeacherRecipe()
     student: StudentRecipe = StudentRecipe()

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from distill.job import Job
+from distill.lock import exclusive
 from distill.progress import Reporter
 from distill.recipe import load_recipe
 from distill.variants import choose_variant
@@ -78,6 +79,15 @@ def test_another_threshold_policy_trains_nothing_again(runs: Path, tmp_path: Pat
     assert done.returncode == 0, done.stderr
     redone = [line.split(":")[0] for line in done.stderr.splitlines() if not line.endswith("already done")]
     assert redone == ["quality/teacher", "quality/student", "quality/twin"]
+
+
+def test_a_second_command_in_the_same_run_says_so_and_stops(tmp_path: Path) -> None:
+    (tmp_path / "smoke").mkdir()
+    with exclusive(tmp_path / "smoke"):
+        done = distill("run", "smoke", "--runs", str(tmp_path))
+    assert done.returncode == 2
+    assert "another distill command" in done.stderr
+    assert [path.name for path in (tmp_path / "smoke").iterdir()] == [".lock"]
 
 
 def test_an_interrupted_run_says_how_to_go_on_and_does(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """The training loop: distillation moves a student towards its teacher, the best epoch is kept, seeds decide."""
 
+import dataclasses
+import json
 from pathlib import Path
 
 import pytest
@@ -8,8 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corpora.task import TaskKind
+from distill.batches import Examples, LengthSortedBatches, join_examples
+from distill.checkpoints import latest_checkpoint
 from distill.objectives import Objective, bernoulli_kl
-from distill.trainer import Examples, LengthSortedBatches, Settings, fit, join_examples
+from distill.trainer import fit
+from distill.watch import Settings
 from export.runtime.errors import DistillError, InputError
 from students.layers import layers_student
 from teachers.classifier import EncoderClassifier, Pooling
@@ -138,6 +143,47 @@ def test_training_sees_every_row_once_an_epoch_and_each_epoch_in_another_order(t
     first, second = seen[: len(ROWS)], seen[len(ROWS) :]
     assert sorted(first) == sorted(second) == list(range(len(ROWS)))
     assert first != second
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("killed_at", [7, 20, 31])
+def test_a_killed_training_goes_on_and_ends_with_the_same_weights(killed_at: int, tmp_path: Path) -> None:
+    """Dropout is on, and step 20 ends an epoch: random states, order and schedule must all come back."""
+
+    def train(folder: Path, kill: int | None) -> EncoderClassifier:
+        folder.mkdir(exist_ok=True)
+        model = layers_student(tiny_classifier(), [0, 1], pooling=Pooling.MEAN, dropout=0.3)
+        examples = examples_of(tiny_classifier())
+        objective, calls = Objective(TaskKind.MULTI_LABEL), iter(range(1, 99))
+
+        def loss(*arguments: torch.Tensor) -> torch.Tensor:
+            if next(calls) == kill:
+                raise Killed
+            return objective(*arguments)
+
+        settings = dataclasses.replace(settings_of(40), checkpoint_seconds=0.0)
+        fit(
+            model, examples, loss, settings,
+            groups=parameter_groups(model, body_learning_rate=1e-3, head_learning_rate=1e-2, weight_decay=0.01),
+            pad_id=0, evaluate=lambda: {"macro_f1": float(model.head.weight.detach().sum())}, folder=folder,
+        )  # fmt: skip
+        return model
+
+    whole = train(tmp_path / "whole", None)
+    with pytest.raises(Killed):
+        train(tmp_path / "killed", killed_at)
+    # the newest checkpoint was cut short, as by a kill in the middle of writing
+    newest = latest_checkpoint(tmp_path / "killed")
+    assert newest is not None
+    (newest / "whole").unlink()
+    resumed = train(tmp_path / "killed", None)
+    for name, tensor in whole.state_dict().items():
+        assert torch.equal(tensor, resumed.state_dict()[name]), name
+    steps = [json.loads(line)["step"] for line in (tmp_path / "killed/metrics.jsonl").read_text().splitlines()]
+    assert steps == sorted(steps)
 
 
 def test_joined_examples_keep_their_order() -> None:

@@ -1,0 +1,114 @@
+"""What stands beside a training: it logs, judges once an epoch, keeps the best weights, and writes checkpoints."""
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from transformers import TrainerCallback
+
+from distill.checkpoints import checkpoint_folder, cut_metrics, mark_whole, step_of
+from export.runtime.errors import DistillError
+
+# in a checkpoint, beside what transformers keeps there
+BEST_FILE = "best.safetensors"
+WATCH_FILE = "watch.json"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How long and in which steps to train."""
+
+    max_steps: int
+    steps_per_epoch: int
+    batch_size: int
+    warmup: float
+    patience: int
+    seed: int
+    checkpoint_seconds: float = 300.0
+
+
+class Watch(TrainerCallback):  # type: ignore[misc]
+    """Logs, judges once an epoch, keeps the best weights, stops when nothing gets better."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        evaluate: Callable[[], dict[str, float]],
+        settings: Settings,
+        metrics_file: Path,
+        progress: Callable[[int, str], None] | None,
+    ) -> None:
+        self._model, self._evaluate, self._settings = model, evaluate, settings
+        self._file, self._progress = metrics_file, progress
+        self._best_state: dict[str, Tensor] = {}
+        self._worse = 0
+        self._saved = time.monotonic()
+        self.best_step, self.best_score = 0, -math.inf
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
+        """Write the loss down; one that is not finite ends the training."""
+        if logs and "loss" in logs:
+            if not math.isfinite(logs["loss"]):
+                raise DistillError(f"the loss is not finite at step {state.global_step}; lower the learning rates")
+            self._write({"step": state.global_step, "loss": logs["loss"], "learning_rate": logs["learning_rate"]})
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Judge at the end of an epoch, and ask for a checkpoint when the last one is old."""
+        step = state.global_step
+        if self._progress is not None:
+            news = f"validation macro-F1 {self.best_score:.3f}" if self._best_state else ""
+            self._progress(1, news)
+        if step % self._settings.steps_per_epoch == 0 or step == self._settings.max_steps:
+            self._judge(step)
+            control.should_training_stop = self.exhausted
+        if time.monotonic() - self._saved >= self._settings.checkpoint_seconds:
+            control.should_save = True
+
+    def _judge(self, step: int) -> None:
+        scores = self._evaluate()
+        self._write({"step": step, **scores})
+        if scores["macro_f1"] > self.best_score:
+            self.best_step, self.best_score, self._worse = step, scores["macro_f1"], 0
+            state_dict = self._model.state_dict()
+            self._best_state = {name: tensor.detach().cpu().clone() for name, tensor in state_dict.items()}
+        else:
+            self._worse += 1
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether validation has not got better for as long as was allowed."""
+        return self._worse >= self._settings.patience
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Add the best weights so far to what transformers has written, and call the checkpoint whole."""
+        checkpoint = checkpoint_folder(Path(args.output_dir), state.global_step)
+        watched = {"best_step": self.best_step, "best_score": self.best_score, "worse": self._worse}
+        if self._best_state:
+            save_file(self._best_state, checkpoint / BEST_FILE)
+            (checkpoint / WATCH_FILE).write_text(json.dumps(watched), encoding="utf-8")
+        mark_whole(checkpoint)
+        self._saved = time.monotonic()
+
+    def load(self, checkpoint: Path) -> None:
+        """Go on from what `on_save` left."""
+        cut_metrics(self._file, step_of(checkpoint))
+        if (checkpoint / WATCH_FILE).is_file():
+            watched = json.loads((checkpoint / WATCH_FILE).read_text(encoding="utf-8"))
+            self.best_step, self.best_score, self._worse = (
+                watched[key] for key in ("best_step", "best_score", "worse")
+            )
+            self._best_state = load_file(checkpoint / BEST_FILE)
+
+    def restore(self) -> None:
+        """Put the best weights back."""
+        self._model.load_state_dict(self._best_state)
+
+    def _write(self, line: dict[str, float]) -> None:
+        with self._file.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(line) + "\n")
