@@ -5,6 +5,7 @@ carry their targets and teacher logits.
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,11 +24,13 @@ from transformers import (
 from distill.batches import Examples, LengthSortedBatches
 from distill.checkpoints import latest_checkpoint, step_of
 from distill.watch import Settings, Watch
+from export.runtime.bench import cpu_info
 from export.runtime.errors import InputError
 from teachers.label import pad_batch
 
 MAX_GRAD_NORM = 1.0
 LOG_EVERY = 20
+BF16_FLAGS = {"avx512_bf16", "amx_bf16"}
 
 Loss = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]  # student, teacher, targets, labelled -> scalar
 
@@ -85,9 +88,22 @@ class _FitTrainer(Trainer):  # type: ignore[misc]
     def compute_loss(
         self, model: nn.Module, inputs: dict[str, Tensor], return_outputs: bool = False, **_: Any
     ) -> Any:
-        logits = model(inputs["input_ids"], inputs["attention_mask"])  # (B, C)
+        with bf16_autocast(inputs["input_ids"].device):
+            logits = model(inputs["input_ids"], inputs["attention_mask"])  # (B, C)
         loss = self._loss(logits, inputs["teacher_logits"], inputs["targets"], inputs["labelled"])
         return (loss, logits) if return_outputs else loss
+
+
+def bf16_autocast(device: torch.device) -> Any:
+    """bf16 where the hardware multiplies it: GPUs that do, CPUs with AVX512-BF16 or AMX; float32 elsewhere.
+
+    Weights and losses stay in float32. Not left to transformers, which would wrap the model for inference as well.
+    """
+    if device.type == "cuda":
+        enabled = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        enabled = not BF16_FLAGS.isdisjoint(cpu_info()["flags"])
+    return torch.autocast(device.type, dtype=torch.bfloat16) if enabled else nullcontext()
 
 
 def fit(
@@ -177,7 +193,6 @@ def _arguments(folder: Path, settings: Settings) -> Any:
         disable_tqdm=True,
         seed=settings.seed,
         data_seed=settings.seed,
-        bf16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
         remove_unused_columns=False,
         log_level="error",
     )

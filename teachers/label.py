@@ -1,7 +1,6 @@
 """Token ids in, raw logits out: length-sorted batches, whatever the model."""
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -41,13 +40,6 @@ def device_of(model: nn.Module) -> torch.device:
     return next(model.parameters()).device
 
 
-def autocast(device: torch.device) -> Any:
-    """bf16 where the GPU has it, float32 elsewhere."""
-    if device.type == "cuda" and torch.cuda.is_bf16_supported():
-        return torch.autocast("cuda", dtype=torch.bfloat16)
-    return nullcontext()
-
-
 @torch.inference_mode()
 def predict_logits(
     model: nn.Module,
@@ -59,20 +51,20 @@ def predict_logits(
 ) -> NDArray[np.float32]:
     """Raw logits, float32 ``(N, C)``, in the order given; the model is put into eval mode and back.
 
-    Rows are sorted by length, so that little of a batch is padding; `progress` is told how many rows were done.
+    All in float32: bf16 would move logits by more than int8 does, and decisions with them. Rows are sorted by
+    length, so that little of a batch is padding; `progress` is told how many rows were done.
     """
     device = device_of(model)
     training = model.training
     model.eval()
     order = sorted(range(len(tokens)), key=lambda row: len(tokens[row]))
     found: list[Tensor] = []
-    with autocast(device):
-        for start in range(0, len(order), batch_size):
-            rows = order[start : start + batch_size]
-            ids, mask = pad_batch([tokens[row] for row in rows], pad_id)
-            found.append(model(ids.to(device), mask.to(device)).float().cpu())  # (B, C)
-            if progress is not None:
-                progress(len(rows))
+    for start in range(0, len(order), batch_size):
+        rows = order[start : start + batch_size]
+        ids, mask = pad_batch([tokens[row] for row in rows], pad_id)
+        found.append(model(ids.to(device), mask.to(device)).float().cpu())  # (B, C)
+        if progress is not None:
+            progress(len(rows))
     model.train(training)
     sorted_logits = torch.cat(found).numpy()
     logits = np.empty_like(sorted_logits)

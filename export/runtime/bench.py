@@ -27,8 +27,8 @@ __all__ = [
     "time_interleaved",
 ]
 
-# instruction sets that change int8's speed or its answers
-ISA_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "asimddp")
+# instruction sets that change the speed or the answers of int8, and of training in bf16
+ISA_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8", "amx_bf16", "asimddp")
 
 # VmHWM before ru_maxrss: on Linux the latter starts at the size of the process that spawned this one
 _COLD_START = """
