@@ -6,7 +6,7 @@ TORCH ?= cpu
 TORCH_VERSION ?= 2.13.0
 RECIPE ?= quickstart
 SET ?=
-BUNDLE ?= runs/$(RECIPE)/bundle
+BUNDLE ?= runs/$(patsubst %.toml,%,$(notdir $(RECIPE)))/bundle
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check
 STAMP := $(VENV)/.installed-$(TORCH)
@@ -33,6 +33,7 @@ $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) install -q --no-deps --force-reinstall $(TORCH_INDEX) "torch==$(TORCH_VERSION)"
 	$(PIP) install -q -c constraints.txt -e ".[dev]"
+	rm -f $(VENV)/.installed-*
 	touch $@
 
 distill: $(STAMP) ## run a recipe: corpus to checked, quantized bundle (RECIPE=quickstart SET="key=value ...")
@@ -42,7 +43,7 @@ smoke: $(STAMP) ## the whole line in seconds, on a tiny corpus
 	$(BIN)/distill run smoke
 
 bench: $(STAMP) ## measure a bundle's latency on this machine (BUNDLE=folder); makes quickstart's first if need be
-	test -f $(BUNDLE)/manifest.json || $(BIN)/distill run $(RECIPE)
+	test -f $(BUNDLE)/manifest.json || $(MAKE) distill
 	$(BIN)/distill bench $(BUNDLE)
 
 test: $(STAMP) ## run the tests

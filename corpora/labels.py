@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterable
 
+from corpora.readers import is_broken
 from corpora.rows import listed
 from corpora.task import TaskKind
 from export.runtime.errors import InputError
@@ -15,6 +17,9 @@ Token = str | int
 # A column with more distinct values, or longer ones, holds texts or ids rather than labels.
 MAX_FOUND_LABELS = 500
 MAX_LABEL_CHARS = 80
+MAX_ID_DIGITS = 9
+# Fewer values than this say nothing about how often a label repeats.
+ENOUGH_VALUES = 20
 
 
 class LabelError(ValueError):
@@ -48,19 +53,27 @@ def _token(item: object) -> Token:
     if isinstance(item, float) and item.is_integer():
         return int(item)  # pandas turns a column of ids with a gap into floats
     if isinstance(item, str):
+        if is_broken(item):
+            raise LabelError("a label is not valid UTF-8")
         return item.strip()
     raise LabelError(f"a label of type {type(item).__name__}; labels are names or 0-based ids")
+
+
+def _number(digits: str) -> int:
+    if len(digits) > MAX_ID_DIGITS:
+        raise LabelError(f"a label id has {len(digits)} digits; ids count the labels from 0")
+    return int(digits)
 
 
 def _split(cell: str, delimiter: str | None) -> tuple[Token, ...]:
     """The labels in a string: a written-out list such as [1, 2] or ['a', 'b'], else its parts."""
     inner = cell.strip()
     if inner.startswith("[") and inner.endswith("]"):
-        if re.fullmatch(r"\[[\d\s]*\]", inner):  # numpy prints lists of ids without commas
-            return tuple(int(part) for part in inner[1:-1].split())
+        if re.fullmatch(r"\[[0-9\s]*\]", inner):  # numpy prints lists of ids without commas
+            return tuple(_number(part) for part in inner[1:-1].split())
         try:
             value = ast.literal_eval(inner)
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
             value = None
         if isinstance(value, list):
             return tuple(_token(item) for item in value)
@@ -70,13 +83,20 @@ def _split(cell: str, delimiter: str | None) -> tuple[Token, ...]:
 
 def find_names(token_rows: Iterable[tuple[Token, ...]], column: str) -> tuple[str, ...]:
     """The sorted distinct values: by number where all are numbers, else by name."""
-    found = {str(token) for tokens in token_rows for token in tokens}
+    counts = Counter(str(token) for tokens in token_rows for token in tokens)
+    found = set(counts)
     longest = max((len(name) for name in found), default=0)
     if len(found) > MAX_FOUND_LABELS or longest > MAX_LABEL_CHARS:
         raise InputError(
             f"column '{column}' has {len(found)} distinct values of up to {longest} characters, more than "
             f"{MAX_FOUND_LABELS} labels of {MAX_LABEL_CHARS}: does corpus.labels name the right column, and "
             "corpus.delimiter the right character? Otherwise give corpus.label_names"
+        )
+    total = sum(counts.values())
+    if total >= ENOUGH_VALUES and 2 * len(found) > total:
+        raise InputError(
+            f"column '{column}' has {len(found)} distinct values among {total}, and labels repeat more: does "
+            "corpus.labels name the right column? If it does, give corpus.label_names"
         )
     if all(name.isascii() and name.isdigit() for name in found):
         return tuple(sorted(found, key=lambda name: (int(name), name)))

@@ -14,6 +14,9 @@ from corpora.rows import BadRow, Record, listed
 from export.runtime.errors import InputError, MissingExtraError
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".json", ".parquet", ".txt")
+SEPARATORS = ",;\t|"
+# longer than any text that somebody wrote; the csv module's own bound is 131,072
+MAX_FIELD_CHARS = 10_000_000
 TRAIN_EXTRA = 'pip install "distill-text[train]"'
 _NAME = re.compile(r"[^\W\d][\w\-]{0,39}")
 
@@ -22,23 +25,22 @@ Rows = list[Record | BadRow]
 
 def read_table(path: Path, columns: tuple[str, ...] | None = None) -> Rows:
     """All rows of one file; `columns` names the fields of a csv or tsv file that has no header."""
-    if path.suffix not in SUFFIXES:
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
         raise InputError(f"{path}: unknown kind of file; known endings are {', '.join(SUFFIXES)}")
-    if path.suffix == ".parquet":
+    if suffix == ".parquet":
         return _read_parquet(path)
     text = read_text(path)
-    match path.suffix:
+    match suffix:
         case ".csv":
-            # a headerless file is taken to use commas: its first row is text, which may hold anything
-            separator = csv_separator(text) if columns is None else ","
-            return _delimited(path, _csv_cells(path, text, separator), columns)
+            return _delimited(path, _csv_cells(path, text, csv_separator(text, columns)), columns)
         case ".tsv":
             return _delimited(path, _tsv_cells(text), columns)
         case ".jsonl":
             return _read_jsonl(path, text)
         case ".json":
             return _read_json(path, text)
-    lines = enumerate(text.splitlines(), 1)
+    lines = enumerate((line.removesuffix("\r") for line in text.split("\n")), 1)
     return [Record(str(path), number, {"text": line}) for number, line in lines if line.strip()]
 
 
@@ -136,14 +138,25 @@ def _tsv_cells(text: str) -> Iterator[tuple[int, list[str]]]:
             yield number, cells
 
 
-def csv_separator(text: str) -> str:
-    """The separator that the header row uses most: comma, semicolon, tab or bar."""
-    first = text.split("\n", 1)[0]
-    return max(",;\t|", key=first.count)
+def csv_separator(text: str, columns: tuple[str, ...] | None = None) -> str:
+    """Comma, semicolon, tab or bar: what splits the first row into as many fields as are named, else into most."""
+    counts = {separator: _fields_in_first_row(text, separator) for separator in SEPARATORS}
+    if columns is not None:
+        return next((separator for separator, count in counts.items() if count == len(columns)), ",")
+    return max(SEPARATORS, key=lambda separator: counts[separator])
+
+
+def _fields_in_first_row(text: str, separator: str) -> int:
+    """How many fields there are, separators inside quotation marks not counted."""
+    try:
+        return len(next(csv.reader(io.StringIO(text, newline=""), delimiter=separator), []))
+    except csv.Error:
+        return 0
 
 
 def _csv_cells(path: Path, text: str, separator: str) -> Iterator[tuple[int, list[str] | str]]:
     """Row numbers with their cells, or with the reason why a row is not csv."""
+    csv.field_size_limit(MAX_FIELD_CHARS)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     number = 0
     while True:
@@ -156,7 +169,12 @@ def _csv_cells(path: Path, text: str, separator: str) -> Iterator[tuple[int, lis
             return
         except csv.Error as error:
             # after these two nobody knows where the next row starts, so no row can be put aside alone
-            if "unexpected end" in str(error) or "field limit" in str(error):
+            if "field limit" in str(error):
+                raise InputError(
+                    f"{path}, row {number}: a field has more than {MAX_FIELD_CHARS} characters; "
+                    "shorten it, or close the quotation mark that opens it"
+                ) from error
+            if "unexpected end" in str(error):
                 raise InputError(
                     f"{path}, row {number}: a quotation mark that opens a field here is not closed; "
                     "close it, or double the marks that belong to the text"
@@ -179,7 +197,7 @@ def _read_jsonl(path: Path, text: str) -> Rows:
             continue
         try:
             rows.append(_json_record(path, number, json.loads(line)))
-        except (json.JSONDecodeError, RecursionError):
+        except (ValueError, RecursionError):  # also numbers of more digits than Python reads
             rows.append(BadRow(str(path), number, "not valid JSON", {"line": line}))
     return rows
 
@@ -192,6 +210,8 @@ def _read_json(path: Path, text: str) -> Rows:
         raise InputError(
             f"{path}: not valid JSON (line {error.lineno}, column {error.colno}); correct it there"
         ) from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: holds a number too long or lists too deep to read; correct the file") from error
     if not isinstance(values, list):
         raise InputError(f"{path}: not a list of objects; for one object a line name the file .jsonl")
     return [_json_record(path, number, value) for number, value in enumerate(values, 1)]

@@ -11,6 +11,7 @@ from export.runtime.errors import InputError
 
 # Longer lists of names hide the sentence that they stand in.
 MAX_NAMES_SHOWN = 40
+QUARANTINE = 'correct it, or set corpus.on_bad_row = "quarantine" to put such rows aside'
 
 
 @dataclass(frozen=True)
@@ -31,13 +32,10 @@ class BadRow:
     reason: str
     fields: dict[str, Any] = field(repr=False)
 
-    def error(self, more: int = 0) -> InputError:
+    def error(self, more: int = 0, remedy: str = QUARANTINE) -> InputError:
         """The one sentence that names the row; it never holds the row's text."""
         others = f" ({more} more rows are bad)" if more else ""
-        return InputError(
-            f"{self.file}, row {self.row}: {self.reason}{others}; "
-            'correct it, or set corpus.on_bad_row = "quarantine" to put such rows aside'
-        )
+        return InputError(f"{self.file}, row {self.row}: {self.reason}{others}; {remedy}")
 
 
 @dataclass(frozen=True)

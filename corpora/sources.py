@@ -9,7 +9,7 @@ from typing import Any
 
 from corpora.corpus import LABELLED_SPLITS, Corpus, Split, targets_from_ids
 from corpora.labels import LabelError, Token, find_names, parse_cell, resolve
-from corpora.readers import is_broken, require_columns
+from corpora.readers import require_columns
 from corpora.rows import BadRow, Record, Row, listed, write_quarantine
 from corpora.spec import DEFAULT_SPLIT, CorpusSpec
 from corpora.splits import (
@@ -21,6 +21,7 @@ from corpora.splits import (
 )
 from corpora.tables import SAMPLE, SPLIT_NAMES, Table, open_source, read_label_names
 from corpora.task import Task
+from corpora.texts import RowError, check_encoding, text_of
 from export.runtime.errors import InputError
 
 __all__ = ["SAMPLE", "BadRow", "CorpusSpec", "read_corpus", "write_quarantine"]
@@ -35,10 +36,6 @@ class _Draft:
     row: Row
     tokens: tuple[Token, ...]
     record: Record
-
-
-class _RowError(ValueError):
-    """Why a row cannot be used; never quotes the row."""
 
 
 def read_corpus(spec: CorpusSpec, *, seed: int) -> tuple[Corpus, list[BadRow]]:
@@ -125,7 +122,7 @@ def _understand(tables: dict[str, Table], spec: CorpusSpec) -> tuple[list[_Draft
                 continue
             try:
                 draft = _draft(order, split, record, columns, spec)
-            except (_RowError, LabelError) as error:
+            except (RowError, LabelError) as error:
                 bad[order] = BadRow(record.file, record.row, str(error), record.fields)
                 continue
             if draft is None:
@@ -138,24 +135,22 @@ def _understand(tables: dict[str, Table], spec: CorpusSpec) -> tuple[list[_Draft
 def _draft(order: int, split: str, record: Record, columns: tuple[str, ...], spec: CorpusSpec) -> _Draft | None:
     """One record as a draft; None where `corpus.where` leaves it out."""
     fields = record.fields
-    broken = next((str(name) for name, value in fields.items() if is_broken(value)), None)
-    if broken is not None:
-        raise _RowError(f"column {list(fields).index(broken) + 1} is not valid UTF-8")
+    check_encoding(fields)
     if not _wanted(fields, spec.where or {}):
         return None
     if isinstance(spec.split, str) and split != "transfer":
         split = SPLIT_NAMES.get(_cell(fields, spec.split).lower(), "")
         if not split:
             known = ", ".join(dict.fromkeys(SPLIT_NAMES.values()))
-            raise _RowError(f"column '{spec.split}' names no split; the splits are {known}")
+            raise RowError(f"column '{spec.split}' names no split; the splits are {known}")
     labelled = split != "transfer"
     group = None
     if spec.group is not None and (labelled or spec.group in fields):
         group = _cell(fields, spec.group)
         if not group:
-            raise _RowError(f"column '{spec.group}' (corpus.group) is empty")
+            raise RowError(f"column '{spec.group}' (corpus.group) is empty")
     row_id = tuple(_cell(fields, name) for name in spec.row_id) if spec.row_id and labelled else None
-    row = Row(_text(fields, columns, spec.joiner), (), group, row_id, record.file, record.row)
+    row = Row(text_of(fields, columns, spec.joiner), (), group, row_id, record.file, record.row)
     tokens = parse_cell(fields.get(spec.labels), spec.task, spec.delimiter) if labelled else ()
     return _Draft(order, split, row, tokens, record)
 
@@ -178,23 +173,6 @@ def _wanted(fields: dict[str, Any], where: dict[str, str | list[str]]) -> bool:
         if column in fields and _cell(fields, column) not in ([values] if isinstance(values, str) else values):
             return False
     return True
-
-
-def _text(fields: dict[str, Any], columns: tuple[str, ...], joiner: str) -> str:
-    """The text columns that are not empty, joined."""
-    parts = []
-    for column in columns:
-        value = fields.get(column)
-        if value is None or (isinstance(value, float) and value != value):
-            continue
-        if isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise _RowError(f"column '{column}' holds a {type(value).__name__} where a text is expected")
-        # white space, control and zero-width characters alone say nothing
-        if any(char.isprintable() and not char.isspace() for char in str(value)):
-            parts.append(str(value))
-    if not parts:
-        raise _RowError("the text is empty")
-    return joiner.join(parts)
 
 
 def _label_names(spec: CorpusSpec, drafts: list[_Draft], carried: tuple[str, ...] | None) -> tuple[str, ...]:
@@ -279,6 +257,12 @@ def _check_rows(splits: SplitRows, task: Task, spec: CorpusSpec) -> None:
                 "add rows or groups, or change corpus.where, corpus.split or corpus.leaks"
             )
     missing = labels_without_rows(splits["train"], task.labels)
+    if missing and spec.label_names is None:
+        # found names may be texts, where corpus.labels names the wrong column: count them, quote none
+        raise InputError(
+            f"{spec.source}: {len(missing)} of the {task.num_labels} values in column '{spec.labels}' are in no "
+            "row of train; does corpus.labels name the right column? Add rows, or set corpus.min_rows = 2 or more"
+        )
     if missing:
         raise InputError(
             f"{spec.source}: no row in train has the label{'s' * (len(missing) > 1)} {listed(missing)}; "

@@ -107,7 +107,7 @@ def read_label_names(source: str, name: str) -> tuple[str, ...]:
 def _folder_files(folder: Path) -> dict[str, list[Path]]:
     """The data files of each split in a folder; a folder with a single data file is that file."""
     try:
-        files = sorted(path for path in folder.iterdir() if path.is_file() and path.suffix in SUFFIXES)
+        files = sorted(path for path in folder.iterdir() if path.is_file() and path.suffix.lower() in SUFFIXES)
     except OSError as error:
         raise InputError(f"{folder}: cannot be read ({error.strerror}); check its rights") from error
     found: dict[str, list[Path]] = {}

@@ -13,8 +13,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 
 from corpora.corpus import Corpus, label_matrix, load_corpus
-from corpora.metrics import decide, scores_of
-from corpora.task import TaskKind
 from distill.calibrate import Decision, Logits
 from distill.job import Job
 from distill.quality import JUDGED, quality_of, read_quality, write_json
@@ -107,18 +105,13 @@ def _in_onnxruntime(job: Job, corpus: Corpus, folder: Path) -> list[Candidate]:
     return found
 
 
-def _decider(decision: Decision, kind: TaskKind) -> Callable[[Logits], object]:
-    thresholds = None if decision.thresholds is None else np.array(decision.thresholds)
-    return lambda logits: decide(scores_of(decision.calibrated(logits), kind), thresholds, kind)
-
-
 def _graph_call(
     job: Job, folder: Path, graph: Path, decision: Decision, corpus: Corpus
 ) -> Callable[[list[str]], object]:
     """Tokenizer, graph and decision, one text at a time."""
-    tokenizer, runner, decided = load_tokenizer(folder), GraphRunner(graph), _decider(decision, corpus.task.kind)
+    tokenizer, runner, kind = load_tokenizer(folder), GraphRunner(graph), corpus.task.kind
     limit = job.recipe.corpus.max_tokens
-    return lambda texts: decided(runner.each(encode(tokenizer, texts, limit)))
+    return lambda texts: decision.decide(runner.each(encode(tokenizer, texts, limit)), kind)
 
 
 def _teacher_graph(job: Job, corpus: Corpus, folder: Path) -> Path:
@@ -133,12 +126,12 @@ def _teacher_graph(job: Job, corpus: Corpus, folder: Path) -> Path:
 def _torch_call(job: Job, name: str, folder: Path, corpus: Corpus) -> Callable[[list[str]], object]:
     model, tokenizer = load_classifier(folder, corpus.task).eval(), load_tokenizer(folder)
     decision = Decision.from_dict(read_quality(job.quality(name))["decision"])
-    decided, limit = _decider(decision, corpus.task.kind), job.recipe.corpus.max_tokens
+    kind, limit = corpus.task.kind, job.recipe.corpus.max_tokens
 
     def call(texts: list[str]) -> object:
         with torch.inference_mode():
             ids, mask = pad_batch(encode(tokenizer, texts, limit), tokenizer.pad_token_id)
-            return decided(model(ids, mask).numpy())
+            return decision.decide(model(ids, mask).numpy(), kind)
 
     return call
 
@@ -160,6 +153,11 @@ def _baseline(job: Job, corpus: Corpus) -> tuple[Callable[[list[str]], object], 
     found = {split: logits(dict(corpus.splits())[split].texts) for split in JUDGED}
     quality = quality_of(found, corpus, job.recipe.export.threshold_shrink)
     decision = Decision.from_dict(quality.pop("decision"))
-    weights = sum(estimator.coef_.size for estimator in model.estimators_ if hasattr(estimator, "coef_"))
-    decided = _decider(decision, task.kind)
-    return lambda texts: decided(logits(texts)), {**quality, "parameters": int(weights), "bytes": int(weights) * 8}
+    weights = sum(int(estimator.coef_.size) for estimator in model.estimators_ if hasattr(estimator, "coef_"))
+    terms = sum(len(term.encode()) for term in vectorizer.vocabulary_)
+    sizes = {"weights": 8 * weights, "tokenizer": terms, "total": 8 * weights + terms}
+
+    def call(texts: list[str]) -> object:
+        return decision.decide(logits(texts), task.kind)
+
+    return call, {**quality, "parameters": weights, "bytes": sizes}

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from corpora.metrics import Quality, evaluate, scores_of, tune_thresholds
+from corpora.metrics import Bools, Floats, Quality, decide, evaluate, scores_of, tune_thresholds
 from corpora.task import Task, TaskKind
 
 Logits = NDArray[np.float32]
@@ -33,6 +33,19 @@ class Decision:
         """Calibrated logits: ``(N, C) -> (N, C)``."""
         scale, bias = np.array(self.scale, dtype=np.float32), np.array(self.bias, dtype=np.float32)
         return np.asarray(logits * scale + bias, dtype=np.float32)
+
+    def scores(self, logits: Logits, kind: TaskKind) -> Floats:
+        """Calibrated scores of raw logits: ``(N, C) -> (N, C)``."""
+        return scores_of(self.calibrated(logits), kind)
+
+    def decide(self, logits: Logits, kind: TaskKind) -> Bools:
+        """Decisions on raw logits: ``(N, C) -> (N, C)``."""
+        return decide(self.scores(logits, kind), self.threshold_array, kind)
+
+    @property
+    def threshold_array(self) -> Floats | None:
+        """One threshold a label ``(C,)``, or None for argmax."""
+        return None if self.thresholds is None else np.array(self.thresholds)
 
     def without_calibration(self) -> "Decision":
         """The same thresholds for logits that are calibrated already."""
@@ -63,7 +76,7 @@ def fit_decision(logits: Logits, gold: NDArray[np.float32], task: Task, *, shrin
     calibration = Decision((scale,) * task.num_labels, (bias,) * task.num_labels, None)
     if not task.multi_label:
         return calibration
-    scores = scores_of(calibration.calibrated(logits), task.kind)
+    scores = calibration.scores(logits, task.kind)
     thresholds = tuple(float(value) for value in tune_thresholds(scores, gold, shrink=shrink))
     return Decision(calibration.scale, calibration.bias, thresholds)
 
@@ -81,9 +94,7 @@ def fit_calibration(logits: Logits, gold: NDArray[np.float32], kind: TaskKind) -
 
 def judge(logits: Logits, gold: NDArray[np.float32], task: Task, decision: Decision) -> Quality:
     """Quality of raw logits ``(N, C)`` under a decision."""
-    thresholds = None if decision.thresholds is None else np.array(decision.thresholds)
-    scores = scores_of(decision.calibrated(logits), task.kind)
-    return evaluate(scores, gold, thresholds, task.kind, task.labels)
+    return evaluate(decision.scores(logits, task.kind), gold, decision.threshold_array, task.kind, task.labels)
 
 
 def _softmax_loss(parameters: NDArray[np.float64], x: NDArray[np.float64], y: NDArray[np.float64]) -> float:

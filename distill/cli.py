@@ -6,18 +6,18 @@ import sys
 import traceback
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from distill.printing import print_corpus, print_summary, print_table, print_tree
 from export.runtime import DistillError, MissingExtraError
 
 if TYPE_CHECKING:
     from distill.job import Job
 
 INTERRUPTED = 130  # what shells give a command that Ctrl-C ended
+UNEXPECTED = 70  # EX_SOFTWARE: neither a failed check (1) nor a wrong input (2)
 
 app = typer.Typer(
     help="Turn a corpus into a small, checked ONNX text classifier that runs without PyTorch.",
@@ -76,13 +76,17 @@ def _job(recipe: str, overrides: list[str] | None, runs: Path, quiet: bool) -> "
     from distill.progress import Reporter
     from distill.recipe import load_recipe
 
-    _calm_libraries()
+    _prepare_libraries()
     loaded = load_recipe(recipe, overrides)
     return Job(loaded, runs / loaded.name, Reporter(quiet=quiet))
 
 
-def _calm_libraries() -> None:
-    """Their notices about weights and tokenizers would bury the one line that matters."""
+def _prepare_libraries() -> None:
+    """As many threads as this process may use, and no notices that would bury the one line that matters."""
+    from export.runtime.bench import available_threads
+
+    # before torch is imported, whose pool would be as large as the host and not as this container
+    os.environ.setdefault("OMP_NUM_THREADS", str(available_threads()))
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -94,13 +98,16 @@ def _calm_libraries() -> None:
 
 
 def _run_until(until: str, recipe: str, overrides: list[str] | None, runs: Path, quiet: bool) -> "Job":
+    if until in ("export", "report"):  # or it would be missed only after the training
+        _need("export", "onnx")
+        _need("export", "optimum")
     job = _job(recipe, overrides, runs, quiet)
     from distill.pipeline import run as run_stages
 
     try:
         run_stages(job, until)
     except KeyboardInterrupt:
-        print("interrupted; the same command goes on from the last finished stage", file=sys.stderr)
+        print("interrupted; the same command goes on from where it was", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
     return job
 
@@ -111,7 +118,7 @@ def run(
 ) -> None:
     """All stages: corpus, teacher, soft labels, student and twin, export, gate, bundle, bench, report."""
     job = _run_until("report", recipe, overrides, runs, quiet)
-    _print_summary(job)
+    print_summary(job.recipe.name, job.folder)
 
 
 @app.command(epilog="Example: `distill teach mine.toml --set teacher.epochs=5`")
@@ -170,7 +177,7 @@ def check(recipe: RecipeName, overrides: Overrides = None, as_json: AsJson = Fal
     if as_json:
         print(json.dumps(found, indent=2))
         return
-    _print_tree(found)
+    print_corpus(found)
 
 
 @app.command(epilog="Example: `distill init rows.csv --out mine.toml`")
@@ -189,7 +196,10 @@ def init(
         return
     if out.exists():
         raise InputError(f"{out}: exists already; choose another name, or remove it")
-    out.write_text(text, encoding="utf-8")
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written ({error.strerror}); check the folder") from error
     print(out)
 
 
@@ -201,12 +211,11 @@ def predict(
     threads: Annotated[int, typer.Option(help="Threads of onnxruntime.")] = 1,
 ) -> None:
     """Decide texts, given as arguments or as lines of stdin: one line of labels (or one JSON object) for each."""
+    from distill.using import decoded_lines, predict_each
     from export.runtime import load
 
     classifier = load(bundle, threads=threads)
-    lines = texts if texts else (line.rstrip("\r\n") for line in sys.stdin)
-    for text in lines:
-        found = classifier.predict([text])[0]
+    for found in predict_each(classifier, texts or decoded_lines(sys.stdin.buffer)):
         if as_json:
             data = {
                 "labels": found.labels,
@@ -241,8 +250,8 @@ def evaluate(
         [row["label"], f"{row['precision']:.3f}", f"{row['recall']:.3f}", f"{row['f1']:.3f}", str(row["support"])]
         for row in found.pop("per_label")
     ]
-    _print_tree(found)
-    _print_table("by label", ["label", "precision", "recall", "F1", "rows"], rows)
+    print_tree(found)
+    print_table("by label", ["label", "precision", "recall", "F1", "rows"], rows)
 
 
 @app.command(epilog="Example: `distill diff old/bundle new/bundle rows.csv --text message`")
@@ -264,7 +273,7 @@ def diff(
         return
     print(f"{found['rows_changed']} of {found['rows']} rows are decided differently")
     rows = [[name, str(n["gained"]), str(n["lost"])] for name, n in found["by_label"].items()]
-    _print_table("by label", ["label", "gained", "lost"], rows)
+    print_table("by label", ["label", "gained", "lost"], rows)
 
 
 @app.command(epilog="Example: `distill bench small/bundle large/bundle --texts lines.txt`")
@@ -299,7 +308,7 @@ def bench(
         ]
         for r in found["rows"]
     ]
-    _print_table("latency of one call", head, rows)
+    print_table("latency of one call", head, rows)
     for name, start in found["cold_start"].items():
         print(f"{name}: cold start {start['ms']:.0f} ms, peak memory {start['peak_rss_bytes'] / 1e6:.0f} MB")
 
@@ -320,52 +329,6 @@ def _names(columns: str | None) -> tuple[str, ...] | None:
     return None if columns is None else tuple(name.strip() for name in columns.split(","))
 
 
-def _print_summary(job: "Job") -> None:
-    from distill.report import REPORT_FILE, summary_rows
-
-    data = json.loads((job.folder / REPORT_FILE).read_text(encoding="utf-8"))
-
-    def shown(value: float | None, digits: int) -> str:
-        return "-" if value is None else f"{value:.{digits}f}"
-
-    rows = [
-        [
-            row["name"] + (" (ships)" if row["ships"] else ""),
-            row["runtime"] or "-",
-            shown(row["macro_f1"], 3),
-            shown(row["retention"], 3),
-            shown(row["megabytes"], 1),
-            shown(row["p50_ms"], 2),
-            shown(row["p95_ms"], 2),
-            shown(row["times_faster"], 1),
-        ]
-        for row in summary_rows(data)
-    ]
-    head = ["model", "runtime", "macro-F1", "retention", "MB", "p50 ms", "p95 ms", "times faster"]
-    _print_table(f"{job.recipe.name}: test quality; latency of one text on one thread", head, rows)
-    print(f"bundle: {job.bundle}\nreport: {job.folder / 'report.html'}")
-
-
-def _print_table(title: str, head: list[str], rows: list[list[str]]) -> None:
-    table = Table(title=title, title_justify="left")
-    for index, name in enumerate(head):
-        table.add_column(name, justify="left" if index == 0 else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    console = Console()
-    # a pipe has no width of its own, and a cut number would be a wrong one
-    (console if console.is_terminal else Console(width=140)).print(table)
-
-
-def _print_tree(data: dict[str, Any], indent: str = "") -> None:
-    for key, value in data.items():
-        if isinstance(value, dict):
-            print(f"{indent}{key}:")
-            _print_tree(value, indent + "  ")
-        else:
-            print(f"{indent}{key}: {f'{value:.4f}' if isinstance(value, float) else value}")
-
-
 def main() -> None:
     """Entry point: one sentence and a status for what can go wrong; `--debug` shows the traceback."""
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
@@ -382,3 +345,11 @@ def main() -> None:
     except BrokenPipeError:
         # the reader of our output has left; nothing more can be said to it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        # its message is not ours and may hold a text
+        print(
+            f"error: unexpected {type(error).__name__}; please report it with what --debug shows", file=sys.stderr
+        )
+        sys.exit(UNEXPECTED)

@@ -10,8 +10,9 @@ import onnx
 from numpy.typing import NDArray
 
 from corpora.corpus import Corpus, fingerprint, label_matrix, load_corpus
-from corpora.metrics import decide, macro_f1, scores_of
+from corpora.metrics import macro_f1
 from distill.calibrate import Decision, Logits, fit_decision, judge
+from distill.fingerprints import recipe_hash
 from distill.job import Job
 from distill.learning import label_identity
 from distill.model_card import model_card
@@ -24,12 +25,14 @@ from distill.quality import (
     write_json,
     write_logits_file,
 )
-from distill.stages import package_versions
+from distill.stages import EXPORT_PACKAGES, package_versions, recorded_versions
 from distill.variants import GATE_FILE, MODEL_FILE, read_gate
 from export.bundle import Shipment, write_bundle
 from export.gate import Bounds, Check, check_contract, check_decisions, check_shapes, failures
 from export.graph import add_calibration, count_operators, export_onnx, fuse, save, strip, torch_logits
 from export.quantize import LADDER, quantize_dynamic, quantize_static, quantize_weights
+from export.runtime.classifier import Classifier
+from export.runtime.errors import CheckFailedError
 from export.session import GraphRunner
 from teachers.classifier import load_classifier, load_tokenizer
 from teachers.label import encode
@@ -37,6 +40,9 @@ from teachers.label import encode
 FUSED_FILE = "fused.onnx"
 CALIBRATION_TEXTS = 300
 STREAM_TEXTS = 300
+# validation texts on which the finished bundle is compared with what the gate saw, and by how much it may differ
+COMPARED_TEXTS = 500
+BUNDLE_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -86,8 +92,12 @@ def export_variant(job: Job, folder: Path, name: str) -> None:
     write_json(gate, folder / GATE_FILE)
 
 
-def make_bundle(job: Job, chosen: str, recipe_hash: str) -> None:
-    """Write the bundle of the chosen variant."""
+def make_bundle(job: Job, chosen: str) -> None:
+    """Write the bundle of the chosen variant, once it answers as the variant did in front of the gate.
+
+    Raises:
+        CheckFailedError: it does not.
+    """
     corpus, folder = load_corpus(job.corpus), job.variant(chosen)
     decision = Decision.from_dict(read_quality(folder)["decision"])
     gate = read_gate(folder)
@@ -106,11 +116,30 @@ def make_bundle(job: Job, chosen: str, recipe_hash: str) -> None:
         graph=folder / MODEL_FILE,
         tokenizer_folder=job.student,
         config=config,
-        provenance=_provenance(job, corpus, recipe_hash),
+        provenance=_provenance(job, corpus),
         metrics=_metrics(job, chosen),
         model_card=model_card(job, chosen),
     )
-    write_bundle(job.bundle, shipment)
+    write_bundle(job.bundle, shipment, lambda bundle: _check_bundle(job, chosen, corpus, bundle))
+
+
+def _check_bundle(job: Job, chosen: str, corpus: Corpus, bundle: Classifier) -> None:
+    """The gate saw ids of the student's own tokenizer and a graph without calibration; this is what ships."""
+    texts = corpus.validation.texts
+    ids = encode(load_tokenizer(job.student), texts, job.recipe.corpus.max_tokens)
+    differing = sum(own != theirs for own, theirs in zip(bundle.token_ids(texts), ids, strict=True))
+    if differing:
+        raise CheckFailedError(
+            f"bundle: its tokenizer reads {differing} of {len(texts)} validation texts in another way than the "
+            "student's does; check the tokenizer's files in student/"
+        )
+    decision = Decision.from_dict(read_quality(job.variant(chosen))["decision"])
+    expected = decision.calibrated(read_logits_file(job.variant(chosen))["validation"][:COMPARED_TEXTS])
+    difference = float(np.abs(bundle.logits(texts[:COMPARED_TEXTS]) - expected).max())
+    if not difference <= BUNDLE_TOLERANCE:
+        raise CheckFailedError(
+            f"bundle: its logits differ by {difference:.3g} from what the gate saw, above {BUNDLE_TOLERANCE}"
+        )
 
 
 def _make_graph(job: Job, name: str, keep: tuple[Any, ...], graph: Path, train: list[list[int]]) -> dict[str, int]:
@@ -159,14 +188,12 @@ def _measure(
     check_contract(runner.session, runner.inputs, task.num_labels)
     with job.reporter.bar(f"gate {name} {' '.join(keep)}", len(rows)) as advance:
         logits = runner.each(rows, advance)
+    if not np.isfinite(logits).all():
+        raise CheckFailedError(f"gate: {name} gives logits that are not finite; export it as another variant")
     gold = label_matrix(corpus.validation, task)
     decision = fit_decision(logits, gold, task, shrink=recipe.threshold_shrink)
-    thresholds = None if decision.thresholds is None else np.array(decision.thresholds)
     reference = read_logits_file(job.student)["validation"]
-    decided = [
-        decide(scores_of(decision.calibrated(values), task.kind), thresholds, task.kind)
-        for values in (logits, reference)
-    ]
+    decided = [decision.decide(values, task.kind) for values in (logits, reference)]
     student = load_classifier(job.student, task).eval()
     stream = np.array([piece for row in rows[:STREAM_TEXTS] for piece in row], dtype=np.int64)  # (S,)
     shapes = check_shapes(
@@ -200,18 +227,19 @@ def _write_variant(job: Job, folder: Path, candidate: Candidate, corpus: Corpus,
     write_json(quality, folder / QUALITY_FILE)
 
 
-def _provenance(job: Job, corpus: Corpus, recipe_hash: str) -> dict[str, Any]:
+def _provenance(job: Job, corpus: Corpus) -> dict[str, Any]:
     recipe = job.recipe
     identity = label_identity(job, corpus, "train")
     name = recipe.teacher.checkpoint or recipe.teacher.model
     return {
-        "recipe_sha256": recipe_hash,
+        "recipe_sha256": recipe_hash(recipe),
         "teacher": Path(name).name if Path(name).exists() else name,
         "teacher_sha256": identity.teacher_hash,
         "corpus_fingerprint": fingerprint(corpus),
         "corpus_licence": recipe.corpus.licence,
         "seed": recipe.seed,
-        "versions": package_versions(),
+        # those that trained the student may be another machine's; those that exported it are inputs of that stage
+        "versions": recorded_versions(job.student) | package_versions(EXPORT_PACKAGES),
     }
 
 

@@ -48,6 +48,11 @@ class Job:
         return self.folder / "export" / name
 
     @property
+    def bundle_record(self) -> Path:
+        """Where the bundle's stage.json stands: no time may stand in the bundle."""
+        return self.folder / "export" / "bundle"
+
+    @property
     def bench(self) -> Path:
         """Latency measurements."""
         return self.folder / "bench"

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,11 @@ from distill.job import Job
 from distill.quality import JUDGED, LOGITS_FILE, TRAINING_FILE, write_json, write_logits_file
 from distill.recipe import StudentRecipe, TeacherRecipe
 from distill.trainer import FitResult, Loss, fit
-from distill.watch import Settings
+from distill.watch import Settings, Watch
+from export.runtime.errors import DistillError
 from teachers.classifier import EncoderClassifier, Teacher, check_max_tokens, parameter_count
 from teachers.finetune import parameter_groups
-from teachers.label import best_device, encode, predict_logits
+from teachers.label import best_device, encode, pad_batch, predict_logits
 
 
 @dataclass(frozen=True)
@@ -100,17 +102,9 @@ def train(
         weight_decay=rates.weight_decay,
     )
     with job.reporter.bar(f"train the {learner.name}", settings.max_steps) as advance:
-        return fit(
-            learner.model,
-            examples,
-            loss,
-            settings,
-            groups=groups,
-            pad_id=learner.tokenizer.pad_token_id,
-            evaluate=_validation_score(learner),
-            folder=folder,
-            progress=advance,
-        )
+        watch = Watch(learner.model, _validation_score(learner), settings, folder, advance)
+        pad = partial(pad_batch, pad_id=learner.tokenizer.pad_token_id)
+        return fit(learner.model, examples, loss, settings, groups=groups, pad=pad, watch=watch)
 
 
 def judged_logits(job: Job, learner: Learner) -> dict[str, Logits]:
@@ -139,6 +133,8 @@ def _validation_score(learner: Learner) -> Callable[[], dict[str, float]]:
     def evaluate() -> dict[str, float]:
         tokens = learner.tokens["validation"]
         logits = predict_logits(learner.model, tokens, pad_id=learner.tokenizer.pad_token_id)
+        if not np.isfinite(logits).all():
+            raise DistillError(f"the {learner.name} gives logits that are not finite; lower its learning rates")
         scores = scores_of(logits, task.kind)
         thresholds = np.full(task.num_labels, common_threshold(scores, gold)) if task.multi_label else None
         return {"macro_f1": float(macro_f1(decide(scores, thresholds, task.kind), gold))}

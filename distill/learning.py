@@ -11,6 +11,7 @@ from typing import Any
 from transformers import set_seed
 
 from corpora.corpus import Corpus, fingerprint, label_matrix, load_corpus
+from corpora.splits import normalise_text
 from distill.batches import join_examples
 from distill.calibrate import Logits
 from distill.job import Job
@@ -141,8 +142,10 @@ def _stored_logits(job: Job, corpus: Corpus, split: str) -> Logits:
 
 def _start_student(job: Job, corpus: Corpus) -> tuple[EncoderClassifier, Any]:
     """The untrained student and its tokenizer; the same for the student and its twin."""
-    recipe, pooling = job.recipe.student, Pooling(job.recipe.teacher.pooling)
+    recipe = job.recipe.student
     teacher, tokenizer = load_classifier(job.teacher, corpus.task), load_tokenizer(job.teacher)
+    # a checkpoint knows how it pools; a published head has a pooling of its own kind
+    pooling = teacher.pooling if isinstance(teacher, EncoderClassifier) else Pooling(job.recipe.teacher.pooling)
     if recipe.kind == "layers":
         model = layers_student(teacher, recipe.layers, pooling=pooling, dropout=recipe.dropout)
     else:
@@ -157,15 +160,20 @@ def _start_student(job: Job, corpus: Corpus) -> tuple[EncoderClassifier, Any]:
         )
     if not recipe.trim_vocabulary:
         return model, tokenizer
-    texts, groups = _texts_to_keep(corpus)
-    trimmed = trim(tokenizer, texts, groups, min_groups=recipe.min_piece_groups)
+    trimmed = trim(tokenizer, *texts_and_groups(corpus), min_groups=recipe.min_piece_groups)
     return apply_trim(model, trimmed), trimmed.tokenizer
 
 
-def _texts_to_keep(corpus: Corpus) -> tuple[list[str], list[str] | None]:
-    """Texts whose pieces the student may need, those it learns from, and their groups where they have any."""
-    splits = [split for split in (corpus.train, corpus.transfer) if split is not None]
-    texts = [text for split in splits for text in split.texts]
-    if any(split.groups is None for split in splits):
-        return texts, None
-    return texts, [group for split in splits for group in split.groups or ()]
+def texts_and_groups(corpus: Corpus) -> tuple[list[str], list[str]]:
+    """Texts that the student learns from, and who wrote each: its group, or else whoever wrote the same text."""
+    texts: list[str] = []
+    groups: list[str] = []
+    for split in (corpus.train, corpus.transfer):
+        if split is None:
+            continue
+        texts += split.texts
+        if split.groups is not None:
+            groups += [f"group {group}" for group in split.groups]
+        else:
+            groups += [f"text {normalise_text(text)}" for text in split.texts]
+    return texts, groups

@@ -67,6 +67,8 @@ class Objective:
     soft_weight: float = 0.7
 
     def __post_init__(self) -> None:
+        if not isinstance(self.kind, TaskKind):
+            raise InputError(f"an objective is for a TaskKind, got {type(self.kind).__name__}")
         if not self.temperature > 0:
             raise InputError(f"objective.temperature is {self.temperature}; it must be above 0.")
         if not 0 <= self.soft_weight <= 1:

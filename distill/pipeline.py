@@ -3,8 +3,7 @@
 Heavy packages are imported by the stage that needs them, so that a run with nothing to do ends at once.
 """
 
-import hashlib
-import json
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,16 +11,18 @@ from typing import Any
 
 from corpora.corpus import part_of, save_corpus
 from corpora.rows import write_quarantine
-from corpora.sources import SAMPLE, CorpusSpec, read_corpus
+from corpora.sources import CorpusSpec, read_corpus
 from corpora.task import TaskKind
+from distill.fingerprints import content_hash, corpus_inputs, portable_recipe, recipe_hash
 from distill.job import Job
 from distill.lock import exclusive
 from distill.recipe import CorpusRecipe
-from distill.stages import Stage, StageRecord, execute, package_versions
+from distill.stages import EXPORT_PACKAGES, Stage, StageRecord, execute, package_versions
 from distill.variants import choose_variant
 from export.runtime.bench import available_threads, cpu_info
-from export.runtime.errors import InputError
+from export.runtime.errors import CheckFailedError
 
+REPORT_FILES = ("report.json", "report.html")
 # raised when a stage's code comes to give other results
 VERSIONS = {
     "corpus": 1,
@@ -42,6 +43,7 @@ class Run:
     """A job under way: the records of the stages so far, by stage name."""
 
     job: Job
+    trains_student: bool
     records: dict[str, StageRecord] = field(default_factory=dict)
 
     def stage(
@@ -53,10 +55,11 @@ class Run:
         *,
         resumable: bool = False,
         also: tuple[Path, ...] = (),
+        edited: tuple[Path, ...] = (),
     ) -> None:
         """Execute one stage, or find it done, and say so."""
         version = VERSIONS[name.split("/")[0]]
-        stage = Stage(name, folder, inputs, version, work, resumable=resumable, also=also)
+        stage = Stage(name, folder, inputs, version, work, resumable=resumable, also=also, edited=edited)
         record = execute(stage)
         self.records[name] = record
         self.job.reporter.say(f"{name}: {'already done' if record.skipped else f'{record.seconds:.1f} s'}")
@@ -71,7 +74,7 @@ def run(job: Job, until: str = "report") -> Run:
 
     Raises:
         InputError: the recipe, the corpus or a model is wrong, or another command is at work in the run's folder.
-        CheckFailedError: no variant passed its gate.
+        CheckFailedError: no variant passed its gate; an earlier bundle and report are taken away.
     """
     job.folder.mkdir(parents=True, exist_ok=True)
     with exclusive(job.folder):
@@ -80,7 +83,7 @@ def run(job: Job, until: str = "report") -> Run:
 
 def _run_stages(job: Job, until: str) -> Run:
     (job.folder / "recipe.toml").write_text(job.recipe.to_toml(), encoding="utf-8")
-    under_way = Run(job)
+    under_way = Run(job, trains_student=until in ("train", "export", "report"))
     steps: tuple[tuple[str, Callable[[Run], None]], ...] = (
         ("corpus", _corpus),
         ("teach", _teach),
@@ -107,42 +110,8 @@ def corpus_spec(recipe: CorpusRecipe) -> CorpusSpec:
     return CorpusSpec(**values)
 
 
-def content_hash(source: str) -> str:
-    """What a source holds, not where: the sha256 of its files' names and bytes; a hub id stands for itself.
-
-    Raises:
-        InputError: there is no such file or folder.
-    """
-    if source.startswith("hub:"):
-        return source
-    path = SAMPLE if source == "sample" else Path(source).expanduser()
-    if not path.exists():
-        raise InputError(f"{source}: no such file or folder; set corpus.source to where the corpus is")
-    files = sorted(path.iterdir()) if path.is_dir() else [path]
-    digest = hashlib.sha256()
-    for file in files:
-        if file.is_file():
-            # a lone file's name says nothing; in a folder it says which split a file is
-            digest.update(f"{file.name if path.is_dir() else file.suffix}\n".encode())
-            with file.open("rb") as stream:
-                digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return digest.hexdigest()
-
-
 def _corpus(under_way: Run) -> None:
     job, recipe = under_way.job, under_way.job.recipe.corpus
-    keys = recipe.model_dump(mode="json", exclude={"source", "transfer", "max_tokens", "licence", "rows"})
-    names = recipe.label_names
-    if isinstance(names, str) and Path(names).is_file():
-        keys["label_names"] = content_hash(names)
-    inputs = {
-        "corpus": keys,
-        "source": content_hash(recipe.source),
-        "transfer": content_hash(recipe.transfer) if recipe.transfer else None,
-        "seed": job.recipe.seed,
-    }
-    if recipe.rows is not None:
-        inputs["rows"] = recipe.rows
 
     def work(folder: Path) -> None:
         corpus, bad = read_corpus(corpus_spec(recipe), seed=job.recipe.seed)
@@ -153,7 +122,7 @@ def _corpus(under_way: Run) -> None:
         if bad:
             job.reporter.say(f"  {len(bad)} rows are in quarantine: {folder / 'quarantine.jsonl'}")
 
-    under_way.stage("corpus", job.corpus, inputs, work)
+    under_way.stage("corpus", job.corpus, corpus_inputs(recipe, job.recipe.seed), work)
 
 
 def _teach(under_way: Run) -> None:
@@ -165,14 +134,20 @@ def _teach(under_way: Run) -> None:
     inputs = {
         **under_way.digest("corpus"),
         "teacher": keys,
-        "weights": content_hash(source) if Path(source).exists() else source,
+        "weights": content_hash(source, "teacher.model") if Path(source).exists() else source,
         "max_tokens": recipe.corpus.max_tokens,
         "seed": recipe.seed,
     }
+    if recipe.teacher.checkpoint is not None:
+        inputs["taken_as_it_is"] = True
 
     def work(folder: Path) -> None:
+        from distill.checking import check_models
         from distill.learning import teach
+        from teachers.classifier import load_config
 
+        if under_way.trains_student:
+            check_models(recipe, load_config(source))  # before hours are spent
         teach(job, folder)
 
     under_way.stage("teacher", job.teacher, inputs, work, resumable=True)
@@ -242,8 +217,9 @@ def _export(under_way: Run) -> None:
         **under_way.digest("corpus", "student"),
         "bounds": recipe.export.model_dump(mode="json", exclude={"precision"}),
         "max_tokens": recipe.corpus.max_tokens,
-        # int8 answers depend on the instructions that the CPU has
+        # int8 answers depend on the instructions that the CPU has, graphs on what made them
         "cpu": cpu_info()["flags"],
+        "versions": package_versions(EXPORT_PACKAGES),
     }
     variants = list(dict.fromkeys(["fp32", *recipe.export.precision]))
     for name in variants:
@@ -256,22 +232,32 @@ def _export(under_way: Run) -> None:
             export_variant(job, folder, name)
 
         under_way.stage(f"export/{name}", job.variant(name), inputs, work)
-    chosen = choose_variant(job)
-    portable = _portable(job)
-    recipe_hash = hashlib.sha256(json.dumps(portable, sort_keys=True).encode()).hexdigest()
+    try:
+        chosen = choose_variant(job)
+    except CheckFailedError:
+        _withdraw(job)
+        raise
     inputs = {
         **under_way.digest("corpus", "teacher", "quality/teacher", "student", f"export/{chosen}"),
-        "recipe": recipe_hash,
+        "recipe": recipe_hash(recipe),
         "chosen": chosen,
-        "versions": package_versions(),
     }
 
     def bundle(_folder: Path) -> None:
         from distill.exporting import make_bundle
 
-        make_bundle(job, chosen, recipe_hash)
+        make_bundle(job, chosen)
 
-    under_way.stage("bundle", job.folder / "export" / "bundle", inputs, bundle, also=(job.bundle,))
+    card = job.bundle / "README.md"
+    under_way.stage("bundle", job.bundle_record, inputs, bundle, also=(job.bundle,), edited=(card,))
+
+
+def _withdraw(job: Job) -> None:
+    """Take away what an earlier recipe left: beside a failed gate it would look like this one's."""
+    for folder in (job.bundle, job.bundle_record, job.folder / "report"):
+        shutil.rmtree(folder, ignore_errors=True)
+    for name in REPORT_FILES:
+        (job.folder / name).unlink(missing_ok=True)
 
 
 def _report(under_way: Run) -> None:
@@ -296,21 +282,6 @@ def _report(under_way: Run) -> None:
 
         write_report(job, seconds)
 
-    files = (job.folder / "report.json", job.folder / "report.html")
-    inputs = {**under_way.digest(*under_way.records), "recipe": _portable(job), "seconds": seconds}
+    files = tuple(job.folder / name for name in REPORT_FILES)
+    inputs = {**under_way.digest(*under_way.records), "recipe": portable_recipe(recipe), "seconds": seconds}
     under_way.stage("report", job.folder / "report", inputs, report, also=files)
-
-
-def _portable(job: Job) -> dict[str, Any]:
-    """The recipe without what changes no result: where this machine keeps things, and how often it saves."""
-    data = job.recipe.model_dump(mode="json", exclude={"checkpoint_minutes"})
-    for table, key in (
-        ("corpus", "source"),
-        ("corpus", "transfer"),
-        ("teacher", "checkpoint"),
-        ("teacher", "model"),
-    ):
-        value = data[table][key]
-        if value is not None and Path(value).exists():
-            data[table][key] = Path(value).name
-    return data

@@ -41,7 +41,8 @@ class Reporter:
 
     def say(self, line: str) -> None:
         """One line."""
-        self._console.print(line, markup=False)
+        # a log has no width: a path broken in two could not be copied
+        self._console.print(line, markup=False, soft_wrap=True)
 
     @contextmanager
     def status(self, title: str) -> Iterator[None]:

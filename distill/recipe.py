@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from export.runtime.errors import InputError
 
@@ -20,7 +21,7 @@ Precision = Literal["fp32", "int8-dynamic", "int8-static", "int8-weights"]
 class Section(BaseModel):
     """What every table of a recipe keeps to: no unknown key, no change after reading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class CorpusRecipe(Section):
@@ -65,16 +66,10 @@ class TeacherRecipe(Section):
     warmup: float = Field(0.1, ge=0, lt=1, description="share of the steps with a rising learning rate")
     dropout: float = Field(0.1, ge=0, lt=1, description="before the head")
     patience: int = Field(2, ge=1, description="epochs without a better validation macro-F1 before it stops")
-    freeze: Literal["none", "body"] | int = Field(
+    freeze: Literal["none", "body"] | Annotated[StrictInt, Field(ge=1)] = Field(
         "none", description="none; body: all but the head; n: all but the head and the last n layers"
     )
     class_weights: bool = Field(False, description="weigh rare labels up")
-
-    @model_validator(mode="after")
-    def _freeze_is_a_depth(self) -> "TeacherRecipe":
-        if isinstance(self.freeze, int) and (isinstance(self.freeze, bool) or self.freeze < 1):
-            raise ValueError("freeze must be 'none', 'body' or a number of layers of at least 1")
-        return self
 
 
 class StudentRecipe(Section):
@@ -192,7 +187,7 @@ def parse_recipe(data: dict[str, Any], where: str) -> Recipe:
     try:
         return Recipe.model_validate(data)
     except ValidationError as error:
-        raise InputError(f"{where}: {_explain(error)}") from None
+        raise InputError(f"{where}: {_explain(error, data)}") from None
 
 
 def _read(path: Path) -> str:
@@ -220,25 +215,39 @@ def _apply(data: dict[str, Any], override: str) -> None:
     table[parts[-1]] = parsed
 
 
-def _explain(error: ValidationError) -> str:
-    """The first of pydantic's complaints as a sentence with key, value, bound and remedy."""
+def _explain(error: ValidationError, data: dict[str, Any]) -> str:
+    """Pydantic's complaints about the first wrong key as a sentence with key, value, bound and remedy."""
     first = error.errors()[0]
-    # a union adds its member's name to the path; keys are what a reader knows
-    known = _known_keys()
-    path = [str(part) for part in first["loc"]]
-    while len(path) > 1 and ".".join(path) not in known and first["type"] != "extra_forbidden":
-        path.pop()
-    key = ".".join(path)
-    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    key = _key_of(first)
+    same = [one for one in error.errors() if _key_of(one) == key]  # one for each member of a union
+    others = error.error_count() - len(same)
+    more = f" (and {others} more)" if others else ""
     if first["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(key, sorted(known), n=1, cutoff=0.5)
+        near = difflib.get_close_matches(key, sorted(_known_keys()), n=1, cutoff=0.5)
         return f"unknown key {key}" + (f"; did you mean {near[0]}?" if near else "; remove it") + more
-    if first["type"] == "missing":
+    if first["type"] == "missing" and key == ".".join(map(str, first["loc"])):
         return f"key {key} is missing; add it{more}"
-    value = first["input"]
+    value: Any = data
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
     shown = "" if isinstance(value, dict) else f" is {value!r};"
-    message = first["msg"].removeprefix("Value error, ")
-    return f"{key}{shown} {message[0].lower()}{message[1:]}{more}"
+    return f"{key}{shown} {', or '.join(dict.fromkeys(map(_message, same)))}{more}"
+
+
+def _key_of(complaint: ErrorDetails) -> str:
+    """The recipe's key that a complaint is about: a union adds its member's name to the path, a list a place."""
+    known = _known_keys()
+    path = [str(part) for part in complaint["loc"]]
+    while len(path) > 1 and ".".join(path) not in known and complaint["type"] != "extra_forbidden":
+        path.pop()
+    return ".".join(path)
+
+
+def _message(complaint: ErrorDetails) -> str:
+    if complaint["type"] == "missing":
+        return "it has too few values"
+    message = complaint["msg"].removeprefix("Value error, ")
+    return message[0].lower() + message[1:]
 
 
 def _known_keys() -> set[str]:

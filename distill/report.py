@@ -3,29 +3,25 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from corpora.corpus import label_matrix, load_corpus
-from corpora.metrics import decide, paired_bootstrap, scores_of
+from corpora.metrics import paired_bootstrap
 from corpora.task import Task
 from distill.calibrate import Decision
 from distill.job import Job
 from distill.quality import read_json, read_logits_file, read_quality, write_json
+from distill.report_page import render_page
 from distill.stages import package_versions
 from distill.variants import choose_variant, read_gate
 from export.runtime.bench import available_threads, cpu_info
 
 FORMAT_VERSION = 1
-REPORT_FILE = "report.json"
 
 
 def write_report(job: Job, seconds: dict[str, float]) -> None:
     """Write `report.json` and `report.html` into the run's folder."""
-    from distill.report_page import render_page
-
     report = build_report(job, seconds)
-    write_json(report, job.folder / REPORT_FILE)
-    (job.folder / "report.html").write_text(render_page(report, job), encoding="utf-8")
+    write_json(report, job.folder / "report.json")
+    (job.folder / "report.html").write_text(render_page(report, summary_rows(report), job), encoding="utf-8")
 
 
 def build_report(job: Job, seconds: dict[str, float]) -> dict[str, Any]:
@@ -39,13 +35,14 @@ def build_report(job: Job, seconds: dict[str, float]) -> dict[str, Any]:
     qualities = {name: read_quality(job.quality(name)) for name in folders}
     best = qualities["teacher"]["test"]["macro_f1"]
     models = [
-        _model(name, name, qualities[name], _folder_bytes(folder), best, bench) for name, folder in folders.items()
+        _model(name, name, qualities[name], bytes_of(folder, folder), best, bench)
+        for name, folder in folders.items()
     ]
     parameters = qualities["student"]["parameters"]
     for name in dict.fromkeys(["fp32", *job.recipe.export.precision]):
         models.append(_variant(job, name, chosen, parameters, best, bench))
     baseline = bench["baseline"]
-    models.append(_model("tfidf", "baseline", baseline, {"total": baseline["bytes"]}, best, bench))
+    models.append(_model("tfidf", "baseline", baseline, baseline["bytes"], best, bench))
     cpu = cpu_info()
     return {
         "format_version": FORMAT_VERSION,
@@ -132,7 +129,7 @@ def _variant(
 ) -> dict[str, Any]:
     folder = job.variant(name)
     quality = {**read_quality(folder), "parameters": parameters}
-    sizes = _folder_bytes(job.bundle) if name == chosen else {"total": quality["bytes"], "graph": quality["bytes"]}
+    sizes = bytes_of(job.bundle if name == chosen else folder, job.bundle if name == chosen else job.student)
     model = _model(name, "variant", quality, sizes, best, bench)
     gate = read_gate(folder)
     model["gate"] = {key: gate[key] for key in ("passed", "checks", "kept_fp32", "batch_invariant", "operators")}
@@ -145,26 +142,29 @@ def _gain(job: Job, task: Task, gold: Any) -> dict[str, float] | None:
     """Student minus twin in test macro-F1, with a paired bootstrap over test rows."""
     if not job.recipe.objective.compare:
         return None
-    decisions = []
-    for name, folder in (("student", job.student), ("twin", job.twin)):
-        decision = Decision.from_dict(read_quality(job.quality(name))["decision"])
-        logits = read_logits_file(folder)["test"]
-        thresholds = None if decision.thresholds is None else np.array(decision.thresholds)
-        decisions.append(decide(scores_of(decision.calibrated(logits), task.kind), thresholds, task.kind))
-    found = paired_bootstrap(decisions[0], decisions[1], gold, seed=job.recipe.seed)
+    student, twin = (
+        Decision.from_dict(read_quality(job.quality(name))["decision"]).decide(
+            read_logits_file(folder)["test"], task.kind
+        )
+        for name, folder in (("student", job.student), ("twin", job.twin))
+    )
+    found = paired_bootstrap(student, twin, gold, seed=job.recipe.seed)
     return {"difference": found.difference, "low": found.low, "high": found.high, "p_value": found.p_value}
 
 
-def _folder_bytes(folder: Path) -> dict[str, int]:
-    """Bytes of weights or graph, of the tokenizer, and in all."""
-    sizes = {path: path.stat().st_size for path in folder.rglob("*") if path.is_file()}
-    weights = sum(
-        size
-        for path, size in sizes.items()
-        if path.suffix in (".onnx",) or path.name in ("model.safetensors", "head.safetensors")
-    )
-    tokenizer = sum(size for path, size in sizes.items() if path.name.startswith("tokenizer"))
-    return {"total": weights + tokenizer, "weights": weights, "tokenizer": tokenizer}
+def bytes_of(folder: Path, tokenizer_folder: Path) -> dict[str, int]:
+    """Bytes of weights or graph, of the tokenizer, of a bundle's other files, and of all that would be shipped."""
+    weights = sum(path.stat().st_size for path in folder.rglob("*") if _holds_weights(path))
+    tokenizer = sum(path.stat().st_size for path in tokenizer_folder.glob("tokenizer*"))
+    sizes = {"weights": weights, "tokenizer": tokenizer}
+    if (folder / "manifest.json").is_file():
+        every = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        sizes["other"] = every - weights - tokenizer
+    return {**sizes, "total": sum(sizes.values())}
+
+
+def _holds_weights(path: Path) -> bool:
+    return path.suffix == ".onnx" or (path.suffix == ".safetensors" and not path.name.startswith("logits"))
 
 
 def _gpu() -> str | None:

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from corpora.corpus import label_matrix, load_corpus
-from corpora.metrics import reliability_bins, scores_of
+from corpora.metrics import reliability_bins
 from distill.calibrate import Decision
 from distill.job import Job
 from distill.quality import read_logits_file, read_quality
@@ -32,11 +33,11 @@ COLOURS = {
 }
 
 
-def render_page(report: dict[str, Any], job: Job) -> str:
-    """The page of a report, drawing curves and reliability from the run's files."""
+def render_page(report: dict[str, Any], rows: list[dict[str, Any]], job: Job) -> str:
+    """The page of a report and its summary rows, drawing curves and reliability from the run's files."""
     parts = [
-        ("Models", _models_table(report)),
-        ("Quality against latency", _picture(lambda ax: _quality_latency(ax, report), 7, 4)),
+        ("Models", _models_table(report, rows)),
+        ("Quality against latency", _picture(lambda ax: _quality_latency(ax, rows), 7, 4)),
         ("F1 by label", _picture(lambda ax: _per_label(ax, report), 9, max(3, 0.32 * len(report["labels"])))),
         ("Training", _picture(lambda ax: _curves(ax, job), 7, 4)),
         ("Reliability on test", _picture(lambda ax: _reliability(ax, job, report["chosen"]), 5, 5)),
@@ -61,9 +62,7 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
     return f"<table><tr>{top}</tr>{body}</table>"
 
 
-def _models_table(report: dict[str, Any]) -> str:
-    from distill.report import summary_rows
-
+def _models_table(report: dict[str, Any], summary: list[dict[str, Any]]) -> str:
     rows = [
         [
             html.escape(row["name"]) + (" (ships)" if row["ships"] else ""),
@@ -78,7 +77,7 @@ def _models_table(report: dict[str, Any]) -> str:
             _number(row["p95_ms"], 2),
             _number(row["times_faster"], 1),
         ]
-        for row in summary_rows(report)
+        for row in summary
     ]
     gain = report["distillation_gain"]
     note = (
@@ -113,16 +112,15 @@ def _picture(draw: Callable[[Axes], None], width: float, height: float) -> str:
     figure = Figure(figsize=(width, height), layout="constrained")
     draw(figure.subplots())
     out = io.StringIO()
-    # no date, so that the same run draws the same bytes
-    figure.savefig(out, format="svg", metadata={"Date": None})
+    # no date and no random ids, so that the same run draws the same bytes
+    with rc_context({"svg.hashsalt": "distill"}):
+        figure.savefig(out, format="svg", metadata={"Date": None})
     text = out.getvalue()
     return text[text.index("<svg") :]
 
 
-def _quality_latency(ax: Axes, report: dict[str, Any]) -> None:
-    from distill.report import summary_rows
-
-    for row in summary_rows(report):
+def _quality_latency(ax: Axes, rows: list[dict[str, Any]]) -> None:
+    for row in rows:
         if row["p50_ms"] is None:
             continue
         ax.scatter(row["p50_ms"], row["macro_f1"], s=60, color=COLOURS[row["kind"]])
@@ -179,7 +177,7 @@ def _reliability(ax: Axes, job: Job, chosen: str) -> None:
     variant = job.variant(chosen)
     for name, source, judged in (("teacher", job.teacher, job.quality("teacher")), ("student", variant, variant)):
         decision = Decision.from_dict(read_quality(judged)["decision"])
-        scores = scores_of(decision.calibrated(read_logits_file(source)["test"]), corpus.task.kind)
+        scores = decision.scores(read_logits_file(source)["test"], corpus.task.kind)
         bins = reliability_bins(scores, gold, corpus.task.kind)
         label = name if name == "teacher" else chosen
         ax.plot([b[0] for b in bins], [b[1] for b in bins], "o-", color=COLOURS[name], label=label)

@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,7 +16,8 @@ from typing import Any
 
 STAGE_FILE = "stage.json"
 MARK_FILE = ".unfinished"
-PACKAGES = ("torch", "transformers", "tokenizers", "datasets", "onnx", "onnxruntime", "optimum-onnx", "numpy")
+EXPORT_PACKAGES = ("onnx", "onnxruntime", "optimum-onnx", "tokenizers", "numpy")
+PACKAGES = ("torch", "transformers", "datasets", *EXPORT_PACKAGES)
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Stage:
     `inputs` is all that its result depends on, plain JSON data: content hashes and recipe values, never a path,
     a device or a time. `version` is raised whenever its code comes to give other results. A resumable stage is
     started in the folder that an interrupted one left, when that had the same inputs. `also` are files and
-    folders outside its own folder that the stage writes.
+    folders outside its own folder that the stage writes; `edited` are files among them that people may change.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Stage:
     work: Callable[[Path], None] = field(compare=False)
     resumable: bool = False
     also: tuple[Path, ...] = ()
+    edited: tuple[Path, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -97,10 +99,15 @@ def read_record(folder: Path) -> StageRecord | None:
         return None
 
 
-def package_versions() -> dict[str, str]:
+def recorded_versions(folder: Path) -> dict[str, str]:
+    """The versions with which a finished stage was executed."""
+    return dict(json.loads((folder / STAGE_FILE).read_text(encoding="utf-8"))["versions"])
+
+
+def package_versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
     """Installed versions of what a result may depend on."""
     found = {}
-    for name in PACKAGES:
+    for name in packages:
         try:
             found[name] = version(name)
         except PackageNotFoundError:
@@ -114,7 +121,7 @@ def _hash_outputs(stage: Stage) -> dict[str, str]:
     for place in (stage.folder, *stage.also):
         files = sorted(place.rglob("*")) if place.is_dir() else [place]
         for path in files:
-            if path.is_file() and path.name not in (STAGE_FILE, MARK_FILE):
+            if path.is_file() and path.name not in (STAGE_FILE, MARK_FILE) and path not in stage.edited:
                 found[os.path.relpath(path, stage.folder).replace(os.sep, "/")] = _sha256(path)
     return found
 

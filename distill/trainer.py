@@ -4,7 +4,7 @@ It knows neither teachers nor students: it gets a model that maps ids and mask t
 carry their targets and teacher logits.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,17 +22,17 @@ from transformers import (
 )
 
 from distill.batches import Examples, LengthSortedBatches
-from distill.checkpoints import latest_checkpoint, step_of
+from distill.checkpoints import step_of
 from distill.watch import Settings, Watch
 from export.runtime.bench import cpu_info
 from export.runtime.errors import InputError
-from teachers.label import pad_batch
 
 MAX_GRAD_NORM = 1.0
 LOG_EVERY = 20
 BF16_FLAGS = {"avx512_bf16", "amx_bf16"}
 
 Loss = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]  # student, teacher, targets, labelled -> scalar
+Pad = Callable[[Sequence[Sequence[int]]], tuple[Tensor, Tensor]]  # token ids of rows -> ids and mask (B, T)
 
 
 @dataclass(frozen=True)
@@ -60,11 +60,11 @@ class _Rows(Dataset[int]):
 class _FitTrainer(Trainer):  # type: ignore[misc]
     """A Trainer with our batches and our loss."""
 
-    def __init__(self, *, examples: Examples, loss: Loss, pad_id: int, settings: Settings, **kwargs: Any) -> None:
+    def __init__(self, *, examples: Examples, loss: Loss, pad: Pad, settings: Settings, **kwargs: Any) -> None:
         super().__init__(train_dataset=_Rows(len(examples.tokens)), **kwargs)
         # the default divides the loss by gradient accumulation twice for models that take loss arguments
         self.model_accepts_loss_kwargs = False
-        self._examples, self._loss, self._pad_id, self._settings = examples, loss, pad_id, settings
+        self._examples, self._loss, self._pad, self._settings = examples, loss, pad, settings
 
     def get_train_dataloader(self) -> Any:
         examples = self._examples
@@ -76,7 +76,7 @@ class _FitTrainer(Trainer):  # type: ignore[misc]
 
     def _collate(self, rows: list[int]) -> dict[str, Tensor]:
         examples = self._examples
-        ids, mask = pad_batch([examples.tokens[row] for row in rows], self._pad_id)
+        ids, mask = self._pad([examples.tokens[row] for row in rows])
         return {
             "input_ids": ids,
             "attention_mask": mask,
@@ -113,15 +113,13 @@ def fit(
     settings: Settings,
     *,
     groups: list[dict[str, Any]],
-    pad_id: int,
-    evaluate: Callable[[], dict[str, float]],
-    folder: Path,
-    progress: Callable[[int, str], None] | None = None,
+    pad: Pad,
+    watch: Watch,
 ) -> FitResult:
     """Train a model in place and leave it with its best weights by validation macro-F1.
 
-    A training that was killed goes on from the newest checkpoint in its folder, and ends with the weights that it
-    would have had.
+    A training that was killed goes on from the newest checkpoint in the watch's folder, and ends with the weights
+    that it would have had.
 
     Args:
         model: maps `input_ids` and `attention_mask` ``(B, T)`` to logits ``(B, C)``.
@@ -129,10 +127,8 @@ def fit(
         loss: from student logits, teacher logits, targets and the labelled mask to a scalar.
         settings: steps, batch size, schedule and seed.
         groups: AdamW's parameter groups, each with its learning rate.
-        pad_id: fills short rows.
-        evaluate: called once an epoch; its "macro_f1" decides which weights are kept.
-        folder: gets `metrics.jsonl`, one line a logging step.
-        progress: told how many steps were done since the last call, and a line of news.
+        pad: token ids of some rows as ids and mask ``(B, T)``.
+        watch: judges, keeps the best weights, and knows the folder.
 
     Raises:
         InputError: nothing to learn from.
@@ -146,22 +142,14 @@ def fit(
     schedule = get_linear_schedule_with_warmup(
         optimizer, round(settings.warmup * settings.max_steps), settings.max_steps
     )
-    metrics_file = folder / "metrics.jsonl"
-    watch = Watch(model, evaluate, settings, metrics_file, progress)
-    checkpoint = latest_checkpoint(folder)
-    if checkpoint is None:
-        metrics_file.unlink(missing_ok=True)
-    else:
-        watch.load(checkpoint)
-        if progress is not None:
-            progress(step_of(checkpoint), "")
+    checkpoint = watch.begin()
     trainer = _FitTrainer(
         examples=examples,
         loss=loss,
-        pad_id=pad_id,
+        pad=pad,
         settings=settings,
         model=model,
-        args=_arguments(folder, settings),
+        args=_arguments(watch.folder, settings),
         callbacks=[watch],
         optimizers=(optimizer, schedule),
     )
@@ -183,7 +171,7 @@ def _arguments(folder: Path, settings: Settings) -> Any:
         per_device_train_batch_size=settings.batch_size,
         max_grad_norm=MAX_GRAD_NORM,
         logging_strategy="steps",
-        logging_steps=LOG_EVERY,
+        logging_steps=min(LOG_EVERY, settings.steps_per_epoch),
         logging_nan_inf_filter=False,
         # the watch says when
         save_strategy="no",

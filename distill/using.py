@@ -1,6 +1,7 @@
 """What a user does with bundles: evaluate, compare and time them. Base install only: no torch, no pydantic."""
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from corpora.corpus import targets_from_ids
 from corpora.labels import LabelError, parse_cell, resolve
 from corpora.metrics import evaluate
 from corpora.readers import read_table, require_columns
-from corpora.rows import BadRow
+from corpora.rows import BadRow, Record
 from corpora.task import Task, TaskKind
+from corpora.texts import RowError, check_encoding, text_of
 from distill.progress import Advance, Reporter
 from export.runtime import Classifier, InputError, Prediction, load
 from export.runtime.bench import SYNTHETIC_TEXTS, Candidate, cold_start, cpu_info, time_interleaved
@@ -21,6 +23,7 @@ from export.runtime.bench import SYNTHETIC_TEXTS, Candidate, cold_start, cpu_inf
 BENCH_BATCHES = (1, 32)
 # texts between two moves of a bar
 SLICE = 256
+REMEDY = "correct the row"
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,32 @@ def bench_bundles(
     }
 
 
+def decoded_lines(stream: Iterable[bytes]) -> Iterator[str]:
+    """Lines as text, without their ends.
+
+    Raises:
+        InputError: one is not valid UTF-8; names it by its number.
+    """
+    for number, line in enumerate(stream, 1):
+        try:
+            yield line.decode("utf-8").rstrip("\r\n")
+        except UnicodeDecodeError:
+            raise InputError(f"line {number}: is not valid UTF-8; save the input again as UTF-8") from None
+
+
+def predict_each(classifier: Classifier, texts: Iterable[str]) -> Iterator[Prediction]:
+    """Decide texts one by one, as they come.
+
+    Raises:
+        InputError: one cannot be read; names it by its number.
+    """
+    for number, text in enumerate(texts, 1):
+        try:
+            yield classifier.predict([text])[0]
+        except InputError as error:
+            raise InputError(str(error).replace("texts[0]", f"text {number}", 1)) from None
+
+
 def _predict(classifier: Classifier, texts: list[str], advance: Advance) -> list[Prediction]:
     """All predictions, slice by slice."""
     found: list[Prediction] = []
@@ -112,37 +141,42 @@ def _task(classifier: Classifier) -> Task:
     return Task(TaskKind(classifier.manifest.task), classifier.labels)
 
 
-def _texts(file: Path, columns: Columns) -> list[str]:
-    """Texts of a file: the text column of a table, or the lines of a .txt."""
+def _records(file: Path, columns: Columns, wanted: dict[str, str]) -> Iterator[tuple[Record, str]]:
+    """Every row of a file with its text; `wanted` maps columns to the options that name them.
+
+    Raises:
+        InputError: a row cannot be used, or there is none.
+    """
     rows = read_table(file, columns.header)
-    require_columns(rows, {columns.text: "--text"}, str(file))
-    found = []
+    require_columns(rows, wanted, str(file))
     for row in rows:
         if isinstance(row, BadRow):
-            raise row.error()
-        found.append(str(row.fields[columns.text]))
-    if not found:
-        raise InputError(f"{file}: has no row; give a file with at least one text")
-    return found
+            raise row.error(remedy=REMEDY)
+        try:
+            check_encoding(row.fields)
+            yield row, text_of(row.fields, [columns.text])
+        except RowError as error:
+            raise BadRow(row.file, row.row, str(error), {}).error(remedy=REMEDY) from None
+    if not rows:
+        raise InputError(f"{file}: has no row; give a file with at least one")
+
+
+def _texts(file: Path, columns: Columns) -> list[str]:
+    """Texts of a file: the text column of a table, or the lines of a .txt."""
+    return [text for _, text in _records(file, columns, {columns.text: "--text"})]
 
 
 def _labelled_rows(file: Path, columns: Columns, classifier: Classifier) -> tuple[list[str], NDArray[np.float32]]:
     """Texts and gold 0/1 ``(N, C)``."""
-    rows = read_table(file, columns.header)
-    require_columns(rows, {columns.text: "--text", columns.labels: "--labels"}, str(file))
     task = _task(classifier)
     index = {name: position for position, name in enumerate(task.labels)}
     texts, ids = [], []
-    for row in rows:
-        if isinstance(row, BadRow):
-            raise row.error()
+    for row, text in _records(file, columns, {columns.text: "--text", columns.labels: "--labels"}):
         try:
             ids.append(resolve(parse_cell(row.fields.get(columns.labels), task.kind, columns.delimiter), index))
         except LabelError as error:
-            raise InputError(f"{row.file}, row {row.row}: {error}; correct the row") from None
-        texts.append(str(row.fields[columns.text]))
-    if not texts:
-        raise InputError(f"{file}: has no row; give a file with labelled rows")
+            raise BadRow(row.file, row.row, str(error), {}).error(remedy=REMEDY) from None
+        texts.append(text)
     targets = targets_from_ids(ids, task)
     if targets.ndim == 1:
         return texts, np.eye(task.num_labels, dtype=np.float32)[targets.astype(np.int64)]

@@ -12,9 +12,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import TrainerCallback
 
-from distill.checkpoints import checkpoint_folder, cut_metrics, mark_whole, step_of
+from distill.checkpoints import checkpoint_folder, cut_metrics, latest_checkpoint, mark_whole, step_of
 from export.runtime.errors import DistillError
 
+METRICS_FILE = "metrics.jsonl"
 # in a checkpoint, beside what transformers keeps there
 BEST_FILE = "best.safetensors"
 WATCH_FILE = "watch.json"
@@ -34,22 +35,48 @@ class Settings:
 
 
 class Watch(TrainerCallback):  # type: ignore[misc]
-    """Logs, judges once an epoch, keeps the best weights, stops when nothing gets better."""
+    """Logs, judges once an epoch, keeps the best weights, stops when nothing gets better.
+
+    Args:
+        model: what is trained, in place.
+        evaluate: called once an epoch; its "macro_f1" decides which weights are kept.
+        settings: steps, patience and how often to save.
+        folder: gets `metrics.jsonl`, one line a logging step, and the checkpoints.
+        progress: told how many steps were done since the last call, and a line of news.
+    """
 
     def __init__(
         self,
         model: nn.Module,
         evaluate: Callable[[], dict[str, float]],
         settings: Settings,
-        metrics_file: Path,
-        progress: Callable[[int, str], None] | None,
+        folder: Path,
+        progress: Callable[[int, str], None] | None = None,
     ) -> None:
+        self.folder = folder
         self._model, self._evaluate, self._settings = model, evaluate, settings
-        self._file, self._progress = metrics_file, progress
+        self._file, self._progress = folder / METRICS_FILE, progress
         self._best_state: dict[str, Tensor] = {}
         self._worse = 0
         self._saved = time.monotonic()
         self.best_step, self.best_score = 0, -math.inf
+
+    def begin(self) -> Path | None:
+        """Go on from the newest whole checkpoint, if there is one; gives where it is."""
+        checkpoint = latest_checkpoint(self.folder)
+        if checkpoint is None:
+            self._file.unlink(missing_ok=True)
+            return None
+        cut_metrics(self._file, step_of(checkpoint))
+        if (checkpoint / WATCH_FILE).is_file():
+            watched = json.loads((checkpoint / WATCH_FILE).read_text(encoding="utf-8"))
+            self.best_step, self.best_score, self._worse = (
+                watched[key] for key in ("best_step", "best_score", "worse")
+            )
+            self._best_state = load_file(checkpoint / BEST_FILE)
+        if self._progress is not None:
+            self._progress(step_of(checkpoint), "")
+        return checkpoint
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
         """Write the loss down; one that is not finite ends the training."""
@@ -66,7 +93,8 @@ class Watch(TrainerCallback):  # type: ignore[misc]
             self._progress(1, news)
         if step % self._settings.steps_per_epoch == 0 or step == self._settings.max_steps:
             self._judge(step)
-            control.should_training_stop = self.exhausted
+            # or the Trainer's own stop at the last step would be undone
+            control.should_training_stop = control.should_training_stop or self.exhausted
         if time.monotonic() - self._saved >= self._settings.checkpoint_seconds:
             control.should_save = True
 
@@ -94,16 +122,6 @@ class Watch(TrainerCallback):  # type: ignore[misc]
             (checkpoint / WATCH_FILE).write_text(json.dumps(watched), encoding="utf-8")
         mark_whole(checkpoint)
         self._saved = time.monotonic()
-
-    def load(self, checkpoint: Path) -> None:
-        """Go on from what `on_save` left."""
-        cut_metrics(self._file, step_of(checkpoint))
-        if (checkpoint / WATCH_FILE).is_file():
-            watched = json.loads((checkpoint / WATCH_FILE).read_text(encoding="utf-8"))
-            self.best_step, self.best_score, self._worse = (
-                watched[key] for key in ("best_step", "best_score", "worse")
-            )
-            self._best_state = load_file(checkpoint / BEST_FILE)
 
     def restore(self) -> None:
         """Put the best weights back."""

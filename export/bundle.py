@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import onnx
 from tokenizers import Tokenizer
 
 from export.graph import add_contract, save
-from export.runtime.classifier import load, open_bundle, self_test
+from export.runtime.classifier import Classifier, load, open_bundle, self_test
 from export.runtime.manifest import (
     ACTIVATIONS,
     FORMAT_VERSION,
@@ -62,8 +63,8 @@ class Shipment:
     model_card: str
 
 
-def write_bundle(folder: Path, shipment: Shipment) -> None:
-    """Write the bundle, run its self-test, and only then put it in place of an earlier one.
+def write_bundle(folder: Path, shipment: Shipment, check: Callable[[Classifier], None] | None = None) -> None:
+    """Write the bundle, run its self-test and `check`, and only then put it in place of an earlier one.
 
     Raises:
         BundleError, CheckFailedError: what was written does not open, or answers differently when opened again.
@@ -79,7 +80,10 @@ def write_bundle(folder: Path, shipment: Shipment) -> None:
     (partial / "config.json").write_text(dump_json(_config(shipment)), encoding="utf-8")
     (partial / "README.md").write_text(shipment.model_card, encoding="utf-8")
     _write_manifest(partial, draft)
-    self_test(load(partial))
+    opened = load(partial)
+    self_test(opened)
+    if check is not None:
+        check(opened)
     earlier = folder.with_name(folder.name + ".earlier")
     shutil.rmtree(earlier, ignore_errors=True)
     # two renames: at no moment does a half-written or half-deleted bundle stand under this name
@@ -119,9 +123,9 @@ def _write_tokenizer(shipment: Shipment, folder: Path) -> None:
     tokenizer = Tokenizer.from_file(str(source / "tokenizer.json"))
     # whoever opens the file without our runtime gets the ids that the student was trained on
     tokenizer.no_padding()
-    tokenizer.enable_truncation(shipment.max_tokens)
-    tokenizer.save(str(folder / "tokenizer.json"))
     settings = json.loads((source / "tokenizer_config.json").read_text(encoding="utf-8"))
+    tokenizer.enable_truncation(shipment.max_tokens, direction=settings.get("truncation_side", "right"))
+    tokenizer.save(str(folder / "tokenizer.json"))
     settings["model_max_length"] = shipment.max_tokens
     for key in ("name_or_path", "tokenizer_file", "special_tokens_map_file", "cache_dir"):
         settings.pop(key, None)  # paths of the machine that made it

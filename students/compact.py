@@ -6,8 +6,7 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModel, set_seed
 
-from export.runtime.errors import InputError
-from students.bodies import embeddings_of, shape_keys
+from students.bodies import check_width, embeddings_of, shape_keys
 from teachers.classifier import EncoderClassifier, Pooling, Teacher
 
 # the usual ratio of a transformer's feed-forward width to its width
@@ -31,12 +30,8 @@ def compact_student(
     Raises:
         InputError: a shape that cannot be, or a body that is not supported.
     """
-    keys = shape_keys(teacher.encoder)
-    teacher_width = int(getattr(teacher.config, keys["width"]))
-    if width % heads:
-        raise InputError(f"student.width is {width}; it must be a multiple of student.heads, {heads}")
-    if width > teacher_width:
-        raise InputError(f"student.width is {width}; it must be at most the teacher's, {teacher_width}")
+    keys = shape_keys(teacher.config)
+    check_width(teacher.config, width, heads)
     config = copy.deepcopy(teacher.config)
     shape = {"depth": depth, "width": width, "heads": heads, "intermediate": INTERMEDIATE_RATIO * width}
     for name, value in shape.items():

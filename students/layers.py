@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from torch import nn
 from transformers import AutoModel
 
-from export.runtime.errors import InputError
-from students.bodies import layers_of, shape_keys
+from students.bodies import check_layers, layers_of, shape_keys
 from teachers.classifier import EncoderClassifier, Pooling, Teacher
 
 
@@ -28,14 +27,10 @@ def layers_student(
     Raises:
         InputError: a layer that the teacher has not, or a body that is not supported.
     """
+    check_layers(teacher.config, layers)
     available = layers_of(teacher.encoder)
-    if not layers or list(layers) != sorted(set(layers)) or layers[0] < 0 or layers[-1] >= len(available):
-        raise InputError(
-            f"student.layers is {list(layers)}; the teacher has layers 0 to {len(available) - 1}, "
-            "name some of them in ascending order"
-        )
     config = copy.deepcopy(teacher.config)
-    setattr(config, shape_keys(teacher.encoder)["depth"], len(layers))
+    setattr(config, shape_keys(config)["depth"], len(layers))
     encoder = AutoModel.from_config(config)
     encoder.embeddings.load_state_dict(teacher.encoder.embeddings.state_dict())
     for own, chosen in zip(layers_of(encoder), layers, strict=True):

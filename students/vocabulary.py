@@ -66,9 +66,10 @@ def trim(tokenizer: Any, texts: Sequence[str], groups: Sequence[str] | None, *, 
             "set student.trim_vocabulary=false"
         )
     model["vocab"] = vocabulary
+    ids, sources = _with_added(vocabulary, sources, state["added_tokens"])
     for token in state["added_tokens"]:
-        token["id"] = vocabulary[token["content"]]
-    _renumber_template(state.get("post_processor"), vocabulary)
+        token["id"] = ids[token["content"]]
+    _renumber_template(state.get("post_processor"), ids)
     # the class keeps its own settings (lower-casing, special tokens); only the backend is exchanged
     smaller = type(tokenizer)(
         tokenizer_object=Tokenizer.from_str(json.dumps(state)),
@@ -108,6 +109,18 @@ def apply_trim(model: EncoderClassifier, trimmed: Trimmed) -> EncoderClassifier:
         if getattr(config, f"{name}_token_id", None) is not None:
             setattr(config, f"{name}_token_id", value)
     return model
+
+
+def _with_added(
+    vocabulary: dict[str, int], sources: tuple[tuple[int, ...], ...], added: list[dict[str, Any]]
+) -> tuple[dict[str, int], tuple[tuple[int, ...], ...]]:
+    """Ids and sources with the tokens that were added beside the model's vocabulary, such as speaker marks."""
+    ids, more = dict(vocabulary), list(sources)
+    for token in sorted(added, key=lambda token: int(token["id"])):
+        if token["content"] not in ids:
+            ids[token["content"]] = len(more)
+            more.append((int(token["id"]),))
+    return ids, tuple(more)
 
 
 def _trim_wordpiece(

@@ -19,6 +19,8 @@ from corpora.task import Task
 from export.runtime.errors import InputError
 
 HEAD_FILE = "head.safetensors"
+# what transformers raises over files that are missing, broken or of another kind
+UNREADABLE = (OSError, ValueError, KeyError, AttributeError, TypeError, SafetensorError)
 OFFSET_POSITIONS = ("roberta", "xlm-roberta", "camembert")
 # a fresh multi-label head starts near the base rate of a rare label, or the first steps only unlearn 0.5
 RARE_LABEL_LOGIT = -3.0
@@ -101,6 +103,21 @@ class HeadedClassifier(nn.Module):
 Teacher = EncoderClassifier | HeadedClassifier
 
 
+def load_config(path: str | Path) -> Any:
+    """The transformers configuration of a hub id or folder.
+
+    Raises:
+        InputError: there is none that can be read.
+    """
+    try:
+        return AutoConfig.from_pretrained(str(path))
+    except UNREADABLE as error:
+        raise InputError(
+            f"{path}: no model configuration can be loaded ({type(error).__name__}); give a hub id, or a folder "
+            "with config.json, tokenizer.json and model.safetensors"
+        ) from error
+
+
 def load_tokenizer(path: str | Path) -> Any:
     """The fast tokenizer of a hub id or folder.
 
@@ -109,8 +126,11 @@ def load_tokenizer(path: str | Path) -> Any:
     """
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(path), use_fast=True)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: no tokenizer can be loaded; check the hub id or folder") from error
+    except Exception as error:  # the tokenizers package has no exceptions of its own
+        raise InputError(
+            f"{path}: no tokenizer can be loaded ({type(error).__name__}); check the hub id, or the folder's "
+            "tokenizer.json and tokenizer_config.json"
+        ) from error
     if not tokenizer.is_fast:
         raise InputError(f"{path}: has no fast tokenizer (tokenizer.json), which the bundle needs; add one")
     return tokenizer
@@ -142,7 +162,7 @@ def build_classifier(model: str | Path, task: Task, pooling: Pooling, dropout: f
     """
     try:
         encoder = AutoModel.from_pretrained(str(model), use_safetensors=True, dtype=torch.float32)
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
+    except UNREADABLE as error:
         raise InputError(
             f"teacher.model {str(model)!r}: no encoder with safetensors weights can be loaded "
             f"({type(error).__name__}); give a hub id or a folder with config.json and model.safetensors"
@@ -181,7 +201,10 @@ def load_classifier(folder: str | Path, task: Task, pooling: Pooling | None = No
 
 
 def _load_own(folder: Path, head_file: Path, task: Task, pooling: Pooling | None) -> EncoderClassifier:
-    head = load_file(head_file)
+    try:
+        head = load_file(head_file)
+    except SafetensorError as error:
+        raise InputError(f"{head_file}: is not a whole safetensors file; copy it again") from error
     if sorted(head) != ["bias", "weight"] or head["weight"].shape[0] != task.num_labels:
         raise InputError(f"{head_file}: must hold 'weight' and 'bias' for the corpus's {task.num_labels} labels")
     stored = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -199,7 +222,7 @@ def _load_headed(name: str, task: Task) -> HeadedClassifier:
         model, info = AutoModelForSequenceClassification.from_pretrained(
             name, use_safetensors=True, dtype=torch.float32, output_loading_info=True
         )
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
+    except UNREADABLE as error:
         raise InputError(
             f"teacher.checkpoint {name!r}: cannot be loaded ({type(error).__name__}); give a folder that "
             f"has {HEAD_FILE}, or a model with a sequence-classification head in safetensors"

@@ -9,7 +9,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 ORDER = ["distill", "students", "teachers", "corpora", "export"]
-HEAVY = ("torch", "transformers", "onnx", "pydantic", "datasets", "sklearn", "scipy", "pyarrow")
+HEAVY = (
+    "torch", "transformers", "onnx", "optimum", "pydantic", "datasets", "sklearn", "scipy", "pyarrow",
+    "accelerate", "matplotlib", "safetensors", "tomli_w", "filelock",
+)  # fmt: skip
+TRAINING = ("trainer.py", "watch.py", "batches.py", "checkpoints.py", "objectives.py")
 
 
 def imports_of(path: Path) -> set[str]:
@@ -32,6 +36,12 @@ def test_no_package_imports_one_above_it(package: str) -> None:
     for path in (ROOT / package).rglob("*.py"):
         for name in imports_of(path) - allowed:
             assert name.split(".")[0] not in above, f"{path} imports {name}"
+
+
+@pytest.mark.parametrize("module", TRAINING)
+def test_the_training_loop_knows_neither_teachers_nor_students(module: str) -> None:
+    used = {name.split(".")[0] for name in imports_of(ROOT / "distill" / module)}
+    assert not used & {"teachers", "students"}
 
 
 def test_optimum_is_used_in_one_module_only() -> None:

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from corpora.labels import LabelError, parse_cell, resolve
+from corpora.readers import read_table
 from corpora.sources import CorpusSpec, read_corpus
 from corpora.task import Task, TaskKind
 from export.runtime.errors import InputError
@@ -218,3 +220,50 @@ def test_errors_of_a_json_file_count_objects(tmp_path):
     path = tmp_path / "data.json"
     path.write_text(json.dumps([{"text": SECRET, "labels": "a"}, {"text": "", "labels": "b"}]))
     assert refusal(path).startswith(f"{path}, row 2: the text is empty")
+
+
+@pytest.mark.parametrize(
+    ("content", "columns"),
+    [
+        ('"label, or not";text\njoy;"one; two"\nfear;three\n', None),
+        ("joy;one\nfear;three\n", ("label, or not", "text")),
+    ],
+)
+def test_a_separator_is_found_outside_quotation_marks(content, columns, tmp_path):
+    (tmp_path / "a.CSV").write_text(content)
+    rows = read_table(tmp_path / "a.CSV", columns)
+    assert [row.fields["label, or not"] for row in rows] == ["joy", "fear"]
+
+
+def test_a_field_as_long_as_a_book_is_read(tmp_path):
+    (tmp_path / "a.csv").write_text("text,label\n" + "word " * 40_000 + ",joy\n")
+    assert len(read_table(tmp_path / "a.csv")[0].fields["text"]) == 200_000
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.json", "[" * 100_000 + "]" * 100_000),
+        ("a.json", '[{"text": ' + "9" * 5000 + "}]"),
+    ],
+)
+def test_json_that_python_cannot_hold_is_one_sentence(name, content, tmp_path):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(InputError, match=r"a\.json"):
+        read_table(tmp_path / name)
+
+
+@pytest.mark.parametrize("cell", ["[{[]:1}]", "[" + "9" * 5000 + "]", ["\ud800"]])
+def test_odd_label_cells_are_bad_rows(cell):
+    with pytest.raises(LabelError):
+        resolve(parse_cell(cell, TaskKind.MULTI_LABEL, ","), {"joy": 0, "fear": 1})
+
+
+def test_texts_in_the_label_column_are_counted_and_not_quoted(tmp_path):
+    for split in ("train", "dev", "test"):
+        rows = "".join(f"joy\tmy {split} secret {row}\n" for row in range(8))
+        (tmp_path / f"{split}.tsv").write_text("text\tlabels\n" + rows)
+    with pytest.raises(InputError) as caught:
+        read_corpus(CorpusSpec(str(tmp_path), TaskKind.SINGLE_LABEL, ("text",), "labels"), seed=1)
+    assert "secret" not in str(caught.value)
+    assert "right column" in str(caught.value)

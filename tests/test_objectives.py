@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpora.task import TaskKind
-from distill.objectives import Objective, bernoulli_kl, softmax_kl
+from distill.objectives import Objective, bernoulli_kl, binary_cross_entropy, cross_entropy, softmax_kl
 from export.runtime.errors import InputError
 
 SINGLE, MULTI = TaskKind.SINGLE_LABEL, TaskKind.MULTI_LABEL
@@ -83,9 +83,35 @@ def test_transfer_rows_have_only_the_soft_term():
     assert loss.item() == pytest.approx(0.7 * bernoulli_kl(s, t, 2.0).item(), rel=1e-5)
 
 
-def test_float32_under_half_precision_inputs():
-    s, t = torch.randn(2, 3, dtype=torch.bfloat16), torch.randn(2, 3, dtype=torch.bfloat16)
-    assert bernoulli_kl(s, t, 2.0).dtype is torch.float32
+@pytest.mark.parametrize("term", ["softmax_kl", "bernoulli_kl", "cross_entropy", "binary_cross_entropy"])
+def test_all_terms_are_float32_under_autocast_and_equal_float64(term):
+    torch.manual_seed(0)
+    student, teacher = torch.randn(6, 4) * 3, torch.randn(6, 4) * 3
+    weights = torch.tensor([0.5, 1.0, 2.0, 4.0])
+
+    def compute(dtype):
+        s, t = student.to(dtype), teacher.to(dtype)
+        match term:
+            case "softmax_kl":
+                p, q = (t / 2).softmax(-1), (s / 2).softmax(-1)
+                return softmax_kl(student, teacher, 2.0), 4 * (p * (p / q).log()).sum(-1)
+            case "bernoulli_kl":
+                p, q = (t / 2).sigmoid(), (s / 2).sigmoid()
+                cells = p * (p / q).log() + (1 - p) * ((1 - p) / (1 - q)).log()
+                return bernoulli_kl(student, teacher, 2.0), 4 * cells.sum(-1)
+            case "cross_entropy":
+                gold = torch.tensor([0, 1, 2, 3, 1, 0])
+                by_hand = -s.softmax(-1).log()[torch.arange(6), gold] * weights.to(dtype)[gold]
+                return cross_entropy(student, gold, weights), by_hand
+        gold = (teacher > 0).float()
+        cells = -(weights.to(dtype) * gold * s.sigmoid().log() + (1 - gold) * (-s).sigmoid().log())
+        return binary_cross_entropy(student, gold, weights), cells.sum(-1)
+
+    with torch.autocast("cpu", torch.bfloat16):
+        found, _ = compute(torch.float32)
+    _, expected = compute(torch.float64)
+    assert found.dtype is torch.float32
+    assert torch.allclose(found.double(), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_wrong_targets_and_bad_values_are_refused():
@@ -93,5 +119,7 @@ def test_wrong_targets_and_bad_values_are_refused():
         Objective(MULTI, temperature=0)
     with pytest.raises(InputError, match="soft_weight"):
         Objective(MULTI, soft_weight=1.5)
+    with pytest.raises(InputError, match="TaskKind"):
+        Objective("multi_label")
     with pytest.raises(InputError, match="dimension"):
         Objective(SINGLE)(torch.randn(1, 2), torch.randn(1, 2), torch.zeros(1, 2), torch.tensor([True]))

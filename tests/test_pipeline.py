@@ -8,13 +8,17 @@ import time
 import tomllib
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
+from distill import exporting
 from distill.job import Job
 from distill.lock import exclusive
+from distill.pipeline import run
 from distill.progress import Reporter
 from distill.recipe import load_recipe
 from distill.variants import choose_variant
+from export.gate import Check
 from export.runtime.errors import CheckFailedError
 from tests.command import ROOT, command_of, distill
 
@@ -116,14 +120,21 @@ def test_the_resolved_recipe_gives_the_same_bundle_byte_for_byte(runs: Path, tmp
         assert (runs / "bundle" / file).read_bytes() == (tmp_path / "smoke" / "bundle" / file).read_bytes(), file
 
 
-def test_no_text_of_the_corpus_is_in_the_bundle_or_the_labels(runs: Path) -> None:
-    texts = [line.split("\t")[1] for line in (ROOT / "corpora/sample/test.tsv").read_text().splitlines()[1:]]
-    long = [text.encode() for text in texts if len(text) > 30]
-    for folder in ("bundle", "labels"):
-        for path in (runs / folder).rglob("*"):
-            if path.is_file():
-                data = path.read_bytes()
-                assert not any(text in data for text in long), path
+def test_no_text_of_the_corpus_is_in_what_a_run_leaves(runs: Path) -> None:
+    """Its corpus/ folder aside."""
+    texts = []
+    for name in ("train", "validation", "test", "transfer"):
+        rows = pq.read_table(runs / "corpus" / f"{name}.parquet")["text"].to_pylist()
+        texts += [text for text in rows if len(text) > 20]
+    assert len(texts) > 300
+    for path in runs.rglob("*"):
+        if path.is_file() and path.relative_to(runs).parts[0] != "corpus":
+            # parquet is compressed, so its columns tell
+            if path.suffix == ".parquet":
+                assert pq.read_schema(path).names == ["row_id", "logits"], path
+            if path.suffix != ".safetensors":  # numbers, and many of them
+                data = path.read_text(encoding="utf-8", errors="replace")
+                assert not [number for number, text in enumerate(texts) if text in data], path
 
 
 def test_predict_answers_every_line(runs: Path) -> None:
@@ -171,6 +182,31 @@ def test_a_failed_gate_says_which_check_and_by_how_much(tmp_path: Path) -> None:
     with pytest.raises(CheckFailedError, match=r"rows with a flip 0\.06 above 0\.05.*macro-F1 drop") as caught:
         choose_variant(job)
     assert caught.value.exit_status == 1
+
+
+def test_a_gate_that_fails_exits_1_and_leaves_no_bundle_of_an_earlier_recipe(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(runs, tmp_path / "smoke")
+    monkeypatch.setattr(exporting, "check_decisions", lambda *_: (Check("rows with a flip", 0.06, 0.05),))
+    recipe = load_recipe("smoke", ["export.precision=['int8-dynamic']"])
+    with pytest.raises(CheckFailedError, match=r"int8-dynamic: rows with a flip 0\.06 above 0\.05") as caught:
+        run(Job(recipe, tmp_path / "smoke", Reporter(quiet=True)))
+    assert caught.value.exit_status == 1
+    for name in ("bundle", "report.json", "report.html"):
+        assert not (tmp_path / "smoke" / name).exists(), name
+    back = distill("export", "smoke", "--runs", str(tmp_path))
+    assert back.returncode == 0, back.stderr
+    assert (tmp_path / "smoke/bundle/manifest.json").read_bytes() == (runs / "bundle/manifest.json").read_bytes()
+
+
+def test_a_model_card_that_people_edited_stays_as_it_is(runs: Path, tmp_path: Path) -> None:
+    shutil.copytree(runs, tmp_path / "smoke")
+    card = tmp_path / "smoke/bundle/README.md"
+    card.write_text("Ours.\n")
+    done = distill("run", "smoke", "--runs", str(tmp_path))
+    assert "bundle: already done" in done.stderr
+    assert card.read_text() == "Ours.\n"
 
 
 @pytest.mark.parametrize(

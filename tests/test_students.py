@@ -6,6 +6,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from corpora.corpus import Corpus, Split
+from distill.checking import check_models
+from distill.learning import texts_and_groups
+from distill.recipe import load_recipe
 from export.runtime.errors import InputError
 from students.bodies import embeddings_of, require_supported
 from students.compact import compact_student, principal_basis
@@ -84,12 +88,11 @@ def test_impossible_shapes_are_refused(width: int, heads: int, message: str) -> 
 
 
 def test_other_bodies_are_refused_by_name() -> None:
-    class Body:
-        class config:
-            model_type = "electra"
+    class Config:
+        model_type = "electra"
 
     with pytest.raises(InputError, match=r"electra .* bert, roberta, distilbert"):
-        require_supported(Body())
+        require_supported(Config())
 
 
 @pytest.mark.parametrize("make", [bert_tokenizer, roberta_tokenizer])
@@ -142,3 +145,42 @@ def test_a_trimmed_model_reads_kept_pieces_as_before(body, make, tmp_path) -> No
     again = load_classifier(tmp_path, multi_label_task()).eval()
     ids = load_tokenizer(tmp_path)(TEXTS[:6], padding=True, return_tensors="pt")
     assert torch.equal(again(ids.input_ids, ids.attention_mask), model(small.input_ids, small.attention_mask))
+
+
+def test_a_token_that_was_added_beside_the_vocabulary_stays_itself() -> None:
+    tokenizer = bert_tokenizer()
+    tokenizer.add_tokens(["[THERAPIST]"])
+    trimmed = trim(tokenizer, TEXTS, None, min_groups=3)
+    marked = trimmed.tokenizer("[THERAPIST] i feel sad", add_special_tokens=False)["input_ids"]
+    old = tokenizer("[THERAPIST] i feel sad", add_special_tokens=False)["input_ids"]
+    assert trimmed.tokenizer.convert_ids_to_tokens(marked)[0] == "[THERAPIST]"
+    assert trimmed.sources[marked[0]] == (old[0],)
+    assert len(trimmed.sources) == len(trimmed.tokenizer)
+
+
+@pytest.mark.parametrize("with_transfer", [False, True])
+def test_one_persons_word_is_not_kept_however_often_it_is_said(with_transfer: bool) -> None:
+    """A transfer set without groups must not make a client's turns count one by one."""
+    task = multi_label_task()
+    turns = [f"zanzibar was mine {turn}" for turn in range(6)]
+    groups = ["one client"] * 6
+    train = Split(turns, np.zeros((6, 3), dtype=np.float32), groups)
+    other = Split(["so happy"], np.zeros((1, 3), dtype=np.float32), ["another"])
+    transfer = Split(["the form asks for my address"] * 6, None) if with_transfer else None
+    texts, holders = texts_and_groups(Corpus(task, train, other, other, transfer))
+    trimmed = trim(bert_tokenizer(), texts, holders, min_groups=2)
+    assert "zanzibar" in bert_tokenizer().get_vocab()
+    assert "zanzibar" not in trimmed.tokenizer.get_vocab()
+    assert "address" not in trimmed.tokenizer.get_vocab()  # one text, six times
+
+
+def test_a_student_that_cannot_be_is_refused_before_anything_is_trained() -> None:
+    config = tiny_classifier().config
+    for override, said in (
+        ("student.layers=[0,9]", "layers 0 to 2"),
+        ("corpus.max_tokens=65", "at most 64"),
+    ):
+        with pytest.raises(InputError, match=said):
+            check_models(load_recipe("quickstart", ["student.layers=[0]", override]), config)
+    with pytest.raises(InputError, match="at most the teacher's, 32"):
+        check_models(load_recipe("smoke"), config)

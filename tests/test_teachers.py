@@ -9,10 +9,19 @@ import torch
 
 from corpora.task import Task, TaskKind
 from export.runtime.errors import InputError
-from teachers.classifier import Pooling, load_classifier, pool, save_classifier
+from teachers.classifier import (
+    HEAD_FILE,
+    Pooling,
+    check_max_tokens,
+    load_classifier,
+    load_config,
+    load_tokenizer,
+    pool,
+    save_classifier,
+)
 from teachers.packaged import MINILM, resolve_model
 from teachers.store import SHARD_ROWS, LabelIdentity, label_split, read_logits
-from tests.tiny_models import LABELS, bert_tokenizer, tiny_classifier
+from tests.tiny_models import LABELS, bert_tokenizer, multi_label_task, tiny_classifier
 
 IDENTITY = LabelIdentity("t", "k", "c", "train", LABELS, 32)
 ROWS = [[row] for row in range(SHARD_ROWS + 10)]
@@ -92,3 +101,26 @@ def test_missing_rows_are_refused(tmp_path: Path) -> None:
     label_split(tmp_path, ROWS[:5], infer, IDENTITY)
     with pytest.raises(InputError, match="5 rows of logits where 6"):
         read_logits(tmp_path, 6, IDENTITY)
+
+
+@pytest.mark.parametrize("broken", ["empty", "tokenizer", "head"])
+def test_a_folder_that_is_no_model_is_one_sentence(broken: str, tmp_path: Path) -> None:
+    if broken != "empty":
+        save_classifier(tiny_classifier(), bert_tokenizer(), tmp_path)
+    if broken == "tokenizer":
+        (tmp_path / "tokenizer.json").write_text("{}")
+        (tmp_path / "vocab.txt").unlink(missing_ok=True)
+    if broken == "head":
+        (tmp_path / HEAD_FILE).write_bytes(b"no safetensors")
+    load = {"empty": load_config, "tokenizer": load_tokenizer}.get(broken)
+    with pytest.raises(InputError, match=str(tmp_path.name)):
+        load(tmp_path) if load else load_classifier(tmp_path, multi_label_task())
+
+
+def test_texts_longer_than_a_body_reads_are_refused_with_the_bound() -> None:
+    check_max_tokens(tiny_classifier().config, 64)
+    with pytest.raises(InputError, match="at most 64 tokens"):
+        check_max_tokens(tiny_classifier().config, 65)
+    check_max_tokens(tiny_classifier("roberta").config, 64)  # of 66 positions two are never used
+    with pytest.raises(InputError, match="at most 64 tokens"):
+        check_max_tokens(tiny_classifier("roberta").config, 65)

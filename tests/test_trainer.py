@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,13 +15,13 @@ from corpora.task import TaskKind
 from distill.batches import Examples, LengthSortedBatches, join_examples
 from distill.checkpoints import latest_checkpoint
 from distill.objectives import Objective, bernoulli_kl
-from distill.trainer import fit
-from distill.watch import Settings
+from distill.trainer import FitResult, Loss, fit
+from distill.watch import Settings, Watch
 from export.runtime.errors import DistillError, InputError
 from students.layers import layers_student
 from teachers.classifier import EncoderClassifier, Pooling
 from teachers.finetune import class_weights, freeze, parameter_groups
-from teachers.label import predict_logits
+from teachers.label import pad_batch, predict_logits
 from tests.tiny_models import tiny_classifier
 
 ROWS = [[2, 5 + row % 40, 6 + row % 7, 9 + row % 11, *([11] * (row % 5)), 3] for row in range(160)]
@@ -28,6 +30,20 @@ ROWS = [[2, 5 + row % 40, 6 + row % 7, 9 + row % 11, *([11] * (row % 5)), 3] for
 def examples_of(teacher: EncoderClassifier) -> Examples:
     logits = torch.from_numpy(predict_logits(teacher, ROWS, pad_id=0)) * 8  # a teacher with opinions
     return Examples(ROWS, (logits > logits.median()).float(), logits, torch.ones(len(ROWS), dtype=torch.bool))
+
+
+def fit_tiny(
+    model: EncoderClassifier,
+    examples: Examples,
+    loss: Loss,
+    settings: Settings,
+    evaluate: Callable[[], dict[str, float]],
+    folder: Path,
+    weight_decay: float = 0.0,
+) -> FitResult:
+    groups = parameter_groups(model, body_learning_rate=1e-3, head_learning_rate=1e-2, weight_decay=weight_decay)
+    watch = Watch(model, evaluate, settings, folder)
+    return fit(model, examples, loss, settings, groups=groups, pad=partial(pad_batch, pad_id=0), watch=watch)
 
 
 def settings_of(steps: int) -> Settings:
@@ -46,16 +62,8 @@ def train_one(folder: Path, soft_weight: float, steps: int = 60) -> tuple[Encode
         return float(bernoulli_kl(found, examples.teacher_logits, 1.0).mean())
 
     start = divergence()
-    fit(
-        student,
-        examples,
-        Objective(TaskKind.MULTI_LABEL, 2.0, soft_weight),
-        settings_of(steps),
-        groups=parameter_groups(student, body_learning_rate=1e-3, head_learning_rate=1e-2, weight_decay=0.0),
-        pad_id=0,
-        evaluate=lambda: {"macro_f1": -divergence()},
-        folder=folder,
-    )
+    objective = Objective(TaskKind.MULTI_LABEL, 2.0, soft_weight)
+    fit_tiny(student, examples, objective, settings_of(steps), lambda: {"macro_f1": -divergence()}, folder)
     return student, examples, divergence() / start
 
 
@@ -84,11 +92,8 @@ def test_the_best_epoch_is_what_stays(tmp_path: Path) -> None:
         kept.append(student.head.weight.detach().clone())
         return {"macro_f1": next(scores)}
 
-    result = fit(
-        student, examples_of(teacher), Objective(TaskKind.MULTI_LABEL), settings_of(40),
-        groups=parameter_groups(student, body_learning_rate=1e-3, head_learning_rate=1e-2, weight_decay=0.0),
-        pad_id=0, evaluate=evaluate, folder=tmp_path,
-    )  # fmt: skip
+    objective = Objective(TaskKind.MULTI_LABEL)
+    result = fit_tiny(student, examples_of(teacher), objective, settings_of(40), evaluate, tmp_path)
     assert result.best_step == 20
     assert torch.equal(student.head.weight, kept[1])
     assert not torch.equal(student.head.weight, kept[3])
@@ -97,23 +102,32 @@ def test_the_best_epoch_is_what_stays(tmp_path: Path) -> None:
 def test_patience_stops_the_training(tmp_path: Path) -> None:
     student = tiny_classifier()
     settings = Settings(max_steps=100, steps_per_epoch=5, batch_size=16, warmup=0.0, patience=2, seed=1)
-    result = fit(
-        student, examples_of(student), Objective(TaskKind.MULTI_LABEL), settings,
-        groups=parameter_groups(student, body_learning_rate=1e-3, head_learning_rate=1e-3, weight_decay=0.0),
-        pad_id=0, evaluate=lambda: {"macro_f1": 0.0}, folder=tmp_path,
-    )  # fmt: skip
+    objective = Objective(TaskKind.MULTI_LABEL)
+    result = fit_tiny(student, examples_of(student), objective, settings, lambda: {"macro_f1": 0.0}, tmp_path)
     assert result.steps == 15
 
 
 def test_a_diverging_run_and_an_empty_one_say_so(tmp_path: Path) -> None:
     student = tiny_classifier()
-    groups = parameter_groups(student, body_learning_rate=1e-3, head_learning_rate=1e-3, weight_decay=0.0)
-    common = {"groups": groups, "pad_id": 0, "evaluate": lambda: {"macro_f1": 0.0}, "folder": tmp_path}
     with pytest.raises(DistillError, match="learning rates"):
-        fit(student, examples_of(student), lambda s, *_: s.sum() * float("nan"), settings_of(40), **common)  # type: ignore[arg-type]
+        fit_tiny(
+            student, examples_of(student), lambda s, *_: s.sum() * float("nan"), settings_of(10),
+            lambda: {"macro_f1": 0.0}, tmp_path,
+        )  # fmt: skip
     nothing = Examples([], torch.zeros(0, 3), torch.zeros(0, 3), torch.zeros(0, dtype=torch.bool))
     with pytest.raises(InputError, match="no row"):
-        fit(student, nothing, Objective(TaskKind.MULTI_LABEL), settings_of(4), **common)  # type: ignore[arg-type]
+        fit_tiny(
+            student, nothing, Objective(TaskKind.MULTI_LABEL), settings_of(4), lambda: {"macro_f1": 0.0}, tmp_path
+        )
+
+
+def test_no_step_is_taken_beyond_the_last_one(tmp_path: Path) -> None:
+    """Where an epoch of the twin ends before the student's does, because only the student has a transfer set."""
+    student = tiny_classifier()
+    settings = Settings(max_steps=8, steps_per_epoch=4, batch_size=64, warmup=0.0, patience=9, seed=1)
+    objective = Objective(TaskKind.MULTI_LABEL)  # 160 rows are 3 batches of 64
+    result = fit_tiny(student, examples_of(student), objective, settings, lambda: {"macro_f1": 0.0}, tmp_path)
+    assert result.steps == 8
 
 
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=300), st.integers(1, 40), st.integers(0, 9))
@@ -135,11 +149,7 @@ def test_training_sees_every_row_once_an_epoch_and_each_epoch_in_another_order(t
         seen.extend(teacher[:, 0].int().tolist())
         return logits.square().mean()
 
-    fit(
-        student, examples, loss, settings_of(20),
-        groups=parameter_groups(student, body_learning_rate=1e-3, head_learning_rate=1e-2, weight_decay=0.0),
-        pad_id=0, evaluate=lambda: {"macro_f1": 0.0}, folder=tmp_path,
-    )  # fmt: skip
+    fit_tiny(student, examples, loss, settings_of(20), lambda: {"macro_f1": 0.0}, tmp_path)
     first, second = seen[: len(ROWS)], seen[len(ROWS) :]
     assert sorted(first) == sorted(second) == list(range(len(ROWS)))
     assert first != second
@@ -165,10 +175,9 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_weights(killed_at: int
             return objective(*arguments)
 
         settings = dataclasses.replace(settings_of(40), checkpoint_seconds=0.0)
-        fit(
-            model, examples, loss, settings,
-            groups=parameter_groups(model, body_learning_rate=1e-3, head_learning_rate=1e-2, weight_decay=0.01),
-            pad_id=0, evaluate=lambda: {"macro_f1": float(model.head.weight.detach().sum())}, folder=folder,
+        fit_tiny(
+            model, examples, loss, settings, lambda: {"macro_f1": float(model.head.weight.detach().sum())}, folder,
+            weight_decay=0.01,
         )  # fmt: skip
         return model
 

@@ -53,8 +53,14 @@ def test_the_wheel_alone_decides_and_holds_no_torch(installed: Path, runs: Path,
     answer = run(installed / "distill", "predict", "bundle", "thank you so much!", "--json", cwd=tmp_path)
     assert answer.returncode == 0, answer.stderr
     assert '"scores"' in answer.stdout
-    for verb in ("verify", "bench"):
-        done = run(installed / "distill", verb, "bundle", cwd=tmp_path)
+    (tmp_path / "own.csv").write_text("text,labels\nthank you so much,gratitude\nnobody called,loneliness\n")
+    for arguments in (
+        ("verify", "bundle"),
+        ("bench", "bundle"),
+        ("eval", "bundle", "own.csv"),
+        ("diff", "bundle", "bundle", "own.csv"),
+    ):
+        done = run(installed / "distill", *arguments, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
     code = (
         "import distill, importlib.util as u; print([m for m in ('torch', 'onnx', 'datasets') if u.find_spec(m)])"

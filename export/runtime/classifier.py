@@ -48,7 +48,8 @@ class Classifier:
                 f"manifest: 'max_tokens' is {manifest.max_tokens}, must be above the tokenizer's "
                 f"{special} special tokens"
             )
-        tokenizer.enable_truncation(max_length=manifest.max_tokens)
+        direction = (tokenizer.truncation or {}).get("direction", "right")
+        tokenizer.enable_truncation(max_length=manifest.max_tokens, direction=direction)
         # without a mask the graph would read padding as text, so such a graph gets one text at a time
         bound = CHUNK if "attention_mask" in manifest.inputs else 1
         self._chunk = min(bound, manifest.max_batch or bound)

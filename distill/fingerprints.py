@@ -1,0 +1,75 @@
+"""What a stage's inputs are, by content and never by place."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from corpora.tables import SAMPLE, beside_source
+from distill.recipe import CorpusRecipe, Recipe
+from export.runtime.errors import InputError
+
+# what says where something lies, not what it is
+PLACES = (("corpus", "source"), ("corpus", "transfer"), ("teacher", "checkpoint"), ("teacher", "model"))
+
+
+def content_hash(source: str, key: str) -> str:
+    """What a source holds: the sha256 of its files' names and bytes; a hub id stands for itself.
+
+    Args:
+        source: hub id, file, folder or "sample".
+        key: the recipe's key to name in a complaint.
+
+    Raises:
+        InputError: there is no such file or folder, or it cannot be read.
+    """
+    if source.startswith("hub:"):
+        return source
+    path = SAMPLE if source == "sample" else Path(source).expanduser()
+    if not path.exists():
+        raise InputError(f"{source}: no such file or folder; correct {key}")
+    digest = hashlib.sha256()
+    try:
+        for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+            if file.is_file():
+                # a lone file's name says nothing; in a folder it says which split a file is
+                digest.update(f"{file.name if path.is_dir() else file.suffix}\n".encode())
+                with file.open("rb") as stream:
+                    digest.update(hashlib.file_digest(stream, "sha256").digest())
+    except OSError as error:
+        raise InputError(f"{error.filename}: cannot be read ({error.strerror}); check its rights") from error
+    return digest.hexdigest()
+
+
+def corpus_inputs(recipe: CorpusRecipe, seed: int) -> dict[str, Any]:
+    """All that the normalised splits depend on."""
+    keys = recipe.model_dump(mode="json", exclude={"source", "transfer", "max_tokens", "licence", "rows"})
+    if isinstance(recipe.label_names, str):
+        keys["label_names"] = _beside_hash(recipe, recipe.label_names, "corpus.label_names")
+    inputs: dict[str, Any] = {
+        "corpus": keys,
+        "source": content_hash(recipe.source, "corpus.source"),
+        "transfer": _beside_hash(recipe, recipe.transfer, "corpus.transfer") if recipe.transfer else None,
+        "seed": seed,
+    }
+    return inputs if recipe.rows is None else {**inputs, "rows": recipe.rows}
+
+
+def portable_recipe(recipe: Recipe) -> dict[str, Any]:
+    """The recipe without what changes no result: where this machine keeps things, and how often it saves."""
+    data = recipe.model_dump(mode="json", exclude={"checkpoint_minutes"})
+    for table, key in PLACES:
+        value = data[table][key]
+        if value is not None and Path(value).exists():
+            data[table][key] = Path(value).name
+    return data
+
+
+def recipe_hash(recipe: Recipe) -> str:
+    """The sha256 of the portable recipe."""
+    return hashlib.sha256(json.dumps(portable_recipe(recipe), sort_keys=True).encode()).hexdigest()
+
+
+def _beside_hash(recipe: CorpusRecipe, name: str, key: str) -> str:
+    """The content of a file that may stand beside the source."""
+    return content_hash(str(beside_source(recipe.source, name)), key)

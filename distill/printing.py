@@ -1,0 +1,90 @@
+"""Results on stdout, for people: tables that are never cut, trees, and the corpus as `check` shows it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+# a pipe has no width of its own, and a cut number would be a wrong one
+WIDTH_OF_A_PIPE = 140
+
+
+def print_table(title: str, head: list[str], rows: list[list[str]]) -> None:
+    """A table with its first column to the left and all others to the right."""
+    table = Table(title=title, title_justify="left")
+    for index, name in enumerate(head):
+        table.add_column(name, justify="left" if index == 0 else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    console = Console()
+    (console if console.is_terminal else Console(width=WIDTH_OF_A_PIPE)).print(table)
+
+
+def print_tree(data: dict[str, Any], indent: str = "") -> None:
+    """Plain values by name, mappings indented."""
+    for key, value in data.items():
+        if isinstance(value, dict):
+            print(f"{indent}{key}:")
+            print_tree(value, indent + "  ")
+        else:
+            print(f"{indent}{key}: {f'{value:.4f}' if isinstance(value, float) else value}")
+
+
+def print_summary(name: str, folder: Path) -> None:
+    """The table that a run ends with, and where its bundle and report are."""
+    from distill.report import summary_rows
+
+    data = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    rows = [
+        [
+            row["name"] + (" (ships)" if row["ships"] else ""),
+            row["runtime"] or "-",
+            _shown(row["macro_f1"], 3),
+            _shown(row["retention"], 3),
+            _shown(row["megabytes"], 1),
+            _shown(row["p50_ms"], 2),
+            _shown(row["p95_ms"], 2),
+            _shown(row["times_faster"], 1),
+        ]
+        for row in summary_rows(data)
+    ]
+    head = ["model", "runtime", "macro-F1", "retention", "MB", "p50 ms", "p95 ms", "times faster"]
+    print_table(f"{name}: test quality; latency of one text on one thread", head, rows)
+    print(f"bundle: {folder / 'bundle'}\nreport: {folder / 'report.html'}")
+
+
+def print_corpus(found: dict[str, Any]) -> None:
+    """What `check` found: splits, labels, leaks, and whatever else was counted."""
+    splits = found["splits"]
+    rows = [
+        [
+            split["name"],
+            str(split["rows"]),
+            _shown(split["groups"]),
+            _shown(split["cardinality"], 2),
+            _shown(split["rows_without_label"]),
+            *(str(split["tokens"][key]) for key in ("p50", "p95", "longest")),
+            f"{split['cut_share']:.1%}",
+        ]
+        for split in splits
+    ]
+    head = ["split", "rows", "groups", "labels a row", "no label", "tokens p50", "p95", "longest"]
+    print_table(f"{found['task']}, {len(found['labels'])} labels", [*head, f"cut at {found['max_tokens']}"], rows)
+    labelled = [split for split in splits if split["labels"] is not None]
+    counts = [[label, *(str(split["labels"][label]) for split in labelled)] for label in found["labels"]]
+    print_table("rows with each label", ["label", *(split["name"] for split in labelled)], counts)
+    for leak in found["leaks"]:
+        print(
+            f"leaks: {leak['removed']} rows removed from {leak['split']}, {leak['kept']} kept (same {leak['by']})"
+        )
+    for reason, count in found["bad_rows"].items():
+        print(f"quarantined: {count} rows: {reason}")
+    for note, count in found["notes"].items():
+        if count and "leaks" not in note:
+            print(f"{note.replace('_', ' ')}: {count}")
+
+
+def _shown(value: float | None, digits: int = 0) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"

@@ -1,0 +1,78 @@
+"""What a stage depends on: contents, whatever the place, and every choice that changes a result."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from distill.fingerprints import content_hash, corpus_inputs, portable_recipe, recipe_hash
+from distill.job import Job
+from distill.pipeline import run
+from distill.progress import Reporter
+from distill.recipe import CorpusRecipe, load_recipe
+from distill.stages import read_record
+from export.runtime.errors import InputError
+from teachers.classifier import save_classifier
+from tests.tiny_models import bert_tokenizer, multi_label_task, tiny_classifier
+
+
+def write(folder: Path, names: str) -> CorpusRecipe:
+    folder.mkdir()
+    (folder / "rows.csv").write_text("text,labels\nhello there,0\n")
+    (folder / "labels.txt").write_text(names)
+    (folder / "more.txt").write_text("a text without label\n")
+    return CorpusRecipe(
+        source=str(folder / "rows.csv"), task="multi_label", label_names="labels.txt", transfer="more.txt"
+    )
+
+
+def test_files_beside_the_source_count_by_content_and_not_by_place(tmp_path: Path) -> None:
+    first = corpus_inputs(write(tmp_path / "a", "joy\nfear\n"), seed=1)
+    same = corpus_inputs(write(tmp_path / "b", "joy\nfear\n"), seed=1)
+    other = corpus_inputs(write(tmp_path / "c", "fear\njoy\n"), seed=1)
+    assert first == same
+    assert first != other
+    assert first["transfer"] is not None
+
+
+def test_a_missing_file_is_named_with_its_key() -> None:
+    with pytest.raises(InputError, match=r"nowhere\.csv.*corpus\.transfer"):
+        content_hash("nowhere.csv", "corpus.transfer")
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read everything")
+def test_an_unreadable_file_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("text,labels\n")
+    (tmp_path / "rows.csv").chmod(0)
+    with pytest.raises(InputError, match="cannot be read"):
+        content_hash(str(tmp_path / "rows.csv"), "corpus.source")
+
+
+def test_how_often_a_run_saves_and_where_it_reads_changes_no_bundle(tmp_path: Path) -> None:
+    recipes = []
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+        path = tmp_path / name / "rows.csv"
+        path.write_text("text,labels\n")
+        recipes.append(load_recipe("quickstart", [f"corpus.source={path}", f"checkpoint_minutes={len(name)}"]))
+    assert recipe_hash(recipes[0]) == recipe_hash(recipes[1])
+    assert "checkpoint_minutes" not in portable_recipe(recipes[0])
+
+
+def test_to_fine_tune_a_model_and_to_take_it_as_it_is_are_two_things(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    tokenizer = bert_tokenizer()
+    save_classifier(tiny_classifier(vocabulary=len(tokenizer)), tokenizer, tmp_path / "model")
+    labels = list(multi_label_task().labels)
+    rows = [f"{name}\ti feel {name} number {row}" for name in labels for row in range(20)]
+    (tmp_path / "rows.tsv").write_text("labels\ttext\n" + "\n".join(rows) + "\n")
+    shared = [f"corpus.source={tmp_path / 'rows.tsv'}", f"corpus.label_names={labels}", "teacher.epochs=1"]
+    prints = []
+    for key in ("model", "checkpoint"):
+        recipe = load_recipe("smoke", [*shared, f"teacher.{key}={tmp_path / 'model'}"])
+        job = Job(recipe, tmp_path / "run", Reporter(quiet=True))
+        run(job, "teach")
+        record = read_record(job.teacher)
+        assert record is not None
+        prints.append(record.fingerprint)
+    assert prints[0] != prints[1]

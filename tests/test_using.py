@@ -1,0 +1,78 @@
+"""What a user does with bundles on files of their own: bad rows are named, never quoted."""
+
+import io
+from pathlib import Path
+
+import pytest
+
+from distill.progress import Reporter
+from distill.using import Columns, bench_bundles, compare_bundles, decoded_lines, evaluate_bundle, predict_each
+from export.runtime import InputError, load
+
+SECRET = "nobody may read this"
+
+
+def evaluate(runs: Path, file: Path) -> dict[str, object]:
+    return evaluate_bundle(runs / "bundle", file, Columns(), Reporter(quiet=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.jsonl", f'{{"text": "{SECRET}", "labels": "joy"}}\n{{"labels": "joy"}}\n', "row 2: the text is empty"),
+        ("a.jsonl", f'{{"text": ["{SECRET}"], "labels": "joy"}}\n', "row 1: column 'text' holds a list"),
+        ("a.jsonl", f'{{"text": null, "labels": "joy"}}\n{{"text": "{SECRET}"}}', "row 1: the text is empty"),
+        ("a.csv", f"text,labels\n{SECRET},bliss\n", "row 2: unknown label"),
+        ("a.csv", f"text,labels\n{SECRET},joy,more\n", "row 2: too many fields"),
+        ("a.csv", f"message,labels\n{SECRET},joy\n", "no column 'text', which --text"),
+        ("a.csv", "text,labels\n", "has no row"),
+    ],
+)
+def test_a_bad_row_is_named_with_its_file(name: str, content: str, said: str, runs: Path, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(InputError) as caught:
+        evaluate(runs, tmp_path / name)
+    message = str(caught.value)
+    assert said in message
+    assert name in message
+    assert SECRET not in message
+    assert "quarantine" not in message  # there is none here
+
+
+def test_broken_bytes_are_named_by_row(runs: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"text,labels\ngood,joy\nb\xffd,joy\n")
+    with pytest.raises(InputError, match=r"a\.csv, row 3: column 1 is not valid UTF-8; correct the row"):
+        evaluate(runs, tmp_path / "a.csv")
+
+
+def test_quality_is_that_of_the_runtimes_decisions(runs: Path, tmp_path: Path) -> None:
+    classifier = load(runs / "bundle")
+    texts = ["thank you so much", "i feel alone tonight", "what time is it"]
+    rows = [
+        f"{text}\t{','.join(found.labels)}" for text, found in zip(texts, classifier.predict(texts), strict=True)
+    ]
+    (tmp_path / "own.tsv").write_text("text\tlabels\n" + "\n".join(rows) + "\n")
+    found = evaluate(runs, tmp_path / "own.tsv")
+    decided = {label for prediction in classifier.predict(texts) for label in prediction.labels}
+    per_label = found["per_label"]
+    assert isinstance(per_label, list)
+    assert all(row["f1"] == 1.0 for row in per_label if row["label"] in decided)
+
+
+def test_a_bundle_differs_in_nothing_from_itself(runs: Path, tmp_path: Path) -> None:
+    (tmp_path / "lines.txt").write_text("one line\nanother line\n")
+    bundle = runs / "bundle"
+    found = compare_bundles(bundle, bundle, tmp_path / "lines.txt", Columns(), Reporter(quiet=True))
+    assert found["rows"] == 2
+    assert found["changed_rows"] == []
+    timed = bench_bundles([bundle], tmp_path / "lines.txt", [1], 1, Reporter(quiet=True))
+    assert {row["texts"] for row in timed["rows"]} == {"real"}
+
+
+def test_lines_that_cannot_be_read_are_named_by_number(runs: Path) -> None:
+    assert list(decoded_lines(io.BytesIO("ä\r\n\nlast".encode()))) == ["ä", "", "last"]
+    with pytest.raises(InputError, match="line 2"):
+        list(decoded_lines(io.BytesIO(b"good\nb\xffd\n")))
+    classifier = load(runs / "bundle")
+    with pytest.raises(InputError, match="text 2"):
+        list(predict_each(classifier, ["good", "\ud800"]))
