@@ -1,0 +1,126 @@
+"""What each int8 form of a run's student costs and gains, beside ONNX Runtime's own quantizers.
+
+    python tests/benchmarks/quantization.py runs/goemotions > table.md
+
+Texts are the run's validation texts, one at a time, ids to logits, one thread, spinning off; candidates take
+turns. Decisions are those of the fp32 graph's own calibration and thresholds. Noise is the standard deviation of the
+logit difference; "moved" is the largest change of a logit when texts stand in batches of 32 instead of alone.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnxruntime.quantization import QuantType
+from onnxruntime.quantization import quantize_dynamic as ort_quantize_dynamic
+
+from corpora.corpus import Corpus, load_corpus
+from distill.calibrate import Decision
+from distill.quality import read_quality
+from export.quantize import LADDER, quantize_dynamic, quantize_static, quantize_weights
+from export.runtime.bench import Candidate, cpu_info, time_interleaved
+from export.session import GraphRunner
+from teachers.classifier import load_tokenizer
+from teachers.label import encode
+
+FLIP_TEXTS, TIMED_TEXTS, CALIBRATION_TEXTS, ROUNDS, BATCH = 2000, 100, 300, 9, 32
+
+
+def main() -> None:
+    """Print the table of one run."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path, help="a finished run's folder")
+    run = parser.parse_args().run
+    corpus = load_corpus(run / "corpus")
+    decision = Decision.from_dict(read_quality(run / "export/fp32")["decision"])
+    rows = _rows(run, corpus, "validation", FLIP_TEXTS)
+    with tempfile.TemporaryDirectory() as folder:
+        graphs = dict(_graphs(run, corpus, Path(folder)))
+        runners = {name: GraphRunner(path) for name, path in graphs.items()}
+        logits = {name: runner.each(rows) for name, runner in runners.items()}
+        timed = _times(runners, rows)
+        cpu = cpu_info()
+        print(f"{cpu['model']}, {' '.join(cpu['flags'])}; {len(rows)} texts for flips, {TIMED_TEXTS} for times\n")
+        print("| form | MB | noise | rows flipped | cells flipped | moved in a batch | p50 ms | times fp32 |")
+        print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+        reference = decision.decide(logits["fp32"], corpus.task.kind)
+        for name, runner in runners.items():
+            flipped = decision.decide(logits[name], corpus.task.kind) != reference
+            cells = (
+                name,
+                f"{graphs[name].stat().st_size / 1e6:.1f}",
+                f"{(logits[name] - logits['fp32']).std():.3f}",
+                f"{flipped.any(axis=1).mean():.2%}",
+                f"{flipped.mean():.3%}",
+                f"{_moved(runner, rows, logits[name]):.0e}",
+                f"{timed[name]:.2f}",
+                f"{timed['fp32'] / timed[name]:.2f}",
+            )
+            print(f"| {' | '.join(cells)} |")
+
+
+def _rows(run: Path, corpus: Corpus, split: str, count: int) -> list[list[int]]:
+    texts = dict(corpus.splits())[split].texts[:count]
+    return encode(load_tokenizer(run / "student"), texts, 64)
+
+
+def _graphs(run: Path, corpus: Corpus, folder: Path) -> Iterator[tuple[str, Path]]:
+    """Every form by name; rung n leaves more and more products in fp32."""
+    fused = run / "export/fp32/fused.onnx"
+    yield "fp32", fused
+    inputs = GraphRunner(fused).inputs
+    feeds = []
+    for row in _rows(run, corpus, "train", CALIBRATION_TEXTS):
+        ids = np.array([row], dtype=np.int64)
+        values = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
+        feeds.append({name: values[name] for name in inputs})
+    quantize_weights(fused, folder / "weights.onnx")
+    yield "int8-weights", folder / "weights.onnx"
+    for rung, keep in enumerate(LADDER):
+        path = folder / f"dynamic{rung}.onnx"
+        quantize_dynamic(fused, path, keep=keep)
+        yield f"int8-dynamic, rung {rung}", path
+    for rung, keep in enumerate(LADDER):
+        path = folder / f"static{rung}.onnx"
+        quantize_static(fused, path, keep=keep, feeds=feeds)
+        yield f"int8-static, rung {rung}", path
+    # a fused graph fails on shape inference unless a default type is given
+    common = {"weight_type": QuantType.QInt8, "extra_options": {"DefaultTensorType": onnx.TensorProto.FLOAT}}
+    for name, options in (
+        ("per tensor", {}),
+        ("per channel, 7 bits", {"per_channel": True, "reduce_range": True}),
+    ):
+        path = folder / f"ort-{name}.onnx"
+        ort_quantize_dynamic(str(fused), str(path), **common, **options)
+        yield f"ONNX Runtime's dynamic, {name}", path
+
+
+def _times(runners: dict[str, GraphRunner], rows: list[list[int]]) -> dict[str, float]:
+    """Median milliseconds a text, all in one interleaved run."""
+    numbers = [str(row) for row in range(min(TIMED_TEXTS, len(rows)))]
+
+    def candidate(name: str, runner: GraphRunner) -> Candidate:
+        return Candidate(name, lambda texts: runner.each([rows[int(text)] for text in texts]))
+
+    candidates = [candidate(name, runner) for name, runner in runners.items()]
+    return {row.name: row.p50_ms for row in time_interleaved(candidates, numbers, rounds=ROUNDS)}
+
+
+def _moved(runner: GraphRunner, rows: list[list[int]], alone: np.ndarray) -> float:
+    """The largest change of a logit between a text alone and in a padded batch."""
+    worst = 0.0
+    for start in range(0, 10 * BATCH, BATCH):
+        batch = rows[start : start + BATCH]
+        ids = np.zeros((len(batch), max(map(len, batch))), dtype=np.int64)
+        mask = np.zeros_like(ids)
+        for at, row in enumerate(batch):
+            ids[at, : len(row)], mask[at, : len(row)] = row, 1
+        worst = max(worst, float(np.abs(runner(ids, mask) - alone[start : start + len(batch)]).max()))
+    return worst
+
+
+if __name__ == "__main__":
+    main()
