@@ -3,8 +3,8 @@
     python tests/benchmarks/quantization.py runs/goemotions > table.md
 
 Texts are the run's validation texts, one at a time, ids to logits, one thread, spinning off; candidates take
-turns. Decisions are those of the fp32 graph's own calibration and thresholds. Noise is the standard deviation of the
-logit difference; "moved" is the largest change of a logit when texts stand in batches of 32 instead of alone.
+turns. Decisions are those of the fp32 graph's own calibration and thresholds. Noise is the standard deviation of
+the logit difference; "moved" is the largest change of a logit when texts stand in batches of 32, not alone.
 """
 
 import argparse
