@@ -18,7 +18,7 @@ else
 TORCH_INDEX ?= --extra-index-url https://download.pytorch.org/whl/cpu --retries 1 --timeout 15
 endif
 
-.PHONY: help setup distill bench test lint check smoke clean
+.PHONY: help setup distill bench wheel test lint check smoke clean
 .DEFAULT_GOAL := help
 
 help: ## show this text
@@ -45,6 +45,10 @@ smoke: $(STAMP) ## the whole line in seconds, on a tiny corpus
 bench: $(STAMP) ## measure a bundle's latency on this machine (BUNDLE=folder); makes quickstart's first if need be
 	test -f $(BUNDLE)/manifest.json || $(MAKE) distill
 	$(BIN)/distill bench $(BUNDLE)
+
+wheel: $(STAMP) ## build dist/*.whl, all that a machine needs to use a bundle
+	$(PIP) wheel -q --no-deps --no-build-isolation -w dist .
+	rm -rf build
 
 test: $(STAMP) ## run the tests
 	$(BIN)/python -m pytest

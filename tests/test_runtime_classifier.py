@@ -189,7 +189,7 @@ def test_self_test_and_verify(bundle: Path) -> None:
 def test_a_file_that_is_no_graph_or_no_tokenizer(bundle: Path) -> None:
     model = (bundle / MODEL_FILE).read_bytes()
     (bundle / MODEL_FILE).write_bytes(b"not a graph")
-    with pytest.raises(BundleError, match=r"model\.onnx: onnxruntime .* cannot open it"):
+    with pytest.raises(BundleError, match=r"model\.onnx: is not a whole ONNX file"):
         load(rewrite_manifest(bundle))
     (bundle / MODEL_FILE).write_bytes(model)
     (bundle / "tokenizer.json").write_text("{}")

@@ -11,6 +11,7 @@ import onnxruntime
 from tokenizers import Tokenizer
 
 from export.runtime.errors import BundleError, CheckFailedError, DistillError, InputError
+from export.runtime.graph_file import check_graph_file
 from export.runtime.manifest import Manifest, check_files, read_manifest
 
 # texts in one run of the graph where the manifest sets no smaller bound
@@ -159,6 +160,7 @@ def open_bundle(folder: Path, manifest: Manifest, *, threads: int = 1) -> Classi
     """Open the model and the tokenizer of a manifest at hand, without looking at hashes."""
     if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
         raise InputError("threads: must be a whole number of at least 1")
+    check_graph_file(folder / manifest.model_file)
     session = _session(folder / manifest.model_file, threads)
     _check_graph(session, manifest, folder / manifest.model_file)
     try:
