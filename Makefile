@@ -1,8 +1,10 @@
 # Everything a newcomer needs; each target sets up what it needs, so each works alone as the first command.
 PYTHON ?= python3
 VENV ?= .venv
-# cpu or cuda: which build of torch to ask for where the package index offers both.
-TORCH ?= cpu
+# cpu or cuda: which build of torch to ask for where the package index offers both; by default the one that is
+# installed already, else cuda where there is an NVIDIA driver.
+INSTALLED := $(patsubst $(VENV)/.installed-%,%,$(firstword $(wildcard $(VENV)/.installed-*)))
+TORCH ?= $(or $(INSTALLED),$(if $(shell command -v nvidia-smi),cuda,cpu))
 TORCH_VERSION ?= 2.13.0
 RECIPE ?= quickstart
 SET ?=
@@ -23,7 +25,7 @@ endif
 
 help: ## show this text
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
-	@echo; echo 'make distill RECIPE=goemotions SET="corpus.source=FOLDER seed=1"; TORCH=cuda for the CUDA build'
+	@echo; echo 'make distill RECIPE=goemotions SET="corpus.source=FOLDER seed=1"; TORCH=cuda or cpu for that build of torch'
 
 setup: $(STAMP) ## make .venv and install everything, pinned by constraints.txt
 
@@ -43,7 +45,9 @@ smoke: $(STAMP) ## the whole line in seconds, on a tiny corpus
 	$(BIN)/distill run smoke
 
 bench: $(STAMP) ## measure a bundle's latency on this machine (BUNDLE=folder); makes quickstart's first if need be
+ifeq ($(origin BUNDLE),file)
 	test -f $(BUNDLE)/manifest.json || $(MAKE) distill
+endif
 	$(BIN)/distill bench $(BUNDLE)
 
 wheel: $(STAMP) ## build dist/*.whl, all that a machine needs to use a bundle

@@ -117,6 +117,8 @@ def _delimited(
     rows: Rows = []
     names: tuple[str, ...] | None = None
     for number, cells in cell_rows:
+        if isinstance(cells, str) and names is None and columns is None:
+            raise InputError(f"{path}, row {number}: {cells}; correct the header")
         if isinstance(cells, str):
             rows.append(BadRow(str(path), number, cells, {}))
             continue

@@ -203,7 +203,11 @@ def init(
     print(out)
 
 
-@app.command(epilog="Example: `distill predict bundle --json < lines.txt > answers.jsonl`")
+@app.command(
+    epilog="Example: `distill predict bundle --json < lines.txt > answers.jsonl`",
+    # or click would quote a text that begins with a dash in its complaint
+    context_settings={"ignore_unknown_options": True},
+)
 def predict(
     bundle: Bundle,
     texts: Annotated[list[str] | None, typer.Argument(help="Texts; without any, lines of stdin.")] = None,
@@ -212,8 +216,10 @@ def predict(
 ) -> None:
     """Decide texts, given as arguments or as lines of stdin: one line of labels (or one JSON object) for each."""
     from distill.using import decoded_lines, predict_each
-    from export.runtime import load
+    from export.runtime import InputError, load
 
+    if any(text.startswith("-") for text in texts or ()) and "--" not in sys.argv:
+        raise InputError("a text begins with a dash, or an option is not known; put -- before such texts")
     classifier = load(bundle, threads=threads)
     for found in predict_each(classifier, texts or decoded_lines(sys.stdin.buffer)):
         if as_json:
@@ -280,15 +286,18 @@ def diff(
 def bench(
     bundles: Annotated[list[Path], typer.Argument(help="Bundles to time side by side.")],
     texts: Annotated[Path | None, typer.Option("--texts", help="File of texts; synthetic ones otherwise.")] = None,
+    text: TextColumn = "text",
+    columns: Header = None,
     rounds: Annotated[int, typer.Option(min=1, help="Turns of all bundles.")] = 5,
     as_json: AsJson = False,
 ) -> None:
     """Latency end to end, string in to decision out: one and all threads, single texts and batches of 32."""
     from distill.progress import Reporter
-    from distill.using import bench_bundles
+    from distill.using import Columns, bench_bundles, texts_of
     from export.runtime.bench import available_threads
 
-    found = bench_bundles(bundles, texts, sorted({1, available_threads()}), rounds, Reporter())
+    own = None if texts is None else texts_of(texts, Columns(text=text, header=_names(columns)))
+    found = bench_bundles(bundles, own, sorted({1, available_threads()}), rounds, Reporter())
     if as_json:
         print(json.dumps(found, indent=2))
         return
@@ -342,9 +351,6 @@ def main() -> None:
         sys.exit(error.exit_status)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        # the reader of our output has left; nothing more can be said to it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:
         if debug:
             traceback.print_exc()

@@ -188,8 +188,13 @@ def _measure(
     check_contract(runner.session, runner.inputs, task.num_labels)
     with job.reporter.bar(f"gate {name} {' '.join(keep)}", len(rows)) as advance:
         logits = runner.each(rows, advance)
-    if not np.isfinite(logits).all():
-        raise CheckFailedError(f"gate: {name} gives logits that are not finite; export it as another variant")
+    broken = int((~np.isfinite(logits)).any(axis=1).sum())
+    if broken and name == "fp32":
+        raise CheckFailedError(f"gate: the student gives logits that are not finite for {broken} validation rows")
+    if broken:  # no decision can be fitted; another rung or variant may do
+        decision = Decision.from_dict(read_quality(job.variant("fp32"))["decision"])
+        check = Check("rows with logits that are not finite", broken, 0)
+        return Candidate(graph, keep, decision, np.nan_to_num(logits), (check,), batch_invariant=False)
     gold = label_matrix(corpus.validation, task)
     decision = fit_decision(logits, gold, task, shrink=recipe.threshold_shrink)
     reference = read_logits_file(job.student)["validation"]
@@ -214,7 +219,7 @@ def _write_variant(job: Job, folder: Path, candidate: Candidate, corpus: Corpus,
     add_calibration(proto, candidate.decision.scale, candidate.decision.bias)
     save(proto, folder / MODEL_FILE)
     with job.reporter.bar("judge the variant", len(rows)) as advance:
-        test = GraphRunner(candidate.graph).each(rows, advance)
+        test = np.nan_to_num(GraphRunner(candidate.graph).each(rows, advance))
     candidate.graph.unlink()
     write_logits_file({"validation": candidate.logits, "test": test}, folder / LOGITS_FILE)
     quality: dict[str, Any] = {

@@ -10,7 +10,13 @@ from distill.recipe import CorpusRecipe, Recipe
 from export.runtime.errors import InputError
 
 # what says where something lies, not what it is
-PLACES = (("corpus", "source"), ("corpus", "transfer"), ("teacher", "checkpoint"), ("teacher", "model"))
+PLACES = (
+    ("corpus", "source"),
+    ("corpus", "transfer"),
+    ("corpus", "label_names"),
+    ("teacher", "checkpoint"),
+    ("teacher", "model"),
+)
 
 
 def content_hash(source: str, key: str) -> str:
@@ -60,8 +66,13 @@ def portable_recipe(recipe: Recipe) -> dict[str, Any]:
     data = recipe.model_dump(mode="json", exclude={"checkpoint_minutes"})
     for table, key in PLACES:
         value = data[table][key]
-        if value is not None and Path(value).exists():
-            data[table][key] = Path(value).name
+        if not isinstance(value, str) or value == "sample" or value.startswith("hub:"):
+            continue
+        path = Path(value).expanduser()
+        if table == "corpus" and key != "source":
+            path = beside_source(recipe.corpus.source, value)
+        if path.exists():
+            data[table][key] = path.name
     return data
 
 

@@ -16,7 +16,7 @@ def exclusive(folder: Path) -> Iterator[None]:
     """Hold a run's folder; the system lets it go when the process ends, however it ends.
 
     Raises:
-        InputError: another process holds it.
+        InputError: another process holds it, or it cannot be written.
     """
     lock = FileLock(folder / LOCK_FILE)
     try:
@@ -25,6 +25,10 @@ def exclusive(folder: Path) -> Iterator[None]:
         raise InputError(
             f"{folder}: another distill command is at work in this run; wait for it, or choose other --runs"
         ) from None
+    except OSError as error:
+        raise InputError(
+            f"{folder}: cannot be written ({error.strerror}); choose another --runs folder"
+        ) from error
     try:
         yield
     finally:

@@ -20,7 +20,7 @@ from distill.recipe import CorpusRecipe
 from distill.stages import EXPORT_PACKAGES, Stage, StageRecord, execute, package_versions
 from distill.variants import choose_variant
 from export.runtime.bench import available_threads, cpu_info
-from export.runtime.errors import CheckFailedError
+from export.runtime.errors import CheckFailedError, InputError
 
 REPORT_FILES = ("report.json", "report.html")
 # raised when a stage's code comes to give other results
@@ -34,7 +34,7 @@ VERSIONS = {
     "export": 1,
     "bundle": 1,
     "bench": 2,
-    "report": 2,
+    "report": 3,
 }
 
 
@@ -74,9 +74,14 @@ def run(job: Job, until: str = "report") -> Run:
 
     Raises:
         InputError: the recipe, the corpus or a model is wrong, or another command is at work in the run's folder.
-        CheckFailedError: no variant passed its gate; an earlier bundle and report are taken away.
+        CheckFailedError: the export failed a check; an earlier bundle and report are taken away.
     """
-    job.folder.mkdir(parents=True, exist_ok=True)
+    try:
+        job.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{job.folder}: cannot be made ({error.strerror}); choose another --runs folder"
+        ) from error
     with exclusive(job.folder):
         return _run_stages(job, until)
 
@@ -212,6 +217,14 @@ def _train(under_way: Run) -> None:
 
 
 def _export(under_way: Run) -> None:
+    try:
+        _export_and_bundle(under_way)
+    except CheckFailedError:
+        _withdraw(under_way.job)
+        raise
+
+
+def _export_and_bundle(under_way: Run) -> None:
     job, recipe = under_way.job, under_way.job.recipe
     inputs = {
         **under_way.digest("corpus", "student"),
@@ -232,11 +245,7 @@ def _export(under_way: Run) -> None:
             export_variant(job, folder, name)
 
         under_way.stage(f"export/{name}", job.variant(name), inputs, work)
-    try:
-        chosen = choose_variant(job)
-    except CheckFailedError:
-        _withdraw(job)
-        raise
+    chosen = choose_variant(job)
     inputs = {
         **under_way.digest("corpus", "teacher", "quality/teacher", "student", f"export/{chosen}"),
         "recipe": recipe_hash(recipe),
@@ -254,7 +263,7 @@ def _export(under_way: Run) -> None:
 
 def _withdraw(job: Job) -> None:
     """Take away what an earlier recipe left: beside a failed gate it would look like this one's."""
-    for folder in (job.bundle, job.bundle_record, job.folder / "report"):
+    for folder in (job.bundle, job.bundle.with_name("bundle.partial"), job.bundle_record, job.folder / "report"):
         shutil.rmtree(folder, ignore_errors=True)
     for name in REPORT_FILES:
         (job.folder / name).unlink(missing_ok=True)

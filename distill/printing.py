@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 # a pipe has no width of its own, and a cut number would be a wrong one
 WIDTH_OF_A_PIPE = 140
@@ -13,11 +14,11 @@ WIDTH_OF_A_PIPE = 140
 
 def print_table(title: str, head: list[str], rows: list[list[str]]) -> None:
     """A table with its first column to the left and all others to the right."""
-    table = Table(title=title, title_justify="left")
+    table = Table(title=Text(title), title_justify="left")
     for index, name in enumerate(head):
-        table.add_column(name, justify="left" if index == 0 else "right", overflow="fold")
+        table.add_column(Text(name), justify="left" if index == 0 else "right", overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(Text, row))  # a label in brackets is no markup
     console = Console()
     (console if console.is_terminal else Console(width=WIDTH_OF_A_PIPE)).print(table)
 

@@ -1,5 +1,6 @@
 """`report.json` from what the stages left, and the short table that a run ends with."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from distill.job import Job
 from distill.quality import read_json, read_logits_file, read_quality, write_json
 from distill.report_page import render_page
 from distill.stages import package_versions
-from distill.variants import choose_variant, read_gate
+from distill.variants import MODEL_FILE, choose_variant, read_gate
 from export.runtime.bench import available_threads, cpu_info
 
 FORMAT_VERSION = 1
@@ -35,7 +36,7 @@ def build_report(job: Job, seconds: dict[str, float]) -> dict[str, Any]:
     qualities = {name: read_quality(job.quality(name)) for name in folders}
     best = qualities["teacher"]["test"]["macro_f1"]
     models = [
-        _model(name, name, qualities[name], bytes_of(folder, folder), best, bench)
+        _model(name, name, qualities[name], bytes_of(folder, _weights_of(folder)), best, bench)
         for name, folder in folders.items()
     ]
     parameters = qualities["student"]["parameters"]
@@ -129,7 +130,10 @@ def _variant(
 ) -> dict[str, Any]:
     folder = job.variant(name)
     quality = {**read_quality(folder), "parameters": parameters}
-    sizes = bytes_of(job.bundle if name == chosen else folder, job.bundle if name == chosen else job.student)
+    if name == chosen:
+        sizes = bytes_of(job.bundle, list((job.bundle / "onnx").iterdir()), whole=True)
+    else:
+        sizes = bytes_of(job.student, [folder / MODEL_FILE])
     model = _model(name, "variant", quality, sizes, best, bench)
     gate = read_gate(folder)
     model["gate"] = {key: gate[key] for key in ("passed", "checks", "kept_fp32", "batch_invariant", "operators")}
@@ -152,19 +156,21 @@ def _gain(job: Job, task: Task, gold: Any) -> dict[str, float] | None:
     return {"difference": found.difference, "low": found.low, "high": found.high, "p_value": found.p_value}
 
 
-def bytes_of(folder: Path, tokenizer_folder: Path) -> dict[str, int]:
-    """Bytes of weights or graph, of the tokenizer, of a bundle's other files, and of all that would be shipped."""
-    weights = sum(path.stat().st_size for path in folder.rglob("*") if _holds_weights(path))
-    tokenizer = sum(path.stat().st_size for path in tokenizer_folder.glob("tokenizer*"))
-    sizes = {"weights": weights, "tokenizer": tokenizer}
-    if (folder / "manifest.json").is_file():
+def bytes_of(folder: Path, weights: Sequence[Path], *, whole: bool = False) -> dict[str, int]:
+    """Bytes by component of a model with its tokenizer in `folder`; of a whole folder the other files as well."""
+    sizes = {
+        "weights": sum(path.stat().st_size for path in weights),
+        "tokenizer": sum(path.stat().st_size for path in folder.glob("tokenizer*")),
+    }
+    if whole:
         every = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-        sizes["other"] = every - weights - tokenizer
+        sizes["other"] = every - sum(sizes.values())
     return {**sizes, "total": sum(sizes.values())}
 
 
-def _holds_weights(path: Path) -> bool:
-    return path.suffix == ".onnx" or (path.suffix == ".safetensors" and not path.name.startswith("logits"))
+def _weights_of(folder: Path) -> list[Path]:
+    """A trained model's weight files; its judged logits are none."""
+    return [path for path in folder.glob("*.safetensors") if not path.name.startswith("logits")]
 
 
 def _gpu() -> str | None:

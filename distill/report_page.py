@@ -2,6 +2,7 @@
 
 import html
 import io
+import itertools
 import json
 from collections.abc import Callable
 from typing import Any
@@ -37,7 +38,7 @@ def render_page(report: dict[str, Any], rows: list[dict[str, Any]], job: Job) ->
     """The page of a report and its summary rows, drawing curves and reliability from the run's files."""
     parts = [
         ("Models", _models_table(report, rows)),
-        ("Quality against latency", _picture(lambda ax: _quality_latency(ax, rows), 7, 4)),
+        ("Quality against latency", _picture(lambda ax: _quality_latency(ax, rows), 9, 4)),
         ("F1 by label", _picture(lambda ax: _per_label(ax, report), 9, max(3, 0.32 * len(report["labels"])))),
         ("Training", _picture(lambda ax: _curves(ax, job), 7, 4)),
         ("Reliability on test", _picture(lambda ax: _reliability(ax, job, report["chosen"]), 5, 5)),
@@ -120,16 +121,16 @@ def _picture(draw: Callable[[Axes], None], width: float, height: float) -> str:
 
 
 def _quality_latency(ax: Axes, rows: list[dict[str, Any]]) -> None:
-    for row in rows:
-        if row["p50_ms"] is None:
-            continue
-        ax.scatter(row["p50_ms"], row["macro_f1"], s=60, color=COLOURS[row["kind"]])
-        name = (
-            row["name"] if row["runtime"] != "onnxruntime" or row["kind"] == "variant" else f"{row['name']}, ONNX"
+    timed = [row for row in rows if row["p50_ms"] is not None]
+    # names in a legend: neighbours are often as good and as fast as each other
+    for row, marker in zip(timed, itertools.cycle("osD^vP*X<"), strict=False):
+        title = f"{row['name']}, {row['runtime']}"
+        ax.scatter(
+            row["p50_ms"], row["macro_f1"], s=70, color=COLOURS[row["kind"]], marker=marker, label=title, alpha=0.8
         )
-        ax.annotate(name, (row["p50_ms"], row["macro_f1"]), xytext=(6, 4), textcoords="offset points", fontsize=8)
+    ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), fontsize=8)
     ax.set_xscale("log")
-    ax.margins(0.2)
+    ax.margins(0.15)
     ax.set_xlabel("p50 latency of one text on one thread, ms (log)")
     ax.set_ylabel("test macro-F1")
     ax.grid(alpha=0.3)

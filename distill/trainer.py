@@ -183,4 +183,6 @@ def _arguments(folder: Path, settings: Settings) -> Any:
         data_seed=settings.seed,
         remove_unused_columns=False,
         log_level="error",
+        # or transformers would take a GPU that the rest of a run does not use
+        use_cpu=not torch.cuda.is_available(),
     )

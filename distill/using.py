@@ -61,7 +61,7 @@ def compare_bundles(old: Path, new: Path, file: Path, columns: Columns, reporter
     before, after = load(old), load(new)
     if set(before.labels) != set(after.labels):
         raise InputError(f"{old} and {new} have different labels; only bundles of one task can be compared")
-    texts = _texts(file, columns)
+    texts = texts_of(file, columns)
     gained: Counter[str] = Counter()
     lost: Counter[str] = Counter()
     changed = []
@@ -77,11 +77,11 @@ def compare_bundles(old: Path, new: Path, file: Path, columns: Columns, reporter
 
 
 def bench_bundles(
-    bundles: list[Path], texts_file: Path | None, threads: list[int], rounds: int, reporter: Reporter
+    bundles: list[Path], texts: list[str] | None, threads: list[int], rounds: int, reporter: Reporter
 ) -> dict[str, Any]:
-    """Latency of bundles in one interleaved run, end to end; synthetic texts unless a file is given."""
-    if texts_file is not None:
-        kinds = {"real": _texts(texts_file, Columns())}
+    """Latency of bundles in one interleaved run, end to end; on synthetic texts unless some are given."""
+    if texts is not None:
+        kinds = {"real": texts}
     else:
         kinds = {f"synthetic-{name}": list(texts) for name, texts in SYNTHETIC_TEXTS.items()}
     rows = []
@@ -89,11 +89,9 @@ def bench_bundles(
     with reporter.bar("bench", calls) as advance:
         for count in threads:
             loaded = [Candidate(str(path), load(path, threads=count).predict, threads=count) for path in bundles]
-            for kind, texts in kinds.items():
+            for kind, some in kinds.items():
                 for batch in BENCH_BATCHES:
-                    rows += time_interleaved(
-                        loaded, texts, kind=kind, rounds=rounds, batch=batch, progress=advance
-                    )
+                    rows += time_interleaved(loaded, some, kind=kind, rounds=rounds, batch=batch, progress=advance)
     starts = {str(path): cold_start(path) for path in bundles}
     return {
         "cpu": cpu_info(),
@@ -161,8 +159,10 @@ def _records(file: Path, columns: Columns, wanted: dict[str, str]) -> Iterator[t
         raise InputError(f"{file}: has no row; give a file with at least one")
 
 
-def _texts(file: Path, columns: Columns) -> list[str]:
+def texts_of(file: Path, columns: Columns) -> list[str]:
     """Texts of a file: the text column of a table, or the lines of a .txt."""
+    if file.suffix.lower() == ".txt":
+        columns = Columns()  # lines have no columns
     return [text for _, text in _records(file, columns, {columns.text: "--text"})]
 
 

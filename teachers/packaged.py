@@ -18,6 +18,8 @@ def resolve_model(model: str) -> str:
     Raises:
         InputError: the packaged weights are not the published ones.
     """
+    if model.startswith("~"):
+        return str(Path(model).expanduser())  # in a TOML file no shell has seen it
     if model != MINILM or Path(model).exists():
         return model
     # the package's own __init__ is not run: only its data is wanted

@@ -267,3 +267,9 @@ def test_texts_in_the_label_column_are_counted_and_not_quoted(tmp_path):
         read_corpus(CorpusSpec(str(tmp_path), TaskKind.SINGLE_LABEL, ("text",), "labels"), seed=1)
     assert "secret" not in str(caught.value)
     assert "right column" in str(caught.value)
+
+
+@pytest.mark.parametrize("on_bad_row", ["error", "quarantine"])
+def test_a_header_that_is_no_csv_is_named_and_no_row_taken_for_it(on_bad_row, tmp_path):
+    (tmp_path / "a.csv").write_text(f'"te"xt,labels\n{SECRET},joy\n')
+    assert "row 1" in refusal(tmp_path / "a.csv", on_bad_row=on_bad_row)

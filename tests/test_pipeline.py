@@ -63,6 +63,10 @@ def test_the_report_has_its_keys_and_its_page_loads_nothing(runs: Path) -> None:
     shipped = next(model for model in report["models"] if model["name"] == report["chosen"])
     assert all(check["passed"] for check in shipped["gate"]["checks"])
     assert shipped["latency"]["cold_start_ms"] > 0
+    sizes = {model["name"]: model["bytes"] for model in report["models"]}
+    assert sizes["fp32"]["weights"] == (runs / "export/fp32/model.onnx").stat().st_size
+    files = [path.stat().st_size for path in (runs / "bundle").rglob("*") if path.is_file()]
+    assert sizes["int8-weights"]["total"] == sum(files)
     page = (runs / "report.html").read_text()
     assert page.count("<svg") == 4
     assert "<script" not in page
@@ -215,7 +219,9 @@ def test_a_model_card_that_people_edited_stays_as_it_is(runs: Path, tmp_path: Pa
         (["run", "nonsense"], "packaged ones are"),
         (["run", "smoke", "--set", "corpus.source=/nowhere"], "/nowhere"),
         (["run", "smoke", "--set", "corpus.txt=a"], "corpus.text"),
+        (["run", "smoke", "--runs", "/dev/null/runs"], "--runs"),
         (["predict", "/nowhere", "hello"], "/nowhere"),
+        (["predict", "/nowhere", "--nobody cares"], "put -- before"),
         (["eval", "/nowhere", "/nowhere.csv"], "/nowhere"),
     ],
 )
@@ -223,6 +229,7 @@ def test_wrong_input_gets_one_sentence_and_status_2(arguments: list[str], said: 
     done = distill(*arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert said in done.stderr
+    assert "nobody cares" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
 
 

@@ -11,8 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
+from export.quantize import quantize_dynamic, quantize_static, quantize_weights
 from export.runtime import BundleError
 from export.runtime.graph_file import check_graph_file
+from export.session import GraphRunner
+from teachers.classifier import Pooling
+from tests.export_models import KINDS, feeds, random_rows, tiny_classifier, tiny_graph
 
 INPUT = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n"])
 OUTPUT = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n"])
@@ -98,6 +102,18 @@ def test_what_a_bundle_has_no_use_for_is_refused_with_the_reason(name: str, tmp_
         check_graph_file(path)
     assert said in str(caught.value)
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("pooling", list(Pooling))
+def test_every_form_of_every_body_may_ship(kind: str, pooling: Pooling, tmp_path: Path) -> None:
+    fused = tiny_graph(tmp_path, tiny_classifier(kind, pooling))
+    quantize_weights(fused, tmp_path / "weights.onnx")
+    quantize_dynamic(fused, tmp_path / "dynamic.onnx")
+    some = feeds(random_rows(5), GraphRunner(fused).inputs)
+    quantize_static(fused, tmp_path / "static.onnx", feeds=some)
+    for path in (fused, *(tmp_path / f"{name}.onnx" for name in ("weights", "dynamic", "static"))):
+        assert check_graph_file(path) == len(onnx.load(path).graph.node)
 
 
 def test_nodes_are_counted_as_onnx_counts_them(runs: Path) -> None:

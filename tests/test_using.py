@@ -6,7 +6,15 @@ from pathlib import Path
 import pytest
 
 from distill.progress import Reporter
-from distill.using import Columns, bench_bundles, compare_bundles, decoded_lines, evaluate_bundle, predict_each
+from distill.using import (
+    Columns,
+    bench_bundles,
+    compare_bundles,
+    decoded_lines,
+    evaluate_bundle,
+    predict_each,
+    texts_of,
+)
 from export.runtime import InputError, load
 
 SECRET = "nobody may read this"
@@ -65,7 +73,8 @@ def test_a_bundle_differs_in_nothing_from_itself(runs: Path, tmp_path: Path) -> 
     found = compare_bundles(bundle, bundle, tmp_path / "lines.txt", Columns(), Reporter(quiet=True))
     assert found["rows"] == 2
     assert found["changed_rows"] == []
-    timed = bench_bundles([bundle], tmp_path / "lines.txt", [1], 1, Reporter(quiet=True))
+    texts = texts_of(tmp_path / "lines.txt", Columns(text="not a column of lines"))
+    timed = bench_bundles([bundle], texts, [1], 1, Reporter(quiet=True))
     assert {row["texts"] for row in timed["rows"]} == {"real"}
 
 

@@ -14,9 +14,9 @@ from export.runtime.errors import BundleError
 
 # pure functions of tensors; more than today's graphs hold, so that another exporter's may differ a little
 STANDARD = """
-Abs Add And Cast Clip Concat Constant ConstantOfShape DequantizeLinear Div Equal Erf Expand Flatten Gather Gelu
-Gemm Greater GreaterOrEqual Identity IsNaN LayerNormalization Less LessOrEqual MatMul MatMulInteger Max Min Mul
-Neg Not Or Pow QuantizeLinear Range ReduceMax ReduceMean ReduceMin ReduceSum Relu Reshape Shape Sigmoid Slice
+Abs Add And Cast Clip Concat Constant ConstantOfShape CumSum DequantizeLinear Div Equal Erf Expand Flatten Gather
+Gelu Gemm Greater GreaterOrEqual Identity IsNaN LayerNormalization Less LessOrEqual MatMul MatMulInteger Max Min
+Mul Neg Not Or Pow QuantizeLinear Range ReduceMax ReduceMean ReduceMin ReduceSum Relu Reshape Shape Sigmoid Slice
 Softmax Split Sqrt Squeeze Sub Tanh Tile Transpose Unsqueeze Where
 """
 CONTRIB = """
