@@ -98,6 +98,7 @@ def _prepare_libraries() -> None:
 
 
 def _run_until(until: str, recipe: str, overrides: list[str] | None, runs: Path, quiet: bool) -> "Job":
+    _need("train", "torch")
     if until in ("export", "report"):  # or it would be missed only after the training
         _need("export", "onnx")
         _need("export", "optimum")

@@ -72,3 +72,24 @@ def test_files_outside_the_folder_count_too(tmp_path: Path) -> None:
     execute(made)
     execute(made)
     assert log == ["ran", "ran"]
+
+
+def test_what_people_add_or_edit_in_what_ships_makes_nothing_undone(tmp_path: Path) -> None:
+    log: list[str] = []
+    shipped = tmp_path / "bundle"
+
+    def work(_: Path) -> None:
+        log.append("ran")
+        shipped.mkdir(exist_ok=True)
+        (shipped / "model").write_text("weights")
+        (shipped / "README.md").write_text("card")
+
+    made = Stage("demo", tmp_path / "s", {}, 1, work, also=(shipped,), edited=(shipped / "README.md",))
+    execute(made)
+    (shipped / "README.md").write_text("ours")
+    (shipped / ".DS_Store").write_text("x")
+    execute(made)
+    assert log == ["ran"]
+    (shipped / "model").write_text("other weights")
+    execute(made)
+    assert log == ["ran", "ran"]
