@@ -161,7 +161,7 @@ def _to_toml(proposal: _Proposal, name: str) -> str:
     if spec.min_rows > 1:
         corpus.append(("min_rows", spec.min_rows, "labels with fewer rows are left out with their rows"))
     corpus.append(("on_bad_row", spec.on_bad_row, '"error" stops at a bad row, "quarantine" puts it aside'))
-    corpus.append(("max_tokens", proposal.max_tokens, "longer texts are cut; about one in twenty here"))
+    corpus.append(("max_tokens", proposal.max_tokens, "longer texts are cut; `distill check` tells how many are"))
     lines = [
         "# A starter recipe: look at what was guessed, then run `distill check` and `distill run` on this file.",
         *_table("", [("name", name, "names the run's folder"), ("seed", SEED, "of every random choice")]),
