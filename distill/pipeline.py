@@ -34,7 +34,7 @@ VERSIONS = {
     "export": 1,
     "bundle": 1,
     "bench": 2,
-    "report": 3,
+    "report": 4,
 }
 
 

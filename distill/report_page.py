@@ -89,6 +89,9 @@ def _models_table(report: dict[str, Any], summary: list[dict[str, Any]]) -> str:
             f"{gain['low']:+.4f} to {gain['high']:+.4f} (paired bootstrap over test rows).</p>"
         )
     )
+    before = report["teacher_before_tuning"]
+    if before is not None:
+        note += f'<p class="note">The teacher before tuning: {before["macro_f1"]:.3f} macro-F1.</p>'
     head = [
         "model",
         "runtime",

@@ -71,6 +71,7 @@ def test_the_report_has_its_keys_and_its_page_loads_nothing(runs: Path) -> None:
     assert page.count("<svg") == 4
     assert "<script" not in page
     assert 'src="http' not in page
+    assert f"before tuning: {report['teacher_before_tuning']['macro_f1']:.3f}" in page
 
 
 def test_nothing_is_done_twice(runs: Path) -> None:
