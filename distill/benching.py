@@ -15,9 +15,10 @@ from sklearn.multiclass import OneVsRestClassifier
 from corpora.corpus import Corpus, label_matrix, load_corpus
 from distill.calibrate import Decision, Logits
 from distill.job import Job
-from distill.quality import JUDGED, quality_of, read_quality, write_json
+from distill.json_files import write_json
+from distill.quality import JUDGED, quality_of, read_quality
 from distill.variants import MODEL_FILE, choose_variant
-from export.graph import export_onnx, fuse
+from export.graph import export_fused
 from export.runtime.bench import (
     SYNTHETIC_TEXTS,
     Candidate,
@@ -116,11 +117,8 @@ def _graph_call(
 
 def _teacher_graph(job: Job, corpus: Corpus, folder: Path) -> Path:
     model = load_classifier(job.teacher, corpus.task).eval()
-    plain, fused = folder / "teacher-plain.onnx", folder / "teacher.onnx"
-    export_onnx(model, model.config, plain)
-    fuse(plain, fused, heads=model.config.num_attention_heads, width=model.config.hidden_size)
-    plain.unlink()
-    return fused
+    export_fused(model, model.config, folder / "teacher.onnx")
+    return folder / "teacher.onnx"
 
 
 def _torch_call(job: Job, name: str, folder: Path, corpus: Corpus) -> Callable[[list[str]], object]:

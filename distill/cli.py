@@ -69,9 +69,12 @@ def _need(extra: str, module: str) -> None:
         raise MissingExtraError(f'this command needs the {extra} extra: pip install "distill-text[{extra}]"')
 
 
-def _job(recipe: str, overrides: list[str] | None, runs: Path, quiet: bool) -> "Job":
+def _job(recipe: str, overrides: list[str] | None, runs: Path, quiet: bool, *, exports: bool = False) -> "Job":
     _need("train", "pydantic")
     _need("train", "torch")
+    if exports:  # or it would be missed only after the training
+        _need("export", "onnx")
+        _need("export", "optimum")
     from distill.job import Job
     from distill.progress import Reporter
     from distill.recipe import load_recipe
@@ -98,11 +101,7 @@ def _prepare_libraries() -> None:
 
 
 def _run_until(until: str, recipe: str, overrides: list[str] | None, runs: Path, quiet: bool) -> "Job":
-    _need("train", "torch")
-    if until in ("export", "report"):  # or it would be missed only after the training
-        _need("export", "onnx")
-        _need("export", "optimum")
-    job = _job(recipe, overrides, runs, quiet)
+    job = _job(recipe, overrides, runs, quiet, exports=until in ("export", "report"))
     from distill.pipeline import run as run_stages
 
     try:

@@ -14,22 +14,21 @@ from corpora.metrics import macro_f1
 from distill.calibrate import Decision, Logits, fit_decision, judge
 from distill.fingerprints import recipe_hash
 from distill.job import Job
+from distill.json_files import read_json, write_json
 from distill.learning import label_identity
 from distill.model_card import model_card
 from distill.quality import (
     LOGITS_FILE,
     QUALITY_FILE,
-    read_json,
     read_logits_file,
     read_quality,
-    write_json,
     write_logits_file,
 )
 from distill.stages import EXPORT_PACKAGES, package_versions, recorded_versions
 from distill.variants import GATE_FILE, MODEL_FILE, read_gate
 from export.bundle import Shipment, write_bundle
 from export.gate import Bounds, Check, check_contract, check_decisions, check_shapes, failures
-from export.graph import add_calibration, count_operators, export_onnx, fuse, save, strip, torch_logits
+from export.graph import add_calibration, count_operators, export_fused, save, strip, torch_logits
 from export.quantize import LADDER, quantize_dynamic, quantize_static, quantize_weights
 from export.runtime.classifier import Classifier
 from export.runtime.errors import CheckFailedError
@@ -147,10 +146,7 @@ def _make_graph(job: Job, name: str, keep: tuple[Any, ...], graph: Path, train: 
     fused = job.variant("fp32") / FUSED_FILE
     if name == "fp32":
         model = load_classifier(job.student, load_corpus(job.corpus).task)
-        plain = graph.with_name("unfused.onnx")
-        export_onnx(model, model.config, plain)
-        operators = fuse(plain, fused, heads=model.config.num_attention_heads, width=model.config.hidden_size)
-        plain.unlink()
+        operators = export_fused(model, model.config, fused)
         shutil.copyfile(fused, graph)
     elif name == "int8-weights":
         quantize_weights(fused, graph)
@@ -168,14 +164,9 @@ def _make_graph(job: Job, name: str, keep: tuple[Any, ...], graph: Path, train: 
 
 def _feeds(job: Job, fused: Path, train: list[list[int]]) -> list[dict[str, NDArray[np.int64]]]:
     """Some train texts, chosen by the seed, each alone."""
-    inputs = GraphRunner(fused).inputs
+    runner = GraphRunner(fused)
     chosen = np.random.default_rng(job.recipe.seed).permutation(len(train))[:CALIBRATION_TEXTS]
-    feeds = []
-    for row in chosen:
-        ids = np.array([train[row]], dtype=np.int64)  # (1, T)
-        values = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
-        feeds.append({key: values[key] for key in inputs})
-    return feeds
+    return [runner.feed_of(train[row]) for row in chosen]
 
 
 def _measure(
@@ -222,10 +213,7 @@ def _write_variant(job: Job, folder: Path, candidate: Candidate, corpus: Corpus,
         test = np.nan_to_num(GraphRunner(candidate.graph).each(rows, advance))
     candidate.graph.unlink()
     write_logits_file({"validation": candidate.logits, "test": test}, folder / LOGITS_FILE)
-    quality: dict[str, Any] = {
-        "decision": candidate.decision.to_dict(),
-        "bytes": (folder / MODEL_FILE).stat().st_size,
-    }
+    quality: dict[str, Any] = {"decision": candidate.decision.to_dict()}
     for split, logits in (("validation", candidate.logits), ("test", test)):
         gold = label_matrix(dict(corpus.splits())[split], corpus.task)
         quality[split] = judge(logits, gold, corpus.task, candidate.decision).to_dict()

@@ -16,7 +16,8 @@ from distill.batches import Examples
 from distill.calibrate import Logits
 from distill.checkpoints import remove_checkpoints
 from distill.job import Job
-from distill.quality import JUDGED, LOGITS_FILE, TRAINING_FILE, write_json, write_logits_file
+from distill.json_files import write_json
+from distill.quality import JUDGED, LOGITS_FILE, TRAINING_FILE, write_logits_file
 from distill.recipe import StudentRecipe, TeacherRecipe
 from distill.trainer import FitResult, Loss, fit
 from distill.watch import Settings, Watch

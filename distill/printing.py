@@ -1,12 +1,13 @@
 """Results on stdout, for people: tables that are never cut, trees, and the corpus as `check` shows it."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from distill.json_files import read_json
 
 # a pipe has no width of its own, and a cut number would be a wrong one
 WIDTH_OF_A_PIPE = 140
@@ -37,7 +38,7 @@ def print_summary(name: str, folder: Path) -> None:
     """The table that a run ends with, and where its bundle and report are."""
     from distill.report import summary_rows
 
-    data = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    data = read_json(folder / "report.json")
     rows = [
         [
             row["name"] + (" (ships)" if row["ships"] else ""),

@@ -3,7 +3,6 @@
 Kept apart from training, so that another threshold policy judges a model anew without training it again.
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from safetensors.numpy import load_file, save_file
 from corpora.corpus import Corpus, label_matrix, load_corpus
 from distill.calibrate import Logits, fit_decision, judge
 from distill.job import Job
+from distill.json_files import read_json, write_json
 
 JUDGED = ("validation", "test")
 LOGITS_FILE = "logits.safetensors"
@@ -55,13 +55,3 @@ def read_logits_file(folder: Path) -> dict[str, Logits]:
 def read_quality(folder: Path) -> dict[str, Any]:
     """The `quality.json` in a folder."""
     return read_json(folder / QUALITY_FILE)
-
-
-def write_json(data: Mapping[str, Any], path: Path) -> None:
-    """Write plain data so that the same data gives the same bytes."""
-    path.write_text(json.dumps(data, indent=2, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Plain data that `write_json` wrote."""
-    return dict(json.loads(path.read_text(encoding="utf-8")))

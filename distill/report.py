@@ -9,7 +9,8 @@ from corpora.metrics import paired_bootstrap
 from corpora.task import Task
 from distill.calibrate import Decision
 from distill.job import Job
-from distill.quality import read_json, read_logits_file, read_quality, write_json
+from distill.json_files import read_json, write_json
+from distill.quality import read_logits_file, read_quality
 from distill.report_page import render_page
 from distill.stages import package_versions
 from distill.variants import MODEL_FILE, choose_variant, read_gate

@@ -14,6 +14,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from distill.json_files import read_json, write_json
+
 STAGE_FILE = "stage.json"
 MARK_FILE = ".unfinished"
 EXPORT_PACKAGES = ("onnx", "onnxruntime", "optimum-onnx", "tokenizers", "numpy")
@@ -96,7 +98,7 @@ def execute(stage: Stage) -> StageRecord:
 def read_record(folder: Path) -> StageRecord | None:
     """The record of a finished stage, or None where there is no readable one."""
     try:
-        data = json.loads((folder / STAGE_FILE).read_text(encoding="utf-8"))
+        data = read_json(folder / STAGE_FILE)
         return StageRecord(data["fingerprint"], dict(data["outputs"]), float(data["seconds"]), skipped=True)
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -104,7 +106,7 @@ def read_record(folder: Path) -> StageRecord | None:
 
 def recorded_versions(folder: Path) -> dict[str, str]:
     """The versions with which a finished stage was executed."""
-    return dict(json.loads((folder / STAGE_FILE).read_text(encoding="utf-8"))["versions"])
+    return dict(read_json(folder / STAGE_FILE)["versions"])
 
 
 def package_versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
@@ -144,5 +146,5 @@ def _write(stage: Stage, record: StageRecord) -> None:
         "versions": package_versions(),
     }
     partial = stage.folder / (STAGE_FILE + ".partial")
-    partial.write_text(json.dumps(data, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    write_json(data, partial)
     os.replace(partial, stage.folder / STAGE_FILE)

@@ -5,7 +5,6 @@ carry their targets and teacher logits.
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,6 +64,7 @@ class _FitTrainer(Trainer):  # type: ignore[misc]
         # the default divides the loss by gradient accumulation twice for models that take loss arguments
         self.model_accepts_loss_kwargs = False
         self._examples, self._loss, self._pad, self._settings = examples, loss, pad, settings
+        self._bf16 = multiplies_bf16(self.args.device)
 
     def get_train_dataloader(self) -> Any:
         examples = self._examples
@@ -88,22 +88,21 @@ class _FitTrainer(Trainer):  # type: ignore[misc]
     def compute_loss(
         self, model: nn.Module, inputs: dict[str, Tensor], return_outputs: bool = False, **_: Any
     ) -> Any:
-        with bf16_autocast(inputs["input_ids"].device):
+        # not left to transformers, which would wrap the model for inference as well
+        with torch.autocast(self.args.device.type, dtype=torch.bfloat16, enabled=self._bf16):
             logits = model(inputs["input_ids"], inputs["attention_mask"])  # (B, C)
         loss = self._loss(logits, inputs["teacher_logits"], inputs["targets"], inputs["labelled"])
         return (loss, logits) if return_outputs else loss
 
 
-def bf16_autocast(device: torch.device) -> Any:
-    """bf16 where the hardware multiplies it: GPUs that do, CPUs with AVX512-BF16 or AMX; float32 elsewhere.
+def multiplies_bf16(device: torch.device) -> bool:
+    """Whether training runs in bf16 there: GPUs that multiply it, CPUs with AVX512-BF16 or AMX.
 
-    Weights and losses stay in float32. Not left to transformers, which would wrap the model for inference as well.
+    Weights and losses stay in float32.
     """
     if device.type == "cuda":
-        enabled = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        enabled = not BF16_FLAGS.isdisjoint(cpu_info()["flags"])
-    return torch.autocast(device.type, dtype=torch.bfloat16) if enabled else nullcontext()
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return not BF16_FLAGS.isdisjoint(cpu_info()["flags"])
 
 
 def fit(

@@ -1,10 +1,10 @@
 """Which variant ships: the first that the recipe prefers and that passed its gate."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from distill.job import Job
+from distill.json_files import read_json
 from export.runtime.errors import CheckFailedError
 
 GATE_FILE = "gate.json"
@@ -13,7 +13,7 @@ MODEL_FILE = "model.onnx"  # calibrated
 
 def read_gate(folder: Path) -> dict[str, Any]:
     """What the gate said of one variant."""
-    return dict(json.loads((folder / GATE_FILE).read_text(encoding="utf-8")))
+    return read_json(folder / GATE_FILE)
 
 
 def choose_variant(job: Job) -> str:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from transformers import TrainerCallback
 
 from distill.checkpoints import checkpoint_folder, cut_metrics, latest_checkpoint, mark_whole, step_of
+from distill.json_files import read_json, write_json
 from export.runtime.errors import DistillError
 
 METRICS_FILE = "metrics.jsonl"
@@ -69,7 +70,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]
             return None
         cut_metrics(self._file, step_of(checkpoint))
         if (checkpoint / WATCH_FILE).is_file():
-            watched = json.loads((checkpoint / WATCH_FILE).read_text(encoding="utf-8"))
+            watched = read_json(checkpoint / WATCH_FILE)
             self.best_step, self.best_score, self._worse = (
                 watched[key] for key in ("best_step", "best_score", "worse")
             )
@@ -119,7 +120,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         watched = {"best_step": self.best_step, "best_score": self.best_score, "worse": self._worse}
         if self._best_state:
             save_file(self._best_state, checkpoint / BEST_FILE)
-            (checkpoint / WATCH_FILE).write_text(json.dumps(watched), encoding="utf-8")
+            write_json(watched, checkpoint / WATCH_FILE)
         mark_whole(checkpoint)
         self._saved = time.monotonic()
 

@@ -73,6 +73,19 @@ def export_onnx(model: nn.Module, config: Any, path: Path) -> tuple[str, ...]:
     return tuple(inputs)
 
 
+def export_fused(model: nn.Module, config: Any, target: Path) -> dict[str, int]:
+    """Write the fused fp32 graph of `model` with raw logits; gives how many of which fusions came out.
+
+    Raises:
+        InputError, CheckFailedError: as `export_onnx` and `fuse` do.
+    """
+    plain = target.with_name(f"unfused-{target.name}")
+    export_onnx(model, config, plain)
+    counts = fuse(plain, target, heads=config.num_attention_heads, width=config.hidden_size)
+    plain.unlink()
+    return counts
+
+
 def fuse(source: Path, target: Path, *, heads: int, width: int) -> dict[str, int]:
     """Write the graph with ONNX Runtime's transformer fusions; gives how many of which came out.
 

@@ -25,9 +25,18 @@ class GraphRunner:
 
     def __call__(self, ids: Ints, mask: Ints) -> Floats:
         """Logits ``(B, C)`` of ids and mask ``(B, T)``; token types are all 0."""
-        values = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
-        logits: Floats = self.session.run(["logits"], {name: values[name] for name in self.inputs})[0]
+        logits: Floats = self.session.run(["logits"], self.feed(ids, mask))[0]
         return logits
+
+    def feed(self, ids: Ints, mask: Ints) -> dict[str, Ints]:
+        """What the graph's inputs get for ids and mask ``(B, T)``; token types are all 0."""
+        values = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+        return {name: values[name] for name in self.inputs}
+
+    def feed_of(self, row: Sequence[int]) -> dict[str, Ints]:
+        """What the graph's inputs get for the token ids of one text alone."""
+        ids = np.array([row], dtype=np.int64)  # (1, T)
+        return self.feed(ids, np.ones_like(ids))
 
     def each(self, rows: Sequence[Sequence[int]], progress: Callable[[int], None] | None = None) -> Floats:
         """Logits ``(N, C)``, every row alone, so that no row depends on another."""

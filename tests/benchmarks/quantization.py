@@ -71,12 +71,8 @@ def _graphs(run: Path, corpus: Corpus, folder: Path) -> Iterator[tuple[str, Path
     """Every form by name; rung n leaves more and more products in fp32."""
     fused = run / "export/fp32/fused.onnx"
     yield "fp32", fused
-    inputs = GraphRunner(fused).inputs
-    feeds = []
-    for row in _rows(run, corpus, "train", CALIBRATION_TEXTS):
-        ids = np.array([row], dtype=np.int64)
-        values = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
-        feeds.append({name: values[name] for name in inputs})
+    runner = GraphRunner(fused)
+    feeds = [runner.feed_of(row) for row in _rows(run, corpus, "train", CALIBRATION_TEXTS)]
     quantize_weights(fused, folder / "weights.onnx")
     yield "int8-weights", folder / "weights.onnx"
     for rung, keep in enumerate(LADDER):
