@@ -8,9 +8,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from corpora.corpus import Corpus, Split, ids_from_targets, label_matrix
-from corpora.rows import BadRow
+from corpora.corpus import Corpus, Split
+from corpora.stored import BLOCK
 from corpora.task import Task
 
 CountTokens = Callable[[list[str]], list[int]]
@@ -74,10 +75,11 @@ class CorpusReport:
         return asdict(self)
 
 
-def describe(corpus: Corpus, bad: Sequence[BadRow], lengths: CountTokens | None, max_tokens: int) -> CorpusReport:
+def describe(corpus: Corpus, bad_rows: Counter[str], lengths: CountTokens | None, max_tokens: int) -> CorpusReport:
     """Count what a corpus holds.
 
-    `lengths` gives the number of tokens of each text, uncut and with the special ones that a model adds.
+    `bad_rows` are those in quarantine by reason; `lengths` gives the number of tokens of each text, uncut and with
+    the special ones that a model adds.
     """
     return CorpusReport(
         task=corpus.task.kind.value,
@@ -87,8 +89,8 @@ def describe(corpus: Corpus, bad: Sequence[BadRow], lengths: CountTokens | None,
             _describe_split(name, split, corpus.task, lengths, max_tokens) for name, split in corpus.splits()
         ),
         leaks=tuple(_leaks(corpus)),
-        quarantined=len(bad),
-        bad_rows=dict(Counter(row.reason for row in bad).most_common()),
+        quarantined=bad_rows.total(),
+        bad_rows=dict(bad_rows.most_common()),
         notes=dict(corpus.notes),
     )
 
@@ -97,32 +99,46 @@ def _describe_split(
     name: str, split: Split, task: Task, lengths: CountTokens | None, max_tokens: int
 ) -> SplitReport:
     """The counts of one split."""
-    tokens = None if lengths is None else lengths(split.texts)
+    characters, words, tokens = _lengths(split.texts, lengths)
     labels: dict[str, int] | None = None
-    sizes: list[int] | None = None
+    sizes: NDArray[np.int64] | None = None
     if split.targets is not None:
-        counts = label_matrix(split, task).sum(axis=0)  # (C,)
+        multi = split.targets.ndim == 2
+        counts = split.targets.sum(axis=0) if multi else np.bincount(split.targets, minlength=task.num_labels)
         labels = {label: int(count) for label, count in zip(task.labels, counts, strict=True)}
-        sizes = [len(ids) for ids in ids_from_targets(split)]
+        sizes = split.targets.sum(axis=1) if multi else np.ones(len(split), dtype=np.int64)
     return SplitReport(
         name=name,
         rows=len(split),
-        groups=None if split.groups is None else len(set(split.groups)),
+        groups=None if split.groups is None else len(np.unique(split.groups)),
         labels=labels,
-        cardinality=None if sizes is None else sum(sizes) / max(len(sizes), 1),
-        rows_without_label=None if sizes is None else sizes.count(0),
-        characters=_quantiles([len(text) for text in split.texts]),
-        words=_quantiles([len(text.split()) for text in split.texts]),
-        tokens=None if tokens is None else _quantiles(tokens),
-        cut_share=None if tokens is None else sum(count > max_tokens for count in tokens) / max(len(tokens), 1),
+        cardinality=None if sizes is None else float(sizes.sum()) / max(len(sizes), 1),
+        rows_without_label=None if sizes is None else int((sizes == 0).sum()),
+        characters=_quantiles(characters),
+        words=_quantiles(words),
+        tokens=None if lengths is None else _quantiles(tokens),
+        cut_share=None if lengths is None else int((tokens > max_tokens).sum()) / max(len(tokens), 1),
     )
 
 
-def _quantiles(values: Sequence[int]) -> Lengths:
+def _lengths(texts: Sequence[str], count_tokens: CountTokens | None) -> NDArray[np.int64]:
+    """Characters, words and tokens of every text, ``(3, N)``; without a tokenizer no tokens."""
+    found = np.zeros((3, len(texts)), dtype=np.int64)
+    for start in range(0, len(texts), BLOCK):
+        some = list(texts[start : start + BLOCK])
+        place = slice(start, start + len(some))
+        found[0, place] = [len(text) for text in some]
+        found[1, place] = [len(text.split()) for text in some]
+        if count_tokens is not None:
+            found[2, place] = count_tokens(some)
+    return found
+
+
+def _quantiles(values: NDArray[np.int64]) -> Lengths:
     """Quantiles that are lengths which occur; zeros for a split without rows."""
-    if not values:
+    if not len(values):
         return Lengths(0, 0, 0, 0)
-    found = np.quantile(np.array(values, dtype=np.int64), [0.5, 0.95, 0.99, 1.0], method="inverted_cdf")
+    found = np.quantile(values, [0.5, 0.95, 0.99, 1.0], method="inverted_cdf")
     return Lengths(*(int(value) for value in found))
 
 

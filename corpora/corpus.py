@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from corpora.columns import LabelRows
 from corpora.readers import TRAIN_EXTRA
+from corpora.stored import BLOCK, TextStore
 from corpora.task import Task, TaskKind
 from export.runtime.errors import InputError, MissingExtraError
 
@@ -23,13 +25,14 @@ LABELLED_SPLITS = ("train", "validation", "test")
 class Split:
     """Rows in order; row ids elsewhere are positions in here.
 
-    `targets` are class ids, int64 (N,), for single-label; 0/1, float32 (N, C), for multi-label; None in
-    the transfer split. `groups` is None where the corpus has no group column.
+    `targets` are class ids, int64 (N,), for single-label; 0/1, uint8 (N, C), for multi-label; None in
+    the transfer split. `groups` tells groups apart by numbers (N,), whose names nobody needs any more; None where
+    the corpus has no group column. `texts` may stand in a file: go through them once, in order.
     """
 
-    texts: list[str] = field(repr=False)
-    targets: NDArray[np.int64] | NDArray[np.float32] | None
-    groups: list[str] | None = None
+    texts: Sequence[str] = field(repr=False)
+    targets: NDArray[np.int64] | NDArray[np.uint8] | None
+    groups: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         """The number of rows, N."""
@@ -56,23 +59,24 @@ class Corpus:
             yield "transfer", self.transfer
 
 
-def targets_from_ids(ids: list[tuple[int, ...]], task: Task) -> NDArray[np.int64] | NDArray[np.float32]:
+def targets_of(labels: LabelRows, task: Task) -> NDArray[np.int64] | NDArray[np.uint8]:
     """Label ids of every row as the targets that `Split` describes."""
     if task.kind is TaskKind.SINGLE_LABEL:
-        return np.array([row[0] for row in ids], dtype=np.int64)
-    matrix = np.zeros((len(ids), task.num_labels), dtype=np.float32)  # (N, C)
-    for row, labels in enumerate(ids):
-        matrix[row, list(labels)] = 1.0
+        return labels.values
+    matrix = np.zeros((len(labels), task.num_labels), dtype=np.uint8)  # (N, C)
+    matrix[labels.row_of_value(), labels.values] = 1
     return matrix
 
 
-def ids_from_targets(split: Split) -> list[list[int]]:
+def ids_from_targets(split: Split) -> Iterator[list[int]]:
     """The label ids of every row, ascending; empty lists for a split without targets."""
-    if split.targets is None:
-        return [[] for _ in split.texts]
-    if split.targets.ndim == 1:
-        return [[int(label)] for label in split.targets]
-    return [[int(label) for label in np.flatnonzero(row)] for row in split.targets]
+    for row in range(len(split)):
+        if split.targets is None:
+            yield []
+        elif split.targets.ndim == 1:
+            yield [int(split.targets[row])]
+        else:
+            yield np.flatnonzero(split.targets[row]).tolist()
 
 
 def label_matrix(split: Split, task: Task) -> NDArray[np.float32]:
@@ -92,7 +96,7 @@ def part_of(corpus: Corpus, rows: int) -> Corpus:
             return split
         chosen = np.linspace(0, len(split) - 1, rows).round().astype(int)
         targets = None if split.targets is None else split.targets[chosen]
-        groups = None if split.groups is None else [split.groups[row] for row in chosen]
+        groups = None if split.groups is None else split.groups[chosen]
         return Split([split.texts[row] for row in chosen], targets, groups)
 
     transfer = None if corpus.transfer is None else cut(corpus.transfer)
@@ -120,28 +124,24 @@ def fingerprint(corpus: Corpus) -> str:
 
 def save_corpus(corpus: Corpus, folder: Path) -> None:
     """Write one parquet file a split and `task.json`; the same corpus gives the same bytes."""
-    pa, pq = _pyarrow()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "transfer.parquet").unlink(missing_ok=True)  # of an earlier execution
     for name, split in corpus.splits():
-        columns = {
-            "text": pa.array(split.texts, pa.string()),
-            "labels": pa.array(ids_from_targets(split), pa.list_(pa.int64())),
-            "group": pa.array(_groups_or_nulls(split), pa.string()),
-        }
-        pq.write_table(pa.table(columns), folder / f"{name}.parquet", compression="zstd")
+        _save_split(split, folder / f"{name}.parquet")
     data = {"task": corpus.task.to_dict(), "fingerprint": fingerprint(corpus), "notes": corpus.notes}
     (folder / "task.json").write_text(json.dumps(data, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def load_corpus(folder: Path) -> Corpus:
     """The corpus that `save_corpus` wrote, checked against its fingerprint."""
+    store = TextStore()
     try:
         data = json.loads((folder / "task.json").read_text(encoding="utf-8"))
         task = Task.from_dict(data["task"])
-        train, validation, test = (_load_split(folder / f"{name}.parquet", task) for name in LABELLED_SPLITS)
+        labelled = (_load_split(folder / f"{name}.parquet", task, store) for name in LABELLED_SPLITS)
+        train, validation, test = labelled
         path = folder / "transfer.parquet"
-        transfer = _load_split(path, None) if path.exists() else None
+        transfer = _load_split(path, None, store) if path.exists() else None
         corpus = Corpus(task, train, validation, test, transfer, dict(data["notes"]))
         stored = data["fingerprint"]
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -153,18 +153,37 @@ def load_corpus(folder: Path) -> Corpus:
     return corpus
 
 
-def _load_split(path: Path, task: Task | None) -> Split:
-    """One parquet file as a split; without a task it has no targets."""
+def _save_split(split: Split, path: Path) -> None:
+    """One split as a parquet file, a block of rows in memory at a time."""
+    pa, pq = _pyarrow()
+    schema = pa.schema([("text", pa.string()), ("labels", pa.list_(pa.int64())), ("group", pa.int64())])
+    labels = ids_from_targets(split)
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for start in range(0, len(split), BLOCK):
+            texts = split.texts[start : start + BLOCK]
+            groups = [None] * len(texts) if split.groups is None else split.groups[start : start + BLOCK]
+            columns = [texts, [next(labels) for _ in texts], groups]
+            arrays = [pa.array(column, kind) for column, kind in zip(columns, schema.types, strict=True)]
+            writer.write_batch(pa.record_batch(arrays, schema=schema))
+
+
+def _load_split(path: Path, task: Task | None, store: TextStore) -> Split:
+    """One parquet file as a split, its texts added to the store; without a task it has no targets."""
     _, pq = _pyarrow()
-    table = pq.read_table(path)
-    groups: list[str | None] = table["group"].to_pylist()
-    known = [group for group in groups if group is not None]
-    targets = None if task is None else targets_from_ids([tuple(r) for r in table["labels"].to_pylist()], task)
-    return Split(table["text"].to_pylist(), targets, known if groups and len(known) == len(groups) else None)
-
-
-def _groups_or_nulls(split: Split) -> list[str] | list[None]:
-    return split.groups if split.groups is not None else [None] * len(split)
+    first = len(store)
+    groups: list[NDArray[np.int64]] = []
+    targets: list[NDArray[Any]] = []
+    grouped = True
+    with pq.ParquetFile(path) as table:
+        for batch in table.iter_batches(batch_size=BLOCK):
+            store.extend(batch["text"].to_pylist())
+            grouped = grouped and batch["group"].null_count == 0
+            groups.append(batch["group"].fill_null(0).to_numpy())
+            if task is not None:
+                targets.append(targets_of(LabelRows.of(batch["labels"].to_pylist()), task))
+    texts = store.view(first, len(store))
+    group = np.concatenate(groups) if groups and grouped else None
+    return Split(texts, np.concatenate(targets) if targets else None, group)
 
 
 def _pyarrow() -> tuple[Any, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from collections.abc import Iterable
 
 from corpora.readers import is_broken
 from corpora.rows import listed
@@ -81,9 +80,8 @@ def _split(cell: str, delimiter: str | None) -> tuple[Token, ...]:
     return tuple(part.strip() for part in parts)
 
 
-def find_names(token_rows: Iterable[tuple[Token, ...]], column: str) -> tuple[str, ...]:
-    """The sorted distinct values: by number where all are numbers, else by name."""
-    counts = Counter(str(token) for tokens in token_rows for token in tokens)
+def find_names(counts: Counter[str], column: str) -> tuple[str, ...]:
+    """The sorted distinct values: by number where all are numbers, else by name; `counts` are their rows."""
     found = set(counts)
     longest = max((len(name) for name in found), default=0)
     if len(found) > MAX_FOUND_LABELS or longest > MAX_LABEL_CHARS:
@@ -92,7 +90,7 @@ def find_names(token_rows: Iterable[tuple[Token, ...]], column: str) -> tuple[st
             f"{MAX_FOUND_LABELS} labels of {MAX_LABEL_CHARS}: does corpus.labels name the right column, and "
             "corpus.delimiter the right character? Otherwise give corpus.label_names"
         )
-    total = sum(counts.values())
+    total = counts.total()
     if total >= ENOUGH_VALUES and 2 * len(found) > total:
         raise InputError(
             f"column '{column}' has {len(found)} distinct values among {total}, and labels repeat more: does "

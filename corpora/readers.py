@@ -1,83 +1,97 @@
-"""Files and hub data sets to records: every format ends as rows with named fields."""
+"""Files to records, one row at a time: every format ends as rows with named fields."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from corpora.rows import BadRow, Record, listed
+from corpora.rows import BadRow, Record
 from export.runtime.errors import InputError, MissingExtraError
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".json", ".parquet", ".txt")
 SEPARATORS = ",;\t|"
 # longer than any text that somebody wrote; the csv module's own bound is 131,072
 MAX_FIELD_CHARS = 10_000_000
+# of several such fields; a file without line feeds is refused before it fills the memory
+MAX_LINE_BYTES = 50_000_000
+# a json file is one value, which has to be in memory as a whole
+MAX_JSON_BYTES = 256_000_000
+# enough for any header
+HEAD_BYTES = 1_000_000
+PARQUET_ROWS = 4096
+NO_PARQUET = "cannot be read as parquet; check that it is a whole parquet file"
 TRAIN_EXTRA = 'pip install "distill-text[train]"'
-_NAME = re.compile(r"[^\W\d][\w\-]{0,39}")
 
-Rows = list[Record | BadRow]
+Rows = Iterator[Record | BadRow]
 
 
 def read_table(path: Path, columns: tuple[str, ...] | None = None) -> Rows:
-    """All rows of one file; `columns` names the fields of a csv or tsv file that has no header."""
+    """The rows of one file as they are asked for; `columns` names the fields of a file without a header."""
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise InputError(f"{path}: unknown kind of file; known endings are {', '.join(SUFFIXES)}")
-    if suffix == ".parquet":
-        return _read_parquet(path)
-    text = read_text(path)
     match suffix:
+        case ".parquet":
+            return _read_parquet(path)
         case ".csv":
-            return _delimited(path, _csv_cells(path, text, csv_separator(text, columns)), columns)
+            return _delimited(path, _csv_cells(path, csv_separator(_head(path), columns)), columns)
         case ".tsv":
-            return _delimited(path, _tsv_cells(text), columns)
+            return _delimited(path, _tsv_cells(path), columns)
         case ".jsonl":
-            return _read_jsonl(path, text)
+            return _read_jsonl(path)
         case ".json":
-            return _read_json(path, text)
-    lines = enumerate((line.removesuffix("\r") for line in text.split("\n")), 1)
-    return [Record(str(path), number, {"text": line}) for number, line in lines if line.strip()]
+            return _read_json(path)
+    return (Record(str(path), number, {"text": line}) for number, line in _lines(path) if line.strip())
 
 
-def looks_like_names(cells: list[str]) -> bool:
-    """Whether a first row can be a header: short single words that are not numbers, all different."""
-    return len(set(cells)) == len(cells) and all(_NAME.fullmatch(cell.strip()) for cell in cells)
+def read_text(path: Path, *, longest: int = MAX_LINE_BYTES) -> str:
+    """A whole file's text; undecodable bytes become lone surrogates, so that their row can be named."""
+    with _opened(path) as stream:
+        data = stream.read(longest + 1)
+    if len(data) > longest:
+        raise InputError(f"{path}: has more than {longest:,} bytes, too many to be read at once; split it up")
+    _refuse_zeros(path, data)
+    return data.decode("utf-8", errors="surrogateescape").removeprefix("\ufeff")
 
 
-def columns_of(rows: Rows) -> list[str]:
-    """Every field name that occurs, in the order first seen."""
-    return list(dict.fromkeys(name for row in rows if isinstance(row, Record) for name in row.fields))
-
-
-def require_columns(rows: Rows, wanted: dict[str, str], where: str) -> None:
-    """Refuse a table in which no row has a wanted column; `wanted` maps column to recipe key."""
-    known = columns_of(rows)
-    for column, key in wanted.items():
-        if column in known or not any(isinstance(row, Record) for row in rows):
-            continue
-        # the first row of a headerless file is text, and errors never quote text
-        shown = (
-            f"its columns are {listed(known)}"
-            if looks_like_names(known)
-            else "its first row looks like no header: if it has none, name its fields in corpus.columns"
-        )
-        raise InputError(f"{where}: no column '{column}', which {key} asks for; {shown}")
-
-
-def read_text(path: Path) -> str:
-    """The file's text; undecodable bytes become lone surrogates, so that their row can be named."""
+def _opened(path: Path) -> BinaryIO:
     try:
-        data = path.read_bytes()
+        return path.open("rb")
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check the path and its rights") from error
+
+
+def _refuse_zeros(path: Path, data: bytes) -> None:
     if b"\0" in data:
         raise InputError(f"{path}: not a UTF-8 text file (it has zero bytes); save it again as UTF-8")
-    return data.decode("utf-8", errors="surrogateescape").removeprefix("\ufeff")
+
+
+def _head(path: Path) -> str:
+    """The beginning of a file, for guesses."""
+    with _opened(path) as stream:
+        return stream.read(HEAD_BYTES).decode("utf-8", errors="surrogateescape").removeprefix("\ufeff")
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Numbered lines without their ends.
+
+    Only line feeds end one: str.splitlines would also split at U+2028 and U+0085 inside a text.
+    """
+    with _opened(path) as stream:
+        number = 0
+        while data := stream.readline(MAX_LINE_BYTES + 1):
+            number += 1
+            if len(data) > MAX_LINE_BYTES:
+                raise InputError(f"{path}, row {number}: has more than {MAX_LINE_BYTES:,} bytes; shorten it")
+            _refuse_zeros(path, data)
+            if number == 1:
+                data = data.removeprefix(b"\xef\xbb\xbf")
+            line = data.decode("utf-8", errors="surrogateescape")
+            yield number, line.removesuffix("\n").removesuffix("\r")
 
 
 def is_broken(value: object) -> bool:
@@ -114,28 +128,25 @@ def _delimited(
     path: Path, cell_rows: Iterable[tuple[int, list[str] | str]], columns: tuple[str, ...] | None
 ) -> Rows:
     """Rows of cells as records: the first row names the fields, or `columns` does where it is data."""
-    rows: Rows = []
     names: tuple[str, ...] | None = None
     for number, cells in cell_rows:
         if isinstance(cells, str) and names is None and columns is None:
             raise InputError(f"{path}, row {number}: {cells}; correct the header")
         if isinstance(cells, str):
-            rows.append(BadRow(str(path), number, cells, {}))
+            yield BadRow(str(path), number, cells, {})
             continue
         if names is None:
             names = _header(path, cells, columns)
             if names is not None:
                 continue
             names = columns or ()
-        rows.append(_record(path, number, cells, names))
-    return rows
+        yield _record(path, number, cells, names)
 
 
-def _tsv_cells(text: str) -> Iterator[tuple[int, list[str]]]:
+def _tsv_cells(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Tab-separated lines without quoting: quotation marks in a text are just characters."""
-    # only line feeds end a row: str.splitlines would also split at U+2028 and U+0085 inside a text
-    for number, line in enumerate(text.split("\n"), 1):
-        cells = line.removesuffix("\r").split("\t")
+    for number, line in _lines(path):
+        cells = line.split("\t")
         if len(cells) > 1 or cells[0].strip():
             yield number, cells
 
@@ -156,32 +167,48 @@ def _fields_in_first_row(text: str, separator: str) -> int:
         return 0
 
 
-def _csv_cells(path: Path, text: str, separator: str) -> Iterator[tuple[int, list[str] | str]]:
+def _csv_lines(path: Path, stream: BinaryIO) -> Iterator[str]:
+    """Pieces of text that each end where a line does; a row may go over several."""
+    text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
+    while line := text.readline(MAX_LINE_BYTES + 1):
+        if len(line) > MAX_LINE_BYTES:
+            raise InputError(f"{path}: a line has more than {MAX_LINE_BYTES:,} characters; shorten it")
+        if "\0" in line:
+            _refuse_zeros(path, b"\0")
+        yield line
+
+
+def _csv_cells(path: Path, separator: str) -> Iterator[tuple[int, list[str] | str]]:
     """Row numbers with their cells, or with the reason why a row is not csv."""
     csv.field_size_limit(MAX_FIELD_CHARS)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    number = 0
-    while True:
-        number += 1
-        try:
-            cells = next(reader)
-            if cells:  # none on an empty line
-                yield number, cells
-        except StopIteration:
-            return
-        except csv.Error as error:
-            # after these two nobody knows where the next row starts, so no row can be put aside alone
-            if "field limit" in str(error):
-                raise InputError(
-                    f"{path}, row {number}: a field has more than {MAX_FIELD_CHARS} characters; "
-                    "shorten it, or close the quotation mark that opens it"
-                ) from error
-            if "unexpected end" in str(error):
-                raise InputError(
-                    f"{path}, row {number}: a quotation mark that opens a field here is not closed; "
-                    "close it, or double the marks that belong to the text"
-                ) from error
-            yield number, "characters stand after a closing quotation mark (double the marks inside a field)"
+    with _opened(path) as stream:
+        reader = csv.reader(_csv_lines(path, stream), delimiter=separator, strict=True)
+        number = 0
+        while True:
+            number += 1
+            try:
+                cells = next(reader)
+                if cells:  # none on an empty line
+                    yield number, cells
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield number, _csv_complaint(path, number, error)
+
+
+def _csv_complaint(path: Path, number: int, error: csv.Error) -> str:
+    """The reason for a bad row; raises where nobody knows where the next row starts, so none can be put aside."""
+    if "field limit" in str(error):
+        raise InputError(
+            f"{path}, row {number}: a field has more than {MAX_FIELD_CHARS} characters; "
+            "shorten it, or close the quotation mark that opens it"
+        ) from None
+    if "unexpected end" in str(error):
+        raise InputError(
+            f"{path}, row {number}: a quotation mark that opens a field here is not closed; "
+            "close it, or double the marks that belong to the text"
+        ) from None
+    return "characters stand after a closing quotation mark (double the marks inside a field)"
 
 
 def _json_record(path: Path, number: int, value: object) -> Record | BadRow:
@@ -191,52 +218,69 @@ def _json_record(path: Path, number: int, value: object) -> Record | BadRow:
     return BadRow(str(path), number, "not a JSON object with named fields", {"value": value})
 
 
-def _read_jsonl(path: Path, text: str) -> Rows:
+def _read_jsonl(path: Path) -> Rows:
     """One JSON object a line."""
-    rows: Rows = []
-    for number, line in enumerate(text.split("\n"), 1):
+    for number, line in _lines(path):
         if not line.strip():
             continue
         try:
-            rows.append(_json_record(path, number, json.loads(line)))
+            yield _json_record(path, number, json.loads(line))
         except (ValueError, RecursionError):  # also numbers of more digits than Python reads
-            rows.append(BadRow(str(path), number, "not valid JSON", {"line": line}))
-    return rows
+            yield BadRow(str(path), number, "not valid JSON", {"line": line})
 
 
-def _read_json(path: Path, text: str) -> Rows:
+def _read_json(path: Path) -> Rows:
     """A list of JSON objects."""
+    if path.stat().st_size > MAX_JSON_BYTES:
+        raise InputError(
+            f"{path}: has more than {MAX_JSON_BYTES:,} bytes, too many to be read at once; "
+            "write one object a line into a .jsonl file, which may have any size"
+        )
     try:
-        values = json.loads(text)
+        values = json.loads(read_text(path, longest=MAX_JSON_BYTES))
     except json.JSONDecodeError as error:
         raise InputError(
             f"{path}: not valid JSON (line {error.lineno}, column {error.colno}); correct it there"
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: holds a number too long or lists too deep to read; correct the file") from error
+        ) from None
+    except (ValueError, RecursionError):
+        raise InputError(f"{path}: holds a number too long or lists too deep to read; correct the file") from None
     if not isinstance(values, list):
         raise InputError(f"{path}: not a list of objects; for one object a line name the file .jsonl")
-    return [_json_record(path, number, value) for number, value in enumerate(values, 1)]
+    return (_json_record(path, number, value) for number, value in enumerate(values, 1))
 
 
 def _read_parquet(path: Path) -> Rows:
     """The rows of a parquet file."""
+    number = 0
+    with _open_parquet(path) as table:
+        batches = table.iter_batches(batch_size=PARQUET_ROWS)
+        while True:
+            try:
+                batch = next(batches, None)
+            except (OSError, ValueError):
+                raise InputError(f"{path}: {NO_PARQUET}") from None
+            if batch is None:
+                return
+            for value in batch.to_pylist():
+                number += 1
+                yield Record(str(path), number, value)
+
+
+def _open_parquet(path: Path) -> Any:
     try:
         import pyarrow.parquet as pq
     except ImportError as error:
         raise MissingExtraError(f"{path}: reading parquet needs pyarrow; {TRAIN_EXTRA}") from error
     try:
-        values = pq.read_table(path).to_pylist()
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read as parquet; check that it is a whole parquet file") from error
-    return [Record(str(path), number, value) for number, value in enumerate(values, 1)]
+        return pq.ParquetFile(path)
+    except (OSError, ValueError):
+        raise InputError(f"{path}: {NO_PARQUET}") from None
 
 
 def parquet_label_names(path: Path) -> dict[str, tuple[str, ...]]:
     """The label names that the datasets package stored in a parquet file, by column."""
-    import pyarrow.parquet as pq
-
-    stored = (pq.read_schema(path).metadata or {}).get(b"huggingface", b"{}")
+    with _open_parquet(path) as table:
+        stored = (table.schema_arrow.metadata or {}).get(b"huggingface", b"{}")
     try:
         features = json.loads(stored)["info"]["features"]
     except (ValueError, KeyError, TypeError):
@@ -246,47 +290,4 @@ def parquet_label_names(path: Path) -> dict[str, tuple[str, ...]]:
         inner = feature[0] if isinstance(feature, list) else feature.get("feature", feature)
         if inner.get("_type") == "ClassLabel":
             found[column] = tuple(inner["names"])
-    return found
-
-
-def parse_hub(source: str) -> tuple[str, str | None, str | None]:
-    """The id, config and revision in "hub:ID[:config][@revision]"."""
-    name, _, revision = source.removeprefix("hub:").partition("@")
-    identifier, _, config = name.partition(":")
-    if not identifier:
-        raise InputError(f"corpus.source = '{source}' names no data set; write hub:ID[:config][@revision]")
-    return identifier, config or None, revision or None
-
-
-def read_hub(source: str) -> tuple[dict[str, Rows], dict[str, tuple[str, ...]]]:
-    """Every split of a hub data set, and the label names of its ClassLabel columns."""
-    identifier, config, revision = parse_hub(source)
-    try:
-        from datasets import load_dataset
-    except ImportError as error:
-        raise MissingExtraError(f"{source}: hub data sets need the datasets package; {TRAIN_EXTRA}") from error
-    try:
-        loaded = load_dataset(identifier, name=config, revision=revision)
-    except Exception as error:  # the hub client raises many kinds: network, missing id, config, broken files
-        raise InputError(
-            f"{source}: cannot be loaded ({type(error).__name__}); check the id, the config and the network, "
-            "or download the files and set corpus.source to their folder"
-        ) from error
-    tables: dict[str, Rows] = {}
-    names: dict[str, tuple[str, ...]] = {}
-    for split, table in loaded.items():
-        tables[str(split)] = [
-            Record(f"{source} [{split}]", number, dict(value)) for number, value in enumerate(table, 1)
-        ]
-        names.update(_class_labels(table.features))
-    return tables, names
-
-
-def _class_labels(features: Any) -> dict[str, tuple[str, ...]]:
-    """The names of every ClassLabel column, also where it stands in a list."""
-    found = {}
-    for column, feature in features.items():
-        inner = feature[0] if isinstance(feature, list) else getattr(feature, "feature", feature)
-        if getattr(inner, "names", None):
-            found[str(column)] = tuple(inner.names)
     return found

@@ -1,17 +1,21 @@
-"""The rows that pass from readers to splits: as read, as refused, and as understood."""
+"""The rows that pass from readers to splits: as read, and as refused."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from corpora.scrub import scrub_value
+from corpora.stored import TextStore
 from export.runtime.errors import InputError
 
 # Longer lists of names hide the sentence that they stand in.
 MAX_NAMES_SHOWN = 40
 QUARANTINE = 'correct it, or set corpus.on_bad_row = "quarantine" to put such rows aside'
+QUARANTINE_FILE = "quarantine.jsonl"
 
 
 @dataclass(frozen=True)
@@ -38,35 +42,49 @@ class BadRow:
         return InputError(f"{self.file}, row {self.row}: {self.reason}{others}; {remedy}")
 
 
-@dataclass(frozen=True)
-class Row:
-    """One usable row: its text, its label ids (ascending), and what it shares with other rows."""
+class Quarantine:
+    """The rows that cannot be used: the first of them, how many there are of each reason, and what they held.
 
-    text: str = field(repr=False)
-    labels: tuple[int, ...]
-    group: str | None
-    row_id: tuple[str, ...] | None
-    file: str
-    row: int
+    Args:
+        folder: where the file without a name is made that holds them.
+        keep: whether what they held is wanted; otherwise they are only counted.
+        scrubbed: whether it is scrubbed first.
+    """
+
+    def __init__(self, folder: Path | None = None, *, keep: bool = True, scrubbed: bool = False) -> None:
+        self.first: BadRow | None = None
+        self.reasons: Counter[str] = Counter()
+        self._entries = TextStore(folder) if keep else None
+        self._scrubbed = scrubbed
+
+    def __len__(self) -> int:
+        """How many rows."""
+        return self.reasons.total()
+
+    def add(self, bad: BadRow) -> None:
+        """Put one more aside."""
+        self.first = self.first or bad
+        self.reasons[bad.reason] += 1
+        if self._entries is not None:
+            fields = scrub_value(bad.fields) if self._scrubbed else bad.fields
+            entry = {"file": bad.file, "row": bad.row, "reason": bad.reason, "fields": fields}
+            # ASCII escapes keep undecodable bytes writable
+            self._entries.append(json.dumps(entry, ensure_ascii=True, default=str))
+
+    def write(self, folder: Path) -> Path | None:
+        """Write what was kept into `folder/quarantine.jsonl`, and say where; None, and no file, without rows."""
+        target = folder / QUARANTINE_FILE
+        if self._entries is None or not len(self):
+            # a file of an earlier execution would claim rows that this one accepted
+            target.unlink(missing_ok=True)
+            return None
+        folder.mkdir(parents=True, exist_ok=True)
+        with target.open("w", encoding="utf-8", newline="\n") as out:
+            out.writelines(f"{entry}\n" for entry in self._entries.view(0, len(self)))
+        return target
 
 
 def listed(names: list[str] | tuple[str, ...]) -> str:
     """Names in one line, cut where the line would get too long to read."""
     shown = ", ".join(names[:MAX_NAMES_SHOWN])
     return shown if len(names) <= MAX_NAMES_SHOWN else f"{shown} and {len(names) - MAX_NAMES_SHOWN} more"
-
-
-def write_quarantine(rows: list[BadRow], folder: Path) -> Path | None:
-    """Write the rows into `folder/quarantine.jsonl`, and say where; None, and no file, without rows."""
-    target = folder / "quarantine.jsonl"
-    if not rows:
-        # a file of an earlier execution would claim rows that this one accepted
-        target.unlink(missing_ok=True)
-        return None
-    folder.mkdir(parents=True, exist_ok=True)
-    with target.open("w", encoding="utf-8", newline="\n") as out:
-        for bad in rows:
-            entry = {"file": bad.file, "row": bad.row, "reason": bad.reason, "fields": bad.fields}
-            # ASCII escapes keep undecodable bytes writable
-            out.write(json.dumps(entry, ensure_ascii=True, default=str) + "\n")
-    return target

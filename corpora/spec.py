@@ -27,6 +27,7 @@ class CorpusSpec:
     duplicates: str = "majority"  # or "error", "keep"
     on_bad_row: str = "error"  # or "quarantine"
     transfer: str | None = None  # file of text without labels
+    scrub: bool = False  # mask addresses, links, handles and long numbers before anything is stored
     joiner: str = "\n"
     one_per_group: bool = False  # keep the first row of each group
     row_id: tuple[str, ...] | None = None  # columns that identify a row; repeats of it are annotators

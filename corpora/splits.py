@@ -1,19 +1,22 @@
-"""Rows into train, validation and test: merging repeats, splitting by group, removing leaks. All pure."""
+"""Rows into train, validation and test: merging repeats, splitting by group, removing leaks. All pure.
+
+Rows are numbers, ascending; what is known of them stands in columns, so that millions are split in little memory.
+"""
 
 from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from corpora.rows import Row
+from corpora.columns import NONE, CorpusRows, Ints, LabelRows
 from corpora.task import TaskKind
 from export.runtime.errors import InputError
 
-SplitRows = dict[str, list[Row]]
+SplitRows = dict[str, Ints]
 
 
 def normalise_text(text: str) -> str:
@@ -21,35 +24,46 @@ def normalise_text(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
-def merge_key(row: Row) -> Hashable:
-    """What makes two rows the same one: their row id where the corpus has such columns, else their text."""
-    return row.row_id if row.row_id is not None else normalise_text(row.text)
+def merge_duplicates(
+    rows: CorpusRows, splits: SplitRows, kind: TaskKind, policy: str
+) -> tuple[CorpusRows, SplitRows]:
+    """Repeats within a split merged into the first of them; "keep" merges none, "error" refuses other labels.
 
-
-def merge_duplicates(rows: Sequence[Row], kind: TaskKind, policy: str) -> list[Row]:
-    """Rows with repeats merged into the first of them; "keep" merges none, "error" refuses other labels."""
+    Raises:
+        InputError: rows that are the same one have different labels, and the policy is "error".
+    """
     if policy == "keep":
-        return list(rows)
-    together: dict[Hashable, list[Row]] = {}
-    for row in rows:
-        together.setdefault(merge_key(row), []).append(row)
-    return [_merge(same, kind, policy) for same in together.values()]
+        return rows, splits
+    merged: SplitRows = {}
+    changed: dict[int, tuple[int, ...]] = {}
+    for name, members in splits.items():
+        order = np.argsort(rows.key[members], kind="stable")
+        keys = rows.key[members][order]
+        starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]])) if len(keys) else keys
+        firsts = members[order[starts]]
+        ends = np.append(starts[1:], len(keys))
+        repeated = np.flatnonzero(ends - starts > 1)
+        for place in repeated[np.argsort(firsts[repeated])]:
+            same = members[order[starts[place] : ends[place]]]
+            labels = _merged_labels(rows, same.tolist(), kind, policy)
+            if labels is not None:
+                changed[int(same[0])] = labels
+        merged[name] = np.sort(firsts)
+    return replace(rows, labels=rows.labels.replaced(changed)), merged
 
 
-def _merge(same: list[Row], kind: TaskKind, policy: str) -> Row:
-    """One row for rows that are the same one."""
-    first = same[0]
-    differing = next((row for row in same if row.labels != first.labels), None)
+def _merged_labels(rows: CorpusRows, same: list[int], kind: TaskKind, policy: str) -> tuple[int, ...] | None:
+    """The labels of one row for rows that are the same one; None where all of them agree."""
+    votes = [rows.labels.ids(row) for row in same]
+    differing = next((row for row, labels in zip(same, votes, strict=True) if labels != votes[0]), None)
     if differing is None:
-        return first
+        return None
     if policy == "error":
         raise InputError(
-            f"{differing.file}, row {differing.row}: repeats {first.file}, row {first.row} "
+            f"{rows.place(differing)}: repeats {rows.place(same[0])} "
             'with other labels; correct one of them, or set corpus.duplicates = "majority"'
         )
-    votes = [row.labels for row in same]
-    labels = majority_single(votes) if kind is TaskKind.SINGLE_LABEL else majority_multi(votes)
-    return Row(first.text, labels, first.group, first.row_id, first.file, first.row)
+    return majority_single(votes) if kind is TaskKind.SINGLE_LABEL else majority_multi(votes)
 
 
 def majority_single(votes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
@@ -71,69 +85,115 @@ def majority_multi(votes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
     return (counts.most_common(1)[0][0],)
 
 
-def split_by_group(rows: Sequence[Row], fractions: Sequence[float], *, seed: int) -> list[list[Row]]:
-    """Rows in as many parts as there are fractions, every group whole in one part.
+def split_by_group(rows: CorpusRows, members: Ints, fractions: Sequence[float], *, seed: int) -> list[Ints]:
+    """Members in as many parts as there are fractions, every group whole in one part.
 
     Rows without a group are grouped by their text, so that a repeated text never straddles parts. Labels
     are placed rarest first, each group drawn into a part with the odds of what the label still lacks
     there; the first group of a label goes to the first part, so train has every label.
     """
-    keys = [row.group if row.group is not None else normalise_text(row.text) for row in rows]
-    position = {key: i for i, key in enumerate(dict.fromkeys(keys))}
-    group_of_row = [position[key] for key in keys]
-    num_classes = 1 + max((label for row in rows for label in row.labels), default=0)
-    # (G, L): rows of each label in each group; the last column counts rows without a label
-    counts = np.zeros((len(position), num_classes + 1), dtype=np.int64)
-    for row, group in zip(rows, group_of_row, strict=True):
-        for label in row.labels or (num_classes,):
-            counts[group, label] += 1
-    shares = np.array(fractions, dtype=np.float64) / sum(fractions)
-    part_of_group = _fill_empty_parts(_assign(counts, shares, seed), counts, len(shares))
-    parts: list[list[Row]] = [[] for _ in shares]
-    for row, group in zip(rows, group_of_row, strict=True):
-        parts[part_of_group[group]].append(row)
-    return parts
+    group, text = rows.group[members], rows.text[members]
+    # numbers of texts stand behind those of groups
+    keys = np.where(group == NONE, group.max(initial=NONE) + 1 + text, group)
+    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    position = np.empty(len(first), dtype=np.int64)
+    position[np.argsort(first)] = np.arange(len(first))
+    group_of_row = position[inverse]
+    counts = _count_labels(group_of_row, rows.labels.take(members))
+    shares = [fraction / sum(fractions) for fraction in fractions]
+    part = _fill_empty_parts(_assign(counts, shares, seed), counts, len(shares))
+    part_of_row = part[group_of_row]
+    return [members[part_of_row == number] for number in range(len(shares))]
 
 
-def _assign(counts: NDArray[np.int64], shares: NDArray[np.float64], seed: int) -> NDArray[np.int64]:
-    """The part of every group, (G,), from its rows a label, (G, L), and the wanted shares, (P,)."""
+@dataclass(frozen=True)
+class _GroupCounts:
+    """Rows of each label in each group, G of them; the label past the last stands for none."""
+
+    starts: Ints  # (G + 1,)
+    labels: Ints
+    rows: Ints
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def of(self, group: int) -> list[tuple[int, int]]:
+        """The labels of one group, each with its rows."""
+        place = slice(self.starts[group], self.starts[group + 1])
+        return list(zip(self.labels[place].tolist(), self.rows[place].tolist(), strict=True))
+
+
+def _count_labels(group_of_row: Ints, labels: LabelRows) -> _GroupCounts:
+    none = int(labels.values.max(initial=0)) + 1
+    empty = np.flatnonzero(labels.sizes() == 0)
+    groups = np.concatenate([group_of_row[labels.row_of_value()], group_of_row[empty]])
+    values = np.concatenate([labels.values, np.full(len(empty), none)])
+    pairs, rows = np.unique(groups * (none + 1) + values, return_counts=True)
+    sizes = np.bincount(pairs // (none + 1))
+    return _GroupCounts(np.concatenate([[0], np.cumsum(sizes)]), pairs % (none + 1), rows)
+
+
+def _assign(counts: _GroupCounts, shares: Sequence[float], seed: int) -> Ints:
+    """The part of every group, ``(G,)``, from its rows a label and the wanted shares."""
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(counts))
     draws = rng.random(len(counts))
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    owners = np.repeat(np.arange(len(counts)), np.diff(counts.starts))
+    totals = np.bincount(counts.labels, weights=counts.rows).astype(np.int64)
     part = np.full(len(counts), -1, dtype=np.int64)
-    lacking = np.outer(counts.sum(axis=0), shares)  # (L, P), rows that a part still lacks
-    open_rows = counts.sum(axis=0)
-    in_train = np.zeros_like(open_rows)
-    while open_rows.any():
-        label = int(np.argmin(np.where(open_rows > 0, open_rows, np.iinfo(np.int64).max)))
-        for group in order[(part[order] < 0) & (counts[order, label] > 0)]:
-            odds = np.clip(lacking[label], 0, None)
-            chosen = 0
-            first_of_a_label = ((counts[group] > 0) & (in_train == 0)).any()
-            if not first_of_a_label and odds.any():
-                chosen = int(np.searchsorted(np.cumsum(odds) / odds.sum(), draws[group], side="right"))
-                chosen = min(chosen, len(shares) - 1)
+    lacking = [[int(total) * share for share in shares] for total in totals]
+    open_rows = {label: int(total) for label, total in enumerate(totals) if total}
+    in_train: set[int] = set()
+    while open_rows:
+        label = min(open_rows, key=lambda label: (open_rows[label], label))
+        holders = owners[counts.labels == label]
+        for group in holders[np.argsort(place[holders])].tolist():
+            if part[group] >= 0:
+                continue
+            held = counts.of(group)
+            first_of_a_label = any(other not in in_train for other, _ in held)
+            chosen = 0 if first_of_a_label else _drawn(lacking[label], draws[group])
             part[group] = chosen
             if chosen == 0:
-                in_train += counts[group]
-            lacking[:, chosen] -= counts[group]
-            open_rows = open_rows - counts[group]
+                in_train.update(other for other, _ in held)
+            for other, rows in held:
+                lacking[other][chosen] -= rows
+                open_rows[other] -= rows
+        open_rows = {label: rows for label, rows in open_rows.items() if rows}
     return part
 
 
-def _fill_empty_parts(part: NDArray[np.int64], counts: NDArray[np.int64], num_parts: int) -> NDArray[np.int64]:
+def _drawn(lacking: list[float], draw: float) -> int:
+    """The part that a draw from [0, 1) gives, with the odds of the rows that each part still lacks."""
+    odds = [max(value, 0.0) for value in lacking]
+    total = sum(odds)
+    if not total:
+        return 0
+    reached = 0.0
+    for part, value in enumerate(odds):
+        reached += value
+        if reached / total > draw:
+            return part
+    return len(odds) - 1
+
+
+def _fill_empty_parts(part: Ints, counts: _GroupCounts, num_parts: int) -> Ints:
     """Give a part that drew nothing the smallest group that train can spare without losing a label."""
     part = part.copy()
-    for empty in (p for p in range(1, num_parts) if not (part == p).any()):
-        in_train = np.flatnonzero(part == 0)
-        total = counts[in_train].sum(axis=0)
-        spare = [g for g in in_train if not ((total > 0) & (total == counts[g])).any()]
+    for empty in (number for number in range(1, num_parts) if not (part == number).any()):
+        in_train = np.flatnonzero(part == 0).tolist()
+        total: Counter[int] = Counter()
+        for group in in_train:
+            total.update(dict(counts.of(group)))
+        spare = [group for group in in_train if all(total[label] > rows for label, rows in counts.of(group))]
         if spare:
-            part[min(spare, key=lambda g: int(counts[g].sum()))] = empty
+            part[min(spare, key=lambda group: sum(rows for _, rows in counts.of(group)))] = empty
     return part
 
 
-def remove_leaks(splits: SplitRows, policy: str) -> tuple[SplitRows, dict[str, int]]:
+def remove_leaks(rows: CorpusRows, splits: SplitRows, policy: str) -> tuple[SplitRows, dict[str, int]]:
     """Take rows out of train, validation and transfer that a split judged later also holds, and count them.
 
     Test stays whole. Validation loses what test has; train and transfer lose what either has. "remove"
@@ -143,26 +203,19 @@ def remove_leaks(splits: SplitRows, policy: str) -> tuple[SplitRows, dict[str, i
     notes: dict[str, int] = {}
     clean = dict(splits)
     for name in (name for name in judges if name in splits):
-        held = [row for judge in judges[name] for row in splits.get(judge, ())]
-        groups = {row.group for row in held if row.group is not None}
-        texts = {normalise_text(row.text) for row in held}
-        by_group = [row.group in groups for row in splits[name]]
-        by_text = [normalise_text(row.text) in texts for row in splits[name]]
-        remove_group, remove_text = policy != "keep", policy == "remove"
+        members = splits[name]
+        held = np.concatenate([splits[judge] for judge in judges[name] if judge in splits] or [members[:0]])
+        by_group = np.isin(rows.group[members], rows.group[held]) & (rows.group[members] != NONE)
         # a row that leaks both ways counts as a group leak only
-        text_only = [text and not group for text, group in zip(by_text, by_group, strict=True)]
-        for what, flags, removed in (("group", by_group, remove_group), ("text", text_only, remove_text)):
-            notes[f"{name}_leaks_{what}_removed"] = sum(flags) if removed else 0
-            notes[f"{name}_leaks_{what}_kept"] = 0 if removed else sum(flags)
-        clean[name] = [
-            row
-            for row, group, text in zip(splits[name], by_group, text_only, strict=True)
-            if not (group and remove_group) and not (text and remove_text)
-        ]
+        by_text = np.isin(rows.text[members], rows.text[held]) & ~by_group
+        remove_group, remove_text = policy != "keep", policy == "remove"
+        for what, leaks, removed in (("group", by_group, remove_group), ("text", by_text, remove_text)):
+            notes[f"{name}_leaks_{what}_removed"] = int(leaks.sum()) if removed else 0
+            notes[f"{name}_leaks_{what}_kept"] = 0 if removed else int(leaks.sum())
+        clean[name] = members[~(by_group & remove_group) & ~(by_text & remove_text)]
     return clean, notes
 
 
-def labels_without_rows(rows: Iterable[Row], labels: Sequence[str]) -> list[str]:
+def labels_without_rows(labels: LabelRows, names: Sequence[str]) -> list[str]:
     """The names of the labels that no row has."""
-    present = {label for row in rows for label in row.labels}
-    return [name for i, name in enumerate(labels) if i not in present]
+    return [name for name, count in zip(names, labels.counts(len(names)), strict=True) if not count]

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ PIECES_PER_WORD, SPECIAL_TOKENS = 1.3, 2
 # With fewer rows a label cannot be in train, validation and test.
 SPLITTABLE_ROWS = 3
 SEED = 13
+LOOKED_AT = 50_000
 MAX_COMMENT_COLUMN = 60
 DEFAULT_TABLES: dict[str, list[tuple[str, object, str]]] = {
     "teacher": [
@@ -103,9 +105,9 @@ def _guess(path: Path) -> _Proposal:
 
 
 def _records(source: str, columns: tuple[str, ...] | None) -> list[Record]:
-    """The readable rows to train on."""
+    """The readable rows to train on, as many as guesses need."""
     table = open_source(source, columns, None).by_split["train"]
-    records = [row for row in table.rows if isinstance(row, Record)]
+    records = [row for row in islice(table.rows, LOOKED_AT) if isinstance(row, Record)]
     if not records:
         raise InputError(f"{table.where}: no readable row; give a file with a text and a label in each row")
     return records

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
-from corpora.readers import (
-    SUFFIXES,
-    Rows,
-    is_broken,
-    parquet_label_names,
-    read_hub,
-    read_table,
-    read_text,
-)
+from corpora.hub import read_hub
+from corpora.readers import SUFFIXES, Rows, is_broken, parquet_label_names, read_table, read_text
 from corpora.rows import listed
 from export.runtime.errors import InputError
 
@@ -37,7 +31,7 @@ _SHARD = re.compile(r"-\d+-of-\d+$")
 
 @dataclass(frozen=True)
 class Table:
-    """The rows of one split and the file, folder or data set to name in errors."""
+    """The rows of one split, to be taken once, and the file, folder or data set to name in errors."""
 
     where: str
     rows: Rows
@@ -57,7 +51,7 @@ class Tables:
 
 
 def open_source(source: str, columns: tuple[str, ...] | None, transfer: str | None) -> Tables:
-    """Read every table of a source; `transfer` is one more file, of texts without labels."""
+    """Open every table of a source; `transfer` is one more file, of texts without labels."""
     if source.startswith("hub:"):
         tables = _open_hub(source)
     else:
@@ -138,7 +132,7 @@ def _open_files(files: dict[str, list[Path]], columns: tuple[str, ...] | None) -
     by_split = {}
     names: dict[str, tuple[str, ...]] = {}
     for split, paths in files.items():
-        rows = [row for path in paths for row in read_table(path, columns)]
+        rows = chain.from_iterable(read_table(path, columns) for path in paths)
         by_split[split] = Table(str(paths[0] if len(paths) == 1 else paths[0].parent), rows)
         for path in paths:
             if path.suffix == ".parquet":

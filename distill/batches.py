@@ -6,8 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Sampler
+
+from teachers.tokens import TokenRows
 
 # rows are sorted by length inside chunks of this many batches: little padding, and still a fresh mix an epoch
 CHUNK_BATCHES = 50
@@ -21,7 +24,7 @@ class Examples:
     `teacher_logits` ``(N, C)`` are raw.
     """
 
-    tokens: Sequence[Sequence[int]]
+    tokens: TokenRows
     targets: Tensor
     teacher_logits: Tensor
     labelled: Tensor
@@ -30,7 +33,7 @@ class Examples:
 def join_examples(first: Examples, second: Examples) -> Examples:
     """The rows of both."""
     return Examples(
-        tokens=[*first.tokens, *second.tokens],
+        tokens=first.tokens.followed_by(second.tokens),
         targets=torch.cat([first.targets, second.targets]),
         teacher_logits=torch.cat([first.teacher_logits, second.teacher_logits]),
         labelled=torch.cat([first.labelled, second.labelled]),
@@ -40,7 +43,7 @@ def join_examples(first: Examples, second: Examples) -> Examples:
 class LengthSortedBatches(Sampler[list[int]]):
     """Batches of rows of like length, shuffled anew each epoch from the seed."""
 
-    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:
+    def __init__(self, lengths: Sequence[int] | NDArray[np.int64], batch_size: int, seed: int) -> None:
         self._lengths = np.asarray(lengths)
         self._batch_size = batch_size
         self._seed = seed

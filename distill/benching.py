@@ -30,7 +30,8 @@ from export.runtime.bench import (
 from export.runtime.classifier import load
 from export.session import GraphRunner
 from teachers.classifier import load_classifier, load_tokenizer
-from teachers.label import encode, pad_batch
+from teachers.label import pad_batch
+from teachers.tokens import encode
 
 BENCH_FILE = "bench.json"
 THROUGHPUT_BATCH = 32
@@ -41,7 +42,7 @@ def bench_run(job: Job, folder: Path) -> None:
     """Train the baseline, time everything, and write `bench.json`."""
     corpus = load_corpus(job.corpus)
     baseline, baseline_quality = _baseline(job, corpus)
-    texts = corpus.test.texts[: job.recipe.bench.texts]
+    texts = list(corpus.test.texts[: job.recipe.bench.texts])
     candidates = [
         *_in_pytorch(job, corpus),
         *_in_onnxruntime(job, corpus, folder),
@@ -148,7 +149,7 @@ def _baseline(job: Job, corpus: Corpus) -> tuple[Callable[[list[str]], object], 
         rows: csr_matrix = vectorizer.transform(texts)
         return np.asarray(model.decision_function(rows), dtype=np.float32).reshape(len(texts), task.num_labels)
 
-    found = {split: logits(dict(corpus.splits())[split].texts) for split in JUDGED}
+    found = {split: logits(list(dict(corpus.splits())[split].texts)) for split in JUDGED}
     quality = quality_of(found, corpus, job.recipe.export.threshold_shrink)
     decision = Decision.from_dict(quality.pop("decision"))
     weights = sum(int(estimator.coef_.size) for estimator in model.estimators_ if hasattr(estimator, "coef_"))

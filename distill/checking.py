@@ -22,7 +22,8 @@ def check_job(job: Job) -> dict[str, Any]:
     recipe = job.recipe
     source = resolve_model(recipe.teacher.checkpoint or recipe.teacher.model)
     check_models(recipe, load_config(source))
-    corpus, bad = read_corpus(corpus_spec(recipe.corpus), seed=recipe.seed)
+    with job.reporter.count("read the corpus") as advance:
+        corpus, bad = read_corpus(corpus_spec(recipe.corpus), seed=recipe.seed, progress=advance)
     if recipe.corpus.rows is not None:
         corpus = part_of(corpus, recipe.corpus.rows)
     tokenizer = load_tokenizer(source)
@@ -30,7 +31,8 @@ def check_job(job: Job) -> dict[str, Any]:
     def lengths(texts: list[str]) -> list[int]:
         return [len(ids) for ids in tokenizer(texts, truncation=False, verbose=False)["input_ids"]]
 
-    return describe(corpus, bad, lengths, recipe.corpus.max_tokens).to_dict()
+    with job.reporter.status("count tokens"):
+        return describe(corpus, bad.reasons, lengths, recipe.corpus.max_tokens).to_dict()
 
 
 def check_models(recipe: Recipe, config: Any) -> None:

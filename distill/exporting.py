@@ -34,7 +34,7 @@ from export.runtime.classifier import Classifier
 from export.runtime.errors import CheckFailedError
 from export.session import GraphRunner
 from teachers.classifier import load_classifier, load_tokenizer
-from teachers.label import encode
+from teachers.tokens import TokenRows, encode
 
 FUSED_FILE = "fused.onnx"
 CALIBRATION_TEXTS = 300
@@ -141,7 +141,7 @@ def _check_bundle(job: Job, chosen: str, corpus: Corpus, bundle: Classifier) -> 
         )
 
 
-def _make_graph(job: Job, name: str, keep: tuple[Any, ...], graph: Path, train: list[list[int]]) -> dict[str, int]:
+def _make_graph(job: Job, name: str, keep: tuple[Any, ...], graph: Path, train: TokenRows) -> dict[str, int]:
     """Write the raw graph of a variant; fp32 comes first, and the others start from its fused graph."""
     fused = job.variant("fp32") / FUSED_FILE
     if name == "fp32":
@@ -162,7 +162,7 @@ def _make_graph(job: Job, name: str, keep: tuple[Any, ...], graph: Path, train: 
     return operators
 
 
-def _feeds(job: Job, fused: Path, train: list[list[int]]) -> list[dict[str, NDArray[np.int64]]]:
+def _feeds(job: Job, fused: Path, train: TokenRows) -> list[dict[str, NDArray[np.int64]]]:
     """Some train texts, chosen by the seed, each alone."""
     runner = GraphRunner(fused)
     chosen = np.random.default_rng(job.recipe.seed).permutation(len(train))[:CALIBRATION_TEXTS]
@@ -170,7 +170,7 @@ def _feeds(job: Job, fused: Path, train: list[list[int]]) -> list[dict[str, NDAr
 
 
 def _measure(
-    job: Job, name: str, keep: tuple[str, ...], graph: Path, corpus: Corpus, rows: list[list[int]]
+    job: Job, name: str, keep: tuple[str, ...], graph: Path, corpus: Corpus, rows: TokenRows
 ) -> Candidate:
     """Run a graph on validation and through the gate, its own calibration and thresholds applied to both sides."""
     task, recipe = corpus.task, job.recipe.export
@@ -204,7 +204,7 @@ def _measure(
     return Candidate(graph, keep, decision, logits, checks, shapes.batch_invariant)
 
 
-def _write_variant(job: Job, folder: Path, candidate: Candidate, corpus: Corpus, rows: list[list[int]]) -> None:
+def _write_variant(job: Job, folder: Path, candidate: Candidate, corpus: Corpus, rows: TokenRows) -> None:
     """The calibrated graph, its logits on validation and test, and its quality."""
     proto = onnx.load(candidate.graph)
     add_calibration(proto, candidate.decision.scale, candidate.decision.bias)

@@ -1,7 +1,7 @@
 """A model with the corpus as its tokenizer sees it: trained, judged and saved the same way for all of them."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,18 +24,19 @@ from distill.watch import Settings, Watch
 from export.runtime.errors import DistillError
 from teachers.classifier import EncoderClassifier, Teacher, check_max_tokens, parameter_count
 from teachers.finetune import parameter_groups
-from teachers.label import best_device, encode, pad_batch, predict_logits
+from teachers.label import best_device, pad_batch, predict_logits
+from teachers.tokens import TokenRows, encode
 
 
 @dataclass(frozen=True)
 class Learner:
-    """A model that is trained or judged, its tokenizer, and the token ids of every row of every split."""
+    """A model that is trained or judged, its tokenizer, and the token ids of the splits that it needs."""
 
     name: str
     model: Teacher
     tokenizer: Any
     corpus: Corpus
-    tokens: dict[str, list[list[int]]]
+    tokens: dict[str, TokenRows]
 
     def examples(self, split: str, teacher_logits: Logits | None = None) -> Examples:
         """The rows of one split; without teacher logits ``(N, C)`` these are zeros that no loss may read."""
@@ -44,7 +45,7 @@ class Learner:
         if teacher_logits is None:
             teacher_logits = np.zeros((len(rows), task.num_labels), dtype=np.float32)
         if rows.targets is not None:
-            targets = torch.from_numpy(rows.targets)
+            targets = torch.from_numpy(rows.targets.astype(np.float32 if task.multi_label else np.int64))
         elif task.multi_label:
             targets = torch.zeros((len(rows), task.num_labels))
         else:
@@ -57,15 +58,19 @@ class Learner:
         )
 
 
-def new_learner(job: Job, name: str, model: Teacher, tokenizer: Any, corpus: Corpus) -> Learner:
-    """Move the model to the GPU where there is one, and encode the corpus.
+def new_learner(
+    job: Job, name: str, model: Teacher, tokenizer: Any, corpus: Corpus, learns_from: Sequence[str]
+) -> Learner:
+    """Move the model to the GPU where there is one, and encode what it is judged on and the splits it learns from.
 
     Raises:
         InputError: the model cannot read texts of `corpus.max_tokens`.
     """
     check_max_tokens(model.config, job.recipe.corpus.max_tokens)
+    splits = dict(corpus.splits())
     tokens = {
-        split: encode(tokenizer, rows.texts, job.recipe.corpus.max_tokens) for split, rows in corpus.splits()
+        name: encode(tokenizer, splits[name].texts, job.recipe.corpus.max_tokens)
+        for name in (*learns_from, *JUDGED)
     }
     return Learner(name, model.to(best_device()), tokenizer, corpus, tokens)
 

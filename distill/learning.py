@@ -4,7 +4,7 @@ Each is a function from files to files: it reads the folders of earlier stages a
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +40,10 @@ from teachers.classifier import (
     save_classifier,
 )
 from teachers.finetune import class_weights, freeze
-from teachers.label import best_device, device_of, encode, predict_logits
+from teachers.label import best_device, device_of, predict_logits
 from teachers.packaged import resolve_model, sha256_of
 from teachers.store import LabelIdentity, label_split, read_logits
+from teachers.tokens import encode
 
 
 def teach(job: Job, folder: Path) -> None:
@@ -53,10 +54,11 @@ def teach(job: Job, folder: Path) -> None:
     set_seed(job.recipe.seed)
     training: dict[str, Any] = {}
     if recipe.checkpoint is not None:
-        learner = new_learner(job, "teacher", load_classifier(source, corpus.task, pooling), tokenizer, corpus)
+        loaded = load_classifier(source, corpus.task, pooling)
+        learner = new_learner(job, "teacher", loaded, tokenizer, corpus, learns_from=())
     else:
         model = build_classifier(source, corpus.task, pooling, recipe.dropout)
-        learner = new_learner(job, "teacher", model, tokenizer, corpus)
+        learner = new_learner(job, "teacher", model, tokenizer, corpus, learns_from=("train",))
         write_logits_file(judged_logits(job, learner), folder / BEFORE_TUNING_FILE)
         result = _finetune(job, learner, model, folder)
         training = {"best_step": result.best_step, "steps": result.steps}
@@ -73,14 +75,15 @@ def label(job: Job, folder: Path, split: str) -> None:
     corpus = load_corpus(job.corpus)
     tokenizer = load_tokenizer(job.teacher)
     model = load_classifier(job.teacher, corpus.task)
-    rows = encode(tokenizer, dict(corpus.splits())[split].texts, job.recipe.corpus.max_tokens)
+    texts = dict(corpus.splits())[split].texts
     model.to(best_device())
-    with job.reporter.bar(f"label {split}", len(rows)) as advance:
+    with job.reporter.bar(f"label {split}", len(texts)) as advance:
 
-        def infer(chunk: Sequence[Sequence[int]]) -> Logits:
-            return predict_logits(model, chunk, pad_id=tokenizer.pad_token_id, progress=advance)
+        def infer(some: Sequence[str]) -> Logits:
+            rows = encode(tokenizer, some, job.recipe.corpus.max_tokens)
+            return predict_logits(model, rows, pad_id=tokenizer.pad_token_id, progress=advance)
 
-        label_split(folder, rows, infer, label_identity(job, corpus, split))
+        label_split(folder, texts, infer, label_identity(job, corpus, split))
 
 
 def label_identity(job: Job, corpus: Corpus, split: str) -> LabelIdentity:
@@ -105,14 +108,16 @@ def study(job: Job, folder: Path, *, distilled: bool) -> None:
     corpus, recipe = load_corpus(job.corpus), job.recipe.student
     set_seed(job.recipe.seed)
     model, tokenizer = _start_student(job, corpus)
-    learner = new_learner(job, "student" if distilled else "twin", model, tokenizer, corpus)
+    with_transfer = distilled and corpus.transfer is not None
+    learns_from = ("train", "transfer") if with_transfer else ("train",)
+    name = "student" if distilled else "twin"
+    learner = new_learner(job, name, model, tokenizer, corpus, learns_from)
     examples = learner.examples("train", _stored_logits(job, corpus, "train"))
-    rows = len(corpus.train)
-    if corpus.transfer is not None:
-        rows += len(corpus.transfer)  # of the twin too: as many steps
-        if distilled:
-            transfer = learner.examples("transfer", _stored_logits(job, corpus, "transfer"))
-            examples = join_examples(examples, transfer)
+    if with_transfer:
+        transfer = learner.examples("transfer", _stored_logits(job, corpus, "transfer"))
+        examples = join_examples(examples, transfer)
+    # of the twin too: as many steps
+    rows = len(corpus.train) + (0 if corpus.transfer is None else len(corpus.transfer))
     weight = job.recipe.objective.soft_weight if distilled else 0.0
     objective = Objective(corpus.task.kind, job.recipe.objective.temperature, weight)
     result = train(job, learner, examples, objective, plan(job, recipe, rows), recipe, folder)
@@ -160,20 +165,17 @@ def _start_student(job: Job, corpus: Corpus) -> tuple[EncoderClassifier, Any]:
         )
     if not recipe.trim_vocabulary:
         return model, tokenizer
-    trimmed = trim(tokenizer, *texts_and_groups(corpus), min_groups=recipe.min_piece_groups)
+    trimmed = trim(tokenizer, texts_and_groups(corpus), min_groups=recipe.min_piece_groups)
     return apply_trim(model, trimmed), trimmed.tokenizer
 
 
-def texts_and_groups(corpus: Corpus) -> tuple[list[str], list[str]]:
+def texts_and_groups(corpus: Corpus) -> Iterator[tuple[str, str]]:
     """Texts that the student learns from, and who wrote each: its group, or else whoever wrote the same text."""
-    texts: list[str] = []
-    groups: list[str] = []
     for split in (corpus.train, corpus.transfer):
         if split is None:
             continue
-        texts += split.texts
-        if split.groups is not None:
-            groups += [f"group {group}" for group in split.groups]
-        else:
-            groups += [f"text {normalise_text(text)}" for text in split.texts]
-    return texts, groups
+        for row, text in enumerate(split.texts):
+            if split.groups is None:
+                yield text, f"text {normalise_text(text)}"
+            else:
+                yield text, f"group {split.groups[row]}"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from corpora.corpus import part_of, save_corpus
-from corpora.rows import write_quarantine
+from corpora.rows import QUARANTINE_FILE
 from corpora.sources import CorpusSpec, read_corpus
 from corpora.task import TaskKind
 from distill.fingerprints import content_hash, corpus_inputs, portable_recipe, recipe_hash
@@ -25,7 +25,7 @@ from export.runtime.errors import CheckFailedError, InputError
 REPORT_FILES = ("report.json", "report.html")
 # raised when a stage's code comes to give other results
 VERSIONS = {
-    "corpus": 1,
+    "corpus": 2,
     "teacher": 2,
     "quality": 1,
     "labels": 2,
@@ -119,13 +119,14 @@ def _corpus(under_way: Run) -> None:
     job, recipe = under_way.job, under_way.job.recipe.corpus
 
     def work(folder: Path) -> None:
-        corpus, bad = read_corpus(corpus_spec(recipe), seed=job.recipe.seed)
+        with job.reporter.count("read the corpus") as advance:
+            spec = corpus_spec(recipe)
+            corpus, bad = read_corpus(spec, seed=job.recipe.seed, folder=folder, progress=advance)
         if recipe.rows is not None:
             corpus = part_of(corpus, recipe.rows)
         save_corpus(corpus, folder)
-        write_quarantine(bad, folder)
-        if bad:
-            job.reporter.say(f"  {len(bad)} rows are in quarantine: {folder / 'quarantine.jsonl'}")
+        if bad.write(folder) is not None:
+            job.reporter.say(f"  {len(bad)} rows are in quarantine: {job.corpus / QUARANTINE_FILE}")
 
     under_way.stage("corpus", job.corpus, corpus_inputs(recipe, job.recipe.seed), work)
 

@@ -1,7 +1,7 @@
 """What a user sees while a run works: one line a stage, a bar on anything slow; all of it on stderr."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -52,6 +52,24 @@ class Reporter:
             return
         with self._console.status(title):
             yield
+
+    @contextmanager
+    def count(self, title: str) -> Iterator[Callable[[int], None]]:
+        """A sign of life that counts, where nobody knows how many there will be."""
+        done = 0
+
+        def advance(count: int) -> None:
+            nonlocal done
+            done += count
+            if shown is not None:
+                shown.update(f"{title}: {done:,}")
+
+        if not self._console.is_terminal or self._console.quiet:
+            shown = None
+            yield advance
+            return
+        with self._console.status(title) as shown:
+            yield advance
 
     @contextmanager
     def bar(self, title: str, total: int) -> Iterator["Advance"]:

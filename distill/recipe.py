@@ -47,6 +47,7 @@ class CorpusRecipe(Section):
     leaks: Literal["remove", "groups", "keep"] = Field("remove", description="rows that a later split also has")
     on_bad_row: Literal["error", "quarantine"] = Field("error", description="stop, or put aside and count")
     transfer: str | None = Field(None, description="file of texts without labels, one a line or a table")
+    scrub: bool = Field(False, description="mask e-mail addresses, links, handles, phone and long numbers first")
     rows: int | None = Field(None, ge=10, description="at most so many rows of each split, spread evenly")
     max_tokens: int = Field(64, ge=4, le=512, description="longer texts are cut, in tokens")
     licence: str | None = Field(None, description="the corpus's licence, for the bundle's record")

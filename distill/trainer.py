@@ -68,9 +68,7 @@ class _FitTrainer(Trainer):  # type: ignore[misc]
 
     def get_train_dataloader(self) -> Any:
         examples = self._examples
-        sampler = LengthSortedBatches(
-            [len(row) for row in examples.tokens], self._settings.batch_size, self._settings.seed
-        )
+        sampler = LengthSortedBatches(examples.tokens.lengths(), self._settings.batch_size, self._settings.seed)
         loader = DataLoader(self.train_dataset, batch_sampler=sampler, collate_fn=self._collate)
         return self.accelerator.prepare(loader)
 
@@ -133,7 +131,7 @@ def fit(
         InputError: nothing to learn from.
         DistillError: the loss became infinite or undefined.
     """
-    if not examples.tokens:
+    if not len(examples.tokens):
         raise InputError("there is no row to train on; check the corpus")
     set_seed(settings.seed)
     # one pass over the weights a step: a third less time a step on a CPU, where the table is half of the weights

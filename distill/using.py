@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from corpora.corpus import targets_from_ids
+from corpora.columns import LabelRows
+from corpora.corpus import Split, label_matrix, targets_of
+from corpora.headers import SeenColumns
 from corpora.labels import LabelError, parse_cell, resolve
 from corpora.metrics import evaluate
-from corpora.readers import read_table, require_columns
+from corpora.readers import read_table
 from corpora.rows import BadRow, Record
 from corpora.task import Task, TaskKind
 from corpora.texts import RowError, check_encoding, text_of
@@ -145,17 +147,20 @@ def _records(file: Path, columns: Columns, wanted: dict[str, str]) -> Iterator[t
     Raises:
         InputError: a row cannot be used, or there is none.
     """
-    rows = read_table(file, columns.header)
-    require_columns(rows, wanted, str(file))
-    for row in rows:
+    seen, count = SeenColumns(), 0
+    for row in read_table(file, columns.header):
         if isinstance(row, BadRow):
             raise row.error(remedy=REMEDY)
+        if not count:
+            seen.add(row)
+            seen.require(wanted, str(file))
+        count += 1
         try:
             check_encoding(row.fields)
             yield row, text_of(row.fields, [columns.text])
         except RowError as error:
             raise BadRow(row.file, row.row, str(error), {}).error(remedy=REMEDY) from None
-    if not rows:
+    if not count:
         raise InputError(f"{file}: has no row; give a file with at least one")
 
 
@@ -177,7 +182,4 @@ def _labelled_rows(file: Path, columns: Columns, classifier: Classifier) -> tupl
         except LabelError as error:
             raise BadRow(row.file, row.row, str(error), {}).error(remedy=REMEDY) from None
         texts.append(text)
-    targets = targets_from_ids(ids, task)
-    if targets.ndim == 1:
-        return texts, np.eye(task.num_labels, dtype=np.float32)[targets.astype(np.int64)]
-    return texts, targets.astype(np.float32)
+    return texts, label_matrix(Split(texts, targets_of(LabelRows.of(ids), task)), task)

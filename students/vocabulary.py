@@ -6,8 +6,9 @@ is not kept, so that a bundle does not carry rare names out of a corpus.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import torch
@@ -40,13 +41,12 @@ class Trimmed:
     sources: tuple[tuple[int, ...], ...]
 
 
-def trim(tokenizer: Any, texts: Sequence[str], groups: Sequence[str] | None, *, min_groups: int) -> Trimmed:
+def trim(tokenizer: Any, rows: Iterable[tuple[str, str]], *, min_groups: int) -> Trimmed:
     """Keep special tokens, single characters, and pieces that stand in at least `min_groups` groups.
 
     Args:
         tokenizer: a fast tokenizer, WordPiece or byte-level BPE.
-        texts: the corpus, N texts.
-        groups: N group names; None where every row counts by itself.
+        rows: the corpus, each text with the name of its group.
         min_groups: at least 1.
 
     Raises:
@@ -55,7 +55,7 @@ def trim(tokenizer: Any, texts: Sequence[str], groups: Sequence[str] | None, *, 
     state = json.loads(tokenizer.backend_tokenizer.to_str())
     model = state["model"]
     special = set(tokenizer.all_special_tokens) | {token["content"] for token in state["added_tokens"]}
-    counts = count_groups(tokenizer.backend_tokenizer, texts, groups)
+    counts = count_groups(tokenizer.backend_tokenizer, rows, enough=min_groups)
     if model["type"] == "WordPiece":
         vocabulary, sources = _trim_wordpiece(model, special, counts, min_groups)
     elif model["type"] == "BPE":
@@ -78,20 +78,20 @@ def trim(tokenizer: Any, texts: Sequence[str], groups: Sequence[str] | None, *, 
     return Trimmed(smaller, sources)
 
 
-def count_groups(tokenizer: Tokenizer, texts: Sequence[str], groups: Sequence[str] | None) -> dict[int, int]:
-    """In how many groups each piece stands, by old id; texts are split by the full tokenizer."""
+def count_groups(tokenizer: Tokenizer, rows: Iterable[tuple[str, str]], *, enough: int) -> dict[int, int]:
+    """In how many groups each piece stands, by old id, counted up to `enough`; the full tokenizer splits texts."""
     plain = Tokenizer.from_str(tokenizer.to_str())
     plain.no_truncation()
     plain.no_padding()
-    holders: dict[int, set[int]] = {}
-    numbers: dict[str, int] = {}
-    for start in range(0, len(texts), BATCH):
-        encodings = plain.encode_batch(list(texts[start : start + BATCH]), add_special_tokens=False)
-        for offset, encoding in enumerate(encodings):
-            row = start + offset
-            group = row if groups is None else numbers.setdefault(groups[row], len(numbers))
+    holders: dict[int, set[str]] = {}
+    rows = iter(rows)
+    while some := list(islice(rows, BATCH)):
+        encodings = plain.encode_batch([text for text, _ in some], add_special_tokens=False)
+        for (_, group), encoding in zip(some, encodings, strict=True):
             for piece in set(encoding.ids):
-                holders.setdefault(piece, set()).add(group)
+                found = holders.setdefault(piece, set())
+                if len(found) < enough:
+                    found.add(group)
     return {piece: len(found) for piece, found in holders.items()}
 
 

@@ -1,22 +1,11 @@
 """Token ids in, raw logits out: length-sorted batches, whatever the model."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-
-
-def encode(tokenizer: Any, texts: Sequence[str], max_tokens: int) -> list[list[int]]:
-    """Token ids of each text with special tokens, cut at `max_tokens`."""
-    if not texts:
-        return []
-    encoded = tokenizer(
-        list(texts), truncation=True, max_length=max_tokens, padding=False, return_token_type_ids=False
-    )
-    return [list(ids) for ids in encoded["input_ids"]]
 
 
 def pad_batch(rows: Sequence[Sequence[int]], pad_id: int) -> tuple[Tensor, Tensor]:

@@ -32,25 +32,25 @@ class LabelIdentity:
 
 def label_split(
     folder: Path,
-    rows: Sequence[Sequence[int]],
-    infer: Callable[[Sequence[Sequence[int]]], NDArray[np.float32]],
+    texts: Sequence[str],
+    infer: Callable[[Sequence[str]], NDArray[np.float32]],
     identity: LabelIdentity,
 ) -> None:
     """Write the shards of one split; those already there and whole are kept, so an interrupted run goes on.
 
     Args:
         folder: `labels/<split>`.
-        rows: token ids of every row.
-        infer: raw logits ``(n, C)`` of some rows.
+        texts: of every row; asked for a shard at a time.
+        infer: raw logits ``(n, C)`` of some texts.
         identity: what the logits belong to.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for index, start in enumerate(range(0, len(rows), SHARD_ROWS)):
+    for index, start in enumerate(range(0, len(texts), SHARD_ROWS)):
         path = folder / f"part-{index:05d}.parquet"
-        ids = range(start, min(start + SHARD_ROWS, len(rows)))
+        ids = range(start, min(start + SHARD_ROWS, len(texts)))
         if _is_whole(path, ids, identity):
             continue
-        write_shard(path, list(ids), infer([rows[row] for row in ids]), identity)
+        write_shard(path, list(ids), infer(texts[start : ids.stop]), identity)
 
 
 def write_shard(path: Path, row_ids: list[int], logits: NDArray[np.float32], identity: LabelIdentity) -> None:

@@ -1,10 +1,13 @@
 """Merging, splitting by group and removing leaks."""
 
+from dataclasses import dataclass
+
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpora.rows import Row
+from corpora.columns import CorpusRows, KeyColumn, LabelRows
 from corpora.splits import (
     majority_multi,
     majority_single,
@@ -19,15 +22,61 @@ from export.runtime.errors import InputError
 FRACTIONS = (0.8, 0.1, 0.1)
 
 
-def row(text, labels=(0,), group=None, row_id=None, number=1):
-    return Row(text, tuple(labels), group, row_id, "file.csv", number)
+@dataclass(frozen=True)
+class Row:
+    """A row as people think of it."""
+
+    text: str
+    labels: tuple[int, ...] = (0,)
+    group: str | None = None
+    row_id: str | None = None
+    number: int = 1
+
+
+def columns(rows):
+    """The rows in the columns that splitting works on."""
+    text, group, row_id = KeyColumn(), KeyColumn(), KeyColumn()
+    for row in rows:
+        text.append(normalise_text(row.text))
+        group.append(row.group)
+        row_id.append(row.row_id)
+    return CorpusRows(
+        text=text.numbers(),
+        group=group.numbers(),
+        key=row_id.numbers() if any(row.row_id for row in rows) else text.numbers(),
+        labels=LabelRows.of(row.labels for row in rows),
+        file=np.zeros(len(rows), dtype=np.int64),
+        row=np.array([row.number for row in rows]),
+        files=("file.csv",),
+    )
+
+
+def split(rows, seed):
+    """The rows of each part."""
+    parts = split_by_group(columns(rows), np.arange(len(rows)), FRACTIONS, seed=seed)
+    return [[rows[place] for place in part] for part in parts]
+
+
+def merged(rows, policy):
+    """The rows that stay, with their labels."""
+    known, splits = merge_duplicates(columns(rows), {"train": np.arange(len(rows))}, TaskKind.SINGLE_LABEL, policy)
+    return [(rows[place].text, known.labels.ids(place)) for place in splits["train"]]
+
+
+def cleared(splits, policy):
+    """The rows that stay in each split, and the notes."""
+    rows = [row for some in splits.values() for row in some]
+    ends = np.cumsum([len(some) for some in splits.values()])
+    members = {name: np.arange(end - len(splits[name]), end) for name, end in zip(splits, ends, strict=True)}
+    clean, notes = remove_leaks(columns(rows), members, policy)
+    return {name: [rows[place] for place in places] for name, places in clean.items()}, notes
 
 
 @st.composite
 def grouped_rows(draw):
     groups = draw(st.integers(1, 30))
     return [
-        row(f"text {draw(st.integers(0, 40))}", (draw(st.integers(0, 3)),), f"g{group}", number=number)
+        Row(f"text {draw(st.integers(0, 40))}", (draw(st.integers(0, 3)),), f"g{group}", number=number)
         for group in range(groups)
         for number in range(draw(st.integers(1, 4)))
     ]
@@ -36,45 +85,43 @@ def grouped_rows(draw):
 @settings(max_examples=60)
 @given(grouped_rows(), st.integers(0, 99))
 def test_a_group_never_straddles_parts_and_no_row_is_lost(rows, seed):
-    parts = split_by_group(rows, FRACTIONS, seed=seed)
+    parts = split(rows, seed)
     groups = [{r.group for r in part} for part in parts]
     assert not groups[0] & groups[1] | groups[0] & groups[2] | groups[1] & groups[2]
-    key = [(r.group, r.row, r.text) for r in rows]
-    assert sorted((r.group, r.row, r.text) for part in parts for r in part) == sorted(key)
+    key = [(r.group, r.number, r.text) for r in rows]
+    assert sorted((r.group, r.number, r.text) for part in parts for r in part) == sorted(key)
     assert {label for r in parts[0] for label in r.labels} == {label for r in rows for label in r.labels}
-    assert parts == split_by_group(rows, FRACTIONS, seed=seed)
+    assert parts == split(rows, seed)
 
 
 @given(st.lists(st.integers(0, 20), min_size=1), st.integers(0, 99))
 def test_without_groups_a_repeated_text_stays_in_one_part(numbers, seed):
-    rows = [row(f"Text  {n}" if i % 2 else f"text {n}") for i, n in enumerate(numbers)]
-    parts = split_by_group(rows, FRACTIONS, seed=seed)
-    texts = [{normalise_text(r.text) for r in part} for part in parts]
+    rows = [Row(f"Text  {n}" if i % 2 else f"text {n}") for i, n in enumerate(numbers)]
+    texts = [{normalise_text(r.text) for r in part} for part in split(rows, seed)]
     assert sum(map(len, texts)) == len(set(numbers))
 
 
 def test_parts_have_about_their_shares_of_each_label():
-    rows = [row(f"text {i}", (i % 4,), f"g{i}") for i in range(2000)]
-    parts = split_by_group(rows, FRACTIONS, seed=7)
-    for part, share in zip(parts, FRACTIONS, strict=True):
+    rows = [Row(f"text {i}", (i % 4,), f"g{i}") for i in range(2000)]
+    for part, share in zip(split(rows, 7), FRACTIONS, strict=True):
         for label in range(4):
             assert sum(r.labels == (label,) for r in part) == pytest.approx(500 * share, abs=30)
 
 
 def test_the_seed_changes_the_split():
-    rows = [row(f"text {i}", (i % 2,)) for i in range(100)]
-    assert split_by_group(rows, FRACTIONS, seed=1) != split_by_group(rows, FRACTIONS, seed=2)
+    rows = [Row(f"text {i}", (i % 2,)) for i in range(100)]
+    assert split(rows, 1) != split(rows, 2)
 
 
 def test_three_rows_of_two_labels_still_fill_what_they_can():
-    parts = split_by_group([row("a", (0,)), row("b", (1,)), row("c", (1,))], FRACTIONS, seed=0)
+    parts = split([Row("a", (0,)), Row("b", (1,)), Row("c", (1,))], 0)
     assert {r.labels for r in parts[0]} == {(0,), (1,)}
 
 
 @given(grouped_rows(), grouped_rows(), grouped_rows(), st.sampled_from(["remove", "groups", "keep"]))
 def test_leaks_are_removed_as_asked_and_every_row_is_counted(train, validation, test, policy):
     splits = {"train": train, "validation": validation, "test": test}
-    clean, notes = remove_leaks(splits, policy)
+    clean, notes = cleared(splits, policy)
     assert clean["test"] == test
     removed = sum(count for key, count in notes.items() if key.endswith("_removed"))
     assert removed == sum(len(splits[name]) - len(clean[name]) for name in splits)
@@ -88,15 +135,15 @@ def test_leaks_are_removed_as_asked_and_every_row_is_counted(train, validation, 
 
 
 def test_a_leak_is_found_whatever_its_case_and_white_space():
-    splits = {"train": [row("So  TIRED\n")], "validation": [row("x")], "test": [row("so tired")]}
-    clean, notes = remove_leaks(splits, "remove")
+    splits = {"train": [Row("So  TIRED\n")], "validation": [Row("x")], "test": [Row("so tired")]}
+    clean, notes = cleared(splits, "remove")
     assert clean["train"] == []
     assert notes["train_leaks_text_removed"] == 1
 
 
 def test_a_transfer_text_that_is_judged_later_is_removed():
-    splits = {"train": [row("a")], "validation": [row("b")], "test": [row("c")], "transfer": [row("B")]}
-    clean, notes = remove_leaks(splits, "remove")
+    splits = {"train": [Row("a")], "validation": [Row("b")], "test": [Row("c")], "transfer": [Row("B")]}
+    clean, notes = cleared(splits, "remove")
     assert clean["transfer"] == []
     assert notes["transfer_leaks_text_removed"] == 1
 
@@ -111,16 +158,14 @@ def test_majorities():
 
 
 def test_duplicates_merge_refuse_or_stay():
-    rows = [row("Hi", (0,), number=2), row("hi ", (1,), number=3), row("HI", (1,), number=4), row("else")]
-    merged = merge_duplicates(rows, TaskKind.SINGLE_LABEL, "majority")
-    assert [(r.text, r.labels) for r in merged] == [("Hi", (1,)), ("else", (0,))]
-    assert merge_duplicates(rows, TaskKind.SINGLE_LABEL, "keep") == rows
+    rows = [Row("Hi", (0,), number=2), Row("hi ", (1,), number=3), Row("HI", (1,), number=4), Row("else")]
+    assert merged(rows, "majority") == [("Hi", (1,)), ("else", (0,))]
+    assert merged(rows, "keep") == [(row.text, row.labels) for row in rows]
     with pytest.raises(InputError, match=r"file\.csv, row 3: repeats file\.csv, row 2 with other labels"):
-        merge_duplicates(rows, TaskKind.SINGLE_LABEL, "error")
-    same = [row("Hi"), row("hi")]
-    assert len(merge_duplicates(same, TaskKind.SINGLE_LABEL, "error")) == 1
+        merged(rows, "error")
+    assert len(merged([Row("Hi"), Row("hi")], "error")) == 1
 
 
 def test_row_ids_decide_what_is_the_same_row():
-    rows = [row("yes", row_id=("1",)), row("yes", row_id=("2",)), row("yes.", (1,), row_id=("2",))]
-    assert len(merge_duplicates(rows, TaskKind.SINGLE_LABEL, "majority")) == 2
+    rows = [Row("yes", row_id="1"), Row("yes", row_id="2"), Row("yes.", (1,), row_id="2")]
+    assert len(merged(rows, "majority")) == 2

@@ -19,6 +19,7 @@ from teachers.classifier import Pooling, load_classifier, load_tokenizer, save_c
 from tests.tiny_models import TEXTS, bert_tokenizer, multi_label_task, roberta_tokenizer, tiny_classifier
 
 BODIES = ("bert", "roberta", "distilbert")
+EACH_ALONE = [(text, str(row)) for row, text in enumerate(TEXTS)]
 IDS = torch.tensor([[5, 9, 12, 30, 7], [5, 8, 7, 1, 1]])
 MASK = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]])
 
@@ -99,8 +100,8 @@ def test_other_bodies_are_refused_by_name() -> None:
 def test_trimming_keeps_no_piece_that_too_few_groups_contain(make) -> None:  # type: ignore[no-untyped-def]
     tokenizer = make()
     groups = [str(row % 6) for row in range(len(TEXTS))]
-    trimmed = trim(tokenizer, TEXTS, groups, min_groups=2)
-    counts = count_groups(tokenizer.backend_tokenizer, TEXTS, groups)
+    trimmed = trim(tokenizer, zip(TEXTS, groups, strict=True), min_groups=2)
+    counts = count_groups(tokenizer.backend_tokenizer, zip(TEXTS, groups, strict=True), enough=2)
     names = {index: piece for piece, index in tokenizer.get_vocab().items()}
     for piece, index in trimmed.tokenizer.get_vocab().items():
         single = len(piece.removeprefix("##")) == 1
@@ -119,7 +120,7 @@ def test_trimming_keeps_no_piece_that_too_few_groups_contain(make) -> None:  # t
 def test_a_rare_name_is_gone_but_can_still_be_read() -> None:
     tokenizer = bert_tokenizer()
     assert "zanzibar" in tokenizer.get_vocab()
-    trimmed = trim(tokenizer, TEXTS, None, min_groups=2)
+    trimmed = trim(tokenizer, EACH_ALONE, min_groups=2)
     assert "zanzibar" not in trimmed.tokenizer.get_vocab()
     assert trimmed.tokenizer.unk_token_id not in trimmed.tokenizer("zanzibar").input_ids
 
@@ -129,7 +130,7 @@ def test_a_rare_name_is_gone_but_can_still_be_read() -> None:
 def test_no_text_becomes_unknown_that_the_full_tokenizer_could_read(text: str) -> None:
     for make in (bert_tokenizer, roberta_tokenizer):
         full = make()
-        small = trim(full, TEXTS, None, min_groups=3).tokenizer
+        small = trim(full, EACH_ALONE, min_groups=3).tokenizer
         readable = full(text).input_ids.count(full.unk_token_id)
         assert small(text).input_ids.count(small.unk_token_id) <= readable
 
@@ -140,7 +141,7 @@ def test_a_trimmed_model_reads_kept_pieces_as_before(body, make, tmp_path) -> No
     model = tiny_classifier(body, vocabulary=len(tokenizer))
     full = tokenizer(TEXTS[:6], padding=True, return_tensors="pt")
     before = model(full.input_ids, full.attention_mask)
-    trimmed = trim(tokenizer, TEXTS, None, min_groups=1)
+    trimmed = trim(tokenizer, EACH_ALONE, min_groups=1)
     model = apply_trim(model, trimmed)
     small = trimmed.tokenizer(TEXTS[:6], padding=True, return_tensors="pt")
     assert torch.allclose(model(small.input_ids, small.attention_mask), before, atol=1e-6)
@@ -153,7 +154,7 @@ def test_a_trimmed_model_reads_kept_pieces_as_before(body, make, tmp_path) -> No
 def test_a_token_that_was_added_beside_the_vocabulary_stays_itself() -> None:
     tokenizer = bert_tokenizer()
     tokenizer.add_tokens(["[THERAPIST]"])
-    trimmed = trim(tokenizer, TEXTS, None, min_groups=3)
+    trimmed = trim(tokenizer, EACH_ALONE, min_groups=3)
     marked = trimmed.tokenizer("[THERAPIST] i feel sad", add_special_tokens=False)["input_ids"]
     old = tokenizer("[THERAPIST] i feel sad", add_special_tokens=False)["input_ids"]
     assert trimmed.tokenizer.convert_ids_to_tokens(marked)[0] == "[THERAPIST]"
@@ -166,12 +167,12 @@ def test_one_persons_word_is_not_kept_however_often_it_is_said(with_transfer: bo
     """A transfer set without groups must not make a client's turns count one by one."""
     task = multi_label_task()
     turns = [f"zanzibar was mine {turn}" for turn in range(6)]
-    groups = ["one client"] * 6
-    train = Split(turns, np.zeros((6, 3), dtype=np.float32), groups)
-    other = Split(["so happy"], np.zeros((1, 3), dtype=np.float32), ["another"])
+    groups = np.zeros(6, dtype=np.int64)
+    train = Split(turns, np.zeros((6, 3), dtype=np.uint8), groups)
+    other = Split(["so happy"], np.zeros((1, 3), dtype=np.uint8), np.array([1]))
     transfer = Split(["the form asks for my address"] * 6, None) if with_transfer else None
-    texts, holders = texts_and_groups(Corpus(task, train, other, other, transfer))
-    trimmed = trim(bert_tokenizer(), texts, holders, min_groups=2)
+    rows = texts_and_groups(Corpus(task, train, other, other, transfer))
+    trimmed = trim(bert_tokenizer(), rows, min_groups=2)
     assert "zanzibar" in bert_tokenizer().get_vocab()
     assert "zanzibar" not in trimmed.tokenizer.get_vocab()
     assert "address" not in trimmed.tokenizer.get_vocab()  # one text, six times

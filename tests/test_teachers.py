@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from corpora.task import Task, TaskKind
 from export.runtime.errors import InputError
@@ -21,6 +23,7 @@ from teachers.classifier import (
 )
 from teachers.packaged import MINILM, resolve_model
 from teachers.store import SHARD_ROWS, LabelIdentity, label_split, read_logits
+from teachers.tokens import TokenRows
 from tests.tiny_models import LABELS, bert_tokenizer, multi_label_task, tiny_classifier
 
 IDENTITY = LabelIdentity("t", "k", "c", "train", LABELS, 32)
@@ -124,3 +127,12 @@ def test_texts_longer_than_a_body_reads_are_refused_with_the_bound() -> None:
     check_max_tokens(tiny_classifier("roberta").config, 64)  # of 66 positions two are never used
     with pytest.raises(InputError, match="at most 64 tokens"):
         check_max_tokens(tiny_classifier("roberta").config, 65)
+
+
+@given(st.lists(st.lists(st.integers(0, 40_000), max_size=9), max_size=9), st.lists(st.just([7]), max_size=2))
+def test_token_rows_are_what_lists_would_be(rows: list[list[int]], more: list[list[int]]) -> None:
+    tokens = TokenRows.of(rows)
+    assert list(tokens) == rows
+    assert tokens[1:-1] == rows[1:-1]
+    assert tokens.lengths().tolist() == [len(row) for row in rows]
+    assert list(tokens.followed_by(TokenRows.of(more))) == rows + more

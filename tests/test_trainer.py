@@ -22,6 +22,7 @@ from students.layers import layers_student
 from teachers.classifier import EncoderClassifier, Pooling
 from teachers.finetune import class_weights, freeze, parameter_groups
 from teachers.label import pad_batch, predict_logits
+from teachers.tokens import TokenRows
 from tests.tiny_models import tiny_classifier
 
 ROWS = [[2, 5 + row % 40, 6 + row % 7, 9 + row % 11, *([11] * (row % 5)), 3] for row in range(160)]
@@ -29,7 +30,9 @@ ROWS = [[2, 5 + row % 40, 6 + row % 7, 9 + row % 11, *([11] * (row % 5)), 3] for
 
 def examples_of(teacher: EncoderClassifier) -> Examples:
     logits = torch.from_numpy(predict_logits(teacher, ROWS, pad_id=0)) * 8  # a teacher with opinions
-    return Examples(ROWS, (logits > logits.median()).float(), logits, torch.ones(len(ROWS), dtype=torch.bool))
+    return Examples(
+        TokenRows.of(ROWS), (logits > logits.median()).float(), logits, torch.ones(len(ROWS), dtype=torch.bool)
+    )
 
 
 def fit_tiny(
@@ -114,7 +117,7 @@ def test_a_diverging_run_and_an_empty_one_say_so(tmp_path: Path) -> None:
             student, examples_of(student), lambda s, *_: s.sum() * float("nan"), settings_of(10),
             lambda: {"macro_f1": 0.0}, tmp_path,
         )  # fmt: skip
-    nothing = Examples([], torch.zeros(0, 3), torch.zeros(0, 3), torch.zeros(0, dtype=torch.bool))
+    nothing = Examples(TokenRows.of([]), torch.zeros(0, 3), torch.zeros(0, 3), torch.zeros(0, dtype=torch.bool))
     with pytest.raises(InputError, match="no row"):
         fit_tiny(
             student, nothing, Objective(TaskKind.MULTI_LABEL), settings_of(4), lambda: {"macro_f1": 0.0}, tmp_path
@@ -142,7 +145,9 @@ def test_every_epoch_has_every_row_once(lengths: list[int], size: int, seed: int
 def test_training_sees_every_row_once_an_epoch_and_each_epoch_in_another_order(tmp_path: Path) -> None:
     student = tiny_classifier()
     numbers = torch.arange(len(ROWS)).float()[:, None].expand(-1, 3)  # row i's teacher logits are i
-    examples = Examples(ROWS, torch.zeros(len(ROWS), 3), numbers, torch.ones(len(ROWS), dtype=torch.bool))
+    examples = Examples(
+        TokenRows.of(ROWS), torch.zeros(len(ROWS), 3), numbers, torch.ones(len(ROWS), dtype=torch.bool)
+    )
     seen: list[int] = []
 
     def loss(logits: torch.Tensor, teacher: torch.Tensor, *_: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,71 @@
+"""Token ids of many texts in little memory: one flat array instead of a list for each row."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Sequence
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+# texts that the tokenizer gets at once: between two such calls a command can be interrupted
+BATCH = 4096
+
+
+class TokenRows(Sequence[list[int]]):
+    """The token ids of N rows: those of row i are `ids[starts[i]:starts[i + 1]]`."""
+
+    def __init__(self, starts: NDArray[np.int64], ids: NDArray[np.int32]) -> None:
+        self._starts, self._ids = starts, ids
+
+    @classmethod
+    def of(cls, rows: Iterable[Iterable[int]]) -> TokenRows:
+        """From the ids of each row."""
+        starts, ids = array("q", [0]), array("i")
+        for row in rows:
+            ids.extend(row)
+            starts.append(len(ids))
+        return cls(np.array(starts, dtype=np.int64), np.array(ids, dtype=np.int32))
+
+    def __len__(self) -> int:
+        """The number of rows, N."""
+        return len(self._starts) - 1
+
+    @overload
+    def __getitem__(self, row: int) -> list[int]: ...
+
+    @overload
+    def __getitem__(self, row: slice) -> list[list[int]]: ...
+
+    def __getitem__(self, row: int | slice) -> list[int] | list[list[int]]:
+        """The ids of one row, or of each row in a slice."""
+        if isinstance(row, slice):
+            return [self[place] for place in range(*row.indices(len(self)))]
+        if not -len(self) <= row < len(self):
+            raise IndexError(row)
+        row %= len(self)
+        ids: list[int] = self._ids[self._starts[row] : self._starts[row + 1]].tolist()
+        return ids
+
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens of each row, ``(N,)``."""
+        return np.diff(self._starts)
+
+    def followed_by(self, other: TokenRows) -> TokenRows:
+        """These rows and then others."""
+        starts = np.concatenate([self._starts, other._starts[1:] + self._starts[-1]])
+        return TokenRows(starts, np.concatenate([self._ids, other._ids]))
+
+
+def encode(tokenizer: Any, texts: Sequence[str], max_tokens: int) -> TokenRows:
+    """Token ids of each text with special tokens, cut at `max_tokens`."""
+
+    def rows() -> Iterable[list[int]]:
+        for start in range(0, len(texts), BATCH):
+            some = list(texts[start : start + BATCH])
+            yield from tokenizer(
+                some, truncation=True, max_length=max_tokens, padding=False, return_token_type_ids=False
+            )["input_ids"]
+
+    return TokenRows.of(rows())
