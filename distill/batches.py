@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Sampler
 
-from teachers.tokens import TokenRows
+from corpora.tokens import TokenRows
 
 # rows are sorted by length inside chunks of this many batches: little padding, and still a fresh mix an epoch
 CHUNK_BATCHES = 50

@@ -30,8 +30,7 @@ from export.runtime.bench import (
 from export.runtime.classifier import load
 from export.session import GraphRunner
 from teachers.classifier import load_classifier, load_tokenizer
-from teachers.label import pad_batch
-from teachers.tokens import encode
+from teachers.label import encode, pad_batch
 
 BENCH_FILE = "bench.json"
 THROUGHPUT_BATCH = 32

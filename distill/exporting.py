@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from corpora.corpus import Corpus, fingerprint, label_matrix, load_corpus
 from corpora.metrics import macro_f1
+from corpora.tokens import TokenRows
 from distill.calibrate import Decision, Logits, fit_decision, judge
 from distill.fingerprints import recipe_hash
 from distill.job import Job
@@ -34,7 +35,7 @@ from export.runtime.classifier import Classifier
 from export.runtime.errors import CheckFailedError
 from export.session import GraphRunner
 from teachers.classifier import load_classifier, load_tokenizer
-from teachers.tokens import TokenRows, encode
+from teachers.label import encode
 
 FUSED_FILE = "fused.onnx"
 CALIBRATION_TEXTS = 300

@@ -12,6 +12,7 @@ import torch
 
 from corpora.corpus import Corpus, label_matrix
 from corpora.metrics import common_threshold, decide, macro_f1, scores_of
+from corpora.tokens import TokenRows
 from distill.batches import Examples
 from distill.calibrate import Logits
 from distill.checkpoints import remove_checkpoints
@@ -24,8 +25,7 @@ from distill.watch import Settings, Watch
 from export.runtime.errors import DistillError
 from teachers.classifier import EncoderClassifier, Teacher, check_max_tokens, parameter_count
 from teachers.finetune import parameter_groups
-from teachers.label import best_device, pad_batch, predict_logits
-from teachers.tokens import TokenRows, encode
+from teachers.label import best_device, encode, pad_batch, predict_logits
 
 
 @dataclass(frozen=True)

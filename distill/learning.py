@@ -40,10 +40,9 @@ from teachers.classifier import (
     save_classifier,
 )
 from teachers.finetune import class_weights, freeze
-from teachers.label import best_device, device_of, predict_logits
+from teachers.label import best_device, device_of, encode, predict_logits
 from teachers.packaged import resolve_model, sha256_of
 from teachers.store import LabelIdentity, label_split, read_logits
-from teachers.tokens import encode
 
 
 def teach(job: Job, folder: Path) -> None:

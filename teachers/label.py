@@ -1,11 +1,30 @@
-"""Token ids in, raw logits out: length-sorted batches, whatever the model."""
+"""Texts to token ids, token ids to raw logits: length-sorted batches, whatever the model."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+
+from corpora.tokens import TokenRows
+
+# texts that the tokenizer gets at once: between two such calls a command can be interrupted
+ENCODE_BATCH = 4096
+
+
+def encode(tokenizer: Any, texts: Sequence[str], max_tokens: int) -> TokenRows:
+    """Token ids of each text with special tokens, cut at `max_tokens`."""
+
+    def rows() -> Iterator[list[int]]:
+        for start in range(0, len(texts), ENCODE_BATCH):
+            some = list(texts[start : start + ENCODE_BATCH])
+            yield from tokenizer(
+                some, truncation=True, max_length=max_tokens, padding=False, return_token_type_ids=False
+            )["input_ids"]
+
+    return TokenRows.of(rows())
 
 
 def pad_batch(rows: Sequence[Sequence[int]], pad_id: int) -> tuple[Tensor, Tensor]:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corpora.task import Task, TaskKind
+from corpora.tokens import TokenRows
 from export.runtime.errors import InputError
 from teachers.classifier import (
     HEAD_FILE,
@@ -23,7 +24,6 @@ from teachers.classifier import (
 )
 from teachers.packaged import MINILM, resolve_model
 from teachers.store import SHARD_ROWS, LabelIdentity, label_split, read_logits
-from teachers.tokens import TokenRows
 from tests.tiny_models import LABELS, bert_tokenizer, multi_label_task, tiny_classifier
 
 IDENTITY = LabelIdentity("t", "k", "c", "train", LABELS, 32)

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corpora.task import TaskKind
+from corpora.tokens import TokenRows
 from distill.batches import Examples, LengthSortedBatches, join_examples
 from distill.checkpoints import latest_checkpoint
 from distill.objectives import Objective, bernoulli_kl
@@ -22,7 +23,6 @@ from students.layers import layers_student
 from teachers.classifier import EncoderClassifier, Pooling
 from teachers.finetune import class_weights, freeze, parameter_groups
 from teachers.label import pad_batch, predict_logits
-from teachers.tokens import TokenRows
 from tests.tiny_models import tiny_classifier
 
 ROWS = [[2, 5 + row % 40, 6 + row % 7, 9 + row % 11, *([11] * (row % 5)), 3] for row in range(160)]

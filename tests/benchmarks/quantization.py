@@ -24,7 +24,7 @@ from export.quantize import LADDER, quantize_dynamic, quantize_static, quantize_
 from export.runtime.bench import Candidate, cpu_info, time_interleaved
 from export.session import GraphRunner
 from teachers.classifier import load_tokenizer
-from teachers.tokens import encode
+from teachers.label import encode
 
 FLIP_TEXTS, TIMED_TEXTS, CALIBRATION_TEXTS, ROUNDS, BATCH = 2000, 100, 300, 9, 32
 

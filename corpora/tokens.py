@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
-from typing import Any, overload
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
-
-# texts that the tokenizer gets at once: between two such calls a command can be interrupted
-BATCH = 4096
 
 
 class TokenRows(Sequence[list[int]]):
@@ -56,16 +53,3 @@ class TokenRows(Sequence[list[int]]):
         """These rows and then others."""
         starts = np.concatenate([self._starts, other._starts[1:] + self._starts[-1]])
         return TokenRows(starts, np.concatenate([self._ids, other._ids]))
-
-
-def encode(tokenizer: Any, texts: Sequence[str], max_tokens: int) -> TokenRows:
-    """Token ids of each text with special tokens, cut at `max_tokens`."""
-
-    def rows() -> Iterable[list[int]]:
-        for start in range(0, len(texts), BATCH):
-            some = list(texts[start : start + BATCH])
-            yield from tokenizer(
-                some, truncation=True, max_length=max_tokens, padding=False, return_token_type_ids=False
-            )["input_ids"]
-
-    return TokenRows.of(rows())
