@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corpora.columns import LabelRows
-from corpora.readers import TRAIN_EXTRA
+from corpora.readers import BROKEN_PARQUET, TRAIN_EXTRA
 from corpora.stored import BLOCK, TextStore
 from corpora.task import Task, TaskKind
 from export.runtime.errors import InputError, MissingExtraError
@@ -144,7 +144,7 @@ def load_corpus(folder: Path) -> Corpus:
         transfer = _load_split(path, None, store) if path.exists() else None
         corpus = Corpus(task, train, validation, test, transfer, dict(data["notes"]))
         stored = data["fingerprint"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (*BROKEN_PARQUET, AttributeError, RecursionError) as error:
         raise InputError(
             f"{folder}: not a whole saved corpus ({type(error).__name__}); run the corpus stage again"
         ) from error

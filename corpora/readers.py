@@ -23,6 +23,8 @@ MAX_JSON_BYTES = 256_000_000
 # enough for any header
 HEAD_BYTES = 1_000_000
 PARQUET_ROWS = 4096
+# what pyarrow raises over files that are cut short, altered or of another kind
+BROKEN_PARQUET = (OSError, ValueError, KeyError, TypeError, IndexError, NotImplementedError, OverflowError)
 NO_PARQUET = "cannot be read as parquet; check that it is a whole parquet file"
 TRAIN_EXTRA = 'pip install "distill-text[train]"'
 
@@ -257,11 +259,12 @@ def _read_parquet(path: Path) -> Rows:
         while True:
             try:
                 batch = next(batches, None)
-            except (OSError, ValueError):
+                values = None if batch is None else batch.to_pylist()
+            except BROKEN_PARQUET:
                 raise InputError(f"{path}: {NO_PARQUET}") from None
-            if batch is None:
+            if values is None:
                 return
-            for value in batch.to_pylist():
+            for value in values:
                 number += 1
                 yield Record(str(path), number, value)
 
@@ -273,7 +276,7 @@ def _open_parquet(path: Path) -> Any:
         raise MissingExtraError(f"{path}: reading parquet needs pyarrow; {TRAIN_EXTRA}") from error
     try:
         return pq.ParquetFile(path)
-    except (OSError, ValueError):
+    except BROKEN_PARQUET:
         raise InputError(f"{path}: {NO_PARQUET}") from None
 
 
@@ -282,12 +285,14 @@ def parquet_label_names(path: Path) -> dict[str, tuple[str, ...]]:
     with _open_parquet(path) as table:
         stored = (table.schema_arrow.metadata or {}).get(b"huggingface", b"{}")
     try:
-        features = json.loads(stored)["info"]["features"]
-    except (ValueError, KeyError, TypeError):
+        features = dict(json.loads(stored)["info"]["features"])
+    except (ValueError, KeyError, TypeError, RecursionError):
         return {}
     found = {}
     for column, feature in features.items():
-        inner = feature[0] if isinstance(feature, list) else feature.get("feature", feature)
-        if inner.get("_type") == "ClassLabel":
-            found[column] = tuple(inner["names"])
+        inner = feature[0] if isinstance(feature, list) and feature else feature
+        inner = inner.get("feature", inner) if isinstance(inner, dict) else {}
+        names = inner.get("names") if isinstance(inner, dict) and inner.get("_type") == "ClassLabel" else None
+        if isinstance(names, list) and all(isinstance(name, str) for name in names):
+            found[column] = tuple(names)
     return found
