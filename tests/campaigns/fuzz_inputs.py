@@ -6,6 +6,7 @@ A case is made from the seed and its number alone, so that one that fails can be
 """
 
 import argparse
+import copy
 import io
 import json
 import random
@@ -117,7 +118,7 @@ def fuzz_recipe_values(draw: random.Random, folder: Path) -> None:
     data = load_recipe(draw.choice(packaged_recipes())).model_dump(mode="json")
     for _ in range(draw.randint(1, 4)):
         table = draw.choice([data, *(value for value in data.values() if isinstance(value, dict))])
-        table[draw.choice([*table, draw.choice(ODD)])] = draw.choice(VALUES)
+        table[draw.choice([*table, draw.choice(ODD)])] = copy.deepcopy(draw.choice(VALUES))
     parse_recipe(data, "recipe")
 
 
@@ -136,7 +137,7 @@ def _rows(draw: random.Random) -> list[dict[str, Any]]:
         )
         for column in list(rows[-1]):
             if draw.random() < 0.02:
-                rows[-1][column] = draw.choice(VALUES)
+                rows[-1][column] = copy.deepcopy(draw.choice(VALUES))
     return rows
 
 
