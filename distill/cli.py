@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import traceback
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +16,7 @@ from export.runtime import DistillError, MissingExtraError
 
 if TYPE_CHECKING:
     from distill.job import Job
+    from export.runtime import Prediction
 
 INTERRUPTED = 130  # what shells give a command that Ctrl-C ended
 UNEXPECTED = 70  # EX_SOFTWARE: neither a failed check (1) nor a wrong input (2)
@@ -214,23 +216,23 @@ def predict(
     threads: Annotated[int, typer.Option(help="Threads of onnxruntime.")] = 1,
 ) -> None:
     """Decide texts, given as arguments or as lines of stdin: one line of labels (or one JSON object) for each."""
+    from distill.progress import Reporter
     from distill.using import decoded_lines, predict_each
     from export.runtime import InputError, load
 
     if any(text.startswith("-") for text in texts or ()) and "--" not in sys.argv:
         raise InputError("a text begins with a dash, or an option is not known; put -- before such texts")
     classifier = load(bundle, threads=threads)
-    for found in predict_each(classifier, texts or decoded_lines(sys.stdin.buffer)):
-        if as_json:
-            data = {
-                "labels": found.labels,
-                "scores": found.scores,
-                "abstained": found.abstained,
-                "truncated": found.truncated,
-            }
-            print(json.dumps(data, ensure_ascii=False), flush=True)
-        else:
-            print(", ".join(f"{name} {found.scores[name]:.2f}" for name in found.labels) or "-", flush=True)
+    # among answers on a terminal a moving count would only be in the way
+    with Reporter(quiet=sys.stdout.isatty()).count("texts") as advance:
+        for found in predict_each(classifier, texts or decoded_lines(sys.stdin.buffer)):
+            print(json.dumps(asdict(found), ensure_ascii=False) if as_json else _in_words(found), flush=True)
+            advance(1)
+
+
+def _in_words(found: "Prediction") -> str:
+    """The decision of one text in one line."""
+    return ", ".join(f"{name} {found.scores[name]:.2f}" for name in found.labels) or "-"
 
 
 @app.command(name="eval", epilog="Example: `distill eval bundle test.csv --text message --labels mood`")

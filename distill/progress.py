@@ -8,6 +8,7 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+REDRAW_SECONDS = 0.2  # a count that moves faster cannot be read
 LOG_SECONDS = 60.0  # between two lines of a bar where there is no terminal
 
 
@@ -56,12 +57,13 @@ class Reporter:
     @contextmanager
     def count(self, title: str) -> Iterator[Callable[[int], None]]:
         """A sign of life that counts, where nobody knows how many there will be."""
-        done = 0
+        done, drawn = 0, time.monotonic()
 
         def advance(count: int) -> None:
-            nonlocal done
+            nonlocal done, drawn
             done += count
-            if shown is not None:
+            if shown is not None and time.monotonic() - drawn > REDRAW_SECONDS:
+                drawn = time.monotonic()
                 shown.update(f"{title}: {done:,}")
 
         if not self._console.is_terminal or self._console.quiet:
