@@ -6,9 +6,15 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
-REDRAW_SECONDS = 0.2  # a count that moves faster cannot be read
 LOG_SECONDS = 60.0  # between two lines of a bar where there is no terminal
 
 
@@ -57,21 +63,14 @@ class Reporter:
     @contextmanager
     def count(self, title: str) -> Iterator[Callable[[int], None]]:
         """A sign of life that counts, where nobody knows how many there will be."""
-        done, drawn = 0, time.monotonic()
-
-        def advance(count: int) -> None:
-            nonlocal done, drawn
-            done += count
-            if shown is not None and time.monotonic() - drawn > REDRAW_SECONDS:
-                drawn = time.monotonic()
-                shown.update(f"{title}: {done:,}")
-
         if not self._console.is_terminal or self._console.quiet:
-            shown = None
-            yield advance
+            yield lambda count: None
             return
-        with self._console.status(title) as shown:
-            yield advance
+        columns = (SpinnerColumn(), TextColumn("{task.description}: {task.completed:,}"))
+        # or what a command prints onto stdout meanwhile would be taken for a part of this
+        with Progress(*columns, console=self._console, transient=True, redirect_stdout=False) as progress:
+            task = progress.add_task(title, total=None)
+            yield lambda count: progress.update(task, advance=count)
 
     @contextmanager
     def bar(self, title: str, total: int) -> Iterator["Advance"]:
