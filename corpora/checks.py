@@ -99,7 +99,7 @@ def _describe_split(
     name: str, split: Split, task: Task, lengths: CountTokens | None, max_tokens: int
 ) -> SplitReport:
     """The counts of one split."""
-    characters, words, tokens = _lengths(split.texts, lengths)
+    characters, words, tokens = _count_lengths(split.texts, lengths)
     labels: dict[str, int] | None = None
     sizes: NDArray[np.int64] | None = None
     if split.targets is not None:
@@ -117,29 +117,37 @@ def _describe_split(
         characters=_quantiles(characters),
         words=_quantiles(words),
         tokens=None if lengths is None else _quantiles(tokens),
-        cut_share=None if lengths is None else int((tokens > max_tokens).sum()) / max(len(tokens), 1),
+        cut_share=None if lengths is None else _share_above(tokens, max_tokens),
     )
 
 
-def _lengths(texts: Sequence[str], count_tokens: CountTokens | None) -> NDArray[np.int64]:
-    """Characters, words and tokens of every text, ``(3, N)``; without a tokenizer no tokens."""
-    found = np.zeros((3, len(texts)), dtype=np.int64)
+def _count_lengths(
+    texts: Sequence[str], count_tokens: CountTokens | None
+) -> tuple[Counter[int], Counter[int], Counter[int]]:
+    """How many texts have so many characters, words and tokens; without a tokenizer no tokens."""
+    characters, words, tokens = Counter[int](), Counter[int](), Counter[int]()
     for start in range(0, len(texts), BLOCK):
         some = list(texts[start : start + BLOCK])
-        place = slice(start, start + len(some))
-        found[0, place] = [len(text) for text in some]
-        found[1, place] = [len(text.split()) for text in some]
+        characters.update(len(text) for text in some)
+        words.update(len(text.split()) for text in some)
         if count_tokens is not None:
-            found[2, place] = count_tokens(some)
-    return found
+            tokens.update(count_tokens(some))
+    return characters, words, tokens
 
 
-def _quantiles(values: NDArray[np.int64]) -> Lengths:
+def _quantiles(counts: Counter[int]) -> Lengths:
     """Quantiles that are lengths which occur; zeros for a split without rows."""
-    if not len(values):
+    if not counts:
         return Lengths(0, 0, 0, 0)
-    found = np.quantile(values, [0.5, 0.95, 0.99, 1.0], method="inverted_cdf")
-    return Lengths(*(int(value) for value in found))
+    values = np.array(sorted(counts))
+    reached = np.cumsum([counts[value] for value in values.tolist()])
+    places = np.searchsorted(reached, np.array([0.5, 0.95, 0.99, 1.0]) * reached[-1])
+    return Lengths(*(int(values[place]) for place in places))
+
+
+def _share_above(counts: Counter[int], bound: int) -> float:
+    """The share of texts that are longer than a bound."""
+    return sum(count for length, count in counts.items() if length > bound) / max(counts.total(), 1)
 
 
 def _leaks(corpus: Corpus) -> list[LeakCount]:

@@ -55,9 +55,9 @@ class Collector:
         self._label_counts: Counter[str] = Counter()
         self._groups_seen: set[str] = set()  # only where one row of each group is wanted
         self._files: dict[str, int] = {}
-        self._split, self._file, self._row = array("b"), array("l"), array("q")
-        self._label_starts, self._labels = array("q", [0]), array("q")
-        self._text, self._group, self._row_id = KeyColumn(), KeyColumn(), KeyColumn()
+        self._split, self._file, self._row = array("b"), array("i"), array("i")
+        self._label_starts, self._labels = array("i", [0]), array("i")
+        self._text, self._group, self._row_id = KeyColumn(folder), KeyColumn(folder), KeyColumn(folder)
 
     def take(self, split: str, table: Table) -> None:
         """Every record of one table.
@@ -87,22 +87,22 @@ class Collector:
 
     def finish(self, names: tuple[str, ...] | None) -> tuple[tuple[str, ...], CorpusRows, SplitRows]:
         """The label names (`names`, or else those found), the rows, and which of them stand in which split."""
-        labels = LabelRows(_as_ints(self._label_starts), _as_ints(self._labels))
+        labels = LabelRows(_ints(self._label_starts), _ints(self._labels))
         if names is None:
             names = find_names(self._label_counts, self._spec.labels)
-            labels = labels.renamed(np.array([names.index(name) for name in self._found], dtype=np.int64))
+            labels = labels.renamed(np.array([names.index(name) for name in self._found], dtype=np.int32))
         text = self._text.numbers()
         rows = CorpusRows(
             text=text,
             group=self._group.numbers(),
             key=self._row_id.numbers() if self._spec.row_id else text,
             labels=labels,
-            file=_as_ints(self._file),
-            row=_as_ints(self._row),
+            file=_ints(self._file),
+            row=_ints(self._row),
             files=tuple(self._files),
         )
-        split = _as_ints(self._split)
-        members = {name: np.flatnonzero(split == code) for code, name in enumerate(SPLITS)}
+        split = np.frombuffer(self._split, dtype=np.int8)
+        members = {name: np.flatnonzero(split == code).astype(np.int32) for code, name in enumerate(SPLITS)}
         return names, rows, {name: found for name, found in members.items() if len(found)}
 
     def _add(self, split: str, record: Record, columns: tuple[str, ...]) -> None:
@@ -205,5 +205,6 @@ def _wanted(fields: dict[str, Any], where: dict[str, str | list[str]]) -> bool:
     return True
 
 
-def _as_ints(values: array[int]) -> Ints:
-    return np.array(values, dtype=np.int64)
+def _ints(values: array[int]) -> Ints:
+    """The same numbers, not copied."""
+    return np.frombuffer(values, dtype=np.int32)

@@ -1,55 +1,73 @@
-"""What is known of the rows of a corpus beside their texts: a few numbers a row, in columns."""
+"""What is known of the rows of a corpus beside their texts: a few small numbers a row, in columns."""
 
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
+# numbers of rows, labels, groups: two thousand million are enough
+Ints = NDArray[np.int32]
 
-# so short that millions fit into memory, so long that two keys never share one by chance
+# so long that two keys never share one by chance
 DIGEST_BYTES = 16
+# digests are numbered a part at a time, told apart by their first byte, so that never all of them are in memory
+PARTS = 16
+CHUNK_ROWS = 100_000
 NONE = -1
 
 
 class KeyColumn:
-    """One key a row, or none; kept as digests, told apart by numbers in the order of their first appearance."""
+    """One key a row, or none, as digests in a file without a name; equal keys get equal numbers.
 
-    def __init__(self) -> None:
-        self._digests = bytearray()
+    Args:
+        folder: where the file is made; the system's folder for such files by default.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - open as long as the column lives
         self._has = bytearray()
 
     def append(self, key: str | None) -> None:
         """The next row's key."""
         data = b"" if key is None else key.encode("utf-8", "surrogatepass")
-        self._digests += hashlib.blake2b(data, digest_size=DIGEST_BYTES).digest()
+        self._file.write(hashlib.blake2b(data, digest_size=DIGEST_BYTES).digest())
         self._has.append(key is not None)
 
     def numbers(self) -> Ints:
-        """A number for each row's key, ``(N,)``; -1 where a row has none."""
-        has = np.frombuffer(self._has, dtype=np.bool_)
-        halves = np.frombuffer(self._digests, dtype=np.uint64).reshape(-1, 2)  # (N, 2)
-        found = np.full(len(has), NONE, dtype=np.int64)
-        rows = np.flatnonzero(has)
-        found[rows] = number_by_first(halves[rows])
+        """A number for each row's key, from 0 without gaps, ``(N,)``; -1 where a row has none."""
+        found = np.full(len(self._has), NONE, dtype=np.int32)
+        known = 0
+        for part in range(PARTS):
+            rows, digests = self._rows_of(part)
+            _, numbers = np.unique(digests, return_inverse=True)
+            found[rows] = numbers + known
+            known += int(numbers.max(initial=NONE)) + 1
         return found
 
+    def _rows_of(self, part: int) -> tuple[Ints, NDArray[Any]]:
+        """The rows with keys in one part, and their digests."""
+        rows, digests = [], []
+        for start, chunk in self._chunks():
+            has = np.frombuffer(self._has, dtype=np.bool_, count=len(chunk), offset=start)
+            chosen = np.flatnonzero(has & (chunk[:, 0] % PARTS == part))
+            rows.append((chosen + start).astype(np.int32))
+            digests.append(chunk[chosen].view(f"S{DIGEST_BYTES}").ravel())
+        return np.concatenate(rows), np.concatenate(digests)
 
-def number_by_first(keys: NDArray[np.uint64]) -> Ints:
-    """Rows of keys ``(N, 2)`` as numbers ``(N,)``: equal keys share one, and the first to appear is 0."""
-    order = np.lexsort((keys[:, 1], keys[:, 0]))  # stable: the first of equal keys stays first
-    new = np.ones(len(order), dtype=np.bool_)
-    new[1:] = (keys[order[1:]] != keys[order[:-1]]).any(axis=1)
-    number_of_run = np.empty(int(new.sum()), dtype=np.int64)
-    number_of_run[np.argsort(order[new], kind="stable")] = np.arange(len(number_of_run))
-    numbers = np.empty(len(order), dtype=np.int64)
-    numbers[order] = number_of_run[np.cumsum(new) - 1]
-    return numbers
+    def _chunks(self) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        """Every digest in its order, ``(n, 16)``, with the row that each chunk begins at."""
+        self._file.seek(0)
+        for start in range(0, max(len(self._has), 1), CHUNK_ROWS):
+            data = self._file.read(CHUNK_ROWS * DIGEST_BYTES)
+            yield start, np.frombuffer(data, dtype=np.uint8).reshape(-1, DIGEST_BYTES)
 
 
 @dataclass(frozen=True)
@@ -62,11 +80,17 @@ class LabelRows:
     @classmethod
     def of(cls, rows: Iterable[Iterable[int]]) -> LabelRows:
         """From the ids of each row."""
-        starts, values = array("q", [0]), array("q")
+        starts, values = array("i", [0]), array("i")
         for row in rows:
             values.extend(sorted(set(row)))
             starts.append(len(values))
-        return cls(np.array(starts, dtype=np.int64), np.array(values, dtype=np.int64))
+        return cls(np.array(starts, dtype=np.int32), np.array(values, dtype=np.int32))
+
+    @classmethod
+    def of_pairs(cls, rows: NDArray[Any], labels: NDArray[Any], num_rows: int) -> LabelRows:
+        """From pairs of a row and a label, in any order."""
+        order = np.lexsort((labels, rows))
+        return cls(_starts(np.bincount(rows, minlength=num_rows)), labels[order].astype(np.int32))
 
     def __len__(self) -> int:
         """The number of rows, N."""
@@ -82,39 +106,41 @@ class LabelRows:
 
     def row_of_value(self) -> Ints:
         """The row that each of `values` belongs to."""
-        return np.repeat(np.arange(len(self)), self.sizes())
+        return np.repeat(np.arange(len(self), dtype=np.int32), self.sizes())
 
-    def take(self, rows: Ints) -> LabelRows:
+    def take(self, rows: NDArray[Any]) -> LabelRows:
         """The labels of some rows."""
         sizes = self.sizes()[rows]
-        starts = np.concatenate([[0], np.cumsum(sizes)])
-        within = np.arange(starts[-1]) - np.repeat(starts[:-1], sizes)
+        starts = _starts(sizes)
+        within = np.arange(starts[-1], dtype=np.int32) - np.repeat(starts[:-1], sizes)
         return LabelRows(starts, self.values[np.repeat(self.starts[rows], sizes) + within])
 
-    def renamed(self, new_ids: Ints) -> LabelRows:
+    def renamed(self, new_ids: NDArray[Any]) -> LabelRows:
         """With `new_ids[old]` in place of each id, and without those whose new id is negative."""
-        rows, values = self.row_of_value(), new_ids[self.values]
-        rows, values = rows[values >= 0], values[values >= 0]
-        order = np.lexsort((values, rows))
-        sizes = np.bincount(rows, minlength=len(self))
-        return LabelRows(np.concatenate([[0], np.cumsum(sizes)]), values[order])
+        rows, labels = self.row_of_value(), new_ids[self.values]
+        return LabelRows.of_pairs(rows[labels >= 0], labels[labels >= 0], len(self))
 
     def replaced(self, changed: Mapping[int, tuple[int, ...]]) -> LabelRows:
         """With other labels in some rows."""
         if not changed:
             return self
-        rows = sorted(changed)
-        kept = ~np.isin(self.row_of_value(), rows)
-        added = [(row, label) for row in rows for label in changed[row]]
-        owner = np.concatenate([self.row_of_value()[kept], np.array([row for row, _ in added], dtype=np.int64)])
-        values = np.concatenate([self.values[kept], np.array([label for _, label in added], dtype=np.int64)])
-        order = np.lexsort((values, owner))
-        sizes = np.bincount(owner, minlength=len(self))
-        return LabelRows(np.concatenate([[0], np.cumsum(sizes)]), values[order])
+        owners = self.row_of_value()
+        kept = ~np.isin(owners, list(changed))
+        added = [(row, label) for row, labels in changed.items() for label in labels]
+        new_rows, new_labels = (np.array([pair[at] for pair in added], dtype=np.int32) for at in (0, 1))
+        rows = np.concatenate([owners[kept], new_rows])
+        return LabelRows.of_pairs(rows, np.concatenate([self.values[kept], new_labels]), len(self))
 
-    def counts(self, num_labels: int) -> Ints:
+    def counts(self, num_labels: int) -> NDArray[np.int64]:
         """Rows with each label, ``(C,)``."""
         return np.bincount(self.values, minlength=num_labels).astype(np.int64)
+
+
+def _starts(sizes: NDArray[Any]) -> Ints:
+    """Where each row begins, and where the last ends."""
+    starts = np.zeros(len(sizes) + 1, dtype=np.int32)
+    np.cumsum(sizes, out=starts[1:])
+    return starts
 
 
 @dataclass(frozen=True)

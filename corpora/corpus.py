@@ -25,14 +25,14 @@ LABELLED_SPLITS = ("train", "validation", "test")
 class Split:
     """Rows in order; row ids elsewhere are positions in here.
 
-    `targets` are class ids, int64 (N,), for single-label; 0/1, uint8 (N, C), for multi-label; None in
+    `targets` are class ids, int32 (N,), for single-label; 0/1, uint8 (N, C), for multi-label; None in
     the transfer split. `groups` tells groups apart by numbers (N,), whose names nobody needs any more; None where
     the corpus has no group column. `texts` may stand in a file: go through them once, in order.
     """
 
     texts: Sequence[str] = field(repr=False)
-    targets: NDArray[np.int64] | NDArray[np.uint8] | None
-    groups: NDArray[np.int64] | None = None
+    targets: NDArray[np.int32] | NDArray[np.uint8] | None
+    groups: NDArray[np.int32] | None = None
 
     def __len__(self) -> int:
         """The number of rows, N."""
@@ -59,7 +59,7 @@ class Corpus:
             yield "transfer", self.transfer
 
 
-def targets_of(labels: LabelRows, task: Task) -> NDArray[np.int64] | NDArray[np.uint8]:
+def targets_of(labels: LabelRows, task: Task) -> NDArray[np.int32] | NDArray[np.uint8]:
     """Label ids of every row as the targets that `Split` describes."""
     if task.kind is TaskKind.SINGLE_LABEL:
         return labels.values
@@ -156,7 +156,7 @@ def load_corpus(folder: Path) -> Corpus:
 def _save_split(split: Split, path: Path) -> None:
     """One split as a parquet file, a block of rows in memory at a time."""
     pa, pq = _pyarrow()
-    schema = pa.schema([("text", pa.string()), ("labels", pa.list_(pa.int64())), ("group", pa.int64())])
+    schema = pa.schema([("text", pa.string()), ("labels", pa.list_(pa.int64())), ("group", pa.int32())])
     labels = ids_from_targets(split)
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for start in range(0, len(split), BLOCK):
@@ -171,7 +171,7 @@ def _load_split(path: Path, task: Task | None, store: TextStore) -> Split:
     """One parquet file as a split, its texts added to the store; without a task it has no targets."""
     _, pq = _pyarrow()
     first = len(store)
-    groups: list[NDArray[np.int64]] = []
+    groups: list[NDArray[np.int32]] = []
     targets: list[NDArray[Any]] = []
     grouped = True
     with pq.ParquetFile(path) as table:

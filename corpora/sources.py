@@ -23,7 +23,7 @@ from export.runtime.errors import InputError
 __all__ = ["SAMPLE", "BadRow", "CorpusSpec", "read_corpus"]
 
 KINDS = tuple(kind for kind, _ in PATTERNS)
-NO_ROWS: Ints = np.empty(0, dtype=np.int64)
+NO_ROWS: Ints = np.empty(0, dtype=np.int32)
 
 
 def read_corpus(
@@ -103,7 +103,7 @@ def _select(
     before = _count(splits)
     if len(kept) < task.num_labels:
         task = Task(task.kind, tuple(task.labels[i] for i in kept))
-        new_ids = np.full(len(counts), NONE, dtype=np.int64)
+        new_ids = np.full(len(counts), NONE, dtype=np.int32)
         new_ids[kept] = np.arange(len(kept))
         labels = rows.labels.renamed(new_ids)
         # a row whose every label is left out goes with them

@@ -92,18 +92,24 @@ def split_by_group(rows: CorpusRows, members: Ints, fractions: Sequence[float], 
     are placed rarest first, each group drawn into a part with the odds of what the label still lacks
     there; the first group of a label goes to the first part, so train has every label.
     """
-    group, text = rows.group[members], rows.text[members]
-    # numbers of texts stand behind those of groups
-    keys = np.where(group == NONE, group.max(initial=NONE) + 1 + text, group)
-    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
-    position = np.empty(len(first), dtype=np.int64)
-    position[np.argsort(first)] = np.arange(len(first))
-    group_of_row = position[inverse]
+    group_of_row = _dense(rows.group[members], rows.text[members])
     counts = _count_labels(group_of_row, rows.labels.take(members))
     shares = [fraction / sum(fractions) for fraction in fractions]
     part = _fill_empty_parts(_assign(counts, shares, seed), counts, len(shares))
     part_of_row = part[group_of_row]
     return [members[part_of_row == number] for number in range(len(shares))]
+
+
+def _dense(group: Ints, text: Ints) -> Ints:
+    """The rows' groups as numbers without gaps, in the order in which they appear."""
+    keys = np.where(group == NONE, group.max(initial=NONE) + 1 + text, group)  # texts stand behind groups
+    rows = np.arange(len(keys), dtype=np.int32)
+    first = np.full(int(keys.max(initial=NONE)) + 1, NONE, dtype=np.int32)
+    first[keys[::-1]] = rows[::-1]  # what is assigned last stays: the first row of each
+    known = np.flatnonzero(first != NONE)
+    numbers = np.empty_like(first)
+    numbers[known[np.argsort(first[known])]] = np.arange(len(known), dtype=np.int32)
+    return numbers[keys]
 
 
 @dataclass(frozen=True)
@@ -128,9 +134,10 @@ def _count_labels(group_of_row: Ints, labels: LabelRows) -> _GroupCounts:
     empty = np.flatnonzero(labels.sizes() == 0)
     groups = np.concatenate([group_of_row[labels.row_of_value()], group_of_row[empty]])
     values = np.concatenate([labels.values, np.full(len(empty), none)])
-    pairs, rows = np.unique(groups * (none + 1) + values, return_counts=True)
+    pairs, rows = np.unique(groups.astype(np.int64) * (none + 1) + values, return_counts=True)
     sizes = np.bincount(pairs // (none + 1))
-    return _GroupCounts(np.concatenate([[0], np.cumsum(sizes)]), pairs % (none + 1), rows)
+    starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
+    return _GroupCounts(starts, (pairs % (none + 1)).astype(np.int32), rows.astype(np.int32))
 
 
 def _assign(counts: _GroupCounts, shares: Sequence[float], seed: int) -> Ints:
@@ -138,11 +145,11 @@ def _assign(counts: _GroupCounts, shares: Sequence[float], seed: int) -> Ints:
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(counts))
     draws = rng.random(len(counts))
-    place = np.empty_like(order)
-    place[order] = np.arange(len(order))
-    owners = np.repeat(np.arange(len(counts)), np.diff(counts.starts))
+    place = np.empty(len(order), dtype=np.int32)
+    place[order] = np.arange(len(order), dtype=np.int32)
+    owners = np.repeat(np.arange(len(counts), dtype=np.int32), np.diff(counts.starts))
     totals = np.bincount(counts.labels, weights=counts.rows).astype(np.int64)
-    part = np.full(len(counts), -1, dtype=np.int64)
+    part = np.full(len(counts), -1, dtype=np.int32)
     lacking = [[int(total) * share for share in shares] for total in totals]
     open_rows = {label: int(total) for label, total in enumerate(totals) if total}
     in_train: set[int] = set()

@@ -45,9 +45,9 @@ class TextStore:
 
     def view(self, start: int, stop: int) -> StoredTexts:
         """The texts from one place up to another."""
-        return StoredTexts(self, np.arange(start, stop))
+        return StoredTexts(self, np.arange(start, stop, dtype=np.int32))
 
-    def read(self, rows: NDArray[np.int64]) -> list[str]:
+    def read(self, rows: NDArray[np.int32]) -> list[str]:
         """The texts of some rows, ascending."""
         if not len(rows):
             return []
@@ -66,7 +66,7 @@ class TextStore:
 class StoredTexts(Sequence[str]):
     """Some texts of a store, by their ascending rows ``(N,)``; read when they are asked for, slice by slice."""
 
-    def __init__(self, store: TextStore, rows: NDArray[np.int64]) -> None:
+    def __init__(self, store: TextStore, rows: NDArray[np.int32]) -> None:
         self._store, self._rows = store, rows
 
     def __len__(self) -> int:
@@ -84,7 +84,7 @@ class StoredTexts(Sequence[str]):
         if isinstance(place, slice):
             return [text for block in blocks(self._rows[place]) for text in self._store.read(block)]
         row = self._rows[place]
-        return self._store.read(np.array([row]))[0]
+        return self._store.read(np.array([row], dtype=np.int32))[0]
 
     def __iter__(self) -> Iterator[str]:
         """All texts in order, a block of them in memory at a time."""
@@ -92,7 +92,7 @@ class StoredTexts(Sequence[str]):
             yield from self._store.read(block)
 
 
-def blocks(rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+def blocks(rows: NDArray[np.int32]) -> Iterator[NDArray[np.int32]]:
     """Rows, `BLOCK` at a time."""
     for start in range(0, len(rows), BLOCK):
         yield rows[start : start + BLOCK]

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from tokenizers import Tokenizer
+
 from corpora.checks import describe
 from corpora.corpus import part_of
 from corpora.sources import read_corpus
@@ -28,8 +30,12 @@ def check_job(job: Job) -> dict[str, Any]:
         corpus = part_of(corpus, recipe.corpus.rows)
     tokenizer = load_tokenizer(source)
 
+    backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+    backend.no_truncation()
+    backend.no_padding()
+
     def lengths(texts: list[str]) -> list[int]:
-        return [len(ids) for ids in tokenizer(texts, truncation=False, verbose=False)["input_ids"]]
+        return [len(encoding) for encoding in backend.encode_batch(texts)]
 
     with job.reporter.status("count tokens"):
         return describe(corpus, bad.reasons, lengths, recipe.corpus.max_tokens).to_dict()
