@@ -3,7 +3,6 @@
 Heavy packages are imported by the stage that needs them, so that a run with nothing to do ends at once.
 """
 
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from corpora.corpus import part_of, save_corpus
 from corpora.rows import write_quarantine
 from corpora.sources import CorpusSpec, read_corpus
 from corpora.task import TaskKind
+from distill.atomic import discard, partial_of, remove_leftovers, write_text
 from distill.fingerprints import content_hash, corpus_inputs, portable_recipe, recipe_hash
 from distill.job import Job
 from distill.lock import exclusive
@@ -87,7 +87,8 @@ def run(job: Job, until: str = "report") -> Run:
 
 
 def _run_stages(job: Job, until: str) -> Run:
-    (job.folder / "recipe.toml").write_text(job.recipe.to_toml(), encoding="utf-8")
+    remove_leftovers(job.folder)
+    write_text(job.folder / "recipe.toml", job.recipe.to_toml())
     under_way = Run(job, trains_student=until in ("train", "export", "report"))
     steps: tuple[tuple[str, Callable[[Run], None]], ...] = (
         ("corpus", _corpus),
@@ -125,7 +126,7 @@ def _corpus(under_way: Run) -> None:
         save_corpus(corpus, folder)
         write_quarantine(bad, folder)
         if bad:
-            job.reporter.say(f"  {len(bad)} rows are in quarantine: {folder / 'quarantine.jsonl'}")
+            job.reporter.say(f"  {len(bad)} rows are in quarantine: {job.corpus / 'quarantine.jsonl'}")
 
     under_way.stage("corpus", job.corpus, corpus_inputs(recipe, job.recipe.seed), work)
 
@@ -263,8 +264,9 @@ def _export_and_bundle(under_way: Run) -> None:
 
 def _withdraw(job: Job) -> None:
     """Take away what an earlier recipe left: beside a failed gate it would look like this one's."""
-    for folder in (job.bundle, job.bundle.with_name("bundle.partial"), job.bundle_record, job.folder / "report"):
-        shutil.rmtree(folder, ignore_errors=True)
+    # the records first: a bundle without one is made again, whatever of it is left
+    for folder in (job.folder / "report", job.bundle_record, job.bundle, partial_of(job.bundle)):
+        discard(folder)
     for name in REPORT_FILES:
         (job.folder / name).unlink(missing_ok=True)
 

@@ -103,14 +103,14 @@ def test_an_interrupted_run_says_how_to_go_on_and_does(tmp_path: Path) -> None:
     command = command_of("train", "smoke", "--runs", str(tmp_path))
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 120
-        while not (tmp_path / "smoke/teacher").exists() and time.monotonic() < deadline:
+        while not (tmp_path / "smoke/teacher.partial").exists() and time.monotonic() < deadline:
             time.sleep(0.1)
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=60)
     assert process.returncode == 130, said
     assert "the same command goes on" in said
     assert "Traceback" not in said
-    assert not (tmp_path / "smoke/teacher/stage.json").exists()
+    assert not (tmp_path / "smoke/teacher").exists()
     again = distill("train", "smoke", "--runs", str(tmp_path))
     assert again.returncode == 0, again.stderr
     assert "corpus: already done" in again.stderr
