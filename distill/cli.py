@@ -4,22 +4,25 @@ import json
 import os
 import sys
 import traceback
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from distill.ending import CommandGroup, say_how_to_go_on
+from distill.interrupts import StopRequest
 from distill.printing import print_corpus, print_summary, print_table, print_tree
 from export.runtime import DistillError, MissingExtraError
 
 if TYPE_CHECKING:
     from distill.job import Job
 
-INTERRUPTED = 130  # what shells give a command that Ctrl-C ended
 UNEXPECTED = 70  # EX_SOFTWARE: neither a failed check (1) nor a wrong input (2)
 
 app = typer.Typer(
+    cls=CommandGroup,
     help="Turn a corpus into a small, checked ONNX text classifier that runs without PyTorch.",
     epilog="`--debug` with any command shows where an error came from.",
     no_args_is_help=True,
@@ -101,14 +104,16 @@ def _prepare_libraries() -> None:
 
 
 def _run_until(until: str, recipe: str, overrides: list[str] | None, runs: Path, quiet: bool) -> "Job":
-    job = _job(recipe, overrides, runs, quiet, exports=until in ("export", "report"))
-    from distill.pipeline import run as run_stages
+    stop = StopRequest()
+    with stop.listening():
+        try:
+            job = replace(_job(recipe, overrides, runs, quiet, exports=until in ("export", "report")), stop=stop)
+            from distill.pipeline import run as run_stages
 
-    try:
-        run_stages(job, until)
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on from where it was", file=sys.stderr)
-        raise typer.Exit(INTERRUPTED) from None
+            run_stages(job, until)
+        except KeyboardInterrupt as error:
+            print(say_how_to_go_on(error, sys.argv), file=sys.stderr)
+            raise typer.Exit(stop.exit_status) from None
     return job
 
 
@@ -349,8 +354,6 @@ def main() -> None:
             traceback.print_exc()
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_status)
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
     except Exception as error:
         if debug:
             traceback.print_exc()

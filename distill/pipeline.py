@@ -14,6 +14,7 @@ from corpora.sources import CorpusSpec, read_corpus
 from corpora.task import TaskKind
 from distill.atomic import discard, partial_of, remove_leftovers, write_text
 from distill.fingerprints import content_hash, corpus_inputs, portable_recipe, recipe_hash
+from distill.interrupts import Interrupted
 from distill.job import Job
 from distill.lock import exclusive
 from distill.recipe import CorpusRecipe
@@ -57,10 +58,21 @@ class Run:
         also: tuple[Path, ...] = (),
         edited: tuple[Path, ...] = (),
     ) -> None:
-        """Execute one stage, or find it done, and say so."""
+        """Execute one stage, or find it done, and say so.
+
+        Raises:
+            Interrupted: somebody stopped it.
+        """
         version = VERSIONS[name.split("/")[0]]
         stage = Stage(name, folder, inputs, version, work, resumable=resumable, also=also, edited=edited)
-        record = execute(stage)
+        try:
+            record = execute(stage)
+        except KeyboardInterrupt:
+            raise Interrupted(name) from None
+        except Exception as error:
+            if self.job.stop.asked:  # a library made an error of its own of the interrupt
+                raise Interrupted(name) from error
+            raise
         self.records[name] = record
         self.job.reporter.say(f"{name}: {'already done' if record.skipped else f'{record.seconds:.1f} s'}")
 
@@ -75,6 +87,7 @@ def run(job: Job, until: str = "report") -> Run:
     Raises:
         InputError: the recipe, the corpus or a model is wrong, or another command is at work in the run's folder.
         CheckFailedError: the export failed a check; an earlier bundle and report are taken away.
+        KeyboardInterrupt: somebody stopped it; the same call goes on from there.
     """
     try:
         job.folder.mkdir(parents=True, exist_ok=True)
@@ -100,6 +113,7 @@ def _run_stages(job: Job, until: str) -> Run:
     )
     for name, step in steps:
         step(under_way)
+        job.stop.check()  # a library may have swallowed the interrupt
         if name == until:
             break
     return under_way

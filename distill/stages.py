@@ -1,7 +1,7 @@
 """What runs when: a stage is done when its folder has a `stage.json` that matches its inputs and its outputs.
 
-A stage works in `<folder>.partial`. `stage.json` is written there last, and then the folder gets its final name in one
-step, so that a stage that was interrupted is never taken for a whole one.
+A stage works in `<folder>.partial`. `stage.json` is written there last, and then the folder gets its final name in
+one step, so that a stage that was interrupted is never taken for a whole one.
 """
 
 import hashlib
@@ -144,6 +144,12 @@ def package_versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
     return found
 
 
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file's bytes."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def _hash_outputs(stage: Stage, folder: Path) -> dict[str, str]:
     """Path relative to the stage's folder, final or partial, -> sha256, of all files that it wrote."""
     found = {}
@@ -153,13 +159,8 @@ def _hash_outputs(stage: Stage, folder: Path) -> dict[str, str]:
             name = os.path.relpath(path, folder).replace(os.sep, "/")
             unfinished = name.startswith(f"{UNFINISHED}/")
             if path.is_file() and path.name != STAGE_FILE and not unfinished and path not in stage.edited:
-                found[name] = _sha256(path)
+                found[name] = sha256_of(path)
     return found
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _write(stage: Stage, record: StageRecord, folder: Path) -> None:

@@ -106,7 +106,7 @@ CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir"}
 
 
 def dies_at(count: int, act: Callable[[], object]) -> bool:
-    """Run in a child that ends, as if by SIGKILL, just before its `count`-th change to the disk; whether it did."""
+    """Run in a child that ends, as if by SIGKILL, before its `count`-th change to the disk; tell if it did."""
     child = os.fork()
     if child == 0:
         left = [count]
@@ -148,9 +148,7 @@ def test_killed_at_any_change_to_the_disk_it_ends_the_same(tmp_path: Path, befor
                     stream.write(f"{name} of {value}")
             write_text(root / "beside.txt", f"beside {value}")
 
-        return Stage(
-            "demo", root / "s", {"a": value}, 1, work, resumable=resumable, also=(root / "beside.txt",)
-        )
+        return Stage("demo", root / "s", {"a": value}, 1, work, resumable=resumable, also=(root / "beside.txt",))
 
     def go(root: Path, value: int = 2) -> None:
         remove_leftovers(root)
