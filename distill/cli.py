@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from distill.atomic import write_text
 from distill.ending import CommandGroup, say_how_to_go_on
 from distill.interrupts import StopRequest
 from distill.printing import print_corpus, print_summary, print_table, print_tree
-from export.runtime import DistillError, MissingExtraError
+from distill.resources import refusal_of
+from export.runtime import MissingExtraError
 
 if TYPE_CHECKING:
     from distill.job import Job
@@ -202,7 +204,7 @@ def init(
     if out.exists():
         raise InputError(f"{out}: exists already; choose another name, or remove it")
     try:
-        out.write_text(text, encoding="utf-8")
+        write_text(out, text)
     except OSError as error:
         raise InputError(f"{out}: cannot be written ({error.strerror}); check the folder") from error
     print(out)
@@ -349,16 +351,11 @@ def main() -> None:
     debug = len(arguments) < len(sys.argv) - 1
     try:
         app(args=arguments, prog_name="distill")
-    except DistillError as error:
-        if debug:
-            traceback.print_exc()
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_status)
     except Exception as error:
         if debug:
             traceback.print_exc()
-        # its message is not ours and may hold a text
-        print(
-            f"error: unexpected {type(error).__name__}; please report it with what --debug shows", file=sys.stderr
-        )
-        sys.exit(UNEXPECTED)
+        refusal = refusal_of(error)
+        # a message that is not ours may hold a text
+        unexpected = f"unexpected {type(error).__name__}; please report it with what --debug shows"
+        print(f"error: {unexpected if refusal is None else refusal}", file=sys.stderr)
+        sys.exit(UNEXPECTED if refusal is None else refusal.exit_status)

@@ -18,6 +18,7 @@ from distill.interrupts import Interrupted
 from distill.job import Job
 from distill.lock import exclusive
 from distill.recipe import CorpusRecipe
+from distill.resources import stage_shortage
 from distill.stages import EXPORT_PACKAGES, Stage, StageRecord, execute, package_versions
 from distill.variants import choose_variant
 from export.runtime.bench import available_threads, cpu_info
@@ -62,6 +63,7 @@ class Run:
 
         Raises:
             Interrupted: somebody stopped it.
+            ResourceError: disk or memory did not suffice.
         """
         version = VERSIONS[name.split("/")[0]]
         stage = Stage(name, folder, inputs, version, work, resumable=resumable, also=also, edited=edited)
@@ -72,6 +74,9 @@ class Run:
         except Exception as error:
             if self.job.stop.asked:  # a library made an error of its own of the interrupt
                 raise Interrupted(name) from error
+            short = stage_shortage(error, name, self.job.folder)
+            if short is not None:
+                raise short from error
             raise
         self.records[name] = record
         self.job.reporter.say(f"{name}: {'already done' if record.skipped else f'{record.seconds:.1f} s'}")
