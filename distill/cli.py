@@ -4,24 +4,28 @@ import json
 import os
 import sys
 import traceback
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from distill.atomic import write_text
+from distill.ending import CommandGroup, say_how_to_go_on
+from distill.interrupts import StopRequest
 from distill.printing import print_corpus, print_summary, print_table, print_tree
-from export.runtime import DistillError, MissingExtraError
+from distill.resources import refusal_of
+from export.runtime import MissingExtraError
 
 if TYPE_CHECKING:
     from distill.job import Job
     from export.runtime import Prediction
 
-INTERRUPTED = 130  # what shells give a command that Ctrl-C ended
 UNEXPECTED = 70  # EX_SOFTWARE: neither a failed check (1) nor a wrong input (2)
 
 app = typer.Typer(
+    cls=CommandGroup,
     help="Turn a corpus into a small, checked ONNX text classifier that runs without PyTorch.",
     epilog="`--debug` with any command shows where an error came from.",
     no_args_is_help=True,
@@ -103,14 +107,16 @@ def _prepare_libraries() -> None:
 
 
 def _run_until(until: str, recipe: str, overrides: list[str] | None, runs: Path, quiet: bool) -> "Job":
-    job = _job(recipe, overrides, runs, quiet, exports=until in ("export", "report"))
-    from distill.pipeline import run as run_stages
+    stop = StopRequest()
+    with stop.listening():
+        try:
+            job = replace(_job(recipe, overrides, runs, quiet, exports=until in ("export", "report")), stop=stop)
+            from distill.pipeline import run as run_stages
 
-    try:
-        run_stages(job, until)
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on from where it was", file=sys.stderr)
-        raise typer.Exit(INTERRUPTED) from None
+            run_stages(job, until)
+        except KeyboardInterrupt as error:
+            print(say_how_to_go_on(error, sys.argv), file=sys.stderr)
+            raise typer.Exit(stop.exit_status) from None
     return job
 
 
@@ -198,7 +204,7 @@ def init(
     if out.exists():
         raise InputError(f"{out}: exists already; choose another name, or remove it")
     try:
-        out.write_text(text, encoding="utf-8")
+        write_text(out, text)
     except OSError as error:
         raise InputError(f"{out}: cannot be written ({error.strerror}); check the folder") from error
     print(out)
@@ -345,18 +351,11 @@ def main() -> None:
     debug = len(arguments) < len(sys.argv) - 1
     try:
         app(args=arguments, prog_name="distill")
-    except DistillError as error:
-        if debug:
-            traceback.print_exc()
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_status)
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
     except Exception as error:
         if debug:
             traceback.print_exc()
-        # its message is not ours and may hold a text
-        print(
-            f"error: unexpected {type(error).__name__}; please report it with what --debug shows", file=sys.stderr
-        )
-        sys.exit(UNEXPECTED)
+        refusal = refusal_of(error)
+        # a message that is not ours may hold a text
+        unexpected = f"unexpected {type(error).__name__}; please report it with what --debug shows"
+        print(f"error: {unexpected if refusal is None else refusal}", file=sys.stderr)
+        sys.exit(UNEXPECTED if refusal is None else refusal.exit_status)

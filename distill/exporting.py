@@ -144,7 +144,7 @@ def _check_bundle(job: Job, chosen: str, corpus: Corpus, bundle: Classifier) -> 
 
 def _make_graph(job: Job, name: str, keep: tuple[Any, ...], graph: Path, train: TokenRows) -> dict[str, int]:
     """Write the raw graph of a variant; fp32 comes first, and the others start from its fused graph."""
-    fused = job.variant("fp32") / FUSED_FILE
+    fused = (graph.parent if name == "fp32" else job.variant("fp32")) / FUSED_FILE
     if name == "fp32":
         model = load_classifier(job.student, load_corpus(job.corpus).task)
         operators = export_fused(model, model.config, fused)

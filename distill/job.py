@@ -1,8 +1,9 @@
-"""One execution of a recipe: where its artifacts are and who hears of its progress."""
+"""One execution of a recipe: where its artifacts are, who hears of its progress, and who may stop it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from distill.interrupts import StopRequest
 from distill.progress import Reporter
 from distill.recipe import Recipe
 
@@ -14,6 +15,7 @@ class Job:
     recipe: Recipe
     folder: Path
     reporter: Reporter
+    stop: StopRequest = field(default_factory=StopRequest)
 
     @property
     def corpus(self) -> Path:

@@ -1,14 +1,16 @@
-"""Plain data in JSON files: the same data gives the same bytes."""
+"""Plain data in JSON files: the same data gives the same bytes, whole or not at all."""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from distill.atomic import write_text
+
 
 def write_json(data: Mapping[str, Any], path: Path) -> None:
     """Write plain data, keys sorted; numbers that are not finite are no JSON and raise ValueError."""
-    path.write_text(json.dumps(data, indent=2, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(data, indent=2, sort_keys=True, allow_nan=False) + "\n")
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from corpora.metrics import common_threshold, decide, macro_f1, scores_of
 from corpora.tokens import TokenRows
 from distill.batches import Examples
 from distill.calibrate import Logits
-from distill.checkpoints import remove_checkpoints
+from distill.interrupts import StopRequest
 from distill.job import Job
 from distill.json_files import write_json
 from distill.quality import JUDGED, LOGITS_FILE, TRAINING_FILE, write_logits_file
@@ -108,7 +108,8 @@ def train(
         weight_decay=rates.weight_decay,
     )
     with job.reporter.bar(f"train the {learner.name}", settings.max_steps) as advance:
-        watch = Watch(learner.model, _validation_score(learner), settings, folder, advance)
+        evaluate = _validation_score(learner, job.stop)
+        watch = Watch(learner.model, evaluate, settings, folder, advance, job.stop)
         pad = partial(pad_batch, pad_id=learner.tokenizer.pad_token_id)
         return fit(learner.model, examples, loss, settings, groups=groups, pad=pad, watch=watch)
 
@@ -125,20 +126,23 @@ def judged_logits(job: Job, learner: Learner) -> dict[str, Logits]:
 
 
 def save_results(job: Job, folder: Path, learner: Learner, training: dict[str, Any]) -> None:
-    """Write the judged logits, and `training.json` with what training says of itself; no checkpoint stays."""
+    """Write the judged logits, and `training.json` with what training says of itself."""
     write_logits_file(judged_logits(job, learner), folder / LOGITS_FILE)
     write_json({**training, "parameters": parameter_count(learner.model)}, folder / TRAINING_FILE)
-    remove_checkpoints(folder)
 
 
-def _validation_score(learner: Learner) -> Callable[[], dict[str, float]]:
-    """Macro-F1 on validation at the one threshold that is best there (argmax for single-label)."""
+def _validation_score(learner: Learner, stop: StopRequest) -> Callable[[], dict[str, float]]:
+    """Macro-F1 on validation at the one threshold that is best there (argmax for single-label).
+
+    It raises KeyboardInterrupt once a stop is asked for: on a real corpus it takes a quarter of a minute.
+    """
     task = learner.corpus.task
     gold = label_matrix(learner.corpus.validation, task)
 
     def evaluate() -> dict[str, float]:
         tokens = learner.tokens["validation"]
-        logits = predict_logits(learner.model, tokens, pad_id=learner.tokenizer.pad_token_id)
+        pad_id = learner.tokenizer.pad_token_id
+        logits = predict_logits(learner.model, tokens, pad_id=pad_id, progress=lambda _: stop.check())
         if not np.isfinite(logits).all():
             raise DistillError(f"the {learner.name} gives logits that are not finite; lower its learning rates")
         scores = scores_of(logits, task.kind)

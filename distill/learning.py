@@ -58,7 +58,8 @@ def teach(job: Job, folder: Path) -> None:
     else:
         model = build_classifier(source, corpus.task, pooling, recipe.dropout)
         learner = new_learner(job, "teacher", model, tokenizer, corpus, learns_from=("train",))
-        write_logits_file(judged_logits(job, learner), folder / BEFORE_TUNING_FILE)
+        if not (folder / BEFORE_TUNING_FILE).is_file():  # of an interrupted run
+            write_logits_file(judged_logits(job, learner), folder / BEFORE_TUNING_FILE)
         result = _finetune(job, learner, model, folder)
         training = {"best_step": result.best_step, "steps": result.steps}
     if isinstance(learner.model, HeadedClassifier):

@@ -16,7 +16,7 @@ def exclusive(folder: Path) -> Iterator[None]:
     """Hold a run's folder; the system lets it go when the process ends, however it ends.
 
     Raises:
-        InputError: another process holds it, or it cannot be written.
+        InputError: another process holds it, or it cannot be written and locked.
     """
     lock = FileLock(folder / LOCK_FILE)
     try:
@@ -25,9 +25,10 @@ def exclusive(folder: Path) -> Iterator[None]:
         raise InputError(
             f"{folder}: another distill command is at work in this run; wait for it, or choose other --runs"
         ) from None
-    except OSError as error:
+    except (OSError, NotImplementedError) as error:  # the latter from a disk that has no locks at all
+        reason = getattr(error, "strerror", None) or "this disk has no locks"
         raise InputError(
-            f"{folder}: cannot be written ({error.strerror}); choose another --runs folder"
+            f"{folder}: cannot be written and locked ({reason}); choose another --runs folder, on a local disk"
         ) from error
     try:
         yield

@@ -3,7 +3,6 @@
 Heavy packages are imported by the stage that needs them, so that a run with nothing to do ends at once.
 """
 
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,10 +12,13 @@ from corpora.corpus import part_of, save_corpus
 from corpora.rows import QUARANTINE_FILE
 from corpora.sources import CorpusSpec, read_corpus
 from corpora.task import TaskKind
+from distill.atomic import discard, partial_of, remove_leftovers, write_text
 from distill.fingerprints import content_hash, corpus_inputs, portable_recipe, recipe_hash
+from distill.interrupts import Interrupted
 from distill.job import Job
 from distill.lock import exclusive
 from distill.recipe import CorpusRecipe
+from distill.resources import stage_shortage
 from distill.stages import EXPORT_PACKAGES, Stage, StageRecord, execute, package_versions
 from distill.variants import choose_variant
 from export.runtime.bench import available_threads, cpu_info
@@ -57,10 +59,25 @@ class Run:
         also: tuple[Path, ...] = (),
         edited: tuple[Path, ...] = (),
     ) -> None:
-        """Execute one stage, or find it done, and say so."""
+        """Execute one stage, or find it done, and say so.
+
+        Raises:
+            Interrupted: somebody stopped it.
+            ResourceError: disk or memory did not suffice.
+        """
         version = VERSIONS[name.split("/")[0]]
         stage = Stage(name, folder, inputs, version, work, resumable=resumable, also=also, edited=edited)
-        record = execute(stage)
+        try:
+            record = execute(stage)
+        except KeyboardInterrupt:
+            raise Interrupted(name) from None
+        except Exception as error:
+            if self.job.stop.asked:  # a library made an error of its own of the interrupt
+                raise Interrupted(name) from error
+            short = stage_shortage(error, name, self.job.folder)
+            if short is not None:
+                raise short from error
+            raise
         self.records[name] = record
         self.job.reporter.say(f"{name}: {'already done' if record.skipped else f'{record.seconds:.1f} s'}")
 
@@ -75,6 +92,7 @@ def run(job: Job, until: str = "report") -> Run:
     Raises:
         InputError: the recipe, the corpus or a model is wrong, or another command is at work in the run's folder.
         CheckFailedError: the export failed a check; an earlier bundle and report are taken away.
+        KeyboardInterrupt: somebody stopped it; the same call goes on from there.
     """
     try:
         job.folder.mkdir(parents=True, exist_ok=True)
@@ -87,7 +105,8 @@ def run(job: Job, until: str = "report") -> Run:
 
 
 def _run_stages(job: Job, until: str) -> Run:
-    (job.folder / "recipe.toml").write_text(job.recipe.to_toml(), encoding="utf-8")
+    remove_leftovers(job.folder)
+    write_text(job.folder / "recipe.toml", job.recipe.to_toml())
     under_way = Run(job, trains_student=until in ("train", "export", "report"))
     steps: tuple[tuple[str, Callable[[Run], None]], ...] = (
         ("corpus", _corpus),
@@ -99,6 +118,7 @@ def _run_stages(job: Job, until: str) -> Run:
     )
     for name, step in steps:
         step(under_way)
+        job.stop.check()  # a library may have swallowed the interrupt
         if name == until:
             break
     return under_way
@@ -264,8 +284,9 @@ def _export_and_bundle(under_way: Run) -> None:
 
 def _withdraw(job: Job) -> None:
     """Take away what an earlier recipe left: beside a failed gate it would look like this one's."""
-    for folder in (job.bundle, job.bundle.with_name("bundle.partial"), job.bundle_record, job.folder / "report"):
-        shutil.rmtree(folder, ignore_errors=True)
+    # the records first: a bundle without one is made again, whatever of it is left
+    for folder in (job.folder / "report", job.bundle_record, job.bundle, partial_of(job.bundle)):
+        discard(folder)
     for name in REPORT_FILES:
         (job.folder / name).unlink(missing_ok=True)
 

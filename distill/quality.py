@@ -10,6 +10,7 @@ from typing import Any
 from safetensors.numpy import load_file, save_file
 
 from corpora.corpus import Corpus, label_matrix, load_corpus
+from distill.atomic import write_whole
 from distill.calibrate import Logits, fit_decision, judge
 from distill.job import Job
 from distill.json_files import read_json, write_json
@@ -43,8 +44,8 @@ def judge_model(job: Job, source: Path, folder: Path) -> None:
 
 
 def write_logits_file(logits: Mapping[str, Logits], path: Path) -> None:
-    """Store raw logits ``(N, C)`` of validation and test."""
-    save_file(dict(logits), path)
+    """Store raw logits ``(N, C)`` of validation and test, whole or not at all."""
+    write_whole(path, lambda partial: save_file(dict(logits), partial))
 
 
 def read_logits_file(folder: Path) -> dict[str, Logits]:

@@ -7,6 +7,7 @@ from typing import Any
 from corpora.corpus import label_matrix, load_corpus
 from corpora.metrics import paired_bootstrap
 from corpora.task import Task
+from distill.atomic import write_text
 from distill.calibrate import Decision
 from distill.job import Job
 from distill.json_files import read_json, write_json
@@ -23,7 +24,7 @@ def write_report(job: Job, seconds: dict[str, float]) -> None:
     """Write `report.json` and `report.html` into the run's folder."""
     report = build_report(job, seconds)
     write_json(report, job.folder / "report.json")
-    (job.folder / "report.html").write_text(render_page(report, summary_rows(report), job), encoding="utf-8")
+    write_text(job.folder / "report.html", render_page(report, summary_rows(report), job))
 
 
 def build_report(job: Job, seconds: dict[str, float]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What runs when: a stage is done when its folder has a `stage.json` that matches its inputs and its outputs.
 
-`stage.json` is written last and atomically, so that a stage that was interrupted is never taken for a whole one.
+A stage works in `<folder>.partial`. `stage.json` is written there last, and then the folder gets its final name in
+one step, so that a stage that was interrupted is never taken for a whole one.
 """
 
 import hashlib
@@ -14,10 +15,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from distill.atomic import PARTIAL, discard, partial_of, put_in_place, write_text
 from distill.json_files import read_json, write_json
 
 STAGE_FILE = "stage.json"
-MARK_FILE = ".unfinished"
+# a folder that only an unfinished stage has: which stage it is, and all that it needs to go on
+UNFINISHED = ".unfinished"
+MARK_FILE = "fingerprint"
 EXPORT_PACKAGES = ("onnx", "onnxruntime", "optimum-onnx", "tokenizers", "numpy")
 PACKAGES = ("torch", "transformers", "datasets", *EXPORT_PACKAGES)
 
@@ -27,9 +31,10 @@ class Stage:
     """One step of the pipeline.
 
     `inputs` is all that its result depends on, plain JSON data: content hashes and recipe values, never a path,
-    a device or a time. `version` is raised whenever its code comes to give other results. A resumable stage is
-    started in the folder that an interrupted one left, when that had the same inputs. `also` are files and
-    folders outside its own folder that the stage writes; `edited` are files among them that people may change.
+    a device or a time. `version` is raised whenever its code comes to give other results. `work` gets the folder
+    to write to. A resumable stage is started in the partial folder that an interrupted one left, when that had the
+    same inputs. `also` are files and folders outside its own folder that the stage writes, whole or not at all;
+    `edited` are files among them that people may change.
     """
 
     name: str
@@ -49,10 +54,17 @@ class Stage:
 
     def done(self) -> "StageRecord | None":
         """The record of an earlier execution that had these inputs and whose outputs are all still there."""
-        record = read_record(self.folder)
+        return self._whole(self.folder)
+
+    def done_but_for_its_name(self) -> "StageRecord | None":
+        """The same for an execution that was killed just before its folder got its final name."""
+        return self._whole(partial_of(self.folder))
+
+    def _whole(self, folder: Path) -> "StageRecord | None":
+        record = read_record(folder)
         if record is None or record.fingerprint != self.fingerprint:
             return None
-        found = _hash_outputs(self)
+        found = _hash_outputs(self, folder)
         # what ships is handled by people: a file that somebody added there, such as .DS_Store, makes nothing wrong
         added = {name for name in found if name.startswith("../")} - set(record.outputs)
         return record if {name: found[name] for name in found if name not in added} == record.outputs else None
@@ -75,24 +87,36 @@ class StageRecord:
 
 
 def execute(stage: Stage) -> StageRecord:
-    """Run a stage unless it is done already; an exception leaves no `stage.json` behind."""
+    """Run a stage unless it is done already; an exception leaves nothing under its folder's name."""
     done = stage.done()
     if done is not None:
         return done
-    mark = stage.folder / MARK_FILE
-    same = mark.is_file() and mark.read_text(encoding="utf-8") == stage.fingerprint
-    if stage.folder.exists() and not (stage.resumable and same):
-        shutil.rmtree(stage.folder)
-    stage.folder.mkdir(parents=True, exist_ok=True)
-    mark.write_text(stage.fingerprint, encoding="utf-8")
-    start = time.perf_counter()
-    stage.work(stage.folder)
-    mark.unlink()
-    record = StageRecord(
-        stage.fingerprint, _hash_outputs(stage), round(time.perf_counter() - start, 2), skipped=False
-    )
-    _write(stage, record)
+    discard(stage.folder)
+    partial = partial_of(stage.folder)
+    record = stage.done_but_for_its_name()
+    if record is None:
+        _begin(stage, partial)
+        start = time.perf_counter()
+        stage.work(partial)
+        seconds = round(time.perf_counter() - start, 2)
+        record = StageRecord(stage.fingerprint, _hash_outputs(stage, partial), seconds, skipped=False)
+        _write(stage, record, partial)
+    if (partial / UNFINISHED).exists():
+        shutil.rmtree(partial / UNFINISHED)
+    put_in_place(partial, stage.folder)
     return record
+
+
+def _begin(stage: Stage, partial: Path) -> None:
+    """Keep what an interrupted execution left if this stage can go on from it, and say which stage this is."""
+    mark = partial / UNFINISHED / MARK_FILE
+    left = mark.read_text(encoding="utf-8", errors="replace") if mark.is_file() else None
+    if not stage.resumable or left != stage.fingerprint:
+        discard(partial)
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    write_text(mark, stage.fingerprint)
+    for half in partial.glob(f"*{PARTIAL}"):
+        half.unlink()
 
 
 def read_record(folder: Path) -> StageRecord | None:
@@ -120,23 +144,26 @@ def package_versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
     return found
 
 
-def _hash_outputs(stage: Stage) -> dict[str, str]:
-    """Path relative to the stage's folder -> sha256, of all files that it wrote."""
-    found = {}
-    for place in (stage.folder, *stage.also):
-        files = sorted(place.rglob("*")) if place.is_dir() else [place]
-        for path in files:
-            if path.is_file() and path.name not in (STAGE_FILE, MARK_FILE) and path not in stage.edited:
-                found[os.path.relpath(path, stage.folder).replace(os.sep, "/")] = _sha256(path)
-    return found
-
-
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file's bytes."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _write(stage: Stage, record: StageRecord) -> None:
+def _hash_outputs(stage: Stage, folder: Path) -> dict[str, str]:
+    """Path relative to the stage's folder, final or partial, -> sha256, of all files that it wrote."""
+    found = {}
+    for place in (folder, *stage.also):
+        files = sorted(place.rglob("*")) if place.is_dir() else [place]
+        for path in files:
+            name = os.path.relpath(path, folder).replace(os.sep, "/")
+            unfinished = name.startswith(f"{UNFINISHED}/")
+            if path.is_file() and path.name != STAGE_FILE and not unfinished and path not in stage.edited:
+                found[name] = sha256_of(path)
+    return found
+
+
+def _write(stage: Stage, record: StageRecord, folder: Path) -> None:
     data = {
         "name": stage.name,
         "fingerprint": record.fingerprint,
@@ -145,6 +172,4 @@ def _write(stage: Stage, record: StageRecord) -> None:
         "seconds": record.seconds,
         "versions": package_versions(),
     }
-    partial = stage.folder / (STAGE_FILE + ".partial")
-    write_json(data, partial)
-    os.replace(partial, stage.folder / STAGE_FILE)
+    write_json(data, folder / STAGE_FILE)

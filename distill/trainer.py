@@ -115,8 +115,8 @@ def fit(
 ) -> FitResult:
     """Train a model in place and leave it with its best weights by validation macro-F1.
 
-    A training that was killed goes on from the newest checkpoint in the watch's folder, and ends with the weights
-    that it would have had.
+    A training that was killed or stopped goes on from the newest checkpoint in the watch's folder, and ends with
+    the weights that it would have had.
 
     Args:
         model: maps `input_ids` and `attention_mask` ``(B, T)`` to logits ``(B, C)``.
@@ -130,6 +130,7 @@ def fit(
     Raises:
         InputError: nothing to learn from.
         DistillError: the loss became infinite or undefined.
+        KeyboardInterrupt: a stop was asked for; a checkpoint was written.
     """
     if not len(examples.tokens):
         raise InputError("there is no row to train on; check the corpus")
@@ -146,15 +147,15 @@ def fit(
         pad=pad,
         settings=settings,
         model=model,
-        args=_arguments(watch.folder, settings),
+        args=_arguments(watch.checkpoints, settings),
         callbacks=[watch],
         optimizers=(optimizer, schedule),
     )
     trainer.remove_callback(PrinterCallback)  # it would print onto stdout
-    if watch.exhausted and checkpoint is not None:
-        steps = step_of(checkpoint)
-    else:
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    steps = 0 if checkpoint is None else step_of(checkpoint)
+    if steps < settings.max_steps and not watch.exhausted:
+        with watch.stop.deferred():
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         steps = int(trainer.state.global_step)
     watch.restore()
     model.eval()
@@ -170,9 +171,8 @@ def _arguments(folder: Path, settings: Settings) -> Any:
         logging_strategy="steps",
         logging_steps=min(LOG_EVERY, settings.steps_per_epoch),
         logging_nan_inf_filter=False,
-        # the watch says when
+        # the watch says when, and which are removed
         save_strategy="no",
-        save_total_limit=2,
         eval_strategy="no",
         report_to=[],
         disable_tqdm=True,

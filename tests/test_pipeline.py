@@ -1,11 +1,13 @@
 """The whole line as a user runs it: the smoke recipe in a subprocess, then every verb on its bundle."""
 
 import json
+import shlex
 import shutil
 import signal
 import subprocess
 import time
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -17,6 +19,7 @@ from distill.lock import exclusive
 from distill.pipeline import run
 from distill.progress import Reporter
 from distill.recipe import load_recipe
+from distill.stages import UNFINISHED
 from distill.variants import choose_variant
 from export.gate import Check
 from export.runtime.errors import CheckFailedError
@@ -99,21 +102,55 @@ def test_a_second_command_in_the_same_run_says_so_and_stops(tmp_path: Path) -> N
     assert [path.name for path in (tmp_path / "smoke").iterdir()] == [".lock"]
 
 
-def test_an_interrupted_run_says_how_to_go_on_and_does(tmp_path: Path) -> None:
-    command = command_of("train", "smoke", "--runs", str(tmp_path))
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+def interrupted(arguments: list[str], number: int, ready: Callable[[], bool]) -> tuple[int, str, float]:
+    """Exit status, stderr and seconds to the end of a command that gets a signal as soon as `ready`."""
+    with subprocess.Popen(command_of(*arguments), cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 120
-        while not (tmp_path / "smoke/teacher").exists() and time.monotonic() < deadline:
-            time.sleep(0.1)
-        process.send_signal(signal.SIGINT)
+        while not ready() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        sent = time.monotonic()
+        process.send_signal(number)
         _, said = process.communicate(timeout=60)
-    assert process.returncode == 130, said
-    assert "the same command goes on" in said
-    assert "Traceback" not in said
-    assert not (tmp_path / "smoke/teacher/stage.json").exists()
-    again = distill("train", "smoke", "--runs", str(tmp_path))
+    return process.returncode, said, time.monotonic() - sent
+
+
+def test_an_interrupted_run_says_how_to_go_on_and_does(runs: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "with space"
+    command = ["export", "smoke", "--runs", str(folder)]
+    for stage, number, status in (("teacher", signal.SIGTERM, 143), ("student", signal.SIGINT, 130)):
+        partial = folder / f"smoke/{stage}.partial"
+        code, said, seconds = interrupted(command, number, (partial / UNFINISHED).exists)
+        assert code == status, said
+        line = said.splitlines()[-1]
+        assert line == f"interrupted in stage {stage}; to go on: {shlex.join(['distill', *command])}"
+        assert "Traceback" not in said
+        assert seconds < 5
+        assert partial.exists()
+        assert not (folder / "smoke" / stage).exists()
+    again = distill(*command)
     assert again.returncode == 0, again.stderr
-    assert "corpus: already done" in again.stderr
+    assert "teacher: already done" in again.stderr
+    for file in ("onnx/model_quantized.onnx", "manifest.json"):
+        assert (folder / "smoke/bundle" / file).read_bytes() == (runs / "bundle" / file).read_bytes()
+
+
+def test_a_reader_that_wants_no_more_ends_a_command_quietly(runs: Path) -> None:
+    command = command_of("predict", str(runs / "bundle"))
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdin.write("i feel lonely\n")
+        process.stdin.flush()
+        assert process.stdout.readline().strip()
+        process.stdout.close()
+        process.stdin.write("i feel lonely\n" * 10)
+        process.stdin.close()
+        said = process.stderr.read()
+        assert process.wait(timeout=60) == 0
+    assert said == ""
 
 
 def test_the_resolved_recipe_gives_the_same_bundle_byte_for_byte(runs: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import signal
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -14,8 +15,10 @@ from hypothesis import strategies as st
 from corpora.task import TaskKind
 from corpora.tokens import TokenRows
 from distill.batches import Examples, LengthSortedBatches, join_examples
-from distill.checkpoints import latest_checkpoint
+from distill.checkpoints import MARKER, cut_metrics, latest_checkpoint
+from distill.interrupts import StopRequest
 from distill.objectives import Objective, bernoulli_kl
+from distill.stages import UNFINISHED
 from distill.trainer import FitResult, Loss, fit
 from distill.watch import Settings, Watch
 from export.runtime.errors import DistillError, InputError
@@ -164,40 +167,123 @@ class Killed(Exception):
     pass
 
 
-@pytest.mark.parametrize("killed_at", [7, 20, 31])
+def noisy(
+    folder: Path, *, kill: int | None = None, stop: StopRequest | None = None, judging: int | None = None
+) -> tuple[EncoderClassifier, FitResult]:
+    """A training with dropout in epochs of ten steps; killed in a step, or asked to stop in a validation."""
+    folder.mkdir(exist_ok=True)
+    model = layers_student(tiny_classifier(), [0, 1], pooling=Pooling.MEAN, dropout=0.3)
+    objective, calls, judged = Objective(TaskKind.MULTI_LABEL), iter(range(1, 99)), iter(range(1, 99))
+
+    def loss(*arguments: torch.Tensor) -> torch.Tensor:
+        if next(calls) == kill:
+            raise Killed
+        return objective(*arguments)
+
+    def evaluate() -> dict[str, float]:
+        if next(judged) == judging:
+            signal.raise_signal(signal.SIGINT)
+        if stop is not None:
+            stop.check()
+        return {"macro_f1": float(model.head.weight.detach().sum())}
+
+    settings = dataclasses.replace(settings_of(40), checkpoint_seconds=0.0 if kill else 300.0)
+    watch = Watch(model, evaluate, settings, folder, None, stop)
+    groups = parameter_groups(model, body_learning_rate=1e-3, head_learning_rate=1e-2, weight_decay=0.01)
+    result = fit(
+        model, examples_of(tiny_classifier()), loss, settings, groups=groups, pad=partial(pad_batch, pad_id=0),
+        watch=watch,
+    )  # fmt: skip
+    return model, result
+
+
+def assert_same(first: tuple[EncoderClassifier, FitResult], second: tuple[EncoderClassifier, FitResult]) -> None:
+    for name, tensor in first[0].state_dict().items():
+        assert torch.equal(tensor, second[0].state_dict()[name]), name
+    assert first[1] == second[1]
+
+
+def steps_logged(folder: Path) -> list[int]:
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    return [data["step"] for data in map(json.loads, lines) if "macro_f1" in data]
+
+
+@pytest.mark.parametrize("killed_at", [7, 20, 31, 40])
 def test_a_killed_training_goes_on_and_ends_with_the_same_weights(killed_at: int, tmp_path: Path) -> None:
     """Dropout is on, and step 20 ends an epoch: random states, order and schedule must all come back."""
-
-    def train(folder: Path, kill: int | None) -> EncoderClassifier:
-        folder.mkdir(exist_ok=True)
-        model = layers_student(tiny_classifier(), [0, 1], pooling=Pooling.MEAN, dropout=0.3)
-        examples = examples_of(tiny_classifier())
-        objective, calls = Objective(TaskKind.MULTI_LABEL), iter(range(1, 99))
-
-        def loss(*arguments: torch.Tensor) -> torch.Tensor:
-            if next(calls) == kill:
-                raise Killed
-            return objective(*arguments)
-
-        settings = dataclasses.replace(settings_of(40), checkpoint_seconds=0.0)
-        fit_tiny(
-            model, examples, loss, settings, lambda: {"macro_f1": float(model.head.weight.detach().sum())}, folder,
-            weight_decay=0.01,
-        )  # fmt: skip
-        return model
-
-    whole = train(tmp_path / "whole", None)
+    whole = noisy(tmp_path / "whole")
     with pytest.raises(Killed):
-        train(tmp_path / "killed", killed_at)
+        noisy(tmp_path / "killed", kill=killed_at)
     # the newest checkpoint was cut short, as by a kill in the middle of writing
-    newest = latest_checkpoint(tmp_path / "killed")
+    newest = latest_checkpoint(tmp_path / "killed" / UNFINISHED)
     assert newest is not None
-    (newest / "whole").unlink()
-    resumed = train(tmp_path / "killed", None)
-    for name, tensor in whole.state_dict().items():
-        assert torch.equal(tensor, resumed.state_dict()[name]), name
-    steps = [json.loads(line)["step"] for line in (tmp_path / "killed/metrics.jsonl").read_text().splitlines()]
-    assert steps == sorted(steps)
+    (newest / MARKER).unlink()
+    assert_same(noisy(tmp_path / "killed"), whole)
+    assert steps_logged(tmp_path / "killed") == [10, 20, 30, 40]
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "optimizer.pt", "rng_state.pth", "watch.json", MARKER])
+@pytest.mark.parametrize("damage", ["cut", "emptied", "missing", "garbled"])
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(file: str, damage: str, tmp_path: Path) -> None:
+    with pytest.raises(Killed):
+        noisy(tmp_path, kill=5)
+    newest = tmp_path / UNFINISHED / "checkpoint-4"
+    data = (newest / file).read_bytes()
+    if damage == "missing":
+        (newest / file).unlink()
+    else:
+        garbled = bytes([data[0] ^ 255]) + data[1:]
+        (newest / file).write_bytes({"cut": data[:-9], "emptied": b"", "garbled": garbled}[damage])
+    (tmp_path / UNFINISHED / "checkpoint-other").mkdir()
+    found = latest_checkpoint(tmp_path / UNFINISHED)
+    assert found is not None
+    assert found.name == "checkpoint-3"
+    assert not newest.exists()
+
+
+def test_two_checkpoints_are_kept(tmp_path: Path) -> None:
+    with pytest.raises(Killed):
+        noisy(tmp_path, kill=9)
+    assert sorted(path.name for path in (tmp_path / UNFINISHED).iterdir()) == ["checkpoint-7", "checkpoint-8"]
+
+
+@pytest.mark.parametrize("validation", [1, 2, 4])
+def test_an_interrupt_while_an_epoch_is_judged_loses_nothing(validation: int, tmp_path: Path) -> None:
+    whole = noisy(tmp_path / "whole")
+    stop = StopRequest()
+    with stop.listening(), pytest.raises(KeyboardInterrupt):
+        noisy(tmp_path / "stopped", stop=stop, judging=validation)
+    newest = latest_checkpoint(tmp_path / "stopped" / UNFINISHED)
+    assert newest is not None
+    assert newest.name == f"checkpoint-{10 * validation}"
+    # and again, while the epoch is judged that was left unjudged
+    stop = StopRequest()
+    with stop.listening(), pytest.raises(KeyboardInterrupt):
+        noisy(tmp_path / "stopped", stop=stop, judging=1)
+    assert_same(noisy(tmp_path / "stopped"), whole)
+    assert steps_logged(tmp_path / "stopped") == [10, 20, 30, 40]
+
+
+def test_an_interrupt_between_epochs_saves_the_step(tmp_path: Path) -> None:
+    whole = noisy(tmp_path / "whole")
+    stop = StopRequest()
+    with stop.listening(), pytest.raises(KeyboardInterrupt), stop.deferred():
+        signal.raise_signal(signal.SIGTERM)
+        noisy(tmp_path / "stopped", stop=stop)
+    assert stop.exit_status == 143
+    newest = latest_checkpoint(tmp_path / "stopped" / UNFINISHED)
+    assert newest is not None
+    assert newest.name == "checkpoint-1"
+    assert_same(noisy(tmp_path / "stopped"), whole)
+
+
+def test_metrics_are_cut_where_the_training_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    lines = ['{"loss": 1, "step": 4}\n', '{"macro_f1": 1, "step": 4}\n', '{"loss": 1, "step": 5}\n', '{"st']
+    for judged, kept in ((True, 2), (False, 1)):
+        path.write_text("".join(lines))
+        cut_metrics(path, 4, judged=judged)
+        assert path.read_text() == "".join(lines[:kept])
 
 
 def test_joined_examples_keep_their_order() -> None:

@@ -21,5 +21,9 @@ class CheckFailedError(DistillError):
     exit_status: int = 1
 
 
+class ResourceError(DistillError):
+    """The machine has no more disk or memory; what was finished before is kept."""
+
+
 class MissingExtraError(DistillError):
     """An optional dependency is absent; the message names the command that installs it."""

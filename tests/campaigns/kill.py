@@ -1,0 +1,218 @@
+"""Kill or interrupt a run at random moments, again and again, and compare what it ends with.
+
+One run is left alone: its bundle is the reference. Other runs get a signal at a moment drawn evenly from the time
+that a whole run takes, and are started again, with another such moment, until they finish; each must end with the
+reference's bundle, byte for byte.
+With `--signal INT` (or TERM) every command must also end within five seconds and say how to go on.
+
+    python -m tests.campaigns.kill --kills 100
+    python -m tests.campaigns.kill --recipe quickstart --kills 5
+    python -m tests.campaigns.kill --signal INT --kills 30
+"""
+
+import argparse
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.command import ROOT, command_of
+
+MOST_SECONDS = 5.0  # from Ctrl-C to the end
+# checkpoints are written this often in the time that a whole run takes
+CHECKPOINTS = 40
+# files whose writing saves work
+SAVED = ("**/stage.json", "**/.unfinished/fingerprint", "**/whole.json", "labels/*/part-*.parquet")
+
+
+@dataclass
+class Found:
+    """What the campaign has seen so far."""
+
+    signals: int = 0
+    runs: int = 0
+    stages: Counter[str] = field(default_factory=Counter)
+    resumed: int = 0  # starts that found a whole checkpoint of a training
+    redone: list[float] = field(default_factory=list)  # seconds of work that the next start had to repeat
+    endings: list[float] = field(default_factory=list)  # seconds from the signal to the end
+    wrong: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Command:
+    """One `distill run` in a folder of its own."""
+
+    recipe: str
+    runs: Path
+    settings: tuple[str, ...] = ()
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder."""
+        return next((path.parent for path in self.runs.glob("*/recipe.toml")), self.runs / self.recipe)
+
+    def start(self) -> "subprocess.Popen[str]":
+        """As a process group of its own, so that a signal strikes its children too, as a terminal's does."""
+        arguments = ["run", self.recipe, "--runs", str(self.runs)]
+        for setting in self.settings:
+            arguments += ["--set", setting]
+        return subprocess.Popen(
+            command_of(*arguments),
+            cwd=ROOT,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.DEVNULL,
+            stderr=(self.runs / "stderr.txt").open("w"),
+            text=True,
+            start_new_session=True,
+        )
+
+    @property
+    def said(self) -> str:
+        """What the last start printed on stderr."""
+        return (self.runs / "stderr.txt").read_text(encoding="utf-8")
+
+
+def main() -> None:
+    """Parse, run, print one table."""
+    parser = argparse.ArgumentParser(prog="python -m tests.campaigns.kill", description=__doc__.split("\n")[0])
+    parser.add_argument("--recipe", default="smoke", help="a packaged recipe or a TOML file (smoke)")
+    parser.add_argument("--kills", type=int, default=100, help="signals to send (100)")
+    parser.add_argument("--signal", choices=("KILL", "INT", "TERM"), default="KILL", help="which one (KILL)")
+    parser.add_argument("--seed", type=int, default=0, help="of the moments (0)")
+    parser.add_argument("--keep", type=Path, help="a new folder for what is made; a temporary one otherwise")
+    options = parser.parse_args()
+    work = options.keep or Path(tempfile.mkdtemp(prefix="distill-kill-"))
+    number = signal.Signals[f"SIG{options.signal}"]
+    found = campaign(options.recipe, options.kills, number, random.Random(options.seed), work)
+    if options.keep is None:
+        shutil.rmtree(work)
+    report(options.recipe, number, found)
+    sys.exit(1 if found.wrong else 0)
+
+
+def campaign(recipe: str, kills: int, number: signal.Signals, chance: random.Random, work: Path) -> Found:
+    """Make the reference, then send signals to further runs until there were enough; the last one may finish."""
+    reference = Command(recipe, work / "reference")
+    needed = seconds_of_whole_run(reference)
+    say(f"reference: {needed:.0f} s")
+    found = Found()
+    minutes = f"checkpoint_minutes={needed / CHECKPOINTS / 60:.5f}"
+    while found.signals < kills and not found.wrong:
+        command = Command(recipe, work / f"run-{found.runs}", (minutes,))
+        command.runs.mkdir(parents=True)
+        finished = False
+        while not finished:
+            moment = chance.uniform(0, needed) if found.signals < kills else None
+            finished = one_start(command, moment, number, found)
+        found.runs += 1
+        found.wrong += compared(reference.folder, command.folder)
+        shutil.rmtree(command.runs)
+    return found
+
+
+def seconds_of_whole_run(command: Command) -> float:
+    """Run it from start to end."""
+    command.runs.mkdir(parents=True)
+    start = time.monotonic()
+    if command.start().wait() != 0:
+        sys.exit(f"the reference run failed: {command.said}")
+    return time.monotonic() - start
+
+
+def one_start(command: Command, moment: float | None, number: signal.Signals, found: Found) -> bool:
+    """Start the run once more, and send it a signal after so many seconds; whether it finished."""
+    found.resumed += any(command.folder.glob("*.partial/.unfinished/checkpoint-*/whole.json"))
+    began = time.time()
+    process = command.start()
+    try:
+        code = process.wait(timeout=moment)
+    except subprocess.TimeoutExpired:
+        code = None
+    except BaseException:  # the campaign itself is interrupted
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
+    if code is None:
+        at = time.time()
+        os.killpg(process.pid, number)
+        code = process.wait()
+        found.signals += 1
+        found.endings.append(time.time() - at)
+        stage = stage_under_way(command.folder, began)
+        found.stages[stage] += 1
+        saved = [path.stat().st_mtime for pattern in SAVED for path in command.folder.glob(pattern)]
+        found.redone.append(max(0.0, at - max([began, *saved])))
+        found.wrong += complaints(number, code, command.said, found.endings[-1])
+        say(f"{found.signals}: {number.name} in {stage}, ended after {found.endings[-1]:.1f} s, status {code}")
+    elif code != 0:
+        found.wrong.append(f"a run ended with status {code}: {command.said[-300:]}")
+    return code == 0 or bool(found.wrong)
+
+
+def stage_under_way(folder: Path, began: float) -> str:
+    """Which stage a command that began then was in: the one whose partial folder it has marked."""
+    marks = [path for path in folder.glob("**/.unfinished/fingerprint") if path.stat().st_mtime >= began]
+    names = [mark.parents[1].relative_to(folder).as_posix().removesuffix(".partial") for mark in marks]
+    return names[-1] if names else "start or between"
+
+
+def complaints(number: signal.Signals, code: int, said: str, seconds: float) -> list[str]:
+    """What is wrong with how a command answered a signal that it may answer."""
+    if number == signal.SIGKILL or code == 0:
+        return []
+    found = []
+    if code == 128 + number and "to go on: distill run" not in said:
+        found.append(f"it did not say how to go on: {said[-300:]}")
+    # while Python itself starts, nobody listens yet
+    if code not in (128 + number, -number):
+        found.append(f"status {code}: {said[-300:]}")
+    if seconds > MOST_SECONDS:
+        found.append(f"it ended after {seconds:.1f} s")
+    return found
+
+
+def compared(reference: Path, folder: Path) -> list[str]:
+    """Files of two bundles that differ or are missing, and leftovers in the run."""
+    trees = []
+    for bundle in (reference / "bundle", folder / "bundle"):
+        files = [path for path in bundle.rglob("*") if path.is_file()]
+        trees.append({path.relative_to(bundle).as_posix(): path.read_bytes() for path in files})
+    names = sorted(trees[0].keys() | trees[1].keys())
+    found = [f"{name} differs" for name in names if trees[0].get(name) != trees[1].get(name)]
+    kinds = ("partial", "discarded", "earlier", "unfinished")
+    left = [path for kind in kinds for path in folder.rglob(f"*.{kind}")]
+    return found + [f"{path.relative_to(folder)} was left behind" for path in left]
+
+
+def report(recipe: str, number: signal.Signals, found: Found) -> None:
+    """The table."""
+    endings = [seconds for seconds in found.endings if number != signal.SIGKILL]
+    rows = {
+        "recipe": recipe,
+        f"{number.name} sent": found.signals,
+        "runs finished": found.runs,
+        "starts from a training's checkpoint": found.resumed,
+        "in stages": ", ".join(f"{name} {count}" for name, count in found.stages.most_common()),
+        "longest work redone": f"{max(found.redone, default=0):.1f} s",
+        "longest time to end": f"{max(endings):.1f} s" if endings else "-",
+        "mismatches and complaints": len(found.wrong),
+    }
+    for name, value in rows.items():
+        print(f"{name:36} {value}")
+    for complaint in found.wrong:
+        print(f"wrong: {complaint}")
+
+
+def say(line: str) -> None:
+    """A sign of life on stderr."""
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()
