@@ -1,6 +1,6 @@
 """Base models: a folder, the packaged MiniLM or the hub's; each ends as a folder whose files' hashes are known.
 
-Only safetensors, JSON, text and sentencepiece files are downloaded or read; a pickle, which can hold code, never is.
+Only safetensors, JSON, text and sentencepiece files are downloaded or read; a pickle can hold code, and never is.
 """
 
 import hashlib
