@@ -3,7 +3,6 @@
 import json
 import os
 import sys
-import traceback
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from distill.printing import print_corpus, print_summary, print_table, print_tree
+from distill.tracebacks import format_debug
 from export.runtime import DistillError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -361,10 +361,8 @@ def forget(
                 print("nothing is removed")
                 return
         remove_copies(copies)
-    print(
-        *(f"removed: {path}" for path in copies.paths), f"{copies.files} files, {copies.bytes:,} bytes", sep="\n"
-    )
-    print(*left, sep="\n")
+    removed = [f"removed: {path}" for path in copies.paths]
+    print(*removed, f"{copies.files} files, {copies.bytes:,} bytes are gone", *left, sep="\n")
 
 
 def _names(columns: str | None) -> tuple[str, ...] | None:
@@ -379,14 +377,14 @@ def main() -> None:
         app(args=arguments, prog_name="distill")
     except DistillError as error:
         if debug:
-            traceback.print_exc()
+            print(format_debug(error), file=sys.stderr)
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_status)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except Exception as error:
         if debug:
-            traceback.print_exc()
+            print(format_debug(error), file=sys.stderr)
         # its message is not ours and may hold a text
         print(
             f"error: unexpected {type(error).__name__}; please report it with what --debug shows", file=sys.stderr
