@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corpora.columns import LabelRows
+from corpora.provenance import SOURCE_FILE
 from corpora.readers import BROKEN_PARQUET, TRAIN_EXTRA
 from corpora.stored import BLOCK, TextStore
 from corpora.task import Task, TaskKind
@@ -41,7 +42,10 @@ class Split:
 
 @dataclass(frozen=True)
 class Corpus:
-    """A task and its rows; `notes` counts what reading, merging and leak removal did."""
+    """A task and its rows; `notes` counts what reading, merging and leak removal did.
+
+    `source` says which files the rows were read from, as `corpora.provenance` records it.
+    """
 
     task: Task
     train: Split
@@ -49,6 +53,7 @@ class Corpus:
     test: Split
     transfer: Split | None = None
     notes: dict[str, int] = field(default_factory=dict)
+    source: dict[str, Any] = field(default_factory=dict)
 
     def splits(self) -> Iterator[tuple[str, Split]]:
         """Names and splits in their fixed order, the transfer split last where there is one."""
@@ -123,13 +128,14 @@ def fingerprint(corpus: Corpus) -> str:
 
 
 def save_corpus(corpus: Corpus, folder: Path) -> None:
-    """Write one parquet file a split and `task.json`; the same corpus gives the same bytes."""
+    """Write one parquet file a split, `task.json` and `source.json`; the same corpus gives the same bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "transfer.parquet").unlink(missing_ok=True)  # of an earlier execution
     for name, split in corpus.splits():
         _save_split(split, folder / f"{name}.parquet")
     data = {"task": corpus.task.to_dict(), "fingerprint": fingerprint(corpus), "notes": corpus.notes}
-    (folder / "task.json").write_text(json.dumps(data, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    for name, content in (("task.json", data), (SOURCE_FILE, corpus.source)):
+        (folder / name).write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def load_corpus(folder: Path) -> Corpus:
@@ -142,7 +148,8 @@ def load_corpus(folder: Path) -> Corpus:
         train, validation, test = labelled
         path = folder / "transfer.parquet"
         transfer = _load_split(path, None, store) if path.exists() else None
-        corpus = Corpus(task, train, validation, test, transfer, dict(data["notes"]))
+        source = dict(json.loads((folder / SOURCE_FILE).read_text(encoding="utf-8")))
+        corpus = Corpus(task, train, validation, test, transfer, dict(data["notes"]), source)
         stored = data["fingerprint"]
     except (*BROKEN_PARQUET, AttributeError, RecursionError) as error:
         raise InputError(

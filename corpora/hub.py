@@ -3,42 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
+from corpora.provenance import hub_record, parse_hub
 from corpora.readers import TRAIN_EXTRA, Rows
 from corpora.rows import Record
 from export.runtime.errors import InputError, MissingExtraError
 
 
-def parse_hub(source: str) -> tuple[str, str | None, str | None]:
-    """The id, config and revision in "hub:ID[:config][@revision]"."""
-    name, _, revision = source.removeprefix("hub:").partition("@")
-    identifier, _, config = name.partition(":")
-    if not identifier:
-        raise InputError(f"corpus.source = '{source}' names no data set; write hub:ID[:config][@revision]")
-    return identifier, config or None, revision or None
+@dataclass(frozen=True)
+class HubData:
+    """Every split of a data set, the label names of its ClassLabel columns, and what is recorded of its files."""
+
+    splits: dict[str, Rows]
+    label_names: dict[str, tuple[str, ...]]
+    record: dict[str, Any]
 
 
-def read_hub(source: str) -> tuple[dict[str, Rows], dict[str, tuple[str, ...]]]:
-    """Every split of a hub data set, and the label names of its ClassLabel columns."""
+def read_hub(source: str) -> HubData:
+    """Download a data set, or find it in the cache, and open it.
+
+    Raises:
+        InputError: it cannot be had, or its files are broken.
+    """
     identifier, config, revision = parse_hub(source)
     try:
-        from datasets import load_dataset
+        from datasets import load_dataset_builder
     except ImportError as error:
         raise MissingExtraError(f"{source}: hub data sets need the datasets package; {TRAIN_EXTRA}") from error
     try:
-        loaded = load_dataset(identifier, name=config, revision=revision)
+        builder = load_dataset_builder(identifier, name=config, revision=revision)
+        builder.download_and_prepare()
+        loaded = builder.as_dataset()
     except Exception as error:  # the hub client raises many kinds: network, missing id, config, broken files
         raise InputError(
             f"{source}: cannot be loaded ({type(error).__name__}); check the id, the config and the network, "
             "or download the files and set corpus.source to their folder"
         ) from error
-    tables: dict[str, Rows] = {}
+    splits: dict[str, Rows] = {}
     names: dict[str, tuple[str, ...]] = {}
     for split, table in loaded.items():
-        tables[str(split)] = _records(f"{source} [{split}]", table)
+        splits[str(split)] = _records(f"{source} [{split}]", table)
         names.update(_class_labels(table.features))
-    return tables, names
+    return HubData(splits, names, hub_record(source, builder.config.data_files or {}, builder.hash))
 
 
 def _records(where: str, table: Any) -> Iterator[Record]:

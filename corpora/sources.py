@@ -71,7 +71,8 @@ def read_corpus(
     splits, leaks = remove_leaks(rows, splits, spec.leaks)
     _check_rows(rows, splits, task, spec)
     made = {name: _as_split(collector.texts, rows, found, task, name) for name, found in splits.items()}
-    corpus = Corpus(task, made["train"], made["validation"], made["test"], made.get("transfer"), notes | leaks)
+    train, validation, test = (made[name] for name in LABELLED_SPLITS)
+    corpus = Corpus(task, train, validation, test, made.get("transfer"), notes | leaks, tables.record)
     return corpus, bad
 
 

@@ -6,8 +6,10 @@ import re
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from corpora.hub import read_hub
+from corpora.provenance import local_record
 from corpora.readers import SUFFIXES, Rows, is_broken, parquet_label_names, read_table, read_text
 from corpora.rows import listed
 from export.runtime.errors import InputError
@@ -41,12 +43,13 @@ class Table:
 class Tables:
     """The tables of a source by split, `train` always among them.
 
-    `label_names` are those that a data set carries in itself, by column; `ignored` counts the splits of
-    other names that a hub data set has.
+    `record` says which files they are, for the run. `label_names` are those that a data set carries in itself, by
+    column; `ignored` counts the splits of other names that a hub data set has.
     """
 
     by_split: dict[str, Table]
     label_names: dict[str, tuple[str, ...]]
+    record: dict[str, Any]
     ignored: int = 0
 
 
@@ -57,12 +60,13 @@ def open_source(source: str, columns: tuple[str, ...] | None, transfer: str | No
     else:
         path = source_path(source)
         files = _folder_files(path) if path.is_dir() else {"train": [path]}
-        tables = _open_files(files, columns)
+        tables = _open_files(source, files, columns)
     if transfer is not None:
         if "transfer" in tables.by_split:
             raise InputError(f"corpus.transfer = '{transfer}', but {source} has a transfer split; use only one")
         path = beside_source(source, transfer)
         tables.by_split["transfer"] = Table(str(path), read_table(path, columns))
+        tables.record["transfer"] = local_record(transfer, [path])
     return tables
 
 
@@ -127,7 +131,7 @@ def _folder_files(folder: Path) -> dict[str, list[Path]]:
     return found
 
 
-def _open_files(files: dict[str, list[Path]], columns: tuple[str, ...] | None) -> Tables:
+def _open_files(source: str, files: dict[str, list[Path]], columns: tuple[str, ...] | None) -> Tables:
     """The rows of each split's files, in the order of their names."""
     by_split = {}
     names: dict[str, tuple[str, ...]] = {}
@@ -137,20 +141,20 @@ def _open_files(files: dict[str, list[Path]], columns: tuple[str, ...] | None) -
         for path in paths:
             if path.suffix == ".parquet":
                 names.update(parquet_label_names(path))
-    return Tables(by_split, names)
+    return Tables(by_split, names, local_record(source, chain.from_iterable(files.values())))
 
 
 def _open_hub(source: str) -> Tables:
     """The splits of a hub data set that have a known name; its only split is train whatever its name."""
-    loaded, names = read_hub(source)
+    data = read_hub(source)
     by_split: dict[str, Table] = {}
-    for name, rows in loaded.items():
+    for name, rows in data.splits.items():
         split = SPLIT_NAMES.get(name.lower())
         if split is not None and split not in by_split:
             by_split[split] = Table(f"{source} [{name}]", rows)
-    if len(loaded) == 1:
-        name, rows = next(iter(loaded.items()))
+    if len(data.splits) == 1:
+        name, rows = next(iter(data.splits.items()))
         by_split = {"train": Table(f"{source} [{name}]", rows)}
     if "train" not in by_split:
-        raise InputError(f"{source}: no train split; its splits are {listed(list(loaded))}")
-    return Tables(by_split, names, ignored=len(loaded) - len(by_split))
+        raise InputError(f"{source}: no train split; its splits are {listed(list(data.splits))}")
+    return Tables(by_split, data.label_names, data.record, ignored=len(data.splits) - len(by_split))

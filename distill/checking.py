@@ -12,23 +12,24 @@ from distill.pipeline import corpus_spec
 from distill.recipe import Recipe
 from students.bodies import check_layers, check_width, require_supported
 from teachers.classifier import check_max_tokens, load_config, load_tokenizer
-from teachers.packaged import resolve_model
+from teachers.sources import resolve_model
 
 
 def check_job(job: Job) -> dict[str, Any]:
-    """Rows, labels, lengths, leaks and the share of texts cut, as plain data.
+    """Rows, labels, lengths, leaks, the share of texts cut, and the base model's hashes, as plain data.
 
     Raises:
-        InputError: the corpus cannot be used, or the student cannot be made from this teacher.
+        InputError: the corpus cannot be used, the base model is not to be had or not the pinned one, or no such
+            student can be made from it.
     """
     recipe = job.recipe
-    source = resolve_model(recipe.teacher.checkpoint or recipe.teacher.model)
-    check_models(recipe, load_config(source))
+    base = resolve_model(recipe.teacher.checkpoint or recipe.teacher.model, recipe.teacher.sha256)
+    check_models(recipe, load_config(base.folder))
     with job.reporter.count("read the corpus") as advance:
         corpus, bad = read_corpus(corpus_spec(recipe.corpus), seed=recipe.seed, progress=advance)
     if recipe.corpus.rows is not None:
         corpus = part_of(corpus, recipe.corpus.rows)
-    tokenizer = load_tokenizer(source)
+    tokenizer = load_tokenizer(base.folder)
 
     backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
     backend.no_truncation()
@@ -38,7 +39,8 @@ def check_job(job: Job) -> dict[str, Any]:
         return [len(encoding) for encoding in backend.encode_batch(texts)]
 
     with job.reporter.status("count tokens"):
-        return describe(corpus, bad.reasons, lengths, recipe.corpus.max_tokens).to_dict()
+        found = describe(corpus, bad.reasons, lengths, recipe.corpus.max_tokens).to_dict()
+    return {**found, "base_model": base.to_dict()}
 
 
 def check_models(recipe: Recipe, config: Any) -> None:

@@ -3,7 +3,6 @@
 import json
 import os
 import sys
-import traceback
 from dataclasses import asdict, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +15,7 @@ from distill.ending import CommandGroup, say_how_to_go_on
 from distill.interrupts import StopRequest
 from distill.printing import print_corpus, print_summary, print_table, print_tree
 from distill.resources import refusal_of
+from distill.tracebacks import format_debug
 from export.runtime import MissingExtraError
 
 if TYPE_CHECKING:
@@ -341,6 +341,37 @@ def verify(
     print(f"{bundle}: whole, and answers as when it was made (largest logit difference {worst:.2g})")
 
 
+@app.command(epilog="Example: `distill forget runs/mine --yes`")
+def forget(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder: the one with recipe.toml.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Remove without asking.")] = False,
+) -> None:
+    """Remove every copy of the corpus that a run made: splits, quarantine, and what a killed run left of them.
+
+    Models, bundle and report stay, and `distill run` reads the source again. Your own files, caches outside the
+    run, and backups are yours to remove: what is known of them is named.
+    """
+    _need("train", "filelock")
+    from distill.forget import find_copies, left_outside, remove_copies
+    from distill.lock import exclusive
+    from export.runtime import InputError
+
+    find_copies(run)  # or a lock would be made in a folder that is no run
+    with exclusive(run):
+        copies = find_copies(run)
+        left = left_outside(run, copies)
+        if copies.paths and not yes:
+            if not sys.stdin.isatty():
+                raise InputError(f"{run}: forgetting asks before it removes; without a terminal give --yes")
+            print(f"{copies.files} files, {copies.bytes:,} bytes:", *copies.paths, sep="\n  ")
+            if not typer.confirm("remove them?"):
+                print("nothing is removed")
+                return
+        remove_copies(copies)
+    removed = [f"removed: {path}" for path in copies.paths]
+    print(*removed, f"{copies.files} files, {copies.bytes:,} bytes are gone", *left, sep="\n")
+
+
 def _names(columns: str | None) -> tuple[str, ...] | None:
     return None if columns is None else tuple(name.strip() for name in columns.split(","))
 
@@ -353,7 +384,7 @@ def main() -> None:
         app(args=arguments, prog_name="distill")
     except Exception as error:
         if debug:
-            traceback.print_exc()
+            print(format_debug(error), file=sys.stderr)
         refusal = refusal_of(error)
         # a message that is not ours may hold a text
         unexpected = f"unexpected {type(error).__name__}; please report it with what --debug shows"

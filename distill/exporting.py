@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from corpora.corpus import Corpus, fingerprint, label_matrix, load_corpus
 from corpora.metrics import macro_f1
+from corpora.provenance import SOURCE_FILE
 from corpora.tokens import TokenRows
 from distill.calibrate import Decision, Logits, fit_decision, judge
 from distill.fingerprints import recipe_hash
@@ -224,11 +225,12 @@ def _write_variant(job: Job, folder: Path, candidate: Candidate, corpus: Corpus,
 def _provenance(job: Job, corpus: Corpus) -> dict[str, Any]:
     recipe = job.recipe
     identity = label_identity(job, corpus, "train")
-    name = recipe.teacher.checkpoint or recipe.teacher.model
+    base = read_json(job.teacher / SOURCE_FILE)
     return {
         "recipe_sha256": recipe_hash(recipe),
-        "teacher": Path(name).name if Path(name).exists() else name,
+        "teacher": base["name"],
         "teacher_sha256": identity.teacher_hash,
+        "base_model_sha256": base["sha256"],
         "corpus_fingerprint": fingerprint(corpus),
         "corpus_licence": recipe.corpus.licence,
         "seed": recipe.seed,

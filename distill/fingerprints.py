@@ -62,8 +62,8 @@ def corpus_inputs(recipe: CorpusRecipe, seed: int) -> dict[str, Any]:
 
 
 def portable_recipe(recipe: Recipe) -> dict[str, Any]:
-    """The recipe without what changes no result: where this machine keeps things, and how often it saves."""
-    data = recipe.model_dump(mode="json", exclude={"checkpoint_minutes"})
+    """The recipe without what changes no result: where things are kept, how often it saves, and the pin."""
+    data = recipe.model_dump(mode="json", exclude={"checkpoint_minutes": True, "teacher": {"sha256"}})
     for table, key in PLACES:
         value = data[table][key]
         if not isinstance(value, str) or value == "sample" or value.startswith("hub:"):

@@ -11,10 +11,12 @@ from typing import Any
 from transformers import set_seed
 
 from corpora.corpus import Corpus, fingerprint, label_matrix, load_corpus
+from corpora.provenance import SOURCE_FILE, file_record
 from corpora.splits import normalise_text
 from distill.batches import join_examples
 from distill.calibrate import Logits
 from distill.job import Job
+from distill.json_files import write_json
 from distill.learner import (
     Learner,
     judged_logits,
@@ -41,22 +43,21 @@ from teachers.classifier import (
 )
 from teachers.finetune import class_weights, freeze
 from teachers.label import best_device, device_of, encode, predict_logits
-from teachers.packaged import resolve_model, sha256_of
+from teachers.sources import ModelSource
 from teachers.store import LabelIdentity, label_split, read_logits
 
 
-def teach(job: Job, folder: Path) -> None:
+def teach(job: Job, folder: Path, base: ModelSource) -> None:
     """Fine-tune a teacher, or take over a checkpoint; write it and its logits, before tuning too."""
     recipe, corpus = job.recipe.teacher, load_corpus(job.corpus)
-    source, pooling = resolve_model(recipe.checkpoint or recipe.model), Pooling(recipe.pooling)
-    tokenizer = load_tokenizer(source)
+    tokenizer, pooling = load_tokenizer(base.folder), Pooling(recipe.pooling)
     set_seed(job.recipe.seed)
     training: dict[str, Any] = {}
     if recipe.checkpoint is not None:
-        loaded = load_classifier(source, corpus.task, pooling)
+        loaded = load_classifier(base.folder, corpus.task, pooling)
         learner = new_learner(job, "teacher", loaded, tokenizer, corpus, learns_from=())
     else:
-        model = build_classifier(source, corpus.task, pooling, recipe.dropout)
+        model = build_classifier(base.folder, corpus.task, pooling, recipe.dropout)
         learner = new_learner(job, "teacher", model, tokenizer, corpus, learns_from=("train",))
         if not (folder / BEFORE_TUNING_FILE).is_file():  # of an interrupted run
             write_logits_file(judged_logits(job, learner), folder / BEFORE_TUNING_FILE)
@@ -67,6 +68,7 @@ def teach(job: Job, folder: Path) -> None:
         tokenizer.save_pretrained(folder)
     else:
         save_classifier(learner.model, tokenizer, folder)
+    write_json(base.to_dict(), folder / SOURCE_FILE)
     save_results(job, folder, learner, training)
 
 
@@ -89,10 +91,10 @@ def label(job: Job, folder: Path, split: str) -> None:
 def label_identity(job: Job, corpus: Corpus, split: str) -> LabelIdentity:
     """What the logits of one split belong to, from the files of the teacher and the corpus."""
     weights = [job.teacher / name for name in ("model.safetensors", HEAD_FILE)]
-    hashes = [sha256_of(path) for path in weights if path.is_file()]
+    hashes = [file_record(path).sha256 for path in weights if path.is_file()]
     return LabelIdentity(
         teacher_hash=hashlib.sha256("".join(hashes).encode()).hexdigest(),
-        tokenizer_hash=sha256_of(job.teacher / "tokenizer.json"),
+        tokenizer_hash=file_record(job.teacher / "tokenizer.json").sha256,
         corpus_fingerprint=fingerprint(corpus),
         split=split,
         labels=corpus.task.labels,

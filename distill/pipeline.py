@@ -13,7 +13,7 @@ from corpora.rows import QUARANTINE_FILE
 from corpora.sources import CorpusSpec, read_corpus
 from corpora.task import TaskKind
 from distill.atomic import discard, partial_of, remove_leftovers, write_text
-from distill.fingerprints import content_hash, corpus_inputs, portable_recipe, recipe_hash
+from distill.fingerprints import corpus_inputs, portable_recipe, recipe_hash
 from distill.interrupts import Interrupted
 from distill.job import Job
 from distill.lock import exclusive
@@ -28,13 +28,13 @@ REPORT_FILES = ("report.json", "report.html")
 # raised when a stage's code comes to give other results
 VERSIONS = {
     "corpus": 2,
-    "teacher": 2,
+    "teacher": 3,
     "quality": 1,
     "labels": 2,
     "student": 2,
     "twin": 2,
     "export": 1,
-    "bundle": 1,
+    "bundle": 2,
     "bench": 2,
     "report": 4,
 }
@@ -152,15 +152,15 @@ def _corpus(under_way: Run) -> None:
 
 
 def _teach(under_way: Run) -> None:
-    from teachers.packaged import resolve_model
+    from teachers.sources import resolve_model
 
     job, recipe = under_way.job, under_way.job.recipe
-    source = resolve_model(recipe.teacher.checkpoint or recipe.teacher.model)
-    keys = recipe.teacher.model_dump(mode="json", exclude={"model", "checkpoint"})
+    base = resolve_model(recipe.teacher.checkpoint or recipe.teacher.model, recipe.teacher.sha256)
+    keys = recipe.teacher.model_dump(mode="json", exclude={"model", "checkpoint", "sha256"})
     inputs = {
         **under_way.digest("corpus"),
         "teacher": keys,
-        "weights": content_hash(source, "teacher.model") if Path(source).exists() else source,
+        "weights": base.sha256,
         "max_tokens": recipe.corpus.max_tokens,
         "seed": recipe.seed,
     }
@@ -173,8 +173,8 @@ def _teach(under_way: Run) -> None:
         from teachers.classifier import load_config
 
         if under_way.trains_student:
-            check_models(recipe, load_config(source))  # before hours are spent
-        teach(job, folder)
+            check_models(recipe, load_config(base.folder))  # before hours are spent
+        teach(job, folder, base)
 
     under_way.stage("teacher", job.teacher, inputs, work, resumable=True)
     _judge(under_way, "teacher", job.teacher)

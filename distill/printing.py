@@ -86,6 +86,8 @@ def print_corpus(found: dict[str, Any]) -> None:
     for note, count in found["notes"].items():
         if count and "leaks" not in note:
             print(f"{note.replace('_', ' ')}: {count}")
+    base = found["base_model"]
+    print(f'base model: {base["name"]}; to pin it: teacher.sha256 = "{base["sha256"]}"')
 
 
 def _shown(value: float | None, digits: int = 0) -> str:

@@ -56,8 +56,16 @@ class CorpusRecipe(Section):
 class TeacherRecipe(Section):
     """[teacher]: which model to fine-tune and how, or a checkpoint that is already fine-tuned."""
 
-    model: str = Field("sentence-transformers/all-MiniLM-L6-v2", description="hub id or folder of an encoder")
-    checkpoint: str | None = Field(None, description="hub id or folder, already fine-tuned for these labels")
+    model: str = Field(
+        "sentence-transformers/all-MiniLM-L6-v2",
+        description="encoder: ORG/NAME[@REVISION] on the hub, or a folder",
+    )
+    checkpoint: str | None = Field(None, description="the same, but already fine-tuned for these labels")
+    sha256: str | None = Field(
+        None,
+        pattern=r"^[0-9a-f]{64}$",
+        description="pins model or checkpoint: the hash that `distill check` prints",
+    )
     pooling: Literal["mean", "first"] = Field("mean", description="how hidden states become one vector")
     epochs: int = Field(3, ge=1, le=1000, description="passes over train")
     batch_size: int = Field(32, ge=1, le=4096, description="rows a step")

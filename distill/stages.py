@@ -21,6 +21,8 @@ from distill.json_files import read_json, write_json
 STAGE_FILE = "stage.json"
 # a folder that only an unfinished stage has: which stage it is, and all that it needs to go on
 UNFINISHED = ".unfinished"
+# logs, and the names of what was read
+SAYS_HOW = (".jsonl", "source.json")
 MARK_FILE = "fingerprint"
 EXPORT_PACKAGES = ("onnx", "onnxruntime", "optimum-onnx", "tokenizers", "numpy")
 PACKAGES = ("torch", "transformers", "datasets", *EXPORT_PACKAGES)
@@ -81,8 +83,8 @@ class StageRecord:
 
     @property
     def digest(self) -> str:
-        """One hash of all outputs that later stages may depend on: what they are, not how long they took."""
-        kept = {name: sha for name, sha in self.outputs.items() if not name.endswith(".jsonl")}
+        """One hash of all outputs that later stages may depend on: what they are, not how they came about."""
+        kept = {name: sha for name, sha in self.outputs.items() if not name.endswith(SAYS_HOW)}
         return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 

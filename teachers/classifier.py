@@ -21,6 +21,8 @@ from export.runtime.errors import InputError
 HEAD_FILE = "head.safetensors"
 # what transformers raises over files that are missing, broken or of another kind
 UNREADABLE = (OSError, ValueError, KeyError, AttributeError, TypeError, SafetensorError)
+# nothing is looked up, and no code that a model brings along is run or asked about
+LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 OFFSET_POSITIONS = ("roberta", "xlm-roberta", "camembert")
 # a fresh multi-label head starts near the base rate of a rare label, or the first steps only unlearn 0.5
 RARE_LABEL_LOGIT = -3.0
@@ -104,31 +106,31 @@ Teacher = EncoderClassifier | HeadedClassifier
 
 
 def load_config(path: str | Path) -> Any:
-    """The transformers configuration of a hub id or folder.
+    """The transformers configuration in a folder.
 
     Raises:
         InputError: there is none that can be read.
     """
     try:
-        return AutoConfig.from_pretrained(str(path))
+        return AutoConfig.from_pretrained(str(path), **LOCAL)
     except UNREADABLE as error:
         raise InputError(
-            f"{path}: no model configuration can be loaded ({type(error).__name__}); give a hub id, or a folder "
+            f"{path}: no model configuration can be loaded ({type(error).__name__}); give a folder "
             "with config.json, tokenizer.json and model.safetensors"
         ) from error
 
 
 def load_tokenizer(path: str | Path) -> Any:
-    """The fast tokenizer of a hub id or folder.
+    """The fast tokenizer in a folder.
 
     Raises:
         InputError: none can be loaded, or it is not a fast one.
     """
     try:
-        tokenizer = AutoTokenizer.from_pretrained(str(path), use_fast=True)
+        tokenizer = AutoTokenizer.from_pretrained(str(path), use_fast=True, **LOCAL)
     except Exception as error:  # the tokenizers package has no exceptions of its own
         raise InputError(
-            f"{path}: no tokenizer can be loaded ({type(error).__name__}); check the hub id, or the folder's "
+            f"{path}: no tokenizer can be loaded ({type(error).__name__}); check the folder's "
             "tokenizer.json and tokenizer_config.json"
         ) from error
     if not tokenizer.is_fast:
@@ -161,11 +163,11 @@ def build_classifier(model: str | Path, task: Task, pooling: Pooling, dropout: f
         InputError: the body cannot be loaded.
     """
     try:
-        encoder = AutoModel.from_pretrained(str(model), use_safetensors=True, dtype=torch.float32)
+        encoder = AutoModel.from_pretrained(str(model), use_safetensors=True, dtype=torch.float32, **LOCAL)
     except UNREADABLE as error:
         raise InputError(
             f"teacher.model {str(model)!r}: no encoder with safetensors weights can be loaded "
-            f"({type(error).__name__}); give a hub id or a folder with config.json and model.safetensors"
+            f"({type(error).__name__}); give a folder with config.json and model.safetensors"
         ) from error
     return EncoderClassifier(encoder, task, pooling, dropout)
 
@@ -184,10 +186,10 @@ def save_classifier(model: EncoderClassifier, tokenizer: Any, folder: Path) -> N
 
 
 def load_classifier(folder: str | Path, task: Task, pooling: Pooling | None = None) -> Teacher:
-    """A fine-tuned checkpoint: a folder with `head.safetensors`, or a hub id or folder with a head of its own.
+    """A fine-tuned checkpoint: a folder with `head.safetensors`, or one whose model has a head of its own.
 
     Args:
-        folder: hub id or folder.
+        folder: where `resolve_model` found it.
         task: what the logits must stand for; names stored in the checkpoint must be the same set.
         pooling: for a checkpoint that does not say how it pools.
 
@@ -218,9 +220,9 @@ def _load_own(folder: Path, head_file: Path, task: Task, pooling: Pooling | None
 
 def _load_headed(name: str, task: Task) -> HeadedClassifier:
     try:
-        config = AutoConfig.from_pretrained(name)
+        config = AutoConfig.from_pretrained(name, **LOCAL)
         model, info = AutoModelForSequenceClassification.from_pretrained(
-            name, use_safetensors=True, dtype=torch.float32, output_loading_info=True
+            name, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **LOCAL
         )
     except UNREADABLE as error:
         raise InputError(

@@ -7,8 +7,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def command_of(*arguments: str) -> list[str]:
-    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from distill.cli import main; main()"
+def command_of(*arguments: str, cut_off: bool = False) -> list[str]:
+    """`cut_off`: without a network, see no_network.py."""
+    before = "from tests.no_network import forbid; forbid(); " if cut_off else ""
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); {before}from distill.cli import main; main()"
     return [sys.executable, "-c", code, *arguments]
 
 

@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from corpora.corpus import fingerprint, ids_from_targets, label_matrix, load_corpus, save_corpus
-from corpora.hub import parse_hub
 from corpora.labels import find_names, parse_cell, resolve
+from corpora.provenance import parse_hub
 from corpora.rows import Quarantine
 from corpora.sources import CorpusSpec, read_corpus
 from corpora.task import TaskKind
@@ -270,6 +270,9 @@ def test_class_labels_in_a_parquet_file_name_the_ids(tmp_path):
         read(tmp_path / "data.parquet", label_names=("glad", "sad"))
 
 
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
 class FakeTable(list):
     def __init__(self, rows, features):
         super().__init__(rows)
@@ -280,13 +283,18 @@ def fake_hub(monkeypatch, splits, features=None):
     """Stand in for the datasets package; gives the list of its calls."""
     calls = []
 
-    def load_dataset(identifier, name=None, revision=None):
+    def load_dataset_builder(identifier, name=None, revision=None):
         calls.append((identifier, name, revision))
         if isinstance(splits, Exception):
             raise splits
-        return {split: FakeTable(rows, features or {}) for split, rows in splits.items()}
+        return SimpleNamespace(
+            download_and_prepare=lambda: None,
+            as_dataset=lambda: {split: FakeTable(rows, features or {}) for split, rows in splits.items()},
+            config=SimpleNamespace(data_files=None),
+            hash=COMMIT,
+        )
 
-    monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=load_dataset))
+    monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset_builder=load_dataset_builder))
     return calls
 
 
@@ -300,6 +308,7 @@ def test_hub_data_sets_bring_splits_and_names(monkeypatch):
     assert corpus.task.labels == ("sad", "glad")
     assert [len(split) for _, split in corpus.splits()] == [30, 4, 4]
     assert corpus.notes["splits_ignored"] == 1
+    assert (corpus.source["name"], corpus.source["commit"]) == ("someone/feelings", COMMIT)
 
 
 def test_the_only_split_of_a_hub_data_set_is_split(monkeypatch):

@@ -297,6 +297,7 @@ def test_init_writes_a_recipe_that_check_accepts(tmp_path: Path) -> None:
         "diff",
         "bench",
         "verify",
+        "forget",
     ],
 )
 def test_every_verb_explains_itself(verb: str) -> None:

@@ -22,7 +22,6 @@ from teachers.classifier import (
     pool,
     save_classifier,
 )
-from teachers.packaged import MINILM, resolve_model
 from teachers.store import SHARD_ROWS, LabelIdentity, label_split, read_logits
 from tests.tiny_models import LABELS, bert_tokenizer, multi_label_task, tiny_classifier
 
@@ -64,11 +63,6 @@ def test_a_published_head_is_used_as_it_is(tmp_path: Path) -> None:
     ids, mask = torch.tensor([[5, 6, 7]]), torch.ones(1, 3, dtype=torch.long)
     loaded = load_classifier(tmp_path, Task(TaskKind.MULTI_LABEL, LABELS[::-1])).eval()
     assert torch.allclose(loaded(ids, mask), published(ids, mask).logits.flip(1))
-
-
-def test_the_packaged_model_is_found_and_others_are_left_alone() -> None:
-    assert Path(resolve_model(MINILM), "model.safetensors").is_file()
-    assert resolve_model("somebody/else") == "somebody/else"
 
 
 def test_the_store_gives_back_every_row(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Tokenizers and bodies small enough to be built in a test, of each supported architecture."""
 
+from collections.abc import Sequence
+
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import (
     BertConfig,
@@ -32,29 +34,30 @@ def multi_label_task() -> Task:
     return Task(TaskKind.MULTI_LABEL, LABELS)
 
 
-def bert_tokenizer() -> PreTrainedTokenizerFast:
+def bert_tokenizer(more: Sequence[str] = (), vocabulary: int = 150) -> PreTrainedTokenizerFast:
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece()
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     tokenizer.train_from_iterator(
-        [*TEXTS, "zanzibar zanzibar"], trainers.WordPieceTrainer(vocab_size=150, special_tokens=special)
+        [*TEXTS, "zanzibar zanzibar", *more],
+        trainers.WordPieceTrainer(vocab_size=vocabulary, special_tokens=special),
     )
     ids = [(name, tokenizer.token_to_id(name)) for name in ("[CLS]", "[SEP]")]
     tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ids)
     return BertTokenizerFast(tokenizer_object=tokenizer)
 
 
-def roberta_tokenizer() -> PreTrainedTokenizerFast:
+def roberta_tokenizer(more: Sequence[str] = (), vocabulary: int = 360) -> PreTrainedTokenizerFast:
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
     trainer = trainers.BpeTrainer(
-        vocab_size=360, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
+        vocab_size=vocabulary, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
     )
-    tokenizer.train_from_iterator(TEXTS, trainer)
+    tokenizer.train_from_iterator([*TEXTS, *more], trainer)
     tokenizer.post_processor = processors.RobertaProcessing(sep=("</s>", 2), cls=("<s>", 0))
     return RobertaTokenizerFast(tokenizer_object=tokenizer)
 
