@@ -213,7 +213,7 @@ def test_a_task_needs_different_labels():
     with pytest.raises(InputError, match="at least 2 labels"):
         Task(SINGLE, ("a",))
     with pytest.raises(InputError, match=r"label 'a\\x1b': has control characters"):
-        Task(TaskKind.MULTI_LABEL, ("a\x1b", "b"))
+        Task(MULTI, ("a\x1b", "b"))
     with pytest.raises(InputError, match="these repeat: a"):
         Task(MULTI, ("a", "b", "a"))
 
