@@ -6,6 +6,8 @@ from pathlib import Path
 
 from tests.hostile_changes import TOKENIZER, Hostile, content
 
+ADDED = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": True, "special": False}
+
 
 def tokenizer(**changes: object) -> Callable[[Path], None]:
     """Set top keys of the tokenizer."""
@@ -31,8 +33,8 @@ def replacing(pattern: str, text: str) -> dict[str, object]:
     return step("Replace", pattern={"String": pattern}, content=text)
 
 
-def template(special: dict[str, object]) -> dict[str, object]:
-    single = [{"SpecialToken": {"id": "[CLS]", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}]
+def template(special: dict[str, object], text: str = "A") -> dict[str, object]:
+    single = [{"SpecialToken": {"id": "[CLS]", "type_id": 0}}, {"Sequence": {"id": text, "type_id": 0}}]
     return step("TemplateProcessing", single=single, pair=[], special_tokens=special)
 
 
@@ -68,6 +70,36 @@ TOKENIZERS = (
         "a text doubled forty times",
         tokenizer(normalizer=step("Sequence", normalizers=[replacing("a", "aa")] * 31)),
         "times longer",
+    ),
+    Hostile(
+        "a text doubled thirty times by its bytes",
+        tokenizer(normalizer=step("Sequence", normalizers=[step("ByteLevel")] * 30)),
+        "times longer",
+    ),
+    Hostile(
+        "a template with a second text",
+        tokenizer(post_processor=template({"[CLS]": {"id": "[CLS]", "ids": [2], "tokens": ["[CLS]"]}}, "B")),
+        "a second text",
+    ),
+    Hostile(
+        "merges that are cut inside of a character",
+        model_of_tokenizer(
+            type="BPE", vocab={"a": 0, "日": 1, "a日": 2}, merges=[["a", "日"]], continuing_subword_prefix="x"
+        ),
+        "a prefix of continued pieces",
+    ),
+    Hostile(
+        "an added token that is nothing once normalized",
+        tokenizer(
+            normalizer=step("Strip", strip_left=True, strip_right=True),
+            added_tokens=[{"id": 20, "content": " "} | ADDED],
+        ),
+        "an added token is nothing",
+    ),
+    Hostile(
+        "more added tokens than anybody needs",
+        tokenizer(added_tokens=[{"id": number, "content": f"t{number}"} | ADDED for number in range(10_001)]),
+        "more than 10000 added tokens",
     ),
     Hostile("an empty pattern", tokenizer(normalizer=replacing("", "x")), "an empty pattern"),
     Hostile(

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tokenizers import Regex, pre_tokenizers
 
 from corpora.task import Task, TaskKind
-from export.runtime.errors import InputError
+from export.runtime.errors import BundleError, InputError
 from teachers.classifier import (
     HEAD_FILE,
     Pooling,
@@ -124,3 +125,12 @@ def test_texts_longer_than_a_body_reads_are_refused_with_the_bound() -> None:
     check_max_tokens(tiny_classifier("roberta").config, 64)  # of 66 positions two are never used
     with pytest.raises(InputError, match="at most 64 tokens"):
         check_max_tokens(tiny_classifier("roberta").config, 65)
+
+
+def test_a_tokenizer_that_could_not_ship_is_refused_before_the_training(tmp_path: Path) -> None:
+    tokenizer = bert_tokenizer()
+    pattern = pre_tokenizers.Split(Regex("(a+)+$"), "isolated")
+    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pattern])
+    tokenizer.save_pretrained(tmp_path)
+    with pytest.raises(BundleError, match="its tokenizer: holds a pattern of its own in its pre_tokenizer"):
+        load_tokenizer(tmp_path)

@@ -95,7 +95,8 @@ def open_tokenizer(content: bytes, where: Path) -> Any:
     """
     check_tokenizer_file(content, where)
     try:
-        return Tokenizer.from_buffer(content)
+        tokenizer = Tokenizer.from_buffer(content)
+        empty = _has_empty_token(tokenizer)
     except BaseException as error:
         if not failed(error):
             raise
@@ -103,6 +104,9 @@ def open_tokenizer(content: bytes, where: Path) -> Any:
             f"{where}: is not a tokenizer that this version of tokenizers reads; "
             "copy it again, or upgrade tokenizers"
         ) from None
+    if empty:
+        raise BundleError(f"{where}: an added token is nothing once it is normalized; use another tokenizer")
+    return tokenizer
 
 
 def failed(error: BaseException) -> bool:
@@ -112,6 +116,18 @@ def failed(error: BaseException) -> bool:
     KeyboardInterrupt does.
     """
     return isinstance(error, Exception) or type(error).__name__ == "PanicException"
+
+
+def _has_empty_token(tokenizer: Any) -> bool:
+    """Whether an added token is empty once it is normalized.
+
+    Such a one is found between any two bytes, and the package then cuts a text inside of a character: a panic,
+    whose message on the standard error is that text.
+    """
+    if tokenizer.normalizer is None:
+        return False
+    added = [token.content for token in tokenizer.get_added_tokens_decoder().values() if token.normalized]
+    return not all(map(tokenizer.normalizer.normalize_str, added))
 
 
 def _encoded(encoding: Any) -> Encoded:

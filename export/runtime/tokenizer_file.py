@@ -46,9 +46,10 @@ PATTERNS = frozenset(
     [" {2,}", r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"],
 )
 MAX_STEPS = 32  # in one chain
-MAX_GROWTH = 16  # how many times longer a chain's replacements may make a text
+MAX_GROWTH = 16  # how many times longer all steps may make a text
 MAX_PIECE = 512  # characters; the time to split a word grows with its longest piece
 MAX_WORD = 1000  # characters of a word that WordPiece looks into; BERT has 100, and the time grows with its square
+MAX_ADDED = 10_000  # tokens beside the vocabulary; the time to add them grows with their square
 MAX_ID = 2**31 - 1
 
 
@@ -79,7 +80,7 @@ def check_tokenizer_file(content: bytes, where: str | Path) -> None:
         _check(data)
     except _Refused as refused:
         raise BundleError(
-            f"{where}: {refused}; a bundle's tokenizer must not have that: export it again"
+            f"{where}: {refused}; a bundle's tokenizer must not have that: use another one"
         ) from None
 
 
@@ -94,7 +95,7 @@ def _check(data: object) -> None:
             raise _Refused(f"holds more than {MAX_STEPS} steps as its {part}")
         for step in chain:
             _check_step(part, step)
-    _check_growth(chains["normalizer"])
+    _check_growth([*chains["normalizer"], *chains["pre_tokenizer"]])
     _check_added(data.get("added_tokens"))
     _check_model(data["model"])
 
@@ -129,9 +130,11 @@ def _check_step(part: str, step: _Step) -> None:
 
 
 def _check_growth(chain: list[_Step]) -> None:
-    """Each replacement can lengthen what the one before made."""
+    """Each step can lengthen what the one before made."""
     growth = 1.0
     for step in chain:
+        if step.type == "ByteLevel":  # a character for each byte, of two bytes itself
+            growth *= 2
         if step.type == "Prepend":
             growth += len(str(step.data.get("prepend", "")))
         if step.type == "Replace":
@@ -161,6 +164,9 @@ def _check_template(data: dict[str, Any]) -> None:
         for piece in pieces:
             token = piece.get("SpecialToken") if isinstance(piece, dict) else None
             name = token.get("id") if isinstance(token, dict) else None
+            text = piece.get("Sequence") if isinstance(piece, dict) else None
+            if key == "single" and isinstance(text, dict) and text.get("id") != "A":
+                raise _Refused("holds a template with a second text")
             if token is not None and (not isinstance(name, str) or name not in special):
                 raise _Refused("holds a template with a special token that is not there")
     for entry in special.values():
@@ -172,7 +178,10 @@ def _check_template(data: dict[str, Any]) -> None:
 
 
 def _check_added(added: object) -> None:
-    for token in added if isinstance(added, list) else []:
+    tokens = added if isinstance(added, list) else []
+    if len(tokens) > MAX_ADDED:
+        raise _Refused(f"holds more than {MAX_ADDED} added tokens")
+    for token in tokens:
         content = token.get("content") if isinstance(token, dict) else None
         if not isinstance(content, str) or not 0 < len(content) <= MAX_PIECE:
             raise _Refused(f"holds an added token that is not of 1 to {MAX_PIECE} characters")
@@ -189,9 +198,14 @@ def _check_model(model: object) -> None:
     word = model.get("max_input_chars_per_word", 0)
     if not is_integer(word) or not 0 <= word <= MAX_WORD:
         raise _Refused(f"looks into words of more than {MAX_WORD} characters")
+    if kind == "BPE" and model.get("continuing_subword_prefix"):  # cut off by bytes, wherever they end
+        raise _Refused("holds a BPE model with a prefix of continued pieces")
     vocabulary = model.get("vocab")
     if kind == "Unigram":
         pieces = [row[0] if isinstance(row, list) and row else None for row in _list(vocabulary)]
+        unknown = model.get("unk_id")
+        if not is_integer(unknown) or not 0 <= unknown < len(pieces):
+            raise _Refused("has no piece for unknown words")
     else:
         if not isinstance(vocabulary, dict) or not all(map(_is_id, vocabulary.values())):
             raise _Refused("holds a vocabulary that does not give each piece an id in range")

@@ -36,6 +36,7 @@ MAX_TOKENS = 24
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 THRESHOLDS = (0.5, 0.45, 0.55)
+MODEL_CARD = "# A golden bundle\n\nRandom weights, made by `tests/golden/make.py`: it classifies nothing.\n"
 # a score this near to another decision proves nothing about versions
 MARGIN = 0.02
 # invented, as all texts here
@@ -154,7 +155,7 @@ def make_bundle(kind: str, precision: str, folder: Path) -> None:
             config=model.config.to_dict(),
             provenance={"made_by": "tests/golden/make.py"},
             metrics={},
-            model_card="# A golden bundle\n\nRandom weights, made by `tests/golden/make.py`: it classifies nothing.\n",
+            model_card=MODEL_CARD,
         )
         write_bundle(folder, shipment)
 
