@@ -12,6 +12,9 @@ BUNDLE ?= runs/$(patsubst %.toml,%,$(notdir $(RECIPE)))/bundle
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check
 STAMP := $(VENV)/.installed-$(TORCH)
+# the base install alone, in the lowest versions that pyproject.toml allows and in the newest of the package index
+LOWEST := .venv-lowest
+NEWEST := .venv-newest
 
 ifeq ($(TORCH),cuda)
 TORCH_INDEX ?=
@@ -20,7 +23,7 @@ else
 TORCH_INDEX ?= --extra-index-url https://download.pytorch.org/whl/cpu --retries 1 --timeout 15
 endif
 
-.PHONY: help setup distill bench wheel test lint check smoke clean
+.PHONY: help setup distill bench wheel test golden lint check smoke clean
 .DEFAULT_GOAL := help
 
 help: ## show this text
@@ -57,6 +60,18 @@ wheel: $(STAMP) ## build dist/*.whl, all that a machine needs to use a bundle
 test: $(STAMP) ## run the tests
 	$(BIN)/python -m pytest
 
+# of each line of the base install the bound itself, or the newest that the bound allows
+$(LOWEST)/.installed $(NEWEST)/.installed: pyproject.toml
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	$(PYTHON) -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
+		| sed '$(if $(findstring $(LOWEST),$@),s/>=/==/)' > $(@D)/requirements.txt
+	$(@D)/bin/pip --disable-pip-version-check install -q --upgrade -r $(@D)/requirements.txt
+	touch $@
+
+golden: $(LOWEST)/.installed $(NEWEST)/.installed ## golden bundles in the lowest and newest supported versions
+	$(LOWEST)/bin/python -m tests.golden.check
+	$(NEWEST)/bin/python -m tests.golden.check
+
 lint: $(STAMP) ## lint, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -64,5 +79,5 @@ lint: $(STAMP) ## lint, format and types
 
 check: lint test ## lint, format, types and tests: the same command on a laptop and in CI
 
-clean: ## remove the virtual environment and caches (runs/ stays)
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
+clean: ## remove the virtual environments and caches (runs/ stays)
+	rm -rf $(VENV) $(LOWEST) $(NEWEST) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+from unicodedata import category
 
 from export.runtime.errors import InputError
 
@@ -30,6 +31,10 @@ class Task:
                 f"a task needs at least 2 labels, but has {len(self.labels)}: "
                 "check the labels column and label_names"
             )
+        # a bundle refuses them, which would come to light hours later
+        odd = [name for name in self.labels if any(category(character) in ("Cc", "Cs") for character in name)]
+        if odd:
+            raise InputError(f"label {odd[0]!r}: has control characters; correct the label")
         repeated = sorted({name for name in self.labels if self.labels.count(name) > 1})
         if repeated:
             raise InputError(

@@ -146,12 +146,13 @@ def _config(shipment: Shipment) -> dict[str, Any]:
 def _write_manifest(folder: Path, draft: Manifest) -> None:
     """Add the hashes, and what the bundle itself answers to the self-test."""
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    files = {}
-    for name in names:
-        if name != "README.md":  # people edit it
-            data = (folder / name).read_bytes()
-            files[name] = FileRecord(hashlib.sha256(data).hexdigest(), len(data))
-    classifier = open_bundle(folder, draft)
+    # people edit the README
+    contents = {name: (folder / name).read_bytes() for name in names if name != "README.md"}
+    files = {
+        name: FileRecord(hashlib.sha256(content).hexdigest(), len(content)) for name, content in contents.items()
+    }
+    model, tokenizer = contents[draft.model_file], contents[draft.tokenizer_file]
+    classifier = open_bundle(draft, model, tokenizer, where=folder)
     texts = list(SELF_TEST_TEXTS)
     test = SelfTest(
         texts=SELF_TEST_TEXTS,

@@ -16,7 +16,9 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
 from corpora.task import Task
+from export.runtime.encoder import failed
 from export.runtime.errors import InputError
+from export.runtime.tokenizer_file import check_tokenizer_file
 
 HEAD_FILE = "head.safetensors"
 # what transformers raises over files that are missing, broken or of another kind
@@ -125,16 +127,20 @@ def load_tokenizer(path: str | Path) -> Any:
 
     Raises:
         InputError: none can be loaded, or it is not a fast one.
+        BundleError: it holds what no bundle may ship; better said now than after the training.
     """
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(path), use_fast=True, **LOCAL)
-    except Exception as error:  # the tokenizers package has no exceptions of its own
+    except BaseException as error:
+        if not failed(error):
+            raise
         raise InputError(
             f"{path}: no tokenizer can be loaded ({type(error).__name__}); check the folder's "
             "tokenizer.json and tokenizer_config.json"
         ) from error
     if not tokenizer.is_fast:
         raise InputError(f"{path}: has no fast tokenizer (tokenizer.json), which the bundle needs; add one")
+    check_tokenizer_file(tokenizer.backend_tokenizer.to_str().encode(), f"{path}: its tokenizer")
     return tokenizer
 
 

@@ -212,6 +212,8 @@ def test_settings_that_contradict_are_refused(more, reason):
 def test_a_task_needs_different_labels():
     with pytest.raises(InputError, match="at least 2 labels"):
         Task(SINGLE, ("a",))
+    with pytest.raises(InputError, match=r"label 'a\\x1b': has control characters"):
+        Task(MULTI, ("a\x1b", "b"))
     with pytest.raises(InputError, match="these repeat: a"):
         Task(MULTI, ("a", "b", "a"))
 

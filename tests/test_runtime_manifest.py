@@ -17,16 +17,15 @@ from export.runtime.manifest import (
     FileRecord,
     Manifest,
     SelfTest,
-    check_files,
     contract,
     dump_json,
-    read_manifest,
 )
 from tests.tiny_bundle import LABELS, MODEL_FILE, make_tiny_bundle, rewrite_manifest, tiny_manifest
 
 finite = st.floats(-1e6, 1e6)
 shares = st.floats(0, 1, exclude_min=True, exclude_max=True)
-names = st.text(min_size=1, max_size=12).filter(lambda value: bool(value.strip()))
+printable = st.characters(exclude_categories=("Cs", "Cc"))
+names = st.text(printable, min_size=1, max_size=12).filter(lambda value: bool(value.strip()))
 plain = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | finite | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
@@ -44,7 +43,7 @@ def manifests(draw: st.DrawFn) -> Manifest:
 
     texts = tuple(draw(st.lists(st.text(max_size=10), min_size=1, max_size=3)))
     max_tokens = draw(st.integers(1, 512))
-    ids = st.lists(st.integers(0, 2**31), max_size=min(max_tokens, 6)).map(tuple)
+    ids = st.lists(st.integers(0, 2**32 - 1), max_size=min(max_tokens, 6)).map(tuple)
     blank = FileRecord(sha256=draw(st.text("0123456789abcdef", min_size=64, max_size=64)), bytes=3)
     return dataclasses.replace(
         tiny_manifest(task),
@@ -59,7 +58,7 @@ def manifests(draw: st.DrawFn) -> Manifest:
             texts=texts,
             input_ids=tuple(draw(ids) for _ in texts),
             logits=tuple(row(finite) for _ in texts),
-            tolerance=draw(st.floats(1e-6, 1.0)),
+            tolerance=draw(st.floats(1e-6, 1.0, exclude_max=True)),
         ),
         files={MODEL_FILE: blank, "tokenizer.json": blank},
         provenance=draw(st.dictionaries(names, plain, max_size=3)),
@@ -85,41 +84,28 @@ def put(*path: str, value: object) -> Callable[[dict[str, Any]], None]:
 
 
 WRONG: list[tuple[Callable[[dict[str, Any]], object], str]] = [
-    (put("format_version", value=2), "'format_version' must be 1"),
-    (put("format_version", value=True), "'format_version' must be 1"),
     (put("thresholdz", value=[]), "unknown key 'thresholdz'; did you mean 'thresholds'"),
     (lambda data: data.pop("abstain"), "key 'abstain' is missing"),
     (put("name", value=" "), "'name' must be a string"),
     (put("task", value="token"), "'task' must be one of"),
-    (put("activation", value="softmax"), "'activation' must be sigmoid where task is multi_label"),
-    (put("labels", value=["joy", "joy", "calm"]), "'labels' must be a list without repeated"),
     (put("labels", value=["joy", 3, "calm"]), "'labels' must be a list of at least one string"),
     (put("labels", value=["joy", "sadness"]), "'scale' must be a list of 2 values, has 3"),
     (put("calibration", "scale", value=[1, 0, 1]), "calibration: 'scale' must be made of finite"),
     (put("calibration", "bias", value=[0.0, float("nan"), 0.0]), "'bias' must be made of finite"),
     (put("calibration", "bias", value=[0, True, 0]), "'bias' must be made of finite"),
-    (put("thresholds", value=[0.5, 0.5]), "'thresholds' must be a list of 3 values, has 2"),
-    (put("thresholds", value=[0.5, 1.0, 0.5]), "'thresholds' must be made of finite numbers between 0 and 1"),
     (put("thresholds", value=None), "'thresholds' must be a list, one for each label"),
-    (put("abstain", value=1.5), "'abstain' must be a finite number between 0 and 1"),
-    (put("max_tokens", value=8.0), "'max_tokens' must be a whole number of at least 1"),
-    (put("max_batch", value=0), "'max_batch' must be a whole number of at least 1"),
+    (put("max_tokens", value=8.0), "'max_tokens' must be a whole number from 1 to 8192"),
+    (put("max_batch", value=0), "'max_batch' must be a whole number from 1"),
     (put("inputs", value=["attention_mask"]), "'inputs' must be input_ids and"),
     (put("inputs", value=["input_ids", "pixels"]), "'inputs' must be input_ids and"),
-    (put("model_file", value="../model.onnx"), "'model_file': a file's path must be relative"),
-    (put("model_file", value="model.onnx"), "'model_file' must be a file under onnx/"),
-    (put("model_file", value="onnx/other.onnx"), "'model_file' must be a file that 'files' lists"),
-    (put("tokenizer_file", value="/etc/passwd"), "'tokenizer_file': a file's path must be relative"),
-    (put("self_test", "texts", value=[]), "self_test: 'texts' must be a list of at least one"),
     (put("self_test", "input_ids", value=[[2, 3]]), "'input_ids' must be a list of 2 values, has 1"),
     (put("self_test", "input_ids", value=[[2, -1], [2]]), "'input_ids' must be made of token ids"),
     (put("self_test", "input_ids", value=[[2] * 9, [2]]), "at most 8 token ids"),
     (put("self_test", "logits", value=[[0, 0, 0], [0, 0]]), "'logits' must be a list of lists of 3 numbers"),
     (put("self_test", "tolerance", value=0), "'tolerance' must be a finite number"),
     (put("self_test", value=None), "self_test: must be a JSON object, is NoneType"),
-    (put("files", "manifest.json", value={"sha256": "0" * 64, "bytes": 0}), "'files' must be without"),
     (put("files", MODEL_FILE, "sha256", value="0" * 63), "'sha256' must be 64 lower-case"),
-    (put("files", MODEL_FILE, "bytes", value=-1), "'bytes' must be a whole number of at least 0"),
+    (put("files", MODEL_FILE, "bytes", value=-1), "'bytes' must be a whole number from 0"),
     (put("provenance", value=[]), "'provenance' must be a JSON object"),
     (put("metrics", value={"f1": float("inf")}), "'metrics' must be a JSON object"),
 ]
@@ -142,7 +128,8 @@ def test_single_label_has_no_thresholds() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["../x", "/x", "a/../x", "a//x", "./x", "a\\x", "C:x", ".", "a/", "x\0", "..", "a/.."]
+    "path",
+    ["../x", "/x", "a/../x", "a//x", "./x", "a\\x", "C:x", ".", "a/", "x\0", "..", "a/..", "x\x1b"],
 )
 def test_a_listed_path_never_leaves_the_folder(path: str) -> None:
     data = tiny_manifest().to_dict()
@@ -164,40 +151,6 @@ def test_dump_json_is_sorted_and_refuses_what_is_not_json() -> None:
         dump_json({"a": float("nan")})
 
 
-def test_files_are_checked(tmp_path: Path) -> None:
-    manifest = read_manifest(make_tiny_bundle(tmp_path))
-    check_files(tmp_path, manifest)
-    config = tmp_path / "config.json"
-    before = config.read_bytes()
-    config.write_bytes(before[:-2] + b" \n")
-    with pytest.raises(BundleError, match=r"config\.json: its sha256 is not"):
-        load(tmp_path)
-    config.write_bytes(before + b"\n")
-    with pytest.raises(BundleError, match=rf"has {len(before) + 1} bytes, manifest\.json says {len(before)}"):
-        load(tmp_path)
-    config.unlink()
-    with pytest.raises(BundleError, match=r"config\.json: listed in manifest\.json but missing"):
-        load(tmp_path)
-
-
-@pytest.mark.parametrize("name", ["onnx/stray.onnx_data", "onnx/deep/stray.bin"])
-def test_an_unlisted_file_under_onnx_is_refused(tmp_path: Path, name: str) -> None:
-    make_tiny_bundle(tmp_path)
-    (tmp_path / name).parent.mkdir(exist_ok=True)
-    (tmp_path / name).write_bytes(b"x")
-    with pytest.raises(BundleError, match="stands under onnx/ but not in"):
-        load(tmp_path)
-
-
-@pytest.mark.parametrize("name", ["tokenizer.json", "manifest.json", "onnx"])
-def test_links_are_refused(tmp_path: Path, name: str) -> None:
-    bundle = make_tiny_bundle(tmp_path / "bundle")
-    (bundle / name).rename(tmp_path / "elsewhere")
-    (bundle / name).symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(BundleError, match="is a symbolic link"):
-        load(bundle)
-
-
 def test_the_manifest_can_be_pinned(tmp_path: Path) -> None:
     bundle = make_tiny_bundle(tmp_path)
     digest = hashlib.sha256((bundle / "manifest.json").read_bytes()).hexdigest()
@@ -208,19 +161,11 @@ def test_the_manifest_can_be_pinned(tmp_path: Path) -> None:
         load(bundle, manifest_sha256="abc")
 
 
-@pytest.mark.parametrize(
-    "content",
-    [b"", b"{", b'{"a": NaN}', b'{"a": 1, "a": 2}', b"\xff", b"[" * 200_000],
-    ids=["empty", "open", "nan", "twice", "bytes", "deep"],
-)
-def test_a_manifest_that_is_not_strict_json(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "manifest.json").write_bytes(content)
-    with pytest.raises(BundleError, match="is not strict JSON"):
-        read_manifest(tmp_path)
-
-
 def test_no_folder_and_no_manifest(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="is not a folder"):
         load(tmp_path / "absent")
     with pytest.raises(BundleError, match=r"has no manifest\.json"):
         load(tmp_path)
+    for name in ("x\0y", "\ud800", "x" * 5000):
+        with pytest.raises(BundleError, match="is not a folder"):
+            load(name)

@@ -8,10 +8,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Regex, pre_tokenizers
 
 from corpora.task import Task, TaskKind
 from corpora.tokens import TokenRows
-from export.runtime.errors import InputError
+from export.runtime.errors import BundleError, InputError
 from teachers.classifier import (
     HEAD_FILE,
     Pooling,
@@ -130,3 +131,12 @@ def test_token_rows_are_what_lists_would_be(rows: list[list[int]], more: list[li
     assert tokens[1:-1] == rows[1:-1]
     assert tokens.lengths().tolist() == [len(row) for row in rows]
     assert list(tokens.followed_by(TokenRows.of(more))) == rows + more
+
+
+def test_a_tokenizer_that_could_not_ship_is_refused_before_the_training(tmp_path: Path) -> None:
+    tokenizer = bert_tokenizer()
+    pattern = pre_tokenizers.Split(Regex("(a+)+$"), "isolated")
+    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pattern])
+    tokenizer.save_pretrained(tmp_path)
+    with pytest.raises(BundleError, match="its tokenizer: holds a pattern of its own in its pre_tokenizer"):
+        load_tokenizer(tmp_path)

@@ -2,11 +2,15 @@
 
 import difflib
 import math
+import unicodedata
 from collections.abc import Collection
 from pathlib import PurePosixPath
 from typing import TypeGuard
 
 from export.runtime.errors import BundleError
+
+# nothing that a bundle has to say is nested deeper; some way below Python's own bound on recursion
+MAX_DEPTH = 32
 
 
 class Fields:
@@ -39,6 +43,8 @@ class Fields:
         value = self._data[key]
         if not isinstance(value, str) or not value.strip():
             raise self.error(key, "a string that is not empty")
+        if not is_printable(value):
+            raise self.error(key, "a string without control characters and lone surrogates")
         return value
 
     def choice(self, key: str, options: Collection[str]) -> str:
@@ -48,11 +54,11 @@ class Fields:
             raise self.error(key, f"one of {', '.join(options)}")
         return value
 
-    def integer(self, key: str, low: int) -> int:
-        """A whole number of at least `low`."""
+    def integer(self, key: str, low: int, high: int) -> int:
+        """A whole number from `low` to `high`."""
         value = self._data[key]
-        if not is_integer(value) or value < low:
-            raise self.error(key, f"a whole number of at least {low}")
+        if not is_integer(value) or not low <= value <= high:
+            raise self.error(key, f"a whole number from {low} to {high}")
         return int(value)
 
     def number(self, key: str, low: float = -math.inf, high: float = math.inf) -> float:
@@ -71,18 +77,24 @@ class Fields:
             raise self.error(key, f"a list of {count} values, has {len(value)}")
         return value
 
-    def texts(self, key: str, *, blank: bool = False) -> tuple[str, ...]:
-        """A list of at least one string; blank ones only where `blank` is set."""
+    def texts(self, key: str, most: int) -> tuple[str, ...]:
+        """A list of 1 to `most` strings that UTF-8 can hold."""
         values = tuple(value for value in self.items(key) if isinstance(value, str))
         if not values or len(values) != len(self.items(key)):
             raise self.error(key, "a list of at least one string")
-        if not blank and not all(value.strip() for value in values):
-            raise self.error(key, "a list of strings that are not empty")
+        if len(values) > most:
+            raise self.error(key, f"a list of at most {most} strings, has {len(values)}")
+        if any(map(has_surrogate, values)):
+            raise self.error(key, "a list of strings without lone surrogates")
         return values
 
-    def names(self, key: str) -> tuple[str, ...]:
-        """A list of at least one non-blank string, none of them twice."""
-        values = self.texts(key)
+    def names(self, key: str, most: int) -> tuple[str, ...]:
+        """A list of 1 to `most` printable non-blank strings, none of them twice."""
+        values = self.texts(key, most)
+        if not all(value.strip() for value in values):
+            raise self.error(key, "a list of strings that are not empty")
+        if not all(map(is_printable, values)):
+            raise self.error(key, "a list of strings without control characters")
         if len(set(values)) != len(values):
             raise self.error(key, "a list without repeated values")
         return values
@@ -106,9 +118,9 @@ class Fields:
         for row in self.items(key, rows):
             if not isinstance(row, list) or len(row) > longest:
                 raise self.error(key, f"a list of lists of at most {longest} token ids (max_tokens)")
-            ids = tuple(int(value) for value in row if is_integer(value) and value >= 0)
+            ids = tuple(int(value) for value in row if is_integer(value) and 0 <= value < 2**32)
             if len(ids) != len(row):
-                raise self.error(key, "made of token ids, whole numbers of at least 0")
+                raise self.error(key, "made of token ids, whole numbers of at least 0 and below 2**32")
             found.append(ids)
         return tuple(found)
 
@@ -122,7 +134,11 @@ class Fields:
         """A JSON object of finite values, otherwise free."""
         value = self._data[key]
         if not isinstance(value, dict) or not is_plain(value):
-            raise self.error(key, "a JSON object of strings, finite numbers, booleans, nulls, lists and objects")
+            raise self.error(
+                key,
+                "a JSON object of strings, finite numbers, booleans, nulls, lists and objects, at most "
+                f"{MAX_DEPTH} deep",
+            )
         return value
 
     def _numbers(self, key: str, values: list[object], low: float, high: float) -> tuple[float, ...]:
@@ -136,7 +152,7 @@ def check_path(path: str, where: str) -> None:
     """Refuse a path that is not plainly relative; one spelling a file, so that no two names mean one."""
     pure = PurePosixPath(path)
     # backslash and colon: a path that is harmless here could leave the folder on Windows
-    odd = any(mark in path for mark in ("\\", ":", "\0"))
+    odd = any(mark in path for mark in ("\\", ":")) or not is_printable(path)
     if odd or pure.is_absolute() or ".." in pure.parts or str(pure) != path or path == ".":
         raise BundleError(f"{where}: a file's path must be relative, with '/', and stay inside the bundle folder")
 
@@ -153,10 +169,21 @@ def is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, float) and math.isfinite(value)
 
 
-def is_plain(value: object) -> bool:
-    """Whether this is JSON through and through, with finite numbers alone."""
-    if isinstance(value, dict):
-        return all(isinstance(key, str) and is_plain(item) for key, item in value.items())
-    if isinstance(value, list):
-        return all(is_plain(item) for item in value)
-    return value is None or isinstance(value, str | bool) or is_number(value) or is_integer(value)
+def is_plain(value: object, depth: int = MAX_DEPTH) -> bool:
+    """Whether this is JSON through and through, with finite numbers alone and at most `depth` levels."""
+    if isinstance(value, dict | list):
+        inner = [*value, *value.values()] if isinstance(value, dict) else value
+        return depth > 0 and all(is_plain(item, depth - 1) for item in inner)
+    if isinstance(value, str):
+        return not has_surrogate(value)
+    return value is None or isinstance(value, bool) or is_number(value) or is_integer(value)
+
+
+def is_printable(text: str) -> bool:
+    """Whether a terminal can be given this: what a stranger wrote must not move its cursor."""
+    return not has_surrogate(text) and not any(unicodedata.category(character) == "Cc" for character in text)
+
+
+def has_surrogate(text: str) -> bool:
+    """Whether a lone surrogate is in it, which UTF-8 cannot hold."""
+    return any("\ud800" <= character <= "\udfff" for character in text)

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import hmac
 import json
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,11 +13,21 @@ from typing import Any, TypeVar
 
 from export.runtime.errors import BundleError, InputError
 from export.runtime.fields import Fields, check_path
+from export.runtime.files import most_bytes, read_file, refuse_unlisted
+from export.runtime.strict_json import parse_json
 
 FORMAT_VERSION = 1
 MANIFEST_FILE = "manifest.json"
 ACTIVATIONS = {"multi_label": "sigmoid", "single_label": "softmax"}
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+# what a manifest may ask for; each bound is far above what anybody needs and far below what would hurt
+MAX_MANIFEST_BYTES = 8 * 2**20  # 10,000 labels with all that is kept of each take half of it
+MAX_LABELS = 10_000
+MAX_TOKENS = 8192  # the longest context of a small encoder; attention grows with its square
+MAX_BATCH = 65_536
+MAX_FILES = 100
+MAX_SELF_TEST_TEXTS = 1000
+MAX_TOLERANCE = 1.0  # a self-test that any logits pass would be none
 _T = TypeVar("_T")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -34,12 +45,12 @@ class SelfTest:
     def from_dict(cls, data: object, where: str, *, labels: int, max_tokens: int) -> "SelfTest":
         """Check and build; ids and logits have one row for each text."""
         fields = Fields(data, where, _names(cls))
-        texts = fields.texts("texts", blank=True)
+        texts = fields.texts("texts", MAX_SELF_TEST_TEXTS)
         return cls(
             texts=texts,
             input_ids=fields.id_rows("input_ids", len(texts), max_tokens),
             logits=fields.number_rows("logits", len(texts), labels),
-            tolerance=fields.number("tolerance", low=0.0),
+            tolerance=fields.number("tolerance", 0.0, MAX_TOLERANCE),
         )
 
 
@@ -51,13 +62,13 @@ class FileRecord:
     bytes: int
 
     @classmethod
-    def from_dict(cls, data: object, where: str) -> "FileRecord":
-        """Check and build."""
+    def from_dict(cls, data: object, where: str, *, most: int) -> "FileRecord":
+        """Check and build; the file may have `most` bytes."""
         fields = Fields(data, where, _names(cls))
         sha256 = fields.text("sha256")
         if not _SHA256.fullmatch(sha256):
             raise fields.error("sha256", "64 lower-case hexadecimal digits")
-        return cls(sha256=sha256, bytes=fields.integer("bytes", 0))
+        return cls(sha256=sha256, bytes=fields.integer("bytes", 0, most))
 
 
 @dataclass(frozen=True)
@@ -102,8 +113,8 @@ class Manifest:
         """Check every field of parsed JSON and build; `where` opens each complaint."""
         _check_version(data, where)
         fields = Fields(data, where, _names(cls))
-        labels = fields.names("labels")
-        max_tokens = fields.integer("max_tokens", 1)
+        labels = fields.names("labels", MAX_LABELS)
+        max_tokens = fields.integer("max_tokens", 1, MAX_TOKENS)
         files = _read_files(fields)
         manifest = cls(
             format_version=FORMAT_VERSION,
@@ -117,10 +128,10 @@ class Manifest:
             thresholds=_optional(fields, "thresholds", lambda key: fields.numbers(key, len(labels), 0.0, 1.0)),
             abstain=_optional(fields, "abstain", lambda key: fields.number(key, 0.0, 1.0)),
             max_tokens=max_tokens,
-            max_batch=_optional(fields, "max_batch", lambda key: fields.integer(key, 1)),
+            max_batch=_optional(fields, "max_batch", lambda key: fields.integer(key, 1, MAX_BATCH)),
             model_file=fields.path("model_file"),
             tokenizer_file=fields.path("tokenizer_file"),
-            inputs=fields.names("inputs"),
+            inputs=fields.names("inputs", len(INPUTS)),
             precision=fields.text("precision"),
             self_test=SelfTest.from_dict(
                 fields.raw("self_test"), f"{where}: self_test", labels=len(labels), max_tokens=max_tokens
@@ -149,44 +160,40 @@ def dump_json(obj: object) -> str:
 
 
 def read_manifest(folder: Path, *, sha256: str | None = None) -> Manifest:
-    """Read and check a bundle's manifest; with `sha256` its bytes must have exactly that hash."""
+    """Read and check a bundle's manifest; with `sha256` its bytes must have exactly that hash.
+
+    Raises:
+        InputError: `sha256` is not a hash.
+        BundleError: there is no manifest, it is another one, or a field of it is wrong.
+    """
     if sha256 is not None and not _SHA256.fullmatch(sha256.lower()):
         raise InputError("manifest_sha256: must be 64 hexadecimal digits, as `sha256sum manifest.json` prints")
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise BundleError(f"{folder}: is not a folder; give the bundle's folder, the one with {MANIFEST_FILE}")
     path = folder / MANIFEST_FILE
-    _refuse_link(folder, MANIFEST_FILE)
-    if not path.is_file():
+    if not os.path.lexists(path):
         raise BundleError(f"{folder}: has no {MANIFEST_FILE}; give the folder that `distill export` wrote")
-    content = path.read_bytes()
+    content = read_file(folder, MANIFEST_FILE, most=MAX_MANIFEST_BYTES)
     if sha256 is not None and not hmac.compare_digest(hashlib.sha256(content).hexdigest(), sha256.lower()):
         raise BundleError(f"{path}: its sha256 is not the pinned one; this is another bundle, or an altered one")
-    try:
-        data = json.loads(content.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise BundleError(f"{path}: is not strict JSON in UTF-8; restore the file") from error
-    return Manifest.from_dict(data, str(path))
+    return Manifest.from_dict(parse_json(content, path), str(path))
 
 
-def check_files(folder: Path, manifest: Manifest) -> None:
-    """Compare every listed file with its record, and refuse what is not listed under onnx/."""
+def read_files(folder: Path, manifest: Manifest) -> tuple[bytes, bytes]:
+    """Read every listed file once and compare it with its record; gives the model's bytes and the tokenizer's.
+
+    Raises:
+        BundleError: a listed file is not what its record says, or an unlisted one stands under onnx/.
+    """
+    used: dict[str, bytes] = {}
     for name, record in sorted(manifest.files.items()):
-        check_path(name, f"{folder}: files")
-        _refuse_link(folder, name)
-        path = folder / name
-        if not path.is_file():
-            raise BundleError(f"{path}: listed in {MANIFEST_FILE} but missing; copy the whole bundle again")
-        size = path.stat().st_size
-        if size != record.bytes:
-            raise BundleError(f"{path}: has {size} bytes, {MANIFEST_FILE} says {record.bytes}; copy it again")
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        if digest != record.sha256:
-            raise BundleError(f"{path}: its sha256 is not the one in {MANIFEST_FILE}; copy it again")
-    for path in sorted((folder / "onnx").rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if path.is_symlink() or (not path.is_dir() and name not in manifest.files):
-            raise BundleError(f"{path}: stands under onnx/ but not in {MANIFEST_FILE}; remove it")
+        content = read_file(folder, name, most=most_bytes(name), expected=record.bytes)
+        if hashlib.sha256(content).hexdigest() != record.sha256:
+            raise BundleError(f"{folder / name}: its sha256 is not the one in {MANIFEST_FILE}; copy it again")
+        if name in (manifest.model_file, manifest.tokenizer_file):
+            used[name] = content
+    refuse_unlisted(folder, "onnx", manifest.files)
+    return used[manifest.model_file], used[manifest.tokenizer_file]
 
 
 def _check_version(data: object, where: str) -> None:
@@ -222,33 +229,14 @@ def _check_agreement(manifest: Manifest, fields: Fields) -> None:
 
 
 def _read_files(fields: Fields) -> dict[str, FileRecord]:
+    listed = fields.mapping("files")
+    if len(listed) > MAX_FILES:
+        raise fields.error("files", f"a JSON object of at most {MAX_FILES} files, has {len(listed)}")
     records = {}
-    for name, data in fields.mapping("files").items():
+    for name, data in listed.items():
         check_path(name, f"{fields.where}: files: {name!r}")
-        records[name] = FileRecord.from_dict(data, f"{fields.where}: files: {name}")
+        records[name] = FileRecord.from_dict(data, f"{fields.where}: files: {name}", most=most_bytes(name))
     return records
-
-
-def _refuse_link(folder: Path, name: str) -> None:
-    """A link may point out of the folder, and what it points at can be exchanged unseen."""
-    path = folder
-    for part in Path(name).parts:
-        path = path / part
-        if path.is_symlink():
-            raise BundleError(
-                f"{path}: is a symbolic link; copy real files (from the Hub: `hf download --local-dir`)"
-            )
-
-
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key stands twice in one object")
-    return found
-
-
-def _no_constant(name: str) -> object:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _names(kind: type) -> tuple[str, ...]:

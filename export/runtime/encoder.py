@@ -1,0 +1,143 @@
+"""From texts to token ids, whatever the text and whatever the tokenizer does with it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from export.runtime.errors import BundleError, InputError
+from export.runtime.fields import has_surrogate
+from export.runtime.tokenizer_file import check_tokenizer_file
+
+# characters that several threads split at once; the pieces of more would fill the memory before they are cut
+BATCH_CHARACTERS = 100_000
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What the graph gets of one text, and whether its end was cut off unread."""
+
+    ids: list[int]
+    type_ids: list[int]
+    truncated: bool
+
+
+class Encoder:
+    """A tokenizer that cuts at `max_tokens` and never pads, whatever its file says; safe to use from many threads.
+
+    Raises:
+        BundleError: the tokenizer leaves no room for a text, or cannot be set up.
+    """
+
+    def __init__(self, tokenizer: Any, max_tokens: int, *, threads: int = 1) -> None:
+        self._tokenizer = tokenizer
+        self._threads = threads
+        try:
+            self.pad_id = _pad_id(tokenizer)
+            tokenizer.no_padding()
+            special = int(tokenizer.num_special_tokens_to_add(False))
+            direction = (tokenizer.truncation or {}).get("direction", "right")
+            if special < max_tokens:
+                tokenizer.enable_truncation(max_length=max_tokens, direction=direction)
+        except BaseException as error:
+            if not failed(error):
+                raise
+            raise BundleError("tokenizer: cannot be set up; copy the whole bundle again") from None
+        if special >= max_tokens:
+            raise BundleError(
+                f"manifest: 'max_tokens' is {max_tokens}, must be above the tokenizer's {special} special tokens"
+            )
+
+    def encode(self, texts: Sequence[str], rows: Sequence[int]) -> list[Encoded]:
+        """The tokens of each text; `rows` are the numbers under which an error names them.
+
+        Raises:
+            InputError: a text that is not valid Unicode, or with which the tokenizer cannot do anything.
+        """
+        many = self._threads > 1 and len(texts) > 1 and sum(map(len, texts)) <= BATCH_CHARACTERS
+        if many and not any(map(has_surrogate, texts)):
+            try:
+                return [_encoded(found) for found in self._tokenizer.encode_batch(list(texts))]
+            except BaseException as error:
+                if not failed(error):
+                    raise
+                # one by one, to learn which text it was
+        # encode_batch would start a thread for every core of the host
+        return [self._one(text, row) for text, row in zip(texts, rows, strict=True)]
+
+    def _one(self, text: str, row: int) -> Encoded:
+        try:
+            return _encoded(self._tokenizer.encode(text))
+        except BaseException as error:
+            if not failed(error):
+                raise
+        # outside of `except`: the tokenizer's own error may carry the text, and must not hang on to ours
+        if has_surrogate(text):
+            raise InputError(
+                f"texts[{row}]: cannot be tokenized; it must be valid Unicode without lone surrogates"
+            )
+        raise InputError(
+            f"texts[{row}]: the bundle's tokenizer fails on it; run `distill verify` on the bundle, or leave it"
+        )
+
+
+def open_tokenizer(content: bytes, where: Path) -> Any:
+    """The tokenizer in a file's bytes.
+
+    Args:
+        content: the file, whose hash was checked.
+        where: its path, which opens each complaint.
+
+    Raises:
+        BundleError: the file holds what no bundle needs, or cannot be opened.
+    """
+    check_tokenizer_file(content, where)
+    try:
+        tokenizer = Tokenizer.from_buffer(content)
+        empty = _has_empty_token(tokenizer)
+    except BaseException as error:
+        if not failed(error):
+            raise
+        raise BundleError(
+            f"{where}: is not a tokenizer that this version of tokenizers reads; "
+            "copy it again, or upgrade tokenizers"
+        ) from None
+    if empty:
+        raise BundleError(f"{where}: an added token is nothing once it is normalized; use another tokenizer")
+    return tokenizer
+
+
+def failed(error: BaseException) -> bool:
+    """Whether the tokenizers package failed, and nobody asked to stop.
+
+    A panic of its Rust code comes as an exception that cannot be imported and derives from BaseException, as
+    KeyboardInterrupt does.
+    """
+    return isinstance(error, Exception) or type(error).__name__ == "PanicException"
+
+
+def _has_empty_token(tokenizer: Any) -> bool:
+    """Whether an added token is empty once it is normalized.
+
+    Such a one is found between any two bytes, and the package then cuts a text inside of a character: a panic,
+    whose message on the standard error is that text.
+    """
+    if tokenizer.normalizer is None:
+        return False
+    added = [token.content for token in tokenizer.get_added_tokens_decoder().values() if token.normalized]
+    return not all(map(tokenizer.normalizer.normalize_str, added))
+
+
+def _encoded(encoding: Any) -> Encoded:
+    """The parts that are needed, so that the many others can go."""
+    return Encoded(list(encoding.ids), list(encoding.type_ids), bool(encoding.overflowing))
+
+
+def _pad_id(tokenizer: Any) -> int:
+    """The id that fills a row; masked out, so any valid one will do where the tokenizer names none."""
+    if tokenizer.padding is not None:
+        return int(tokenizer.padding["pad_id"])
+    found = (tokenizer.token_to_id(token) for token in ("[PAD]", "<pad>"))
+    return next((int(value) for value in found if value is not None), 0)

@@ -1,0 +1,192 @@
+"""Make the golden bundles anew: `python -m tests.golden.make`, after which `git diff` shows what changed.
+
+Tiny networks of random weights go the way that a run takes: a student from a teacher, the fused graph, int8,
+calibration, a bundle. What they answer here is what every supported onnxruntime and tokenizers must answer.
+"""
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+from torch import nn
+from transformers import BertConfig, BertModel, BertTokenizerFast, set_seed
+
+from corpora.task import Task, TaskKind
+from export.bundle import Shipment, write_bundle
+from export.graph import add_calibration, export_fused, save, strip
+from export.quantize import quantize_dynamic, quantize_static, quantize_weights
+from export.runtime import Classifier, load
+from export.session import GraphRunner
+from students.compact import compact_student
+from students.layers import layers_student
+from teachers.classifier import EncoderClassifier, Pooling
+from tests.tiny_models import TEXTS
+
+FOLDER = Path(__file__).parent
+EXPECTED = FOLDER / "expected.json"
+LABELS = ("joy", "sadness", "fear")
+PRECISIONS = ("fp32", "int8-static", "int8-dynamic", "int8-weights")
+TASKS = {"layers": TaskKind.MULTI_LABEL, "compact": TaskKind.SINGLE_LABEL}
+MAX_TOKENS = 24
+SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+THRESHOLDS = (0.5, 0.45, 0.55)
+MODEL_CARD = "# A golden bundle\n\nRandom weights, made by `tests/golden/make.py`: it classifies nothing.\n"
+# a score this near to another decision proves nothing about versions
+MARGIN = 0.02
+# invented, as all texts here
+GOLDEN_TEXTS = (
+    *dict.fromkeys(TEXTS),
+    "",
+    "x",
+    "Happy, HAPPY, happy!",
+    "nobody knows the address of the dark stairs and i am afraid of it all, so thank you for the kind words today",
+    "i feel\0very\tsad\ntoday",
+    "so sad 😟👨‍👩‍👧‍👦",
+    "שלום sad ﷺ e\u0301\u0301",
+    "happy" * 50,
+    "the sun " * 200,
+)
+
+
+def tokenizer_of_words() -> BertTokenizerFast:
+    """Special tokens, letters and the words of the texts, always in the same order, as no trainer gives them."""
+    words = sorted({word for text in TEXTS for word in text.split()})
+    pieces = [
+        *SPECIAL,
+        *LETTERS,
+        *(f"##{letter}" for letter in LETTERS),
+        *(word for word in words if len(word) > 1),
+    ]
+    inner = Tokenizer(models.WordPiece({piece: i for i, piece in enumerate(pieces)}, unk_token="[UNK]"))
+    inner.normalizer = normalizers.BertNormalizer(lowercase=True)
+    inner.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    inner.decoder = decoders.WordPiece()
+    ids = [(name, SPECIAL.index(name)) for name in ("[CLS]", "[SEP]")]
+    inner.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ids)
+    return BertTokenizerFast(tokenizer_object=inner)
+
+
+def teacher(task: Task, vocabulary: int) -> EncoderClassifier:
+    """A body of three layers of width 16; its weights are larger than usual, so that the layers matter."""
+    set_seed(5)
+    config = BertConfig(
+        vocab_size=vocabulary,
+        hidden_size=16,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=32,
+        initializer_range=0.3,
+    )
+    model = EncoderClassifier(BertModel(config), task, Pooling.MEAN, 0.0)
+    nn.init.normal_(model.head.weight, std=0.7)
+    return model.eval()
+
+
+def student(kind: str, vocabulary: int) -> EncoderClassifier:
+    """A student of this kind."""
+    whole = teacher(Task(TASKS[kind], LABELS), vocabulary)
+    if kind == "layers":
+        return layers_student(whole, [0, 2], pooling=Pooling.MEAN, dropout=0.0).eval()
+    found = compact_student(whole, depth=1, width=8, heads=2, pooling=Pooling.MEAN, dropout=0.0, seed=5)
+    nn.init.normal_(found.head.weight, std=1.5)
+    return found.eval()
+
+
+def calibration(fused: Path, rows: list[list[int]]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """A scale and a bias for each label, such that each is decided for about half of the texts."""
+    logits = GraphRunner(fused).each(rows).astype(np.float64)  # (N, C)
+    scale = np.round(1.5 / logits.std(axis=0), 3)
+    return tuple(map(float, scale)), tuple(map(float, np.round(-scale * logits.mean(axis=0), 3)))
+
+
+def make_graph(
+    fused: Path, precision: str, rows: list[list[int]], scale: tuple[float, ...], bias: tuple[float, ...]
+) -> Path:
+    """The calibrated graph of a precision, beside the fused one."""
+    graph = fused.with_name("graph.onnx")
+    if precision == "fp32":
+        shutil.copyfile(fused, graph)
+    elif precision == "int8-weights":
+        quantize_weights(fused, graph)
+    elif precision == "int8-dynamic":
+        quantize_dynamic(fused, graph)
+    else:
+        runner = GraphRunner(fused)
+        quantize_static(fused, graph, feeds=[runner.feed_of(row) for row in rows])
+    proto = onnx.load(graph)
+    strip(proto)
+    add_calibration(proto, scale, bias)
+    save(proto, graph)
+    return graph
+
+
+def make_bundle(kind: str, precision: str, folder: Path) -> None:
+    """Write one golden bundle."""
+    tokenizer = tokenizer_of_words()
+    model = student(kind, len(tokenizer))
+    rows = [tokenizer(text, truncation=True, max_length=MAX_TOKENS)["input_ids"] for text in GOLDEN_TEXTS]
+    with tempfile.TemporaryDirectory() as name:
+        work = Path(name)
+        tokenizer.save_pretrained(work / "tokenizer")
+        export_fused(model, model.config, work / "fused.onnx")
+        scale, bias = calibration(work / "fused.onnx", rows)
+        graph = make_graph(work / "fused.onnx", precision, rows, scale, bias)
+        multi = TASKS[kind] is TaskKind.MULTI_LABEL
+        shipment = Shipment(
+            name=f"golden-{kind}",
+            task=TASKS[kind].value,
+            labels=LABELS,
+            scale=scale,
+            bias=bias,
+            thresholds=THRESHOLDS if multi else None,
+            max_tokens=MAX_TOKENS,
+            max_batch=None,
+            precision=precision,
+            inputs=tuple(GraphRunner(graph).inputs),
+            graph=graph,
+            tokenizer_folder=work / "tokenizer",
+            config=model.config.to_dict(),
+            provenance={"made_by": "tests/golden/make.py"},
+            metrics={},
+            model_card=MODEL_CARD,
+        )
+        write_bundle(folder, shipment)
+
+
+def clear_of_others(classifier: Classifier, text: str) -> bool:
+    """Whether no score of this text stands near to where its decision would be another one."""
+    scores = sorted(classifier.predict_proba([text])[0].tolist())
+    if classifier.manifest.thresholds is None:
+        return scores[-1] - scores[-2] >= MARGIN
+    found = classifier.predict_proba([text])[0].tolist()
+    return all(abs(score - bound) >= MARGIN for score, bound in zip(found, THRESHOLDS, strict=True))
+
+
+def main() -> None:
+    """Make all bundles and what they must answer."""
+    torch.set_num_threads(1)
+    expected = {}
+    for kind in TASKS:
+        for precision in PRECISIONS:
+            name = f"{kind}-{precision}"
+            make_bundle(kind, precision, FOLDER / name)
+            classifier = load(FOLDER / name)
+            texts = [text for text in GOLDEN_TEXTS if clear_of_others(classifier, text)]
+            rows = [
+                {"text": text, "labels": list(found.labels), "scores": list(found.scores.values())}
+                for text, found in zip(texts, classifier.predict(texts), strict=True)
+            ]
+            expected[name] = rows
+            print(f"{name}: {len(rows)} of {len(GOLDEN_TEXTS)} texts are clear enough")
+    EXPECTED.write_text(json.dumps(expected, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

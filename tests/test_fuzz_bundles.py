@@ -1,0 +1,67 @@
+"""A small fuzz campaign; `python -m tests.campaigns.fuzz_bundles` is the large one."""
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from export.runtime import InputError
+from tests.campaigns import children
+from tests.campaigns.bundle_cases import CASES, make_bases, run_case
+from tests.campaigns.children import run_cases
+from tests.campaigns.fuzz_bundles import case_names, crashes_of_onnxruntime, report
+
+
+def test_spoiled_bundles_and_odd_texts_end_in_a_result_or_in_our_own_error() -> None:
+    names = list(case_names(500, seed=1))
+    tally = run_cases(names, make_bases, run_case)
+    assert tally.wrong == {}
+    assert set(tally.ended) == set(CASES)
+    assert sum(ended.total() for ended in tally.ended.values()) == len(names)
+    # a campaign whose every case is refused early would find nothing
+    assert all(tally.ended[target]["result"] for target in ("manifest-values", "graph-fields", "texts"))
+    assert all(ended["refused"] for ended in tally.ended.values())
+
+
+def prepare(folder: Path) -> str:
+    return "prepared"
+
+
+def misbehave(name: str, prepared: str) -> None:
+    assert prepared == "prepared"
+    kind = name.rpartition("/")[2]
+    if kind == "refused":
+        raise InputError("no")
+    if kind == "uncaught":
+        raise OverflowError("too large")
+    if kind == "printed":
+        os.write(2, b"thread panicked")
+    if kind == "hang":
+        time.sleep(600)
+    if kind == "killed":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if kind == "memory":
+        bytearray(children.MEMORY_BYTES)
+
+
+def test_whatever_a_case_does_is_counted_and_the_next_one_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(children, "CASE_SECONDS", 2.0)
+    kinds = ["result", "refused", "uncaught", "printed", "hang", "killed", "result"]
+    tally = run_cases([f"graph-bytes/0/{kind}" for kind in (*kinds, "memory")], prepare, misbehave)
+    assert tally.ended["graph-bytes"] == {
+        "result": 2, "refused": 1, "uncaught": 2, "printed": 1, "hang": 1, "killed": 1,
+    }  # fmt: skip
+    assert "OverflowError" in tally.wrong["graph-bytes/0/uncaught"]
+    assert "MemoryError" in tally.wrong["graph-bytes/0/memory"]
+    assert list(crashes_of_onnxruntime(tally)) == ["graph-bytes/0/killed"]
+    assert "8 cases in 3 s, 4 uncaught, 1 crashes inside onnxruntime" in report(tally, 3.0)
+
+
+def test_a_case_is_its_name() -> None:
+    assert sys.getrecursionlimit() < 10_000  # deep input must not pass because of a raised bound
+    names = list(case_names(700, seed=3))
+    assert len(names) == len(set(names)) > 690
+    assert {name.partition("/")[0] for name in names} == set(CASES)

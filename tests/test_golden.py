@@ -1,0 +1,54 @@
+"""The golden bundles in the present environment; `make golden` runs them in the lowest and the newest."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from export.runtime import load
+from tests.golden import check as checking
+from tests.golden.check import FOLDER, main
+
+KINDS = {"layers": "multi_label", "compact": "single_label"}
+PRECISIONS = ("fp32", "int8-static", "int8-dynamic", "int8-weights")
+
+
+def test_every_golden_bundle_answers_as_when_it_was_made(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main() == 0
+    assert "8 of 8" in capsys.readouterr().out
+
+
+def test_every_kind_and_precision_is_there() -> None:
+    expected = json.loads((FOLDER / "expected.json").read_text(encoding="utf-8"))
+    assert set(expected) == {f"{kind}-{precision}" for kind in KINDS for precision in PRECISIONS}
+    for name, rows in expected.items():
+        manifest = load(FOLDER / name).manifest
+        kind, _, precision = name.partition("-")
+        assert (manifest.task, manifest.precision) == (KINDS[kind], precision)
+        # what decides the same for every text would prove nothing
+        assert {label for row in rows for label in row["labels"]} == set(manifest.labels)
+        assert sum(path.stat().st_size for path in (FOLDER / name).rglob("*") if path.is_file()) < 100_000
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [("labels", ["joy", "sadness", "fear"], "decides"), ("scores", [0.5, 0.5, 0.5], "e-01")],
+)
+def test_another_answer_fails(
+    key: str,
+    value: object,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shutil.copytree(FOLDER / "compact-fp32", tmp_path / "compact-fp32")
+    rows = json.loads((FOLDER / "expected.json").read_text(encoding="utf-8"))["compact-fp32"]
+    rows[3][key] = value
+    (tmp_path / "expected.json").write_text(json.dumps({"compact-fp32": rows}), encoding="utf-8")
+    monkeypatch.setattr(checking, "FOLDER", tmp_path)
+    assert main() == 1
+    printed = capsys.readouterr().out
+    assert "FAILED" in printed
+    assert said in printed
