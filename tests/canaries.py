@@ -30,7 +30,7 @@ def canaries_of(place: str) -> dict[str, str]:
     return {
         "word": word(),
         "name": f"{word().title()} {word().title()}",
-        "e-mail": f"{word()}.{word()}@{word()}.example",
+        "e-mail": f"{word()}.{word()}@{word()}.qx",
         "phone": "+" + "".join(chance.choices("123456789", k=15)),
         "cyrillic": word(CYRILLIC),
         "accents": "Ž" + word("ąęłńśźžčř"),
