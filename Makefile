@@ -8,6 +8,7 @@ TORCH ?= $(or $(INSTALLED),$(if $(shell command -v nvidia-smi),cuda,cpu))
 TORCH_VERSION ?= 2.13.0
 RECIPE ?= quickstart
 SET ?=
+TEXTS ?= corpora/sample/test.tsv
 BUNDLE ?= runs/$(patsubst %.toml,%,$(notdir $(RECIPE)))/bundle
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check
@@ -23,7 +24,7 @@ else
 TORCH_INDEX ?= --extra-index-url https://download.pytorch.org/whl/cpu --retries 1 --timeout 15
 endif
 
-.PHONY: help setup distill bench wheel test golden lint check smoke clean
+.PHONY: help setup distill bench wheel test golden campaign lint check smoke clean
 .DEFAULT_GOAL := help
 
 help: ## show this text
@@ -71,6 +72,16 @@ $(LOWEST)/.installed $(NEWEST)/.installed: pyproject.toml
 golden: $(LOWEST)/.installed $(NEWEST)/.installed ## golden bundles in the lowest and newest supported versions
 	$(LOWEST)/bin/python -m tests.golden.check
 	$(NEWEST)/bin/python -m tests.golden.check
+
+campaign: $(STAMP) ## hours: kills, fuzzing, memory, batchings; docs/reliability.md has what they gave
+	$(BIN)/python -m tests.campaigns.fuzz_inputs
+	$(BIN)/python -m tests.campaigns.fuzz_bundles
+	$(BIN)/python -m tests.campaigns.kill --kills 100
+	$(BIN)/python -m tests.campaigns.kill --signal INT --kills 30
+	$(BIN)/python -m tests.campaigns.kill --recipe quickstart --kills 5
+	$(BIN)/python -m tests.campaigns.memory
+	test -f $(BUNDLE)/manifest.json || $(MAKE) distill
+	$(BIN)/python -m tests.campaigns.batchings $(BUNDLE) $(TEXTS)
 
 lint: $(STAMP) ## lint, format and types
 	$(BIN)/ruff check .
