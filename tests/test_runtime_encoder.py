@@ -84,7 +84,7 @@ def test_any_text_ends_in_a_result_or_in_an_input_error(classifier: Any, text: s
 
 
 def test_a_text_beyond_the_bound_is_refused_with_its_length(classifier: Any) -> None:
-    with pytest.raises(InputError, match=r"texts\[1\]: has 2000001 characters, must have at most 2000000"):
+    with pytest.raises(InputError, match=r"texts\[1\]: has 1048577 characters, must have at most 1048576"):
         classifier.predict(["sad", "x" * (MAX_TEXT_CHARACTERS + 1)])
 
 
