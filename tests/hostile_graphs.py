@@ -139,6 +139,12 @@ GRAPHS = (
     Hostile("another domain", node("Add", domain="evil.ops"), "the operator 'evil.ops.Add'"),
     Hostile("a contributed operator", node("Tokenizer", domain="com.microsoft"), "'com.microsoft.Tokenizer'"),
     Hostile("an attribute of two tensors", content(MODEL_FILE, two_tensors), "an attribute of two tensors"),
+    Hostile(
+        "a name that is no text", content(MODEL_FILE, lambda b: b.replace(b"batch", b"b\xb7tch")), "not UTF-8"
+    ),
+    Hostile(
+        "a node's name that is no text", content(MODEL_FILE, lambda b: b.replace(b"mask3", b"m\xb7sk3")), "UTF-8"
+    ),
     Hostile("no node", graph(lambda model: model.graph.ClearField("node")), "no graph"),
     Hostile("a node without its input", node("Add"), "cannot open it"),
     Hostile("no logits", output("other", TensorProto.FLOAT, ["batch", 3]), "has no output 'logits'"),

@@ -79,7 +79,12 @@ TOKENIZERS = (
     Hostile(
         "a template with a second text",
         tokenizer(post_processor=template({"[CLS]": {"id": "[CLS]", "ids": [2], "tokens": ["[CLS]"]}}, "B")),
-        "a second text",
+        "a text that is not there",
+    ),
+    Hostile(
+        "a template with a second text, said in another way",
+        content(TOKENIZER, lambda before: before.replace(b'"single": [', b'"single": [{"Sequence": ["B", 0]},')),
+        "a text that is not there",
     ),
     Hostile(
         "merges that are cut inside of a character",
@@ -117,7 +122,11 @@ TOKENIZERS = (
         tokenizer(normalizer=step("Precompiled", precompiled_charsmap="%")),
         "a broken map of characters",
     ),
-    Hostile("a special token that is not there", tokenizer(post_processor=template({})), "that is not there"),
+    Hostile(
+        "a special token that is not there",
+        tokenizer(post_processor=template({})),
+        "a special token or a text that is not there",
+    ),
     Hostile(
         "a special token without an id",
         tokenizer(post_processor=template({"[CLS]": {"id": "[CLS]", "ids": [], "tokens": []}})),

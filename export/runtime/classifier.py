@@ -17,8 +17,8 @@ from export.runtime.manifest import Manifest, read_files, read_manifest
 CHUNK = 32
 # onnxruntime takes a 32-bit number; no machine has as many cores
 MAX_THREADS = 1024
-# a text of a megabyte takes seconds and hundreds of megabytes to split, nearly all of it to be cut off
-MAX_TEXT_CHARACTERS = 2_000_000
+# such a text takes seconds and up to 700 MB to split, nearly all of it to be cut off
+MAX_TEXT_CHARACTERS = 2**20
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]

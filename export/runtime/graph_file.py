@@ -35,11 +35,16 @@ ORT_FORMAT, ORT_PLACE = b"ORTM", 4
 # field numbers of onnx.proto
 MODEL_GRAPH, MODEL_TRAINING, MODEL_FUNCTIONS = 7, 20, 25
 GRAPH_NODE, GRAPH_INITIALIZER, GRAPH_SPARSE = 1, 5, 15
-NODE_OPERATOR, NODE_ATTRIBUTE, NODE_DOMAIN = 4, 5, 7
+GRAPH_VALUES = (11, 12, 13)  # what is said of inputs, outputs and what lies between
+NODE_INPUT, NODE_OUTPUT, NODE_NAME, NODE_OPERATOR, NODE_ATTRIBUTE, NODE_DOMAIN = 1, 2, 3, 4, 5, 7
+ATTRIBUTE_NAME = 1
 ATTRIBUTE_TENSOR, ATTRIBUTE_GRAPH, ATTRIBUTE_TENSORS, ATTRIBUTE_GRAPHS = 5, 6, 10, 11
 ATTRIBUTE_SPARSE, ATTRIBUTE_SPARSES = 22, 23
-TENSOR_DIMS, TENSOR_TYPE, TENSOR_RAW, TENSOR_EXTERNAL, TENSOR_LOCATION = 1, 2, 9, 13, 14
+TENSOR_DIMS, TENSOR_TYPE, TENSOR_NAME, TENSOR_RAW, TENSOR_EXTERNAL, TENSOR_LOCATION = 1, 2, 8, 9, 13, 14
 TENSOR_TYPED = (4, 5, 7, 10, 11)  # one list of numbers for each group of types
+# the texts in a value's description: its name, and type / tensor / shape / dimension / name
+_Texts = dict[int, "_Texts | None"]
+VALUE_TEXTS: _Texts = {1: None, 2: {1: {2: {1: {2: None}}}}}
 # bytes of one element, by number in TensorProto.DataType: float, (u)int8, int32, int64, bool, float16, double
 ELEMENT_BYTES = {1: 4, 2: 1, 3: 1, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8}
 
@@ -147,9 +152,12 @@ class _Reader:
             yield value
 
     def text(self, field: _Field) -> str:
-        """The text in a field."""
+        """The text in a field. onnxruntime quotes names in its errors, and Python cannot read what is no UTF-8."""
         start, end = field.inside()
-        return self.data[start:end].decode("utf-8", errors="replace")
+        try:
+            return self.data[start:end].decode("utf-8")
+        except UnicodeDecodeError:
+            raise _Refused("holds a name that is not UTF-8") from None
 
 
 def _check_model(reader: _Reader) -> int:
@@ -175,6 +183,8 @@ def _check_graph(reader: _Reader, graph: _Field) -> int:
             _check_node(reader, field)
         elif field.number == GRAPH_INITIALIZER:
             _check_tensor(reader, field)
+        elif field.number in GRAPH_VALUES:
+            _check_texts(reader, field, VALUE_TEXTS)
         elif field.number == GRAPH_SPARSE:
             raise _Refused("holds sparse weights")
     return nodes
@@ -187,6 +197,8 @@ def _check_node(reader: _Reader, node: _Field) -> None:
             operator = reader.text(field)
         elif field.number == NODE_DOMAIN:
             domain = reader.text(field)
+        elif field.number in (NODE_INPUT, NODE_OUTPUT, NODE_NAME):
+            reader.text(field)
         elif field.number == NODE_ATTRIBUTE:
             _check_attribute(reader, field)
     if operator not in ALLOWED.get(domain, ()):
@@ -203,9 +215,21 @@ def _check_attribute(reader: _Reader, attribute: _Field) -> None:
             raise _Refused("holds sparse weights")
         if field.number in (ATTRIBUTE_TENSOR, ATTRIBUTE_TENSORS):
             _check_tensor(reader, field)
+        if field.number == ATTRIBUTE_NAME:
+            reader.text(field)
         tensors += field.number == ATTRIBUTE_TENSOR
     if tensors > 1:  # other readers merge them into one that was never looked at
         raise _Refused("holds an attribute of two tensors")
+
+
+def _check_texts(reader: _Reader, message: _Field, texts: _Texts) -> None:
+    """Refuse names that are no text, in the fields of `texts` and in the messages that those hold."""
+    for field in reader.fields(*message.inside()):
+        inner = texts.get(field.number)
+        if inner is not None:
+            _check_texts(reader, field, inner)
+        elif field.number in texts:
+            reader.text(field)
 
 
 def _check_tensor(reader: _Reader, tensor: _Field) -> None:
@@ -221,6 +245,8 @@ def _check_tensor(reader: _Reader, tensor: _Field) -> None:
                     raise _Refused("holds a tensor of impossible dimensions")
         elif field.number == TENSOR_TYPE:
             kind = field.value
+        elif field.number == TENSOR_NAME:
+            reader.text(field)
         elif field.number == TENSOR_RAW or field.number in TENSOR_TYPED:
             raw = raw or field.number == TENSOR_RAW
             stored += field.end - field.start

@@ -35,15 +35,21 @@ def open_session(content: bytes, manifest: Manifest, where: Path, *, threads: in
     options.add_session_config_entry("session.load_model_format", "ONNX")
     options.log_severity_level = 4  # errors arrive as exceptions; nothing is printed
     try:
-        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        # its fallback to another device, of which there is none here, would print errors and try again
+        session = onnxruntime.InferenceSession(
+            content, options, providers=["CPUExecutionProvider"], enable_fallback=False
+        )
     except Exception as error:
         raise BundleError(
             f"{where}: onnxruntime {onnxruntime.__version__} cannot open it ({type(error).__name__}); "
             "copy it again, or upgrade onnxruntime"
         ) from error
     _forget_bytes(session)
-    _check_inputs(session, manifest, where)
-    _check_output(session, manifest, where)
+    try:
+        _check_inputs(session, manifest, where)
+        _check_output(session, manifest, where)
+    except UnicodeDecodeError:
+        raise BundleError(f"{where}: holds a name that is not UTF-8; export it again") from None
     return session
 
 

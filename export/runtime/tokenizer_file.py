@@ -8,7 +8,7 @@ of a supported body has.
 
 import base64
 import binascii
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -153,28 +153,32 @@ def _check_precompiled(value: object) -> None:
 
 
 def _check_template(data: dict[str, Any]) -> None:
-    """Each special token that is set around a text must be there, or the package panics at the first text."""
+    """What is set around a text must be there, or the package panics at the first text."""
     special = data.get("special_tokens")
     if not isinstance(special, dict):
         raise _Refused("holds a template without its special tokens")
-    for key in ("single", "pair"):
+    for key, texts in (("single", ("A",)), ("pair", ("A", "B"))):
         pieces = data.get(key)
         if not isinstance(pieces, list) or len(pieces) > MAX_STEPS:
             raise _Refused(f"holds a template that is no list of at most {MAX_STEPS} pieces")
-        for piece in pieces:
-            token = piece.get("SpecialToken") if isinstance(piece, dict) else None
-            name = token.get("id") if isinstance(token, dict) else None
-            text = piece.get("Sequence") if isinstance(piece, dict) else None
-            if key == "single" and isinstance(text, dict) and text.get("id") != "A":
-                raise _Refused("holds a template with a second text")
-            if token is not None and (not isinstance(name, str) or name not in special):
-                raise _Refused("holds a template with a special token that is not there")
+        known = {"SpecialToken": special, "Sequence": texts}
+        if not all(_is_piece(piece, known) for piece in pieces):
+            raise _Refused("holds a template with a special token or a text that is not there")
     for entry in special.values():
         ids, tokens = (entry.get(key) if isinstance(entry, dict) else None for key in ("ids", "tokens"))
         if not isinstance(ids, list) or not isinstance(tokens, list) or len(ids) != len(tokens):
             raise _Refused("holds a special token without an id for each of its pieces")
         if not 0 < len(ids) <= MAX_STEPS or not all(map(_is_id, ids)):
             raise _Refused("holds an id that is out of range")
+
+
+def _is_piece(piece: object, known: Mapping[str, Collection[str]]) -> bool:
+    """Whether a template's piece names something that is known of its kind."""
+    if not isinstance(piece, dict) or len(piece) != 1:
+        return False
+    ((kind, value),) = piece.items()
+    name = value.get("id") if isinstance(value, dict) else None
+    return isinstance(name, str) and name in known.get(kind, ())
 
 
 def _check_added(added: object) -> None:

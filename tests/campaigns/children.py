@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import resource
+import sys
 import tempfile
 import traceback
 from collections import Counter
@@ -102,13 +103,15 @@ def _work(
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with tempfile.TemporaryDirectory(dir=folder) as own, tempfile.TemporaryFile() as printed:
-        os.dup2(printed.fileno(), 2)
+        for stream in (1, 2):
+            os.dup2(printed.fileno(), stream)
         prepared = prepare(Path(own))
         connection.send("ready")
         while (name := connection.recv()) is not None:
             os.ftruncate(printed.fileno(), 0)
             os.lseek(printed.fileno(), 0, os.SEEK_SET)
             outcome = _outcome(name, prepared, run)
+            sys.stdout.flush()
             said = os.pread(printed.fileno(), 300, 0).decode("utf-8", "replace").strip()
             connection.send(f"printed: {said!r}" if said else outcome)
 
