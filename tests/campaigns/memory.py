@@ -62,7 +62,7 @@ def write_corpus(path: Path, rows: int, seed: int) -> None:
 def peak_of(
     command: list[str], *, stdin: Path | None = None, seconds: float | None = None
 ) -> tuple[int, float, int]:
-    """Peak bytes, seconds and exit status of a command; it is stopped, as by Ctrl-C, after so many seconds."""
+    """Peak bytes, seconds and exit status of a command; it is stopped after so many seconds."""
     start, peak = time.monotonic(), 0
     with (
         open(stdin or os.devnull, "rb") as source,
@@ -71,7 +71,7 @@ def peak_of(
         while process.poll() is None:
             peak = max(peak, _high_water(process.pid))
             if seconds is not None and time.monotonic() - start > seconds:
-                process.send_signal(signal.SIGINT)
+                process.send_signal(signal.SIGTERM)
                 seconds = None
             time.sleep(LOOK_EVERY)
     return peak, time.monotonic() - start, process.returncode
@@ -98,7 +98,7 @@ def measure(rows: int, folder: Path, seed: int, label_seconds: float) -> Iterato
 
 def _done(found: tuple[int, float, int], *, stopped: bool = False) -> tuple[int, float]:
     peak, seconds, status = found
-    if status != 0 and not (stopped and status == 128 + signal.SIGINT):
+    if status != 0 and not (stopped and status == 128 + signal.SIGTERM):
         sys.exit(f"a command ended with status {status}")
     return peak, seconds
 
