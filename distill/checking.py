@@ -10,6 +10,7 @@ from distill.pipeline import corpus_spec
 from distill.recipe import Recipe
 from students.bodies import check_layers, check_width, require_supported
 from teachers.classifier import check_max_tokens, load_config, load_tokenizer
+from teachers.label import ENCODED_TEXTS
 from teachers.packaged import resolve_model
 
 
@@ -28,7 +29,11 @@ def check_job(job: Job) -> dict[str, Any]:
     tokenizer = load_tokenizer(source)
 
     def lengths(texts: list[str]) -> list[int]:
-        return [len(ids) for ids in tokenizer(texts, truncation=False, verbose=False)["input_ids"]]
+        found: list[int] = []
+        for start in range(0, len(texts), ENCODED_TEXTS):
+            some = texts[start : start + ENCODED_TEXTS]
+            found += [len(ids) for ids in tokenizer(some, truncation=False, verbose=False)["input_ids"]]
+        return found
 
     return describe(corpus, bad, lengths, recipe.corpus.max_tokens).to_dict()
 
