@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from distill.atomic import write_text
-from distill.ending import CommandGroup, say_how_to_go_on
+from distill.ending import CommandGroup, leave_at_once, say_how_to_go_on
 from distill.interrupts import StopRequest
 from distill.printing import print_corpus, print_summary, print_table, print_tree
 from distill.resources import refusal_of
@@ -116,7 +116,7 @@ def _run_until(until: str, recipe: str, overrides: list[str] | None, runs: Path,
             run_stages(job, until)
         except KeyboardInterrupt as error:
             print(say_how_to_go_on(error, sys.argv), file=sys.stderr)
-            raise typer.Exit(stop.exit_status) from None
+            leave_at_once(stop.exit_status)
     return job
 
 

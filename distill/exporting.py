@@ -36,7 +36,7 @@ from export.runtime.classifier import Classifier
 from export.runtime.errors import CheckFailedError
 from export.session import GraphRunner
 from teachers.classifier import load_classifier, load_tokenizer
-from teachers.label import encode
+from teachers.label import ENCODED_TEXTS, encode
 
 FUSED_FILE = "fused.onnx"
 CALIBRATION_TEXTS = 300
@@ -128,7 +128,9 @@ def _check_bundle(job: Job, chosen: str, corpus: Corpus, bundle: Classifier) -> 
     """The gate saw ids of the student's own tokenizer and a graph without calibration; this is what ships."""
     texts = corpus.validation.texts
     ids = encode(load_tokenizer(job.student), texts, job.recipe.corpus.max_tokens)
-    differing = sum(own != theirs for own, theirs in zip(bundle.token_ids(texts), ids, strict=True))
+    pieces = [texts[start : start + ENCODED_TEXTS] for start in range(0, len(texts), ENCODED_TEXTS)]
+    bundled = [own for some in pieces for own in bundle.token_ids(some)]
+    differing = sum(own != theirs for own, theirs in zip(bundled, ids, strict=True))
     if differing:
         raise CheckFailedError(
             f"bundle: its tokenizer reads {differing} of {len(texts)} validation texts in another way than the "

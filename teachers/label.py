@@ -11,15 +11,15 @@ from torch import Tensor, nn
 from corpora.tokens import TokenRows
 
 # texts in one call of a tokenizer: it hears no Ctrl-C meanwhile, and 43,000 take it five seconds
-ENCODE_BATCH = 1000
+ENCODED_TEXTS = 1000
 
 
 def encode(tokenizer: Any, texts: Sequence[str], max_tokens: int) -> TokenRows:
     """Token ids of each text with special tokens, cut at `max_tokens`."""
 
     def rows() -> Iterator[list[int]]:
-        for start in range(0, len(texts), ENCODE_BATCH):
-            some = list(texts[start : start + ENCODE_BATCH])
+        for start in range(0, len(texts), ENCODED_TEXTS):
+            some = list(texts[start : start + ENCODED_TEXTS])
             yield from tokenizer(
                 some, truncation=True, max_length=max_tokens, padding=False, return_token_type_ids=False
             )["input_ids"]

@@ -6,6 +6,7 @@ reference's bundle, byte for byte.
 With `--signal INT` (or TERM) every command must also end within five seconds and say how to go on.
 
     python -m tests.campaigns.kill --kills 100
+    python -m tests.campaigns.kill --kills 30 --set teacher.epochs=3 --set student.epochs=30
     python -m tests.campaigns.kill --recipe quickstart --kills 5
     python -m tests.campaigns.kill --signal INT --kills 30
 """
@@ -86,26 +87,28 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=100, help="signals to send (100)")
     parser.add_argument("--signal", choices=("KILL", "INT", "TERM"), default="KILL", help="which one (KILL)")
     parser.add_argument("--seed", type=int, default=0, help="of the moments (0)")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a recipe key")
     parser.add_argument("--keep", type=Path, help="a new folder for what is made; a temporary one otherwise")
     options = parser.parse_args()
     work = options.keep or Path(tempfile.mkdtemp(prefix="distill-kill-"))
     number = signal.Signals[f"SIG{options.signal}"]
-    found = campaign(options.recipe, options.kills, number, random.Random(options.seed), work)
+    reference = Command(options.recipe, work / "reference", tuple(options.set))
+    found = campaign(reference, options.kills, number, random.Random(options.seed))
     if options.keep is None:
         shutil.rmtree(work)
     report(options.recipe, number, found)
     sys.exit(1 if found.wrong else 0)
 
 
-def campaign(recipe: str, kills: int, number: signal.Signals, chance: random.Random, work: Path) -> Found:
+def campaign(reference: Command, kills: int, number: signal.Signals, chance: random.Random) -> Found:
     """Make the reference, then send signals to further runs until there were enough; the last one may finish."""
-    reference = Command(recipe, work / "reference")
     needed = seconds_of_whole_run(reference)
     say(f"reference: {needed:.0f} s")
     found = Found()
     minutes = f"checkpoint_minutes={needed / CHECKPOINTS / 60:.5f}"
     while found.signals < kills and not found.wrong:
-        command = Command(recipe, work / f"run-{found.runs}", (minutes,))
+        runs = reference.runs.with_name(f"run-{found.runs}")
+        command = Command(reference.recipe, runs, (*reference.settings, minutes))
         command.runs.mkdir(parents=True)
         finished = False
         while not finished:
