@@ -140,8 +140,8 @@ def save_corpus(corpus: Corpus, folder: Path) -> None:
 
 def load_corpus(folder: Path) -> Corpus:
     """The corpus that `save_corpus` wrote, checked against its fingerprint."""
-    store = TextStore()
     try:
+        store = TextStore(folder.parent)  # on the disk of the run, wherever the system keeps its own such files
         data = json.loads((folder / "task.json").read_text(encoding="utf-8"))
         task = Task.from_dict(data["task"])
         labelled = (_load_split(folder / f"{name}.parquet", task, store) for name in LABELLED_SPLITS)

@@ -7,6 +7,8 @@ import re
 from corpora.rows import Record, listed
 from export.runtime.errors import InputError
 
+# of a table whose every row has names of its own
+MOST_COLUMNS = 10_000
 _NAME = re.compile(r"[^\W\d][\w\-]{0,39}")
 
 
@@ -22,7 +24,8 @@ class SeenColumns:
         names = tuple(record.fields)
         if names != self._last:  # nearly all records of a table have the same
             self._last = names
-            self._known.update(dict.fromkeys(names))
+            if len(self._known) < MOST_COLUMNS:
+                self._known.update(dict.fromkeys(names))
 
     def require(self, wanted: dict[str, str], where: str) -> None:
         """Refuse a table in which no record has a wanted column; `wanted` maps column to what asks for it.

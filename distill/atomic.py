@@ -32,26 +32,37 @@ def write_text(path: Path, text: str) -> None:
 
 
 def put_in_place(partial: Path, final: Path) -> None:
-    """Rename a whole file, or a whole folder where there is none yet; after a power cut it is not found empty."""
+    """Rename a whole file, or a whole folder where there is none yet.
+
+    A file's bytes are on the disk before. Of a folder only the names are: its `stage.json` tells by their hashes
+    which of its files a power cut took.
+    """
     _sync(partial)
     os.replace(partial, final)
     _sync(final.parent)
 
 
 def discard(folder: Path) -> None:
-    """Remove a folder, if it is there: renamed first, so that no half of it keeps its name."""
+    """Remove a folder, or a link, if it is there: renamed first, so that no half of it keeps its name."""
     discarded = folder.with_name(folder.name + DISCARDED)
-    if discarded.exists():
-        shutil.rmtree(discarded)
-    if folder.exists():
+    _remove(discarded)
+    if os.path.lexists(folder):
         os.replace(folder, discarded)
-        shutil.rmtree(discarded)
+        _remove(discarded)
 
 
 def remove_leftovers(root: Path) -> None:
     """Remove what a process was killed over while it discarded it, anywhere below `root`."""
     for path in sorted(root.rglob(f"*{DISCARDED}")):
-        shutil.rmtree(path, ignore_errors=True)
+        _remove(path)
+
+
+def _remove(path: Path) -> None:
+    """Whatever stands there; what a link points at stays."""
+    if path.is_symlink() or path.is_file():
+        path.unlink()
+    elif path.exists():
+        shutil.rmtree(path)
 
 
 def _sync(path: Path) -> None:

@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from distill.interrupts import Interrupted
 
+NO_READER = 128 + 13  # the same of a command whose output nobody reads any more: SIGPIPE, which Windows has not
 INTERRUPTED = 128 + signal.SIGINT  # what shells give a command that Ctrl-C ended
 
 
@@ -30,7 +31,7 @@ class CommandGroup(TyperGroup):
         except BrokenPipeError:
             # what is still to be written has no reader either
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(0) from None
+            raise typer.Exit(NO_READER) from None
         return found
 
 

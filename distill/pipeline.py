@@ -78,6 +78,7 @@ class Run:
             if short is not None:
                 raise short from error
             raise
+        self.job.stop.check()  # a library may have swallowed the interrupt
         self.records[name] = record
         self.job.reporter.say(f"{name}: {'already done' if record.skipped else f'{record.seconds:.1f} s'}")
 
@@ -118,7 +119,6 @@ def _run_stages(job: Job, until: str) -> Run:
     )
     for name, step in steps:
         step(under_way)
-        job.stop.check()  # a library may have swallowed the interrupt
         if name == until:
             break
     return under_way
@@ -285,7 +285,8 @@ def _export_and_bundle(under_way: Run) -> None:
 def _withdraw(job: Job) -> None:
     """Take away what an earlier recipe left: beside a failed gate it would look like this one's."""
     # the records first: a bundle without one is made again, whatever of it is left
-    for folder in (job.folder / "report", job.bundle_record, job.bundle, partial_of(job.bundle)):
+    earlier = job.bundle.with_name("bundle.earlier")
+    for folder in (job.folder / "report", job.bundle_record, job.bundle, partial_of(job.bundle), earlier):
         discard(folder)
     for name in REPORT_FILES:
         (job.folder / name).unlink(missing_ok=True)

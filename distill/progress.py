@@ -1,5 +1,7 @@
 """What a user sees while a run works: one line a stage, a bar on anything slow; all of it on stderr."""
 
+import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -40,11 +42,20 @@ class _LogBar:
             self._reporter.say(f"  {self._title}: {share} {news}".rstrip())
 
 
+class _Stderr(Console):
+    """The console of people's eyes; when nobody reads it any more, the work goes on unseen."""
+
+    def on_broken_pipe(self) -> None:
+        """Say nothing from now on."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+
 class Reporter:
     """Prints stages and bars to a console; `quiet` prints nothing."""
 
     def __init__(self, *, quiet: bool = False) -> None:
-        self._console = Console(stderr=True, quiet=quiet, highlight=False)
+        self._console = _Stderr(stderr=True, quiet=quiet, highlight=False)
 
     def say(self, line: str) -> None:
         """One line."""

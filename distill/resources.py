@@ -70,11 +70,10 @@ def stage_shortage(error: BaseException, stage: str, folder: Path) -> ResourceEr
             "it goes on from there"
         )
     if short is Shortage.MEMORY:
-        keys = [BATCH_KEYS[stage]] if stage in BATCH_KEYS else []
-        lower = " or ".join([*keys, "corpus.max_tokens"])
+        lower = f". Or lower {BATCH_KEYS[stage]} or corpus.max_tokens" if stage in BATCH_KEYS else ""
         return ResourceError(
             f"out of memory (stage {stage}, folder {folder}): free some and give the same command again; it goes "
-            f"on from there. Or lower {lower}"
+            f"on from there{lower}"
         )
     return None
 

@@ -304,3 +304,14 @@ def test_every_verb_explains_itself(verb: str) -> None:
     done = distill(verb, "--help")
     assert done.returncode == 0
     assert len(done.stdout) > 200
+
+
+def test_a_run_goes_on_when_nobody_reads_its_progress_any_more(runs: Path, tmp_path: Path) -> None:
+    shutil.copytree(runs, tmp_path / "smoke")
+    shutil.rmtree(tmp_path / "smoke/report")
+    command = command_of("run", "smoke", "--runs", str(tmp_path))
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        process.stderr.close()
+        assert process.wait(timeout=120) == 0
+    assert (tmp_path / "smoke/report/stage.json").is_file()
