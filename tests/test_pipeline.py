@@ -149,7 +149,7 @@ def test_a_reader_that_wants_no_more_ends_a_command_quietly(runs: Path) -> None:
         process.stdin.write("i feel lonely\n" * 10)
         process.stdin.close()
         said = process.stderr.read()
-        assert process.wait(timeout=60) == 0
+        assert process.wait(timeout=60) == 141
     assert said == ""
 
 
