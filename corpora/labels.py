@@ -115,5 +115,5 @@ def _resolve_one(token: Token, index: dict[str, int]) -> int:
     if isinstance(token, int):
         if 0 <= token < len(index):
             return token
-        raise LabelError(f"label id {token} is outside 0 to {len(index) - 1}")
+        raise LabelError(f"a label id is outside 0 to {len(index) - 1}")
     raise LabelError(f"unknown label; the known labels are {listed(tuple(index))}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,8 +19,8 @@ SEPARATORS = ",;\t|"
 MAX_FIELD_CHARS = 10_000_000
 # of several such fields; a file without line feeds is refused before it fills the memory
 MAX_LINE_BYTES = 50_000_000
-# a json file is one value, which has to be in memory as a whole
-MAX_JSON_BYTES = 256_000_000
+# a json file is one value, which has to be in memory as a whole: about ten times its size
+MAX_JSON_BYTES = 64_000_000
 # enough for any header
 HEAD_BYTES = 1_000_000
 PARQUET_ROWS = 4096
@@ -233,7 +234,9 @@ def _read_jsonl(path: Path) -> Rows:
 
 def _read_json(path: Path) -> Rows:
     """A list of JSON objects."""
-    if path.stat().st_size > MAX_JSON_BYTES:
+    with _opened(path) as stream:
+        size = os.fstat(stream.fileno()).st_size
+    if size > MAX_JSON_BYTES:
         raise InputError(
             f"{path}: has more than {MAX_JSON_BYTES:,} bytes, too many to be read at once; "
             "write one object a line into a .jsonl file, which may have any size"

@@ -63,13 +63,14 @@ def remove_copies(copies: Copies) -> None:
 def left_outside(run: Path, copies: Copies) -> list[str]:
     """What holds the corpus and is not the run's to remove, each as a sentence that says where and how."""
     recipe = _read_recipe(run)
-    corpus = recipe.get("corpus", {})
+    corpus = recipe.get("corpus")
+    corpus = corpus if isinstance(corpus, dict) else {}
     found = [f"{path} was a link; what it points to stays: {path.readlink()}" for path in _links(copies)]
     source = str(corpus.get("source", "sample"))
     if source.startswith("hub:"):
         found += _hub_caches(source)
     elif source != "sample":
-        found.append(f"the source stays where it is: {Path(source).expanduser()}")
+        found.append(f"the source stays where it is: {os.path.expanduser(source)}")
     if corpus.get("transfer"):
         found.append(f"the transfer file stays where it is: {corpus['transfer']}")
     return found
@@ -100,7 +101,7 @@ def _hub_caches(source: str) -> list[str]:
 def _read_recipe(run: Path) -> dict[str, Any]:
     """The recipe that a run left, of which nothing but names of places is wanted."""
     try:
-        text = (run / RECIPE_FILE).read_text(encoding="utf-8")
+        data = (run / RECIPE_FILE).read_bytes()
     except OSError:
         near = _near(run)
         raise InputError(
@@ -108,8 +109,8 @@ def _read_recipe(run: Path) -> dict[str, Any]:
             + (f"did you mean {near}?" if near else "give its folder")
         ) from None
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
+        return tomllib.loads(data.decode())
+    except (ValueError, RecursionError):
         return {}  # damaged; what stands in the run's folder is removed all the same
 
 

@@ -44,8 +44,8 @@ def shortage_of(error: BaseException) -> Shortage | None:
     """What was short, from an exception and all that stands behind it; None for other errors."""
     for one in _chain(error):
         number = one.errno if isinstance(one, OSError) else None
-        # our own sentences hold names that people chose
-        said = "" if isinstance(one, DistillError) else str(one)
+        # our own sentences hold names that people chose, the system's the names of files
+        said = "" if isinstance(one, DistillError) or number is not None else str(one)
         if number in FULL_DISK or any(words in said for words in DISK_WORDS):
             return Shortage.DISK
         if isinstance(one, MemoryError) or number == errno.ENOMEM or type(one).__name__ in MEMORY_CLASSES:
@@ -91,7 +91,7 @@ def refusal_of(error: Exception) -> DistillError | None:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The exception, and all behind it, each once."""
+    """The exception, and all behind it, each once; what our own `raise ... from None` cut off is not behind it."""
     seen: set[int] = set()
     waiting: list[BaseException | None] = [error]
     while waiting:
@@ -99,4 +99,5 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         if one is not None and id(one) not in seen:
             seen.add(id(one))
             yield one
-            waiting += [one.__context__, one.__cause__]
+            cut = isinstance(one, DistillError) and one.__suppress_context__
+            waiting += [None if cut else one.__context__, one.__cause__]

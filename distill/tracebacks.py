@@ -8,8 +8,8 @@ import traceback
 
 from export.runtime.errors import DistillError
 
-# their messages are made of paths, of names in code, and (torch's, onnxruntime's) of shapes
-TELLING = (DistillError, OSError, ImportError, AttributeError, NameError, MemoryError, RuntimeError)
+# their messages are made of paths and of names in code
+TELLING = (DistillError, OSError, ImportError, AttributeError, NameError, MemoryError)
 
 
 def format_debug(error: BaseException) -> str:
@@ -27,6 +27,7 @@ def format_debug(error: BaseException) -> str:
 
 def _said(error: BaseException) -> str:
     name = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
-    if isinstance(error, TELLING):
+    # torch's and onnxruntime's tell of shapes; its subclasses, NotImplementedError among them, may quote a cell
+    if isinstance(error, TELLING) or type(error) is RuntimeError:
         return f"{name}: {error}"
     return f"{name} (its message is not shown: it may hold a text)"

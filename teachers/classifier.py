@@ -215,8 +215,15 @@ def _load_own(folder: Path, head_file: Path, task: Task, pooling: Pooling | None
         raise InputError(f"{head_file}: is not a whole safetensors file; copy it again") from error
     if sorted(head) != ["bias", "weight"] or head["weight"].shape[0] != task.num_labels:
         raise InputError(f"{head_file}: must hold 'weight' and 'bias' for the corpus's {task.num_labels} labels")
-    stored = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    model = build_classifier(folder, task, Pooling(stored.get("classifier_pooling", pooling or "mean")), 0.1)
+    try:
+        stored = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        pooling = Pooling(stored.get("classifier_pooling", pooling or "mean"))
+    except (*UNREADABLE, RecursionError) as error:
+        raise InputError(
+            f"{folder / 'config.json'}: is no configuration of a classifier, or its classifier_pooling is not one "
+            f"of {', '.join(Pooling)}; copy the folder again"
+        ) from error
+    model = build_classifier(folder, task, pooling, 0.1)
     if head["weight"].shape[1] != model.config.hidden_size:
         raise InputError(f"{head_file}: 'weight' must have {model.config.hidden_size} columns, as the body")
     order = _label_order(stored.get("id2label"), task, str(folder), required=False)

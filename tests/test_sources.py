@@ -123,6 +123,52 @@ def test_the_pin_covers_weights_configuration_and_tokenizer(model: Path, tmp_pat
             resolve_model(str(other), pin)
 
 
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        (
+            "model.safetensors.index.json",
+            '{"weight_map": {"a": "../outside.safetensors"}}',
+            "names files that are",
+        ),
+        ("model.safetensors.index.json", '{"weight_map": {"a": "sub/x.safetensors"}}', "names files that are"),
+        ("model.safetensors.index.json", '{"weight_map": {"a": 1}}', "names files that are"),
+        ("model.safetensors.index.json", "{}", "names files that are"),
+        ("model.safetensors.index.json", "{", "cannot be read as JSON"),
+        ("config.json", '{"transformers_weights": "../outside.safetensors"}', "has transformers_weights"),
+        ("config.json", "[]", "is not a JSON object"),
+        ("config.json", "\xff", "cannot be read as JSON"),
+        ("adapter_config.json", "{}", "has an adapter_config.json"),
+    ],
+)
+def test_weights_that_no_hash_covers_are_refused_with_a_pin_and_without(
+    file: str, content: str, said: str, model: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(model, folder)
+    (folder / "sub").mkdir()
+    for outside in (tmp_path / "outside.safetensors", folder / "sub/x.safetensors"):
+        shutil.copy(model / "model.safetensors", outside)
+    (folder / file).write_text(content, encoding="latin-1")
+    lines = "".join(
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n"
+        for path in sorted(folder.iterdir())
+        if path.suffix in (".json", ".safetensors", ".txt")
+    )
+    for pin in (None, hashlib.sha256(lines.encode()).hexdigest()):
+        with pytest.raises(InputError, match=said):
+            resolve_model(str(folder), pin)
+
+
+def test_weights_in_pieces_that_are_all_hashed_are_taken(model: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(model, folder)
+    (folder / "model.safetensors").rename(folder / "model-00001-of-00001.safetensors")
+    index = {"weight_map": {"a": "model-00001-of-00001.safetensors"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert "model-00001-of-00001.safetensors" in resolve_model(str(folder)).files
+
+
 def test_the_pin_is_what_sha256sum_says_of_the_list_of_hashes(model: Path) -> None:
     source = resolve_model(str(model))
     printed = subprocess.run(

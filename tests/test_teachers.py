@@ -41,6 +41,17 @@ def test_pooling_ignores_padding() -> None:
     assert torch.equal(pool(hidden, mask, Pooling.FIRST), hidden[:, 0])
 
 
+@pytest.mark.parametrize("config", ["", "{", "[]", '{"classifier_pooling": "max"}', '{"classifier_pooling": [1]}'])
+def test_a_checkpoint_with_a_broken_configuration_is_refused(config: str, tmp_path: Path) -> None:
+    save_classifier(tiny_classifier(), bert_tokenizer(), tmp_path)
+    (tmp_path / "config.json").write_text(config)
+    with pytest.raises(InputError, match="config.json: is no configuration"):
+        load_classifier(tmp_path, multi_label_task())
+    (tmp_path / "config.json").unlink()
+    with pytest.raises(InputError, match="config.json: is no configuration"):
+        load_classifier(tmp_path, multi_label_task())
+
+
 def test_a_checkpoint_puts_labels_into_the_tasks_order(tmp_path: Path) -> None:
     model = tiny_classifier()
     save_classifier(model, bert_tokenizer(), tmp_path)

@@ -8,8 +8,13 @@ import pytest
 
 from distill.tracebacks import format_debug
 from export.runtime.errors import InputError
+from tests.command import distill
 
 SECRET = "grzmvqolt came again"
+
+
+def _refuse(error: Exception) -> None:
+    raise error
 
 
 def _chained(cause: object) -> BaseException:
@@ -37,6 +42,7 @@ def _chained(cause: object) -> BaseException:
         lambda: (SECRET + "\udcff").encode(),
         lambda: [].index(SECRET),
         lambda: __import__("numpy").array([SECRET], dtype=float),
+        lambda: _refuse(NotImplementedError(SECRET)),
     ],
 )
 def test_no_cell_of_a_foreign_exception_is_shown(cause: object) -> None:
@@ -66,3 +72,10 @@ def test_a_cut_chain_stays_cut_and_a_circle_ends() -> None:
     assert "which led to" not in format_debug(caught.value)
     caught.value.__cause__ = caught.value
     assert format_debug(caught.value).count("no number") >= 1
+
+
+def test_behind_two_dashes_it_is_a_text() -> None:
+    assert "Traceback" in distill("predict", "nowhere", "--debug").stderr
+    text = distill("predict", "nowhere", "--", "--debug")
+    assert "Traceback" not in text.stderr
+    assert text.returncode == 2
