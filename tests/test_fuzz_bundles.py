@@ -1,6 +1,7 @@
 """A small fuzz campaign; `python -m tests.campaigns.fuzz_bundles` is the large one."""
 
 import os
+import random
 import signal
 import sys
 import time
@@ -13,6 +14,7 @@ from tests.campaigns import children
 from tests.campaigns.bundle_cases import CASES, make_bases, run_case
 from tests.campaigns.children import run_cases
 from tests.campaigns.fuzz_bundles import case_names, crashes_of_onnxruntime, report
+from tests.campaigns.mutations import spoiled_json
 
 
 def test_spoiled_bundles_and_odd_texts_end_in_a_result_or_in_our_own_error() -> None:
@@ -58,6 +60,13 @@ def test_whatever_a_case_does_is_counted_and_the_next_one_runs(monkeypatch: pyte
     assert "MemoryError" in tally.wrong["graph-bytes/0/memory"]
     assert list(crashes_of_onnxruntime(tally)) == ["graph-bytes/0/killed"]
     assert "8 cases in 3 s, 4 uncaught, 1 crashes inside onnxruntime" in report(tally, 3.0)
+
+
+def test_spoiling_is_said_by_the_seed_alone() -> None:
+    whole = {"a": [1, {"b": "c"}], "d": {"e": 0.5}}
+    first, again = ([spoiled_json(random.Random(seed), whole) for seed in range(300)] for _ in range(2))
+    assert first == again
+    assert whole == {"a": [1, {"b": "c"}], "d": {"e": 0.5}}
 
 
 def test_a_case_is_its_name() -> None:

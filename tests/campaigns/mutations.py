@@ -79,14 +79,19 @@ def spoiled_json(rng: random.Random, data: Any) -> Any:
             other, name = _place(rng, found)
             inner[key] = copy.deepcopy(other[name])
         elif kind == 2 and isinstance(inner, dict):
-            inner[rng.choice(("", "type", "x" * 300, "\ud800", str(key).upper()))] = rng.choice(NASTY_VALUES)
+            inner[rng.choice(("", "type", "x" * 300, "\ud800", str(key).upper()))] = _nasty(rng)
         elif kind == 3 and isinstance(inner[key], list):
-            inner[key].extend(copy.deepcopy(inner[key]) or [rng.choice(NASTY_VALUES)])
+            inner[key].extend(copy.deepcopy(inner[key]) or [_nasty(rng)])
         elif kind == 4 and isinstance(inner[key], int | float):
             inner[key] = rng.choice(NASTY_INTEGERS)
         else:
-            inner[key] = copy.deepcopy(rng.choice(NASTY_VALUES))
+            inner[key] = _nasty(rng)
     return found
+
+
+def _nasty(rng: random.Random) -> Any:
+    """A value of its own: one that is shared would be spoiled for all later cases."""
+    return copy.deepcopy(rng.choice(NASTY_VALUES))
 
 
 def _place(rng: random.Random, data: Any) -> tuple[Any, Any]:
