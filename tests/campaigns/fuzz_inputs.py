@@ -1,6 +1,6 @@
 """Recipes and corpora of every kind of brokenness: each ends in a result, or in one error of our own.
 
-    python -m tests.campaigns.fuzz_inputs --cases 40000
+    python -m tests.campaigns.fuzz_inputs --cases 45000
 
 A case is made from the seed and its number alone, so that one that fails can be made again with `--only NUMBER`.
 """
@@ -258,7 +258,7 @@ def run_case(number: int, seed: int) -> tuple[str, str]:
 def main() -> None:
     """Run the cases, print how they ended, and fail where one ended badly."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", type=int, default=40_000)
+    parser.add_argument("--cases", type=int, default=45_000)
     parser.add_argument("--seed", type=int, default=13)
     parser.add_argument("--only", type=int, help="the number of a single case")
     options = parser.parse_args()
