@@ -11,6 +11,8 @@ from export.runtime.manifest import Manifest
 
 OUTPUT = "logits"
 RANK = 2  # (batch, sequence) and (batch, C)
+# bounds of one tensor that is made while a graph opens: of the smallest graphs, and onnxruntime's own
+MIN_FOLDED_BYTES, MAX_FOLDED_BYTES = 2**24, 2**30
 
 
 def open_session(content: bytes, manifest: Manifest, where: Path, *, threads: int) -> Any:
@@ -33,6 +35,11 @@ def open_session(content: bytes, manifest: Manifest, where: Path, *, threads: in
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # the format that was checked; left to itself, onnxruntime also guesses at another
     options.add_session_config_entry("session.load_model_format", "ONNX")
+    # what is constant is made while it opens, weights of 8 bits as floats, but no gigabytes out of a few bytes
+    options.add_session_config_entry(
+        "optimization.constant_folding_max_output_size_in_bytes",
+        str(min(MAX_FOLDED_BYTES, max(MIN_FOLDED_BYTES, 4 * len(content)))),
+    )
     options.log_severity_level = 4  # errors arrive as exceptions; nothing is printed
     try:
         # its fallback to another device, of which there is none here, would print errors and try again
