@@ -6,24 +6,45 @@ a scrubbed corpus is less easy to search for people, and it is not anonymous.
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from typing import Any
 
-# In this order: an address holds what looks like a handle, a link what looks like a long number. Every repetition
-# is bounded or ends at a character that its part excludes, so that no text takes more than linear time.
+# what may stand between two groups of digits
+JOINT = r"(?:[^\S\r\n]{1,2}|[.\-/\u2010-\u2015\u2212])"
+# In this order: an address holds what looks like a handle, a link what looks like a long number. Every match
+# begins where its characters begin, so that no text takes more than linear time, and looks back only at what no
+# later pattern removes, so that a scrubbed text is clean.
 PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("url", re.compile(r"\b(?:https?|ftp)://[^\s<>\"]+|\bwww\.[^\s<>\"]+", re.IGNORECASE)),
-    ("email", re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")),
-    ("handle", re.compile(r"(?<![\w@/])@\w{2,50}|(?<![\w/])/?u/[\w-]{3,30}\b")),
-    # at least 7 digits in groups that single blanks, dots, dashes, slashes or brackets join
-    ("phone", re.compile(r"(?<![\w.])(?:\+|\(|00)?\d{1,8}(?:\)?[ .\-/]\(?\d{1,8}){1,6}(?![\w])")),
-    ("number", re.compile(r"(?<!\w)\+?\d{6,}(?!\w)")),
+    (
+        "url",
+        re.compile(
+            r"(?:(?:https?|ftp)://|(?<![^\W\d_])www\.|(?<![\w.\-@＠])[\w.\-]+\.[a-z]{2,10}/)[^\s<>\"]+",
+            re.IGNORECASE,
+        ),
+    ),
+    ("email", re.compile(r"(?<![\w.+-])[\w.+-]+[@＠][\w-]+(?:\.[\w-]+)+")),
+    ("handle", re.compile(r"(?<![@＠])[@＠]+[\w.\-]+\w|(?:/|(?<![^\W\d]))u/[\w-]{3,}")),
+    # groups of digits, the first of which is no minute, and the others no hour
+    (
+        "phone",
+        re.compile(
+            r"(?<!\d)(?!(?:(?<=(?<!\d)\d:)|(?<=(?<!\d)\d\d:))\d\d(?!\d))\(?\+?\d+"
+            rf"(?:(?:\)?{JOINT}\(?|\))(?!\d{{1,2}}:\d\d(?!\d))\d+){{1,15}}"
+        ),
+    ),
+    # not what stands behind a decimal point
+    ("number", re.compile(r"(?<!\d)(?<!\d\.)\+?\d{6,}")),
 )
 MIN_PHONE_DIGITS = 7
-# a day or a year's span is written with as many digits as a telephone number, and tells nobody apart
-DATE = re.compile(
-    r"\d{4}[ .\-/]\d{1,2}[ .\-/]\d{1,2}|\d{1,2}[ .\-/]\d{1,2}[ .\-/](?:\d{4}|\d{2})|\d{4}[ \-/]\d{4}"
+# what is written with as many digits as a telephone number, and tells nobody apart
+PLAIN = re.compile(
+    rf"\d{{4}}{JOINT}\d{{1,2}}{JOINT}\d{{1,2}}|\d{{1,2}}{JOINT}\d{{1,2}}{JOINT}(?:\d{{4}}|\d{{2}})"  # days
+    rf"|(?:19|20)\d\d(?:{JOINT}(?:19|20)\d\d)+"  # years
+    r"|(?:0|[1-9]\d{0,2})\.\d+"  # decimal numbers
+    r"|[1-9]\d{0,2}(?:[^\S\r\n]\d{3})*[^\S\r\n]000"  # round numbers
+    r"|[1-9]\d(?:[^\S\r\n]\d\d){1,3}"  # a few small ones
 )
 
 
@@ -50,11 +71,11 @@ def scrub_value(value: Any) -> Any:
         return {scrub_value(key): scrub_value(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [scrub_value(item) for item in value]
-    if isinstance(value, int) and not isinstance(value, bool):
-        return scrub_value(str(value)) if abs(value) >= 10**5 else value
+    if isinstance(value, int | float) and not isinstance(value, bool) and 10**5 <= abs(value) < math.inf:
+        return scrub(str(int(value)))[0]
     return value
 
 
 def _is_phone(text: str) -> bool:
     digits = sum(character.isdigit() for character in text)
-    return digits >= MIN_PHONE_DIGITS and DATE.fullmatch(text) is None
+    return digits >= MIN_PHONE_DIGITS and PLAIN.fullmatch(text) is None

@@ -228,9 +228,11 @@ def predict(
 
     if any(text.startswith("-") for text in texts or ()) and "--" not in sys.argv:
         raise InputError("a text begins with a dash, or an option is not known; put -- before such texts")
+    if not texts and sys.stdin is None:
+        raise InputError("there is no text: give some as arguments, or lines on stdin")
     classifier = load(bundle, threads=threads)
     # among answers on a terminal a moving count would only be in the way
-    with Reporter(quiet=sys.stdout.isatty()).count("texts") as advance:
+    with Reporter(quiet=sys.stdout is not None and sys.stdout.isatty()).count("texts") as advance:
         for found in predict_each(classifier, texts or decoded_lines(sys.stdin.buffer)):
             print(json.dumps(asdict(found), ensure_ascii=False) if as_json else _in_words(found), flush=True)
             advance(1)

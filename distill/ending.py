@@ -25,7 +25,8 @@ class CommandGroup(TyperGroup):
         """Run the command that was asked for."""
         try:
             found = super().invoke(ctx)
-            sys.stdout.flush()
+            if sys.stdout is not None:  # it may be closed from the start
+                sys.stdout.flush()
         except KeyboardInterrupt:
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +21,14 @@ from corpora.texts import RowError, check_encoding, text_of
 from distill.progress import Advance, Reporter
 from export.runtime import Classifier, InputError, Prediction, load
 from export.runtime.bench import SYNTHETIC_TEXTS, Candidate, cold_start, cpu_info, time_interleaved
+from export.runtime.classifier import MAX_TEXT_CHARACTERS
 
 BENCH_BATCHES = (1, 32)
 # texts between two moves of a bar
 SLICE = 256
 REMEDY = "correct the row"
+# a character has at most four
+MAX_LINE_BYTES = 4 * MAX_TEXT_CHARACTERS + 2
 
 
 @dataclass(frozen=True)
@@ -102,13 +105,15 @@ def bench_bundles(
     }
 
 
-def decoded_lines(stream: Iterable[bytes]) -> Iterator[str]:
+def decoded_lines(stream: BinaryIO) -> Iterator[str]:
     """Lines as text, without their ends.
 
     Raises:
-        InputError: one is not valid UTF-8; names it by its number.
+        InputError: one is not valid UTF-8, or longer than a text may be; names it by its number.
     """
-    for number, line in enumerate(stream, 1):
+    for number, line in enumerate(iter(lambda: stream.readline(MAX_LINE_BYTES + 1), b""), 1):
+        if len(line) > MAX_LINE_BYTES:
+            raise InputError(f"line {number}: has more than {MAX_TEXT_CHARACTERS} characters; split it up")
         try:
             yield line.decode("utf-8").rstrip("\r\n")
         except UnicodeDecodeError:

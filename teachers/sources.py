@@ -89,8 +89,8 @@ def resolve_model(name: str, pin: str | None = None) -> ModelSource:
     elsewhere = _weights_elsewhere(source)
     if elsewhere is not None:
         raise InputError(
-            f"{name}: {elsewhere}, so weights would be read that teacher.sha256 does not cover; give a folder that "
-            "holds all of the model's weights beside its config.json"
+            f"{name}: {elsewhere}, so weights that teacher.sha256 does not cover would be read; give a folder "
+            "that holds all of the model's weights beside its config.json"
         )
     return source
 

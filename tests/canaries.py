@@ -34,6 +34,8 @@ def canaries_of(place: str) -> dict[str, str]:
         "phone": "+" + "".join(chance.choices("123456789", k=15)),
         "cyrillic": word(CYRILLIC),
         "accents": "Ž" + word("ąęłńśźžčř"),
+        # as short as a label's id may be
+        "number": "".join(chance.choices("123456789", k=DIGITS)),
     }
 
 

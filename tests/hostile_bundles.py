@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from export.runtime.files import MAX_MODEL_BYTES
 from tests.hostile_changes import MANIFEST, TOKENIZER, Hostile, lie, manifest_of, manifest_text, rehash, write_json
 from tests.hostile_graphs import GRAPHS
 from tests.hostile_tokenizers import TOKENIZERS
@@ -94,6 +95,14 @@ def large(name: str) -> Callable[[Path], None]:
     return make
 
 
+def large_together(folder: Path) -> None:
+    """Two records of 2 GiB each."""
+    data = manifest_of(folder)
+    for name in ("onnx/a", "onnx/b"):
+        data["files"][name] = {"sha256": "0" * 64, "bytes": MAX_MODEL_BYTES}
+    write_json(folder / MANIFEST, data)
+
+
 def listed(name: object) -> Callable[[Path], None]:
     """One more name in the manifest's files."""
     return lie("files", str(name), value={"sha256": "0" * 64, "bytes": 0})
@@ -114,6 +123,10 @@ def pinned(folder: Path) -> None:
 
 
 FILES = (
+    Hostile(
+        "a folder with nothing listed", lambda folder: (folder / "onnx/more").mkdir(), "but not in the manifest"
+    ),
+    Hostile("files of too many bytes together", large_together, "its files have"),
     Hostile("a changed file", without_hash(MODEL_FILE, flipped), "its sha256 is not the one in manifest.json"),
     Hostile("a changed file beside the graph", without_hash("config.json", flipped), "its sha256 is not the one"),
     Hostile("a truncated file", without_hash(MODEL_FILE, lambda before: before[:-9]), "bytes, the manifest says"),
@@ -154,6 +167,7 @@ MANIFESTS = (
     Hostile("a label more than the graph has", three_labels_of_four, "the manifest has 4 labels"),
     Hostile("a label twice", lie("labels", value=["joy", "joy", "calm"]), "without repeated values"),
     Hostile("a label that moves the cursor", lie("labels", value=["a\x1b[2J", "b", "c"]), "control characters"),
+    Hostile("a label that turns the line", lie("labels", value=["a\u202eb", "b", "c"]), "control characters"),
     Hostile("a label that is no text", lie("labels", value=["a", "\ud800", "c"]), "without lone surrogates"),
     Hostile("too many labels", lie("labels", value=[f"l{n}" for n in range(10_001)]), "at most 10000 strings"),
     Hostile("a threshold of 1", lie("thresholds", value=[0.5, 1.0, 0.5]), "finite numbers between 0 and 1"),

@@ -33,6 +33,11 @@ def replacing(pattern: str, text: str) -> dict[str, object]:
     return step("Replace", pattern={"String": pattern}, content=text)
 
 
+def nested(depth: int) -> dict[str, object]:
+    """Sequences in sequences."""
+    return step("Sequence", normalizers=[nested(depth - 1)]) if depth else step("NFKD")
+
+
 def template(special: dict[str, object], text: str = "A") -> dict[str, object]:
     single = [{"SpecialToken": {"id": "[CLS]", "type_id": 0}}, {"Sequence": {"id": text, "type_id": 0}}]
     return step("TemplateProcessing", single=single, pair=[], special_tokens=special)
@@ -132,10 +137,16 @@ TOKENIZERS = (
         tokenizer(post_processor=template({"[CLS]": {"id": "[CLS]", "ids": [], "tokens": []}})),
         "out of range",
     ),
-    Hostile("pieces dropped at random", model_of_tokenizer(dropout=0.5), "drops pieces at random"),
     Hostile(
-        "words of any length", model_of_tokenizer(max_input_chars_per_word=10**9), "more than 1000 characters"
+        "sequences in sequences", tokenizer(normalizer=nested(12)), "sequences in sequences as its normalizer"
     ),
+    Hostile(
+        "a million lists",
+        tokenizer(truncation=[[] for _ in range(1_000_001)]),
+        "more than 1000000 lists",
+    ),
+    Hostile("pieces dropped at random", model_of_tokenizer(dropout=0.5), "drops pieces at random"),
+    Hostile("words of any length", model_of_tokenizer(max_input_chars_per_word=10**9), "more than 200 characters"),
     Hostile("an id beyond all tables", model_of_tokenizer(vocab={"[UNK]": 2**40}), "an id in range"),
     Hostile(
         "a piece of a megabyte", model_of_tokenizer(vocab={"[UNK]": 0, "a" * 10**6: 1}), "more than 512 characters"

@@ -11,6 +11,8 @@ from corpora.scrub import PATTERNS, scrub, scrub_value
 from corpora.sources import CorpusSpec, read_corpus
 from corpora.task import TaskKind
 
+PIECES = "12345678|http://|www.|u/ab1|@ab|a@b.de|t.me/a|12:30|:30|12|.|-|(|)|+|/|x|_|3.1|2024|000|u| ".split("|")
+
 
 @pytest.mark.parametrize(
     ("text", "masked"),
@@ -27,6 +29,28 @@ from corpora.task import TaskKind
         ("my number is 015112345678", "my number is [NUMBER]"),
         ("insured under 123456", "insured under [NUMBER]"),
         ("émile@exämple.de wrote", "[EMAIL] wrote"),
+        ("call 020\u00a07946\u00a00958", "call [PHONE]"),
+        ("call 020\u20137946\u20130958", "call [PHONE]"),
+        ("call 020\u20117946\u20110958", "call [PHONE]"),
+        ("call 020  7946  0958", "call [PHONE]"),
+        ("call 1234 5678", "call [PHONE]"),
+        ("call (+44) 20 7946 0958", "call [PHONE]"),
+        ("call (555)123-4567", "call [PHONE]"),
+        ("call 06 12 34 56 78 at 10:30", "call [PHONE] at 10:30"),
+        ("call 612 345 678", "call [PHONE]"),
+        ("call 0 1 7 0 1 2 3 4 5 6 7", "call [PHONE]"),
+        ("IBAN DE89370400440532013000", "IBAN DE[NUMBER]"),
+        ("IBAN DE89 3704 0044 0532 0130 00", "IBAN DE[PHONE]"),
+        (
+            "id12345678 no07911123456, 12345678abc phone_0170123456",
+            "id[NUMBER] no[NUMBER], [NUMBER]abc phone_[NUMBER]",
+        ),
+        ("see twitter.com/john, or t.me/abc", "see [URL] or [URL]"),
+        ("RT@john @@john /@john \uff20john", "RT[HANDLE] [HANDLE] /[HANDLE] [HANDLE]"),
+        ("@john.doe, @john-doe. @anna.müller!", "[HANDLE], [HANDLE]. [HANDLE]!"),
+        (f"{'a' * 80}@example.org wrote", "[EMAIL] wrote"),
+        ("jo\uff20example.org wrote", "[EMAIL] wrote"),
+        ("jo@example.org/x", "[EMAIL]/x"),
     ],
 )
 def test_shapes_are_masked(text: str, masked: str) -> None:
@@ -46,6 +70,12 @@ def test_shapes_are_masked(text: str, masked: str) -> None:
         "and/or he/she w/o",
         "say 1 2 3 4 and breathe",
         "what? no... yes!!",
+        "on 2024-01-02 12:30 and 9:30 2024-01-02",
+        "in 2023 2024 2025",
+        "pi is 3.14159265",
+        "30 40 50 60",
+        "10 000 000 people",
+        "123,456,789",
         "",
     ],
 )
@@ -53,7 +83,7 @@ def test_what_tells_nobody_apart_stays(text: str) -> None:
     assert scrub(text) == (text, {})
 
 
-@given(st.text())
+@given(st.text() | st.text("a1u.@/:- +()w_") | st.lists(st.sampled_from(PIECES)).map("".join))
 def test_a_scrubbed_text_is_clean(text: str) -> None:
     once, found = scrub(text)
     assert scrub(once)[0] == once
@@ -62,7 +92,28 @@ def test_a_scrubbed_text_is_clean(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "part", ["a@", "1 ", "a.", "@", "www.", "(1", "1-", "u/", "http://", "+1.", "x@y.", "1) (1"]
+    "part",
+    [
+        "a@",
+        "1 ",
+        "a.",
+        "@",
+        "www.",
+        "(1",
+        "1-",
+        "u/",
+        "http://",
+        "+1.",
+        "x@y.",
+        "1) (1",
+        "a-",
+        "1",
+        "1.",
+        "12:",
+        "a.bc",
+        "@-",
+        "1  ",
+    ],
 )
 def test_a_megabyte_takes_no_time(part: str) -> None:
     start = time.perf_counter()
@@ -71,9 +122,11 @@ def test_a_megabyte_takes_no_time(part: str) -> None:
 
 
 def test_cells_are_scrubbed_at_any_depth() -> None:
-    value = {"a@b.de": ["call 555-123-4567", {"n": 12345678, "small": 17, "none": None, "yes": True}]}
+    value = {
+        "a@b.de": ["call 555-123-4567", {"n": 12345678, "f": 1701234567.0, "small": 17, "none": None, "yes": True}]
+    }
     assert scrub_value(value) == {
-        "[EMAIL]": ["call [PHONE]", {"n": "[NUMBER]", "small": 17, "none": None, "yes": True}]
+        "[EMAIL]": ["call [PHONE]", {"n": "[NUMBER]", "f": "[NUMBER]", "small": 17, "none": None, "yes": True}]
     }
 
 

@@ -196,6 +196,8 @@ def misread(shell: Shell, recipe: str) -> None:
         "broken.json": f'[{{"text": "{text}" "labels": 1}}]',
         "odd.json": json.dumps([{"text": {"inner": text}, "labels": "joy", "client": "a"}]),
         "number.json": json.dumps([{"text": "a", "labels": {text: 1}, "client": "a"}]),
+        "id.jsonl": json.dumps({"text": "a", "labels": int(CANARIES["label"]["number"]), "client": "a"}),
+        "id.csv": f"text,labels,client\na,{CANARIES['label']['number']},a\n",
         "lines.tsv": f"text\tlabels\tclient\n{text}\tjoy\ta\tmore\n",
         "half.parquet": f"PAR1{text}PAR1",
     }

@@ -41,7 +41,8 @@ def check_charsmap(content: bytes) -> None:
     if max(map(len, replacements.split(b"\0"))) > MAX_REPLACEMENT or not text.endswith("\0"):
         raise ValueError("a replacement is too long, or has no end")
     starts = np.zeros(len(replacements), dtype=np.bool_)  # (R,)
-    starts[[0, *(np.flatnonzero(np.frombuffer(replacements, np.uint8)[:-1] == 0) + 1)]] = True
+    starts[0] = True
+    starts[1:] = np.frombuffer(replacements, np.uint8)[:-1] == 0  # behind the end of the one before
     places = units[is_value] & (VALUE - 1)
     if (places >= len(replacements)).any() or not starts[places].all():
         raise ValueError("a value is not where a replacement begins")

@@ -11,6 +11,10 @@ from export.runtime.errors import BundleError
 
 # nothing that a bundle has to say is nested deeper; some way below Python's own bound on recursion
 MAX_DEPTH = 32
+# characters of a stranger's name in an error
+MAX_SHOWN = 80
+# of Unicode's marks those that turn the direction of what follows, and those that end a line
+TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u2028\u2029")
 
 
 class Fields:
@@ -23,9 +27,10 @@ class Fields:
         self._data = data
         for key in data:
             if key not in keys:
-                near = difflib.get_close_matches(str(key), list(keys), n=1)
+                shown = str(key)[:MAX_SHOWN]
+                near = difflib.get_close_matches(shown, list(keys), n=1)
                 hint = f"; did you mean {near[0]!r}?" if near else "; remove it"
-                raise BundleError(f"{where}: unknown key {key!r}{hint}")
+                raise BundleError(f"{where}: unknown key {shown!r}{hint}")
         for key in keys:
             if key not in data:
                 raise BundleError(f"{where}: key {key!r} is missing; add it (null where it does not apply)")
@@ -180,8 +185,9 @@ def is_plain(value: object, depth: int = MAX_DEPTH) -> bool:
 
 
 def is_printable(text: str) -> bool:
-    """Whether a terminal can be given this: what a stranger wrote must not move its cursor."""
-    return not has_surrogate(text) and not any(unicodedata.category(character) == "Cc" for character in text)
+    """Whether a terminal can be given this: what a stranger wrote must not move its cursor or hide its end."""
+    controls = any(unicodedata.category(character) == "Cc" or character in TURNING for character in text)
+    return not controls and not has_surrogate(text)
 
 
 def has_surrogate(text: str) -> bool:

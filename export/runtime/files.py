@@ -3,7 +3,7 @@
 import os
 import stat
 from collections.abc import Collection
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from export.runtime.errors import BundleError
 
@@ -51,18 +51,19 @@ def read_file(folder: Path, name: str, *, most: int, expected: int | None = None
 
 
 def refuse_unlisted(folder: Path, name: str, listed: Collection[str]) -> None:
-    """Refuse any file or link in the subfolder `name` that is not listed.
+    """Refuse any file or link in the subfolder `name` that is not listed, and any folder with nothing listed.
 
     Raises:
         BundleError: there is one, or the subfolder cannot be read.
     """
     try:
+        places = {parent.as_posix() for path in listed for parent in PurePosixPath(path).parents}
         for parent, folders, files in os.walk(folder / name, onerror=_raise):
-            for entry in (*folders, *files):
-                path = Path(parent, entry)
-                found = path.relative_to(folder).as_posix()
-                if path.is_symlink() or (entry not in folders and found not in listed):
-                    raise BundleError(f"{path}: stands under {name}/ but not in the manifest; remove it")
+            for entries, known in ((folders, places), (files, listed)):
+                for entry in entries:
+                    path = Path(parent, entry)
+                    if path.is_symlink() or path.relative_to(folder).as_posix() not in known:
+                        raise BundleError(f"{path}: stands under {name}/ but not in the manifest; remove it")
     except (OSError, ValueError) as error:
         raise BundleError(f"{folder / name}: cannot be listed; check its permissions") from error
 

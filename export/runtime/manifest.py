@@ -18,6 +18,8 @@ from export.runtime.strict_json import parse_json
 
 FORMAT_VERSION = 1
 MANIFEST_FILE = "manifest.json"
+# a model of the largest size that protobuf allows, and everything beside it
+MAX_BUNDLE_BYTES = 3 * 2**30
 ACTIVATIONS = {"multi_label": "sigmoid", "single_label": "softmax"}
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 # what a manifest may ask for; each bound is far above what anybody needs and far below what would hurt
@@ -185,6 +187,9 @@ def read_files(folder: Path, manifest: Manifest) -> tuple[bytes, bytes]:
     Raises:
         BundleError: a listed file is not what its record says, or an unlisted one stands under onnx/.
     """
+    total = sum(record.bytes for record in manifest.files.values())
+    if total > MAX_BUNDLE_BYTES:
+        raise BundleError(f"{folder}: its files have {total} bytes, must have at most {MAX_BUNDLE_BYTES}")
     used: dict[str, bytes] = {}
     for name, record in sorted(manifest.files.items()):
         content = read_file(folder, name, most=most_bytes(name), expected=record.bytes)
@@ -192,6 +197,7 @@ def read_files(folder: Path, manifest: Manifest) -> tuple[bytes, bytes]:
             raise BundleError(f"{folder / name}: its sha256 is not the one in {MANIFEST_FILE}; copy it again")
         if name in (manifest.model_file, manifest.tokenizer_file):
             used[name] = content
+        del content  # or it would be kept while the next one is read
     refuse_unlisted(folder, "onnx", manifest.files)
     return used[manifest.model_file], used[manifest.tokenizer_file]
 

@@ -5,14 +5,19 @@ from pathlib import Path
 
 from export.runtime.errors import BundleError
 
+# a vocabulary of XLM-R's kind has one list a piece, 250,000 of them; empty ones take fifty times their bytes
+MAX_CONTAINERS = 1_000_000
+
 
 def parse_json(content: bytes, where: str | Path) -> object:
     """The value in `content`.
 
     Raises:
-        BundleError: it is not strict JSON. Of a key that stands twice one reader takes the first and another
-            the last, so what was checked here would not be what is used there.
+        BundleError: it is not strict JSON, or holds too many lists and objects. Of a key that stands twice one
+            reader takes the first and another the last, so what was checked here would not be what is used there.
     """
+    if content.count(b"[") + content.count(b"{") > MAX_CONTAINERS:
+        raise BundleError(f"{where}: holds more than {MAX_CONTAINERS} lists and objects; restore the file")
     try:
         return json.loads(content.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
     except (ValueError, RecursionError, MemoryError) as error:

@@ -46,9 +46,10 @@ PATTERNS = frozenset(
     [" {2,}", r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"],
 )
 MAX_STEPS = 32  # in one chain
+MAX_NESTED = 8  # sequences in sequences
 MAX_GROWTH = 16  # how many times longer all steps may make a text
 MAX_PIECE = 512  # characters; the time to split a word grows with its longest piece
-MAX_WORD = 1000  # characters of a word that WordPiece looks into; BERT has 100, and the time grows with its square
+MAX_WORD = 200  # characters of a word that WordPiece looks into; BERT has 100, and the time grows with its square
 MAX_ADDED = 10_000  # tokens beside the vocabulary; the time to add them grows with their square
 MAX_ID = 2**31 - 1
 
@@ -89,7 +90,7 @@ def _check(data: object) -> None:
         raise _Refused("is not a tokenizer, for it has no model")
     for key in sorted(data.keys() - set(KEYS.split())):
         raise _Refused(f"holds the unknown key {key[:80]!r}")
-    chains = {part: list(_steps(part, data.get(part))) for part in STEPS}
+    chains = {part: list(_steps(part, data.get(part), depth=0)) for part in STEPS}
     for part, chain in chains.items():
         if len(chain) > MAX_STEPS:
             raise _Refused(f"holds more than {MAX_STEPS} steps as its {part}")
@@ -100,8 +101,10 @@ def _check(data: object) -> None:
     _check_model(data["model"])
 
 
-def _steps(part: str, value: object) -> Iterator[_Step]:
+def _steps(part: str, value: object, *, depth: int) -> Iterator[_Step]:
     """The steps of a chain, those inside of sequences too."""
+    if depth > MAX_NESTED:
+        raise _Refused(f"holds sequences in sequences as its {part}, more than {MAX_NESTED} deep")
     if value is None:
         return
     kind = value.get("type") if isinstance(value, dict) else None
@@ -112,7 +115,7 @@ def _steps(part: str, value: object) -> Iterator[_Step]:
     if not isinstance(inner, list):
         raise _Refused(f"holds a {part} that is no list of steps")
     for item in inner:
-        yield from _steps(part, item)
+        yield from _steps(part, item, depth=depth + 1)
 
 
 def _check_step(part: str, step: _Step) -> None:
