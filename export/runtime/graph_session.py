@@ -6,8 +6,9 @@ from typing import Any
 import onnxruntime
 
 from export.runtime.errors import BundleError
+from export.runtime.fields import MAX_SHOWN
 from export.runtime.graph_file import check_graph_file
-from export.runtime.manifest import Manifest
+from export.runtime.manifest import INPUTS, Manifest
 
 OUTPUT = "logits"
 RANK = 2  # (batch, sequence) and (batch, C)
@@ -71,7 +72,8 @@ def _check_inputs(session: Any, manifest: Manifest, where: Path) -> None:
     found = {value.name: value for value in session.get_inputs()}
     if set(found) != set(manifest.inputs):
         # as a list, whose names are escaped: they are a stranger's
-        raise BundleError(f"{where}: the graph's inputs are {list(found)}, the manifest's {list(manifest.inputs)}")
+        shown = [name[:MAX_SHOWN] for name in list(found)[: len(INPUTS) + 1]]
+        raise BundleError(f"{where}: the graph's inputs are {shown}, the manifest's {list(manifest.inputs)}")
     for name, value in found.items():
         if value.type != "tensor(int64)":
             raise BundleError(f"{where}: input {name!r} is {value.type}, must be tensor(int64); export it again")
