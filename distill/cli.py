@@ -363,7 +363,7 @@ def forget(
         copies = find_copies(run)
         left = left_outside(run, copies)
         if copies.paths and not yes:
-            if not sys.stdin.isatty():
+            if sys.stdin is None or not sys.stdin.isatty():
                 raise InputError(f"{run}: forgetting asks before it removes; without a terminal give --yes")
             print(f"{copies.files} files, {copies.bytes:,} bytes:", *copies.paths, sep="\n  ")
             if not typer.confirm("remove them?"):

@@ -38,8 +38,9 @@ class CommandGroup(TyperGroup):
 
 def leave_at_once(status: int) -> NoReturn:
     """End this process without taking it apart: with torch and its like loaded, that takes seconds."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:  # it may be closed from the start
+            stream.flush()
     os._exit(status)
 
 

@@ -162,6 +162,7 @@ FILES = (
 MANIFESTS = (
     Hostile("another format version", lie("format_version", value=2), "'format_version' must be 1"),
     Hostile("a format version that is true", lie("format_version", value=True), "'format_version' must be 1"),
+    Hostile("an unknown key of a megabyte", lie("k" * 2**20, value="x"), f"unknown key '{'k' * 80}'; remove it"),
     Hostile("an unknown key", lie("run_this", value="x"), "unknown key 'run_this'"),
     Hostile("a label more than the rest has", lie("labels", value=[*LABELS, "more"]), "a list of 4 values, has 3"),
     Hostile("a label more than the graph has", three_labels_of_four, "the manifest has 4 labels"),
@@ -216,7 +217,8 @@ MANIFESTS = (
     Hostile("two spellings of one path", listed("onnx//model.onnx"), "must be relative"),
     Hostile("a path with a NUL", listed("x\0y"), "must be relative"),
     Hostile("a path with a line break", listed("x\ny"), "must be relative"),
-    Hostile("a path longer than a system takes", listed("x" * 5000), "cannot be read"),
+    Hostile("a path longer than a system takes", listed("x" * 300), "cannot be read"),
+    Hostile("a path of a megabyte", listed("x" * 2**20), f"'{'x' * 80}': a file's path must be relative"),
     Hostile("the manifest lists itself", listed(MANIFEST), "cannot hold its own hash"),
     Hostile(
         "too many files",

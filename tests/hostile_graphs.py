@@ -48,6 +48,38 @@ def external_constant(model: Any) -> None:
     model.graph.node.append(helper.make_node("Constant", [], ["extra"], value=tensor))
 
 
+def made_of(
+    shape: list[int], kind: str = "ConstantOfShape", *, through: str | None = None
+) -> Callable[[Any], None]:
+    """A tensor of a shape that the graph says itself: as weights, or a constant behind other nodes."""
+
+    def change(model: Any) -> None:
+        sizes = numpy_helper.from_array(np.array(shape, dtype=np.int64), "sizes")
+        nodes = []
+        if through is None:
+            model.graph.initializer.append(sizes)
+        else:
+            nodes.append(helper.make_node("Constant", [], ["said"], value=sizes))
+            nodes.append(helper.make_node(through, ["said"], ["sizes"]))
+        inputs = ["sizes"] if kind == "ConstantOfShape" else ["bias", "sizes"]
+        model.graph.node.extend([*nodes, helper.make_node(kind, inputs, ["large"])])
+
+    return change
+
+
+def typed_shape(model: Any) -> None:
+    """The same, its numbers not as raw bytes, in a constant."""
+    sizes = helper.make_tensor("sizes", TensorProto.INT64, [2], [2**12 + 1, 2**12])
+    model.graph.node.append(helper.make_node("Constant", [], ["sizes"], value=sizes))
+    model.graph.node.append(helper.make_node("ConstantOfShape", ["sizes"], ["large"]))
+
+
+def out_of_order(model: Any) -> None:
+    nodes = list(model.graph.node)
+    del model.graph.node[:]
+    model.graph.node.extend(reversed(nodes))
+
+
 def branch(model: Any) -> None:
     inner = helper.make_graph([helper.make_node("Add", ["bias", "bias"], ["o"])], "inner", [], [])
     model.graph.node.append(
@@ -135,6 +167,16 @@ GRAPHS = (
     Hostile("an operator that loops", node("Loop"), "the operator 'Loop'"),
     Hostile("an operator that reads strings", node("StringNormalizer"), "the operator 'StringNormalizer'"),
     Hostile("an operator that makes gigabytes", node("Tile"), "the operator 'Tile'"),
+    Hostile("a gigabyte out of a shape", graph(made_of([250_000_000])), "more than 16777216 elements"),
+    Hostile("a gigabyte out of a negative shape", graph(made_of([-1])), "more than 16777216 elements"),
+    Hostile("a gigabyte out of 12 bytes", graph(made_of([10**8, 3], "Expand")), "more than 16777216 elements"),
+    Hostile("a gigabyte out of a constant", graph(typed_shape), "more than 16777216 elements"),
+    Hostile(
+        "a gigabyte out of what is worked out",
+        graph(made_of([1], through="Neg")),
+        "than 16777216 elements",
+    ),
+    Hostile("nodes out of order", graph(out_of_order), "a node before what feeds it"),
     Hostile("random numbers", node("RandomNormal", shape=[3]), "the operator 'RandomNormal'"),
     Hostile("another domain", node("Add", domain="evil.ops"), "the operator 'evil.ops.Add'"),
     Hostile("a contributed operator", node("Tokenizer", domain="com.microsoft"), "'com.microsoft.Tokenizer'"),

@@ -18,6 +18,7 @@ from export.runtime.graph_file import check_graph_file
 from export.session import GraphRunner
 from teachers.classifier import Pooling
 from tests.export_models import KINDS, feeds, random_rows, tiny_classifier, tiny_graph
+from tests.hostile_graphs import made_of
 
 INPUT = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n"])
 OUTPUT = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n"])
@@ -96,3 +97,10 @@ def test_packed_dimensions_are_read_too() -> None:
         else:
             with pytest.raises(BundleError, match="do not fit"):
                 check_graph_file(changed, "here.onnx")
+
+
+@pytest.mark.parametrize("shape", [[], [0], [2**24], [2**12, 2**12]])
+def test_a_shape_that_the_graph_says_itself_may_be_small(shape: list[int]) -> None:
+    graph = model(node())
+    made_of(shape)(graph)
+    assert check_graph_file(graph.SerializeToString(), "here.onnx") == 2

@@ -1,12 +1,15 @@
 """What a user does with bundles on files of their own: bad rows are named, never quoted."""
 
 import io
+import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from distill.progress import Reporter
 from distill.using import (
+    MAX_LINE_BYTES,
     Columns,
     bench_bundles,
     compare_bundles,
@@ -16,6 +19,7 @@ from distill.using import (
     texts_of,
 )
 from export.runtime import InputError, load
+from tests.command import ROOT, command_of
 
 SECRET = "nobody may read this"
 
@@ -82,6 +86,16 @@ def test_lines_that_cannot_be_read_are_named_by_number(runs: Path) -> None:
     assert list(decoded_lines(io.BytesIO("ä\r\n\nlast".encode()))) == ["ä", "", "last"]
     with pytest.raises(InputError, match="line 2"):
         list(decoded_lines(io.BytesIO(b"good\nb\xffd\n")))
+    with pytest.raises(InputError, match="line 2: has more than 1048576 characters"):
+        list(decoded_lines(io.BytesIO(b"good\n" + b"x" * (MAX_LINE_BYTES + 1))))
     classifier = load(runs / "bundle")
     with pytest.raises(InputError, match="text 2"):
         list(predict_each(classifier, ["good", "\ud800"]))
+
+
+@pytest.mark.parametrize(("closed", "status"), [("<&-", 2), ("hello >&-", 0)])
+def test_streams_that_are_closed_from_the_start_are_no_fault_of_ours(closed: str, status: int, runs: Path) -> None:
+    line = f"{shlex.join(command_of('predict', str(runs / 'bundle')))} {closed}"
+    found = subprocess.run(["sh", "-c", line], cwd=ROOT, stderr=subprocess.PIPE, text=True, check=False)
+    assert found.returncode == status
+    assert ("there is no text" in found.stderr) == (status == 2)

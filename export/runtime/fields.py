@@ -13,6 +13,7 @@ from export.runtime.errors import BundleError
 MAX_DEPTH = 32
 # characters of a stranger's name in an error
 MAX_SHOWN = 80
+MAX_PATH = 4096  # what Linux takes
 # of Unicode's marks those that turn the direction of what follows, and those that end a line
 TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u2028\u2029")
 
@@ -157,9 +158,12 @@ def check_path(path: str, where: str) -> None:
     """Refuse a path that is not plainly relative; one spelling a file, so that no two names mean one."""
     pure = PurePosixPath(path)
     # backslash and colon: a path that is harmless here could leave the folder on Windows
-    odd = any(mark in path for mark in ("\\", ":")) or not is_printable(path)
+    odd = len(path) > MAX_PATH or any(mark in path for mark in ("\\", ":")) or not is_printable(path)
     if odd or pure.is_absolute() or ".." in pure.parts or str(pure) != path or path == ".":
-        raise BundleError(f"{where}: a file's path must be relative, with '/', and stay inside the bundle folder")
+        raise BundleError(
+            f"{where}: a file's path must be relative, with '/', of at most {MAX_PATH} characters, "
+            "and stay inside the bundle folder"
+        )
 
 
 def is_integer(value: object) -> TypeGuard[int]:

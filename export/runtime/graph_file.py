@@ -6,7 +6,8 @@ weights in another file or tensors that claim more than their bytes: what onnxru
 surprise it.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,13 +30,18 @@ ALLOWED = {
 # a field takes a microsecond; the largest of our graphs has some thousand
 MAX_FIELDS = 200_000
 MAX_RANK = 8
+# where these operators find the shape of what they make; a graph may say itself a shape of so many elements
+SHAPE_INPUTS = {"ConstantOfShape": 0, "Expand": 1}
+MAX_VOLUME = 2**24
 # onnxruntime's own format, which it tells by these bytes at this place; a file can be that and protobuf at once
 ORT_FORMAT, ORT_PLACE = b"ORTM", 4
 
 # field numbers of onnx.proto
 MODEL_GRAPH, MODEL_TRAINING, MODEL_FUNCTIONS = 7, 20, 25
 GRAPH_NODE, GRAPH_INITIALIZER, GRAPH_SPARSE = 1, 5, 15
-GRAPH_VALUES = (11, 12, 13)  # what is said of inputs, outputs and what lies between
+GRAPH_INPUT = 11
+GRAPH_VALUES = (GRAPH_INPUT, 12, 13)  # what is said of inputs, outputs and what lies between
+VALUE_NAME = 1
 NODE_INPUT, NODE_OUTPUT, NODE_NAME, NODE_OPERATOR, NODE_ATTRIBUTE, NODE_DOMAIN = 1, 2, 3, 4, 5, 7
 ATTRIBUTE_NAME = 1
 ATTRIBUTE_TENSOR, ATTRIBUTE_GRAPH, ATTRIBUTE_TENSORS, ATTRIBUTE_GRAPHS = 5, 6, 10, 11
@@ -47,6 +53,7 @@ _Texts = dict[int, "_Texts | None"]
 VALUE_TEXTS: _Texts = {1: None, 2: {1: {2: {1: {2: None}}}}}
 # bytes of one element, by number in TensorProto.DataType: float, (u)int8, int32, int64, bool, float16, double
 ELEMENT_BYTES = {1: 4, 2: 1, 3: 1, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8}
+INT64, TENSOR_INT64 = 7, 7  # the type, and the field of its numbers where they are not raw
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 MAX_VARINT_BYTES = 10
@@ -76,6 +83,16 @@ class _Field:
         if self.kind != BYTES:
             raise _Broken
         return self.start, self.end
+
+
+@dataclass(frozen=True)
+class _Node:
+    """What feeds a node and what it makes; `volume` as that of a tensor, where it is a constant."""
+
+    operator: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    volume: float
 
 
 def check_graph_file(content: bytes, where: str | Path) -> int:
@@ -176,50 +193,84 @@ def _check_model(reader: _Reader) -> int:
 
 
 def _check_graph(reader: _Reader, graph: _Field) -> int:
-    nodes = 0
+    nodes: list[_Node] = []
+    volumes: dict[str, float] = {}
+    inputs: set[str] = set()
     for field in reader.fields(*graph.inside()):
         if field.number == GRAPH_NODE:
-            nodes += 1
-            _check_node(reader, field)
+            nodes.append(_check_node(reader, field))
         elif field.number == GRAPH_INITIALIZER:
-            _check_tensor(reader, field)
+            name, volume = _check_tensor(reader, field)
+            volumes[name] = max(volume, volumes.get(name, 0))
         elif field.number in GRAPH_VALUES:
             _check_texts(reader, field, VALUE_TEXTS)
+            if field.number == GRAPH_INPUT:
+                inputs.update(
+                    reader.text(inner) for inner in reader.fields(*field.inside()) if inner.number == VALUE_NAME
+                )
         elif field.number == GRAPH_SPARSE:
             raise _Refused("holds sparse weights")
-    return nodes
+    _check_volumes(nodes, volumes, inputs)
+    return len(nodes)
 
 
-def _check_node(reader: _Reader, node: _Field) -> None:
+def _check_volumes(nodes: Iterable[_Node], volumes: dict[str, float], varying: set[str]) -> None:
+    """Refuse a few bytes that ask for gigabytes: onnxruntime makes what is constant while it opens a file.
+
+    Args:
+        nodes: in the order of the file.
+        volumes: of the constants, by name; what nodes make of constants alone is added.
+        varying: names of what depends on a text; what nodes make of that is added.
+    """
+    for node in nodes:
+        place = SHAPE_INPUTS.get(node.operator, len(node.inputs))
+        if any(volumes.get(name, 0) > MAX_VOLUME for name in node.inputs[place : place + 1]):
+            raise _Refused(f"makes a tensor of more than {MAX_VOLUME} elements out of its shape")
+        fed = {name for name in node.inputs if name}  # an input that is left out has no name
+        if not fed <= volumes.keys() | varying:
+            raise _Refused("holds a node before what feeds it")
+        if fed & varying:
+            varying.update(node.outputs)
+        else:
+            volumes.update(dict.fromkeys(node.outputs, node.volume))
+
+
+def _check_node(reader: _Reader, node: _Field) -> _Node:
     operator = domain = ""
+    names: dict[int, list[str]] = {NODE_INPUT: [], NODE_OUTPUT: [], NODE_NAME: []}
+    volumes: list[float] = []
     for field in reader.fields(*node.inside()):
         if field.number == NODE_OPERATOR:
             operator = reader.text(field)
         elif field.number == NODE_DOMAIN:
             domain = reader.text(field)
-        elif field.number in (NODE_INPUT, NODE_OUTPUT, NODE_NAME):
-            reader.text(field)
+        elif field.number in names:
+            names[field.number].append(reader.text(field))
         elif field.number == NODE_ATTRIBUTE:
-            _check_attribute(reader, field)
+            volumes.append(_check_attribute(reader, field))
     if operator not in ALLOWED.get(domain, ()):
         shown = f"{domain}.{operator}" if domain else operator
         raise _Refused(f"holds the operator {shown[:80]!r}")
+    made = max(volumes, default=math.inf) if operator == "Constant" else math.inf
+    return _Node(operator, tuple(names[NODE_INPUT]), tuple(names[NODE_OUTPUT]), made)
 
 
-def _check_attribute(reader: _Reader, attribute: _Field) -> None:
-    tensors = 0
+def _check_attribute(reader: _Reader, attribute: _Field) -> float:
+    """Gives the volume of its tensor, as `_check_tensor` does."""
+    tensors, volume = 0, math.inf
     for field in reader.fields(*attribute.inside()):
         if field.number in (ATTRIBUTE_GRAPH, ATTRIBUTE_GRAPHS):
             raise _Refused("holds a subgraph")
         if field.number in (ATTRIBUTE_SPARSE, ATTRIBUTE_SPARSES):
             raise _Refused("holds sparse weights")
         if field.number in (ATTRIBUTE_TENSOR, ATTRIBUTE_TENSORS):
-            _check_tensor(reader, field)
+            _, volume = _check_tensor(reader, field)
         if field.number == ATTRIBUTE_NAME:
             reader.text(field)
         tensors += field.number == ATTRIBUTE_TENSOR
     if tensors > 1:  # other readers merge them into one that was never looked at
         raise _Refused("holds an attribute of two tensors")
+    return volume
 
 
 def _check_texts(reader: _Reader, message: _Field, texts: _Texts) -> None:
@@ -232,9 +283,14 @@ def _check_texts(reader: _Reader, message: _Field, texts: _Texts) -> None:
             reader.text(field)
 
 
-def _check_tensor(reader: _Reader, tensor: _Field) -> None:
-    """Weights must be in this file, and as many as their dimensions say."""
-    elements, rank, kind, stored, raw = 1, 0, 0, 0, False
+def _check_tensor(reader: _Reader, tensor: _Field) -> tuple[str, float]:
+    """Weights must be in this file, and as many as their dimensions say.
+
+    Gives the name, and the elements of a tensor that has these numbers as its shape: infinite where they are none.
+    """
+    elements, rank, kind, stored, name = 1, 0, 0, 0, ""
+    raw: _Field | None = None
+    typed: list[_Field] = []
     for field in reader.fields(*tensor.inside()):
         if field.number == TENSOR_EXTERNAL or (field.number == TENSOR_LOCATION and field.value != 0):
             raise _Refused("keeps weights in another file")
@@ -246,12 +302,26 @@ def _check_tensor(reader: _Reader, tensor: _Field) -> None:
         elif field.number == TENSOR_TYPE:
             kind = field.value
         elif field.number == TENSOR_NAME:
-            reader.text(field)
+            name = reader.text(field)
         elif field.number == TENSOR_RAW or field.number in TENSOR_TYPED:
-            raw = raw or field.number == TENSOR_RAW
             stored += field.end - field.start
+            if field.number == TENSOR_RAW:
+                raw = field
+            elif field.number == TENSOR_INT64:
+                typed.append(field)
     if kind not in ELEMENT_BYTES:
         raise _Refused("holds a tensor of a type that no bundle needs")
     # a number outside of raw data takes a byte at least
     if (stored != elements * ELEMENT_BYTES[kind]) if raw else (stored < elements):
         raise _Refused("holds a tensor whose dimensions do not fit its bytes")
+    return name, _volume(reader, raw, typed) if kind == INT64 and elements <= MAX_RANK else math.inf
+
+
+def _volume(reader: _Reader, raw: _Field | None, typed: Iterable[_Field]) -> float:
+    """The product of the few numbers of a tensor; a negative one reads as a very large one, 0 as 1."""
+    if raw is None:
+        sizes = [value for field in typed for value in reader.numbers(field)]
+    else:
+        start, end = raw.inside()
+        sizes = [int.from_bytes(reader.data[at : at + 8], "little") for at in range(start, end, 8)]
+    return math.prod(max(1, size) for size in sizes)

@@ -6,11 +6,14 @@ from typing import Any
 import onnxruntime
 
 from export.runtime.errors import BundleError
+from export.runtime.fields import MAX_SHOWN
 from export.runtime.graph_file import check_graph_file
-from export.runtime.manifest import Manifest
+from export.runtime.manifest import INPUTS, Manifest
 
 OUTPUT = "logits"
 RANK = 2  # (batch, sequence) and (batch, C)
+# bounds of one tensor that is made while a graph opens: of the smallest graphs, and onnxruntime's own
+MIN_FOLDED_BYTES, MAX_FOLDED_BYTES = 2**24, 2**30
 
 
 def open_session(content: bytes, manifest: Manifest, where: Path, *, threads: int) -> Any:
@@ -33,6 +36,11 @@ def open_session(content: bytes, manifest: Manifest, where: Path, *, threads: in
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # the format that was checked; left to itself, onnxruntime also guesses at another
     options.add_session_config_entry("session.load_model_format", "ONNX")
+    # what is constant is made while it opens, weights of 8 bits as floats, but no gigabytes out of a few bytes
+    options.add_session_config_entry(
+        "optimization.constant_folding_max_output_size_in_bytes",
+        str(min(MAX_FOLDED_BYTES, max(MIN_FOLDED_BYTES, 4 * len(content)))),
+    )
     options.log_severity_level = 4  # errors arrive as exceptions; nothing is printed
     try:
         # its fallback to another device, of which there is none here, would print errors and try again
@@ -64,7 +72,8 @@ def _check_inputs(session: Any, manifest: Manifest, where: Path) -> None:
     found = {value.name: value for value in session.get_inputs()}
     if set(found) != set(manifest.inputs):
         # as a list, whose names are escaped: they are a stranger's
-        raise BundleError(f"{where}: the graph's inputs are {list(found)}, the manifest's {list(manifest.inputs)}")
+        shown = [name[:MAX_SHOWN] for name in list(found)[: len(INPUTS) + 1]]
+        raise BundleError(f"{where}: the graph's inputs are {shown}, the manifest's {list(manifest.inputs)}")
     for name, value in found.items():
         if value.type != "tensor(int64)":
             raise BundleError(f"{where}: input {name!r} is {value.type}, must be tensor(int64); export it again")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from export.runtime.errors import BundleError, InputError
-from export.runtime.fields import Fields, check_path
+from export.runtime.fields import MAX_SHOWN, Fields, check_path
 from export.runtime.files import most_bytes, read_file, refuse_unlisted
 from export.runtime.strict_json import parse_json
 
@@ -240,7 +240,7 @@ def _read_files(fields: Fields) -> dict[str, FileRecord]:
         raise fields.error("files", f"a JSON object of at most {MAX_FILES} files, has {len(listed)}")
     records = {}
     for name, data in listed.items():
-        check_path(name, f"{fields.where}: files: {name!r}")
+        check_path(name, f"{fields.where}: files: {name[:MAX_SHOWN]!r}")
         records[name] = FileRecord.from_dict(data, f"{fields.where}: files: {name}", most=most_bytes(name))
     return records
 
