@@ -41,8 +41,10 @@ def misbehave(name: str, prepared: str) -> None:
         raise OverflowError("too large")
     if kind == "printed":
         os.write(2, b"thread panicked")
-    if kind == "hang":
+    if kind == "asleep":
         time.sleep(600)
+    while kind == "busy":
+        pass
     if kind == "killed":
         os.kill(os.getpid(), signal.SIGSEGV)
     if kind == "memory":
@@ -50,16 +52,19 @@ def misbehave(name: str, prepared: str) -> None:
 
 
 def test_whatever_a_case_does_is_counted_and_the_next_one_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(children, "CASE_SECONDS", 2.0)
-    kinds = ["result", "refused", "uncaught", "printed", "hang", "killed", "result"]
+    monkeypatch.setattr(children, "CASE_SECONDS", 10.0)
+    monkeypatch.setattr(children, "CASE_CPU_SECONDS", 0.5)
+    kinds = ["result", "refused", "uncaught", "printed", "asleep", "busy", "killed", "result"]
     tally = run_cases([f"graph-bytes/0/{kind}" for kind in (*kinds, "memory")], prepare, misbehave)
     assert tally.ended["graph-bytes"] == {
-        "result": 2, "refused": 1, "uncaught": 2, "printed": 1, "hang": 1, "killed": 1,
+        "result": 2, "refused": 1, "uncaught": 2, "printed": 1, "hang": 2, "killed": 1,
     }  # fmt: skip
+    assert tally.wrong["graph-bytes/0/asleep"] == "hang: longer than 10 s"
+    assert tally.wrong["graph-bytes/0/busy"] == "hang: longer than 0 s of computing"
     assert "OverflowError" in tally.wrong["graph-bytes/0/uncaught"]
     assert "MemoryError" in tally.wrong["graph-bytes/0/memory"]
     assert list(crashes_of_onnxruntime(tally)) == ["graph-bytes/0/killed"]
-    assert "8 cases in 3 s, 4 uncaught, 1 crashes inside onnxruntime" in report(tally, 3.0)
+    assert "9 cases in 3 s, 5 uncaught, 1 crashes inside onnxruntime" in report(tally, 3.0)
 
 
 def test_spoiling_is_said_by_the_seed_alone() -> None:

@@ -107,14 +107,15 @@ def try_bundle(folder: Path) -> None:
     self_test(classifier)
 
 
-def check_predictions(classifier: Classifier, texts: list[str]) -> None:
-    """Every text gets scores between 0 and 1 for all labels."""
+def check_predictions(classifier: Classifier, texts: list[str]) -> list[list[float]]:
+    """Every text gets scores between 0 and 1 for all labels; gives them."""
     predictions = classifier.predict(texts)
     assert len(predictions) == len(texts)
     for found in predictions:
         assert tuple(found.scores) == classifier.labels
         assert all(math.isfinite(score) and 0 <= score <= 1 for score in found.scores.values())
         assert set(found.labels) <= set(classifier.labels)
+    return [list(found.scores.values()) for found in predictions]
 
 
 def spoil(base: Base, name: str, content: bytes) -> None:
@@ -174,14 +175,15 @@ def texts(rng: random.Random, base: Base) -> None:
     classifier = load(base.folder, threads=rng.choice((1, 1, 2)))
     some = [random_text(rng) for _ in range(rng.randrange(1, 5))]
     try:
-        check_predictions(classifier, some)
+        together = check_predictions(classifier, some)
     except DistillError as error:
         if any(len(text) > 5 and text in str(error) for text in some):
             raise AssertionError("an error quotes a text") from None
         raise
-    together, alone = classifier.predict_proba(some), [classifier.predict_proba([text])[0] for text in some]
-    for one, other in zip(together, alone, strict=True):
-        assert abs(one - other).max() <= TOLERANCE, "a score depends on batch-mates"
+    for text, scores in zip(some, together, strict=True):
+        alone = classifier.predict_proba([text])[0].tolist()
+        pairs = zip(scores, alone, strict=True)
+        assert all(abs(one - other) <= TOLERANCE for one, other in pairs), "a score depends on batch-mates"
 
 
 Case = Callable[[random.Random, Base], None]

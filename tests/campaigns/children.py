@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import resource
+import signal
 import sys
 import tempfile
 import traceback
@@ -16,8 +17,10 @@ from typing import Any
 from export.runtime import DistillError
 
 MEMORY_BYTES = 4 * 2**30
-CPU_SECONDS = 1800  # of one child's whole life; a single case has its own limit of wall-clock time
-CASE_SECONDS = 60.0
+CPU_SECONDS = 1800  # of one child's whole life
+# of one case: computing, and in all, for a busy machine must not look like a case without an end
+CASE_CPU_SECONDS = 30.0
+CASE_SECONDS = 300.0
 START_SECONDS = 120.0
 # a child is exchanged now and then, so that nothing adds up
 CASES_A_CHILD = 3000
@@ -71,7 +74,9 @@ class _Child:
     def __init__(self, folder: str, prepare: Callable[[Path], Any], run: Callable[[str, Any], None]) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=_work, args=(theirs, folder, prepare, run), daemon=True)
+        self.process = context.Process(
+            target=_work, args=(theirs, folder, prepare, run, CASE_CPU_SECONDS), daemon=True
+        )
         self.process.start()
         theirs.close()
         if not self.connection.poll(START_SECONDS) or self.connection.recv() != "ready":
@@ -85,6 +90,8 @@ class _Child:
                 return str(self.connection.recv())
         except (EOFError, BrokenPipeError, ConnectionResetError):
             self.process.join()
+            if self.process.exitcode == -signal.SIGPROF:
+                return f"hang: longer than {CASE_CPU_SECONDS:.0f} s of computing"
             return f"killed: exit status {self.process.exitcode}"
         self.process.kill()
         self.process.join()
@@ -97,7 +104,11 @@ class _Child:
 
 
 def _work(
-    connection: Connection, folder: str, prepare: Callable[[Path], Any], run: Callable[[str, Any], None]
+    connection: Connection,
+    folder: str,
+    prepare: Callable[[Path], Any],
+    run: Callable[[str, Any], None],
+    cpu_seconds: float,
 ) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
@@ -110,7 +121,10 @@ def _work(
         while (name := connection.recv()) is not None:
             os.ftruncate(printed.fileno(), 0)
             os.lseek(printed.fileno(), 0, os.SEEK_SET)
+            # its signal ends the process, in native code too
+            signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
             outcome = _outcome(name, prepared, run)
+            signal.setitimer(signal.ITIMER_PROF, 0)
             sys.stdout.flush()
             said = os.pread(printed.fileno(), 300, 0).decode("utf-8", "replace").strip()
             connection.send(f"printed: {said!r}" if said else outcome)
