@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from corpora.columns import CorpusRows, Ints, KeyColumn, LabelRows
+from corpora.corpus import LABELLED_SPLITS
 from corpora.headers import SeenColumns
 from corpora.labels import LabelError, Token, find_names, parse_cell, resolve
 from corpora.rows import BadRow, Quarantine, Record
@@ -22,7 +23,7 @@ from corpora.tables import SPLIT_NAMES, Table
 from corpora.texts import RowError, check_encoding, text_of
 from export.runtime.errors import InputError
 
-SPLITS = ("train", "validation", "test", "transfer")
+SPLITS = (*LABELLED_SPLITS, "transfer")
 # more distinct values are no labels, whatever else the column holds
 MAX_DISTINCT = 10_000
 PROGRESS_ROWS = 1000
@@ -50,6 +51,7 @@ class Collector:
         self.rows_read = self.filtered = self.later_in_group = 0
         self.scrubbed: Counter[str] = Counter()
         self._spec, self._progress = spec, progress
+        self._names = names
         self._known = None if names is None else {name: index for index, name in enumerate(names)}
         self._found: dict[str, int] = {}  # names in the order in which they appeared, where none are known
         self._label_counts: Counter[str] = Counter()
@@ -85,9 +87,10 @@ class Collector:
         wanted = {} if plain else dict.fromkeys(self._spec.text, "corpus.text")
         seen.require(wanted | ({} if split == "transfer" else _label_columns(self._spec)), table.where)
 
-    def finish(self, names: tuple[str, ...] | None) -> tuple[tuple[str, ...], CorpusRows, SplitRows]:
-        """The label names (`names`, or else those found), the rows, and which of them stand in which split."""
+    def finish(self) -> tuple[tuple[str, ...], CorpusRows, SplitRows]:
+        """The label names, known or found, the rows, and which of them stand in which split."""
         labels = LabelRows(_ints(self._label_starts), _ints(self._labels))
+        names = self._names
         if names is None:
             names = find_names(self._label_counts, self._spec.labels)
             labels = labels.renamed(np.array([names.index(name) for name in self._found], dtype=np.int32))
@@ -134,12 +137,13 @@ class Collector:
         self._labels.extend(ids)
         self._label_starts.append(len(self._labels))
         self.texts.append(text)
-        self._text.append(normalise_text(text))
+        normalised = normalise_text(text)
+        self._text.append(normalised)
         self._group.append(group)
         if spec.row_id:
             keys = [_cell(fields, name) for name in spec.row_id] if labelled else None
             # rows for transfer have no row id, and are compared by their texts
-            self._row_id.append(f"id {keys}" if keys else f"text {normalise_text(text)}")
+            self._row_id.append(f"id {keys}" if keys else f"text {normalised}")
         self._split.append(SPLITS.index(split))
         self._file.append(self._files.setdefault(record.file, len(self._files)))
         self._row.append(record.row)

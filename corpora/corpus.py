@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,19 @@ class Corpus:
         if self.transfer is not None:
             yield "transfer", self.transfer
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """The sha256 of what a model can learn from: label order, and texts and targets of every split."""
+        digest = hashlib.sha256()
+        digest.update(json.dumps(self.task.to_dict(), sort_keys=True).encode())
+        for name, split in self.splits():
+            digest.update(f"\n{name} {len(split)} {split.targets is not None}\n".encode())
+            for text, labels in zip(split.texts, ids_from_targets(split), strict=True):
+                data = text.encode()
+                # lengths keep "ab" + "c" apart from "a" + "bc"
+                digest.update(f"{len(data)} {labels}\n".encode() + data)
+        return digest.hexdigest()
+
 
 def targets_of(labels: LabelRows, task: Task) -> NDArray[np.int32] | NDArray[np.uint8]:
     """Label ids of every row as the targets that `Split` describes."""
@@ -114,26 +128,13 @@ def part_of(corpus: Corpus, rows: int) -> Corpus:
     )
 
 
-def fingerprint(corpus: Corpus) -> str:
-    """The sha256 of what a model can learn from: label order, and texts and targets of every split."""
-    digest = hashlib.sha256()
-    digest.update(json.dumps(corpus.task.to_dict(), sort_keys=True).encode())
-    for name, split in corpus.splits():
-        digest.update(f"\n{name} {len(split)} {split.targets is not None}\n".encode())
-        for text, labels in zip(split.texts, ids_from_targets(split), strict=True):
-            data = text.encode()
-            # lengths keep "ab" + "c" apart from "a" + "bc"
-            digest.update(f"{len(data)} {labels}\n".encode() + data)
-    return digest.hexdigest()
-
-
 def save_corpus(corpus: Corpus, folder: Path) -> None:
     """Write one parquet file a split, `task.json` and `source.json`; the same corpus gives the same bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "transfer.parquet").unlink(missing_ok=True)  # of an earlier execution
     for name, split in corpus.splits():
         _save_split(split, folder / f"{name}.parquet")
-    data = {"task": corpus.task.to_dict(), "fingerprint": fingerprint(corpus), "notes": corpus.notes}
+    data = {"task": corpus.task.to_dict(), "fingerprint": corpus.fingerprint, "notes": corpus.notes}
     for name, content in (("task.json", data), (SOURCE_FILE, corpus.source)):
         (folder / name).write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
@@ -155,7 +156,7 @@ def load_corpus(folder: Path) -> Corpus:
         raise InputError(
             f"{folder}: not a whole saved corpus ({type(error).__name__}); run the corpus stage again"
         ) from error
-    if fingerprint(corpus) != stored:
+    if corpus.fingerprint != stored:
         raise InputError(f"{folder}: its rows differ from its fingerprint; run the corpus stage again")
     return corpus
 

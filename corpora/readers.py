@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 from corpora.rows import BadRow, Record
 from export.runtime.errors import InputError, MissingExtraError
+from export.runtime.fields import has_surrogate
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".json", ".parquet", ".txt")
 SEPARATORS = ",;\t|"
@@ -99,13 +100,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 
 def is_broken(value: object) -> bool:
     """Whether a string has a lone surrogate, which is what a broken byte or escape decodes to."""
-    if not isinstance(value, str):
-        return False
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return True
-    return False
+    return isinstance(value, str) and has_surrogate(value)
 
 
 def _record(path: Path, row: int, cells: list[str], columns: tuple[str, ...]) -> Record | BadRow:

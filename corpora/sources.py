@@ -11,16 +11,16 @@ import numpy as np
 from corpora.collect import Collector
 from corpora.columns import NONE, CorpusRows, Ints
 from corpora.corpus import LABELLED_SPLITS, Corpus, Split, targets_of
-from corpora.rows import BadRow, Quarantine, listed
+from corpora.rows import Quarantine, listed
 from corpora.scrub import PATTERNS
 from corpora.spec import DEFAULT_SPLIT, CorpusSpec
 from corpora.splits import SplitRows, labels_without_rows, merge_duplicates, remove_leaks, split_by_group
 from corpora.stored import StoredTexts, TextStore
-from corpora.tables import SAMPLE, Tables, open_source, read_label_names
+from corpora.tables import Tables, open_source, read_label_names
 from corpora.task import Task
 from export.runtime.errors import InputError
 
-__all__ = ["SAMPLE", "BadRow", "CorpusSpec", "read_corpus"]
+__all__ = ["CorpusSpec", "read_corpus"]
 
 KINDS = tuple(kind for kind, _ in PATTERNS)
 NO_ROWS: Ints = np.empty(0, dtype=np.int32)
@@ -50,7 +50,7 @@ def read_corpus(
     bad = collector.bad
     if bad.first is not None and spec.on_bad_row == "error":
         raise bad.first.error(len(bad) - 1)
-    names, rows, splits = collector.finish(_known_names(spec, tables))
+    names, rows, splits = collector.finish()
     if not splits.keys() - {"transfer"}:
         raise InputError(
             f"{spec.source}: no row with labels is usable ({len(bad)} are bad, corpus.where leaves out "

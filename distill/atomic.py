@@ -45,24 +45,24 @@ def put_in_place(partial: Path, final: Path) -> None:
 def discard(folder: Path) -> None:
     """Remove a folder, or a link, if it is there: renamed first, so that no half of it keeps its name."""
     discarded = folder.with_name(folder.name + DISCARDED)
-    _remove(discarded)
+    remove(discarded)
     if os.path.lexists(folder):
         os.replace(folder, discarded)
-        _remove(discarded)
+        remove(discarded)
 
 
 def remove_leftovers(root: Path) -> None:
     """Remove what a process was killed over while it discarded it, anywhere below `root`."""
     for path in sorted(root.rglob(f"*{DISCARDED}")):
-        _remove(path)
+        remove(path)
 
 
-def _remove(path: Path) -> None:
-    """Whatever stands there; what a link points at stays."""
-    if path.is_symlink() or path.is_file():
-        path.unlink()
-    elif path.exists():
+def remove(path: Path) -> None:
+    """Remove whatever stands there, if anything does; what a link points at stays."""
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
+    elif os.path.lexists(path):
+        path.unlink()
 
 
 def _sync(path: Path) -> None:

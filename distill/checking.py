@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from tokenizers import Tokenizer
-
 from corpora.checks import describe
 from corpora.corpus import part_of
 from corpora.sources import read_corpus
@@ -11,7 +9,7 @@ from distill.job import Job
 from distill.pipeline import corpus_spec
 from distill.recipe import Recipe
 from students.bodies import check_layers, check_width, require_supported
-from teachers.classifier import check_max_tokens, load_config, load_tokenizer
+from teachers.classifier import check_max_tokens, load_config, load_tokenizer, uncut
 from teachers.sources import resolve_model
 
 
@@ -31,9 +29,7 @@ def check_job(job: Job) -> dict[str, Any]:
         corpus = part_of(corpus, recipe.corpus.rows)
     tokenizer = load_tokenizer(base.folder)
 
-    backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
-    backend.no_truncation()
-    backend.no_padding()
+    backend = uncut(tokenizer)
 
     def lengths(texts: list[str]) -> list[int]:
         return [len(encoding) for encoding in backend.encode_batch(texts)]

@@ -7,9 +7,9 @@ written last, and tells a whole checkpoint from one that was cut short or damage
 import json
 from pathlib import Path
 
+from corpora.provenance import file_record
 from distill.atomic import discard, write_text
 from distill.json_files import read_json, write_json
-from distill.stages import sha256_of
 
 MARKER = "whole.json"
 PREFIX = "checkpoint-"  # transformers' own
@@ -78,4 +78,4 @@ def _is_whole(checkpoint: Path) -> bool:
 
 def _hashes(checkpoint: Path) -> dict[str, str]:
     """File name -> sha256, of all files but the marker."""
-    return {path.name: sha256_of(path) for path in sorted(checkpoint.iterdir()) if path.name != MARKER}
+    return {path.name: file_record(path).sha256 for path in sorted(checkpoint.iterdir()) if path.name != MARKER}

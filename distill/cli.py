@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from dataclasses import asdict, replace
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -234,7 +234,7 @@ def predict(
     # among answers on a terminal a moving count would only be in the way
     with Reporter(quiet=sys.stdout is not None and sys.stdout.isatty()).count("texts") as advance:
         for found in predict_each(classifier, texts or decoded_lines(sys.stdin.buffer)):
-            print(json.dumps(asdict(found), ensure_ascii=False) if as_json else _in_words(found), flush=True)
+            print(json.dumps(vars(found), ensure_ascii=False) if as_json else _in_words(found), flush=True)
             advance(1)
 
 

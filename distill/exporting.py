@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from corpora.corpus import Corpus, fingerprint, label_matrix, load_corpus
+from corpora.corpus import Corpus, label_matrix, load_corpus
 from corpora.metrics import macro_f1
 from corpora.provenance import SOURCE_FILE
 from corpora.tokens import TokenRows
@@ -36,7 +36,7 @@ from export.runtime.classifier import Classifier
 from export.runtime.errors import CheckFailedError
 from export.session import GraphRunner
 from teachers.classifier import load_classifier, load_tokenizer
-from teachers.label import ENCODED_TEXTS, encode
+from teachers.label import encode
 
 FUSED_FILE = "fused.onnx"
 CALIBRATION_TEXTS = 300
@@ -128,9 +128,7 @@ def _check_bundle(job: Job, chosen: str, corpus: Corpus, bundle: Classifier) -> 
     """The gate saw ids of the student's own tokenizer and a graph without calibration; this is what ships."""
     texts = corpus.validation.texts
     ids = encode(load_tokenizer(job.student), texts, job.recipe.corpus.max_tokens)
-    pieces = [texts[start : start + ENCODED_TEXTS] for start in range(0, len(texts), ENCODED_TEXTS)]
-    bundled = [own for some in pieces for own in bundle.token_ids(some)]
-    differing = sum(own != theirs for own, theirs in zip(bundled, ids, strict=True))
+    differing = sum(own != theirs for own, theirs in zip(bundle.token_ids(texts), ids, strict=True))
     if differing:
         raise CheckFailedError(
             f"bundle: its tokenizer reads {differing} of {len(texts)} validation texts in another way than the "
@@ -233,7 +231,7 @@ def _provenance(job: Job, corpus: Corpus) -> dict[str, Any]:
         "teacher": base["name"],
         "teacher_sha256": identity.teacher_hash,
         "base_model_sha256": base["sha256"],
-        "corpus_fingerprint": fingerprint(corpus),
+        "corpus_fingerprint": corpus.fingerprint,
         "corpus_licence": recipe.corpus.licence,
         "seed": recipe.seed,
         # those that trained the student may be another machine's; those that exported it are inputs of that stage

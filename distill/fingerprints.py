@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from corpora.provenance import file_record
 from corpora.tables import SAMPLE, beside_source
 from distill.recipe import CorpusRecipe, Recipe
 from export.runtime.errors import InputError
@@ -40,8 +41,7 @@ def content_hash(source: str, key: str) -> str:
             if file.is_file():
                 # a lone file's name says nothing; in a folder it says which split a file is
                 digest.update(f"{file.name if path.is_dir() else file.suffix}\n".encode())
-                with file.open("rb") as stream:
-                    digest.update(hashlib.file_digest(stream, "sha256").digest())
+                digest.update(bytes.fromhex(file_record(file).sha256))
     except OSError as error:
         raise InputError(f"{error.filename}: cannot be read ({error.strerror}); check its rights") from error
     return digest.hexdigest()

@@ -5,12 +5,12 @@ Needs nothing of what trained the run, and reads of its recipe only where the co
 
 import difflib
 import os
-import shutil
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from distill.atomic import remove
 from export.runtime.errors import InputError
 
 RECIPE_FILE = "recipe.toml"
@@ -49,11 +49,7 @@ def remove_copies(copies: Copies) -> None:
     """
     for path in copies.paths:
         try:
-            # a link's target is not the run's: it is named among what is left
-            if path.is_symlink() or not path.is_dir():
-                path.unlink()
-            else:
-                shutil.rmtree(path)
+            remove(path)  # a link's target is not the run's: it is named among what is left
         except OSError as error:
             raise InputError(
                 f"{error.filename or path}: cannot be removed ({error.strerror}); check its rights and try again"

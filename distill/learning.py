@@ -10,7 +10,7 @@ from typing import Any
 
 from transformers import set_seed
 
-from corpora.corpus import Corpus, fingerprint, label_matrix, load_corpus
+from corpora.corpus import Corpus, label_matrix, load_corpus
 from corpora.provenance import SOURCE_FILE, file_record
 from corpora.splits import normalise_text
 from distill.batches import join_examples
@@ -95,7 +95,7 @@ def label_identity(job: Job, corpus: Corpus, split: str) -> LabelIdentity:
     return LabelIdentity(
         teacher_hash=hashlib.sha256("".join(hashes).encode()).hexdigest(),
         tokenizer_hash=file_record(job.teacher / "tokenizer.json").sha256,
-        corpus_fingerprint=fingerprint(corpus),
+        corpus_fingerprint=corpus.fingerprint,
         split=split,
         labels=corpus.task.labels,
         max_tokens=job.recipe.corpus.max_tokens,

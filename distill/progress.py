@@ -57,6 +57,11 @@ class Reporter:
     def __init__(self, *, quiet: bool = False) -> None:
         self._console = _Stderr(stderr=True, quiet=quiet, highlight=False)
 
+    @property
+    def _moves(self) -> bool:
+        """Whether anybody sees a thing move."""
+        return self._console.is_terminal and not self._console.quiet
+
     def say(self, line: str) -> None:
         """One line."""
         # a log has no width: a path broken in two could not be copied
@@ -65,7 +70,7 @@ class Reporter:
     @contextmanager
     def status(self, title: str) -> Iterator[None]:
         """A sign of life while something works whose end cannot be told."""
-        if not self._console.is_terminal or self._console.quiet:
+        if not self._moves:
             yield
             return
         with self._console.status(title):
@@ -74,7 +79,7 @@ class Reporter:
     @contextmanager
     def count(self, title: str) -> Iterator[Callable[[int], None]]:
         """A sign of life that counts, where nobody knows how many there will be."""
-        if not self._console.is_terminal or self._console.quiet:
+        if not self._moves:
             yield lambda count: None
             return
         columns = (SpinnerColumn(), TextColumn("{task.description}: {task.completed:,}"))
@@ -86,7 +91,7 @@ class Reporter:
     @contextmanager
     def bar(self, title: str, total: int) -> Iterator["Advance"]:
         """A bar; the function it gives takes how many were done since its last call, and a line of news."""
-        if self._console.quiet or not self._console.is_terminal:
+        if not self._moves:
             yield _LogBar(self, title, total)
             return
         columns = (

@@ -15,6 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from corpora.provenance import file_record
 from distill.atomic import PARTIAL, discard, partial_of, put_in_place, write_text
 from distill.json_files import read_json, write_json
 
@@ -146,12 +147,6 @@ def package_versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
     return found
 
 
-def sha256_of(path: Path) -> str:
-    """The sha256 of a file's bytes."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def _hash_outputs(stage: Stage, folder: Path) -> dict[str, str]:
     """Path relative to the stage's folder, final or partial, -> sha256, of all files that it wrote."""
     found = {}
@@ -161,7 +156,7 @@ def _hash_outputs(stage: Stage, folder: Path) -> dict[str, str]:
             name = os.path.relpath(path, folder).replace(os.sep, "/")
             unfinished = name.startswith(f"{UNFINISHED}/")
             if path.is_file() and path.name != STAGE_FILE and not unfinished and path not in stage.edited:
-                found[name] = sha256_of(path)
+                found[name] = file_record(path).sha256
     return found
 
 

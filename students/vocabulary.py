@@ -17,7 +17,7 @@ from torch import nn
 
 from export.runtime.errors import InputError
 from students.bodies import embeddings_of
-from teachers.classifier import EncoderClassifier
+from teachers.classifier import EncoderClassifier, uncut
 
 BATCH = 4096
 # what a tokenizer was read from, which the smaller one was not
@@ -55,7 +55,7 @@ def trim(tokenizer: Any, rows: Iterable[tuple[str, str]], *, min_groups: int) ->
     state = json.loads(tokenizer.backend_tokenizer.to_str())
     model = state["model"]
     special = set(tokenizer.all_special_tokens) | {token["content"] for token in state["added_tokens"]}
-    counts = count_groups(tokenizer.backend_tokenizer, rows, enough=min_groups)
+    counts = count_groups(tokenizer, rows, enough=min_groups)
     if model["type"] == "WordPiece":
         vocabulary, sources = _trim_wordpiece(model, special, counts, min_groups)
     elif model["type"] == "BPE":
@@ -78,11 +78,9 @@ def trim(tokenizer: Any, rows: Iterable[tuple[str, str]], *, min_groups: int) ->
     return Trimmed(smaller, sources)
 
 
-def count_groups(tokenizer: Tokenizer, rows: Iterable[tuple[str, str]], *, enough: int) -> dict[int, int]:
+def count_groups(tokenizer: Any, rows: Iterable[tuple[str, str]], *, enough: int) -> dict[int, int]:
     """In how many groups each piece stands, by old id, counted up to `enough`; the full tokenizer splits texts."""
-    plain = Tokenizer.from_str(tokenizer.to_str())
-    plain.no_truncation()
-    plain.no_padding()
+    plain = uncut(tokenizer)
     holders: dict[int, set[str]] = {}
     rows = iter(rows)
     while some := list(islice(rows, BATCH)):

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
@@ -142,6 +143,14 @@ def load_tokenizer(path: str | Path) -> Any:
         raise InputError(f"{path}: has no fast tokenizer (tokenizer.json), which the bundle needs; add one")
     check_tokenizer_file(tokenizer.backend_tokenizer.to_str().encode(), f"{path}: its tokenizer")
     return tokenizer
+
+
+def uncut(tokenizer: Any) -> Tokenizer:
+    """A copy of a fast tokenizer's backend that neither cuts nor pads."""
+    plain = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+    plain.no_truncation()
+    plain.no_padding()
+    return plain
 
 
 def check_max_tokens(config: Any, max_tokens: int) -> None:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from corpora.corpus import fingerprint, ids_from_targets, label_matrix, load_corpus, save_corpus
+from corpora.corpus import ids_from_targets, label_matrix, load_corpus, save_corpus
 from corpora.labels import find_names, parse_cell, resolve
 from corpora.provenance import parse_hub
 from corpora.rows import Quarantine
@@ -120,7 +120,7 @@ def test_a_file_without_header_takes_its_names_from_columns(tmp_path):
     bare, _ = read(tmp_path / "bare.tsv", MULTI, columns=columns)
     named, _ = read(tmp_path / "named.tsv", MULTI, columns=columns)
     assert bare.task.labels == ("0", "1", "2")
-    assert fingerprint(bare) == fingerprint(named)
+    assert bare.fingerprint == named.fingerprint
 
 
 def test_a_csv_may_use_semicolons_and_a_byte_order_mark(tmp_path):
@@ -196,13 +196,13 @@ def test_a_missing_split_is_split_off_from_train(tmp_path):
 def test_a_folder_with_one_data_file_is_that_file(tmp_path):
     path = write(tmp_path / "AnyName-full.csv", some_rows())
     (tmp_path / "notes.txt").write_text("not data")
-    assert fingerprint(read(tmp_path)[0]) == fingerprint(read(path)[0])
+    assert read(tmp_path)[0].fingerprint == read(path)[0].fingerprint
 
 
 def test_the_same_seed_gives_the_same_corpus(tmp_path):
     path = write(tmp_path / "data.csv", some_rows())
-    assert fingerprint(read(path)[0]) == fingerprint(read(path)[0])
-    assert fingerprint(read(path)[0]) != fingerprint(read_corpus(spec(path), seed=4)[0])
+    assert read(path)[0].fingerprint == read(path)[0].fingerprint
+    assert read(path)[0].fingerprint != read_corpus(spec(path), seed=4)[0].fingerprint
 
 
 def test_one_row_a_group_and_only_its_label_counts(tmp_path):
@@ -342,7 +342,7 @@ def test_a_saved_corpus_loads_and_saves_to_the_same_bytes(tmp_path, task):
     save_corpus(corpus, tmp_path / "one")
     loaded = load_corpus(tmp_path / "one")
     save_corpus(loaded, tmp_path / "two")
-    assert fingerprint(loaded) == fingerprint(corpus)
+    assert loaded.fingerprint == corpus.fingerprint
     assert loaded.notes == corpus.notes
     for (_, before), (_, after) in zip(corpus.splits(), loaded.splits(), strict=True):
         assert list(before.texts) == list(after.texts)

@@ -101,7 +101,7 @@ def test_trimming_keeps_no_piece_that_too_few_groups_contain(make) -> None:  # t
     tokenizer = make()
     groups = [str(row % 6) for row in range(len(TEXTS))]
     trimmed = trim(tokenizer, zip(TEXTS, groups, strict=True), min_groups=2)
-    counts = count_groups(tokenizer.backend_tokenizer, zip(TEXTS, groups, strict=True), enough=2)
+    counts = count_groups(tokenizer, zip(TEXTS, groups, strict=True), enough=2)
     names = {index: piece for piece, index in tokenizer.get_vocab().items()}
     for piece, index in trimmed.tokenizer.get_vocab().items():
         single = len(piece.removeprefix("##")) == 1

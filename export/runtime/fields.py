@@ -196,4 +196,8 @@ def is_printable(text: str) -> bool:
 
 def has_surrogate(text: str) -> bool:
     """Whether a lone surrogate is in it, which UTF-8 cannot hold."""
-    return any("\ud800" <= character <= "\udfff" for character in text)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False

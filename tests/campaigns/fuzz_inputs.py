@@ -24,7 +24,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from corpora.corpus import fingerprint, load_corpus, save_corpus
+from corpora.corpus import load_corpus, save_corpus
 from corpora.sources import read_corpus
 from corpora.starter import propose_recipe
 from distill.pipeline import corpus_spec
@@ -185,7 +185,7 @@ def fuzz_corpus(draw: random.Random, folder: Path) -> None:
     corpus, bad = read_corpus(spec, seed=draw.randrange(9))
     bad.write(folder / "run")
     save_corpus(corpus, folder / "run")
-    if fingerprint(load_corpus(folder / "run")) != fingerprint(corpus):
+    if load_corpus(folder / "run").fingerprint != corpus.fingerprint:
         raise AssertionError("a corpus came back from disk as another one")
 
 
