@@ -126,7 +126,8 @@ def test_a_forgotten_run_still_answers_and_comes_back_the_same(runs: Path, tmp_p
     again = distill("run", "smoke", "--runs", str(tmp_path))
     assert again.returncode == 0, again.stderr
     redone = [line.split(":")[0] for line in again.stderr.splitlines() if not line.endswith("already done")]
-    assert redone == ["corpus", "report"], again.stderr
+    # The report tells how long each stage took: it stays when the corpus took as long as before, to the hundredth.
+    assert redone in (["corpus"], ["corpus", "report"]), again.stderr
     for file in (runs / "bundle").rglob("*"):
         if file.is_file():
             assert file.read_bytes() == (run / "bundle" / file.relative_to(runs / "bundle")).read_bytes(), file
