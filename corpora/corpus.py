@@ -161,6 +161,25 @@ def load_corpus(folder: Path) -> Corpus:
     return corpus
 
 
+def save_texts(texts: Sequence[str], path: Path) -> None:
+    """Write texts without labels as one parquet file; the same texts give the same bytes."""
+    _save_split(Split(texts, None), path)
+
+
+def load_texts(path: Path) -> Sequence[str]:
+    """The texts that `save_texts` wrote; they stay in a file.
+
+    Raises:
+        InputError: it is not a whole file of texts.
+    """
+    try:
+        return _load_split(path, None, TextStore(path.parents[1])).texts
+    except (*BROKEN_PARQUET, AttributeError) as error:
+        raise InputError(
+            f"{path}: is not a whole file of texts ({type(error).__name__}); remove its folder and run again"
+        ) from error
+
+
 def _save_split(split: Split, path: Path) -> None:
     """One split as a parquet file, a block of rows in memory at a time."""
     pa, pq = _pyarrow()

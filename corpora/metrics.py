@@ -1,4 +1,4 @@
-"""Quality from arrays: F1, calibration, thresholds and the paired bootstrap. numpy only, all pure.
+"""Quality from arrays: F1, calibration and thresholds. numpy only, all pure.
 
 Everywhere `scores` are float ``(N, C)`` in [0, 1], `gold` is 0/1 ``(N, C)`` and `decisions` are bool ``(N, C)``;
 single-label tasks have exactly one 1 in each row of both. A ratio over nothing counts as 0.
@@ -45,16 +45,6 @@ class Quality:
         return {**asdict(self), "per_label": [asdict(row) for row in self.per_label]}
 
 
-@dataclass(frozen=True)
-class Bootstrap:
-    """A difference of macro-F1 with its 95 % interval; `p_value` is two-sided, of no difference."""
-
-    difference: float
-    low: float
-    high: float
-    p_value: float
-
-
 def sigmoid(logits: Floats) -> Floats:
     """Independent probabilities, ``(N, C) -> (N, C)``, without overflow."""
     small = np.exp(-np.abs(logits))
@@ -87,7 +77,7 @@ def _counts(decisions: Bools, gold: Floats) -> tuple[Floats, Floats, Floats]:
     return (chosen * gold).sum(axis=0), chosen.sum(axis=0), gold.sum(axis=0, dtype=np.float64)
 
 
-def _ratio(part: Any, whole: Any) -> Floats:
+def ratio(part: Any, whole: Any) -> Floats:
     """Part over whole, element by element; 0 where the whole is 0."""
     part, whole = np.asarray(part, dtype=np.float64), np.asarray(whole, dtype=np.float64)
     return np.asarray(np.divide(part, whole, out=np.zeros_like(part), where=whole > 0))
@@ -96,19 +86,19 @@ def _ratio(part: Any, whole: Any) -> Floats:
 def f1_per_label(decisions: Bools, gold: Floats) -> Floats:
     """F1 of each label, ``(C,)``."""
     hit, decided, true = _counts(decisions, gold)
-    return _ratio(2 * hit, decided + true)
+    return ratio(2 * hit, decided + true)
 
 
 def recall_per_label(decisions: Bools, gold: Floats) -> Floats:
     """Recall of each label, ``(C,)``."""
     hit, _, true = _counts(decisions, gold)
-    return _ratio(hit, true)
+    return ratio(hit, true)
 
 
 def precision_per_label(decisions: Bools, gold: Floats) -> Floats:
     """Precision of each label, ``(C,)``."""
     hit, decided, _ = _counts(decisions, gold)
-    return _ratio(hit, decided)
+    return ratio(hit, decided)
 
 
 def macro_f1(decisions: Bools, gold: Floats) -> float:
@@ -119,7 +109,7 @@ def macro_f1(decisions: Bools, gold: Floats) -> float:
 def micro_f1(decisions: Bools, gold: Floats) -> float:
     """F1 over all cells."""
     hit, decided, true = _counts(decisions, gold)
-    return float(_ratio(2 * hit.sum(), (decided + true).sum()))
+    return float(ratio(2 * hit.sum(), (decided + true).sum()))
 
 
 def accuracy(decisions: Bools, gold: Floats) -> float:
@@ -176,7 +166,7 @@ def best_threshold(scores: Floats, gold: Floats) -> float:
     order = np.argsort(-scores, kind="stable")
     ranked = scores[order].astype(np.float64)
     hits = np.cumsum(gold[order], dtype=np.float64)
-    f1 = _ratio(2 * hits, np.arange(1, len(ranked) + 1) + gold.sum())
+    f1 = ratio(2 * hits, np.arange(1, len(ranked) + 1) + gold.sum())
     following = np.append(ranked[1:], 0.0)
     cuttable = ranked > following  # equal scores fall on the same side of any threshold
     if not cuttable.any() or gold.sum() == 0:
@@ -194,34 +184,8 @@ def tune_thresholds(scores: Floats, gold: Floats, *, shrink: float) -> Floats:
     common = common_threshold(scores, gold)
     own = np.array([best_threshold(scores[:, label], gold[:, label]) for label in range(scores.shape[1])])
     positives = gold.sum(axis=0, dtype=np.float64)
-    weight = _ratio(positives, positives + shrink)
+    weight = ratio(positives, positives + shrink)
     return np.asarray(common + weight * (own - common), dtype=np.float64)
-
-
-def paired_bootstrap(ours: Bools, theirs: Bools, gold: Floats, *, samples: int = 1000, seed: int = 0) -> Bootstrap:
-    """Macro-F1 of ours minus theirs over resampled rows (Efron & Tibshirani 1993, chapter 13).
-
-    Rows are drawn as multinomial weights, so that all samples are one matrix product.
-    """
-    rng = np.random.default_rng(seed)
-    rows = len(gold)
-    weights = rng.multinomial(rows, np.full(rows, 1 / rows), size=samples).astype(np.float32)  # (S, N)
-    differences = _weighted_macro_f1(ours, gold, weights) - _weighted_macro_f1(theirs, gold, weights)
-    low, high = np.percentile(differences, [2.5, 97.5])
-    beyond = min(float((differences <= 0).mean()), float((differences >= 0).mean()))
-    return Bootstrap(
-        difference=macro_f1(ours, gold) - macro_f1(theirs, gold),
-        low=float(low),
-        high=float(high),
-        p_value=min(1.0, 2 * max(beyond, 1 / samples)),
-    )
-
-
-def _weighted_macro_f1(decisions: Bools, gold: Floats, weights: Floats) -> Floats:
-    """Macro-F1 under each row of weights, ``(S, N) -> (S,)``."""
-    chosen, true = decisions.astype(np.float32), gold.astype(np.float32)
-    hit, decided, positive = weights @ (chosen * true), weights @ chosen, weights @ true  # (S, C)
-    return np.asarray(_ratio(2 * hit, decided + positive).mean(axis=1))
 
 
 def evaluate(

@@ -6,9 +6,10 @@ from corpora.checks import describe
 from corpora.corpus import part_of
 from corpora.sources import read_corpus
 from distill.job import Job
+from distill.members import members_of
 from distill.pipeline import corpus_spec
 from distill.recipe import Recipe
-from students.bodies import check_layers, check_width, require_supported
+from students.bodies import check_layers, check_width, evenly_spaced, require_supported, shape_keys
 from teachers.classifier import check_max_tokens, load_config, load_tokenizer, uncut
 from teachers.sources import resolve_model
 
@@ -21,8 +22,11 @@ def check_job(job: Job) -> dict[str, Any]:
             student can be made from it.
     """
     recipe = job.recipe
-    base = resolve_model(recipe.teacher.checkpoint or recipe.teacher.model, recipe.teacher.sha256)
+    sources = {one.source: resolve_model(one.source, one.pin) for one in members_of(recipe)}
+    base, *others = sources.values()
     check_models(recipe, load_config(base.folder))
+    if recipe.augmentation.masked_model is not None:
+        resolve_model(recipe.augmentation.masked_model)
     with job.reporter.count("read the corpus") as advance:
         corpus, bad = read_corpus(corpus_spec(recipe.corpus), seed=recipe.seed, progress=advance)
     if recipe.corpus.rows is not None:
@@ -36,7 +40,7 @@ def check_job(job: Job) -> dict[str, Any]:
 
     with job.reporter.status("count tokens"):
         found = describe(corpus, bad.reasons, lengths, recipe.corpus.max_tokens).to_dict()
-    return {**found, "base_model": base.to_dict()}
+    return {**found, "base_model": base.to_dict(), "further_models": [other.to_dict() for other in others]}
 
 
 def check_models(recipe: Recipe, config: Any) -> None:
@@ -51,3 +55,5 @@ def check_models(recipe: Recipe, config: Any) -> None:
         check_layers(config, recipe.student.layers)
     else:
         check_width(config, recipe.student.width, recipe.student.heads)
+        if recipe.student.start == "matrices":
+            evenly_spaced(int(getattr(config, shape_keys(config)["depth"])), recipe.student.depth)

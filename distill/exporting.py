@@ -17,17 +17,17 @@ from distill.calibrate import Decision, Logits, fit_decision, judge
 from distill.fingerprints import recipe_hash
 from distill.job import Job
 from distill.json_files import read_json, write_json
-from distill.learning import label_identity
+from distill.labelling import label_identity
+from distill.members import members_of
 from distill.model_card import model_card
 from distill.quality import (
     LOGITS_FILE,
-    QUALITY_FILE,
     read_logits_file,
     read_quality,
     write_logits_file,
 )
 from distill.stages import EXPORT_PACKAGES, package_versions, recorded_versions
-from distill.variants import GATE_FILE, MODEL_FILE, read_gate
+from distill.variants import GATE_FILE, MODEL_FILE, QUALITY_FILE, read_gate
 from export.bundle import Shipment, write_bundle
 from export.gate import Bounds, Check, check_contract, check_decisions, check_shapes, failures
 from export.graph import add_calibration, count_operators, export_fused, save, strip, torch_logits
@@ -167,7 +167,7 @@ def _make_graph(job: Job, name: str, keep: tuple[Any, ...], graph: Path, train: 
 def _feeds(job: Job, fused: Path, train: TokenRows) -> list[dict[str, NDArray[np.int64]]]:
     """Some train texts, chosen by the seed, each alone."""
     runner = GraphRunner(fused)
-    chosen = np.random.default_rng(job.recipe.seed).permutation(len(train))[:CALIBRATION_TEXTS]
+    chosen = np.random.default_rng(job.seed).permutation(len(train))[:CALIBRATION_TEXTS]
     return [runner.feed_of(train[row]) for row in chosen]
 
 
@@ -226,14 +226,17 @@ def _provenance(job: Job, corpus: Corpus) -> dict[str, Any]:
     recipe = job.recipe
     identity = label_identity(job, corpus, "train")
     base = read_json(job.teacher / SOURCE_FILE)
+    others = members_of(recipe)[1:]
+    ensemble = [label_identity(job, corpus, "train", member.index).teacher_hash for member in others]
     return {
         "recipe_sha256": recipe_hash(recipe),
         "teacher": base["name"],
         "teacher_sha256": identity.teacher_hash,
+        **({"further_teachers_sha256": ensemble} if ensemble else {}),
         "base_model_sha256": base["sha256"],
         "corpus_fingerprint": corpus.fingerprint,
         "corpus_licence": recipe.corpus.licence,
-        "seed": recipe.seed,
+        "seed": job.seed,
         # those that trained the student may be another machine's; those that exported it are inputs of that stage
         "versions": recorded_versions(job.student) | package_versions(EXPORT_PACKAGES),
     }
@@ -241,7 +244,7 @@ def _provenance(job: Job, corpus: Corpus) -> dict[str, Any]:
 
 def _metrics(job: Job, chosen: str) -> dict[str, Any]:
     """Quality of what ships beside its teacher's."""
-    quality, teacher = read_quality(job.variant(chosen)), read_quality(job.quality("teacher"))
+    quality, teacher = read_quality(job.variant(chosen)), read_quality(job.quality(job.reference))
     keys = ("macro_f1", "macro_f1_at_half", "micro_f1", "accuracy", "brier", "ece")
     found = {split: {key: quality[split][key] for key in keys} for split in ("validation", "test")}
     best = teacher["test"]["macro_f1"]

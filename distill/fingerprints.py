@@ -17,6 +17,7 @@ PLACES = (
     ("corpus", "label_names"),
     ("teacher", "checkpoint"),
     ("teacher", "model"),
+    ("augmentation", "masked_model"),
 )
 
 
@@ -66,14 +67,18 @@ def portable_recipe(recipe: Recipe) -> dict[str, Any]:
     data = recipe.model_dump(mode="json", exclude={"checkpoint_minutes": True, "teacher": {"sha256"}})
     for table, key in PLACES:
         value = data[table][key]
-        if not isinstance(value, str) or value == "sample" or value.startswith("hub:"):
-            continue
-        path = Path(value).expanduser()
-        if table == "corpus" and key != "source":
-            path = beside_source(recipe.corpus.source, value)
-        if path.exists():
-            data[table][key] = path.name
+        if table == "teacher" and isinstance(value, list):
+            data[table][key] = [_without_place(one, Path(one).expanduser()) for one in value]
+        elif isinstance(value, str) and value != "sample" and not value.startswith("hub:"):
+            beside = table == "corpus" and key != "source"
+            path = beside_source(recipe.corpus.source, value) if beside else Path(value).expanduser()
+            data[table][key] = _without_place(value, path)
     return data
+
+
+def _without_place(value: str, path: Path) -> str:
+    """The name alone of what lies on this machine; anything else as it is."""
+    return path.name if path.exists() else value
 
 
 def recipe_hash(recipe: Recipe) -> str:

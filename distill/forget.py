@@ -14,8 +14,8 @@ from distill.atomic import remove
 from export.runtime.errors import InputError
 
 RECIPE_FILE = "recipe.toml"
-# splits and quarantine; corpus.NAME is what a run leaves that was killed while it read, or read another corpus
-CORPUS = "corpus"
+# splits and quarantine, and what was made out of them; NAME.partial and the like are what a killed run leaves
+CORPUS = ("corpus", "augmented")
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,7 @@ def find_copies(run: Path) -> Copies:
         InputError: it is no run, or cannot be read.
     """
     _read_recipe(run)
-    found = tuple(
-        path for path in sorted(run.iterdir()) if path.name == CORPUS or path.name.startswith(f"{CORPUS}.")
-    )
+    found = tuple(path for path in sorted(run.iterdir()) if path.name.partition(".")[0] in CORPUS)
     files = [file for path in found for file in _files_under(path)]
     return Copies(found, len(files), sum(file.lstat().st_size for file in files))
 

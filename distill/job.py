@@ -1,9 +1,10 @@
 """One execution of a recipe: where its artifacts are, who hears of its progress, and who may stop it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from distill.interrupts import StopRequest
+from distill.members import members_of
 from distill.progress import Reporter
 from distill.recipe import Recipe
 
@@ -16,6 +17,21 @@ class Job:
     folder: Path
     reporter: Reporter
     stop: StopRequest = field(default_factory=StopRequest)
+    branch: int | None = None  # the seed of one of several students
+
+    @property
+    def seed(self) -> int:
+        """Of the student and all that comes after it."""
+        return self.recipe.seed if self.branch is None else self.branch
+
+    @property
+    def prefix(self) -> str:
+        """What stands before the names of a student's stages, where there are several students."""
+        return "" if self.branch is None else f"seeds/{self.branch}/"
+
+    def branches(self) -> tuple["Job", ...]:
+        """The job of each student: one for each of `seeds`, or this one."""
+        return tuple(replace(self, branch=seed) for seed in self.recipe.seeds) or (self,)
 
     @property
     def corpus(self) -> Path:
@@ -23,31 +39,51 @@ class Job:
         return self.folder / "corpus"
 
     @property
-    def teacher(self) -> Path:
-        """The fine-tuned teacher."""
-        return self.folder / "teacher"
+    def augmented(self) -> Path:
+        """Texts made out of the train rows."""
+        return self.folder / "augmented"
 
-    def labels(self, split: str) -> Path:
-        """The teacher's logits of one split."""
-        return self.folder / "labels" / split
+    @property
+    def teacher(self) -> Path:
+        """The fine-tuned teacher; of an ensemble the first, which the student starts from."""
+        return self.member(0)
+
+    def member(self, index: int) -> Path:
+        """One teacher of an ensemble."""
+        return self.folder / numbered("teacher", index)
+
+    @property
+    def reference(self) -> str:
+        """The model that the student is measured against, as its quality is filed: the teacher or the ensemble."""
+        return "ensemble" if len(members_of(self.recipe)) > 1 else "teacher"
+
+    @property
+    def ensemble(self) -> Path:
+        """The averaged logits of an ensemble."""
+        return self.folder / "ensemble"
+
+    def labels(self, split: str, index: int = 0) -> Path:
+        """One teacher's logits of one split."""
+        return self.folder / numbered("labels", index) / split
 
     @property
     def student(self) -> Path:
         """The distilled student."""
-        return self.folder / "student"
+        return self.folder / f"{self.prefix}student"
 
     @property
     def twin(self) -> Path:
         """The student trained without soft labels."""
-        return self.folder / "twin"
+        return self.folder / f"{self.prefix}twin"
 
     def quality(self, name: str) -> Path:
-        """What a trained model (teacher, student, twin) is worth under the recipe's threshold policy."""
-        return self.folder / "quality" / name
+        """What a trained model is worth under the recipe's threshold policy."""
+        prefix = self.prefix if name in ("student", "twin") else ""
+        return self.folder / f"{prefix}quality" / name
 
     def variant(self, name: str) -> Path:
         """One exported form of the student."""
-        return self.folder / "export" / name
+        return self.folder / f"{self.prefix}export" / name
 
     @property
     def bundle_record(self) -> Path:
@@ -63,3 +99,8 @@ class Job:
     def bundle(self) -> Path:
         """What ships."""
         return self.folder / "bundle"
+
+
+def numbered(name: str, index: int) -> str:
+    """The name of an ensemble's part: the first has it as it is, the others by their number from 2 on."""
+    return name if index == 0 else f"{name}-{index + 1}"

@@ -38,23 +38,29 @@ class Learner:
     corpus: Corpus
     tokens: dict[str, TokenRows]
 
-    def examples(self, split: str, teacher_logits: Logits | None = None) -> Examples:
-        """The rows of one split; without teacher logits ``(N, C)`` these are zeros that no loss may read."""
-        rows = dict(self.corpus.splits())[split]
-        task = self.corpus.task
+    def train_examples(self, teacher_logits: Logits | None = None) -> Examples:
+        """The train rows; without teacher logits ``(N, C)`` these are zeros that no loss may read."""
+        rows, task = self.corpus.train, self.corpus.task
+        if rows.targets is None:
+            raise TypeError("train rows have targets")
         if teacher_logits is None:
             teacher_logits = np.zeros((len(rows), task.num_labels), dtype=np.float32)
-        if rows.targets is not None:
-            targets = torch.from_numpy(rows.targets.astype(np.float32 if task.multi_label else np.int64))
-        elif task.multi_label:
-            targets = torch.zeros((len(rows), task.num_labels))
-        else:
-            targets = torch.zeros(len(rows), dtype=torch.long)
         return Examples(
-            tokens=self.tokens[split],
-            targets=targets,
+            tokens=self.tokens["train"],
+            targets=torch.from_numpy(rows.targets.astype(np.float32 if task.multi_label else np.int64)),
             teacher_logits=torch.from_numpy(teacher_logits),
-            labelled=torch.full((len(rows),), rows.targets is not None),
+            labelled=torch.ones(len(rows), dtype=torch.bool),
+        )
+
+    def unlabelled_examples(self, tokens: TokenRows, teacher_logits: Logits) -> Examples:
+        """Rows that only the teacher has labelled, with its logits ``(N, C)``."""
+        rows, task = len(tokens), self.corpus.task
+        shape = (rows, task.num_labels) if task.multi_label else (rows,)
+        return Examples(
+            tokens=tokens,
+            targets=torch.zeros(shape, dtype=torch.float32 if task.multi_label else torch.long),
+            teacher_logits=torch.from_numpy(teacher_logits),
+            labelled=torch.zeros(rows, dtype=torch.bool),
         )
 
 
@@ -75,7 +81,7 @@ def new_learner(
     return Learner(name, model.to(best_device()), tokenizer, corpus, tokens)
 
 
-def plan(job: Job, recipe: TeacherRecipe | StudentRecipe, rows: int) -> Settings:
+def plan(job: Job, recipe: TeacherRecipe | StudentRecipe, rows: int, seed: int) -> Settings:
     """Epochs over so many rows as steps."""
     steps_per_epoch = max(1, math.ceil(rows / recipe.batch_size))
     return Settings(
@@ -84,7 +90,7 @@ def plan(job: Job, recipe: TeacherRecipe | StudentRecipe, rows: int) -> Settings
         batch_size=recipe.batch_size,
         warmup=recipe.warmup,
         patience=recipe.patience,
-        seed=job.recipe.seed,
+        seed=seed,
         checkpoint_seconds=60 * job.recipe.checkpoint_minutes,
     )
 

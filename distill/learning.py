@@ -1,22 +1,23 @@
-"""The stages that learn: fine-tune or load the teacher, store its logits, train the student and its twin.
+"""The stages that learn: fine-tune or load a teacher, train the student and its twin.
 
 Each is a function from files to files: it reads the folders of earlier stages and writes its own.
 """
 
-import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from torch import Tensor
 from transformers import set_seed
 
 from corpora.corpus import Corpus, label_matrix, load_corpus
-from corpora.provenance import SOURCE_FILE, file_record
+from corpora.provenance import SOURCE_FILE
 from corpora.splits import normalise_text
 from distill.batches import join_examples
-from distill.calibrate import Logits
 from distill.job import Job
 from distill.json_files import write_json
+from distill.labelling import soft_labels, unlabelled_texts
 from distill.learner import (
     Learner,
     judged_logits,
@@ -25,14 +26,14 @@ from distill.learner import (
     save_results,
     train,
 )
+from distill.members import Member
 from distill.objectives import Objective, hard_loss
 from distill.quality import BEFORE_TUNING_FILE, write_logits_file
 from distill.trainer import FitResult
-from students.compact import compact_student
+from students.compact import Shape, compact_student
 from students.layers import layers_student
 from students.vocabulary import apply_trim, trim
 from teachers.classifier import (
-    HEAD_FILE,
     EncoderClassifier,
     HeadedClassifier,
     Pooling,
@@ -42,18 +43,21 @@ from teachers.classifier import (
     save_classifier,
 )
 from teachers.finetune import class_weights, freeze
-from teachers.label import best_device, device_of, encode, predict_logits
+from teachers.label import device_of, encode, pad_batch
 from teachers.sources import ModelSource
-from teachers.store import LabelIdentity, label_split, read_logits
+
+# on which a compact student is fitted to its teacher's hidden states before it is trained
+START_TEXTS = 1000
+START_BATCH = 50
 
 
-def teach(job: Job, folder: Path, base: ModelSource) -> None:
+def teach(job: Job, folder: Path, base: ModelSource, member: Member) -> None:
     """Fine-tune a teacher, or take over a checkpoint; write it and its logits, before tuning too."""
     recipe, corpus = job.recipe.teacher, load_corpus(job.corpus)
     tokenizer, pooling = load_tokenizer(base.folder), Pooling(recipe.pooling)
-    set_seed(job.recipe.seed)
+    set_seed(member.seed)
     training: dict[str, Any] = {}
-    if recipe.checkpoint is not None:
+    if member.tuned:
         loaded = load_classifier(base.folder, corpus.task, pooling)
         learner = new_learner(job, "teacher", loaded, tokenizer, corpus, learns_from=())
     else:
@@ -61,7 +65,7 @@ def teach(job: Job, folder: Path, base: ModelSource) -> None:
         learner = new_learner(job, "teacher", model, tokenizer, corpus, learns_from=("train",))
         if not (folder / BEFORE_TUNING_FILE).is_file():  # of an interrupted run
             write_logits_file(judged_logits(job, learner), folder / BEFORE_TUNING_FILE)
-        result = _finetune(job, learner, model, folder)
+        result = _finetune(job, learner, model, folder, member.seed)
         training = {"best_step": result.best_step, "steps": result.steps}
     if isinstance(learner.model, HeadedClassifier):
         learner.model.model.save_pretrained(folder, safe_serialization=True)
@@ -72,62 +76,33 @@ def teach(job: Job, folder: Path, base: ModelSource) -> None:
     save_results(job, folder, learner, training)
 
 
-def label(job: Job, folder: Path, split: str) -> None:
-    """Store the teacher's raw logits of one split in shards; goes on where an interrupted run stopped."""
-    corpus = load_corpus(job.corpus)
-    tokenizer = load_tokenizer(job.teacher)
-    model = load_classifier(job.teacher, corpus.task)
-    texts = dict(corpus.splits())[split].texts
-    model.to(best_device())
-    with job.reporter.bar(f"label {split}", len(texts)) as advance:
-
-        def infer(some: Sequence[str]) -> Logits:
-            rows = encode(tokenizer, some, job.recipe.corpus.max_tokens)
-            return predict_logits(model, rows, pad_id=tokenizer.pad_token_id, progress=advance)
-
-        label_split(folder, texts, infer, label_identity(job, corpus, split))
-
-
-def label_identity(job: Job, corpus: Corpus, split: str) -> LabelIdentity:
-    """What the logits of one split belong to, from the files of the teacher and the corpus."""
-    weights = [job.teacher / name for name in ("model.safetensors", HEAD_FILE)]
-    hashes = [file_record(path).sha256 for path in weights if path.is_file()]
-    return LabelIdentity(
-        teacher_hash=hashlib.sha256("".join(hashes).encode()).hexdigest(),
-        tokenizer_hash=file_record(job.teacher / "tokenizer.json").sha256,
-        corpus_fingerprint=corpus.fingerprint,
-        split=split,
-        labels=corpus.task.labels,
-        max_tokens=job.recipe.corpus.max_tokens,
-    )
-
-
 def study(job: Job, folder: Path, *, distilled: bool) -> None:
     """Train the student on the teacher's logits, or its twin on the labelled rows alone.
 
     Both start from the same weights and take the same number of steps with the same schedule and seed.
     """
     corpus, recipe = load_corpus(job.corpus), job.recipe.student
-    set_seed(job.recipe.seed)
+    set_seed(job.seed)
     model, tokenizer = _start_student(job, corpus)
-    with_transfer = distilled and corpus.transfer is not None
-    learns_from = ("train", "transfer") if with_transfer else ("train",)
     name = "student" if distilled else "twin"
-    learner = new_learner(job, name, model, tokenizer, corpus, learns_from)
-    examples = learner.examples("train", _stored_logits(job, corpus, "train"))
-    if with_transfer:
-        transfer = learner.examples("transfer", _stored_logits(job, corpus, "transfer"))
-        examples = join_examples(examples, transfer)
+    learner = new_learner(job, name, model, tokenizer, corpus, learns_from=("train",))
+    unlabelled = unlabelled_texts(job, corpus)
+    examples = learner.train_examples(soft_labels(job, corpus, "train"))
+    if distilled:
+        for split, texts in unlabelled.items():
+            tokens = encode(tokenizer, texts, job.recipe.corpus.max_tokens)
+            more = learner.unlabelled_examples(tokens, soft_labels(job, corpus, split))
+            examples = join_examples(examples, more)
     # of the twin too: as many steps
-    rows = len(corpus.train) + (0 if corpus.transfer is None else len(corpus.transfer))
+    rows = len(corpus.train) + sum(map(len, unlabelled.values()))
     weight = job.recipe.objective.soft_weight if distilled else 0.0
     objective = Objective(corpus.task.kind, job.recipe.objective.temperature, weight)
-    result = train(job, learner, examples, objective, plan(job, recipe, rows), recipe, folder)
+    result = train(job, learner, examples, objective, plan(job, recipe, rows, job.seed), recipe, folder)
     save_classifier(model, tokenizer, folder)
     save_results(job, folder, learner, {"best_step": result.best_step, "steps": result.steps})
 
 
-def _finetune(job: Job, learner: Learner, model: EncoderClassifier, folder: Path) -> FitResult:
+def _finetune(job: Job, learner: Learner, model: EncoderClassifier, folder: Path, seed: int) -> FitResult:
     recipe, corpus = job.recipe.teacher, learner.corpus
     kind = corpus.task.kind
     freeze(model, recipe.freeze)
@@ -138,13 +113,8 @@ def _finetune(job: Job, learner: Learner, model: EncoderClassifier, folder: Path
     def loss(logits: Any, _teacher: Any, targets: Any, _labelled: Any) -> Any:
         return hard_loss(logits, targets, kind, weights).mean()
 
-    settings = plan(job, recipe, len(corpus.train))
-    return train(job, learner, learner.examples("train"), loss, settings, recipe, folder)
-
-
-def _stored_logits(job: Job, corpus: Corpus, split: str) -> Logits:
-    rows = len(dict(corpus.splits())[split])
-    return read_logits(job.labels(split), rows, label_identity(job, corpus, split))
+    settings = plan(job, recipe, len(corpus.train), seed)
+    return train(job, learner, learner.train_examples(), loss, settings, recipe, folder)
 
 
 def _start_student(job: Job, corpus: Corpus) -> tuple[EncoderClassifier, Any]:
@@ -157,18 +127,25 @@ def _start_student(job: Job, corpus: Corpus) -> tuple[EncoderClassifier, Any]:
         model = layers_student(teacher, recipe.layers, pooling=pooling, dropout=recipe.dropout)
     else:
         model = compact_student(
-            teacher,
-            depth=recipe.depth,
-            width=recipe.width,
-            heads=recipe.heads,
+            teacher.eval(),
+            Shape(recipe.depth, recipe.width, recipe.heads),
+            texts=_some_texts(job, corpus, tokenizer) if recipe.start == "matrices" else None,
             pooling=pooling,
             dropout=recipe.dropout,
-            seed=job.recipe.seed,
+            seed=job.seed,
         )
     if not recipe.trim_vocabulary:
         return model, tokenizer
     trimmed = trim(tokenizer, texts_and_groups(corpus), min_groups=recipe.min_piece_groups)
     return apply_trim(model, trimmed), trimmed.tokenizer
+
+
+def _some_texts(job: Job, corpus: Corpus, tokenizer: Any) -> list[tuple[Tensor, Tensor]]:
+    """Some train texts, chosen by the seed, as the teacher's ids and masks ``(B, T)``."""
+    chosen = np.random.default_rng(job.seed).permutation(len(corpus.train))[:START_TEXTS]
+    rows = encode(tokenizer, [corpus.train.texts[int(row)] for row in chosen], job.recipe.corpus.max_tokens)
+    batches = [rows[at : at + START_BATCH] for at in range(0, len(rows), START_BATCH)]
+    return [pad_batch(some, tokenizer.pad_token_id) for some in batches]
 
 
 def texts_and_groups(corpus: Corpus) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ from distill.quality import read_quality
 def model_card(job: Job, chosen: str) -> str:
     """Markdown with the front matter that the Hub reads; no date, path or latency."""
     recipe = job.recipe
-    quality, teacher = read_quality(job.variant(chosen)), read_quality(job.quality("teacher"))
+    quality, teacher = read_quality(job.variant(chosen)), read_quality(job.quality(job.reference))
     test = quality["test"]
     rows = "\n".join(
         f"| {row['label']} | {row['precision']:.3f} | {row['recall']:.3f} | {row['f1']:.3f} | {row['support']} |"

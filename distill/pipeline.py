@@ -3,6 +3,7 @@
 Heavy packages are imported by the stage that needs them, so that a run with nothing to do ends at once.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,12 +16,13 @@ from corpora.task import TaskKind
 from distill.atomic import discard, partial_of, remove_leftovers, write_text
 from distill.fingerprints import corpus_inputs, portable_recipe, recipe_hash
 from distill.interrupts import Interrupted
-from distill.job import Job
+from distill.job import Job, numbered
 from distill.lock import exclusive
-from distill.recipe import CorpusRecipe
+from distill.members import Member, members_of
+from distill.recipe import CorpusRecipe, Recipe
 from distill.resources import stage_shortage
 from distill.stages import EXPORT_PACKAGES, Stage, StageRecord, execute, package_versions
-from distill.variants import choose_variant
+from distill.variants import choose_branch, choose_variant
 from export.runtime.bench import available_threads, cpu_info
 from export.runtime.errors import CheckFailedError, InputError
 
@@ -28,7 +30,9 @@ REPORT_FILES = ("report.json", "report.html")
 # raised when a stage's code comes to give other results
 VERSIONS = {
     "corpus": 2,
+    "augmented": 1,
     "teacher": 3,
+    "ensemble": 1,
     "quality": 1,
     "labels": 2,
     "student": 2,
@@ -38,6 +42,9 @@ VERSIONS = {
     "bench": 2,
     "report": 4,
 }
+
+# of one of several: a student's seed before a stage's name, a teacher's number behind it
+_STAGE_NAME = re.compile(r"^seeds/\d+/|-\d+(?=/|$)")
 
 
 @dataclass
@@ -65,7 +72,7 @@ class Run:
             Interrupted: somebody stopped it.
             ResourceError: disk or memory did not suffice.
         """
-        version = VERSIONS[name.split("/")[0]]
+        version = VERSIONS[_STAGE_NAME.sub("", name).split("/")[0]]
         stage = Stage(name, folder, inputs, version, work, resumable=resumable, also=also, edited=edited)
         try:
             record = execute(stage)
@@ -152,19 +159,28 @@ def _corpus(under_way: Run) -> None:
 
 
 def _teach(under_way: Run) -> None:
+    members = members_of(under_way.job.recipe)
+    for member in members:
+        _teach_one(under_way, member)
+    if len(members) > 1:
+        _average(under_way, members)
+
+
+def _teach_one(under_way: Run, member: Member) -> None:
     from teachers.sources import resolve_model
 
     job, recipe = under_way.job, under_way.job.recipe
-    base = resolve_model(recipe.teacher.checkpoint or recipe.teacher.model, recipe.teacher.sha256)
-    keys = recipe.teacher.model_dump(mode="json", exclude={"model", "checkpoint", "sha256"})
+    base = resolve_model(member.source, member.pin)
+    # what says which teachers there are and how they are averaged changes none of them
+    others = {"model", "checkpoint", "sha256", "seeds", "average", "fit_temperature"}
     inputs = {
         **under_way.digest("corpus"),
-        "teacher": keys,
+        "teacher": recipe.teacher.model_dump(mode="json", exclude=others),
         "weights": base.sha256,
         "max_tokens": recipe.corpus.max_tokens,
-        "seed": recipe.seed,
+        "seed": member.seed,
     }
-    if recipe.teacher.checkpoint is not None:
+    if member.tuned:
         inputs["taken_as_it_is"] = True
 
     def work(folder: Path) -> None:
@@ -172,56 +188,111 @@ def _teach(under_way: Run) -> None:
         from distill.learning import teach
         from teachers.classifier import load_config
 
-        if under_way.trains_student:
+        if under_way.trains_student and member.index == 0:
             check_models(recipe, load_config(base.folder))  # before hours are spent
-        teach(job, folder, base)
+        teach(job, folder, base, member)
 
-    under_way.stage("teacher", job.teacher, inputs, work, resumable=True)
-    _judge(under_way, "teacher", job.teacher)
+    name = numbered("teacher", member.index)
+    under_way.stage(name, job.member(member.index), inputs, work, resumable=True)
+    _judge(under_way, job, name, job.member(member.index))
 
 
-def _judge(under_way: Run, name: str, source: Path) -> None:
+def _average(under_way: Run, members: tuple[Member, ...]) -> None:
+    job, recipe = under_way.job, under_way.job.recipe
+    names = [numbered("teacher", member.index) for member in members]
+    inputs = {**under_way.digest("corpus", *names), **_averaging(recipe)}
+
+    def work(folder: Path) -> None:
+        from distill.labelling import average_members
+
+        average_members(job, folder)
+
+    under_way.stage("ensemble", job.ensemble, inputs, work)
+    _judge(under_way, job, "ensemble", job.ensemble)
+
+
+def _averaging(recipe: Recipe) -> dict[str, Any]:
+    """How the teachers' logits become what the student learns."""
+    return recipe.teacher.model_dump(mode="json", include={"average", "fit_temperature"})
+
+
+def _judge(under_way: Run, job: Job, name: str, source: Path) -> None:
     """The quality of a model that training left in `source`: quick, and anew when the policy changes."""
-    job = under_way.job
-    inputs = {
-        **under_way.digest("corpus", name),
-        "threshold_shrink": job.recipe.export.threshold_shrink,
-    }
+    stage = f"{job.prefix}{name}" if name in ("student", "twin") else name
+    inputs = {**under_way.digest("corpus", stage), "threshold_shrink": job.recipe.export.threshold_shrink}
 
     def work(folder: Path) -> None:
         from distill.quality import judge_model
 
         judge_model(job, source, folder)
 
-    under_way.stage(f"quality/{name}", job.quality(name), inputs, work)
+    prefix = job.prefix if stage != name else ""
+    under_way.stage(f"{prefix}quality/{name}", job.quality(name), inputs, work)
+
+
+def _augment(under_way: Run) -> None:
+    job, recipe = under_way.job, under_way.job.recipe
+    if not recipe.augmentation.rows:
+        return
+    inputs: dict[str, Any] = {
+        **under_way.digest("corpus"),
+        "augmentation": recipe.augmentation.model_dump(mode="json", exclude={"masked_model"}),
+        "tokenizer": under_way.records["teacher"].outputs["tokenizer.json"],
+        "seed": recipe.seed,
+    }
+    if recipe.augmentation.masked_model is not None and "substitute" in recipe.augmentation.ways:
+        from teachers.sources import resolve_model
+
+        inputs["masked_model"] = resolve_model(recipe.augmentation.masked_model).sha256
+
+    def work(folder: Path) -> None:
+        from distill.augmenting import make_augmented
+
+        make_augmented(job, folder)
+
+    under_way.stage("augmented", job.augmented, inputs, work)
 
 
 def _label(under_way: Run) -> None:
+    _augment(under_way)
     job, recipe = under_way.job, under_way.job.recipe
     splits = ["train", "validation", "test"]
     if (job.corpus / "transfer.parquet").is_file():
         splits.append("transfer")
-    for split in splits:
-        inputs = {**under_way.digest("corpus", "teacher"), "max_tokens": recipe.corpus.max_tokens}
+    if recipe.augmentation.rows:
+        splits.append("augmented")
+    for member in members_of(recipe):
+        for split in splits:
+            teacher = numbered("teacher", member.index)
+            texts = ("corpus", "augmented") if split == "augmented" else ("corpus",)
+            inputs = {**under_way.digest(*texts, teacher), "max_tokens": recipe.corpus.max_tokens}
 
-        def work(folder: Path, split: str = split) -> None:
-            from distill.learning import label
+            def work(folder: Path, split: str = split, index: int = member.index) -> None:
+                from distill.labelling import label
 
-            label(job, folder, split)
+                label(job, folder, split, index)
 
-        under_way.stage(f"labels/{split}", job.labels(split), inputs, work, resumable=True)
+            name, folder = f"{numbered('labels', member.index)}/{split}", job.labels(split, member.index)
+            under_way.stage(name, folder, inputs, work, resumable=True)
 
 
 def _train(under_way: Run) -> None:
-    job, recipe = under_way.job, under_way.job.recipe
-    labels = [name for name in under_way.records if name.startswith("labels/")]
+    for job in under_way.job.branches():
+        _train_one(under_way, job)
+
+
+def _train_one(under_way: Run, job: Job) -> None:
+    recipe = job.recipe
+    labels = [name for name in under_way.records if name.startswith("labels")]
     shared = {
         **under_way.digest("corpus", "teacher", *labels),
         "student": recipe.student.model_dump(mode="json"),
         "pooling": recipe.teacher.pooling,
         "max_tokens": recipe.corpus.max_tokens,
-        "seed": recipe.seed,
+        "seed": job.seed,
     }
+    if len(members_of(recipe)) > 1 or recipe.teacher.fit_temperature:
+        shared["averaging"] = _averaging(recipe)
     objective = recipe.objective
     mixes = {"student": (objective.temperature, objective.soft_weight), "twin": (1.0, 0.0)}
     for name, folder in (("student", job.student), ("twin", job.twin)):
@@ -233,8 +304,9 @@ def _train(under_way: Run) -> None:
 
             study(job, folder, distilled=distilled)
 
-        under_way.stage(name, folder, {**shared, "objective": mixes[name]}, work, resumable=True)
-        _judge(under_way, name, folder)
+        inputs = {**shared, "objective": mixes[name]}
+        under_way.stage(f"{job.prefix}{name}", folder, inputs, work, resumable=True)
+        _judge(under_way, job, name, folder)
 
 
 def _export(under_way: Run) -> None:
@@ -246,30 +318,18 @@ def _export(under_way: Run) -> None:
 
 
 def _export_and_bundle(under_way: Run) -> None:
-    job, recipe = under_way.job, under_way.job.recipe
-    inputs = {
-        **under_way.digest("corpus", "student"),
-        "bounds": recipe.export.model_dump(mode="json", exclude={"precision"}),
-        "max_tokens": recipe.corpus.max_tokens,
-        # int8 answers depend on the instructions that the CPU has, graphs on what made them
-        "cpu": cpu_info()["flags"],
-        "versions": package_versions(EXPORT_PACKAGES),
-    }
-    variants = list(dict.fromkeys(["fp32", *recipe.export.precision]))
-    for name in variants:
-        if name != "fp32":
-            inputs = {**inputs, **under_way.digest("export/fp32")}
-
-        def work(folder: Path, name: str = name) -> None:
-            from distill.exporting import export_variant
-
-            export_variant(job, folder, name)
-
-        under_way.stage(f"export/{name}", job.variant(name), inputs, work)
+    for job in under_way.job.branches():
+        _export_one(under_way, job)
+    job = choose_branch(under_way.job)
     chosen = choose_variant(job)
     inputs = {
-        **under_way.digest("corpus", "teacher", "quality/teacher", "student", f"export/{chosen}"),
-        "recipe": recipe_hash(recipe),
+        **under_way.digest(
+            "corpus",
+            "teacher",
+            f"quality/{job.reference}",
+            *(f"{job.prefix}{name}" for name in ("student", f"export/{chosen}")),
+        ),
+        "recipe": recipe_hash(job.recipe),
         "chosen": chosen,
     }
 
@@ -280,6 +340,28 @@ def _export_and_bundle(under_way: Run) -> None:
 
     card = job.bundle / "README.md"
     under_way.stage("bundle", job.bundle_record, inputs, bundle, also=(job.bundle,), edited=(card,))
+
+
+def _export_one(under_way: Run, job: Job) -> None:
+    recipe, fp32 = job.recipe, f"{job.prefix}export/fp32"
+    inputs = {
+        **under_way.digest("corpus", f"{job.prefix}student"),
+        "bounds": recipe.export.model_dump(mode="json", exclude={"precision"}),
+        "max_tokens": recipe.corpus.max_tokens,
+        # int8 answers depend on the instructions that the CPU has, graphs on what made them
+        "cpu": cpu_info()["flags"],
+        "versions": package_versions(EXPORT_PACKAGES),
+    }
+    for name in dict.fromkeys(["fp32", *recipe.export.precision]):
+        if name != "fp32":
+            inputs = {**inputs, **under_way.digest(fp32)}
+
+        def work(folder: Path, name: str = name) -> None:
+            from distill.exporting import export_variant
+
+            export_variant(job, folder, name)
+
+        under_way.stage(f"{job.prefix}export/{name}", job.variant(name), inputs, work)
 
 
 def _withdraw(job: Job) -> None:
@@ -293,7 +375,7 @@ def _withdraw(job: Job) -> None:
 
 
 def _report(under_way: Run) -> None:
-    job, recipe = under_way.job, under_way.job.recipe
+    job, recipe = choose_branch(under_way.job), under_way.job.recipe
     inputs = {
         **{name: record.digest for name, record in under_way.records.items()},
         "bench": recipe.bench.model_dump(mode="json"),

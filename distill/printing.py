@@ -1,5 +1,6 @@
 """Results on stdout, for people: tables that are never cut, trees, and the corpus as `check` shows it."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -86,8 +87,10 @@ def print_corpus(found: dict[str, Any]) -> None:
     for note, count in found["notes"].items():
         if count and "leaks" not in note:
             print(f"{note.replace('_', ' ')}: {count}")
-    base = found["base_model"]
-    print(f'base model: {base["name"]}; to pin it: teacher.sha256 = "{base["sha256"]}"')
+    base, others = found["base_model"], found["further_models"]
+    pins = [model["sha256"] for model in (base, *others)]
+    names = ", ".join(model["name"] for model in (base, *others))
+    print(f"base model: {names}; to pin it: teacher.sha256 = {json.dumps(pins if others else pins[0])}")
 
 
 def _shown(value: float | None, digits: int = 0) -> str:

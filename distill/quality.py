@@ -14,12 +14,12 @@ from distill.atomic import write_whole
 from distill.calibrate import Logits, fit_decision, judge
 from distill.job import Job
 from distill.json_files import read_json, write_json
+from distill.variants import QUALITY_FILE
 
 JUDGED = ("validation", "test")
 LOGITS_FILE = "logits.safetensors"
 BEFORE_TUNING_FILE = "logits_before_tuning.safetensors"
 TRAINING_FILE = "training.json"
-QUALITY_FILE = "quality.json"
 
 
 def quality_of(logits: Mapping[str, Logits], corpus: Corpus, shrink: float) -> dict[str, Any]:

@@ -15,6 +15,9 @@ from export.runtime.errors import InputError
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Rate = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Way = Literal["join", "cut", "cross", "drop", "mask", "substitute"]
 Precision = Literal["fp32", "int8-dynamic", "int8-static", "int8-weights"]
 
 
@@ -60,11 +63,16 @@ class TeacherRecipe(Section):
         "sentence-transformers/all-MiniLM-L6-v2",
         description="encoder: ORG/NAME[@REVISION] on the hub, or a folder",
     )
-    checkpoint: str | None = Field(None, description="the same, but already fine-tuned for these labels")
-    sha256: str | None = Field(
-        None,
-        pattern=r"^[0-9a-f]{64}$",
-        description="pins model or checkpoint: the hash that `distill check` prints",
+    checkpoint: str | Annotated[list[str], Field(min_length=1)] | None = Field(
+        None, description="the same, but already fine-tuned for these labels; a list is an ensemble"
+    )
+    sha256: Sha256 | list[Sha256] | None = Field(
+        None, description="pins model or checkpoint, or each of a list: the hash that `distill check` prints"
+    )
+    seeds: list[Seed] = Field([], description="fine-tune one teacher for each, an ensemble; none: one, with seed")
+    average: Literal["logits", "probabilities"] = Field("logits", description="what an ensemble averages")
+    fit_temperature: bool = Field(
+        False, description="divide each teacher's logits by the temperature that is best on validation"
     )
     pooling: Literal["mean", "first"] = Field("mean", description="how hidden states become one vector")
     epochs: int = Field(3, ge=1, le=1000, description="passes over train")
@@ -80,6 +88,40 @@ class TeacherRecipe(Section):
     )
     class_weights: bool = Field(False, description="weigh rare labels up")
 
+    @model_validator(mode="after")
+    def _members(self) -> "TeacherRecipe":
+        checkpoints = self.checkpoint if isinstance(self.checkpoint, list) else []
+        if self.checkpoint is not None and self.seeds:
+            raise ValueError("seeds are of teachers that are fine-tuned, and a checkpoint is not: remove one")
+        if len(set(self.seeds)) < len(self.seeds) or len(set(checkpoints)) < len(checkpoints):
+            raise ValueError("an ensemble needs members that differ: name each seed and checkpoint once")
+        if isinstance(self.sha256, list) and len(self.sha256) != len(checkpoints):
+            raise ValueError("a list of sha256 pins a list of checkpoints: one for each, in their order")
+        return self
+
+
+class AugmentationRecipe(Section):
+    """[augmentation]: texts made out of the train rows, labelled by the teacher, for the student alone."""
+
+    rows: int = Field(0, ge=0, le=10_000_000, description="texts to make; 0 makes none")
+    ways: list[Way] = Field(
+        ["join", "cut", "cross", "drop", "mask"],
+        min_length=1,
+        description="join two rows, cut a part, cross two, drop or mask words, substitute by masked_model",
+    )
+    share: Fraction = Field(0.3, description="of a row's words that are dropped, masked or substituted, at most")
+    masked_model: str | None = Field(
+        None, description="masked language model for substitute: ORG/NAME[@REVISION] on the hub, or a folder"
+    )
+
+    @model_validator(mode="after")
+    def _model(self) -> "AugmentationRecipe":
+        if "substitute" in self.ways and self.masked_model is None:
+            raise ValueError(
+                "substitute needs augmentation.masked_model; name one, or take substitute out of ways"
+            )
+        return self
+
 
 class StudentRecipe(Section):
     """[student]: the compact network."""
@@ -88,6 +130,10 @@ class StudentRecipe(Section):
     layers: list[Annotated[int, Field(ge=0)]] = Field([1, 3, 5], description="of the teacher, 0-based (layers)")
     depth: int = Field(2, ge=1, le=48, description="layers (compact)")
     width: int = Field(128, ge=8, le=4096, description="hidden size (compact)")
+    start: Literal["matrices", "embeddings"] = Field(
+        "matrices",
+        description="what starts from the teacher: all, projected; or the tables alone (compact)",
+    )
     heads: int = Field(4, ge=1, le=64, description="attention heads (compact)")
     dropout: float = Field(0.1, ge=0, lt=1, description="before the head")
     trim_vocabulary: bool = Field(True, description="keep only pieces that the corpus needs")
@@ -142,16 +188,26 @@ class Recipe(Section):
     """A whole job."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="names the run's folder")
-    seed: int = Field(13, ge=0, le=2**31 - 1, description="of every source of randomness")
+    seed: Seed = Field(13, description="of every source of randomness")
+    seeds: list[Seed] = Field(
+        [], description="one student (and twin) for each, the best on validation ships; none: one, with seed"
+    )
     checkpoint_minutes: float = Field(
         5.0, gt=0, description="between checkpoints of a training: what a killed run may lose"
     )
     corpus: CorpusRecipe
     teacher: TeacherRecipe = TeacherRecipe()
+    augmentation: AugmentationRecipe = AugmentationRecipe()
     student: StudentRecipe = StudentRecipe()
     objective: ObjectiveRecipe = ObjectiveRecipe()
     export: ExportRecipe = ExportRecipe()
     bench: BenchRecipe = BenchRecipe()
+
+    @model_validator(mode="after")
+    def _seeds(self) -> "Recipe":
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError("seeds must differ: name each once")
+        return self
 
     def to_toml(self) -> str:
         """The resolved recipe, every default written out; reading it again gives an equal recipe."""

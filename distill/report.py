@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from corpora.corpus import label_matrix, load_corpus
-from corpora.metrics import paired_bootstrap
-from corpora.task import Task
+from corpora.corpus import load_corpus
 from distill.atomic import write_text
-from distill.calibrate import Decision
-from distill.job import Job
+from distill.attribution import attribution, spread
+from distill.job import Job, numbered
 from distill.json_files import read_json, write_json
-from distill.quality import read_logits_file, read_quality
+from distill.members import members_of
+from distill.quality import read_quality
 from distill.report_page import render_page
 from distill.stages import package_versions
 from distill.variants import MODEL_FILE, choose_variant, read_gate
@@ -32,27 +31,30 @@ def build_report(job: Job, seconds: dict[str, float]) -> dict[str, Any]:
     corpus = load_corpus(job.corpus)
     bench = read_json(job.bench / "bench.json")
     chosen = choose_variant(job)
-    folders = {"teacher": job.teacher, "twin": job.twin, "student": job.student}
-    if not job.recipe.objective.compare:
-        del folders["twin"]
+    folders = trained_models(job)
     qualities = {name: read_quality(job.quality(name)) for name in folders}
-    best = qualities["teacher"]["test"]["macro_f1"]
+    best = qualities[job.reference]["test"]["macro_f1"]
     models = [
-        _model(name, name, qualities[name], bytes_of(folder, _weights_of(folder)), best, bench)
+        _model(name, _kind_of(name), qualities[name], bytes_of(folder, _weights_of(folder)), best, bench)
         for name, folder in folders.items()
     ]
+    for model in models:
+        if model["name"] == "ensemble":
+            parts = [one["bytes"] for one in models if one["kind"] == "teacher" and one is not model]
+            model["bytes"] = {key: sum(part[key] for part in parts) for key in parts[0]}
     parameters = qualities["student"]["parameters"]
     for name in dict.fromkeys(["fp32", *job.recipe.export.precision]):
         models.append(_variant(job, name, chosen, parameters, best, bench))
     baseline = bench["baseline"]
     models.append(_model("tfidf", "baseline", baseline, baseline["bytes"], best, bench))
     cpu = cpu_info()
+    attributed = attribution(job, corpus)
     return {
         "format_version": FORMAT_VERSION,
         "recipe": job.recipe.model_dump(mode="json"),
         "task": corpus.task.kind.value,
         "labels": list(corpus.task.labels),
-        "seed": job.recipe.seed,
+        "seed": job.seed,
         "environment": {
             "cpu_model": cpu["model"],
             "isa_flags": cpu["flags"],
@@ -64,7 +66,9 @@ def build_report(job: Job, seconds: dict[str, float]) -> dict[str, Any]:
         "seconds": seconds,
         "chosen": chosen,
         "teacher_before_tuning": (qualities["teacher"].get("before_tuning") or {}).get("test"),
-        "distillation_gain": _gain(job, corpus.task, label_matrix(corpus.test, corpus.task)),
+        "distillation_gain": (attributed["gain"] or {}).get("student"),
+        "attribution": attributed,
+        "seeds": spread(job, corpus),
         "models": models,
     }
 
@@ -144,18 +148,19 @@ def _variant(
     return model
 
 
-def _gain(job: Job, task: Task, gold: Any) -> dict[str, float] | None:
-    """Student minus twin in test macro-F1, with a paired bootstrap over test rows."""
-    if not job.recipe.objective.compare:
-        return None
-    student, twin = (
-        Decision.from_dict(read_quality(job.quality(name))["decision"]).decide(
-            read_logits_file(folder)["test"], task.kind
-        )
-        for name, folder in (("student", job.student), ("twin", job.twin))
-    )
-    found = paired_bootstrap(student, twin, gold, seed=job.recipe.seed)
-    return {"difference": found.difference, "low": found.low, "high": found.high, "p_value": found.p_value}
+def trained_models(job: Job) -> dict[str, Path]:
+    """What the run trained or took over, by name: every teacher, the ensemble, the twin and the student."""
+    names = [numbered("teacher", member.index) for member in members_of(job.recipe)]
+    found = {name: job.member(index) for index, name in enumerate(names)}
+    if job.reference == "ensemble":
+        found["ensemble"] = job.ensemble
+    if job.recipe.objective.compare:
+        found["twin"] = job.twin
+    return {**found, "student": job.student}
+
+
+def _kind_of(name: str) -> str:
+    return name if name in ("twin", "student") else "teacher"
 
 
 def bytes_of(folder: Path, weights: Sequence[Path], *, whole: bool = False) -> dict[str, int]:

@@ -9,11 +9,26 @@ from export.runtime.errors import CheckFailedError
 
 GATE_FILE = "gate.json"
 MODEL_FILE = "model.onnx"  # calibrated
+QUALITY_FILE = "quality.json"
 
 
 def read_gate(folder: Path) -> dict[str, Any]:
     """What the gate said of one variant."""
     return read_json(folder / GATE_FILE)
+
+
+def choose_branch(job: Job) -> Job:
+    """The job whose student ships: of several the one whose chosen variant is best on validation.
+
+    Raises:
+        CheckFailedError: a student has no variant that may ship.
+    """
+    branches = job.branches()
+    if len(branches) == 1:
+        return branches[0]
+    files = [one.variant(choose_variant(one)) / QUALITY_FILE for one in branches]
+    scores = [read_json(file)["validation"]["macro_f1"] for file in files]
+    return branches[scores.index(max(scores))]
 
 
 def choose_variant(job: Job) -> str:

@@ -1,6 +1,7 @@
 """Where the parts of a supported body are: BERT, RoBERTa and DistilBERT name them differently."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
@@ -33,6 +34,46 @@ def embeddings_of(encoder: Any) -> Any:
     """The embedding block: word and position tables and a norm."""
     require_supported(encoder.config)
     return encoder.embeddings
+
+
+@dataclass(frozen=True)
+class LayerParts:
+    """The linear maps and norms of one transformer layer, whatever its architecture calls them."""
+
+    query: nn.Linear
+    key: nn.Linear
+    value: nn.Linear
+    attention_output: nn.Linear
+    attention_norm: nn.LayerNorm
+    ffn_up: nn.Linear
+    ffn_output: nn.Linear
+    ffn_norm: nn.LayerNorm
+
+
+def parts_of(encoder: Any, layer: Any) -> LayerParts:
+    """The parts of one layer of a body."""
+    if require_supported(encoder.config) == "distilbert":
+        attention, ffn = layer.attention, layer.ffn
+        return LayerParts(
+            *(attention.q_lin, attention.k_lin, attention.v_lin, attention.out_lin, layer.sa_layer_norm),
+            *(ffn.lin1, ffn.lin2, layer.output_layer_norm),
+        )
+    own, written = layer.attention.self, layer.attention.output
+    return LayerParts(
+        *(own.query, own.key, own.value, written.dense, written.LayerNorm),
+        *(layer.intermediate.dense, layer.output.dense, layer.output.LayerNorm),
+    )
+
+
+def evenly_spaced(available: int, wanted: int) -> list[int]:
+    """`wanted` of so many layers, the last always among them: 2 of 6 are 2 and 5.
+
+    Raises:
+        InputError: there are fewer.
+    """
+    if wanted > available:
+        raise InputError(f"student.depth is {wanted}; the teacher has only {available} layers to start from")
+    return [round((place + 1) * available / wanted) - 1 for place in range(wanted)]
 
 
 def check_layers(config: Any, layers: Sequence[int]) -> None:

@@ -1,28 +1,41 @@
-"""The `compact` student: an own depth, width and heads; its embeddings start from the teacher's by PCA."""
+"""The `compact` student: an own depth, width and heads; it starts from the teacher's matrices or embeddings."""
 
 import copy
+from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor, nn
 from transformers import AutoModel, set_seed
 
-from students.bodies import check_width, embeddings_of, shape_keys
+from students.bodies import check_width, embeddings_of, evenly_spaced, layers_of, shape_keys
+from students.projection import Batches, project
 from teachers.classifier import EncoderClassifier, Pooling, Teacher
 
 # the usual ratio of a transformer's feed-forward width to its width
 INTERMEDIATE_RATIO = 4
 
 
+@dataclass(frozen=True)
+class Shape:
+    """Layers, hidden size (a multiple of `heads`) and attention heads a layer."""
+
+    depth: int
+    width: int
+    heads: int
+
+
 def compact_student(
-    teacher: Teacher, *, depth: int, width: int, heads: int, pooling: Pooling, dropout: float, seed: int
+    teacher: Teacher, shape: Shape, *, texts: Batches | None, pooling: Pooling, dropout: float, seed: int
 ) -> EncoderClassifier:
-    """A small network of the teacher's architecture; only its embedding tables know the teacher.
+    """A small network of the teacher's architecture that starts from it.
+
+    With `texts` all matrices start from those of evenly spaced layers of the teacher (`students.projection`), its
+    head included where it pools the same way; without, only the embedding tables do, by PCA.
 
     Args:
-        teacher: gives architecture, vocabulary and embedding tables.
-        depth: layers.
-        width: hidden size, a multiple of `heads`, at most the teacher's.
-        heads: attention heads a layer.
+        teacher: gives architecture, vocabulary and weights.
+        shape: of the student; at most the teacher's width, and with `texts` at most its depth.
+        texts: some hundred texts as the teacher's ids and masks, each ``(B, T)``.
         pooling: of the student.
         dropout: before the head.
         seed: of all weights that do not come from the teacher.
@@ -31,17 +44,27 @@ def compact_student(
         InputError: a shape that cannot be, or a body that is not supported.
     """
     keys = shape_keys(teacher.config)
-    check_width(teacher.config, width, heads)
+    check_width(teacher.config, shape.width, shape.heads)
     config = copy.deepcopy(teacher.config)
-    shape = {"depth": depth, "width": width, "heads": heads, "intermediate": INTERMEDIATE_RATIO * width}
-    for name, value in shape.items():
+    for name, value in {**asdict(shape), "intermediate": INTERMEDIATE_RATIO * shape.width}.items():
         setattr(config, keys[name], value)
     set_seed(seed)
     encoder = AutoModel.from_config(config)
-    words = embeddings_of(teacher.encoder).word_embeddings
-    basis = principal_basis(words.weight.detach(), width)  # (H, W)
-    _project_tables(embeddings_of(teacher.encoder), embeddings_of(encoder), basis)
-    return EncoderClassifier(encoder, teacher.task, pooling, dropout)
+    student = EncoderClassifier(encoder, teacher.task, pooling, dropout)
+    if texts is None:
+        words = embeddings_of(teacher.encoder).word_embeddings
+        basis = principal_basis(words.weight.detach(), shape.width)  # (H, W)
+        _project_tables(embeddings_of(teacher.encoder), embeddings_of(encoder), basis)
+        return student
+    layers = evenly_spaced(len(layers_of(teacher.encoder)), shape.depth)
+    encoder.eval()
+    basis = project(teacher.encoder, encoder, layers, texts, seed)
+    encoder.train()
+    if isinstance(teacher, EncoderClassifier) and teacher.pooling is pooling:
+        with torch.no_grad():
+            student.head.weight.copy_(teacher.head.weight.double() @ basis)
+            student.head.bias.copy_(teacher.head.bias)
+    return student
 
 
 def principal_basis(table: Tensor, width: int) -> Tensor:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
@@ -17,7 +17,6 @@ from corpora.metrics import (
     f1_per_label,
     macro_f1,
     micro_f1,
-    paired_bootstrap,
     precision_per_label,
     recall_per_label,
     reliability_bins,
@@ -170,36 +169,6 @@ def test_ece_of_scores_that_keep_their_word_is_zero():
     gold = np.array([[1.0], [0.0], [0.0], [0.0]])
     assert ece(scores, gold, MULTI) == 0
     assert ece(1 - scores, gold, MULTI) == pytest.approx(0.5)
-
-
-@settings(max_examples=25)
-@given(cases(MULTI), st.integers(0, 1000))
-def test_bootstrap_matches_a_loop_over_resampled_rows(case, seed):
-    logits, gold, _ = case
-    ours, theirs = logits >= 0, logits >= 1
-    samples = 30
-    found = paired_bootstrap(ours, theirs, gold, samples=samples, seed=seed)
-    counts = np.random.default_rng(seed).multinomial(len(gold), np.full(len(gold), 1 / len(gold)), size=samples)
-    slow = []
-    for row_counts in counts:
-        rows = np.repeat(np.arange(len(gold)), row_counts)
-        slow.append(macro_f1(ours[rows], gold[rows]) - macro_f1(theirs[rows], gold[rows]))
-    assert found.difference == pytest.approx(macro_f1(ours, gold) - macro_f1(theirs, gold))
-    assert [found.low, found.high] == pytest.approx(np.percentile(slow, [2.5, 97.5]), abs=1e-6)
-    assert 0 < found.p_value <= 1
-    assert found == paired_bootstrap(ours, theirs, gold, samples=samples, seed=seed)
-
-
-def test_bootstrap_tells_a_clear_difference_from_none():
-    rng = np.random.default_rng(0)
-    gold = (rng.random((400, 3)) < 0.3).astype(np.float32)
-    good = (gold > 0) ^ (rng.random(gold.shape) < 0.05)
-    bad = (gold > 0) ^ (rng.random(gold.shape) < 0.3)
-    clear = paired_bootstrap(good, bad, gold)
-    assert clear.low > 0
-    assert clear.p_value <= 0.002
-    same = paired_bootstrap(good, good, gold)
-    assert (same.difference, same.low, same.high, same.p_value) == (0, 0, 0, 1)
 
 
 def test_evaluate_reports_multi_label_quality():

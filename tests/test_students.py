@@ -1,5 +1,7 @@
 """Students start from their teachers as they say, and trimmed tokenizers read what the full ones could."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -11,11 +13,12 @@ from distill.checking import check_models
 from distill.learning import texts_and_groups
 from distill.recipe import load_recipe
 from export.runtime.errors import InputError
-from students.bodies import embeddings_of, require_supported
-from students.compact import compact_student, principal_basis
+from students.bodies import embeddings_of, evenly_spaced, layers_of, parts_of, require_supported
+from students.compact import Shape, compact_student, principal_basis
 from students.layers import layers_student
+from students.projection import low_rank, residual_basis
 from students.vocabulary import apply_trim, count_groups, trim
-from teachers.classifier import Pooling, load_classifier, load_tokenizer, save_classifier
+from teachers.classifier import EncoderClassifier, Pooling, load_classifier, load_tokenizer, save_classifier
 from tests.tiny_models import TEXTS, bert_tokenizer, multi_label_task, roberta_tokenizer, tiny_classifier
 
 BODIES = ("bert", "roberta", "distilbert")
@@ -50,11 +53,87 @@ def test_impossible_layers_are_refused_with_the_bound(layers: list[int]) -> None
         layers_student(tiny_classifier(), layers, pooling=Pooling.MEAN, dropout=0.0)
 
 
+def some_texts(batches: int = 4) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    draw = torch.Generator().manual_seed(0)
+    ids = torch.randint(5, 400, (batches, 8, 12), generator=draw)
+    mask = (torch.arange(12) < torch.randint(3, 13, (batches, 8, 1), generator=draw)).long()
+    return list(zip(ids, mask, strict=True))
+
+
+def wide_teacher(body: str) -> EncoderClassifier:
+    """A tiny teacher whose hidden states differ from layer to layer, as a trained one's do."""
+    teacher = tiny_classifier(body)
+    with torch.no_grad():
+        for layer in layers_of(teacher.encoder):
+            for parameter in layer.parameters():
+                if parameter.ndim == 2:
+                    parameter *= 8
+    return teacher
+
+
+def share_explained(student: EncoderClassifier, teacher: EncoderClassifier) -> float:
+    """1 - squared error over variance of the student's logits as a guess at the teacher's, centred by label."""
+    with torch.no_grad():
+        ours, theirs = (torch.cat([model(*texts) for texts in some_texts(9)[4:]]) for model in (student, teacher))
+    ours, theirs = ours - ours.mean(dim=0), theirs - theirs.mean(dim=0)
+    return float(1 - (ours - theirs).square().sum() / theirs.square().sum())
+
+
 @pytest.mark.parametrize("body", BODIES)
-def test_compact_has_its_own_shape_and_the_same_bytes_every_time(body: str) -> None:
+def test_a_projected_student_starts_near_its_teacher(body: str) -> None:
+    teacher = wide_teacher(body)
+    settings = {"pooling": Pooling.MEAN, "dropout": 0.0, "seed": 3}
+    full = compact_student(teacher, Shape(3, 32, 4), texts=some_texts(), **settings).eval()
+    assert share_explained(full, teacher) > 0.7, "nothing but one of 32 directions in each norm was lost"
+    half = compact_student(teacher, Shape(3, 16, 4), texts=some_texts(), **settings).eval()
+    tables = compact_student(teacher, Shape(3, 16, 4), texts=None, **settings).eval()
+    assert share_explained(half, teacher) > max(share_explained(tables, teacher), 0.1)
+
+
+def test_more_heads_and_neurons_than_the_teachers_begin_silent() -> None:
+    teacher = wide_teacher("bert")
+    student = compact_student(
+        teacher, Shape(1, 32, 8), texts=some_texts(), pooling=Pooling.MEAN, dropout=0.0, seed=1
+    )
+    parts = parts_of(student.encoder, layers_of(student.encoder)[0])
+    assert not parts.ffn_output.weight[:, 64:].any()
+    assert not parts.attention_output.weight[:, 16:].any()
+    assert parts.attention_output.weight[:, :16].any()
+
+
+def test_low_rank_is_the_closest_product_of_that_rank() -> None:
+    product = torch.randn(9, 7, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    for rank in (1, 3, 7):
+        left, right = low_rank(product, rank)
+        assert (left.shape, right.shape) == ((9, rank), (rank, 7))
+        lost = torch.linalg.svdvals(product)[rank:].square().sum()
+        assert torch.allclose((product - left @ right).square().sum(), lost, atol=1e-10)
+
+
+def test_the_residual_basis_keeps_the_strongest_directions_and_shares_them_out() -> None:
+    draw = torch.Generator().manual_seed(0)
+    states = torch.randn(5000, 12, generator=draw, dtype=torch.float64) * torch.arange(12, 0, -1)
+    basis = residual_basis([states, states], 4, seed=1)
+    assert torch.allclose(basis.T @ basis, torch.eye(4, dtype=torch.float64), atol=1e-10)
+    assert basis[4:].abs().max() < 0.1
+    spread = (states @ basis).std(dim=0)
+    assert spread.max() / spread.min() < 1.6, "before the turn they differ by 12 to 9"
+
+
+@pytest.mark.parametrize(("available", "wanted", "expected"), [(6, 2, [2, 5]), (6, 3, [1, 3, 5]), (12, 1, [11])])
+def test_layers_to_start_from_are_evenly_spaced(available: int, wanted: int, expected: list[int]) -> None:
+    assert evenly_spaced(available, wanted) == expected
+    assert evenly_spaced(available, available) == list(range(available))
+    with pytest.raises(InputError, match="only"):
+        evenly_spaced(available, available + 1)
+
+
+@pytest.mark.parametrize("texts", [None, some_texts(2)], ids=["embeddings", "matrices"])
+@pytest.mark.parametrize("body", BODIES)
+def test_compact_has_its_own_shape_and_the_same_bytes_every_time(body: str, texts: Any) -> None:
     teacher = tiny_classifier(body)
     made = [
-        compact_student(teacher, depth=2, width=16, heads=2, pooling=Pooling.MEAN, dropout=0.0, seed=5).eval()
+        compact_student(teacher, Shape(2, 16, 2), texts=texts, pooling=Pooling.MEAN, dropout=0.0, seed=5).eval()
         for _ in range(2)
     ]
     assert made[0](IDS, MASK).shape == (2, 3)
@@ -74,7 +153,7 @@ def test_principal_basis_is_the_svds() -> None:
 
 def test_compact_starts_its_words_from_the_teachers_principal_components() -> None:
     teacher = tiny_classifier()
-    student = compact_student(teacher, depth=1, width=8, heads=2, pooling=Pooling.MEAN, dropout=0.0, seed=1)
+    student = compact_student(teacher, Shape(1, 8, 2), texts=None, pooling=Pooling.MEAN, dropout=0.0, seed=1)
     words = embeddings_of(teacher.encoder).word_embeddings.weight.detach()
     expected = words @ principal_basis(words, 8)
     assert torch.allclose(embeddings_of(student.encoder).word_embeddings.weight, expected)
@@ -84,7 +163,7 @@ def test_compact_starts_its_words_from_the_teachers_principal_components() -> No
 def test_impossible_shapes_are_refused(width: int, heads: int, message: str) -> None:
     with pytest.raises(InputError, match=message):
         compact_student(
-            tiny_classifier(), depth=1, width=width, heads=heads, pooling=Pooling.MEAN, dropout=0.0, seed=1
+            tiny_classifier(), Shape(1, width, heads), texts=None, pooling=Pooling.MEAN, dropout=0.0, seed=1
         )
 
 

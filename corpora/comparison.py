@@ -1,0 +1,88 @@
+"""Two models on the same rows: what one gains over the other, and how far one follows the other. All pure.
+
+`decisions` and `gold` are as in `corpora.metrics`: ``(N, C)``.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from corpora.metrics import Bools, Floats, macro_f1, ratio
+from corpora.task import TaskKind
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """A difference of macro-F1 with its 95 % interval; `p_value` is two-sided, of no difference."""
+
+    difference: float
+    low: float
+    high: float
+    p_value: float
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Share of rows, and of (row, label) cells, that two models decide alike."""
+
+    rows: float
+    cells: float
+
+
+def agreement(ours: Bools, theirs: Bools) -> Agreement:
+    """How often two models decide alike."""
+    same = ours == theirs
+    return Agreement(rows=float(same.all(axis=1).mean()), cells=float(same.mean()))
+
+
+def copied_errors(ours: Bools, theirs: Bools, gold: Floats, kind: TaskKind) -> float | None:
+    """Where they are wrong, the share in which we are wrong in the same way; None where they never are.
+
+    Counted are (row, label) cells for multi-label, rows with the same wrong label for single-label.
+    """
+    true = gold > 0
+    if kind is TaskKind.MULTI_LABEL:
+        wrong, same = theirs != true, ours == theirs
+    else:
+        wrong, same = (theirs != true).any(axis=1), (ours == theirs).all(axis=1)
+    return float(same[wrong].mean()) if wrong.any() else None
+
+
+def paired_bootstrap(
+    ours: Sequence[Bools], theirs: Sequence[Bools], gold: Floats, *, samples: int = 1000, seed: int = 0
+) -> Bootstrap:
+    """Mean macro-F1 of ours minus that of theirs over resampled rows (Efron & Tibshirani 1993, chapter 13).
+
+    Rows are drawn as multinomial weights, so that all samples are one matrix product.
+
+    Args:
+        ours: decisions of one model, or of one for each seed.
+        theirs: of the model, or models, to compare with, on the same rows.
+        gold: 0/1.
+        samples: how often the rows are drawn.
+        seed: of the draws.
+    """
+    rng = np.random.default_rng(seed)
+    rows = len(gold)
+    weights = rng.multinomial(rows, np.full(rows, 1 / rows), size=samples).astype(np.float32)  # (S, N)
+    resampled = [
+        np.mean([_weighted_macro_f1(one, gold, weights) for one in models], axis=0) for models in (ours, theirs)
+    ]
+    differences = resampled[0] - resampled[1]
+    whole = [np.mean([macro_f1(one, gold) for one in models]) for models in (ours, theirs)]
+    low, high = np.percentile(differences, [2.5, 97.5])
+    beyond = min(float((differences <= 0).mean()), float((differences >= 0).mean()))
+    return Bootstrap(
+        difference=float(whole[0] - whole[1]),
+        low=float(low),
+        high=float(high),
+        p_value=min(1.0, 2 * max(beyond, 1 / samples)),
+    )
+
+
+def _weighted_macro_f1(decisions: Bools, gold: Floats, weights: Floats) -> Floats:
+    """Macro-F1 under each row of weights, ``(S, N) -> (S,)``."""
+    chosen, true = decisions.astype(np.float32), gold.astype(np.float32)
+    hit, decided, positive = weights @ (chosen * true), weights @ chosen, weights @ true  # (S, C)
+    return np.asarray(ratio(2 * hit, decided + positive).mean(axis=1))

@@ -1,0 +1,50 @@
+"""The augmentation stage: texts made out of the train rows, kept apart from every row that is judged."""
+
+from functools import partial
+from pathlib import Path
+
+from corpora.augment import Augmenter, Substitute, augment, text_key
+from corpora.corpus import load_corpus, save_texts
+from corpora.stored import TextStore
+from distill.job import Job
+from export.runtime.errors import InputError
+
+AUGMENTED_FILE = "augmented.parquet"
+
+
+def make_augmented(job: Job, folder: Path) -> None:
+    """Write the made texts; those that repeat a train, validation, test or transfer row are left out.
+
+    Raises:
+        InputError: a way needs a mask and the teacher's tokenizer has none, or a model that is not there.
+    """
+    from teachers.classifier import load_tokenizer
+
+    recipe, corpus = job.recipe.augmentation, load_corpus(job.corpus)
+    mask = load_tokenizer(job.teacher).mask_token
+    if "mask" in recipe.ways and mask is None:
+        raise InputError(
+            "augmentation.ways has mask, and the teacher's tokenizer has no mask token; take mask out of ways"
+        )
+    known = {text_key(text) for _, split in corpus.splits() for text in split.texts}
+    augmenter = Augmenter(tuple(recipe.ways), recipe.share, mask, _substitute(job))
+    store = TextStore(job.folder)
+    with job.reporter.bar("augment", recipe.rows) as advance:
+        for text in augment(corpus.train.texts, recipe.rows, augmenter, known=known, seed=job.recipe.seed):
+            store.append(text)
+            advance(1)
+    if len(store) < recipe.rows:
+        job.reporter.say(f"  {len(store)} texts instead of {recipe.rows}: the train rows give no more that differ")
+    save_texts(store.view(0, len(store)), folder / AUGMENTED_FILE)
+
+
+def _substitute(job: Job) -> Substitute | None:
+    """The masked language model of the recipe, as a function on words."""
+    recipe = job.recipe.augmentation
+    if "substitute" not in recipe.ways or recipe.masked_model is None:
+        return None
+    from teachers.masked import load_masked
+    from teachers.sources import resolve_model
+
+    model = load_masked(resolve_model(recipe.masked_model).folder)
+    return partial(model.substitute, max_tokens=job.recipe.corpus.max_tokens)
