@@ -13,7 +13,7 @@ import typer
 from distill.atomic import write_text
 from distill.ending import CommandGroup, leave_at_once, say_how_to_go_on
 from distill.interrupts import StopRequest
-from distill.printing import print_corpus, print_summary, print_table, print_tree
+from distill.printing import print_corpus, print_summary, print_table, print_tree, print_trials
 from distill.resources import refusal_of
 from distill.tracebacks import format_debug
 from export.runtime import MissingExtraError
@@ -113,7 +113,11 @@ def _run_until(until: str, recipe: str, overrides: list[str] | None, runs: Path,
             job = replace(_job(recipe, overrides, runs, quiet, exports=until in ("export", "report")), stop=stop)
             from distill.pipeline import run as run_stages
 
-            run_stages(job, until)
+            run_stages(job, "label" if until == "search" else until)
+            if until == "search":
+                from distill.learning import search_student
+
+                search_student(job)
         except KeyboardInterrupt as error:
             print(say_how_to_go_on(error, sys.argv), file=sys.stderr)
             leave_at_once(stop.exit_status)
@@ -172,6 +176,16 @@ def report(
     """Up to and with the bench and the report: the same as run, but prints where the report is."""
     job = _run_until("report", recipe, overrides, runs, quiet)
     print(job.folder / "report.html")
+
+
+@app.command(epilog="Example: `distill search mine.toml`, with [search.space] in the recipe")
+def search(
+    recipe: RecipeName, overrides: Overrides = None, runs: Runs = Path("runs"), quiet: Quiet = False
+) -> None:
+    """Tune values of the recipe on validation, a student a trial; bad ones are given up early."""
+    _need("train", "optuna")
+    job = _run_until("search", recipe, overrides, runs, quiet)
+    print_trials(job.search)
 
 
 @app.command(epilog="Example: `distill check annomi-client --set corpus.source=CORPORA/annomi`")

@@ -63,8 +63,9 @@ def corpus_inputs(recipe: CorpusRecipe, seed: int) -> dict[str, Any]:
 
 
 def portable_recipe(recipe: Recipe) -> dict[str, Any]:
-    """The recipe without what changes no result: where things are kept, how often it saves, and the pin."""
-    data = recipe.model_dump(mode="json", exclude={"checkpoint_minutes": True, "teacher": {"sha256"}})
+    """The recipe without what changes no result: places, how often it saves, what was searched, and the pin."""
+    nothing: Any = {"checkpoint_minutes": True, "search": True, "teacher": {"sha256"}}
+    data = recipe.model_dump(mode="json", exclude=nothing)
     for table, key in PLACES:
         value = data[table][key]
         if table == "teacher" and isinstance(value, list):

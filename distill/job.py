@@ -1,5 +1,6 @@
 """One execution of a recipe: where its artifacts are, who hears of its progress, and who may stop it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,26 +18,34 @@ class Job:
     folder: Path
     reporter: Reporter
     stop: StopRequest = field(default_factory=StopRequest)
-    branch: int | None = None  # the seed of one of several students
+    heard: Callable[[float], None] = field(default=lambda _: None)  # of each epoch's validation macro-F1
+    branch: str = ""  # where in the run's folder one of several students stands
+    own_seed: int | None = None
 
     @property
     def seed(self) -> int:
         """Of the student and all that comes after it."""
-        return self.recipe.seed if self.branch is None else self.branch
+        return self.recipe.seed if self.own_seed is None else self.own_seed
 
     @property
     def prefix(self) -> str:
         """What stands before the names of a student's stages, where there are several students."""
-        return "" if self.branch is None else f"seeds/{self.branch}/"
+        return f"{self.branch}/" if self.branch else ""
 
     def branches(self) -> tuple["Job", ...]:
         """The job of each student: one for each of `seeds`, or this one."""
-        return tuple(replace(self, branch=seed) for seed in self.recipe.seeds) or (self,)
+        seeds = self.recipe.seeds
+        return tuple(replace(self, branch=f"seeds/{seed}", own_seed=seed) for seed in seeds) or (self,)
 
     @property
     def corpus(self) -> Path:
         """The normalised splits."""
         return self.folder / "corpus"
+
+    @property
+    def search(self) -> Path:
+        """Trials of other recipe values."""
+        return self.folder / "search"
 
     @property
     def augmented(self) -> Path:

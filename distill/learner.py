@@ -15,7 +15,6 @@ from corpora.metrics import common_threshold, decide, macro_f1, scores_of
 from corpora.tokens import TokenRows
 from distill.batches import Examples
 from distill.calibrate import Logits
-from distill.interrupts import StopRequest
 from distill.job import Job
 from distill.json_files import write_json
 from distill.quality import JUDGED, LOGITS_FILE, TRAINING_FILE, write_logits_file
@@ -104,7 +103,10 @@ def train(
     rates: TeacherRecipe | StudentRecipe,
     folder: Path,
 ) -> FitResult:
-    """Train an `EncoderClassifier` in place; validation macro-F1 chooses the epoch that is kept."""
+    """Train an `EncoderClassifier` in place; validation macro-F1 chooses the epoch that is kept.
+
+    `job.heard` is told the macro-F1 of each epoch, and may end the training by an exception.
+    """
     if not isinstance(learner.model, EncoderClassifier):
         raise TypeError("only an EncoderClassifier is trained")
     groups = parameter_groups(
@@ -114,7 +116,7 @@ def train(
         weight_decay=rates.weight_decay,
     )
     with job.reporter.bar(f"train the {learner.name}", settings.max_steps) as advance:
-        evaluate = _validation_score(learner, job.stop)
+        evaluate = _validation_score(job, learner)
         watch = Watch(learner.model, evaluate, settings, folder, advance, job.stop)
         pad = partial(pad_batch, pad_id=learner.tokenizer.pad_token_id)
         return fit(learner.model, examples, loss, settings, groups=groups, pad=pad, watch=watch)
@@ -137,7 +139,7 @@ def save_results(job: Job, folder: Path, learner: Learner, training: dict[str, A
     write_json({**training, "parameters": parameter_count(learner.model)}, folder / TRAINING_FILE)
 
 
-def _validation_score(learner: Learner, stop: StopRequest) -> Callable[[], dict[str, float]]:
+def _validation_score(job: Job, learner: Learner) -> Callable[[], dict[str, float]]:
     """Macro-F1 on validation at the one threshold that is best there (argmax for single-label).
 
     It raises KeyboardInterrupt once a stop is asked for: on a real corpus it takes a quarter of a minute.
@@ -148,11 +150,13 @@ def _validation_score(learner: Learner, stop: StopRequest) -> Callable[[], dict[
     def evaluate() -> dict[str, float]:
         tokens = learner.tokens["validation"]
         pad_id = learner.tokenizer.pad_token_id
-        logits = predict_logits(learner.model, tokens, pad_id=pad_id, progress=lambda _: stop.check())
+        logits = predict_logits(learner.model, tokens, pad_id=pad_id, progress=lambda _: job.stop.check())
         if not np.isfinite(logits).all():
             raise DistillError(f"the {learner.name} gives logits that are not finite; lower its learning rates")
         scores = scores_of(logits, task.kind)
         thresholds = np.full(task.num_labels, common_threshold(scores, gold)) if task.multi_label else None
-        return {"macro_f1": float(macro_f1(decide(scores, thresholds, task.kind), gold))}
+        found = float(macro_f1(decide(scores, thresholds, task.kind), gold))
+        job.heard(found)
+        return {"macro_f1": found}
 
     return evaluate

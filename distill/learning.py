@@ -29,6 +29,7 @@ from distill.learner import (
 from distill.members import Member
 from distill.objectives import Objective, hard_loss
 from distill.quality import BEFORE_TUNING_FILE, write_logits_file
+from distill.search import search
 from distill.trainer import FitResult
 from students.compact import Shape, compact_student
 from students.layers import layers_student
@@ -76,7 +77,7 @@ def teach(job: Job, folder: Path, base: ModelSource, member: Member) -> None:
     save_results(job, folder, learner, training)
 
 
-def study(job: Job, folder: Path, *, distilled: bool) -> None:
+def study(job: Job, folder: Path, *, distilled: bool) -> FitResult:
     """Train the student on the teacher's logits, or its twin on the labelled rows alone.
 
     Both start from the same weights and take the same number of steps with the same schedule and seed.
@@ -100,6 +101,12 @@ def study(job: Job, folder: Path, *, distilled: bool) -> None:
     result = train(job, learner, examples, objective, plan(job, recipe, rows, job.seed), recipe, folder)
     save_classifier(model, tokenizer, folder)
     save_results(job, folder, learner, {"best_step": result.best_step, "steps": result.steps})
+    return result
+
+
+def search_student(job: Job) -> None:
+    """Try other values of the recipe, a student for each."""
+    search(job, lambda trial, folder: study(trial, folder, distilled=True).best_score)
 
 
 def _finetune(job: Job, learner: Learner, model: EncoderClassifier, folder: Path, seed: int) -> FitResult:

@@ -12,6 +12,7 @@ from distill.json_files import read_json
 
 # a pipe has no width of its own, and a cut number would be a wrong one
 WIDTH_OF_A_PIPE = 140
+SHOWN_TRIALS = 10
 
 
 def print_table(title: str, head: list[str], rows: list[list[str]]) -> None:
@@ -56,6 +57,19 @@ def print_summary(name: str, folder: Path) -> None:
     head = ["model", "runtime", "macro-F1", "retention", "MB", "p50 ms", "p95 ms", "times faster"]
     print_table(f"{name}: test quality; latency of one text on one thread", head, rows)
     print(f"bundle: {folder / 'bundle'}\nreport: {folder / 'report.html'}")
+
+
+def print_trials(folder: Path) -> None:
+    """The best trials of a search, and where the recipe of the best is."""
+    trials = read_json(folder / "trials.json")["trials"]
+    keys = list(trials[0]["values"])
+    rows = [
+        [str(one["number"]), one["state"], _shown(one["validation_macro_f1"], 4), _shown(one["epochs"])]
+        + [json.dumps(one["values"].get(key)) for key in keys]
+        for one in trials[:SHOWN_TRIALS]
+    ]
+    print_table("trials, the best first", ["trial", "state", "validation macro-F1", "epochs", *keys], rows)
+    print(f"best recipe: {folder / 'best.toml'}")
 
 
 def print_corpus(found: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from export.runtime.errors import InputError
@@ -184,6 +184,30 @@ class BenchRecipe(Section):
     rounds: int = Field(3, ge=1, description="turns of all candidates")
 
 
+class Span(Section):
+    """Numbers from `low` to `high`, whole ones where both are whole; `log` for what counts by factors."""
+
+    low: StrictInt | StrictFloat = Field(description="the smallest")
+    high: StrictInt | StrictFloat = Field(description="the largest")
+    log: bool = Field(False, description="spread evenly over orders of magnitude")
+
+    @model_validator(mode="after")
+    def _order(self) -> "Span":
+        if not self.low < self.high or (self.log and self.low <= 0):
+            raise ValueError("low must be below high, and above 0 with log")
+        return self
+
+
+class SearchRecipe(Section):
+    """[search]: which values `distill search` tries, and how often; no other command reads it."""
+
+    trials: int = Field(20, ge=1, le=100_000, description="students to train, those of earlier commands included")
+    space: dict[str, Annotated[list[Any], Field(min_length=1)] | Span] = Field(
+        {},
+        description="key of [student] or [objective] = a list to choose from, or { low, high, log } to draw from",
+    )
+
+
 class Recipe(Section):
     """A whole job."""
 
@@ -202,6 +226,17 @@ class Recipe(Section):
     objective: ObjectiveRecipe = ObjectiveRecipe()
     export: ExportRecipe = ExportRecipe()
     bench: BenchRecipe = BenchRecipe()
+    search: SearchRecipe = SearchRecipe()
+
+    @model_validator(mode="after")
+    def _space(self) -> "Recipe":
+        known = sorted(key for key in _known_keys() if key.startswith(("student.", "objective.")))
+        for key in self.search.space:
+            if key not in known:
+                near = difflib.get_close_matches(key, known, n=1)
+                hint = f"did you mean {near[0]}?" if near else "only keys of student and objective can be searched"
+                raise ValueError(f"search.space has {key!r}; {hint}")
+        return self
 
     @model_validator(mode="after")
     def _seeds(self) -> "Recipe":
@@ -218,6 +253,19 @@ def packaged_recipes() -> list[str]:
     """Names of the recipes that the package carries."""
     folder = resources.files("distill") / "recipes"
     return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+
+
+def with_values(recipe: Recipe, values: dict[str, Any], where: str) -> Recipe:
+    """A recipe with some values exchanged, by their keys such as `student.epochs`; checked as a whole.
+
+    Raises:
+        InputError: a value is out of its bounds, or does not go with the others.
+    """
+    data = recipe.model_dump(mode="json", exclude_none=True)
+    for key, value in values.items():
+        table, _, name = key.partition(".")
+        data[table][name] = value
+    return parse_recipe(data, where)
 
 
 def load_recipe(name: str, overrides: list[str] | None = None) -> Recipe:
@@ -292,6 +340,8 @@ def _explain(error: ValidationError, data: dict[str, Any]) -> str:
         return f"unknown key {key}" + (f"; did you mean {near[0]}?" if near else "; remove it") + more
     if first["type"] == "missing" and key == ".".join(map(str, first["loc"])):
         return f"key {key} is missing; add it{more}"
+    if not key:  # about values that do not go together
+        return f"{'; '.join(dict.fromkeys(map(_message, same)))}{more}"
     value: Any = data
     for part in key.split("."):
         value = value.get(part) if isinstance(value, dict) else None
