@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from corpora.corpus import part_of, save_corpus
+from corpora.corpus import label_matrix, load_corpus, part_of, save_corpus
 from corpora.rows import QUARANTINE_FILE
 from corpora.sources import CorpusSpec, read_corpus
 from corpora.task import TaskKind
@@ -29,14 +29,14 @@ REPORT_FILES = ("report.json", "report.html")
 VERSIONS = {
     "corpus": 2,
     "teacher": 3,
-    "quality": 1,
+    "quality": 2,
     "labels": 2,
     "student": 2,
     "twin": 2,
-    "export": 1,
-    "bundle": 2,
-    "bench": 2,
-    "report": 4,
+    "export": 2,
+    "bundle": 3,
+    "bench": 3,
+    "report": 5,
 }
 
 
@@ -149,6 +149,11 @@ def _corpus(under_way: Run) -> None:
             job.reporter.say(f"  {len(bad)} rows are in quarantine: {job.corpus / QUARANTINE_FILE}")
 
     under_way.stage("corpus", job.corpus, corpus_inputs(recipe, job.recipe.seed), work)
+    if job.recipe.decisions.has_floors:
+        from distill.floors import check_floors
+
+        corpus = load_corpus(job.corpus)  # before hours are spent
+        check_floors(job.recipe.decisions, corpus.task, label_matrix(corpus.validation, corpus.task))
 
 
 def _teach(under_way: Run) -> None:
@@ -185,7 +190,7 @@ def _judge(under_way: Run, name: str, source: Path) -> None:
     job = under_way.job
     inputs = {
         **under_way.digest("corpus", name),
-        "threshold_shrink": job.recipe.export.threshold_shrink,
+        "decisions": job.recipe.decisions.model_dump(mode="json"),
     }
 
     def work(folder: Path) -> None:
@@ -250,6 +255,7 @@ def _export_and_bundle(under_way: Run) -> None:
     inputs = {
         **under_way.digest("corpus", "student"),
         "bounds": recipe.export.model_dump(mode="json", exclude={"precision"}),
+        "decisions": recipe.decisions.model_dump(mode="json"),
         "max_tokens": recipe.corpus.max_tokens,
         # int8 answers depend on the instructions that the CPU has, graphs on what made them
         "cpu": cpu_info()["flags"],

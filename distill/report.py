@@ -8,6 +8,7 @@ from corpora.corpus import label_matrix, load_corpus
 from corpora.metrics import paired_bootstrap
 from corpora.task import Task
 from distill.atomic import write_text
+from distill.bars import add_bars
 from distill.calibrate import Decision
 from distill.job import Job
 from distill.json_files import read_json, write_json
@@ -46,6 +47,7 @@ def build_report(job: Job, seconds: dict[str, float]) -> dict[str, Any]:
         models.append(_variant(job, name, chosen, parameters, best, bench))
     baseline = bench["baseline"]
     models.append(_model("tfidf", "baseline", baseline, baseline["bytes"], best, bench))
+    add_bars(job, corpus, models)
     cpu = cpu_info()
     return {
         "format_version": FORMAT_VERSION,
@@ -122,6 +124,10 @@ def _model(
         "test": quality["test"],
         "validation": quality["validation"],
         "retention": quality["test"]["macro_f1"] / best if best else None,
+        "brier_skill_ratio": None,
+        "ece_above_tenth_difference": None,
+        "bars": None,
+        "floors": quality["floors"],
         "gate": None,
         "latency": {"rows": rows},
     }

@@ -71,7 +71,7 @@ def test_the_report_has_its_keys_and_its_page_loads_nothing(runs: Path) -> None:
     files = [path.stat().st_size for path in (runs / "bundle").rglob("*") if path.is_file()]
     assert sizes["int8-weights"]["total"] == sum(files)
     page = (runs / "report.html").read_text()
-    assert page.count("<svg") == 4
+    assert page.count("<svg") == 5
     assert "<script" not in page
     assert 'src="http' not in page
     assert f"before tuning: {report['teacher_before_tuning']['macro_f1']:.3f}" in page
@@ -87,7 +87,7 @@ def test_nothing_is_done_twice(runs: Path) -> None:
 
 def test_another_threshold_policy_trains_nothing_again(runs: Path, tmp_path: Path) -> None:
     shutil.copytree(runs, tmp_path / "smoke")
-    done = distill("train", "smoke", "--runs", str(tmp_path), "--set", "export.threshold_shrink=3")
+    done = distill("train", "smoke", "--runs", str(tmp_path), "--set", "decisions.threshold_shrink=3")
     assert done.returncode == 0, done.stderr
     redone = [line.split(":")[0] for line in done.stderr.splitlines() if not line.endswith("already done")]
     assert redone == ["quality/teacher", "quality/student", "quality/twin"]
@@ -184,7 +184,7 @@ def test_predict_answers_every_line(runs: Path) -> None:
     assert done.returncode == 0, done.stderr
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(answers) == 3
-    assert set(answers[0]) == {"labels", "scores", "abstained", "truncated"}
+    assert set(answers[0]) == {"labels", "scores", "confidence", "abstained", "truncated"}
 
 
 def test_verify_eval_diff_and_bench(runs: Path) -> None:

@@ -1,0 +1,58 @@
+"""What calibration has to reach beside the teacher's, on test: Brier skill, and reliability by bootstrap."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from corpora.corpus import Corpus, label_matrix
+from corpora.metrics import Floats
+from corpora.reliability import bootstrap_ece_above_tenth
+from distill.calibrate import Decision
+from distill.job import Job
+from distill.quality import read_logits_file, read_quality
+from export.gate import Check
+
+# of the teacher's mean Brier skill a label, what a variant may lose
+MAX_SKILL_LOSS = 0.05
+
+
+def add_bars(job: Job, corpus: Corpus, models: list[dict[str, Any]]) -> None:
+    """Add to each model of the report, the teacher's first, how its calibration stands to the teacher's.
+
+    `brier_skill_ratio` is its mean Brier skill over the teacher's; `ece_above_tenth_difference` the paired
+    bootstrap over test rows of its calibration error minus the teacher's, of scores of at least 0.1; `bars` what a
+    variant has to reach. A variant is no worse than the teacher unless the whole interval says that it is.
+    """
+    teacher = models[0]
+    gold = label_matrix(corpus.test, corpus.task)
+    theirs = _scores(job, corpus, teacher)
+    for model in models:
+        skill, best = model["test"]["brier_skill"], teacher["test"]["brier_skill"]
+        model["brier_skill_ratio"] = ratio = skill / best if best > 0 else None
+        if model is teacher or model["kind"] == "baseline":  # whose logits are not kept
+            continue
+        ours = _scores(job, corpus, model)
+        difference = bootstrap_ece_above_tenth(ours, theirs, gold, seed=job.recipe.seed)
+        model["ece_above_tenth_difference"] = asdict(difference)
+        if model["kind"] == "variant":
+            checks = (
+                # without a teacher's skill there is nothing to lose
+                Check("Brier skill lost against the teacher", 0.0 if ratio is None else 1 - ratio, MAX_SKILL_LOSS),
+                Check("calibration error above the teacher's, low end", difference.low, 0.0),
+            )
+            model["bars"] = [check.to_dict() for check in checks]
+
+
+def _scores(job: Job, corpus: Corpus, model: dict[str, Any]) -> Floats:
+    """Calibrated test scores ``(N, C)``."""
+    name = model["name"]
+    if model["kind"] == "variant":
+        source = judged = job.variant(name)
+    else:
+        source, judged = _trained(job, name), job.quality(name)
+    decision = Decision.from_dict(read_quality(judged)["decision"])
+    return decision.scores(read_logits_file(source)["test"], corpus.task.kind)
+
+
+def _trained(job: Job, name: str) -> Path:
+    return {"teacher": job.teacher, "student": job.student, "twin": job.twin}[name]
