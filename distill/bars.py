@@ -4,6 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from corpora.bootstrap import row_weights
 from corpora.corpus import Corpus, label_matrix
 from corpora.metrics import Floats
 from corpora.reliability import bootstrap_ece_above_tenth
@@ -26,13 +27,14 @@ def add_bars(job: Job, corpus: Corpus, models: list[dict[str, Any]]) -> None:
     teacher = models[0]
     gold = label_matrix(corpus.test, corpus.task)
     theirs = _scores(job, corpus, teacher)
+    weights = row_weights(len(gold), seed=job.recipe.seed)
     for model in models:
         skill, best = model["test"]["brier_skill"], teacher["test"]["brier_skill"]
         model["brier_skill_ratio"] = ratio = skill / best if best > 0 else None
         if model is teacher or model["kind"] == "baseline":  # whose logits are not kept
             continue
         ours = _scores(job, corpus, model)
-        difference = bootstrap_ece_above_tenth(ours, theirs, gold, seed=job.recipe.seed)
+        difference = bootstrap_ece_above_tenth(ours, theirs, gold, weights)
         model["ece_above_tenth_difference"] = asdict(difference)
         if model["kind"] == "variant":
             checks = (

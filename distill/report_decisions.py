@@ -2,11 +2,12 @@
 
 import html
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
 
+from corpora.reliability import error_of
 from distill.page_parts import COLOURS, note, number, picture, pictures, table, verdict
 
 Model = dict[str, Any]
@@ -17,16 +18,21 @@ COVERAGES = (1.0, 0.9, 0.8, 0.5)
 def decision_sections(report: dict[str, Any]) -> list[tuple[str, str]]:
     """Titles and HTML; all of it is of the test split."""
     models, chosen = report["models"], report["chosen"]
-    shown = [model for model in models if model["name"] in ("teacher", "student", chosen)]
-    parts = [
+    shown = [model for model in models if model["name"] in ("teacher", "twin", "student", chosen)]
+    labels = report["labels"]
+    floors = [("Floors", _floors(models))] if any(model["floors"] for model in models) else []
+    return [
         ("Calibration on test", _calibration(models)),
-        ("Brier skill by label", _skills(report["labels"], models)),
+        ("Brier skill by label", _by_label(labels, models, lambda row: number(row["brier_skill"]))),
+        ("Reliability by label", _reliability(labels, shown)),
+        ("Calibration error by label", _by_label(labels, models, _label_error)),
+        *floors,
+        ("Abstaining", _abstaining(models, shown)),
     ]
-    parts.append(("Reliability by label", _reliability(report["labels"], shown)))
-    if any(model["floors"] for model in models):
-        parts.append(("Floors", _floors(models)))
-    parts.append(("Abstaining", _abstaining(models, shown)))
-    return parts
+
+
+def _label_error(row: dict[str, Any]) -> str:
+    return number(error_of(row["reliability"]), 4)
 
 
 def _calibration(models: Sequence[Model]) -> str:
@@ -65,15 +71,12 @@ def _calibration(models: Sequence[Model]) -> str:
     )
 
 
-def _skills(labels: list[str], models: Sequence[Model]) -> str:
-    columns = [{row["label"]: row for row in model["test"]["per_label"]} for model in models]
+def _by_label(labels: list[str], models: Sequence[Model], shown: Callable[[dict[str, Any]], str]) -> str:
+    """A row a label, a column a model, in each cell what is `shown` of the label's quality."""
+    columns = [model["test"]["per_label"] for model in models]
     rows = [
-        [
-            html.escape(label),
-            str(columns[0][label]["support"]),
-            *(number(column[label]["brier_skill"]) for column in columns),
-        ]
-        for label in labels
+        [html.escape(label), str(columns[0][at]["support"]), *(shown(column[at]) for column in columns)]
+        for at, label in enumerate(labels)
     ]
     return table(["label", "rows", *(model["name"] for model in models)], rows)
 

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
+from corpora.bootstrap import row_weights
 from corpora.metrics import scores_of
 from corpora.reliability import (
     bootstrap_ece_above_tenth,
@@ -110,7 +111,7 @@ def test_the_error_above_a_tenth_matches_a_slow_loop(case):
 def test_its_bootstrap_matches_a_loop_over_resampled_rows(case, seed):
     logits, gold, kind = case
     ours, theirs = (scores_of(values, kind).astype(np.float64) for values in (logits, logits[::-1]))
-    found = bootstrap_ece_above_tenth(ours, theirs, gold, samples=30, seed=seed)
+    found = bootstrap_ece_above_tenth(ours, theirs, gold, row_weights(len(gold), samples=30, seed=seed))
     counts = np.random.default_rng(seed).multinomial(len(gold), np.full(len(gold), 1 / len(gold)), size=30)
     slow = []
     for row_counts in counts:
@@ -124,7 +125,8 @@ def test_the_bootstrap_tells_bent_scores_from_honest_ones() -> None:
     rng = np.random.default_rng(0)
     honest = rng.random((2000, 3))
     gold = (rng.random((2000, 3)) < honest).astype(np.float32)
-    found = bootstrap_ece_above_tenth(honest**3, honest, gold)
+    weights = row_weights(len(gold))
+    found = bootstrap_ece_above_tenth(honest**3, honest, gold, weights)
     assert found.low > 0.1
-    same = bootstrap_ece_above_tenth(honest, honest, gold)
+    same = bootstrap_ece_above_tenth(honest, honest, gold, weights)
     assert (same.difference, same.low, same.high, same.p_value) == (0, 0, 0, 1)

@@ -104,7 +104,7 @@ WRONG: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (put("abstain", value={"below": 0.5}), "abstain: key 'confidence' is missing"),
     (
         put("abstain", value=rule(confidence="feeling")),
-        "abstain: 'confidence' must be one of exact_match, top_score",
+        "abstain: 'confidence' must be one of exact_match,",
     ),
     (put("abstain", value=rule(confidence="top_score")), "'abstain' must be by exact_match where task is multi"),
     (put("abstain", value=rule(below=float("nan"))), "abstain: 'below' must be a finite number between 0 and 1"),
