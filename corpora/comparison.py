@@ -8,18 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from corpora.bootstrap import SAMPLES, Bootstrap, interval, row_weights
 from corpora.metrics import Bools, Floats, macro_f1, ratio
 from corpora.task import TaskKind
-
-
-@dataclass(frozen=True)
-class Bootstrap:
-    """A difference of macro-F1 with its 95 % interval; `p_value` is two-sided, of no difference."""
-
-    difference: float
-    low: float
-    high: float
-    p_value: float
 
 
 @dataclass(frozen=True)
@@ -50,11 +41,9 @@ def copied_errors(ours: Bools, theirs: Bools, gold: Floats, kind: TaskKind) -> f
 
 
 def paired_bootstrap(
-    ours: Sequence[Bools], theirs: Sequence[Bools], gold: Floats, *, samples: int = 1000, seed: int = 0
+    ours: Sequence[Bools], theirs: Sequence[Bools], gold: Floats, *, samples: int = SAMPLES, seed: int = 0
 ) -> Bootstrap:
-    """Mean macro-F1 of ours minus that of theirs over resampled rows (Efron & Tibshirani 1993, chapter 13).
-
-    Rows are drawn as multinomial weights, so that all samples are one matrix product.
+    """Mean macro-F1 of ours minus that of theirs over resampled rows.
 
     Args:
         ours: decisions of one model, or of one for each seed.
@@ -63,22 +52,12 @@ def paired_bootstrap(
         samples: how often the rows are drawn.
         seed: of the draws.
     """
-    rng = np.random.default_rng(seed)
-    rows = len(gold)
-    weights = rng.multinomial(rows, np.full(rows, 1 / rows), size=samples).astype(np.float32)  # (S, N)
+    weights = row_weights(len(gold), samples=samples, seed=seed)  # (S, N)
     resampled = [
         np.mean([_weighted_macro_f1(one, gold, weights) for one in models], axis=0) for models in (ours, theirs)
     ]
-    differences = resampled[0] - resampled[1]
-    whole = [np.mean([macro_f1(one, gold) for one in models]) for models in (ours, theirs)]
-    low, high = np.percentile(differences, [2.5, 97.5])
-    beyond = min(float((differences <= 0).mean()), float((differences >= 0).mean()))
-    return Bootstrap(
-        difference=float(whole[0] - whole[1]),
-        low=float(low),
-        high=float(high),
-        p_value=min(1.0, 2 * max(beyond, 1 / samples)),
-    )
+    whole = [float(np.mean([macro_f1(one, gold) for one in models])) for models in (ours, theirs)]
+    return interval(whole[0] - whole[1], resampled[0] - resampled[1])
 
 
 def _weighted_macro_f1(decisions: Bools, gold: Floats, weights: Floats) -> Floats:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,9 +9,9 @@ import numpy as np
 from corpora.comparison import agreement, copied_errors, paired_bootstrap
 from corpora.corpus import Corpus, label_matrix
 from corpora.metrics import Bools, Floats, macro_f1
-from distill.calibrate import Decision
 from distill.job import Job
-from distill.quality import read_logits_file, read_quality
+from distill.quality import read_quality
+from distill.run_models import logits_and_decision, quality_folder
 from distill.variants import choose_variant
 
 
@@ -75,21 +74,14 @@ def spread(job: Job, corpus: Corpus) -> dict[str, Any] | None:
 
 
 def _macro_f1(job: Job, name: str) -> dict[str, float]:
-    quality = read_quality(_places(job, name)[1])
+    quality = read_quality(quality_folder(job, name))
     return {split: quality[split]["macro_f1"] for split in ("validation", "test")}
 
 
 def test_decisions(job: Job, corpus: Corpus, name: str) -> Bools:
     """What one model decides on the test rows, ``(N, C)``: a teacher, the ensemble, student, twin or a variant."""
-    source, judged = _places(job, name)
-    decision = Decision.from_dict(read_quality(judged)["decision"])
-    return decision.decide(read_logits_file(source)["test"], corpus.task.kind)
-
-
-def _places(job: Job, name: str) -> tuple[Path, Path]:
-    """Where a model's logits are, and its quality."""
-    trained = {"teacher": job.teacher, "ensemble": job.ensemble, "student": job.student, "twin": job.twin}
-    return (trained[name], job.quality(name)) if name in trained else (job.variant(name), job.variant(name))
+    logits, decision = logits_and_decision(job, name)
+    return decision.decide(logits, corpus.task.kind)
 
 
 def _gain(job: Job, ours: Sequence[Bools], theirs: Sequence[Bools], gold: Floats) -> dict[str, float]:

@@ -149,7 +149,7 @@ def _baseline(job: Job, corpus: Corpus) -> tuple[Callable[[list[str]], object], 
         return np.asarray(model.decision_function(rows), dtype=np.float32).reshape(len(texts), task.num_labels)
 
     found = {split: logits(list(dict(corpus.splits())[split].texts)) for split in JUDGED}
-    quality = quality_of(found, corpus, job.recipe.export.threshold_shrink)
+    quality = quality_of(found, corpus, job.recipe.decisions)
     decision = Decision.from_dict(quality.pop("decision"))
     weights = sum(int(estimator.coef_.size) for estimator in model.estimators_ if hasattr(estimator, "coef_"))
     terms = sum(len(term.encode()) for term in vectorizer.vocabulary_)

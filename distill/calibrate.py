@@ -1,33 +1,41 @@
-"""From a model's raw validation logits to its decisions: a scale and a bias per label, then thresholds.
+"""From a model's raw validation logits to its decisions: calibration, thresholds, and when to abstain.
 
-Single-label: one temperature (Guo et al., "On Calibration of Modern Neural Networks", arXiv 1706.04599).
-Multi-label: one scale and one bias for all labels (Platt scaling on all cells): rare labels have too few
-positives for parameters of their own. Neither changes the order of a label's scores.
+What the recipe's [decisions] asks for, fitted on validation for the very model or variant that it is applied to.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
-from corpora.metrics import Bools, Floats, Quality, decide, evaluate, scores_of, tune_thresholds
+from corpora.metrics import Bools, Floats, Quality, decide, evaluate, scores_of
+from corpora.selective import confidences, cutoff_for
 from corpora.task import Task, TaskKind
+from corpora.thresholds import (
+    common_threshold,
+    expected_f1_threshold,
+    keep_precision,
+    keep_recall,
+    tune_thresholds,
+)
+from distill.recipe import DecisionsRecipe, default_calibration
+from distill.scaling import fit_platt, fit_platt_per_label, fit_temperature
 
 Logits = NDArray[np.float32]
-# beyond these a validation split is too small or separable, and sharper scores would be a boast
-SCALE_BOUNDS = (0.05, 10.0)
-BIAS_BOUNDS = (-10.0, 10.0)
 
 
 @dataclass(frozen=True)
 class Decision:
-    """How one model's raw logits become decisions; fitted on validation."""
+    """How one model's raw logits become decisions; fitted on validation.
+
+    `thresholds` is None for argmax; below a confidence of `abstain_below` a person decides, where it is not None.
+    """
 
     scale: tuple[float, ...]
     bias: tuple[float, ...]
     thresholds: tuple[float, ...] | None
+    abstain_below: float | None = None
 
     def calibrated(self, logits: Logits) -> Logits:
         """Calibrated logits: ``(N, C) -> (N, C)``."""
@@ -49,66 +57,70 @@ class Decision:
 
     def without_calibration(self) -> "Decision":
         """The same thresholds for logits that are calibrated already."""
-        return Decision((1.0,) * len(self.scale), (0.0,) * len(self.bias), self.thresholds)
+        return replace(self, scale=(1.0,) * len(self.scale), bias=(0.0,) * len(self.bias))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         thresholds = None if self.thresholds is None else list(self.thresholds)
-        return {"scale": list(self.scale), "bias": list(self.bias), "thresholds": thresholds}
+        return {
+            "scale": list(self.scale),
+            "bias": list(self.bias),
+            "thresholds": thresholds,
+            "abstain_below": self.abstain_below,
+        }
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "Decision":
         """The decision that `to_dict` wrote."""
         thresholds = None if data["thresholds"] is None else tuple(data["thresholds"])
-        return cls(tuple(data["scale"]), tuple(data["bias"]), thresholds)
+        return cls(tuple(data["scale"]), tuple(data["bias"]), thresholds, data["abstain_below"])
 
 
-def fit_decision(logits: Logits, gold: NDArray[np.float32], task: Task, *, shrink: float) -> Decision:
-    """Calibration and thresholds from validation.
+def fit_decision(logits: Logits, gold: NDArray[np.float32], task: Task, policy: DecisionsRecipe) -> Decision:
+    """Calibration, thresholds and the rule to abstain from validation's raw logits ``(N, C)`` and 0/1 gold.
 
-    Args:
-        logits: raw, ``(N, C)``.
-        gold: 0/1 ``(N, C)``.
-        task: kind and labels.
-        shrink: positives at which a label's own threshold counts half against the common one.
+    Floors that no threshold can keep are missed by as little as possible; `floors.judge_floors` says so.
     """
-    scale, bias = fit_calibration(logits, gold, task.kind)
-    calibration = Decision((scale,) * task.num_labels, (bias,) * task.num_labels, None)
-    if not task.multi_label:
-        return calibration
+    calibration = fit_calibration(logits, gold, task, policy)
     scores = calibration.scores(logits, task.kind)
-    thresholds = tuple(float(value) for value in tune_thresholds(scores, gold, shrink=shrink))
-    return Decision(calibration.scale, calibration.bias, thresholds)
+    thresholds = fit_thresholds(scores, gold, task.labels, policy) if task.multi_label else None
+    decision = replace(calibration, thresholds=thresholds)
+    if policy.abstain_coverage is None:
+        return replace(decision, abstain_below=policy.abstain_below)
+    confidence = confidences(scores, decision.decide(logits, task.kind), task.kind)
+    return replace(decision, abstain_below=cutoff_for(confidence, policy.abstain_coverage))
 
 
-def fit_calibration(logits: Logits, gold: NDArray[np.float32], kind: TaskKind) -> tuple[float, float]:
-    """Scale and bias that minimise validation's log loss; the bias is 0 for single-label tasks."""
-    x, y = logits.astype(np.float64), gold.astype(np.float64)
-    if kind is TaskKind.SINGLE_LABEL:
-        found = minimize(_softmax_loss, np.array([1.0]), args=(x, y), bounds=[SCALE_BOUNDS], method="L-BFGS-B")
-        return float(found.x[0]), 0.0
-    bounds = [SCALE_BOUNDS, BIAS_BOUNDS]
-    found = minimize(_sigmoid_loss, np.array([1.0, 0.0]), args=(x, y), jac=True, bounds=bounds, method="L-BFGS-B")
-    return float(found.x[0]), float(found.x[1])
+def fit_calibration(logits: Logits, gold: NDArray[np.float32], task: Task, policy: DecisionsRecipe) -> Decision:
+    """Scale and bias alone, as a decision without thresholds."""
+    chosen = policy.calibration or default_calibration(task.kind.value)
+    if chosen == "platt-per-label":
+        scales, biases = fit_platt_per_label(logits, gold, shrink=policy.calibration_shrink)
+        return Decision(tuple(map(float, scales)), tuple(map(float, biases)), None)
+    scale, bias = 1.0, 0.0
+    if chosen == "temperature":
+        scale = fit_temperature(logits, gold, task.kind)
+    elif chosen == "platt":
+        scale, bias = fit_platt(logits, gold)
+    return Decision((scale,) * task.num_labels, (bias,) * task.num_labels, None)
+
+
+def fit_thresholds(
+    scores: Floats, gold: Floats, labels: tuple[str, ...], policy: DecisionsRecipe
+) -> tuple[float, ...]:
+    """Thresholds of calibrated scores ``(N, C)``: the best F1, shrunk, then moved as far as floors need."""
+    if policy.threshold_towards == "common":
+        towards = np.full(len(labels), common_threshold(scores, gold))  # (C,)
+    else:
+        towards = np.array([expected_f1_threshold(scores[:, label]) for label in range(len(labels))])  # (C,)
+    found = tune_thresholds(scores, gold, towards=towards, shrink=policy.threshold_shrink)
+    for keep, floors in ((keep_recall, policy.recall_floor), (keep_precision, policy.precision_floor)):
+        for label, floor in floors.items():
+            at = labels.index(label)
+            found[at] = keep(scores[:, at], gold[:, at], floor, float(found[at]))
+    return tuple(map(float, found))
 
 
 def judge(logits: Logits, gold: NDArray[np.float32], task: Task, decision: Decision) -> Quality:
-    """Quality of raw logits ``(N, C)`` under a decision."""
+    """Quality of raw logits ``(N, C)`` under a decision, as if it never abstained."""
     return evaluate(decision.scores(logits, task.kind), gold, decision.threshold_array, task.kind, task.labels)
-
-
-def _softmax_loss(parameters: NDArray[np.float64], x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
-    scaled = x * parameters[0]
-    scaled = scaled - scaled.max(axis=1, keepdims=True)
-    log_total = np.log(np.exp(scaled).sum(axis=1))
-    return float((log_total - (scaled * y).sum(axis=1)).mean())
-
-
-def _sigmoid_loss(
-    parameters: NDArray[np.float64], x: NDArray[np.float64], y: NDArray[np.float64]
-) -> tuple[float, NDArray[np.float64]]:
-    """Mean log loss over all cells, and its gradient."""
-    z = x * parameters[0] + parameters[1]
-    loss = float((np.logaddexp(0, z) - y * z).mean())
-    residual = 1 / (1 + np.exp(-np.clip(z, -500, 500))) - y
-    return loss, np.array([(residual * x).mean(), residual.mean()])

@@ -3,8 +3,9 @@
 from typing import Any
 
 from corpora.checks import describe
-from corpora.corpus import part_of
+from corpora.corpus import label_matrix, part_of
 from corpora.sources import read_corpus
+from distill.floors import check_floors
 from distill.job import Job
 from distill.members import members_of
 from distill.pipeline import corpus_spec
@@ -31,6 +32,7 @@ def check_job(job: Job) -> dict[str, Any]:
         corpus, bad = read_corpus(corpus_spec(recipe.corpus), seed=recipe.seed, progress=advance)
     if recipe.corpus.rows is not None:
         corpus = part_of(corpus, recipe.corpus.rows)
+    check_floors(recipe.decisions, corpus.task, label_matrix(corpus.validation, corpus.task))
     tokenizer = load_tokenizer(base.folder)
 
     backend = uncut(tokenizer)

@@ -13,7 +13,7 @@ import typer
 from distill.atomic import write_text
 from distill.ending import CommandGroup, leave_at_once, say_how_to_go_on
 from distill.interrupts import StopRequest
-from distill.printing import print_corpus, print_summary, print_table, print_tree, print_trials
+from distill.printing import print_corpus, print_evaluation, print_summary, print_table, print_trials
 from distill.resources import refusal_of
 from distill.tracebacks import format_debug
 from export.runtime import MissingExtraError
@@ -253,7 +253,9 @@ def predict(
 
 
 def _in_words(found: "Prediction") -> str:
-    """The decision of one text in one line."""
+    """The decision of one text in one line; one that was not made says how sure it would have been."""
+    if found.abstained:
+        return f"abstained (confidence {found.confidence:.2f})"
     return ", ".join(f"{name} {found.scores[name]:.2f}" for name in found.labels) or "-"
 
 
@@ -275,12 +277,7 @@ def evaluate(
     if as_json:
         print(json.dumps(found, indent=2))
         return
-    rows = [
-        [row["label"], f"{row['precision']:.3f}", f"{row['recall']:.3f}", f"{row['f1']:.3f}", str(row["support"])]
-        for row in found.pop("per_label")
-    ]
-    print_tree(found)
-    print_table("by label", ["label", "precision", "recall", "F1", "rows"], rows)
+    print_evaluation(found)
 
 
 @app.command(epilog="Example: `distill diff old/bundle new/bundle rows.csv --text message`")
@@ -301,7 +298,8 @@ def diff(
         print(json.dumps(found, indent=2))
         return
     print(f"{found['rows_changed']} of {found['rows']} rows are decided differently")
-    rows = [[name, str(n["gained"]), str(n["lost"])] for name, n in found["by_label"].items()]
+    counts = {"(handed over to a person)": found["abstained"], **found["by_label"]}
+    rows = [[name, str(n["gained"]), str(n["lost"])] for name, n in counts.items()]
     print_table("by label", ["label", "gained", "lost"], rows)
 
 

@@ -13,8 +13,9 @@ from corpora.corpus import Corpus, label_matrix, load_corpus
 from corpora.metrics import macro_f1
 from corpora.provenance import SOURCE_FILE
 from corpora.tokens import TokenRows
-from distill.calibrate import Decision, Logits, fit_decision, judge
+from distill.calibrate import Decision, Logits, fit_decision
 from distill.fingerprints import recipe_hash
+from distill.floors import check_kept
 from distill.job import Job
 from distill.json_files import read_json, write_json
 from distill.labelling import label_identity
@@ -22,6 +23,7 @@ from distill.members import members_of
 from distill.model_card import model_card
 from distill.quality import (
     LOGITS_FILE,
+    assess,
     read_logits_file,
     read_quality,
     write_logits_file,
@@ -110,6 +112,7 @@ def make_bundle(job: Job, chosen: str) -> None:
         scale=decision.scale,
         bias=decision.bias,
         thresholds=decision.thresholds,
+        abstain_below=decision.abstain_below,
         max_tokens=job.recipe.corpus.max_tokens,
         max_batch=None if gate["batch_invariant"] else 1,
         precision=chosen,
@@ -176,7 +179,7 @@ def _measure(
 ) -> Candidate:
     """Run a graph on validation and through the gate, its own calibration and thresholds applied to both sides."""
     task, recipe = corpus.task, job.recipe.export
-    bounds = Bounds(**recipe.model_dump(exclude={"precision", "threshold_shrink"}))
+    bounds = Bounds(**recipe.model_dump(exclude={"precision"}))
     runner = GraphRunner(graph)
     check_contract(runner.session, runner.inputs, task.num_labels)
     with job.reporter.bar(f"gate {name} {' '.join(keep)}", len(rows)) as advance:
@@ -189,7 +192,7 @@ def _measure(
         check = Check("rows with logits that are not finite", broken, 0)
         return Candidate(graph, keep, decision, np.nan_to_num(logits), (check,), batch_invariant=False)
     gold = label_matrix(corpus.validation, task)
-    decision = fit_decision(logits, gold, task, shrink=recipe.threshold_shrink)
+    decision = fit_decision(logits, gold, task, job.recipe.decisions)
     reference = read_logits_file(job.student)["validation"]
     decided = [decision.decide(values, task.kind) for values in (logits, reference)]
     student = load_classifier(job.student, task).eval()
@@ -202,7 +205,8 @@ def _measure(
         int8=name != "fp32",
         bounds=bounds,
     )
-    checks = (*shapes.checks, *check_decisions(decided[0], decided[1], gold, macro_f1, bounds))
+    floors = check_kept(job.recipe.decisions, task, decided[0], gold)
+    checks = (*shapes.checks, *check_decisions(decided[0], decided[1], gold, macro_f1, bounds), *floors)
     return Candidate(graph, keep, decision, logits, checks, shapes.batch_invariant)
 
 
@@ -214,12 +218,9 @@ def _write_variant(job: Job, folder: Path, candidate: Candidate, corpus: Corpus,
     with job.reporter.bar("judge the variant", len(rows)) as advance:
         test = np.nan_to_num(GraphRunner(candidate.graph).each(rows, advance))
     candidate.graph.unlink()
-    write_logits_file({"validation": candidate.logits, "test": test}, folder / LOGITS_FILE)
-    quality: dict[str, Any] = {"decision": candidate.decision.to_dict()}
-    for split, logits in (("validation", candidate.logits), ("test", test)):
-        gold = label_matrix(dict(corpus.splits())[split], corpus.task)
-        quality[split] = judge(logits, gold, corpus.task, candidate.decision).to_dict()
-    write_json(quality, folder / QUALITY_FILE)
+    logits = {"validation": candidate.logits, "test": test}
+    write_logits_file(logits, folder / LOGITS_FILE)
+    write_json(assess(logits, corpus, candidate.decision, job.recipe.decisions), folder / QUALITY_FILE)
 
 
 def _provenance(job: Job, corpus: Corpus) -> dict[str, Any]:
@@ -245,7 +246,7 @@ def _provenance(job: Job, corpus: Corpus) -> dict[str, Any]:
 def _metrics(job: Job, chosen: str) -> dict[str, Any]:
     """Quality of what ships beside its teacher's."""
     quality, teacher = read_quality(job.variant(chosen)), read_quality(job.quality(job.reference))
-    keys = ("macro_f1", "macro_f1_at_half", "micro_f1", "accuracy", "brier", "ece")
+    keys = ("macro_f1", "macro_f1_at_half", "micro_f1", "accuracy", "brier", "brier_skill", "ece")
     found = {split: {key: quality[split][key] for key in keys} for split in ("validation", "test")}
     best = teacher["test"]["macro_f1"]
     return {

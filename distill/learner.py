@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from corpora.corpus import Corpus, label_matrix
-from corpora.metrics import common_threshold, decide, macro_f1, scores_of
+from corpora.metrics import decide, macro_f1, scores_of
+from corpora.thresholds import common_threshold
 from corpora.tokens import TokenRows
 from distill.batches import Examples
 from distill.calibrate import Logits

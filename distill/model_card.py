@@ -1,5 +1,7 @@
 """The model card: the README.md of a bundle, filled from the run."""
 
+from typing import Any
+
 from distill.job import Job
 from distill.quality import read_quality
 
@@ -35,7 +37,8 @@ decision about a person's safety or treatment may rest on it. Measure it on your
 ## Quality on the test split
 
 Macro-F1 {test["macro_f1"]:.3f} (teacher {teacher["test"]["macro_f1"]:.3f}), micro-F1 {test["micro_f1"]:.3f},
-Brier {test["brier"]:.4f}, expected calibration error {test["ece"]:.4f}. Thresholds come from validation.
+Brier {test["brier"]:.4f} (mean skill over the labels' base rates {test["brier_skill"]:.3f}), expected calibration
+error {test["ece"]:.4f}. Thresholds come from validation.{_abstaining(test["selective"])}
 
 | label | precision | recall | F1 | rows |
 | --- | --- | --- | --- | --- |
@@ -47,3 +50,17 @@ Corpus `{"sample (synthetic)" if recipe.corpus.source == "sample" else "see mani
 licence {recipe.corpus.licence or "not stated"}; texts are cut at {recipe.corpus.max_tokens} tokens.
 Calibration is inside the graph: its logits are calibrated. Thresholds and hashes are in `manifest.json`.
 """
+
+
+def _abstaining(selective: dict[str, Any]) -> str:
+    """What the rule to abstain did on test, in a sentence; nothing where there is none."""
+    if selective["below"] is None:
+        return ""
+    risk = selective["selective_risk"]
+    wrong = (
+        "" if risk is None else f", of which {risk:.1%} are not decided exactly ({selective['risk']:.1%} of all)"
+    )
+    return (
+        f"\n\nBelow a confidence of {selective['below']:.3f} it abstains, and a person should decide: it answers "
+        f"{selective['coverage']:.1%} of the texts{wrong}."
+    )

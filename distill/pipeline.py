@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from corpora.corpus import part_of, save_corpus
+from corpora.corpus import label_matrix, load_corpus, part_of, save_corpus
 from corpora.rows import QUARANTINE_FILE
 from corpora.sources import CorpusSpec, read_corpus
 from corpora.task import TaskKind
@@ -33,14 +33,14 @@ VERSIONS = {
     "augmented": 1,
     "teacher": 3,
     "ensemble": 1,
-    "quality": 1,
+    "quality": 2,
     "labels": 2,
     "student": 2,
     "twin": 2,
-    "export": 1,
-    "bundle": 2,
-    "bench": 2,
-    "report": 4,
+    "export": 2,
+    "bundle": 3,
+    "bench": 3,
+    "report": 5,
 }
 
 # of one of several: a student's seed before a stage's name, a teacher's number behind it
@@ -156,6 +156,11 @@ def _corpus(under_way: Run) -> None:
             job.reporter.say(f"  {len(bad)} rows are in quarantine: {job.corpus / QUARANTINE_FILE}")
 
     under_way.stage("corpus", job.corpus, corpus_inputs(recipe, job.recipe.seed), work)
+    if job.recipe.decisions.has_floors:
+        from distill.floors import check_floors
+
+        corpus = load_corpus(job.corpus)  # before hours are spent
+        check_floors(job.recipe.decisions, corpus.task, label_matrix(corpus.validation, corpus.task))
 
 
 def _teach(under_way: Run) -> None:
@@ -219,7 +224,7 @@ def _averaging(recipe: Recipe) -> dict[str, Any]:
 def _judge(under_way: Run, job: Job, name: str, source: Path) -> None:
     """The quality of a model that training left in `source`: quick, and anew when the policy changes."""
     stage = f"{job.prefix}{name}" if name in ("student", "twin") else name
-    inputs = {**under_way.digest("corpus", stage), "threshold_shrink": job.recipe.export.threshold_shrink}
+    inputs = {**under_way.digest("corpus", stage), "decisions": job.recipe.decisions.model_dump(mode="json")}
 
     def work(folder: Path) -> None:
         from distill.quality import judge_model
@@ -347,6 +352,7 @@ def _export_one(under_way: Run, job: Job) -> None:
     inputs = {
         **under_way.digest("corpus", f"{job.prefix}student"),
         "bounds": recipe.export.model_dump(mode="json", exclude={"precision"}),
+        "decisions": recipe.decisions.model_dump(mode="json"),
         "max_tokens": recipe.corpus.max_tokens,
         # int8 answers depend on the instructions that the CPU has, graphs on what made them
         "cpu": cpu_info()["flags"],

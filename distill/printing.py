@@ -36,6 +36,23 @@ def print_tree(data: dict[str, Any], indent: str = "") -> None:
             print(f"{indent}{key}: {f'{value:.4f}' if isinstance(value, float) else value}")
 
 
+def print_evaluation(found: dict[str, Any]) -> None:
+    """What `eval` found: everything but curves as a tree, then a table of the labels."""
+    selective = {key: value for key, value in found["selective"].items() if key != "curve"}
+    print_tree({key: value for key, value in found.items() if key != "per_label"} | {"selective": selective})
+    rows = [
+        [
+            row["label"],
+            *(f"{row[key]:.3f}" for key in ("precision", "recall", "f1")),
+            f"{row['brier']:.4f}",
+            _shown(row["brier_skill"], 3),
+            str(row["support"]),
+        ]
+        for row in found["per_label"]
+    ]
+    print_table("by label", ["label", "precision", "recall", "F1", "Brier", "skill", "rows"], rows)
+
+
 def print_summary(name: str, folder: Path) -> None:
     """The table that a run ends with, and where its bundle and report are."""
     from distill.report import summary_rows

@@ -18,6 +18,7 @@ Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Way = Literal["join", "cut", "cross", "drop", "mask", "substitute"]
+Calibration = Literal["temperature", "platt", "platt-per-label", "none"]
 Precision = Literal["fp32", "int8-dynamic", "int8-static", "int8-weights"]
 
 
@@ -163,6 +164,50 @@ class ObjectiveRecipe(Section):
     compare: bool = Field(True, description="also train the twin: labelled rows only, soft weight 0")
 
 
+class DecisionsRecipe(Section):
+    """[decisions]: how raw logits become decisions; all of it is fitted on validation."""
+
+    calibration: Calibration | None = Field(
+        None, description="by default platt-per-label for multi-label, the one temperature for single-label"
+    )
+    calibration_shrink: float = Field(
+        20.0, ge=0, description="positives at which a label's own scale and bias count half (platt-per-label)"
+    )
+    threshold_towards: Literal["common", "expected-f1"] = Field(
+        "expected-f1",
+        description="what thresholds are drawn towards: the best common one, or half the expected F1",
+    )
+    threshold_shrink: float = Field(
+        50.0, ge=0, description="positives at which a label's own threshold counts half"
+    )
+    recall_floor: dict[str, Fraction] = Field(
+        {}, description="labels whose threshold is lowered until validation has this recall"
+    )
+    precision_floor: dict[str, Fraction] = Field(
+        {}, description="labels whose threshold is moved until validation has this precision"
+    )
+    abstain_below: Fraction | None = Field(
+        None, description="confidence (probability of being exactly right) below which to hand over to a person"
+    )
+    abstain_coverage: Fraction | None = Field(
+        None, description="the same, but chosen so that this share of validation is answered"
+    )
+
+    @property
+    def has_floors(self) -> bool:
+        """Whether any label has one."""
+        return bool(self.recall_floor or self.precision_floor)
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> "DecisionsRecipe":
+        both = sorted(set(self.recall_floor) & set(self.precision_floor))
+        if both:
+            raise ValueError(f"label {both[0]!r} has a recall_floor and a precision_floor; keep one of them")
+        if self.abstain_below is not None and self.abstain_coverage is not None:
+            raise ValueError("abstain_below and abstain_coverage exclude each other; keep one of them")
+        return self
+
+
 class ExportRecipe(Section):
     """[export]: which variants may ship, in order of preference, and the bounds of their gate."""
 
@@ -172,9 +217,6 @@ class ExportRecipe(Section):
     max_macro_f1_drop: float = Field(0.005, ge=0, le=1, description="against the PyTorch student")
     max_recall_drop: float = Field(0.05, ge=0, le=1, description="of labels with min_recall_rows validation rows")
     min_recall_rows: int = Field(50, ge=1, description="validation rows that a label needs to be judged by recall")
-    threshold_shrink: float = Field(
-        20.0, ge=0, description="positives at which a label's own threshold counts half"
-    )
 
 
 class BenchRecipe(Section):
@@ -224,6 +266,7 @@ class Recipe(Section):
     augmentation: AugmentationRecipe = AugmentationRecipe()
     student: StudentRecipe = StudentRecipe()
     objective: ObjectiveRecipe = ObjectiveRecipe()
+    decisions: DecisionsRecipe = DecisionsRecipe()
     export: ExportRecipe = ExportRecipe()
     bench: BenchRecipe = BenchRecipe()
     search: SearchRecipe = SearchRecipe()
@@ -244,9 +287,43 @@ class Recipe(Section):
             raise ValueError("seeds must differ: name each once")
         return self
 
+    @model_validator(mode="before")
+    @classmethod
+    def _choose_calibration(cls, data: Any) -> Any:
+        """Write the task's own default out, so that the resolved recipe says what was done."""
+        if not isinstance(data, dict) or not isinstance(data.get("corpus"), dict):
+            return data
+        decisions = data.get("decisions", {})
+        if not isinstance(decisions, dict) or decisions.get("calibration") is not None:
+            return data
+        chosen = default_calibration(data["corpus"].get("task"))
+        return {**data, "decisions": {**decisions, "calibration": chosen}}
+
+    @model_validator(mode="after")
+    def _decided_by_argmax(self) -> "Recipe":
+        if self.corpus.task == "multi_label":
+            return self
+        for key in ("recall_floor", "precision_floor"):
+            if getattr(self.decisions, key):
+                raise ValueError(
+                    f"decisions.{key} moves thresholds, and a single_label task is decided by the highest score; "
+                    "remove it"
+                )
+        if self.decisions.calibration not in ("temperature", "none"):
+            raise ValueError(
+                f"decisions.calibration is {self.decisions.calibration!r}, which is for multi_label tasks; "
+                "choose temperature or none"
+            )
+        return self
+
     def to_toml(self) -> str:
         """The resolved recipe, every default written out; reading it again gives an equal recipe."""
         return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
+
+
+def default_calibration(task: str | None) -> Calibration:
+    """What calibrates best: one temperature for single-label, for multi-label Platt scaling a label."""
+    return "temperature" if task == "single_label" else "platt-per-label"
 
 
 def packaged_recipes() -> list[str]:
@@ -332,6 +409,8 @@ def _explain(error: ValidationError, data: dict[str, Any]) -> str:
     """Pydantic's complaints about the first wrong key as a sentence with key, value, bound and remedy."""
     first = error.errors()[0]
     key = _key_of(first)
+    if not key:  # of the recipe as a whole
+        return _message(first)
     same = [one for one in error.errors() if _key_of(one) == key]  # one for each member of a union
     others = error.error_count() - len(same)
     more = f" (and {others} more)" if others else ""

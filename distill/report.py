@@ -7,11 +7,12 @@ from typing import Any
 from corpora.corpus import load_corpus
 from distill.atomic import write_text
 from distill.attribution import attribution, spread
-from distill.job import Job, numbered
+from distill.bars import add_bars
+from distill.job import Job
 from distill.json_files import read_json, write_json
-from distill.members import members_of
 from distill.quality import read_quality
 from distill.report_page import render_page
+from distill.run_models import kind_of, trained_models
 from distill.stages import package_versions
 from distill.variants import MODEL_FILE, choose_variant, read_gate
 from export.runtime.bench import available_threads, cpu_info
@@ -35,7 +36,7 @@ def build_report(job: Job, seconds: dict[str, float]) -> dict[str, Any]:
     qualities = {name: read_quality(job.quality(name)) for name in folders}
     best = qualities[job.reference]["test"]["macro_f1"]
     models = [
-        _model(name, _kind_of(name), qualities[name], bytes_of(folder, _weights_of(folder)), best, bench)
+        _model(name, kind_of(name), qualities[name], bytes_of(folder, _weights_of(folder)), best, bench)
         for name, folder in folders.items()
     ]
     for model in models:
@@ -47,6 +48,7 @@ def build_report(job: Job, seconds: dict[str, float]) -> dict[str, Any]:
         models.append(_variant(job, name, chosen, parameters, best, bench))
     baseline = bench["baseline"]
     models.append(_model("tfidf", "baseline", baseline, baseline["bytes"], best, bench))
+    add_bars(job, corpus, models)
     cpu = cpu_info()
     attributed = attribution(job, corpus)
     return {
@@ -126,6 +128,10 @@ def _model(
         "test": quality["test"],
         "validation": quality["validation"],
         "retention": quality["test"]["macro_f1"] / best if best else None,
+        "brier_skill_ratio": None,
+        "ece_above_tenth_difference": None,
+        "bars": None,
+        "floors": quality["floors"],
         "gate": None,
         "latency": {"rows": rows},
     }
@@ -146,21 +152,6 @@ def _variant(
     if name == chosen:
         model["latency"] |= {key: bench[key] for key in ("cold_start_ms", "peak_rss_bytes")}
     return model
-
-
-def trained_models(job: Job) -> dict[str, Path]:
-    """What the run trained or took over, by name: every teacher, the ensemble, the twin and the student."""
-    names = [numbered("teacher", member.index) for member in members_of(job.recipe)]
-    found = {name: job.member(index) for index, name in enumerate(names)}
-    if job.reference == "ensemble":
-        found["ensemble"] = job.ensemble
-    if job.recipe.objective.compare:
-        found["twin"] = job.twin
-    return {**found, "student": job.student}
-
-
-def _kind_of(name: str) -> str:
-    return name if name in ("twin", "student") else "teacher"
 
 
 def bytes_of(folder: Path, weights: Sequence[Path], *, whole: bool = False) -> dict[str, int]:

@@ -1,22 +1,16 @@
 """`report.html`: one file with its pictures inside, no script, nothing loaded from anywhere."""
 
 import html
-import io
 import itertools
 import json
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from corpora.corpus import label_matrix, load_corpus
-from corpora.metrics import reliability_bins
-from distill.calibrate import Decision
 from distill.job import Job
-from distill.quality import read_logits_file, read_quality
+from distill.page_parts import COLOURS, number, picture, table, verdict
+from distill.report_decisions import decision_sections
 
 STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:#1c1c1c}
@@ -25,23 +19,16 @@ th,td{padding:.25rem .7rem;border-bottom:1px solid #ddd;text-align:right}
 th:first-child,td:first-child{text-align:left} .bad{color:#b00020;font-weight:600} svg{max-width:100%;height:auto}
 h2{margin-top:2.2rem} .note{color:#555}
 """
-COLOURS = {
-    "teacher": "#4269d0",
-    "twin": "#9c9c9c",
-    "student": "#efb118",
-    "variant": "#ff725c",
-    "baseline": "#6cc5b0",
-}
 
 
 def render_page(report: dict[str, Any], rows: list[dict[str, Any]], job: Job) -> str:
     """The page of a report and its summary rows, drawing curves and reliability from the run's files."""
     parts = [
         ("Models", _models_table(report, rows)),
-        ("Quality against latency", _picture(lambda ax: _quality_latency(ax, rows), 9, 4)),
-        ("F1 by label", _picture(lambda ax: _per_label(ax, report), 9, max(3, 0.32 * len(report["labels"])))),
-        ("Training", _picture(lambda ax: _curves(ax, job), 7, 4)),
-        ("Reliability on test", _picture(lambda ax: _reliability(ax, job, report["chosen"]), 5, 5)),
+        ("Quality against latency", picture(lambda ax: _quality_latency(ax, rows), 9, 4)),
+        ("F1 by label", picture(lambda ax: _per_label(ax, report), 9, max(3, 0.32 * len(report["labels"])))),
+        ("Training", picture(lambda ax: _curves(ax, job), 7, 4)),
+        *decision_sections(report),
         ("The gate", _gates(report)),
         ("Where and how", _environment(report)),
     ]
@@ -53,30 +40,20 @@ def render_page(report: dict[str, Any], rows: list[dict[str, Any]], job: Job) ->
     )
 
 
-def _number(value: float | None, digits: int = 3) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
-
-
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    top = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
-    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><tr>{top}</tr>{body}</table>"
-
-
 def _models_table(report: dict[str, Any], summary: list[dict[str, Any]]) -> str:
     rows = [
         [
             html.escape(row["name"]) + (" (ships)" if row["ships"] else ""),
             html.escape(row["runtime"] or "–"),
-            _number(row["macro_f1"]),
-            _number(row["macro_f1_at_half"]),
-            _number(row["micro_f1"]),
-            _number(row["retention"]),
-            _number(row["ece"], 4),
-            _number(row["megabytes"], 1),
-            _number(row["p50_ms"], 2),
-            _number(row["p95_ms"], 2),
-            _number(row["times_faster"], 1),
+            number(row["macro_f1"]),
+            number(row["macro_f1_at_half"]),
+            number(row["micro_f1"]),
+            number(row["retention"]),
+            number(row["ece"], 4),
+            number(row["megabytes"], 1),
+            number(row["p50_ms"], 2),
+            number(row["p95_ms"], 2),
+            number(row["times_faster"], 1),
         ]
         for row in summary
     ]
@@ -106,21 +83,10 @@ def _models_table(report: dict[str, Any], summary: list[dict[str, Any]]) -> str:
         "times faster",
     ]
     return (
-        _table(head, rows)
+        table(head, rows)
         + note
         + '<p class="note">Latency: one real text, one thread, string in to decision out.</p>'
     )
-
-
-def _picture(draw: Callable[[Axes], None], width: float, height: float) -> str:
-    figure = Figure(figsize=(width, height), layout="constrained")
-    draw(figure.subplots())
-    out = io.StringIO()
-    # no date and no random ids, so that the same run draws the same bytes
-    with rc_context({"svg.hashsalt": "distill"}):
-        figure.savefig(out, format="svg", metadata={"Date": None})
-    text = out.getvalue()
-    return text[text.index("<svg") :]
 
 
 def _quality_latency(ax: Axes, rows: list[dict[str, Any]]) -> None:
@@ -175,37 +141,20 @@ def _curves(ax: Axes, job: Job) -> None:
         ax.legend(handles, labels, fontsize=8, loc="center right")
 
 
-def _reliability(ax: Axes, job: Job, chosen: str) -> None:
-    corpus = load_corpus(job.corpus)
-    gold = label_matrix(corpus.test, corpus.task)
-    variant = job.variant(chosen)
-    for name, source, judged in (("teacher", job.teacher, job.quality("teacher")), ("student", variant, variant)):
-        decision = Decision.from_dict(read_quality(judged)["decision"])
-        scores = decision.scores(read_logits_file(source)["test"], corpus.task.kind)
-        bins = reliability_bins(scores, gold, corpus.task.kind)
-        label = name if name == "teacher" else chosen
-        ax.plot([b[0] for b in bins], [b[1] for b in bins], "o-", color=COLOURS[name], label=label)
-    ax.plot([0, 1], [0, 1], "--", color="#999")
-    ax.set_xlabel("mean calibrated score of a bin")
-    ax.set_ylabel("observed rate")
-    ax.legend()
-
-
 def _gates(report: dict[str, Any]) -> str:
     rows = []
     for model in report["models"]:
         for check in (model["gate"] or {"checks": []})["checks"]:
-            verdict = "passed" if check["passed"] else '<span class="bad">failed</span>'
             rows.append(
                 [
                     html.escape(model["name"]),
                     html.escape(check["name"]),
                     f"{check['value']:.5f}",
                     f"{check['bound']:g}",
-                    verdict,
+                    verdict(check["passed"]),
                 ]
             )
-    return _table(["variant", "check", "value", "bound", "verdict"], rows)
+    return table(["variant", "check", "value", "bound", "verdict"], rows)
 
 
 def _environment(report: dict[str, Any]) -> str:
@@ -218,5 +167,5 @@ def _environment(report: dict[str, Any]) -> str:
         ["seed", str(report["seed"])],
     ]
     rows += [[html.escape(name), html.escape(value)] for name, value in environment["packages"].items()]
-    times = [[html.escape(name), _number(value, 1)] for name, value in report["seconds"].items()]
-    return _table(["", ""], rows) + _table(["stage", "seconds"], times)
+    times = [[html.escape(name), number(value, 1)] for name, value in report["seconds"].items()]
+    return table(["", ""], rows) + table(["stage", "seconds"], times)

@@ -13,9 +13,10 @@ from corpora.columns import LabelRows
 from corpora.corpus import Split, label_matrix, targets_of
 from corpora.headers import SeenColumns
 from corpora.labels import LabelError, parse_cell, resolve
-from corpora.metrics import evaluate
+from corpora.metrics import decide, evaluate
 from corpora.readers import read_table
 from corpora.rows import BadRow, Record
+from corpora.selective import evaluate_selective
 from corpora.task import Task, TaskKind
 from corpora.texts import RowError, check_encoding, text_of
 from distill.progress import Advance, Reporter
@@ -42,7 +43,9 @@ class Columns:
 
 
 def evaluate_bundle(bundle: Path, file: Path, columns: Columns, reporter: Reporter) -> dict[str, Any]:
-    """Quality, calibration and truncation of a bundle on labelled rows.
+    """Quality, calibration and truncation of a bundle on labelled rows, and what its rule to abstain does there.
+
+    The metrics are of all rows, as if it never abstained; those under `selective` know the rule.
 
     Raises:
         InputError: a row of the file cannot be used.
@@ -50,35 +53,55 @@ def evaluate_bundle(bundle: Path, file: Path, columns: Columns, reporter: Report
     classifier = load(bundle)
     texts, gold = _labelled_rows(file, columns, classifier)
     task = _task(classifier)
-    thresholds = classifier.manifest.thresholds
+    manifest = classifier.manifest
+    thresholds = None if manifest.thresholds is None else np.array(manifest.thresholds)
+    below = None if manifest.abstain is None else manifest.abstain.below
     with reporter.bar("evaluate", len(texts)) as advance:
         predictions = _predict(classifier, texts, advance)
     scores = np.array([list(prediction.scores.values()) for prediction in predictions])  # (N, C)
-    quality = evaluate(
-        scores, gold, None if thresholds is None else np.array(thresholds), task.kind, classifier.labels
-    )
-    cut = sum(prediction.truncated for prediction in predictions)
-    return {"rows": len(texts), "truncated": cut, **quality.to_dict()}
+    quality = evaluate(scores, gold, thresholds, task.kind, classifier.labels)
+    selective = evaluate_selective(scores, decide(scores, thresholds, task.kind), gold, task.kind, below)
+    return {
+        "rows": len(texts),
+        "truncated": sum(prediction.truncated for prediction in predictions),
+        "abstained": sum(prediction.abstained for prediction in predictions),
+        **quality.to_dict(),
+        "selective": asdict(selective),
+    }
 
 
 def compare_bundles(old: Path, new: Path, file: Path, columns: Columns, reporter: Reporter) -> dict[str, Any]:
-    """Which decisions change between two bundles: rows, and by label those gained and lost."""
+    """Which decisions change between two bundles: rows, and by label those gained and lost.
+
+    A row that only one of them hands over to a person is changed, and counts as abstained or answered now; what
+    labels gain and lose is counted on rows that both answer.
+    """
     before, after = load(old), load(new)
     if set(before.labels) != set(after.labels):
         raise InputError(f"{old} and {new} have different labels; only bundles of one task can be compared")
     texts = texts_of(file, columns)
     gained: Counter[str] = Counter()
     lost: Counter[str] = Counter()
+    abstained: Counter[str] = Counter()
     changed = []
     with reporter.bar("compare", 2 * len(texts)) as advance:
         pairs = zip(_predict(before, texts, advance), _predict(after, texts, advance), strict=True)
     for row, (first, second) in enumerate(pairs, 1):
-        gained.update(set(second.labels) - set(first.labels))
-        lost.update(set(first.labels) - set(second.labels))
-        if set(first.labels) != set(second.labels):
+        if first.abstained != second.abstained:
+            abstained["gained" if second.abstained else "lost"] += 1
+        elif not first.abstained:
+            gained.update(set(second.labels) - set(first.labels))
+            lost.update(set(first.labels) - set(second.labels))
+        if first.abstained != second.abstained or set(first.labels) != set(second.labels):
             changed.append(row)
     by_label = {name: {"gained": gained[name], "lost": lost[name]} for name in before.labels}
-    return {"rows": len(texts), "rows_changed": len(changed), "changed_rows": changed, "by_label": by_label}
+    return {
+        "rows": len(texts),
+        "rows_changed": len(changed),
+        "changed_rows": changed,
+        "abstained": {"gained": abstained["gained"], "lost": abstained["lost"]},
+        "by_label": by_label,
+    }
 
 
 def bench_bundles(

@@ -16,7 +16,9 @@ from export.graph import add_contract, save
 from export.runtime.classifier import Classifier, load, open_bundle, self_test
 from export.runtime.manifest import (
     ACTIVATIONS,
+    CONFIDENCES,
     FORMAT_VERSION,
+    Abstain,
     Calibration,
     FileRecord,
     Manifest,
@@ -51,6 +53,7 @@ class Shipment:
     scale: tuple[float, ...]
     bias: tuple[float, ...]
     thresholds: tuple[float, ...] | None
+    abstain_below: float | None
     max_tokens: int
     max_batch: int | None
     precision: str
@@ -95,6 +98,7 @@ def write_bundle(folder: Path, shipment: Shipment, check: Callable[[Classifier],
 
 def _draft(shipment: Shipment) -> Manifest:
     """The manifest but for its files and its self-test."""
+    below = shipment.abstain_below
     model_file = "onnx/model.onnx" if shipment.precision == "fp32" else "onnx/model_quantized.onnx"
     return Manifest(
         format_version=FORMAT_VERSION,
@@ -104,7 +108,7 @@ def _draft(shipment: Shipment) -> Manifest:
         activation=ACTIVATIONS[shipment.task],
         calibration=Calibration(shipment.scale, shipment.bias),
         thresholds=shipment.thresholds,
-        abstain=None,
+        abstain=None if below is None else Abstain(CONFIDENCES[shipment.task], below),
         max_tokens=shipment.max_tokens,
         max_batch=shipment.max_batch,
         model_file=model_file,

@@ -180,7 +180,27 @@ MANIFESTS = (
         "'thresholds' must be made of finite numbers",
     ),
     Hostile("thresholds of too few labels", lie("thresholds", value=[0.5]), "a list of 3 values, has 1"),
-    Hostile("abstain beyond 1", lie("abstain", value=7), "'abstain' must be a finite number between 0 and 1"),
+    Hostile("abstain without a rule", lie("abstain", value=7), "abstain: must be a JSON object"),
+    Hostile(
+        "abstain beyond 1",
+        lie("abstain", value={"confidence": "exact_match", "below": 7}),
+        "abstain: 'below' must be a finite number between 0 and 1",
+    ),
+    Hostile(
+        "abstain below NaN",
+        lie("abstain", value={"confidence": "exact_match", "below": float("nan")}),
+        "is not strict JSON",
+    ),
+    Hostile(
+        "abstain by what nobody knows",
+        lie("abstain", value={"confidence": "\x1b[2J", "below": 0.5}),
+        "abstain: 'confidence' must be one of exact_match, top_score",
+    ),
+    Hostile(
+        "abstain of another task",
+        lie("abstain", value={"confidence": "top_score", "below": 0.5}),
+        "'abstain' must be by exact_match where task is multi_label",
+    ),
     Hostile("the wrong activation", lie("activation", value="softmax"), "'activation' must be sigmoid"),
     Hostile("a scale below 0", lie("calibration", "scale", value=[1, -1, 1]), "'scale' must be made of finite"),
     Hostile("max_tokens of 2**70", lie("max_tokens", value=2**70), "'max_tokens' must be a whole number from 1"),

@@ -1,77 +1,107 @@
-"""Calibration and decisions against closed forms."""
+"""Decisions of the recipe's policies on validation: what they promise, and that they survive their record."""
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from corpora.task import Task, TaskKind
-from distill.calibrate import SCALE_BOUNDS, Decision, fit_calibration, fit_decision, judge
-
-MULTI = Task(TaskKind.MULTI_LABEL, ("a", "b", "c"))
-SINGLE = Task(TaskKind.SINGLE_LABEL, ("a", "b", "c"))
-
-
-def drawn(task: Task, scale: float, bias: float, rows: int = 40_000) -> tuple[Any, Any]:
-    """Logits whose true probabilities are those of ``scale * logit + bias``, and gold drawn from them."""
-    rng = np.random.default_rng(3)
-    logits = rng.normal(0, 2, (rows, 3)).astype(np.float32)
-    true = logits * scale + bias
-    if task.multi_label:
-        gold = rng.random(true.shape) < 1 / (1 + np.exp(-true))
-    else:
-        gumbel = true - np.log(-np.log(rng.random(true.shape)))
-        gold = gumbel.argmax(axis=1)[:, None] == np.arange(3)
-    return logits, gold.astype(np.float32)
+from corpora.metrics import precision_per_label, recall_per_label
+from corpora.selective import confidences
+from corpora.thresholds import expected_f1_threshold
+from distill.calibrate import Decision, fit_decision, judge
+from distill.recipe import DecisionsRecipe
+from tests.test_scaling import MULTI, SINGLE, drawn
 
 
-def test_a_known_scale_and_bias_are_recovered() -> None:
-    logits, gold = drawn(MULTI, 0.5, -1.0)
-    assert fit_calibration(logits, gold, MULTI.kind) == pytest.approx((0.5, -1.0), abs=0.03)
-    logits, gold = drawn(SINGLE, 2.0, 0.0)
-    scale, bias = fit_calibration(logits, gold, SINGLE.kind)
-    assert scale == pytest.approx(2.0, abs=0.08)
-    assert bias == 0.0
-
-
-@pytest.mark.parametrize("task", [MULTI, SINGLE])
-def test_no_other_scale_is_better(task: Task) -> None:
-    logits, gold = drawn(task, 0.7, 0.0, rows=2000)
-    scale, bias = fit_calibration(logits, gold, task.kind)
-
-    def loss(value: float) -> float:
-        decision = Decision((value,) * 3, (bias,) * 3, None)
-        scores = np.clip(decision.scores(logits, task.kind).astype(np.float64), 1e-12, 1 - 1e-12)
-        cells = gold * np.log(scores)
-        if task.multi_label:
-            cells = cells + (1 - gold) * np.log(1 - scores)
-        return -float(cells.sum())
-
-    assert loss(scale) <= min(loss(scale * 1.02), loss(scale * 0.98))
-
-
-def test_separable_logits_stay_within_the_bounds() -> None:
-    gold = np.eye(3, dtype=np.float32)[np.arange(30) % 3]
-    scale, _ = fit_calibration((gold * 20 - 10).astype(np.float32), gold, TaskKind.MULTI_LABEL)
-    assert SCALE_BOUNDS[0] <= scale <= SCALE_BOUNDS[1]
-
-
-def test_decisions_follow_calibrated_scores_and_survive_their_record() -> None:
-    logits, gold = drawn(MULTI, 0.5, -1.0, rows=500)
-    decision = fit_decision(logits, gold, MULTI, shrink=20.0)
+@pytest.mark.parametrize("calibration", ["temperature", "platt", "platt-per-label", "none"])
+def test_decisions_follow_calibrated_scores_and_survive_their_record(
+    calibration: Literal["temperature", "platt", "platt-per-label", "none"],
+) -> None:
+    logits, gold = drawn(MULTI, np.array([0.5, 0.8, 1.2]), -1.0, rows=500)
+    policy = DecisionsRecipe(calibration=calibration, abstain_coverage=0.8)
+    decision = fit_decision(logits, gold, MULTI, policy)
     assert Decision.from_dict(decision.to_dict()) == decision
-    calibrated = logits * np.float32(decision.scale[0]) + np.float32(decision.bias[0])
+    calibrated = logits * np.array(decision.scale, dtype=np.float32) + np.array(decision.bias, dtype=np.float32)
     by_hand = 1 / (1 + np.exp(-calibrated.astype(np.float64))) >= np.array(decision.thresholds)
     assert (decision.decide(logits, MULTI.kind) == by_hand).mean() > 0.999
     plain = decision.without_calibration()
     assert (plain.decide(calibrated, MULTI.kind) == decision.decide(logits, MULTI.kind)).all()
+    assert plain.abstain_below == decision.abstain_below
+    alike = len(set(zip(decision.scale, decision.bias, strict=True))) == 1
+    assert alike == (calibration != "platt-per-label")
+
+
+def test_multi_label_is_calibrated_by_label_and_single_label_by_temperature() -> None:
+    multi, single = drawn(MULTI, 0.5, -1.0, rows=500), drawn(SINGLE, 2.0, 0.0, rows=500)
+    by_label = fit_decision(*multi, MULTI, DecisionsRecipe(calibration="platt-per-label"))
+    assert fit_decision(*multi, MULTI, DecisionsRecipe()) == by_label
+    decision = fit_decision(*single, SINGLE, DecisionsRecipe())
+    assert decision == fit_decision(*single, SINGLE, DecisionsRecipe(calibration="temperature"))
+    assert decision.bias == (0.0, 0.0, 0.0)
+
+
+def test_infinite_shrink_is_the_common_platt() -> None:
+    logits, gold = drawn(MULTI, np.array([0.5, 0.8, 1.2]), -1.0, rows=300)
+    far = fit_decision(logits, gold, MULTI, DecisionsRecipe(calibration_shrink=1e15))
+    common = fit_decision(logits, gold, MULTI, DecisionsRecipe(calibration="platt"))
+    assert far.scale == pytest.approx(common.scale)
+    assert far.bias == pytest.approx(common.bias)
+
+
+def test_thresholds_are_drawn_towards_what_the_recipe_says() -> None:
+    logits, gold = drawn(MULTI, np.array([0.5, 0.8, 1.2]), -2.0, rows=300)
+    common = fit_decision(logits, gold, MULTI, DecisionsRecipe(threshold_shrink=1e15, threshold_towards="common"))
+    assert common.thresholds == pytest.approx((common.thresholds or (0.0,))[0:1] * 3)
+    expected = fit_decision(logits, gold, MULTI, DecisionsRecipe(threshold_shrink=1e15))
+    scores = expected.scores(logits, MULTI.kind)
+    assert expected.thresholds == pytest.approx([expected_f1_threshold(scores[:, label]) for label in range(3)])
 
 
 def test_a_single_label_is_the_highest_whatever_the_calibration() -> None:
     logits, gold = drawn(SINGLE, 2.0, 0.0, rows=500)
-    decision = fit_decision(logits, gold, SINGLE, shrink=20.0)
+    decision = fit_decision(logits, gold, SINGLE, DecisionsRecipe())
     assert decision.thresholds is None
     assert (decision.decide(logits, SINGLE.kind).argmax(axis=1) == logits.argmax(axis=1)).all()
     assert judge(logits, gold, SINGLE, decision).accuracy == pytest.approx(
         float((logits.argmax(axis=1) == gold.argmax(axis=1)).mean())
     )
+
+
+floors = st.sampled_from([0.5, 0.75, 0.9, 0.95])
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 2**32 - 1), floors, floors, st.sampled_from(["common", "expected-f1"]))
+def test_floors_hold_on_validation(seed: int, recall: float, precision: float, towards: Any) -> None:
+    rng = np.random.default_rng(seed)
+    gold = (rng.random((120, 3)) < 0.4).astype(np.float32)
+    # a model that is sometimes wrong, and certain of its best 20 rows of the label `b`
+    logits = (gold * 2 - 1 + rng.normal(0, 1.5, gold.shape)).astype(np.float32)
+    sure = np.flatnonzero(gold[:, 1])[:20]
+    logits[sure, 1] = 9 + rng.random(len(sure))
+    policy = DecisionsRecipe(
+        recall_floor={"c": recall}, precision_floor={"b": precision}, threshold_towards=towards
+    )
+    decision = fit_decision(logits, gold, MULTI, policy)
+    decided = decision.decide(logits, MULTI.kind)
+    assert recall_per_label(decided, gold)[2] >= recall
+    assert precision_per_label(decided, gold)[1] >= precision
+    plain = fit_decision(logits, gold, MULTI, DecisionsRecipe(threshold_towards=towards))
+    assert decision.thresholds is not None
+    assert plain.thresholds is not None
+    assert decision.thresholds[0] == plain.thresholds[0]
+    assert decision.thresholds[2] <= plain.thresholds[2]
+
+
+@pytest.mark.parametrize("task", [MULTI, SINGLE])
+def test_the_rule_to_abstain_answers_its_share_of_validation(task: Any) -> None:
+    logits, gold = drawn(task, 0.7, 0.0, rows=1000)
+    assert fit_decision(logits, gold, task, DecisionsRecipe()).abstain_below is None
+    assert fit_decision(logits, gold, task, DecisionsRecipe(abstain_below=0.4)).abstain_below == 0.4
+    decision = fit_decision(logits, gold, task, DecisionsRecipe(abstain_coverage=0.9))
+    scores = decision.scores(logits, task.kind)
+    confidence = confidences(scores, decision.decide(logits, task.kind), task.kind)
+    assert decision.abstain_below is not None
+    assert (confidence >= decision.abstain_below).sum() == 900

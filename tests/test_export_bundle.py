@@ -75,6 +75,7 @@ def make_shipment(folder: Path, kind: str = "bert", precision: str = "fp32") -> 
         scale=SCALE,
         bias=BIAS,
         thresholds=THRESHOLDS,
+        abstain_below=None,
         max_tokens=MAX_TOKENS,
         max_batch=None,
         precision=precision,

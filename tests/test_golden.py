@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from export.runtime import load
+from export.runtime.manifest import CONFIDENCES
 from tests.golden import check as checking
 from tests.golden.check import FOLDER, main
 
@@ -29,6 +30,22 @@ def test_every_kind_and_precision_is_there() -> None:
         # what decides the same for every text would prove nothing
         assert {label for row in rows for label in row["labels"]} == set(manifest.labels)
         assert sum(path.stat().st_size for path in (FOLDER / name).rglob("*") if path.is_file()) < 100_000
+
+
+@pytest.mark.parametrize("name", ["compact-fp32", "layers-int8-static"])
+def test_a_golden_bundle_with_a_rule_hands_over_what_it_is_unsure_of(name: str, tmp_path: Path) -> None:
+    texts = [row["text"] for row in json.loads((FOLDER / "expected.json").read_text(encoding="utf-8"))[name]]
+    before = load(FOLDER / name).predict(texts)
+    below = sorted(found.confidence for found in before)[len(texts) // 2]
+    bundle = shutil.copytree(FOLDER / name, tmp_path / name)
+    manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
+    manifest["abstain"] = {"confidence": CONFIDENCES[manifest["task"]], "below": below}
+    (bundle / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    after = load(bundle).predict(texts)
+    assert [found.abstained for found in after] == [found.confidence < below for found in before]
+    kept = [(was, now) for was, now in zip(before, after, strict=True) if not now.abstained]
+    assert 0 < len(kept) < len(texts)
+    assert all(was.labels == now.labels for was, now in kept)
 
 
 @pytest.mark.parametrize(

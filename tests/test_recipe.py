@@ -29,6 +29,12 @@ def test_packaged_recipes_load_and_survive_their_resolved_form(name, tmp_path) -
         ("teacher.freeze=0", ["freeze"]),
         ("export.precision=['int4']", ["export.precision", "int8-dynamic"]),
         ("name='a/b'", ["name"]),
+        ("export.threshold_shrink=20", ["unknown key export.threshold_shrink", "decisions.threshold_shrink?"]),
+        ("decisions.calibration='plat'", ["decisions.calibration", "plat", "platt-per-label"]),
+        ("decisions.recall_floor.joy=1.0", ["decisions.recall_floor", "less than 1"]),
+        ("decisions={recall_floor={joy=0.9}, precision_floor={joy=0.9}}", ["decisions", "'joy'", "keep one"]),
+        ("decisions={abstain_below=0.4, abstain_coverage=0.9}", ["abstain_below", "abstain_coverage", "keep one"]),
+        ("decisions.abstain_below=1", ["decisions.abstain_below", "less than 1"]),
         ("seed", ["KEY=VALUE"]),
     ],
 )
@@ -38,6 +44,32 @@ def test_errors_name_key_bound_and_remedy(override: str, parts: list[str]) -> No
     for part in parts:
         assert part in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        (
+            "decisions.recall_floor={sustain=0.9}",
+            "decisions.recall_floor moves thresholds, and a single_label",
+        ),
+        ("decisions.precision_floor={sustain=0.9}", "decisions.precision_floor moves thresholds"),
+        (
+            "decisions.calibration='platt'",
+            "decisions.calibration is 'platt', which is for multi_label tasks",
+        ),
+    ],
+)
+def test_what_needs_thresholds_is_refused_for_single_label(override: str, said: str) -> None:
+    with pytest.raises(InputError, match=f"^annomi-client: {said}"):
+        load_recipe("annomi-client", [override])
+
+
+def test_the_calibration_of_the_task_is_written_out() -> None:
+    assert load_recipe("goemotions").decisions.calibration == "platt-per-label"
+    assert load_recipe("annomi-client").decisions.calibration == "temperature"
+    assert 'calibration = "temperature"' in load_recipe("annomi-client").to_toml()
+    assert load_recipe("smoke", ["decisions.calibration='none'"]).decisions.calibration == "none"
 
 
 def test_an_unknown_recipe_suggests_the_nearest() -> None:

@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
+from corpora.metrics import decide
+from corpora.selective import confidences
+from corpora.task import TaskKind
 from export.runtime import (
     BundleError,
     CheckFailedError,
@@ -16,6 +19,7 @@ from export.runtime import (
     verify,
 )
 from export.runtime.classifier import activate
+from export.runtime.manifest import CONFIDENCES
 from tests.tiny_bundle import (
     LABELS,
     MAX_TOKENS,
@@ -74,13 +78,27 @@ def test_single_label_takes_the_best(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("task", ["multi_label", "single_label"])
+def test_confidence_is_the_chance_that_the_decision_is_exactly_right(tmp_path: Path, task: str) -> None:
+    kind = TaskKind(task)
+    classifier = load(make_tiny_bundle(tmp_path, task=task))
+    scores = classifier.predict_proba(TEXTS).astype(np.float64)
+    thresholds = classifier.manifest.thresholds
+    decided = decide(scores, None if thresholds is None else np.array(thresholds), kind)
+    found = [prediction.confidence for prediction in classifier.predict(TEXTS)]
+    np.testing.assert_allclose(found, confidences(scores, decided, kind), rtol=1e-12)
+
+
+@pytest.mark.parametrize("task", ["multi_label", "single_label"])
 def test_below_abstain_nothing_is_decided(tmp_path: Path, task: str) -> None:
-    make_tiny_bundle(tmp_path, task=task)
-    tops = load(tmp_path).predict_proba(TEXTS).max(axis=1)
-    bound = float(np.median(tops))
-    predictions = load(rewrite_manifest(tmp_path, task=task, abstain=bound)).predict(TEXTS)
-    assert [prediction.abstained for prediction in predictions] == [float(top) < bound for top in tops]
-    assert all(prediction.labels == () for prediction in predictions if prediction.abstained)
+    plain = load(make_tiny_bundle(tmp_path, task=task)).predict(TEXTS)
+    bound = float(np.median([prediction.confidence for prediction in plain]))
+    abstain = {"confidence": CONFIDENCES[task], "below": bound}
+    predictions = load(rewrite_manifest(tmp_path, task=task, abstain=abstain)).predict(TEXTS)
+    assert {prediction.abstained for prediction in predictions} == {True, False}
+    for before, after in zip(plain, predictions, strict=True):
+        assert after.abstained == (before.confidence < bound)
+        assert after.labels == (() if after.abstained else before.labels)
+        assert (after.scores, after.confidence) == (before.scores, before.confidence)
 
 
 def test_order_is_kept_and_batch_mates_do_not_matter(bundle: Path) -> None:

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from export.runtime import BundleError, InputError, load
 from export.runtime.manifest import (
     ACTIVATIONS,
+    CONFIDENCES,
+    Abstain,
     Calibration,
     FileRecord,
     Manifest,
@@ -51,7 +53,7 @@ def manifests(draw: st.DrawFn) -> Manifest:
         labels=labels,
         calibration=Calibration(row(st.floats(1e-3, 1e3)), row(finite)),
         thresholds=row(shares) if task == "multi_label" else None,
-        abstain=draw(st.none() | shares),
+        abstain=draw(st.none() | st.builds(Abstain, st.just(CONFIDENCES[task]), shares)),
         max_tokens=max_tokens,
         max_batch=draw(st.none() | st.integers(1, 64)),
         self_test=SelfTest(
@@ -83,6 +85,10 @@ def put(*path: str, value: object) -> Callable[[dict[str, Any]], None]:
     return change
 
 
+def rule(**changes: object) -> dict[str, object]:
+    return {"confidence": "exact_match", "below": 0.5} | changes
+
+
 WRONG: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (put("thresholdz", value=[]), "unknown key 'thresholdz'; did you mean 'thresholds'"),
     (lambda data: data.pop("abstain"), "key 'abstain' is missing"),
@@ -94,6 +100,18 @@ WRONG: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (put("calibration", "bias", value=[0.0, float("nan"), 0.0]), "'bias' must be made of finite"),
     (put("calibration", "bias", value=[0, True, 0]), "'bias' must be made of finite"),
     (put("thresholds", value=None), "'thresholds' must be a list, one for each label"),
+    (put("abstain", value=0.5), "abstain: must be a JSON object, is float"),
+    (put("abstain", value={"below": 0.5}), "abstain: key 'confidence' is missing"),
+    (
+        put("abstain", value=rule(confidence="feeling")),
+        "abstain: 'confidence' must be one of exact_match,",
+    ),
+    (put("abstain", value=rule(confidence="top_score")), "'abstain' must be by exact_match where task is multi"),
+    (put("abstain", value=rule(below=float("nan"))), "abstain: 'below' must be a finite number between 0 and 1"),
+    (put("abstain", value=rule(below=0)), "abstain: 'below' must be a finite number between 0 and 1"),
+    (put("abstain", value=rule(below=1.0)), "abstain: 'below' must be a finite number between 0 and 1"),
+    (put("abstain", value=rule(below=True)), "abstain: 'below' must be a finite number between 0 and 1"),
+    (put("abstain", value=rule(above=0.5)), "abstain: unknown key 'above'"),
     (put("max_tokens", value=8.0), "'max_tokens' must be a whole number from 1 to 8192"),
     (put("max_batch", value=0), "'max_batch' must be a whole number from 1"),
     (put("inputs", value=["attention_mask"]), "'inputs' must be input_ids and"),
@@ -125,6 +143,8 @@ def test_single_label_has_no_thresholds() -> None:
     data = tiny_manifest("single_label").to_dict()
     with pytest.raises(BundleError, match="'thresholds' must be null"):
         Manifest.from_dict(data | {"thresholds": [0.5, 0.5, 0.5]}, "here.json")
+    with pytest.raises(BundleError, match="'abstain' must be by top_score"):
+        Manifest.from_dict(data | {"abstain": rule()}, "here.json")
 
 
 @pytest.mark.parametrize(

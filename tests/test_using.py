@@ -1,6 +1,7 @@
 """What a user does with bundles on files of their own: bad rows are named, never quoted."""
 
 import io
+import json
 import shlex
 import subprocess
 from pathlib import Path
@@ -19,7 +20,8 @@ from distill.using import (
     texts_of,
 )
 from export.runtime import InputError, load
-from tests.command import ROOT, command_of
+from tests.command import ROOT, command_of, distill
+from tests.tiny_bundle import make_tiny_bundle, rewrite_manifest
 
 SECRET = "nobody may read this"
 
@@ -80,6 +82,64 @@ def test_a_bundle_differs_in_nothing_from_itself(runs: Path, tmp_path: Path) -> 
     texts = texts_of(tmp_path / "lines.txt", Columns(text="not a column of lines"))
     timed = bench_bundles([bundle], texts, [1], 1, Reporter(quiet=True))
     assert {row["texts"] for row in timed["rows"]} == {"real"}
+
+
+WORDS = ["happy", "sad", "i am very happy today", "you feel calm", "not sad not sad", "i am not calm"]
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> tuple[Path, Path, list[bool]]:
+    """A bundle, the same with a rule to abstain, and which of `WORDS` the rule hands over to a person."""
+    plain, careful = make_tiny_bundle(tmp_path / "plain"), make_tiny_bundle(tmp_path / "careful")
+    sure = [found.confidence for found in load(plain).predict(WORDS)]
+    below = (sorted(sure)[2] + sorted(sure)[3]) / 2
+    rewrite_manifest(careful, abstain={"confidence": "exact_match", "below": below})
+    return plain, careful, [confidence < below for confidence in sure]
+
+
+def test_eval_counts_what_is_handed_over_and_how_the_rest_does(
+    pair: tuple[Path, Path, list[bool]], tmp_path: Path
+) -> None:
+    plain, careful, abstained = pair
+    gold = [found.labels for found in load(plain).predict(WORDS)]
+    for handed in (True, False):  # one wrong row among those that a person sees, and one among the others
+        at = abstained.index(handed)
+        gold[at] = () if gold[at] else ("joy",)
+    rows = [f"{text}\t{','.join(labels)}" for text, labels in zip(WORDS, gold, strict=True)]
+    (tmp_path / "own.tsv").write_text("text\tlabels\n" + "\n".join(rows) + "\n")
+    found = evaluate_bundle(careful, tmp_path / "own.tsv", Columns(), Reporter(quiet=True))
+    assert found["abstained"] == 3
+    assert found["selective"]["coverage"] == 0.5
+    assert found["selective"]["selective_risk"] == pytest.approx(1 / 3)
+    free = evaluate_bundle(plain, tmp_path / "own.tsv", Columns(), Reporter(quiet=True))
+    assert (free["abstained"], free["selective"]["below"], free["selective"]["coverage"]) == (0, None, 1.0)
+    assert (free["macro_f1"], free["brier_skill"]) == (found["macro_f1"], found["brier_skill"])
+    shown = distill("eval", str(careful), str(tmp_path / "own.tsv"))
+    assert shown.returncode == 0, shown.stderr
+    assert "abstained: 3" in shown.stdout
+    assert "coverage: 0.5000" in shown.stdout
+    assert "curve" not in shown.stdout
+
+
+def test_diff_says_which_rows_are_handed_over_now(pair: tuple[Path, Path, list[bool]], tmp_path: Path) -> None:
+    plain, careful, abstained = pair
+    (tmp_path / "lines.txt").write_text("\n".join(WORDS) + "\n")
+    found = compare_bundles(plain, careful, tmp_path / "lines.txt", Columns(), Reporter(quiet=True))
+    assert found["changed_rows"] == [row for row, handed in enumerate(abstained, 1) if handed]
+    assert found["abstained"] == {"gained": 3, "lost": 0}
+    assert all(counts == {"gained": 0, "lost": 0} for counts in found["by_label"].values())
+    back = distill("diff", str(careful), str(plain), str(tmp_path / "lines.txt"))
+    assert "3 of 6 rows are decided differently" in back.stdout
+    assert "(handed over to a person)" in back.stdout
+
+
+def test_predict_says_what_it_hands_over(pair: tuple[Path, Path, list[bool]]) -> None:
+    _, careful, abstained = pair
+    lines = distill("predict", str(careful), *WORDS).stdout.splitlines()
+    assert [line.startswith("abstained (confidence 0.") for line in lines] == abstained
+    answers = [json.loads(line) for line in distill("predict", str(careful), *WORDS, "--json").stdout.splitlines()]
+    assert [answer["abstained"] for answer in answers] == abstained
+    assert all((answer["labels"] == []) for answer in answers if answer["abstained"])
 
 
 def test_lines_that_cannot_be_read_are_named_by_number(runs: Path) -> None:

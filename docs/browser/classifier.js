@@ -32,7 +32,7 @@ export async function load(name) {
     return Array.from((await model(await encode(text))).logits.data);
   }
 
-  /** The labels that are decided, with the score of every label. */
+  /** The labels that are decided, with the score of every label; below the rule's confidence a person decides. */
   async function decide(text) {
     const values = await logits(text);
     const top = Math.max(...values);
@@ -40,10 +40,19 @@ export async function load(name) {
     const scores = values.map((value) =>
       manifest.activation === "softmax" ? Math.exp(value - top) / total : 1 / (1 + Math.exp(-value)),
     );
-    const chosen = manifest.labels.filter((_, at) =>
-      manifest.thresholds ? scores[at] >= manifest.thresholds[at] : values[at] === top,
+    const decided = scores.map((score, at) =>
+      manifest.thresholds ? score >= manifest.thresholds[at] : values[at] === top,
     );
-    return { labels: chosen, scores: Object.fromEntries(manifest.labels.map((label, at) => [label, scores[at]])) };
+    const confidence = manifest.thresholds
+      ? scores.reduce((product, score, at) => product * (decided[at] ? score : 1 - score), 1)
+      : Math.max(...scores);
+    const abstained = manifest.abstain !== null && confidence < manifest.abstain.below;
+    return {
+      labels: abstained ? [] : manifest.labels.filter((_, at) => decided[at]),
+      scores: Object.fromEntries(manifest.labels.map((label, at) => [label, scores[at]])),
+      confidence,
+      abstained,
+    };
   }
 
   return { manifest, ids, logits, decide };

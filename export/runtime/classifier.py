@@ -1,5 +1,6 @@
 """Texts in, decisions out: tokenize, run the graph, compare with the manifest's thresholds."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,10 +27,15 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Prediction:
-    """What was decided for one text, and whether its end was cut off unread."""
+    """What was decided for one text, and whether its end was cut off unread.
+
+    `confidence` is the probability that the decision is exactly right, as the calibrated scores have it; where it
+    is below the bundle's rule the classifier has `abstained`, and there are no labels: a person should decide.
+    """
 
     labels: tuple[str, ...]
     scores: dict[str, float]
+    confidence: float
     abstained: bool
     truncated: bool
 
@@ -68,15 +74,17 @@ class Classifier:
     def _decide(self, scores: list[float], truncated: bool) -> Prediction:
         # plain floats on both sides: a caller can repeat each decision from `scores` and the manifest
         named = dict(zip(self.labels, scores, strict=True))
-        manifest = self.manifest
-        if manifest.abstain is not None and max(scores) < manifest.abstain:
-            return Prediction((), named, abstained=True, truncated=truncated)
-        if manifest.thresholds is None:
-            chosen: tuple[str, ...] = (self.labels[scores.index(max(scores))],)
+        thresholds, abstain = self.manifest.thresholds, self.manifest.abstain
+        if thresholds is None:
+            confidence = max(scores)
+            chosen: tuple[str, ...] = (self.labels[scores.index(confidence)],)
         else:
-            rows = zip(self.labels, scores, manifest.thresholds, strict=True)
-            chosen = tuple(label for label, score, threshold in rows if score >= threshold)
-        return Prediction(chosen, named, abstained=False, truncated=truncated)
+            decided = [score >= threshold for score, threshold in zip(scores, thresholds, strict=True)]
+            chosen = tuple(label for label, yes in zip(self.labels, decided, strict=True) if yes)
+            # labels taken as independent given the text
+            confidence = math.prod(s if yes else 1.0 - s for s, yes in zip(scores, decided, strict=True))
+        abstained = abstain is not None and confidence < abstain.below
+        return Prediction(() if abstained else chosen, named, confidence, abstained, truncated)
 
     def _run(self, texts: list[str]) -> tuple[Floats, npt.NDArray[np.bool_]]:
         logits = np.zeros((len(texts), len(self.labels)), dtype=np.float32)  # (N, C)

@@ -21,6 +21,8 @@ MANIFEST_FILE = "manifest.json"
 # a model of the largest size that protobuf allows, and everything beside it
 MAX_BUNDLE_BYTES = 3 * 2**30
 ACTIVATIONS = {"multi_label": "sigmoid", "single_label": "softmax"}
+# how a rule to abstain measures confidence: each is the probability that the decision is exactly right
+CONFIDENCES = {"multi_label": "exact_match", "single_label": "top_score"}
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 # what a manifest may ask for; each bound is far above what anybody needs and far below what would hurt
 MAX_MANIFEST_BYTES = 8 * 2**20  # 10,000 labels with all that is kept of each take half of it
@@ -88,6 +90,23 @@ class Calibration:
 
 
 @dataclass(frozen=True)
+class Abstain:
+    """The rule to hand a text over to a person: where confidence, of this kind, is lower than `below`."""
+
+    confidence: str
+    below: float
+
+    @classmethod
+    def from_dict(cls, data: object, where: str) -> "Abstain":
+        """Check and build."""
+        fields = Fields(data, where, _names(cls))
+        return cls(
+            confidence=fields.choice("confidence", tuple(CONFIDENCES.values())),
+            below=fields.number("below", 0.0, 1.0),
+        )
+
+
+@dataclass(frozen=True)
 class Manifest:
     """The decision contract of one bundle; `from_dict` is the checked way in."""
 
@@ -98,7 +117,7 @@ class Manifest:
     activation: str
     calibration: Calibration
     thresholds: tuple[float, ...] | None
-    abstain: float | None
+    abstain: Abstain | None
     max_tokens: int
     max_batch: int | None
     model_file: str
@@ -128,7 +147,9 @@ class Manifest:
                 fields.raw("calibration"), f"{where}: calibration", labels=len(labels)
             ),
             thresholds=_optional(fields, "thresholds", lambda key: fields.numbers(key, len(labels), 0.0, 1.0)),
-            abstain=_optional(fields, "abstain", lambda key: fields.number(key, 0.0, 1.0)),
+            abstain=_optional(
+                fields, "abstain", lambda key: Abstain.from_dict(fields.raw(key), f"{where}: {key}")
+            ),
             max_tokens=max_tokens,
             max_batch=_optional(fields, "max_batch", lambda key: fields.integer(key, 1, MAX_BATCH)),
             model_file=fields.path("model_file"),
@@ -220,6 +241,8 @@ def _check_agreement(manifest: Manifest, fields: Fields) -> None:
         raise fields.error("thresholds", "a list, one for each label, where task is multi_label")
     if manifest.task == "single_label" and manifest.thresholds is not None:
         raise fields.error("thresholds", "null where task is single_label")
+    if manifest.abstain is not None and manifest.abstain.confidence != CONFIDENCES[manifest.task]:
+        raise fields.error("abstain", f"by {CONFIDENCES[manifest.task]} where task is {manifest.task}")
     if manifest.task == "single_label" and len(manifest.labels) < 2:
         raise fields.error("labels", "at least 2 names where task is single_label")
     if "input_ids" not in manifest.inputs or not set(manifest.inputs) <= set(INPUTS):

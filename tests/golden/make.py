@@ -146,6 +146,7 @@ def make_bundle(kind: str, precision: str, folder: Path) -> None:
             scale=scale,
             bias=bias,
             thresholds=THRESHOLDS if multi else None,
+            abstain_below=None,
             max_tokens=MAX_TOKENS,
             max_batch=None,
             precision=precision,
