@@ -25,6 +25,7 @@ from distill.learner import (
     save_results,
     train,
 )
+from distill.logit_objectives import logit_terms
 from distill.objectives import Objective, hard_loss
 from distill.quality import BEFORE_TUNING_FILE, write_logits_file
 from distill.trainer import FitResult
@@ -121,7 +122,8 @@ def study(job: Job, folder: Path, *, distilled: bool) -> None:
     # of the twin too: as many steps
     rows = len(corpus.train) + (0 if corpus.transfer is None else len(corpus.transfer))
     weight = job.recipe.objective.soft_weight if distilled else 0.0
-    objective = Objective(corpus.task.kind, job.recipe.objective.temperature, weight)
+    also = logit_terms(job.recipe.objective, corpus.task.kind) if distilled else ()
+    objective = Objective(corpus.task.kind, job.recipe.objective.temperature, weight, also)
     result = train(job, learner, examples, objective, plan(job, recipe, rows), recipe, folder)
     save_classifier(model, tokenizer, folder)
     save_results(job, folder, learner, {"best_step": result.best_step, "steps": result.steps})

@@ -224,6 +224,7 @@ def _train(under_way: Run) -> None:
     }
     objective = recipe.objective
     mixes = {"student": (objective.temperature, objective.soft_weight), "twin": (1.0, 0.0)}
+    terms = {"student": objective.terms(), "twin": {}}
     for name, folder in (("student", job.student), ("twin", job.twin)):
         if name == "twin" and not objective.compare:
             continue
@@ -233,7 +234,10 @@ def _train(under_way: Run) -> None:
 
             study(job, folder, distilled=distilled)
 
-        under_way.stage(name, folder, {**shared, "objective": mixes[name]}, work, resumable=True)
+        inputs = {**shared, "objective": mixes[name]}
+        if terms[name]:
+            inputs["terms"] = terms[name]
+        under_way.stage(name, folder, inputs, work, resumable=True)
         _judge(under_way, name, folder)
 
 
