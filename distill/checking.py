@@ -3,13 +3,18 @@
 from typing import Any
 
 from corpora.checks import describe
-from corpora.corpus import part_of
+from corpora.corpus import Corpus, part_of
 from corpora.sources import read_corpus
+from distill.alignment import require_aligned
+from distill.guidance import check_features
 from distill.job import Job
+from distill.learning import texts_and_groups
 from distill.pipeline import corpus_spec
 from distill.recipe import Recipe
 from students.bodies import check_layers, check_width, require_supported
+from students.vocabulary import trim
 from teachers.classifier import check_max_tokens, load_config, load_tokenizer, uncut
+from teachers.label import encode
 from teachers.sources import resolve_model
 
 
@@ -28,7 +33,7 @@ def check_job(job: Job) -> dict[str, Any]:
     if recipe.corpus.rows is not None:
         corpus = part_of(corpus, recipe.corpus.rows)
     tokenizer = load_tokenizer(base.folder)
-
+    check_alignment(recipe, tokenizer, corpus)
     backend = uncut(tokenizer)
 
     def lengths(texts: list[str]) -> list[int]:
@@ -43,7 +48,8 @@ def check_models(recipe: Recipe, config: Any) -> None:
     """Whether the student that the recipe wants can be made from a teacher of this configuration.
 
     Raises:
-        InputError: a body that is not supported, layers or a width that it has not, or texts longer than it reads.
+        InputError: a body that is not supported, layers or a width that it has not, texts longer than it reads, or
+            insides that cannot be matched as the objective wants.
     """
     require_supported(config)
     check_max_tokens(config, recipe.corpus.max_tokens)
@@ -51,3 +57,19 @@ def check_models(recipe: Recipe, config: Any) -> None:
         check_layers(config, recipe.student.layers)
     else:
         check_width(config, recipe.student.width, recipe.student.heads)
+    if recipe.objective.reads_teacher:
+        check_features(recipe, config)
+
+
+def check_alignment(recipe: Recipe, tokenizer: Any, corpus: Corpus) -> None:
+    """Whether the student will read enough of the corpus as its teacher does, for objectives that need it.
+
+    Raises:
+        InputError: too few texts are the same tokens for both.
+    """
+    if not (recipe.objective.reads_teacher and recipe.student.trim_vocabulary):
+        return
+    own = trim(tokenizer, texts_and_groups(corpus), min_groups=recipe.student.min_piece_groups).tokenizer
+    texts = [split.texts for split in (corpus.train, corpus.transfer) if split is not None]
+    tokens = [encode(own, some, recipe.corpus.max_tokens) for some in texts]
+    require_aligned(own, tokenizer, texts, tokens, recipe.corpus.max_tokens)

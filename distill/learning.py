@@ -15,6 +15,7 @@ from corpora.provenance import SOURCE_FILE, file_record
 from corpora.splits import normalise_text
 from distill.batches import join_examples
 from distill.calibrate import Logits
+from distill.guidance import guide
 from distill.job import Job
 from distill.json_files import write_json
 from distill.learner import (
@@ -28,7 +29,7 @@ from distill.learner import (
 from distill.logit_objectives import logit_terms
 from distill.objectives import Objective, hard_loss
 from distill.quality import BEFORE_TUNING_FILE, write_logits_file
-from distill.trainer import FitResult
+from distill.trainer import FitResult, Loss
 from students.compact import compact_student
 from students.layers import layers_student
 from students.vocabulary import apply_trim, trim
@@ -124,7 +125,10 @@ def study(job: Job, folder: Path, *, distilled: bool) -> None:
     weight = job.recipe.objective.soft_weight if distilled else 0.0
     also = logit_terms(job.recipe.objective, corpus.task.kind) if distilled else ()
     objective = Objective(corpus.task.kind, job.recipe.objective.temperature, weight, also)
-    result = train(job, learner, examples, objective, plan(job, recipe, rows), recipe, folder)
+    loss: Loss = objective
+    if distilled and job.recipe.objective.reads_teacher:
+        learner, examples, loss = guide(job, learner, examples, objective, learns_from)
+    result = train(job, learner, examples, loss, plan(job, recipe, rows), recipe, folder)
     save_classifier(model, tokenizer, folder)
     save_results(job, folder, learner, {"best_step": result.best_step, "steps": result.steps})
 

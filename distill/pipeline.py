@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from corpora.corpus import part_of, save_corpus
+from corpora.corpus import load_corpus, part_of, save_corpus
 from corpora.rows import QUARANTINE_FILE
 from corpora.sources import CorpusSpec, read_corpus
 from corpora.task import TaskKind
@@ -168,12 +168,13 @@ def _teach(under_way: Run) -> None:
         inputs["taken_as_it_is"] = True
 
     def work(folder: Path) -> None:
-        from distill.checking import check_models
+        from distill.checking import check_alignment, check_models
         from distill.learning import teach
-        from teachers.classifier import load_config
+        from teachers.classifier import load_config, load_tokenizer
 
-        if under_way.trains_student:
-            check_models(recipe, load_config(base.folder))  # before hours are spent
+        if under_way.trains_student:  # before hours are spent
+            check_models(recipe, load_config(base.folder))
+            check_alignment(recipe, load_tokenizer(base.folder), load_corpus(job.corpus))
         teach(job, folder, base)
 
     under_way.stage("teacher", job.teacher, inputs, work, resumable=True)

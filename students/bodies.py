@@ -35,6 +35,14 @@ def embeddings_of(encoder: Any) -> Any:
     return encoder.embeddings
 
 
+def attention_maps(encoder: Any, layer: int) -> tuple[nn.Module, nn.Module, nn.Module]:
+    """The linear maps of one layer that make queries, keys and values of what the layer reads."""
+    attention: Any = layers_of(encoder)[layer].attention
+    if require_supported(encoder.config) == "distilbert":
+        return attention.q_lin, attention.k_lin, attention.v_lin
+    return attention.self.query, attention.self.key, attention.self.value
+
+
 def check_layers(config: Any, layers: Sequence[int]) -> None:
     """Refuse layers that a teacher of this configuration has not.
 
