@@ -1,6 +1,7 @@
 """A student that is trained beside its teacher: what it reads, what counts, what is saved, and what is refused."""
 
 import dataclasses
+import json
 import shutil
 from functools import partial
 from pathlib import Path
@@ -9,14 +10,18 @@ import pytest
 import torch
 from torch import nn
 
+from corpora.corpus import load_corpus
 from corpora.task import TaskKind
 from corpora.tokens import TokenRows
 from distill.alignment import aligned_rows, piece_ids, require_aligned
 from distill.batches import Examples, join_examples
-from distill.checking import check_models
+from distill.checking import check_alignment, check_models
 from distill.feature_objectives import relation_distance, state_distance
 from distill.guidance import Guided, GuidedObjective, feature_terms, features
+from distill.job import Job
 from distill.objectives import Objective
+from distill.pipeline import Run, run
+from distill.progress import Reporter
 from distill.recipe import ObjectiveRecipe, load_recipe
 from distill.trainer import FitResult, fit
 from distill.watch import Settings, Watch
@@ -25,10 +30,9 @@ from students.bodies import attention_maps, layers_of
 from students.compact import compact_student
 from students.layers import layers_student
 from students.vocabulary import trim
-from teachers.classifier import EncoderClassifier, Pooling
+from teachers.classifier import EncoderClassifier, Pooling, load_tokenizer
 from teachers.finetune import parameter_groups
 from teachers.label import encode, pad_batch
-from tests.command import distill
 from tests.tiny_models import TEXTS, bert_tokenizer, roberta_tokenizer, tiny_classifier
 
 ALL_THREE = ObjectiveRecipe(hidden_weight=1.0, relation_weight=0.5, relation_heads=4, embedding_weight=2.0)
@@ -244,28 +248,44 @@ def test_an_explicit_layer_map_is_kept_and_equal_widths_start_as_they_are() -> N
     assert [type(module) for module in term.children()] == [nn.Linear]
 
 
+def trained(runs: Path, folder: Path, *overrides: str) -> Run:
+    """The smoke run as far as its models, with some values changed, in a copy of a finished one."""
+    shutil.copytree(runs, folder)
+    return run(Job(load_recipe("smoke", list(overrides)), folder, Reporter(quiet=True)), until="train")
+
+
 def test_only_the_student_is_trained_anew_when_a_term_comes_in(runs: Path, tmp_path: Path) -> None:
-    shutil.copytree(runs, tmp_path / "smoke")
-    done = distill("train", "smoke", "--runs", str(tmp_path), "--set", "objective.intra_class_weight=1")
-    assert done.returncode == 0, done.stderr
-    redone = [line.split(":")[0] for line in done.stderr.splitlines() if not line.endswith("already done")]
+    found = trained(runs, tmp_path / "smoke", "objective.intra_class_weight=1")
+    redone = [name for name, record in found.records.items() if not record.skipped]
     assert redone == ["student", "quality/student"]
     plain, changed = (folder / "student/model.safetensors" for folder in (runs, tmp_path / "smoke"))
     assert plain.read_bytes() != changed.read_bytes()
 
 
-def test_a_run_learns_from_the_insides_of_its_teacher_or_says_why_it_cannot(runs: Path, tmp_path: Path) -> None:
-    shutil.copytree(runs, tmp_path / "smoke")
-    terms = [f"objective.{name}_weight=1" for name in ("hidden", "relation", "embedding")]
-    command = ["train", "smoke", "--runs", str(tmp_path)]
-    for one in terms:
-        command += ["--set", one]
-    refused = distill(*command)
-    assert refused.returncode == 2
-    assert "of the texts are the same tokens for student and teacher" in refused.stderr.splitlines()[-1]
-    refused = distill("check", "smoke", "--set", terms[0])
-    assert refused.returncode == 2
-    done = distill(*command, "--set", "student.trim_vocabulary=false")
-    assert done.returncode == 0, done.stderr
+def test_a_run_learns_from_the_insides_of_its_teacher_and_keeps_nothing_of_them(
+    runs: Path, tmp_path: Path
+) -> None:
+    weights = [f"objective.{name}_weight=1" for name in ("hidden", "relation", "embedding")]
+    trained(runs, tmp_path / "smoke", *weights, "student.min_piece_groups=1", "objective.compare=false")
     names = {path.name for path in (tmp_path / "smoke/student").iterdir()}
     assert names == {path.name for path in (runs / "student").iterdir()}
+    guided, plain = (first_loss(folder / "student") for folder in (tmp_path / "smoke", runs))
+    assert guided > plain
+
+
+def first_loss(folder: Path) -> float:
+    lines = map(json.loads, (folder / "metrics.jsonl").read_text().splitlines())
+    return next(float(line["loss"]) for line in lines if "loss" in line)
+
+
+def test_a_corpus_of_rare_words_is_refused_before_the_teacher_is_trained(runs: Path, tmp_path: Path) -> None:
+    recipe = load_recipe("smoke", ["objective.hidden_weight=1"])
+    tokenizer, corpus = load_tokenizer(runs / "teacher"), load_corpus(runs / "corpus")
+    with pytest.raises(InputError, match=r"only \d+% of the texts .*lower student.min_piece_groups"):
+        check_alignment(recipe, tokenizer, corpus)
+    check_alignment(load_recipe("smoke"), tokenizer, corpus)
+    check_alignment(
+        load_recipe("smoke", ["objective.hidden_weight=1", "student.min_piece_groups=1"]), tokenizer, corpus
+    )
+    with pytest.raises(InputError, match="same tokens"):  # nor where the teacher stands already
+        trained(runs, tmp_path / "smoke", "objective.hidden_weight=1")
