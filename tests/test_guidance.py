@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import nn
 
 from corpora.corpus import load_corpus
@@ -22,7 +23,7 @@ from distill.job import Job
 from distill.objectives import Objective
 from distill.pipeline import Run, run
 from distill.progress import Reporter
-from distill.recipe import ObjectiveRecipe, load_recipe
+from distill.recipe import CorpusRecipe, ObjectiveRecipe, Recipe, StudentRecipe, load_recipe
 from distill.trainer import FitResult, fit
 from distill.watch import Settings, Watch
 from export.runtime.errors import InputError
@@ -234,6 +235,18 @@ def test_what_cannot_be_matched_is_refused_before_anything_is_trained(override: 
         return
     with pytest.raises(InputError, match=said):
         check_models(recipe, tiny_classifier().config)
+
+
+def test_a_student_without_layers_is_refused() -> None:
+    """Another kind of student has no states to match."""
+    other = StudentRecipe.model_construct(kind="static")
+    with pytest.raises(ValidationError, match="relation_weight needs a student with layers .*set it to 0"):
+        Recipe(
+            name="one",
+            corpus=CorpusRecipe(task="multi_label"),
+            student=other,
+            objective=ObjectiveRecipe(relation_weight=1.0),
+        )
 
 
 def test_an_explicit_layer_map_is_kept_and_equal_widths_start_as_they_are() -> None:
