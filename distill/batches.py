@@ -1,8 +1,8 @@
 """What a training learns from, and in which batches."""
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -21,13 +21,15 @@ class Examples:
     """What there is to learn from; row i of each.
 
     `targets` are class ids ``(N,)`` or 0/1 ``(N, C)``, anything where `labelled` ``(N,)`` is False;
-    `teacher_logits` ``(N, C)`` are raw.
+    `teacher_logits` ``(N, C)`` are raw. `also` is what the model reads of each row beside its tokens, by the
+    name of the model's argument, ``(N, ...)``.
     """
 
     tokens: TokenRows
     targets: Tensor
     teacher_logits: Tensor
     labelled: Tensor
+    also: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 def join_examples(first: Examples, second: Examples) -> Examples:
@@ -37,6 +39,7 @@ def join_examples(first: Examples, second: Examples) -> Examples:
         targets=torch.cat([first.targets, second.targets]),
         teacher_logits=torch.cat([first.teacher_logits, second.teacher_logits]),
         labelled=torch.cat([first.labelled, second.labelled]),
+        also={name: torch.cat([values, second.also[name]]) for name, values in first.also.items()},
     )
 
 

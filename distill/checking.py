@@ -3,15 +3,21 @@
 from typing import Any
 
 from corpora.checks import describe
-from corpora.corpus import label_matrix, part_of
+from corpora.corpus import Corpus, label_matrix, part_of
 from corpora.sources import read_corpus
+from corpora.tokens import TokenRows
+from distill.alignment import require_aligned
 from distill.floors import check_floors
+from distill.guidance import check_features
 from distill.job import Job
+from distill.learning import texts_and_groups
 from distill.members import members_of
 from distill.pipeline import corpus_spec
 from distill.recipe import Recipe
 from students.bodies import check_layers, check_width, evenly_spaced, require_supported, shape_keys
+from students.vocabulary import trim
 from teachers.classifier import check_max_tokens, load_config, load_tokenizer, uncut
+from teachers.label import encode
 from teachers.sources import resolve_model
 
 
@@ -34,7 +40,7 @@ def check_job(job: Job) -> dict[str, Any]:
         corpus = part_of(corpus, recipe.corpus.rows)
     check_floors(recipe.decisions, corpus.task, label_matrix(corpus.validation, corpus.task))
     tokenizer = load_tokenizer(base.folder)
-
+    check_alignment(recipe, tokenizer, corpus)
     backend = uncut(tokenizer)
 
     def lengths(texts: list[str]) -> list[int]:
@@ -49,7 +55,8 @@ def check_models(recipe: Recipe, config: Any) -> None:
     """Whether the student that the recipe wants can be made from a teacher of this configuration.
 
     Raises:
-        InputError: a body that is not supported, layers or a width that it has not, or texts longer than it reads.
+        InputError: a body that is not supported, layers or a width that it has not, texts longer than it reads, or
+            insides that cannot be matched as the objective wants.
     """
     require_supported(config)
     check_max_tokens(config, recipe.corpus.max_tokens)
@@ -59,3 +66,19 @@ def check_models(recipe: Recipe, config: Any) -> None:
         check_width(config, recipe.student.width, recipe.student.heads)
         if recipe.student.start == "matrices":
             evenly_spaced(int(getattr(config, shape_keys(config)["depth"])), recipe.student.depth)
+    if recipe.objective.reads_teacher:
+        check_features(recipe, config)
+
+
+def check_alignment(recipe: Recipe, tokenizer: Any, corpus: Corpus) -> None:
+    """Whether the student will read enough of the corpus as its teacher does, for objectives that need it.
+
+    Raises:
+        InputError: too few texts are the same tokens for both.
+    """
+    if not (recipe.objective.reads_teacher and recipe.student.trim_vocabulary):
+        return
+    own = trim(tokenizer, texts_and_groups(corpus), min_groups=recipe.student.min_piece_groups).tokenizer
+    texts = [split.texts for split in (corpus.train, corpus.transfer) if split is not None]
+    tokens = TokenRows.of(row for some in texts for row in encode(own, some, recipe.corpus.max_tokens))
+    require_aligned(own, tokenizer, texts, tokens, recipe.corpus.max_tokens)

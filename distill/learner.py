@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from corpora.corpus import Corpus, label_matrix
 from corpora.metrics import decide, macro_f1, scores_of
@@ -30,13 +31,22 @@ from teachers.label import best_device, encode, pad_batch, predict_logits
 
 @dataclass(frozen=True)
 class Learner:
-    """A model that is trained or judged, its tokenizer, and the token ids of the splits that it needs."""
+    """A model that is trained or judged, its tokenizer, and the token ids of the splits that it needs.
+
+    `around` is a module that has the model inside and is trained in its place; it ends with the training.
+    """
 
     name: str
     model: Teacher
     tokenizer: Any
     corpus: Corpus
     tokens: dict[str, TokenRows]
+    around: nn.Module | None = None
+
+    @property
+    def trained(self) -> nn.Module:
+        """What the training loop trains: the model, or a module around it that learns beside it."""
+        return self.model if self.around is None else self.around
 
     def train_examples(self, teacher_logits: Logits | None = None) -> Examples:
         """The train rows; without teacher logits ``(N, C)`` these are zeros that no loss may read."""
@@ -116,11 +126,15 @@ def train(
         head_learning_rate=rates.head_learning_rate,
         weight_decay=rates.weight_decay,
     )
+    own = set(learner.model.parameters())
+    beside = [parameter for parameter in learner.trained.parameters() if parameter not in own]
+    if beside:
+        groups.append({"params": beside, "lr": rates.head_learning_rate, "weight_decay": 0.0})
     with job.reporter.bar(f"train the {learner.name}", settings.max_steps) as advance:
         evaluate = _validation_score(job, learner)
-        watch = Watch(learner.model, evaluate, settings, folder, advance, job.stop)
+        watch = Watch(learner.trained, evaluate, settings, folder, advance, job.stop)
         pad = partial(pad_batch, pad_id=learner.tokenizer.pad_token_id)
-        return fit(learner.model, examples, loss, settings, groups=groups, pad=pad, watch=watch)
+        return fit(learner.trained, examples, loss, settings, groups=groups, pad=pad, watch=watch)
 
 
 def judged_logits(job: Job, learner: Learner) -> dict[str, Logits]:

@@ -15,6 +15,7 @@ from corpora.corpus import Corpus, label_matrix, load_corpus
 from corpora.provenance import SOURCE_FILE
 from corpora.splits import normalise_text
 from distill.batches import join_examples
+from distill.guidance import guide
 from distill.job import Job
 from distill.json_files import write_json
 from distill.labelling import soft_labels, unlabelled_texts
@@ -26,11 +27,12 @@ from distill.learner import (
     save_results,
     train,
 )
+from distill.logit_objectives import logit_terms
 from distill.members import Member
 from distill.objectives import Objective, hard_loss
 from distill.quality import BEFORE_TUNING_FILE, write_logits_file
 from distill.search import search
-from distill.trainer import FitResult
+from distill.trainer import FitResult, Loss
 from students.compact import Shape, compact_student
 from students.layers import layers_student
 from students.vocabulary import apply_trim, trim
@@ -97,8 +99,13 @@ def study(job: Job, folder: Path, *, distilled: bool) -> FitResult:
     # of the twin too: as many steps
     rows = len(corpus.train) + sum(map(len, unlabelled.values()))
     weight = job.recipe.objective.soft_weight if distilled else 0.0
-    objective = Objective(corpus.task.kind, job.recipe.objective.temperature, weight)
-    result = train(job, learner, examples, objective, plan(job, recipe, rows, job.seed), recipe, folder)
+    also = logit_terms(job.recipe.objective, corpus.task.kind) if distilled else ()
+    objective = Objective(corpus.task.kind, job.recipe.objective.temperature, weight, also)
+    loss: Loss = objective
+    if distilled and job.recipe.objective.reads_teacher:
+        learnt_from = [corpus.train.texts, *unlabelled.values()]
+        learner, examples, loss = guide(job, learner, examples, objective, learnt_from)
+    result = train(job, learner, examples, loss, plan(job, recipe, rows, job.seed), recipe, folder)
     save_classifier(model, tokenizer, folder)
     save_results(job, folder, learner, {"best_step": result.best_step, "steps": result.steps})
     return result

@@ -6,6 +6,7 @@ terms are summed over labels, so that their balance does not change with the num
 over rows. All arithmetic is in float32, whatever autocast chose for the network.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +15,9 @@ from torch.nn import functional as F
 
 from corpora.task import TaskKind
 from export.runtime.errors import InputError
+
+# student, teacher, targets, labelled -> one loss a row or a label, of which the mean counts
+LogitTerm = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
 
 def softmax_kl(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
@@ -55,7 +59,8 @@ def hard_loss(student: Tensor, targets: Tensor, kind: TaskKind, class_weights: T
 class Objective:
     """A mix of a soft and a hard term: ``soft_weight · soft + (1 - soft_weight) · hard``.
 
-    Rows without gold labels (the transfer set) have only the soft term.
+    Rows without gold labels (the transfer set) have only the soft term. `also` are further terms, each with its
+    weight; all rows have them.
 
     Raises:
         InputError: a temperature that is not above 0 or a weight outside [0, 1].
@@ -65,6 +70,7 @@ class Objective:
     kind: TaskKind
     temperature: float = 2.0
     soft_weight: float = 0.7
+    also: tuple[tuple[float, LogitTerm], ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.kind, TaskKind):
@@ -90,7 +96,10 @@ class Objective:
         soft = divergence(student, teacher, self.temperature)  # (B,)
         hard = hard_loss(student, targets.clamp(min=0), self.kind)  # (B,)
         mixed = self.soft_weight * soft + (1 - self.soft_weight) * hard
-        return torch.where(labelled, mixed, self.soft_weight * soft).mean()
+        loss = torch.where(labelled, mixed, self.soft_weight * soft).mean()
+        for weight, term in self.also:
+            loss = loss + weight * term(student, teacher, targets, labelled).mean()
+        return loss
 
     def _refuse_wrong_task(self, targets: Tensor) -> None:
         expected = 1 if self.kind is TaskKind.SINGLE_LABEL else 2

@@ -189,12 +189,13 @@ def _teach_one(under_way: Run, member: Member) -> None:
         inputs["taken_as_it_is"] = True
 
     def work(folder: Path) -> None:
-        from distill.checking import check_models
+        from distill.checking import check_alignment, check_models
         from distill.learning import teach
-        from teachers.classifier import load_config
+        from teachers.classifier import load_config, load_tokenizer
 
-        if under_way.trains_student and member.index == 0:
-            check_models(recipe, load_config(base.folder))  # before hours are spent
+        if under_way.trains_student and member.index == 0:  # before hours are spent
+            check_models(recipe, load_config(base.folder))
+            check_alignment(recipe, load_tokenizer(base.folder), load_corpus(job.corpus))
         teach(job, folder, base, member)
 
     name = numbered("teacher", member.index)
@@ -300,6 +301,7 @@ def _train_one(under_way: Run, job: Job) -> None:
         shared["averaging"] = _averaging(recipe)
     objective = recipe.objective
     mixes = {"student": (objective.temperature, objective.soft_weight), "twin": (1.0, 0.0)}
+    terms = {"student": objective.terms(), "twin": {}}
     for name, folder in (("student", job.student), ("twin", job.twin)):
         if name == "twin" and not objective.compare:
             continue
@@ -310,6 +312,8 @@ def _train_one(under_way: Run, job: Job) -> None:
             study(job, folder, distilled=distilled)
 
         inputs = {**shared, "objective": mixes[name]}
+        if terms[name]:
+            inputs["terms"] = terms[name]
         under_way.stage(f"{job.prefix}{name}", folder, inputs, work, resumable=True)
         _judge(under_way, job, name, folder)
 

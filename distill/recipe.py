@@ -7,7 +7,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictFloat,
+    StrictInt,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from export.runtime.errors import InputError
@@ -19,7 +29,26 @@ Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Way = Literal["join", "cut", "cross", "drop", "mask", "substitute"]
 Calibration = Literal["temperature", "platt", "platt-per-label", "none"]
+Weight = Annotated[float, Field(ge=0, le=1000)]
+LayerPair = tuple[Annotated[StrictInt, Field(ge=0)], Annotated[StrictInt, Field(ge=0)]]
 Precision = Literal["fp32", "int8-dynamic", "int8-static", "int8-weights"]
+
+# of each term of [objective] beside soft and hard: its weight, then the other keys that it depends on
+TERMS = (
+    ("decoupled_weight", "decoupled_alpha", "decoupled_beta"),
+    ("standardised_weight",),
+    ("inter_class_weight",),
+    ("intra_class_weight",),
+    ("hidden_weight", "layer_map"),
+    ("relation_weight", "relation_heads", "relation_layer"),
+    ("embedding_weight",),
+)
+WITH_LAYERS = ("layers", "compact")  # kinds of student
+FEATURE_WEIGHTS = ("hidden_weight", "relation_weight", "embedding_weight")
+SINGLE_LABEL_WEIGHTS = {
+    "decoupled_weight": "sets one target against all others",
+    "standardised_weight": "takes out how many labels a row has",
+}
 
 
 class Section(BaseModel):
@@ -162,6 +191,35 @@ class ObjectiveRecipe(Section):
     temperature: float = Field(2.0, gt=0, le=100, description="softens teacher and student alike")
     soft_weight: float = Field(0.7, ge=0, le=1, description="of the soft term; the hard one gets the rest")
     compare: bool = Field(True, description="also train the twin: labelled rows only, soft weight 0")
+    decoupled_weight: Weight = Field(0.0, description="of decoupled KD (single_label); 0 leaves a term out")
+    decoupled_alpha: Weight = Field(1.0, description="of its part between the row's label and all others")
+    decoupled_beta: Weight = Field(8.0, description="of its part among the others")
+    standardised_weight: Weight = Field(0.0, description="of the KL of z-scored logits (single_label)")
+    inter_class_weight: Weight = Field(0.0, description="of DIST's correlation over the labels of a row")
+    intra_class_weight: Weight = Field(0.0, description="of DIST's correlation over the rows of a batch, a label")
+    hidden_weight: Weight = Field(0.0, description="of matching the teacher's hidden states through a projection")
+    layer_map: Literal["auto"] | Annotated[list[LayerPair], Field(min_length=1)] = Field(
+        "auto", description="for hidden_weight: pairs of a student's and a teacher's layer, 0-based; auto: evenly"
+    )
+    relation_weight: Weight = Field(0.0, description="of matching the last layer's self-attention relations")
+    relation_heads: int = Field(
+        16, ge=1, le=256, description="parts that queries, keys and values are split into (relation_weight)"
+    )
+    relation_layer: int | None = Field(
+        None, ge=0, description="the teacher's layer for relation_weight, 0-based; its last one if not set"
+    )
+    embedding_weight: Weight = Field(0.0, description="of matching the embedding layer through a projection")
+
+    @property
+    def reads_teacher(self) -> bool:
+        """Whether a term needs more of the teacher than its logits, token by token."""
+        return any(getattr(self, name) for name in FEATURE_WEIGHTS)
+
+    def terms(self) -> dict[str, Any]:
+        """The keys of the terms beside soft and hard that are on, and what each depends on; empty without any."""
+        keys = self.model_dump(mode="json")
+        on = [names for names in TERMS if keys[names[0]]]
+        return {name: keys[name] for names in on for name in names}
 
 
 class DecisionsRecipe(Section):
@@ -315,6 +373,18 @@ class Recipe(Section):
                 "choose temperature or none"
             )
         return self
+
+    @field_validator("objective")
+    @classmethod
+    def _possible_terms(cls, objective: ObjectiveRecipe, info: ValidationInfo) -> ObjectiveRecipe:
+        corpus, student = info.data.get("corpus"), info.data.get("student")
+        for name, why in SINGLE_LABEL_WEIGHTS.items():
+            if getattr(objective, name) and corpus is not None and corpus.task != "single_label":
+                raise ValueError(f"{name} is for single_label corpora: it {why}; set it to 0")
+        if objective.reads_teacher and student is not None and student.kind not in WITH_LAYERS:
+            on = next(name for name in FEATURE_WEIGHTS if getattr(objective, name))
+            raise ValueError(f"{on} needs a student with layers ({', '.join(WITH_LAYERS)}); set it to 0")
+        return objective
 
     def to_toml(self) -> str:
         """The resolved recipe, every default written out; reading it again gives an equal recipe."""

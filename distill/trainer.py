@@ -1,7 +1,7 @@
 """One training loop for teacher, student and twin: a transformers Trainer whose loss is handed in.
 
-It knows neither teachers nor students: it gets a model that maps ids and mask to logits, and rows that already
-carry their targets and teacher logits.
+It knows neither teachers nor students: it gets a model that maps ids and mask to logits, or to whatever the loss
+understands, and rows that already carry their targets, teacher logits and all else that the model reads.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,7 +30,8 @@ MAX_GRAD_NORM = 1.0
 LOG_EVERY = 20
 BF16_FLAGS = {"avx512_bf16", "amx_bf16"}
 
-Loss = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]  # student, teacher, targets, labelled -> scalar
+# what the model gives, teacher logits, targets, labelled -> scalar
+Loss = Callable[[Any, Tensor, Tensor, Tensor], Tensor]
 Pad = Callable[[Sequence[Sequence[int]]], tuple[Tensor, Tensor]]  # token ids of rows -> ids and mask (B, T)
 
 
@@ -72,7 +73,7 @@ class _FitTrainer(Trainer):  # type: ignore[misc]
         loader = DataLoader(self.train_dataset, batch_sampler=sampler, collate_fn=self._collate)
         return self.accelerator.prepare(loader)
 
-    def _collate(self, rows: list[int]) -> dict[str, Tensor]:
+    def _collate(self, rows: list[int]) -> dict[str, Any]:
         examples = self._examples
         ids, mask = self._pad([examples.tokens[row] for row in rows])
         return {
@@ -81,16 +82,17 @@ class _FitTrainer(Trainer):  # type: ignore[misc]
             "targets": examples.targets[rows],
             "teacher_logits": examples.teacher_logits[rows],
             "labelled": examples.labelled[rows],
+            "also": {name: values[rows] for name, values in examples.also.items()},
         }
 
     def compute_loss(
-        self, model: nn.Module, inputs: dict[str, Tensor], return_outputs: bool = False, **_: Any
+        self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool = False, **_: Any
     ) -> Any:
         # not left to transformers, which would wrap the model for inference as well
         with torch.autocast(self.args.device.type, dtype=torch.bfloat16, enabled=self._bf16):
-            logits = model(inputs["input_ids"], inputs["attention_mask"])  # (B, C)
-        loss = self._loss(logits, inputs["teacher_logits"], inputs["targets"], inputs["labelled"])
-        return (loss, logits) if return_outputs else loss
+            output = model(inputs["input_ids"], inputs["attention_mask"], **inputs["also"])  # (B, C), or more
+        loss = self._loss(output, inputs["teacher_logits"], inputs["targets"], inputs["labelled"])
+        return (loss, output) if return_outputs else loss
 
 
 def multiplies_bf16(device: torch.device) -> bool:
@@ -119,9 +121,10 @@ def fit(
     the weights that it would have had.
 
     Args:
-        model: maps `input_ids` and `attention_mask` ``(B, T)`` to logits ``(B, C)``.
+        model: maps `input_ids` and `attention_mask` ``(B, T)``, and what the examples have for it beside, to
+            logits ``(B, C)``, or to whatever the loss takes first.
         examples: the rows.
-        loss: from student logits, teacher logits, targets and the labelled mask to a scalar.
+        loss: from what the model gives, teacher logits, targets and the labelled mask to a scalar.
         settings: steps, batch size, schedule and seed.
         groups: AdamW's parameter groups, each with its learning rate.
         pad: token ids of some rows as ids and mask ``(B, T)``.

@@ -72,7 +72,10 @@ class EncoderClassifier(nn.Module):
         inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
         if token_type_ids is not None:
             inputs["token_type_ids"] = token_type_ids
-        hidden = self.encoder(**inputs).last_hidden_state  # (B, T, H)
+        return self.classify(self.encoder(**inputs).last_hidden_state, attention_mask)
+
+    def classify(self, hidden: Tensor, attention_mask: Tensor) -> Tensor:
+        """Raw logits of the body's last hidden states: ``(B, T, H), (B, T) -> (B, C)``."""
         logits: Tensor = self.head(self.dropout(pool(hidden, attention_mask, self.pooling)))
         return logits
 
