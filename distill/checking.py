@@ -50,4 +50,6 @@ def check_models(recipe: Recipe, config: Any) -> None:
     if recipe.student.kind == "layers":
         check_layers(config, recipe.student.layers)
     else:
-        check_width(config, recipe.student.width, recipe.student.heads)
+        # a static student has no attention
+        heads = recipe.student.heads if recipe.student.kind == "compact" else 1
+        check_width(config, recipe.student.width, heads)

@@ -18,13 +18,13 @@ from distill.calibrate import Logits
 from distill.interrupts import StopRequest
 from distill.job import Job
 from distill.json_files import write_json
+from distill.models import Model, optimizer_groups
 from distill.quality import JUDGED, LOGITS_FILE, TRAINING_FILE, write_logits_file
 from distill.recipe import StudentRecipe, TeacherRecipe
 from distill.trainer import FitResult, Loss, fit
 from distill.watch import Settings, Watch
 from export.runtime.errors import DistillError
-from teachers.classifier import EncoderClassifier, Teacher, check_max_tokens, parameter_count
-from teachers.finetune import parameter_groups
+from teachers.classifier import check_max_tokens, parameter_count
 from teachers.label import best_device, encode, pad_batch, predict_logits
 
 
@@ -33,7 +33,7 @@ class Learner:
     """A model that is trained or judged, its tokenizer, and the token ids of the splits that it needs."""
 
     name: str
-    model: Teacher
+    model: Model
     tokenizer: Any
     corpus: Corpus
     tokens: dict[str, TokenRows]
@@ -59,7 +59,7 @@ class Learner:
 
 
 def new_learner(
-    job: Job, name: str, model: Teacher, tokenizer: Any, corpus: Corpus, learns_from: Sequence[str]
+    job: Job, name: str, model: Model, tokenizer: Any, corpus: Corpus, learns_from: Sequence[str]
 ) -> Learner:
     """Move the model to the GPU where there is one, and encode what it is judged on and the splits it learns from.
 
@@ -98,15 +98,8 @@ def train(
     rates: TeacherRecipe | StudentRecipe,
     folder: Path,
 ) -> FitResult:
-    """Train an `EncoderClassifier` in place; validation macro-F1 chooses the epoch that is kept."""
-    if not isinstance(learner.model, EncoderClassifier):
-        raise TypeError("only an EncoderClassifier is trained")
-    groups = parameter_groups(
-        learner.model,
-        body_learning_rate=rates.body_learning_rate,
-        head_learning_rate=rates.head_learning_rate,
-        weight_decay=rates.weight_decay,
-    )
+    """Train a model in place; validation macro-F1 chooses the epoch that is kept."""
+    groups = optimizer_groups(learner.model, rates)
     with job.reporter.bar(f"train the {learner.name}", settings.max_steps) as advance:
         evaluate = _validation_score(learner, job.stop)
         watch = Watch(learner.model, evaluate, settings, folder, advance, job.stop)

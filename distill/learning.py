@@ -25,17 +25,20 @@ from distill.learner import (
     save_results,
     train,
 )
+from distill.models import Student, save_student
 from distill.objectives import Objective, hard_loss
 from distill.quality import BEFORE_TUNING_FILE, write_logits_file
 from distill.trainer import FitResult
 from students.compact import compact_student
 from students.layers import layers_student
-from students.vocabulary import apply_trim, trim
+from students.static import StaticClassifier, StaticConfig, static_student
+from students.vocabulary import Trimmed, apply_trim, trim
 from teachers.classifier import (
     HEAD_FILE,
     EncoderClassifier,
     HeadedClassifier,
     Pooling,
+    Teacher,
     build_classifier,
     load_classifier,
     load_tokenizer,
@@ -54,8 +57,8 @@ def teach(job: Job, folder: Path, base: ModelSource) -> None:
     set_seed(job.recipe.seed)
     training: dict[str, Any] = {}
     if recipe.checkpoint is not None:
-        loaded = load_classifier(base.folder, corpus.task, pooling)
-        learner = new_learner(job, "teacher", loaded, tokenizer, corpus, learns_from=())
+        model: Teacher = load_classifier(base.folder, corpus.task, pooling)
+        learner = new_learner(job, "teacher", model, tokenizer, corpus, learns_from=())
     else:
         model = build_classifier(base.folder, corpus.task, pooling, recipe.dropout)
         learner = new_learner(job, "teacher", model, tokenizer, corpus, learns_from=("train",))
@@ -63,11 +66,11 @@ def teach(job: Job, folder: Path, base: ModelSource) -> None:
             write_logits_file(judged_logits(job, learner), folder / BEFORE_TUNING_FILE)
         result = _finetune(job, learner, model, folder)
         training = {"best_step": result.best_step, "steps": result.steps}
-    if isinstance(learner.model, HeadedClassifier):
-        learner.model.model.save_pretrained(folder, safe_serialization=True)
+    if isinstance(model, HeadedClassifier):
+        model.model.save_pretrained(folder, safe_serialization=True)
         tokenizer.save_pretrained(folder)
     else:
-        save_classifier(learner.model, tokenizer, folder)
+        save_classifier(model, tokenizer, folder)
     write_json(base.to_dict(), folder / SOURCE_FILE)
     save_results(job, folder, learner, training)
 
@@ -123,7 +126,7 @@ def study(job: Job, folder: Path, *, distilled: bool) -> None:
     weight = job.recipe.objective.soft_weight if distilled else 0.0
     objective = Objective(corpus.task.kind, job.recipe.objective.temperature, weight)
     result = train(job, learner, examples, objective, plan(job, recipe, rows), recipe, folder)
-    save_classifier(model, tokenizer, folder)
+    save_student(model, tokenizer, folder)
     save_results(job, folder, learner, {"best_step": result.best_step, "steps": result.steps})
 
 
@@ -147,28 +150,50 @@ def _stored_logits(job: Job, corpus: Corpus, split: str) -> Logits:
     return read_logits(job.labels(split), rows, label_identity(job, corpus, split))
 
 
-def _start_student(job: Job, corpus: Corpus) -> tuple[EncoderClassifier, Any]:
+def _start_student(job: Job, corpus: Corpus) -> tuple[Student, Any]:
     """The untrained student and its tokenizer; the same for the student and its twin."""
     recipe = job.recipe.student
     teacher, tokenizer = load_classifier(job.teacher, corpus.task), load_tokenizer(job.teacher)
+    trimmed = None
+    if recipe.trim_vocabulary:
+        trimmed = trim(tokenizer, texts_and_groups(corpus), min_groups=recipe.min_piece_groups)
+    if recipe.kind == "static":
+        model: Student = _static_student(job, teacher, tokenizer, trimmed)
+    else:
+        encoder = _encoder_student(job, teacher)
+        model = encoder if trimmed is None else apply_trim(encoder, trimmed)
+    return model, tokenizer if trimmed is None else trimmed.tokenizer
+
+
+def _encoder_student(job: Job, teacher: Teacher) -> EncoderClassifier:
+    recipe = job.recipe.student
     # a checkpoint knows how it pools; a published head has a pooling of its own kind
     pooling = teacher.pooling if isinstance(teacher, EncoderClassifier) else Pooling(job.recipe.teacher.pooling)
     if recipe.kind == "layers":
-        model = layers_student(teacher, recipe.layers, pooling=pooling, dropout=recipe.dropout)
-    else:
-        model = compact_student(
-            teacher,
-            depth=recipe.depth,
-            width=recipe.width,
-            heads=recipe.heads,
-            pooling=pooling,
-            dropout=recipe.dropout,
-            seed=job.recipe.seed,
-        )
-    if not recipe.trim_vocabulary:
-        return model, tokenizer
-    trimmed = trim(tokenizer, texts_and_groups(corpus), min_groups=recipe.min_piece_groups)
-    return apply_trim(model, trimmed), trimmed.tokenizer
+        return layers_student(teacher, recipe.layers, pooling=pooling, dropout=recipe.dropout)
+    return compact_student(
+        teacher,
+        depth=recipe.depth,
+        width=recipe.width,
+        heads=recipe.heads,
+        pooling=pooling,
+        dropout=recipe.dropout,
+        seed=job.recipe.seed,
+    )
+
+
+def _static_student(job: Job, teacher: Teacher, tokenizer: Any, trimmed: Trimmed | None) -> StaticClassifier:
+    recipe = job.recipe.student
+    sources = [(piece,) for piece in range(len(tokenizer))] if trimmed is None else trimmed.sources
+    config = StaticConfig(
+        vocabulary=len(sources),
+        width=recipe.width,
+        window_channels=recipe.window_channels,
+        hash_buckets=recipe.hash_buckets,
+        ngrams=recipe.ngrams,
+        hidden=recipe.hidden,
+    )
+    return static_student(teacher, tokenizer, sources, config, dropout=recipe.dropout, seed=job.recipe.seed)
 
 
 def texts_and_groups(corpus: Corpus) -> Iterator[tuple[str, str]]:
