@@ -58,7 +58,7 @@ def optimizer_groups(model: Model, rates: TeacherRecipe | StudentRecipe) -> list
 
 
 def export_graph(model: Model, target: Path) -> dict[str, int]:
-    """Write the fp32 graph with raw logits that quantization starts from; gives how many of which operators it has.
+    """Write the fp32 graph with raw logits, from which int8 starts; gives how many of which operators it has.
 
     Raises:
         InputError, CheckFailedError: as `export_fused` does.
@@ -91,8 +91,8 @@ def published_config(folder: Path) -> dict[str, Any]:
     """The transformers configuration that a bundle of the student in this folder ships.
 
     Optimum and Transformers.js refuse a model type that they do not know, and take from the configuration no more
-    than labels and the names of the inputs. So a static student passes for a DistilBERT without layers, whose inputs
-    are ids and mask alone.
+    than labels and the names of the inputs. So a static student passes for a DistilBERT without layers, whose
+    inputs are ids and mask alone.
     """
     config = read_json(folder / "config.json")
     if config["model_type"] != STATIC_MODEL_TYPE:

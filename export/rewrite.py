@@ -1,4 +1,4 @@
-"""Rewriting an ONNX graph node by node, and which of its products does what in a transformer or a static student."""
+"""Rewriting an ONNX graph node by node, and what each product does in a transformer or a static student."""
 
 from collections.abc import Sequence
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""The ONNX graph of a static student, written node by node: a text costs as much in calls of operators as in products.
+"""The ONNX graph of a static student, node by node: a text costs as much in calls of operators as in products.
 
 Its contract is that of every graph here: int64 `input_ids` and `attention_mask`, both ``(batch, sequence)``, to
 float32 `logits` ``(batch, C)``. W stands for the sequence with the rows of "no token" on both sides.
@@ -26,10 +26,10 @@ TO_THE_END = 2**31
 
 @dataclass(frozen=True)
 class Window:
-    """A 1-D convolution over so many neighbouring token vectors, the products of its positions one above the other."""
+    """A 1-D convolution over so many neighbouring token vectors."""
 
     tokens: int
-    weight: Floats  # (tokens * D, channels)
+    weight: Floats  # (tokens * D, channels), one position above the other
     bias: Floats  # (channels,)
 
 
@@ -37,7 +37,7 @@ class Window:
 class StaticWeights:
     """All numbers of a static student; row 0 of each table stands for "no token"."""
 
-    edge: int  # rows of "no token" on each side of a text
+    edge: int  # rows of "no token" that a window needs on each side of a text
     vectors: Floats  # (V + 1, D)
     weights: Floats  # (V + 1,)
     ngrams: tuple[Floats, ...]  # (buckets, D), for n-grams of 2 tokens, of 3, ...; buckets is a power of two
@@ -82,7 +82,9 @@ def write_static_graph(weights: StaticWeights, target: Path) -> dict[str, int]:
     hidden = builder.add("Gather", [builder.constant("vectors", weights.vectors), rows], "token_vectors")
     buckets = _buckets(builder, weights, numbers, rows)
     for length, table in enumerate(weights.ngrams, start=2):
-        found = builder.add("Gather", [builder.constant(f"table_{length}", table), buckets[length - 2]], f"vectors_{length}")
+        found = builder.add(
+            "Gather", [builder.constant(f"table_{length}", table), buckets[length - 2]], f"vectors_{length}"
+        )
         hidden = builder.add("Add", [hidden, found], f"with_{length}")  # (B, W, D)
     pooled = [_mean(builder, weights, rows, hidden), _maximum(builder, hidden, "strongest")]
     if weights.window is not None:
@@ -99,10 +101,13 @@ def _numbers(builder: _Builder, weights: StaticWeights) -> str:
     moved = builder.add("Add", ["input_ids", builder.ints("first_row", 1)], "moved")
     inside = builder.add("Mul", [moved, "attention_mask"], "inside")
     # a column of zeros that is as high as the batch; Pad would do it in one node, and gigabytes if it were told to
-    first = builder.add("Slice", ["input_ids", builder.ints("from_0", [0]), builder.ints("to_1", [1]), "axis"], "first")
+    first = builder.add(
+        "Slice", ["input_ids", builder.ints("from_0", [0]), builder.ints("to_1", [1]), "axis"], "first"
+    )
     none = builder.add("Mul", [first, builder.ints("no_token", 0)], "none")
-    behind = weights.edge + len(weights.ngrams)
-    return builder.add("Concat", [none] * weights.edge + [inside] + [none] * behind, "numbers", axis=1)
+    # n-grams begin as much before the text as they are long
+    around = [none] * (weights.edge + len(weights.ngrams))
+    return builder.add("Concat", [*around, inside, *around], "numbers", axis=1)
 
 
 def _buckets(builder: _Builder, weights: StaticWeights, numbers: str, rows: str) -> list[str]:

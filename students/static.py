@@ -1,7 +1,7 @@
-"""The `static` student: learned token vectors, n-gram hashing, pooling and a small MLP; no attention between tokens.
+"""The `static` student: learned token vectors, n-gram hashing, pooling, a small MLP; no attention between tokens.
 
-Token vectors start from the teacher's outputs for each token alone. Row 0 of every table stands for "no token": it is
-zero, it never learns, and padding reads it, so that a text's logits do not depend on how far it is padded.
+Token vectors start from the teacher's outputs for each token alone. Row 0 of every table stands for "no token": it
+is zero, it never learns, and padding reads it, so that a text's logits do not depend on how far it is padded.
 """
 
 import json
@@ -26,8 +26,9 @@ from teachers.classifier import RARE_LABEL_LOGIT, STATIC_MODEL_TYPE, Teacher
 WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.json"
 # tokens that the window mixer sees at once
 WINDOW = 3
-# rows of "no token" on both sides of a text: windows and n-grams that reach over its ends find the same in any batch
-EDGE = 2
+# rows of "no token" on both sides of a text, so that windows that reach over its ends find the same in any batch;
+# n-grams begin as much before the text as they are long
+EDGE = WINDOW - 1
 # a token's n-gram is hashed as the sum of its row numbers times these odd numbers, cut to the table's bits
 HASH_FACTORS = (31337, 1000003, 7919)
 # the token weight of "no token": its share of a text's mean is 0 in float32
@@ -83,7 +84,7 @@ class StaticClassifier(nn.Module):
             self.weights[0] = NO_WEIGHT
             for table in self.ngrams:
                 nn.init.normal_(table.weight, std=NGRAM_STD)  # type: ignore[arg-type]
-                table.weight[0] = 0  # type: ignore[index,operator]
+                table.weight[0] = 0  # type: ignore[operator]
         nn.init.normal_(self.head.weight, std=HEAD_STD)
         nn.init.constant_(self.head.bias, RARE_LABEL_LOGIT if task.multi_label else 0.0)
 
@@ -91,8 +92,9 @@ class StaticClassifier(nn.Module):
         """Raw logits: ``(B, T) -> (B, C)``."""
         longest = max(self.config.lengths, default=1)
         numbers = (input_ids + 1) * attention_mask  # (B, T), 0 where there is no token
-        numbers = functional.pad(numbers, (EDGE, EDGE + longest - 1))
-        size = numbers.shape[1] - longest + 1  # W = T + 2 EDGE
+        edge = EDGE + longest - 1
+        numbers = functional.pad(numbers, (edge, edge))
+        size = numbers.shape[1] - longest + 1  # W = T + edge + EDGE
         rows = numbers[:, :size]  # (B, W)
         hidden = self.vectors(rows)  # (B, W, D)
         for length, table in zip(self.config.lengths, self.ngrams, strict=True):
@@ -117,8 +119,8 @@ class StaticClassifier(nn.Module):
     def _strongest_windows(hidden: Tensor, window: nn.Linear) -> Tensor:
         """A 1-D convolution and the maximum over the text: ``(B, W, D) -> (B, channels)``.
 
-        A window of "no token" alone gives 0, which counts in every text, padded or not; bias and GELU come behind the
-        maximum, where they are needed once a text.
+        A window of "no token" alone gives 0, which counts in every text, padded or not; bias and GELU come behind
+        the maximum, where they are needed once a text.
         """
         seen = hidden.shape[1] - WINDOW + 1
         windows = torch.cat([hidden[:, place : place + seen] for place in range(WINDOW)], dim=2)
@@ -183,7 +185,7 @@ def token_outputs(teacher: Teacher, tokenizer: Any, pieces: Sequence[int]) -> Te
 def parameter_groups(
     model: StaticClassifier, *, body_learning_rate: float, head_learning_rate: float, weight_decay: float
 ) -> list[dict[str, Any]]:
-    """AdamW's groups: the tables at the body's rate, which do not decay, for most of their rows have no gradient."""
+    """AdamW's groups: the tables at the body's rate; they do not decay, for most rows have no gradient."""
     tables = [model.vectors.weight, model.weights, *(parameter for parameter in model.ngrams.parameters())]
     known = {id(parameter) for parameter in tables}
     rest = [parameter for parameter in model.parameters() if id(parameter) not in known]
