@@ -90,6 +90,11 @@ class StaticClassifier(nn.Module):
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Raw logits: ``(B, T) -> (B, C)``."""
+        # bf16 saved nothing where it was measured: a step is mostly the optimizer's pass over the tables
+        with torch.autocast(input_ids.device.type, enabled=False):
+            return self._logits(input_ids, attention_mask)
+
+    def _logits(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         longest = max(self.config.lengths, default=1)
         numbers = (input_ids + 1) * attention_mask  # (B, T), 0 where there is no token
         edge = EDGE + longest - 1

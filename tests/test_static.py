@@ -118,6 +118,14 @@ def test_no_token_stays_zero_while_the_rest_learns() -> None:
     assert all(not torch.equal(after[name], before[name]) for name in after if name.startswith(("window", "up")))
 
 
+def test_it_trains_in_float32_where_others_multiply_bf16() -> None:
+    model = random_static("all")
+    ids, mask = (torch.from_numpy(values) for values in batch(random_rows(3)))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = model(ids, mask)
+    assert torch.equal(found, model(ids, mask))
+
+
 def test_tables_do_not_decay_and_learn_at_the_bodys_rate() -> None:
     model = random_static("all")
     rates = load_recipe("smoke", ["student.body_learning_rate=1e-3", "student.head_learning_rate=1e-2"]).student
