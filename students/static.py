@@ -90,7 +90,7 @@ class StaticClassifier(nn.Module):
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Raw logits: ``(B, T) -> (B, C)``."""
-        # bf16 saved nothing where it was measured: a step is mostly the optimizer's pass over the tables
+        # bf16 saved no time where it was measured
         with torch.autocast(input_ids.device.type, enabled=False):
             return self._logits(input_ids, attention_mask)
 
