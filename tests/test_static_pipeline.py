@@ -58,7 +58,9 @@ def test_its_bundle_answers_and_opens_elsewhere(static_run: Path) -> None:
     from optimum.onnxruntime import ORTModelForSequenceClassification
     from transformers import AutoTokenizer
 
-    model = ORTModelForSequenceClassification.from_pretrained(bundle, file_name="onnx/model_quantized.onnx")
+    model = ORTModelForSequenceClassification.from_pretrained(
+        bundle, file_name="model_quantized.onnx", subfolder="onnx"
+    )
     tokenizer = AutoTokenizer.from_pretrained(bundle)
     theirs = model(**tokenizer([TEXT], return_tensors="pt")).logits.numpy()
     assert abs(theirs - classifier.logits([TEXT])).max() < 1e-5
