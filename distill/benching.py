@@ -16,6 +16,7 @@ from corpora.corpus import Corpus, label_matrix, load_corpus
 from distill.calibrate import Decision, Logits
 from distill.job import Job
 from distill.json_files import write_json
+from distill.models import load_student
 from distill.quality import JUDGED, quality_of, read_quality
 from distill.variants import MODEL_FILE, choose_variant
 from export.graph import export_fused
@@ -122,7 +123,7 @@ def _teacher_graph(job: Job, corpus: Corpus, folder: Path) -> Path:
 
 
 def _torch_call(job: Job, name: str, folder: Path, corpus: Corpus) -> Callable[[list[str]], object]:
-    model, tokenizer = load_classifier(folder, corpus.task).eval(), load_tokenizer(folder)
+    model, tokenizer = load_student(folder, corpus.task).eval(), load_tokenizer(folder)
     decision = Decision.from_dict(read_quality(job.quality(name))["decision"])
     kind, limit = corpus.task.kind, job.recipe.corpus.max_tokens
 

@@ -10,10 +10,10 @@ from distill.alignment import require_aligned
 from distill.floors import check_floors
 from distill.guidance import check_features
 from distill.job import Job
-from distill.learning import texts_and_groups
 from distill.members import members_of
 from distill.pipeline import corpus_spec
 from distill.recipe import Recipe
+from distill.starting import texts_and_groups
 from students.bodies import check_layers, check_width, evenly_spaced, require_supported, shape_keys
 from students.vocabulary import trim
 from teachers.classifier import check_max_tokens, load_config, load_tokenizer, uncut
@@ -63,8 +63,10 @@ def check_models(recipe: Recipe, config: Any) -> None:
     if recipe.student.kind == "layers":
         check_layers(config, recipe.student.layers)
     else:
-        check_width(config, recipe.student.width, recipe.student.heads)
-        if recipe.student.start == "matrices":
+        # a static student has no attention
+        compact = recipe.student.kind == "compact"
+        check_width(config, recipe.student.width, recipe.student.heads if compact else 1)
+        if compact and recipe.student.start == "matrices":
             evenly_spaced(int(getattr(config, shape_keys(config)["depth"])), recipe.student.depth)
     if recipe.objective.reads_teacher:
         check_features(recipe, config)

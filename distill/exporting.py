@@ -21,6 +21,7 @@ from distill.json_files import read_json, write_json
 from distill.labelling import label_identity
 from distill.members import members_of
 from distill.model_card import model_card
+from distill.models import export_graph, load_student, published_config
 from distill.quality import (
     LOGITS_FILE,
     assess,
@@ -32,12 +33,12 @@ from distill.stages import EXPORT_PACKAGES, package_versions, recorded_versions
 from distill.variants import GATE_FILE, MODEL_FILE, QUALITY_FILE, read_gate
 from export.bundle import Shipment, write_bundle
 from export.gate import Bounds, Check, check_contract, check_decisions, check_shapes, failures
-from export.graph import add_calibration, count_operators, export_fused, save, strip, torch_logits
-from export.quantize import LADDER, quantize_dynamic, quantize_static, quantize_weights
+from export.graph import add_calibration, count_operators, save, strip, torch_logits
+from export.quantize import LADDER, STATIC_LADDER, quantize_dynamic, quantize_static, quantize_weights
 from export.runtime.classifier import Classifier
 from export.runtime.errors import CheckFailedError
 from export.session import GraphRunner
-from teachers.classifier import load_classifier, load_tokenizer
+from teachers.classifier import load_tokenizer
 from teachers.label import encode
 
 FUSED_FILE = "fused.onnx"
@@ -73,7 +74,8 @@ def export_variant(job: Job, folder: Path, name: str) -> None:
         split: encode(tokenizer, dict(corpus.splits())[split].texts, job.recipe.corpus.max_tokens)
         for split in ("train", "validation", "test")
     }
-    rungs: tuple[tuple[Any, ...], ...] = LADDER if name in ("int8-dynamic", "int8-static") else ((),)
+    ladder = STATIC_LADDER if job.recipe.student.kind == "static" else LADDER
+    rungs: tuple[tuple[Any, ...], ...] = ladder if name in ("int8-dynamic", "int8-static") else ((),)
     tried = []
     for keep in rungs:
         graph = folder / "raw.onnx"
@@ -104,7 +106,6 @@ def make_bundle(job: Job, chosen: str) -> None:
     corpus, folder = load_corpus(job.corpus), job.variant(chosen)
     decision = Decision.from_dict(read_quality(folder)["decision"])
     gate = read_gate(folder)
-    config = read_json(job.student / "config.json")
     shipment = Shipment(
         name=job.recipe.name,
         task=corpus.task.kind.value,
@@ -119,7 +120,7 @@ def make_bundle(job: Job, chosen: str) -> None:
         inputs=tuple(GraphRunner(folder / MODEL_FILE).inputs),
         graph=folder / MODEL_FILE,
         tokenizer_folder=job.student,
-        config=config,
+        config=published_config(job.student),
         provenance=_provenance(job, corpus),
         metrics=_metrics(job, chosen),
         model_card=model_card(job, chosen),
@@ -150,8 +151,7 @@ def _make_graph(job: Job, name: str, keep: tuple[Any, ...], graph: Path, train: 
     """Write the raw graph of a variant; fp32 comes first, and the others start from its fused graph."""
     fused = (graph.parent if name == "fp32" else job.variant("fp32")) / FUSED_FILE
     if name == "fp32":
-        model = load_classifier(job.student, load_corpus(job.corpus).task)
-        operators = export_fused(model, model.config, fused)
+        operators = export_graph(load_student(job.student, load_corpus(job.corpus).task), fused)
         shutil.copyfile(fused, graph)
     elif name == "int8-weights":
         quantize_weights(fused, graph)
@@ -195,7 +195,7 @@ def _measure(
     decision = fit_decision(logits, gold, task, job.recipe.decisions)
     reference = read_logits_file(job.student)["validation"]
     decided = [decision.decide(values, task.kind) for values in (logits, reference)]
-    student = load_classifier(job.student, task).eval()
+    student = load_student(job.student, task).eval()
     stream = np.array([piece for row in rows[:STREAM_TEXTS] for piece in row], dtype=np.int64)  # (S,)
     shapes = check_shapes(
         runner,

@@ -19,13 +19,13 @@ from distill.batches import Examples
 from distill.calibrate import Logits
 from distill.job import Job
 from distill.json_files import write_json
+from distill.models import Model, optimizer_groups
 from distill.quality import JUDGED, LOGITS_FILE, TRAINING_FILE, write_logits_file
 from distill.recipe import StudentRecipe, TeacherRecipe
 from distill.trainer import FitResult, Loss, fit
 from distill.watch import Settings, Watch
 from export.runtime.errors import DistillError
-from teachers.classifier import EncoderClassifier, Teacher, check_max_tokens, parameter_count
-from teachers.finetune import parameter_groups
+from teachers.classifier import check_max_tokens, parameter_count
 from teachers.label import best_device, encode, pad_batch, predict_logits
 
 
@@ -37,7 +37,7 @@ class Learner:
     """
 
     name: str
-    model: Teacher
+    model: Model
     tokenizer: Any
     corpus: Corpus
     tokens: dict[str, TokenRows]
@@ -75,7 +75,7 @@ class Learner:
 
 
 def new_learner(
-    job: Job, name: str, model: Teacher, tokenizer: Any, corpus: Corpus, learns_from: Sequence[str]
+    job: Job, name: str, model: Model, tokenizer: Any, corpus: Corpus, learns_from: Sequence[str]
 ) -> Learner:
     """Move the model to the GPU where there is one, and encode what it is judged on and the splits it learns from.
 
@@ -114,18 +114,11 @@ def train(
     rates: TeacherRecipe | StudentRecipe,
     folder: Path,
 ) -> FitResult:
-    """Train an `EncoderClassifier` in place; validation macro-F1 chooses the epoch that is kept.
+    """Train a model in place; validation macro-F1 chooses the epoch that is kept.
 
     `job.heard` is told the macro-F1 of each epoch, and may end the training by an exception.
     """
-    if not isinstance(learner.model, EncoderClassifier):
-        raise TypeError("only an EncoderClassifier is trained")
-    groups = parameter_groups(
-        learner.model,
-        body_learning_rate=rates.body_learning_rate,
-        head_learning_rate=rates.head_learning_rate,
-        weight_decay=rates.weight_decay,
-    )
+    groups = optimizer_groups(learner.model, rates)
     own = set(learner.model.parameters())
     beside = [parameter for parameter in learner.trained.parameters() if parameter not in own]
     if beside:

@@ -3,17 +3,13 @@
 Each is a function from files to files: it reads the folders of earlier stages and writes its own.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from torch import Tensor
 from transformers import set_seed
 
-from corpora.corpus import Corpus, label_matrix, load_corpus
+from corpora.corpus import label_matrix, load_corpus
 from corpora.provenance import SOURCE_FILE
-from corpora.splits import normalise_text
 from distill.batches import join_examples
 from distill.guidance import guide
 from distill.job import Job
@@ -29,29 +25,25 @@ from distill.learner import (
 )
 from distill.logit_objectives import logit_terms
 from distill.members import Member
+from distill.models import save_student
 from distill.objectives import Objective, hard_loss
 from distill.quality import BEFORE_TUNING_FILE, write_logits_file
 from distill.search import search
+from distill.starting import start_student
 from distill.trainer import FitResult, Loss
-from students.compact import Shape, compact_student
-from students.layers import layers_student
-from students.vocabulary import apply_trim, trim
 from teachers.classifier import (
     EncoderClassifier,
     HeadedClassifier,
     Pooling,
+    Teacher,
     build_classifier,
     load_classifier,
     load_tokenizer,
     save_classifier,
 )
 from teachers.finetune import class_weights, freeze
-from teachers.label import device_of, encode, pad_batch
+from teachers.label import device_of, encode
 from teachers.sources import ModelSource
-
-# on which a compact student is fitted to its teacher's hidden states before it is trained
-START_TEXTS = 1000
-START_BATCH = 50
 
 
 def teach(job: Job, folder: Path, base: ModelSource, member: Member) -> None:
@@ -61,8 +53,8 @@ def teach(job: Job, folder: Path, base: ModelSource, member: Member) -> None:
     set_seed(member.seed)
     training: dict[str, Any] = {}
     if member.tuned:
-        loaded = load_classifier(base.folder, corpus.task, pooling)
-        learner = new_learner(job, "teacher", loaded, tokenizer, corpus, learns_from=())
+        model: Teacher = load_classifier(base.folder, corpus.task, pooling)
+        learner = new_learner(job, "teacher", model, tokenizer, corpus, learns_from=())
     else:
         model = build_classifier(base.folder, corpus.task, pooling, recipe.dropout)
         learner = new_learner(job, "teacher", model, tokenizer, corpus, learns_from=("train",))
@@ -70,11 +62,11 @@ def teach(job: Job, folder: Path, base: ModelSource, member: Member) -> None:
             write_logits_file(judged_logits(job, learner), folder / BEFORE_TUNING_FILE)
         result = _finetune(job, learner, model, folder, member.seed)
         training = {"best_step": result.best_step, "steps": result.steps}
-    if isinstance(learner.model, HeadedClassifier):
-        learner.model.model.save_pretrained(folder, safe_serialization=True)
+    if isinstance(model, HeadedClassifier):
+        model.model.save_pretrained(folder, safe_serialization=True)
         tokenizer.save_pretrained(folder)
     else:
-        save_classifier(learner.model, tokenizer, folder)
+        save_classifier(model, tokenizer, folder)
     write_json(base.to_dict(), folder / SOURCE_FILE)
     save_results(job, folder, learner, training)
 
@@ -86,7 +78,7 @@ def study(job: Job, folder: Path, *, distilled: bool) -> FitResult:
     """
     corpus, recipe = load_corpus(job.corpus), job.recipe.student
     set_seed(job.seed)
-    model, tokenizer = _start_student(job, corpus)
+    model, tokenizer = start_student(job, corpus)
     name = "student" if distilled else "twin"
     learner = new_learner(job, name, model, tokenizer, corpus, learns_from=("train",))
     unlabelled = unlabelled_texts(job, corpus)
@@ -106,7 +98,7 @@ def study(job: Job, folder: Path, *, distilled: bool) -> FitResult:
         learnt_from = [corpus.train.texts, *unlabelled.values()]
         learner, examples, loss = guide(job, learner, examples, objective, learnt_from)
     result = train(job, learner, examples, loss, plan(job, recipe, rows, job.seed), recipe, folder)
-    save_classifier(model, tokenizer, folder)
+    save_student(model, tokenizer, folder)
     save_results(job, folder, learner, {"best_step": result.best_step, "steps": result.steps})
     return result
 
@@ -129,46 +121,3 @@ def _finetune(job: Job, learner: Learner, model: EncoderClassifier, folder: Path
 
     settings = plan(job, recipe, len(corpus.train), seed)
     return train(job, learner, learner.train_examples(), loss, settings, recipe, folder)
-
-
-def _start_student(job: Job, corpus: Corpus) -> tuple[EncoderClassifier, Any]:
-    """The untrained student and its tokenizer; the same for the student and its twin."""
-    recipe = job.recipe.student
-    teacher, tokenizer = load_classifier(job.teacher, corpus.task), load_tokenizer(job.teacher)
-    # a checkpoint knows how it pools; a published head has a pooling of its own kind
-    pooling = teacher.pooling if isinstance(teacher, EncoderClassifier) else Pooling(job.recipe.teacher.pooling)
-    if recipe.kind == "layers":
-        model = layers_student(teacher, recipe.layers, pooling=pooling, dropout=recipe.dropout)
-    else:
-        model = compact_student(
-            teacher.eval(),
-            Shape(recipe.depth, recipe.width, recipe.heads),
-            texts=_some_texts(job, corpus, tokenizer) if recipe.start == "matrices" else None,
-            pooling=pooling,
-            dropout=recipe.dropout,
-            seed=job.seed,
-        )
-    if not recipe.trim_vocabulary:
-        return model, tokenizer
-    trimmed = trim(tokenizer, texts_and_groups(corpus), min_groups=recipe.min_piece_groups)
-    return apply_trim(model, trimmed), trimmed.tokenizer
-
-
-def _some_texts(job: Job, corpus: Corpus, tokenizer: Any) -> list[tuple[Tensor, Tensor]]:
-    """Some train texts, chosen by the seed, as the teacher's ids and masks ``(B, T)``."""
-    chosen = np.random.default_rng(job.seed).permutation(len(corpus.train))[:START_TEXTS]
-    rows = encode(tokenizer, [corpus.train.texts[int(row)] for row in chosen], job.recipe.corpus.max_tokens)
-    batches = [rows[at : at + START_BATCH] for at in range(0, len(rows), START_BATCH)]
-    return [pad_batch(some, tokenizer.pad_token_id) for some in batches]
-
-
-def texts_and_groups(corpus: Corpus) -> Iterator[tuple[str, str]]:
-    """Texts that the student learns from, and who wrote each: its group, or else whoever wrote the same text."""
-    for split in (corpus.train, corpus.transfer):
-        if split is None:
-            continue
-        for row, text in enumerate(split.texts):
-            if split.groups is None:
-                yield text, f"text {normalise_text(text)}"
-            else:
-                yield text, f"group {split.groups[row]}"

@@ -156,15 +156,25 @@ class AugmentationRecipe(Section):
 class StudentRecipe(Section):
     """[student]: the compact network."""
 
-    kind: Literal["layers", "compact"] = Field("layers", description="the teacher's layers, or an own shape")
+    kind: Literal["layers", "compact", "static"] = Field(
+        "layers", description="the teacher's layers, an own shape, or token vectors without attention"
+    )
     layers: list[Annotated[int, Field(ge=0)]] = Field([1, 3, 5], description="of the teacher, 0-based (layers)")
     depth: int = Field(2, ge=1, le=48, description="layers (compact)")
-    width: int = Field(128, ge=8, le=4096, description="hidden size (compact)")
+    width: int = Field(128, ge=8, le=4096, description="hidden size (compact, static)")
     start: Literal["matrices", "embeddings"] = Field(
         "matrices",
         description="what starts from the teacher: all, projected; or the tables alone (compact)",
     )
     heads: int = Field(4, ge=1, le=64, description="attention heads (compact)")
+    window_channels: int = Field(
+        128, ge=0, le=4096, description="of a convolution over three tokens, 0: none (static)"
+    )
+    hash_buckets: int = Field(
+        0, ge=0, le=2**20, description="rows of each table of n-grams, a power of two, 0: none (static)"
+    )
+    ngrams: int = Field(2, ge=2, le=3, description="tokens in the longest hashed n-gram (static)")
+    hidden: int = Field(512, ge=8, le=4096, description="width of the hidden layer before the head (static)")
     dropout: float = Field(0.1, ge=0, lt=1, description="before the head")
     trim_vocabulary: bool = Field(True, description="keep only pieces that the corpus needs")
     min_piece_groups: int = Field(5, ge=1, description="groups (or rows) that a kept piece stands in, at least")
@@ -182,6 +192,10 @@ class StudentRecipe(Section):
             raise ValueError(f"width {self.width} must be a multiple of heads {self.heads}")
         if not self.layers or sorted(set(self.layers)) != self.layers:
             raise ValueError("layers must be ascending, each once, at least one")
+        if self.hash_buckets & (self.hash_buckets - 1):
+            raise ValueError(f"hash_buckets {self.hash_buckets} must be a power of two, for instance 8192, or 0")
+        if self.kind == "static" and self.ngrams > 2 and not self.hash_buckets:
+            raise ValueError(f"ngrams {self.ngrams} needs hash_buckets, for instance 8192; it is 0")
         return self
 
 

@@ -1,4 +1,4 @@
-"""int8 forms of a fused graph, made so that a text's scores do not depend on the texts beside it.
+"""int8 forms of a graph, made so that a text's scores do not depend on the texts beside it.
 
 Weights are rounded per output channel and embedding tables per row. Products that run in int8 get unsigned
 8-bit activations and 7-bit weights: no sum of two products then leaves 16 bits, so that a CPU without VNNI
@@ -27,13 +27,15 @@ LADDER: tuple[tuple[Role, ...], ...] = (
     (Role.FFN_OUTPUT, Role.ATTENTION_OUTPUT),
     (Role.FFN_OUTPUT, Role.ATTENTION_OUTPUT, Role.FFN_UP),
 )
+# of a static student; with its hidden layer in fp32 as well it would be int8-weights
+STATIC_LADDER: tuple[tuple[Role, ...], ...] = ((), (Role.WINDOW,))
 
 
 def quantize_weights(source: Path, target: Path) -> None:
     """Store tables and weights as int8 and compute in fp32: a quarter of the bytes, at fp32's speed.
 
     Args:
-        source: a graph of `fuse`.
+        source: a graph of `fuse` or `write_static_graph`.
         target: the file to write.
 
     Raises:
@@ -47,7 +49,7 @@ def quantize_dynamic(source: Path, target: Path, *, keep: Collection[Role] = ())
     """int8 arithmetic whose activations are scaled at run time, each token by its own largest value.
 
     Args:
-        source: a graph of `fuse`.
+        source: a graph of `fuse` or `write_static_graph`.
         target: the file to write.
         keep: roles that compute in fp32; their weights are stored as int8 all the same.
 
@@ -68,7 +70,7 @@ def quantize_static(
     """int8 arithmetic whose activations are scaled once, on real texts: the fastest form.
 
     Args:
-        source: a graph of `fuse`.
+        source: a graph of `fuse` or `write_static_graph`.
         target: the file to write.
         keep: roles that compute in fp32; their weights are stored as int8 all the same.
         feeds: inputs of the graph from some hundred training texts.

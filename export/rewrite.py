@@ -1,4 +1,4 @@
-"""Rewriting an ONNX graph node by node, and which of its products does what in a transformer."""
+"""Rewriting an ONNX graph node by node, and what each product does in a transformer or a static student."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -25,6 +25,7 @@ class Role(StrEnum):
     ATTENTION_OUTPUT = "attention_output"
     FFN_UP = "ffn_up"
     FFN_OUTPUT = "ffn_output"
+    WINDOW = "window"
 
 
 class Rewriter:
@@ -76,7 +77,7 @@ class Rewriter:
 
 
 def find_roles(rewriter: Rewriter) -> dict[str, Role]:
-    """The role of each product with a weight in a fused graph, by node name.
+    """The role of each product with a weight in a fused or static graph, by node name.
 
     It is read from where the product stands between attention and activation, not from names, which
     differ from body to body.
@@ -105,6 +106,8 @@ def _role(node: Any, readers: dict[str, list[Any]], rewriter: Rewriter) -> Role:
         return (Role.QUERY, Role.KEY, Role.VALUE)[list(reader.input).index(output)]
     if reader.op_type in ACTIVATIONS:
         return Role.FFN_UP
+    if reader.op_type == "ReduceMax":  # over the windows of a static student
+        return Role.WINDOW
     source = rewriter.producers[node.input[0]]
     if source.op_type == "MultiHeadAttention":
         return Role.ATTENTION_OUTPUT

@@ -49,7 +49,7 @@ def fit_scales(
     budget = math.ceil(SAMPLE_TOKENS / len(feeds))
     for values, mask in _watch(model, names, feeds):
         for name, value in zip(names, values, strict=True):
-            tokens = value[mask]  # (tokens, H)
+            tokens = _tokens(value, mask)  # (tokens, H)
             samples[name].append(tokens[:: math.ceil(len(tokens) / budget)])
     return {name: fit_scale(np.concatenate(found)) for name, found in samples.items()}
 
@@ -79,10 +79,18 @@ def _candidate(values: Floats, low: float, high: float) -> tuple[float, np.float
     return float(np.mean(np.square(error))), scale, zero_point
 
 
+def _tokens(value: Floats, mask: NDArray[np.bool_]) -> Floats:
+    """Those that are text ``(tokens, H)`` of hidden states that belong to tokens, and all that belong to no token.
+
+    A static student has a state for a whole text ``(B, H)``, and windows that reach over its ends ``(B, W, H)``.
+    """
+    return value[mask] if value.shape[:-1] == mask.shape else value.reshape(-1, value.shape[-1])
+
+
 def _watch(
     model: Any, names: list[str], feeds: Sequence[Mapping[str, NDArray[np.int64]]]
 ) -> Iterator[tuple[list[Floats], NDArray[np.bool_]]]:
-    """For each feed the hidden states `names`, each (B, T, H), and which tokens are text (B, T)."""
+    """For each feed the hidden states `names`, (B, T, H) most of them, and which tokens are text (B, T)."""
     model.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4

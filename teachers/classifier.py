@@ -26,6 +26,8 @@ HEAD_FILE = "head.safetensors"
 UNREADABLE = (OSError, ValueError, KeyError, AttributeError, TypeError, SafetensorError)
 # nothing is looked up, and no code that a model brings along is run or asked about
 LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+# what a `static` student calls itself in config.json; it has no body that anything could start from
+STATIC_MODEL_TYPE = "static"
 OFFSET_POSITIONS = ("roberta", "xlm-roberta", "camembert")
 # a fresh multi-label head starts near the base rate of a rare label, or the first steps only unlearn 0.5
 RARE_LABEL_LOGIT = -3.0
@@ -111,12 +113,35 @@ class HeadedClassifier(nn.Module):
 Teacher = EncoderClassifier | HeadedClassifier
 
 
+def model_type_of(path: str | Path) -> str | None:
+    """What the config.json in a folder calls its model; None where there is none that says it."""
+    try:
+        data = json.loads((Path(path) / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return str(data["model_type"]) if isinstance(data, dict) and "model_type" in data else None
+
+
+def refuse_static(path: str | Path) -> None:
+    """Refuse a static student where a teacher is wanted.
+
+    Raises:
+        InputError: it is one.
+    """
+    if model_type_of(path) == STATIC_MODEL_TYPE:
+        raise InputError(
+            f"{path}: is a static student, which has no encoder that another student could start from; "
+            "name a BERT, RoBERTa or DistilBERT in teacher.model or teacher.checkpoint"
+        )
+
+
 def load_config(path: str | Path) -> Any:
     """The transformers configuration in a folder.
 
     Raises:
-        InputError: there is none that can be read.
+        InputError: there is none that can be read, or it is a static student's.
     """
+    refuse_static(path)
     try:
         return AutoConfig.from_pretrained(str(path), **LOCAL)
     except UNREADABLE as error:
@@ -178,8 +203,9 @@ def build_classifier(model: str | Path, task: Task, pooling: Pooling, dropout: f
     """A pretrained body with a fresh head; seed torch before, for the head is drawn at random.
 
     Raises:
-        InputError: the body cannot be loaded.
+        InputError: the body cannot be loaded, or it is a static student, which has none.
     """
+    refuse_static(model)
     try:
         encoder = AutoModel.from_pretrained(str(model), use_safetensors=True, dtype=torch.float32, **LOCAL)
     except UNREADABLE as error:
@@ -212,8 +238,9 @@ def load_classifier(folder: str | Path, task: Task, pooling: Pooling | None = No
         pooling: for a checkpoint that does not say how it pools.
 
     Raises:
-        InputError: it cannot be loaded, has no head, or its labels are not the task's.
+        InputError: it cannot be loaded, is a static student, has no head, or its labels are not the task's.
     """
+    refuse_static(folder)
     head_file = Path(folder) / HEAD_FILE
     if head_file.is_file():
         return _load_own(Path(folder), head_file, task, pooling)

@@ -74,6 +74,12 @@ def typed_shape(model: Any) -> None:
     model.graph.node.append(helper.make_node("ConstantOfShape", ["sizes"], ["large"]))
 
 
+def bits_of_floats(model: Any) -> None:
+    """An operator of whole numbers, of a newer set than the graph's, on weights that are none."""
+    model.opset_import[0].version = 18
+    model.graph.node.append(helper.make_node("BitwiseAnd", ["bias", "bias"], ["extra"]))
+
+
 def out_of_order(model: Any) -> None:
     nodes = list(model.graph.node)
     del model.graph.node[:]
@@ -167,6 +173,9 @@ GRAPHS = (
     Hostile("an operator that loops", node("Loop"), "the operator 'Loop'"),
     Hostile("an operator that reads strings", node("StringNormalizer"), "the operator 'StringNormalizer'"),
     Hostile("an operator that makes gigabytes", node("Tile"), "the operator 'Tile'"),
+    Hostile("an operator that adds gigabytes around", node("Pad"), "the operator 'Pad'"),
+    Hostile("a remainder, which may be by nothing", node("Mod"), "the operator 'Mod'"),
+    Hostile("bits of what has none", graph(bits_of_floats), "cannot open it"),
     Hostile("a gigabyte out of a shape", graph(made_of([250_000_000])), "more than 16777216 elements"),
     Hostile("a gigabyte out of a negative shape", graph(made_of([-1])), "more than 16777216 elements"),
     Hostile("a gigabyte out of 12 bytes", graph(made_of([10**8, 3], "Expand")), "more than 16777216 elements"),

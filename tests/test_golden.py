@@ -11,13 +11,13 @@ from export.runtime.manifest import CONFIDENCES
 from tests.golden import check as checking
 from tests.golden.check import FOLDER, main
 
-KINDS = {"layers": "multi_label", "compact": "single_label"}
+KINDS = {"layers": "multi_label", "compact": "single_label", "static": "multi_label"}
 PRECISIONS = ("fp32", "int8-static", "int8-dynamic", "int8-weights")
 
 
 def test_every_golden_bundle_answers_as_when_it_was_made(capsys: pytest.CaptureFixture[str]) -> None:
     assert main() == 0
-    assert "8 of 8" in capsys.readouterr().out
+    assert "12 of 12" in capsys.readouterr().out
 
 
 def test_every_kind_and_precision_is_there() -> None:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from corpora.corpus import Corpus, Split
 from distill.checking import check_models
-from distill.learning import texts_and_groups
 from distill.recipe import load_recipe
+from distill.starting import texts_and_groups
 from export.runtime.errors import InputError
 from students.bodies import embeddings_of, evenly_spaced, layers_of, parts_of, require_supported
 from students.compact import Shape, compact_student, principal_basis

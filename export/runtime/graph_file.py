@@ -17,7 +17,7 @@ from export.runtime.errors import BundleError
 # other activations of a body's configuration become. Not more: Tile, Range and their like make gigabytes out of
 # a few bytes. ConstantOfShape and Expand do too, but RoBERTa's positions need them.
 STANDARD = """
-Abs Add Cast Clip Concat Constant ConstantOfShape CumSum Div Equal Erf Expand Gather Gelu Gemm Identity
+Abs Add BitwiseAnd Cast Clip Concat Constant ConstantOfShape CumSum Div Equal Erf Expand Gather Gelu Gemm Identity
 LayerNormalization MatMul Max Mul Neg Not Pow QuantizeLinear ReduceMax ReduceSum Relu Reshape Shape Sigmoid Slice
 Softmax Softplus Sqrt Squeeze Sub Tanh Transpose Unsqueeze Where
 """

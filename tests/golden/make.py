@@ -17,13 +17,15 @@ from torch import nn
 from transformers import BertConfig, BertModel, BertTokenizerFast, set_seed
 
 from corpora.task import Task, TaskKind
+from distill.models import Student, export_graph, published_config, save_student
 from export.bundle import Shipment, write_bundle
-from export.graph import add_calibration, export_fused, save, strip
+from export.graph import add_calibration, save, strip
 from export.quantize import quantize_dynamic, quantize_static, quantize_weights
 from export.runtime import Classifier, load
 from export.session import GraphRunner
 from students.compact import compact_student
 from students.layers import layers_student
+from students.static import StaticClassifier, StaticConfig, static_student
 from teachers.classifier import EncoderClassifier, Pooling
 from tests.tiny_models import TEXTS
 
@@ -31,7 +33,11 @@ FOLDER = Path(__file__).parent
 EXPECTED = FOLDER / "expected.json"
 LABELS = ("joy", "sadness", "fear")
 PRECISIONS = ("fp32", "int8-static", "int8-dynamic", "int8-weights")
-TASKS = {"layers": TaskKind.MULTI_LABEL, "compact": TaskKind.SINGLE_LABEL}
+TASKS = {
+    "layers": TaskKind.MULTI_LABEL,
+    "compact": TaskKind.SINGLE_LABEL,
+    "static": TaskKind.MULTI_LABEL,
+}
 MAX_TOKENS = 24
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -89,14 +95,31 @@ def teacher(task: Task, vocabulary: int) -> EncoderClassifier:
     return model.eval()
 
 
-def student(kind: str, vocabulary: int) -> EncoderClassifier:
+def student(kind: str, tokenizer: BertTokenizerFast) -> Student:
     """A student of this kind."""
-    whole = teacher(Task(TASKS[kind], LABELS), vocabulary)
+    whole = teacher(Task(TASKS[kind], LABELS), len(tokenizer))
     if kind == "layers":
         return layers_student(whole, [0, 2], pooling=Pooling.MEAN, dropout=0.0).eval()
-    found = compact_student(whole, depth=1, width=8, heads=2, pooling=Pooling.MEAN, dropout=0.0, seed=5)
+    if kind == "compact":
+        found: Student = compact_student(
+            whole, depth=1, width=8, heads=2, pooling=Pooling.MEAN, dropout=0.0, seed=5
+        )
+    else:
+        found = static_of_all_parts(whole, tokenizer)
     nn.init.normal_(found.head.weight, std=1.5)
     return found.eval()
+
+
+def static_of_all_parts(whole: EncoderClassifier, tokenizer: BertTokenizerFast) -> StaticClassifier:
+    """A static student with windows and n-grams; those and the token weights are larger than at a real start."""
+    sources = [(piece,) for piece in range(len(tokenizer))]
+    config = StaticConfig(len(sources), width=8, window_channels=8, hash_buckets=64, ngrams=3, hidden=16)
+    found = static_student(whole, tokenizer, sources, config, dropout=0.0, seed=5)
+    with torch.no_grad():
+        found.weights[1:] = torch.randn(len(sources))
+        for table in (found.vectors, *found.ngrams):
+            table.weight[1:] += torch.randn(len(table.weight) - 1, config.width)
+    return found
 
 
 def calibration(fused: Path, rows: list[list[int]]) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -130,12 +153,13 @@ def make_graph(
 def make_bundle(kind: str, precision: str, folder: Path) -> None:
     """Write one golden bundle."""
     tokenizer = tokenizer_of_words()
-    model = student(kind, len(tokenizer))
+    model = student(kind, tokenizer)
     rows = [tokenizer(text, truncation=True, max_length=MAX_TOKENS)["input_ids"] for text in GOLDEN_TEXTS]
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
-        tokenizer.save_pretrained(work / "tokenizer")
-        export_fused(model, model.config, work / "fused.onnx")
+        (work / "student").mkdir()
+        save_student(model, tokenizer, work / "student")
+        export_graph(model, work / "fused.onnx")
         scale, bias = calibration(work / "fused.onnx", rows)
         graph = make_graph(work / "fused.onnx", precision, rows, scale, bias)
         multi = TASKS[kind] is TaskKind.MULTI_LABEL
@@ -152,8 +176,8 @@ def make_bundle(kind: str, precision: str, folder: Path) -> None:
             precision=precision,
             inputs=tuple(GraphRunner(graph).inputs),
             graph=graph,
-            tokenizer_folder=work / "tokenizer",
-            config=model.config.to_dict(),
+            tokenizer_folder=work / "student",
+            config=published_config(work / "student") if kind == "static" else model.config.to_dict(),
             provenance={"made_by": "tests/golden/make.py"},
             metrics={},
             model_card=MODEL_CARD,

@@ -1,0 +1,106 @@
+"""What a run trains, whatever its kind: how it is saved, loaded, optimised and exported."""
+
+from pathlib import Path
+from typing import Any
+
+from corpora.task import Task
+from distill.json_files import read_json
+from distill.recipe import StudentRecipe, TeacherRecipe
+from export.graph import export_fused
+from export.static_graph import StaticWeights, Window, write_static_graph
+from students.static import EDGE, HASH_FACTORS, WINDOW, StaticClassifier, load_static, save_static
+from students.static import parameter_groups as static_groups
+from teachers.classifier import (
+    STATIC_MODEL_TYPE,
+    EncoderClassifier,
+    Teacher,
+    load_classifier,
+    model_type_of,
+    save_classifier,
+)
+from teachers.finetune import parameter_groups
+
+Student = EncoderClassifier | StaticClassifier
+Model = Teacher | StaticClassifier
+
+
+def load_student(folder: Path, task: Task) -> Model:
+    """A trained student, twin or teacher.
+
+    Raises:
+        InputError: it cannot be loaded, or its labels are not the task's.
+    """
+    if model_type_of(folder) == STATIC_MODEL_TYPE:
+        return load_static(folder, task)
+    return load_classifier(folder, task)
+
+
+def save_student(model: Student, tokenizer: Any, folder: Path) -> None:
+    """Write the folder that `load_student` reads."""
+    if isinstance(model, StaticClassifier):
+        save_static(model, tokenizer, folder)
+    else:
+        save_classifier(model, tokenizer, folder)
+
+
+def optimizer_groups(model: Model, rates: TeacherRecipe | StudentRecipe) -> list[dict[str, Any]]:
+    """AdamW's parameter groups at the recipe's rates."""
+    chosen = {
+        "body_learning_rate": rates.body_learning_rate,
+        "head_learning_rate": rates.head_learning_rate,
+        "weight_decay": rates.weight_decay,
+    }
+    if isinstance(model, StaticClassifier):
+        return static_groups(model, **chosen)
+    if not isinstance(model, EncoderClassifier):
+        raise TypeError("a published model with a head of its own is not trained")
+    return parameter_groups(model, **chosen)
+
+
+def export_graph(model: Model, target: Path) -> dict[str, int]:
+    """Write the fp32 graph with raw logits, from which int8 starts; gives how many of which operators it has.
+
+    Raises:
+        InputError, CheckFailedError: as `export_fused` does.
+    """
+    if isinstance(model, StaticClassifier):
+        return write_static_graph(static_weights(model), target)
+    return export_fused(model, model.config, target)
+
+
+def static_weights(model: StaticClassifier) -> StaticWeights:
+    """The numbers of a static student as plain arrays, matrices as a graph multiplies them."""
+    state = {name: tensor.detach().cpu().float().numpy() for name, tensor in model.state_dict().items()}
+    window = None
+    if model.window is not None:
+        window = Window(WINDOW, state["window.weight"].T.copy(), state["window.bias"])
+    return StaticWeights(
+        edge=EDGE,
+        vectors=state["vectors.weight"],
+        weights=state["weights"],
+        ngrams=tuple(state[f"ngrams.{index}.weight"] for index in range(len(model.config.lengths))),
+        factors=HASH_FACTORS,
+        window=window,
+        norm=(state["norm.weight"], state["norm.bias"], model.norm.eps),
+        up=(state["up.weight"].T.copy(), state["up.bias"]),
+        head=(state["head.weight"].T.copy(), state["head.bias"]),
+    )
+
+
+def published_config(folder: Path) -> dict[str, Any]:
+    """The transformers configuration that a bundle of the student in this folder ships.
+
+    Optimum and Transformers.js refuse a model type that they do not know, and take from the configuration no more
+    than labels and the names of the inputs. So a static student passes for a DistilBERT without layers, whose
+    inputs are ids and mask alone.
+    """
+    config = read_json(folder / "config.json")
+    if config["model_type"] != STATIC_MODEL_TYPE:
+        return config
+    return {
+        "model_type": "distilbert",
+        "vocab_size": config["vocabulary"],
+        "dim": config["width"],
+        "hidden_dim": config["hidden"],
+        "n_layers": 0,
+    }
