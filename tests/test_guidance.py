@@ -28,7 +28,7 @@ from distill.trainer import FitResult, fit
 from distill.watch import Settings, Watch
 from export.runtime.errors import InputError
 from students.bodies import layers_of, parts_of
-from students.compact import compact_student
+from students.compact import Shape, compact_student
 from students.layers import layers_student
 from students.vocabulary import trim
 from teachers.classifier import EncoderClassifier, Pooling, load_tokenizer
@@ -44,7 +44,7 @@ ROWS = [[2, 5 + row % 40, 6 + row % 7, 9 + row % 11, *([11] * (row % 5)), 3] for
 
 
 def compact(teacher: EncoderClassifier, dropout: float = 0.0) -> EncoderClassifier:
-    return compact_student(teacher, depth=2, width=16, heads=2, pooling=Pooling.MEAN, dropout=dropout, seed=5)
+    return compact_student(teacher, Shape(2, 16, 2), texts=None, pooling=Pooling.MEAN, dropout=dropout, seed=5)
 
 
 def guided_by(
