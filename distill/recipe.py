@@ -171,7 +171,7 @@ class StudentRecipe(Section):
         128, ge=0, le=4096, description="of a convolution over three tokens, 0: none (static)"
     )
     hash_buckets: int = Field(
-        0, ge=0, le=2**20, description="rows of each table of n-grams, a power of two, 0: none (static)"
+        8192, ge=0, le=2**20, description="rows of each table of n-grams, a power of two, 0: none (static)"
     )
     ngrams: int = Field(2, ge=2, le=3, description="tokens in the longest hashed n-gram (static)")
     hidden: int = Field(512, ge=8, le=4096, description="width of the hidden layer before the head (static)")

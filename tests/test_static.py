@@ -238,7 +238,7 @@ def test_nothing_starts_from_a_static_student(tmp_path: Path) -> None:
     ("override", "said"),
     [
         ("student.hash_buckets=1000", "power of two, for instance 8192"),
-        ("student.ngrams=3", "needs hash_buckets"),
+        ("student.ngrams=3 student.hash_buckets=0", "needs hash_buckets"),
         ("student.ngrams=4", "less than or equal to 3"),
         ("student.window_channels=-1", "window_channels"),
         ("student.hidden=0", "hidden"),
@@ -246,7 +246,7 @@ def test_nothing_starts_from_a_static_student(tmp_path: Path) -> None:
 )
 def test_shapes_that_cannot_be_are_refused_in_the_recipe(override: str, said: str) -> None:
     with pytest.raises(InputError, match=said):
-        load_recipe("smoke", ["student.kind=static", override])
+        load_recipe("smoke", ["student.kind=static", *override.split()])
 
 
 def test_a_width_above_the_teachers_is_refused_and_heads_do_not_matter() -> None:
