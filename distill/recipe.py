@@ -246,11 +246,11 @@ class DecisionsRecipe(Section):
         20.0, ge=0, description="positives at which a label's own scale and bias count half (platt-per-label)"
     )
     threshold_towards: Literal["common", "expected-f1"] = Field(
-        "expected-f1",
+        "common",
         description="what thresholds are drawn towards: the best common one, or half the expected F1",
     )
     threshold_shrink: float = Field(
-        50.0, ge=0, description="positives at which a label's own threshold counts half"
+        20.0, ge=0, description="positives at which a label's own threshold counts half"
     )
     recall_floor: dict[str, Fraction] = Field(
         {}, description="labels whose threshold is lowered until validation has this recall"

@@ -52,9 +52,11 @@ def test_infinite_shrink_is_the_common_platt() -> None:
 
 def test_thresholds_are_drawn_towards_what_the_recipe_says() -> None:
     logits, gold = drawn(MULTI, np.array([0.5, 0.8, 1.2]), -2.0, rows=300)
-    common = fit_decision(logits, gold, MULTI, DecisionsRecipe(threshold_shrink=1e15, threshold_towards="common"))
+    common = fit_decision(logits, gold, MULTI, DecisionsRecipe(threshold_shrink=1e15))
     assert common.thresholds == pytest.approx((common.thresholds or (0.0,))[0:1] * 3)
-    expected = fit_decision(logits, gold, MULTI, DecisionsRecipe(threshold_shrink=1e15))
+    expected = fit_decision(
+        logits, gold, MULTI, DecisionsRecipe(threshold_shrink=1e15, threshold_towards="expected-f1")
+    )
     scores = expected.scores(logits, MULTI.kind)
     assert expected.thresholds == pytest.approx([expected_f1_threshold(scores[:, label]) for label in range(3)])
 

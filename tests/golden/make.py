@@ -23,7 +23,7 @@ from export.graph import add_calibration, save, strip
 from export.quantize import quantize_dynamic, quantize_static, quantize_weights
 from export.runtime import Classifier, load
 from export.session import GraphRunner
-from students.compact import compact_student
+from students.compact import Shape, compact_student
 from students.layers import layers_student
 from students.static import StaticClassifier, StaticConfig, static_student
 from teachers.classifier import EncoderClassifier, Pooling
@@ -102,7 +102,7 @@ def student(kind: str, tokenizer: BertTokenizerFast) -> Student:
         return layers_student(whole, [0, 2], pooling=Pooling.MEAN, dropout=0.0).eval()
     if kind == "compact":
         found: Student = compact_student(
-            whole, depth=1, width=8, heads=2, pooling=Pooling.MEAN, dropout=0.0, seed=5
+            whole, Shape(1, 8, 2), texts=None, pooling=Pooling.MEAN, dropout=0.0, seed=5
         )
     else:
         found = static_of_all_parts(whole, tokenizer)
