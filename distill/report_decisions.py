@@ -17,8 +17,8 @@ COVERAGES = (1.0, 0.9, 0.8, 0.5)
 
 def decision_sections(report: dict[str, Any]) -> list[tuple[str, str]]:
     """Titles and HTML; all of it is of the test split."""
-    models, chosen = report["models"], report["chosen"]
-    shown = [model for model in models if model["name"] in ("teacher", "twin", "student", chosen)]
+    models, chosen, reference = report["models"], report["chosen"], report["attribution"]["reference"]
+    shown = [model for model in models if model["name"] in (reference, "twin", "student", chosen)]
     labels = report["labels"]
     floors = [("Floors", _floors(models))] if any(model["floors"] for model in models) else []
     return [

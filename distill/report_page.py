@@ -9,7 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from distill.job import Job
-from distill.page_parts import COLOURS, number, picture, table, verdict
+from distill.page_parts import COLOURS, note, number, picture, table, verdict
+from distill.report_attribution import attribution_sections
 from distill.report_decisions import decision_sections
 
 STYLE = """
@@ -28,6 +29,7 @@ def render_page(report: dict[str, Any], rows: list[dict[str, Any]], job: Job) ->
         ("Quality against latency", picture(lambda ax: _quality_latency(ax, rows), 9, 4)),
         ("F1 by label", picture(lambda ax: _per_label(ax, report), 9, max(3, 0.32 * len(report["labels"])))),
         ("Training", picture(lambda ax: _curves(ax, job), 7, 4)),
+        *attribution_sections(report),
         *decision_sections(report),
         ("The gate", _gates(report)),
         ("Where and how", _environment(report)),
@@ -57,18 +59,8 @@ def _models_table(report: dict[str, Any], summary: list[dict[str, Any]]) -> str:
         ]
         for row in summary
     ]
-    gain = report["distillation_gain"]
-    note = (
-        ""
-        if gain is None
-        else (
-            f'<p class="note">Student minus twin: {gain["difference"]:+.4f} macro-F1, 95 % interval '
-            f"{gain['low']:+.4f} to {gain['high']:+.4f} (paired bootstrap over test rows).</p>"
-        )
-    )
     before = report["teacher_before_tuning"]
-    if before is not None:
-        note += f'<p class="note">The teacher before tuning: {before["macro_f1"]:.3f} macro-F1.</p>'
+    untuned = "" if before is None else note(f"The teacher before tuning: {before['macro_f1']:.3f} macro-F1.")
     head = [
         "model",
         "runtime",
@@ -82,11 +74,7 @@ def _models_table(report: dict[str, Any], summary: list[dict[str, Any]]) -> str:
         "p95 ms",
         "times faster",
     ]
-    return (
-        table(head, rows)
-        + note
-        + '<p class="note">Latency: one real text, one thread, string in to decision out.</p>'
-    )
+    return table(head, rows) + untuned + note("Latency: one real text, one thread, string in to decision out.")
 
 
 def _quality_latency(ax: Axes, rows: list[dict[str, Any]]) -> None:
@@ -106,7 +94,8 @@ def _quality_latency(ax: Axes, rows: list[dict[str, Any]]) -> None:
 
 
 def _per_label(ax: Axes, report: dict[str, Any]) -> None:
-    chosen = [m for m in report["models"] if m["kind"] in ("teacher", "twin", "student")]
+    names = (report["attribution"]["reference"], "twin", "student")
+    chosen = [model for model in report["models"] if model["name"] in names]
     place = np.arange(len(report["labels"]))
     height = 0.8 / len(chosen)
     for index, model in enumerate(chosen):
