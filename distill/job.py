@@ -41,6 +41,10 @@ class Job:
         """The student trained without soft labels."""
         return self.folder / "twin"
 
+    def qat(self, form: str) -> Path:
+        """The student after its last phase as what an int8 form computes."""
+        return self.folder / "qat" / form
+
     def quality(self, name: str) -> Path:
         """What a trained model (teacher, student, twin) is worth under the recipe's threshold policy."""
         return self.folder / "quality" / name

@@ -5,6 +5,7 @@ Each is a function from files to files: it reads the folders of earlier stages a
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from transformers import set_seed
 from corpora.corpus import Corpus, label_matrix, load_corpus
 from corpora.provenance import SOURCE_FILE, file_record
 from corpora.splits import normalise_text
-from distill.batches import join_examples
+from distill.batches import Examples, join_examples
 from distill.calibrate import Logits
 from distill.job import Job
 from distill.json_files import write_json
@@ -110,14 +111,9 @@ def study(job: Job, folder: Path, *, distilled: bool) -> None:
     corpus, recipe = load_corpus(job.corpus), job.recipe.student
     set_seed(job.recipe.seed)
     model, tokenizer = _start_student(job, corpus)
-    with_transfer = distilled and corpus.transfer is not None
-    learns_from = ("train", "transfer") if with_transfer else ("train",)
-    name = "student" if distilled else "twin"
-    learner = new_learner(job, name, model, tokenizer, corpus, learns_from)
-    examples = learner.examples("train", _stored_logits(job, corpus, "train"))
-    if with_transfer:
-        transfer = learner.examples("transfer", _stored_logits(job, corpus, "transfer"))
-        examples = join_examples(examples, transfer)
+    learns_from = learned_splits(corpus, distilled=distilled)
+    learner = new_learner(job, "student" if distilled else "twin", model, tokenizer, corpus, learns_from)
+    examples = student_examples(job, learner, learns_from)
     # of the twin too: as many steps
     rows = len(corpus.train) + (0 if corpus.transfer is None else len(corpus.transfer))
     weight = job.recipe.objective.soft_weight if distilled else 0.0
@@ -125,6 +121,17 @@ def study(job: Job, folder: Path, *, distilled: bool) -> None:
     result = train(job, learner, examples, objective, plan(job, recipe, rows), recipe, folder)
     save_classifier(model, tokenizer, folder)
     save_results(job, folder, learner, {"best_step": result.best_step, "steps": result.steps})
+
+
+def learned_splits(corpus: Corpus, *, distilled: bool) -> tuple[str, ...]:
+    """The splits that a student learns from; a twin has no use for rows without labels."""
+    return ("train", "transfer") if distilled and corpus.transfer is not None else ("train",)
+
+
+def student_examples(job: Job, learner: Learner, splits: Sequence[str]) -> Examples:
+    """The rows of these splits with the teacher's stored logits."""
+    parts = [learner.examples(split, _stored_logits(job, learner.corpus, split)) for split in splits]
+    return reduce(join_examples, parts)
 
 
 def _finetune(job: Job, learner: Learner, model: EncoderClassifier, folder: Path) -> FitResult:

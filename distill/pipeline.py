@@ -20,7 +20,7 @@ from distill.lock import exclusive
 from distill.recipe import CorpusRecipe
 from distill.resources import stage_shortage
 from distill.stages import EXPORT_PACKAGES, Stage, StageRecord, execute, package_versions
-from distill.variants import choose_variant
+from distill.variants import choose_variant, exported, form_of, qat_forms
 from export.runtime.bench import available_threads, cpu_info
 from export.runtime.errors import CheckFailedError, InputError
 
@@ -33,6 +33,7 @@ VERSIONS = {
     "labels": 2,
     "student": 2,
     "twin": 2,
+    "qat": 1,
     "export": 1,
     "bundle": 2,
     "bench": 2,
@@ -235,6 +236,29 @@ def _train(under_way: Run) -> None:
 
         under_way.stage(name, folder, {**shared, "objective": mixes[name]}, work, resumable=True)
         _judge(under_way, name, folder)
+    for form in qat_forms(recipe):
+        _train_quantized(under_way, form, {**shared, "objective": mixes["student"]})
+
+
+def _train_quantized(under_way: Run, form: str, shared: Mapping[str, Any]) -> None:
+    """The student's last phase as what an int8 form computes."""
+    job, name = under_way.job, f"qat/{form}"
+    inputs = {
+        **shared,
+        **under_way.digest("student"),
+        "qat": job.recipe.qat.model_dump(mode="json"),
+        "form": form,
+        # the scales of activations are fitted on a graph
+        "versions": package_versions(EXPORT_PACKAGES),
+    }
+
+    def work(folder: Path) -> None:
+        from distill.qat import study_quantized
+
+        study_quantized(job, folder, form)
+
+    under_way.stage(name, job.qat(form), inputs, work, resumable=True)
+    _judge(under_way, name, job.qat(form))
 
 
 def _export(under_way: Run) -> None:
@@ -255,17 +279,19 @@ def _export_and_bundle(under_way: Run) -> None:
         "cpu": cpu_info()["flags"],
         "versions": package_versions(EXPORT_PACKAGES),
     }
-    variants = list(dict.fromkeys(["fp32", *recipe.export.precision]))
-    for name in variants:
-        if name != "fp32":
-            inputs = {**inputs, **under_way.digest("export/fp32")}
+    for name in exported(recipe):
+        made_of = dict(inputs)
+        if name != form_of(name):
+            made_of |= under_way.digest("quality/student", f"qat/{form_of(name)}")
+        elif name != "fp32":
+            made_of |= under_way.digest("export/fp32")
 
         def work(folder: Path, name: str = name) -> None:
             from distill.exporting import export_variant
 
             export_variant(job, folder, name)
 
-        under_way.stage(f"export/{name}", job.variant(name), inputs, work)
+        under_way.stage(f"export/{name}", job.variant(name), made_of, work)
     chosen = choose_variant(job)
     inputs = {
         **under_way.digest("corpus", "teacher", "quality/teacher", "student", f"export/{chosen}"),

@@ -15,7 +15,15 @@ from export.runtime.errors import InputError
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Rate = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
-Precision = Literal["fp32", "int8-dynamic", "int8-static", "int8-weights"]
+Precision = Literal[
+    "fp32",
+    "int8-dynamic",
+    "int8-static",
+    "int8-weights",
+    "int8-dynamic-qat",
+    "int8-static-qat",
+    "int8-weights-qat",
+]
 
 
 class Section(BaseModel):
@@ -117,10 +125,22 @@ class ObjectiveRecipe(Section):
     compare: bool = Field(True, description="also train the twin: labelled rows only, soft weight 0")
 
 
+class QatRecipe(Section):
+    """[qat]: a student's last phase, trained as what an int8 form computes; all else is as in [student]."""
+
+    epochs: int = Field(1, ge=1, le=1000, description="passes over train and the transfer set")
+    body_learning_rate: Rate = Field(2e-5, description="AdamW's, for the body")
+    head_learning_rate: Rate = Field(2e-5, description="AdamW's, for the head")
+
+
 class ExportRecipe(Section):
     """[export]: which variants may ship, in order of preference, and the bounds of their gate."""
 
-    precision: list[Precision] = Field(["int8-dynamic"], min_length=1, description="the first that passes ships")
+    precision: list[Precision] = Field(
+        ["int8-dynamic"],
+        min_length=1,
+        description="the first that passes ships; -qat: of a student trained as that form",
+    )
     max_label_flip_rate: float = Field(0.002, ge=0, le=1, description="flips per (row, label)")
     max_row_flip_rate: float = Field(0.05, ge=0, le=1, description="rows with a flip")
     max_macro_f1_drop: float = Field(0.005, ge=0, le=1, description="against the PyTorch student")
@@ -150,6 +170,7 @@ class Recipe(Section):
     teacher: TeacherRecipe = TeacherRecipe()
     student: StudentRecipe = StudentRecipe()
     objective: ObjectiveRecipe = ObjectiveRecipe()
+    qat: QatRecipe = QatRecipe()
     export: ExportRecipe = ExportRecipe()
     bench: BenchRecipe = BenchRecipe()
 

@@ -9,12 +9,13 @@ from corpora.metrics import paired_bootstrap
 from corpora.task import Task
 from distill.atomic import write_text
 from distill.calibrate import Decision
+from distill.fidelity import fidelity
 from distill.job import Job
 from distill.json_files import read_json, write_json
-from distill.quality import read_logits_file, read_quality
+from distill.quality import JUDGED, read_logits_file, read_quality
 from distill.report_page import render_page
 from distill.stages import package_versions
-from distill.variants import MODEL_FILE, choose_variant, read_gate
+from distill.variants import MODEL_FILE, choose_variant, exported, form_of, read_gate, source_of
 from export.runtime.bench import available_threads, cpu_info
 
 FORMAT_VERSION = 1
@@ -42,8 +43,9 @@ def build_report(job: Job, seconds: dict[str, float]) -> dict[str, Any]:
         for name, folder in folders.items()
     ]
     parameters = qualities["student"]["parameters"]
-    for name in dict.fromkeys(["fp32", *job.recipe.export.precision]):
-        models.append(_variant(job, name, chosen, parameters, best, bench))
+    for name in exported(job.recipe):
+        model = _variant(job, name, chosen, parameters, best, bench)
+        models.append({**model, "quantization": _quantization(job, corpus.task, name)})
     baseline = bench["baseline"]
     models.append(_model("tfidf", "baseline", baseline, baseline["bytes"], best, bench))
     cpu = cpu_info()
@@ -142,6 +144,22 @@ def _variant(
     if name == chosen:
         model["latency"] |= {key: bench[key] for key in ("cold_start_ms", "peak_rss_bytes")}
     return model
+
+
+def _quantization(job: Job, task: Task, name: str) -> dict[str, Any]:
+    """What a variant's integers cost, against the plain student and against its own weights in fp32."""
+    source, aware = source_of(job, name), name != form_of(name)
+    made_of = read_quality(job.quality(f"qat/{form_of(name)}" if aware else "student"))
+    decision = Decision.from_dict(read_quality(job.variant(name))["decision"])
+    logits = read_logits_file(job.variant(name))
+    found: dict[str, Any] = {"aware": aware}
+    for split in JUDGED:
+        found[split] = {
+            "macro_f1_in_fp32": made_of[split]["macro_f1"],
+            "against_student": fidelity(logits[split], read_logits_file(job.student)[split], decision, task.kind),
+            "against_own_fp32": fidelity(logits[split], read_logits_file(source)[split], decision, task.kind),
+        }
+    return found
 
 
 def _gain(job: Job, task: Task, gold: Any) -> dict[str, float] | None:

@@ -42,6 +42,7 @@ def render_page(report: dict[str, Any], rows: list[dict[str, Any]], job: Job) ->
         ("F1 by label", _picture(lambda ax: _per_label(ax, report), 9, max(3, 0.32 * len(report["labels"])))),
         ("Training", _picture(lambda ax: _curves(ax, job), 7, 4)),
         ("Reliability on test", _picture(lambda ax: _reliability(ax, job, report["chosen"]), 5, 5)),
+        ("Quantization", _quantization(report)),
         ("The gate", _gates(report)),
         ("Where and how", _environment(report)),
     ]
@@ -189,6 +190,30 @@ def _reliability(ax: Axes, job: Job, chosen: str) -> None:
     ax.set_xlabel("mean calibrated score of a bin")
     ax.set_ylabel("observed rate")
     ax.legend()
+
+
+def _quantization(report: dict[str, Any]) -> str:
+    head = ["variant", "training", "validation macro-F1", "test macro-F1", "the same weights in fp32, test"]
+    head += [
+        f"{what}, against {whom}" for whom in ("the student", "own fp32") for what in ("rows flipped", "noise")
+    ]
+    rows = []
+    for model in report["models"]:
+        if model["kind"] != "variant":
+            continue
+        test = model["quantization"]["test"]
+        cells = [
+            html.escape(model["name"]),
+            "quantization-aware" if model["quantization"]["aware"] else "plain",
+            _number(model["validation"]["macro_f1"], 4),
+            _number(model["test"]["macro_f1"], 4),
+            _number(test["macro_f1_in_fp32"], 4),
+        ]
+        for whom in ("against_student", "against_own_fp32"):
+            cells += [f"{test[whom]['row_flip_rate']:.2%}", f"{test[whom]['logit_noise']:.4f}"]
+        rows.append(cells)
+    note = '<p class="note">Test rows, the variant\'s calibration and thresholds applied to both sides.</p>'
+    return _table(head, rows) + note
 
 
 def _gates(report: dict[str, Any]) -> str:

@@ -5,9 +5,28 @@ from typing import Any
 
 from torch import nn
 
+from export.roles import Role
 from export.runtime.errors import InputError
 
 SUPPORTED = ("bert", "roberta", "distilbert")
+
+# where in a layer each product with a weight is
+PRODUCTS = {
+    Role.QUERY: "attention.self.query",
+    Role.KEY: "attention.self.key",
+    Role.VALUE: "attention.self.value",
+    Role.ATTENTION_OUTPUT: "attention.output.dense",
+    Role.FFN_UP: "intermediate.dense",
+    Role.FFN_OUTPUT: "output.dense",
+}
+DISTILBERT_PRODUCTS = {
+    Role.QUERY: "attention.q_lin",
+    Role.KEY: "attention.k_lin",
+    Role.VALUE: "attention.v_lin",
+    Role.ATTENTION_OUTPUT: "attention.out_lin",
+    Role.FFN_UP: "ffn.lin1",
+    Role.FFN_OUTPUT: "ffn.lin2",
+}
 
 
 def require_supported(config: Any) -> str:
@@ -27,6 +46,19 @@ def layers_of(encoder: Any) -> nn.ModuleList:
     stack = encoder.transformer if require_supported(encoder.config) == "distilbert" else encoder.encoder
     layers: nn.ModuleList = stack.layer
     return layers
+
+
+def products_of(encoder: Any) -> dict[tuple[int, Role], str]:
+    """The dotted names, inside a body, of its products with a weight, by layer and role."""
+    if require_supported(encoder.config) == "distilbert":
+        stack, products = "transformer.layer", DISTILBERT_PRODUCTS
+    else:
+        stack, products = "encoder.layer", PRODUCTS
+    return {
+        (layer, role): f"{stack}.{layer}.{name}"
+        for layer in range(len(layers_of(encoder)))
+        for role, name in products.items()
+    }
 
 
 def embeddings_of(encoder: Any) -> Any:
