@@ -8,7 +8,8 @@ from corpora.sources import read_corpus
 from distill.job import Job
 from distill.pipeline import corpus_spec
 from distill.recipe import Recipe
-from students.bodies import check_layers, check_width, require_supported
+from students.bodies import check_layers, check_width, depth_of, require_supported
+from students.layers import candidate_layers
 from teachers.classifier import check_max_tokens, load_config, load_tokenizer, uncut
 from teachers.sources import resolve_model
 
@@ -47,7 +48,10 @@ def check_models(recipe: Recipe, config: Any) -> None:
     """
     require_supported(config)
     check_max_tokens(config, recipe.corpus.max_tokens)
-    if recipe.student.kind == "layers":
-        check_layers(config, recipe.student.layers)
+    student = recipe.student
+    if student.kind == "compact":
+        check_width(config, student.width, student.heads)
+    elif isinstance(student.layers, str):
+        candidate_layers(depth_of(config), student.depth)
     else:
-        check_width(config, recipe.student.width, recipe.student.heads)
+        check_layers(config, student.layers)

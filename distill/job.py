@@ -32,6 +32,11 @@ class Job:
         return self.folder / "labels" / split
 
     @property
+    def layers(self) -> Path:
+        """The ranking of candidate layers, where the recipe leaves the choice open."""
+        return self.folder / "layers"
+
+    @property
     def student(self) -> Path:
         """The distilled student."""
         return self.folder / "student"

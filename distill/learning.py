@@ -110,7 +110,7 @@ def study(job: Job, folder: Path, *, distilled: bool) -> None:
     """
     corpus, recipe = load_corpus(job.corpus), job.recipe.student
     set_seed(job.recipe.seed)
-    model, tokenizer = _start_student(job, corpus)
+    model, tokenizer = start_student(job, corpus)
     learns_from = learned_splits(corpus, distilled=distilled)
     learner = new_learner(job, "student" if distilled else "twin", model, tokenizer, corpus, learns_from)
     examples = student_examples(job, learner, learns_from)
@@ -130,7 +130,7 @@ def learned_splits(corpus: Corpus, *, distilled: bool) -> tuple[str, ...]:
 
 def student_examples(job: Job, learner: Learner, splits: Sequence[str]) -> Examples:
     """The rows of these splits with the teacher's stored logits."""
-    parts = [learner.examples(split, _stored_logits(job, learner.corpus, split)) for split in splits]
+    parts = [learner.examples(split, stored_logits(job, learner.corpus, split)) for split in splits]
     return reduce(join_examples, parts)
 
 
@@ -149,18 +149,21 @@ def _finetune(job: Job, learner: Learner, model: EncoderClassifier, folder: Path
     return train(job, learner, learner.examples("train"), loss, settings, recipe, folder)
 
 
-def _stored_logits(job: Job, corpus: Corpus, split: str) -> Logits:
+def stored_logits(job: Job, corpus: Corpus, split: str) -> Logits:
+    """The teacher's raw logits ``(N, C)`` of one split."""
     rows = len(dict(corpus.splits())[split])
     return read_logits(job.labels(split), rows, label_identity(job, corpus, split))
 
 
-def _start_student(job: Job, corpus: Corpus) -> tuple[EncoderClassifier, Any]:
+def start_student(job: Job, corpus: Corpus) -> tuple[EncoderClassifier, Any]:
     """The untrained student and its tokenizer; the same for the student and its twin."""
     recipe = job.recipe.student
     teacher, tokenizer = load_classifier(job.teacher, corpus.task), load_tokenizer(job.teacher)
     # a checkpoint knows how it pools; a published head has a pooling of its own kind
     pooling = teacher.pooling if isinstance(teacher, EncoderClassifier) else Pooling(job.recipe.teacher.pooling)
     if recipe.kind == "layers":
+        if isinstance(recipe.layers, str):
+            raise TypeError("which layers is found out before a student is made")
         model = layers_student(teacher, recipe.layers, pooling=pooling, dropout=recipe.dropout)
     else:
         model = compact_student(

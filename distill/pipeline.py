@@ -13,6 +13,7 @@ from corpora.rows import QUARANTINE_FILE
 from corpora.sources import CorpusSpec, read_corpus
 from corpora.task import TaskKind
 from distill.atomic import discard, partial_of, remove_leftovers, write_text
+from distill.chosen_layers import read_ranking, with_layers
 from distill.fingerprints import corpus_inputs, portable_recipe, recipe_hash
 from distill.interrupts import Interrupted
 from distill.job import Job
@@ -31,6 +32,7 @@ VERSIONS = {
     "teacher": 3,
     "quality": 1,
     "labels": 2,
+    "layers": 1,
     "student": 2,
     "twin": 2,
     "qat": 1,
@@ -213,7 +215,35 @@ def _label(under_way: Run) -> None:
         under_way.stage(f"labels/{split}", job.labels(split), inputs, work, resumable=True)
 
 
+def _choose_layers(under_way: Run) -> None:
+    """Where the recipe leaves the layers open: rank candidates, and go on with the recipe that names the best."""
+    job, recipe = under_way.job, under_way.job.recipe
+    if recipe.student.kind != "layers" or recipe.student.layers != "auto":
+        return
+    inputs = {
+        **under_way.digest("corpus", "teacher", "labels/train", "labels/validation"),
+        "student": recipe.student.model_dump(mode="json", exclude={"epochs", "layers"}),
+        "layer_search": recipe.layer_search.model_dump(mode="json"),
+        "objective": (recipe.objective.temperature, recipe.objective.soft_weight),
+        "pooling": recipe.teacher.pooling,
+        "max_tokens": recipe.corpus.max_tokens,
+        "seed": recipe.seed,
+    }
+
+    def work(folder: Path) -> None:
+        from distill.layer_search import rank_layers
+
+        rank_layers(job, folder)
+
+    under_way.stage("layers", job.layers, inputs, work, resumable=True)
+    best = read_ranking(job.layers)[0]["layers"]
+    job.reporter.say(f"  layers {' '.join(map(str, best))} are the best of those tried")
+    under_way.job = with_layers(job, best)
+    write_text(job.folder / "recipe.toml", under_way.job.recipe.to_toml())
+
+
 def _train(under_way: Run) -> None:
+    _choose_layers(under_way)
     job, recipe = under_way.job, under_way.job.recipe
     labels = [name for name in under_way.records if name.startswith("labels/")]
     shared = {

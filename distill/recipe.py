@@ -93,8 +93,10 @@ class StudentRecipe(Section):
     """[student]: the compact network."""
 
     kind: Literal["layers", "compact"] = Field("layers", description="the teacher's layers, or an own shape")
-    layers: list[Annotated[int, Field(ge=0)]] = Field([1, 3, 5], description="of the teacher, 0-based (layers)")
-    depth: int = Field(2, ge=1, le=48, description="layers (compact)")
+    layers: Literal["auto"] | list[Annotated[int, Field(ge=0)]] = Field(
+        [1, 3, 5], description="of the teacher, 0-based; auto: the best `depth` of them by a short run (layers)"
+    )
+    depth: int = Field(2, ge=1, le=48, description="how many layers (compact, and layers = auto)")
     width: int = Field(128, ge=8, le=4096, description="hidden size (compact)")
     heads: int = Field(4, ge=1, le=64, description="attention heads (compact)")
     dropout: float = Field(0.1, ge=0, lt=1, description="before the head")
@@ -112,9 +114,18 @@ class StudentRecipe(Section):
     def _shape(self) -> "StudentRecipe":
         if self.kind == "compact" and self.width % self.heads:
             raise ValueError(f"width {self.width} must be a multiple of heads {self.heads}")
+        if isinstance(self.layers, str):
+            return self
         if not self.layers or sorted(set(self.layers)) != self.layers:
             raise ValueError("layers must be ascending, each once, at least one")
         return self
+
+
+class LayerSearchRecipe(Section):
+    """[layer_search]: the short run that ranks candidates where `student.layers` is auto."""
+
+    rows: int = Field(8000, ge=10, description="of train to learn from, of validation to judge by")
+    epochs: int = Field(1, ge=1, le=1000, description="passes over them")
 
 
 class ObjectiveRecipe(Section):
@@ -169,6 +180,7 @@ class Recipe(Section):
     corpus: CorpusRecipe
     teacher: TeacherRecipe = TeacherRecipe()
     student: StudentRecipe = StudentRecipe()
+    layer_search: LayerSearchRecipe = LayerSearchRecipe()
     objective: ObjectiveRecipe = ObjectiveRecipe()
     qat: QatRecipe = QatRecipe()
     export: ExportRecipe = ExportRecipe()

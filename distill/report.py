@@ -9,6 +9,7 @@ from corpora.metrics import paired_bootstrap
 from corpora.task import Task
 from distill.atomic import write_text
 from distill.calibrate import Decision
+from distill.chosen_layers import read_ranking
 from distill.fidelity import fidelity
 from distill.job import Job
 from distill.json_files import read_json, write_json
@@ -67,6 +68,7 @@ def build_report(job: Job, seconds: dict[str, float]) -> dict[str, Any]:
         "chosen": chosen,
         "teacher_before_tuning": (qualities["teacher"].get("before_tuning") or {}).get("test"),
         "distillation_gain": _gain(job, corpus.task, label_matrix(corpus.test, corpus.task)),
+        "layer_search": read_ranking(job.layers) if "layers" in seconds else None,
         "models": models,
     }
 

@@ -46,6 +46,8 @@ def render_page(report: dict[str, Any], rows: list[dict[str, Any]], job: Job) ->
         ("The gate", _gates(report)),
         ("Where and how", _environment(report)),
     ]
+    if report["layer_search"] is not None:
+        parts.insert(-1, ("Which layers", _layer_search(report)))
     body = "".join(f"<h2>{title}</h2>{content}" for title, content in parts)
     name = html.escape(report["recipe"]["name"])
     return (
@@ -214,6 +216,15 @@ def _quantization(report: dict[str, Any]) -> str:
         rows.append(cells)
     note = '<p class="note">Test rows, the variant\'s calibration and thresholds applied to both sides.</p>'
     return _table(head, rows) + note
+
+
+def _layer_search(report: dict[str, Any]) -> str:
+    rows = [
+        [" ".join(map(str, one["layers"])), _number(one["divergence"], 4), _number(one["macro_f1"])]
+        for one in report["layer_search"]
+    ]
+    note = '<p class="note">A short run of each candidate; the first one became the student.</p>'
+    return _table(["layers", "divergence from the teacher on validation", "validation macro-F1"], rows) + note
 
 
 def _gates(report: dict[str, Any]) -> str:

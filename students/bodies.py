@@ -67,13 +67,18 @@ def embeddings_of(encoder: Any) -> Any:
     return encoder.embeddings
 
 
+def depth_of(config: Any) -> int:
+    """How many layers a body of this configuration has."""
+    return int(getattr(config, shape_keys(config)["depth"]))
+
+
 def check_layers(config: Any, layers: Sequence[int]) -> None:
     """Refuse layers that a teacher of this configuration has not.
 
     Raises:
         InputError: one of them is not there, or they are not in ascending order.
     """
-    depth = int(getattr(config, shape_keys(config)["depth"]))
+    depth = depth_of(config)
     if not layers or list(layers) != sorted(set(layers)) or layers[0] < 0 or layers[-1] >= depth:
         raise InputError(
             f"student.layers is {list(layers)}; the teacher has layers 0 to {depth - 1}, "

@@ -1,0 +1,73 @@
+"""Which of the teacher's layers a student should have: a short training of each candidate, ranked on validation.
+
+Every candidate learns from the same part of the train rows, with the recipe's own objective, rates and seed. They
+are ranked by how far their softened outputs are from the teacher's (the soft term): after a short training
+macro-F1, which counts every rare label as much as a frequent one, says more about luck.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from corpora.corpus import Corpus, evenly_spread, load_corpus, part_of
+from distill.batches import Examples
+from distill.chosen_layers import RANKING_FILE, with_layers
+from distill.job import Job
+from distill.json_files import read_json, write_json
+from distill.learner import Learner, new_learner, plan, train
+from distill.learning import start_student, stored_logits
+from distill.objectives import Objective
+from distill.stages import UNFINISHED
+from students.bodies import depth_of
+from students.layers import candidate_layers
+from teachers.classifier import load_config
+from teachers.label import predict_logits
+
+
+def rank_layers(job: Job, folder: Path) -> None:
+    """Write the candidates, best first; a search that was stopped goes on with the next one."""
+    recipe = job.recipe
+    corpus = load_corpus(job.corpus)
+    part = part_of(corpus, recipe.layer_search.rows)
+    found = []
+    for layers in candidate_layers(depth_of(load_config(job.teacher)), recipe.student.depth):
+        place = folder / UNFINISHED / "-".join(map(str, layers))
+        result = place / "result.json"
+        if not result.is_file():
+            place.mkdir(parents=True, exist_ok=True)
+            write_json(_try(with_layers(job, layers), corpus, part, place), result)
+        found.append(read_json(result))
+    write_json({"ranking": sorted(found, key=lambda one: float(one["divergence"]))}, folder / RANKING_FILE)
+
+
+def _try(job: Job, corpus: Corpus, part: Corpus, folder: Path) -> dict[str, Any]:
+    """One candidate: a short training on a part of the corpus, and its validation."""
+    recipe = job.recipe.student.model_copy(update={"epochs": job.recipe.layer_search.epochs})
+    # what a vocabulary is trimmed to says nothing about layers, and takes its time
+    untrimmed = job.recipe.model_copy(update={"student": recipe.model_copy(update={"trim_vocabulary": False})})
+    model, tokenizer = start_student(replace(job, recipe=untrimmed), corpus)
+    name = f"layers {' '.join(map(str, recipe.layers))}"
+    learner = new_learner(job, name, model, tokenizer, part, learns_from=("train",))
+    examples = {split: _examples(job, learner, corpus, split) for split in ("train", "validation")}
+    objective = Objective(corpus.task.kind, job.recipe.objective.temperature, job.recipe.objective.soft_weight)
+    settings = plan(job, recipe, len(part.train))
+    result = train(job, learner, examples["train"], objective, settings, recipe, folder)
+    logits = predict_logits(model, learner.tokens["validation"], pad_id=tokenizer.pad_token_id)
+    judged = examples["validation"]
+    divergence = replace(objective, soft_weight=1.0)(
+        torch.from_numpy(logits), judged.teacher_logits, judged.targets, judged.labelled
+    )
+    return {
+        "layers": list(recipe.layers),
+        "divergence": float(divergence),
+        "macro_f1": result.best_score,
+        "steps": result.steps,
+    }
+
+
+def _examples(job: Job, learner: Learner, corpus: Corpus, split: str) -> Examples:
+    """The rows of a part with the logits that the teacher gave them in the whole corpus."""
+    logits = stored_logits(job, corpus, split)
+    return learner.examples(split, logits[evenly_spread(len(logits), job.recipe.layer_search.rows)])
