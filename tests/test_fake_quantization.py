@@ -2,12 +2,16 @@
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from export.fake_quantization import FakeQuantization, TokenScale, fake_quantize, table_names
 from export.graph import torch_logits
 from export.quantize import LADDER, quantize_as_trained, quantize_dynamic, quantize_weights
 from export.rewrite import Rewriter, find_products, find_roles
-from export.scales import fit_scales
+from export.roles import Role
+from export.runtime.errors import InputError
+from export.scales import InputScale, fit_scale, fit_scales
 from export.session import GraphRunner
 from students.bodies import products_of
 from tests.export_models import KINDS, batch, feeds, random_rows, tiny_classifier, tiny_graph
@@ -64,7 +68,72 @@ def test_it_computes_what_the_integer_graph_computes(kind, fused, tmp_path, form
     graph = GraphRunner(tmp_path / "x.onnx")(ids, mask)
     difference = np.abs(torch_logits(model, ids, mask) - graph).max(axis=1)
     noise = np.abs(GraphRunner(fused)(ids, mask) - graph).max(axis=1)
-    print(form, keep, np.sort(difference)[-5:], np.median(difference), np.median(noise))
     assert np.median(difference) < 1e-4
     # where two ways of adding up fall on either side of a half, one integer is another
     assert np.quantile(difference, 0.9) < 0.1 * np.median(noise)
+
+
+class Small(nn.Module):
+    """A table and a product, to be rounded by name."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.table = nn.Embedding(20, 8)
+        self.kinds = nn.Embedding(2, 8)
+        self.product = nn.Linear(8, 3)
+
+    def forward(self, ids):
+        return self.product(self.table(ids))
+
+
+IDS = torch.arange(20)[None]
+FIXED = fit_scale(np.random.default_rng(0).normal(size=(200, 8)).astype(np.float32))
+
+
+@pytest.mark.parametrize("rounding", [None, TokenScale(), TokenScale(after_exact_gelu=True), FIXED])
+def test_gradients_pass_the_rounding_and_names_stay(rounding):
+    plain, model = Small(), Small()
+    fake_quantize(model, FakeQuantization({"product": rounding}, table_names(model)))
+    assert list(model.state_dict()) == list(plain.state_dict())
+    for one in (plain, model):
+        one(IDS).square().sum().backward()
+    assert not torch.equal(plain(IDS), model(IDS))
+    for name, parameter in model.named_parameters():
+        if name != "kinds.weight":
+            expected = plain.get_parameter(name).grad
+            angle = nn.functional.cosine_similarity(parameter.grad.flatten(), expected.flatten(), dim=0)
+            assert angle > 0.95, name
+
+
+def test_a_value_beyond_a_fixed_scale_gets_no_gradient():
+    model = nn.Sequential(nn.Linear(2, 1, bias=False))
+    nn.init.ones_(model[0].weight)
+    scale = InputScale(np.ones(2, dtype=np.float32), np.float32(0.01), np.uint8(128))
+    fake_quantize(model, FakeQuantization({"0": scale}, ()))
+    hidden = torch.tensor([[1.0, 5.0]], requires_grad=True)
+    model(hidden).sum().backward()
+    assert hidden.grad[0].tolist() == pytest.approx([1.0, 0.0])
+
+
+def test_a_token_does_not_see_its_neighbours():
+    model = nn.Sequential(nn.Linear(8, 3))
+    fake_quantize(model, FakeQuantization({"0": TokenScale()}, ()))
+    tokens = torch.randn(5, 8)
+    alone = torch.cat([model(token[None]) for token in tokens])
+    tokens_and_a_wide_one = torch.cat([tokens, torch.full((1, 8), 100.0)])
+    torch.testing.assert_close(model(tokens_and_a_wide_one)[:5], alone)
+    assert torch.isfinite(model(torch.zeros(1, 8))).all()
+
+
+def test_tables_of_a_few_rows_stay_and_wrong_names_are_refused():
+    assert table_names(Small()) == ("table",)
+    for plan in (FakeQuantization({"nothing": None}, ()), FakeQuantization({"table": None}, ())):
+        with pytest.raises(InputError, match="no Linear called"):
+            fake_quantize(Small(), plan)
+
+
+def test_scales_of_another_student_are_refused(kind, fused, tmp_path):
+    scales = {place: scale for place, scale in fitted(fused).items() if place != (1, Role.FFN_UP)}
+    with pytest.raises(InputError, match="layer 1 has no scale for its ffn_up"):
+        quantize_as_trained(fused, tmp_path / "x.onnx", scales=scales)
