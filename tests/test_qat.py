@@ -14,7 +14,7 @@ from distill.recipe import load_recipe
 from distill.variants import exported, form_of, qat_forms
 from tests.command import distill
 
-PRECISION = "export.precision=['int8-static-qat','int8-dynamic-qat','int8-weights']"
+PRECISION = "export.precision=['int8-static-qat','int8-dynamic-qat']"
 RATES = ("qat.epochs=2", "qat.body_learning_rate=1e-3", "qat.head_learning_rate=1e-3")
 
 
@@ -66,10 +66,8 @@ def test_the_phase_changed_the_weights_and_kept_the_students_files(aware: Path) 
 def test_the_report_compares_it_with_plain_quantization(aware: Path) -> None:
     report = json.loads((aware / "report.json").read_text())
     variants = {model["name"]: model["quantization"] for model in report["models"] if model["kind"] == "variant"}
-    assert list(variants) == [
-        "fp32", "int8-static", "int8-static-qat", "int8-dynamic", "int8-dynamic-qat", "int8-weights",
-    ]  # fmt: skip
-    assert [one["aware"] for one in variants.values()] == [False, False, True, False, True, False]
+    assert list(variants) == ["fp32", "int8-static", "int8-static-qat", "int8-dynamic", "int8-dynamic-qat"]
+    assert [one["aware"] for one in variants.values()] == [False, False, True, False, True]
     assert variants["fp32"]["test"]["against_student"]["row_flip_rate"] == 0
     for name, found in variants.items():
         noise = [found["test"][whom]["logit_noise"] for whom in ("against_student", "against_own_fp32")]
