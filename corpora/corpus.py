@@ -113,7 +113,7 @@ def part_of(corpus: Corpus, rows: int) -> Corpus:
     def cut(split: Split) -> Split:
         if len(split) <= rows:
             return split
-        chosen = np.linspace(0, len(split) - 1, rows).round().astype(int)
+        chosen = evenly_spread(len(split), rows)
         targets = None if split.targets is None else split.targets[chosen]
         groups = None if split.groups is None else split.groups[chosen]
         return Split([split.texts[row] for row in chosen], targets, groups)
@@ -126,6 +126,11 @@ def part_of(corpus: Corpus, rows: int) -> Corpus:
         test=cut(corpus.test),
         transfer=transfer,
     )
+
+
+def evenly_spread(count: int, rows: int) -> NDArray[np.int64]:
+    """The places of at most `rows` of `count` rows, from the first to the last."""
+    return np.linspace(0, count - 1, min(count, rows)).round().astype(np.int64)
 
 
 def save_corpus(corpus: Corpus, folder: Path) -> None:

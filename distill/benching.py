@@ -18,7 +18,7 @@ from distill.job import Job
 from distill.json_files import write_json
 from distill.models import load_student
 from distill.quality import JUDGED, quality_of, read_quality
-from distill.variants import MODEL_FILE, choose_variant
+from distill.variants import MODEL_FILE, choose_variant, exported
 from export.graph import export_fused
 from export.runtime.bench import (
     SYNTHETIC_TEXTS,
@@ -96,7 +96,7 @@ def _in_onnxruntime(job: Job, corpus: Corpus, folder: Path) -> list[Candidate]:
     found = [Candidate("teacher", _graph_call(job, job.teacher, graph, Decision.from_dict(teacher), corpus))]
     graph.unlink()
     chosen = choose_variant(job)
-    for name in dict.fromkeys(["fp32", *job.recipe.export.precision]):
+    for name in exported(job.recipe):
         if name == chosen:
             found.append(Candidate(name, load(job.bundle).predict))
             continue

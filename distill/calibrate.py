@@ -19,7 +19,8 @@ from corpora.thresholds import (
     keep_recall,
     tune_thresholds,
 )
-from distill.recipe import DecisionsRecipe, default_calibration
+from distill.recipe import default_calibration
+from distill.recipe_tables import DecisionsRecipe
 from distill.scaling import fit_platt, fit_platt_per_label, fit_temperature
 
 Logits = NDArray[np.float32]

@@ -11,10 +11,11 @@ from distill.floors import check_floors
 from distill.guidance import check_features
 from distill.job import Job
 from distill.members import members_of
-from distill.pipeline import corpus_spec
 from distill.recipe import Recipe
 from distill.starting import texts_and_groups
-from students.bodies import check_layers, check_width, evenly_spaced, require_supported, shape_keys
+from distill.teacher_stages import corpus_spec
+from students.bodies import check_layers, check_width, depth_of, evenly_spaced, require_supported
+from students.layers import candidate_layers
 from students.vocabulary import trim
 from teachers.classifier import check_max_tokens, load_config, load_tokenizer, uncut
 from teachers.label import encode
@@ -60,14 +61,17 @@ def check_models(recipe: Recipe, config: Any) -> None:
     """
     require_supported(config)
     check_max_tokens(config, recipe.corpus.max_tokens)
-    if recipe.student.kind == "layers":
-        check_layers(config, recipe.student.layers)
+    student = recipe.student
+    if student.kind == "static":
+        check_width(config, student.width, heads=1)  # it has no attention
+    elif student.kind == "compact":
+        check_width(config, student.width, student.heads)
+        if student.start == "matrices":
+            evenly_spaced(depth_of(config), student.depth)
+    elif isinstance(student.layers, str):
+        candidate_layers(depth_of(config), student.depth)
     else:
-        # a static student has no attention
-        compact = recipe.student.kind == "compact"
-        check_width(config, recipe.student.width, recipe.student.heads if compact else 1)
-        if compact and recipe.student.start == "matrices":
-            evenly_spaced(int(getattr(config, shape_keys(config)["depth"])), recipe.student.depth)
+        check_layers(config, student.layers)
     if recipe.objective.reads_teacher:
         check_features(recipe, config)
 

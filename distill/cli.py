@@ -75,12 +75,16 @@ def _need(extra: str, module: str) -> None:
         raise MissingExtraError(f'this command needs the {extra} extra: pip install "distill-text[{extra}]"')
 
 
+def _need_export() -> None:
+    _need("export", "onnx")
+    _need("export", "optimum")
+
+
 def _job(recipe: str, overrides: list[str] | None, runs: Path, quiet: bool, *, exports: bool = False) -> "Job":
     _need("train", "pydantic")
     _need("train", "torch")
     if exports:  # or it would be missed only after the training
-        _need("export", "onnx")
-        _need("export", "optimum")
+        _need_export()
     from distill.job import Job
     from distill.progress import Reporter
     from distill.recipe import load_recipe
@@ -112,7 +116,10 @@ def _run_until(until: str, recipe: str, overrides: list[str] | None, runs: Path,
         try:
             job = replace(_job(recipe, overrides, runs, quiet, exports=until in ("export", "report")), stop=stop)
             from distill.pipeline import run as run_stages
+            from distill.variants import qat_forms
 
+            if until == "train" and qat_forms(job.recipe):  # its scales are fitted on a graph
+                _need_export()
             run_stages(job, "label" if until == "search" else until)
             if until == "search":
                 from distill.learning import search_student

@@ -10,7 +10,7 @@ import onnx
 from numpy.typing import NDArray
 
 from corpora.corpus import Corpus, label_matrix, load_corpus
-from corpora.metrics import macro_f1
+from corpora.metrics import Bools, macro_f1
 from corpora.provenance import SOURCE_FILE
 from corpora.tokens import TokenRows
 from distill.calibrate import Decision, Logits, fit_decision
@@ -22,6 +22,7 @@ from distill.labelling import label_identity
 from distill.members import members_of
 from distill.model_card import model_card
 from distill.models import export_graph, load_student, published_config
+from distill.qat import SCALES_FILE, calibration_feeds, load_scales
 from distill.quality import (
     LOGITS_FILE,
     assess,
@@ -30,11 +31,18 @@ from distill.quality import (
     write_logits_file,
 )
 from distill.stages import EXPORT_PACKAGES, package_versions, recorded_versions
-from distill.variants import GATE_FILE, MODEL_FILE, QUALITY_FILE, read_gate
+from distill.variants import GATE_FILE, MODEL_FILE, QUALITY_FILE, form_of, read_gate, source_of
 from export.bundle import Shipment, write_bundle
 from export.gate import Bounds, Check, check_contract, check_decisions, check_shapes, failures
-from export.graph import add_calibration, count_operators, save, strip, torch_logits
-from export.quantize import LADDER, STATIC_LADDER, quantize_dynamic, quantize_static, quantize_weights
+from export.graph import FUSED_OPERATORS, add_calibration, count_operators, save, strip, torch_logits
+from export.quantize import (
+    LADDER,
+    STATIC_LADDER,
+    quantize_as_trained,
+    quantize_dynamic,
+    quantize_static,
+    quantize_weights,
+)
 from export.runtime.classifier import Classifier
 from export.runtime.errors import CheckFailedError
 from export.session import GraphRunner
@@ -42,7 +50,7 @@ from teachers.classifier import load_tokenizer
 from teachers.label import encode
 
 FUSED_FILE = "fused.onnx"
-CALIBRATION_TEXTS = 300
+INTEGER_OPERATORS = ("MatMulIntegerToFloat", "MatMul", "MultiHeadAttention")
 STREAM_TEXTS = 300
 # validation texts on which the finished bundle is compared with what the gate saw, and by how much it may differ
 COMPARED_TEXTS = 500
@@ -69,13 +77,13 @@ class Candidate:
 def export_variant(job: Job, folder: Path, name: str) -> None:
     """Make one variant and measure it; of an int8 one the fastest rung of the ladder that passes, or the last."""
     corpus = load_corpus(job.corpus)
-    tokenizer = load_tokenizer(job.student)
+    tokenizer = load_tokenizer(source_of(job, name))
     rows = {
         split: encode(tokenizer, dict(corpus.splits())[split].texts, job.recipe.corpus.max_tokens)
         for split in ("train", "validation", "test")
     }
     ladder = STATIC_LADDER if job.recipe.student.kind == "static" else LADDER
-    rungs: tuple[tuple[Any, ...], ...] = ladder if name in ("int8-dynamic", "int8-static") else ((),)
+    rungs: tuple[tuple[Any, ...], ...] = ladder if form_of(name) in ("int8-dynamic", "int8-static") else ((),)
     tried = []
     for keep in rungs:
         graph = folder / "raw.onnx"
@@ -95,6 +103,8 @@ def export_variant(job: Job, folder: Path, name: str) -> None:
         "tried": tried,
     }
     write_json(gate, folder / GATE_FILE)
+    if name != "fp32":
+        (folder / FUSED_FILE).unlink(missing_ok=True)
 
 
 def make_bundle(job: Job, chosen: str) -> None:
@@ -106,6 +116,7 @@ def make_bundle(job: Job, chosen: str) -> None:
     corpus, folder = load_corpus(job.corpus), job.variant(chosen)
     decision = Decision.from_dict(read_quality(folder)["decision"])
     gate = read_gate(folder)
+    student = source_of(job, chosen)
     shipment = Shipment(
         name=job.recipe.name,
         task=corpus.task.kind.value,
@@ -116,12 +127,12 @@ def make_bundle(job: Job, chosen: str) -> None:
         abstain_below=decision.abstain_below,
         max_tokens=job.recipe.corpus.max_tokens,
         max_batch=None if gate["batch_invariant"] else 1,
-        precision=chosen,
+        precision=form_of(chosen),
         inputs=tuple(GraphRunner(folder / MODEL_FILE).inputs),
         graph=folder / MODEL_FILE,
-        tokenizer_folder=job.student,
-        config=published_config(job.student),
-        provenance=_provenance(job, corpus),
+        tokenizer_folder=student,
+        config=published_config(student),
+        provenance=_provenance(job, corpus, student),
         metrics=_metrics(job, chosen),
         model_card=model_card(job, chosen),
     )
@@ -131,7 +142,7 @@ def make_bundle(job: Job, chosen: str) -> None:
 def _check_bundle(job: Job, chosen: str, corpus: Corpus, bundle: Classifier) -> None:
     """The gate saw ids of the student's own tokenizer and a graph without calibration; this is what ships."""
     texts = corpus.validation.texts
-    ids = encode(load_tokenizer(job.student), texts, job.recipe.corpus.max_tokens)
+    ids = encode(load_tokenizer(source_of(job, chosen)), texts, job.recipe.corpus.max_tokens)
     differing = sum(own != theirs for own, theirs in zip(bundle.token_ids(texts), ids, strict=True))
     if differing:
         raise CheckFailedError(
@@ -148,30 +159,26 @@ def _check_bundle(job: Job, chosen: str, corpus: Corpus, bundle: Classifier) -> 
 
 
 def _make_graph(job: Job, name: str, keep: tuple[Any, ...], graph: Path, train: TokenRows) -> dict[str, int]:
-    """Write the raw graph of a variant; fp32 comes first, and the others start from its fused graph."""
-    fused = (graph.parent if name == "fp32" else job.variant("fp32")) / FUSED_FILE
-    if name == "fp32":
-        operators = export_graph(load_student(job.student, load_corpus(job.corpus).task), fused)
+    """Write the raw graph of a variant, from the fused fp32 graph of the student that it is made of."""
+    form = form_of(name)
+    fused = (job.variant("fp32") if name == form != "fp32" else graph.parent) / FUSED_FILE
+    if not fused.is_file():
+        export_graph(load_student(source_of(job, name), load_corpus(job.corpus).task), fused)
+    if form == "fp32":
         shutil.copyfile(fused, graph)
-    elif name == "int8-weights":
+    elif form == "int8-weights":
         quantize_weights(fused, graph)
-    elif name == "int8-dynamic":
+    elif form == "int8-dynamic":
         quantize_dynamic(fused, graph, keep=keep)
+    elif name == form:
+        feeds = calibration_feeds(job.seed, GraphRunner(fused), train)
+        quantize_static(fused, graph, keep=keep, feeds=feeds)
     else:
-        quantize_static(fused, graph, keep=keep, feeds=_feeds(job, fused, train))
+        quantize_as_trained(fused, graph, keep=keep, scales=load_scales(job.qat(form) / SCALES_FILE))
     proto = onnx.load(graph)
     strip(proto)
-    if name != "fp32":
-        operators = count_operators(proto, ("MatMulIntegerToFloat", "MatMul", "MultiHeadAttention"))
     save(proto, graph)
-    return operators
-
-
-def _feeds(job: Job, fused: Path, train: TokenRows) -> list[dict[str, NDArray[np.int64]]]:
-    """Some train texts, chosen by the seed, each alone."""
-    runner = GraphRunner(fused)
-    chosen = np.random.default_rng(job.seed).permutation(len(train))[:CALIBRATION_TEXTS]
-    return [runner.feed_of(train[row]) for row in chosen]
+    return count_operators(proto, FUSED_OPERATORS if form == "fp32" else INTEGER_OPERATORS)
 
 
 def _measure(
@@ -193,9 +200,10 @@ def _measure(
         return Candidate(graph, keep, decision, np.nan_to_num(logits), (check,), batch_invariant=False)
     gold = label_matrix(corpus.validation, task)
     decision = fit_decision(logits, gold, task, job.recipe.decisions)
-    reference = read_logits_file(job.student)["validation"]
+    source = source_of(job, name)
+    reference = read_logits_file(source)["validation"]
     decided = [decision.decide(values, task.kind) for values in (logits, reference)]
-    student = load_student(job.student, task).eval()
+    student = load_student(source, task).eval()
     stream = np.array([piece for row in rows[:STREAM_TEXTS] for piece in row], dtype=np.int64)  # (S,)
     shapes = check_shapes(
         runner,
@@ -206,8 +214,18 @@ def _measure(
         bounds=bounds,
     )
     floors = check_kept(job.recipe.decisions, task, decided[0], gold)
-    checks = (*shapes.checks, *check_decisions(decided[0], decided[1], gold, macro_f1, bounds), *floors)
-    return Candidate(graph, keep, decision, logits, checks, shapes.batch_invariant)
+    checks = [*shapes.checks, *check_decisions(decided[0], decided[1], gold, macro_f1, bounds), *floors]
+    if source != job.student:
+        checks.append(_check_against_plain(job, decided[0], gold, bounds))
+    return Candidate(graph, keep, decision, logits, tuple(checks), shapes.batch_invariant)
+
+
+def _check_against_plain(job: Job, decided: Bools, gold: NDArray[np.float32], bounds: Bounds) -> Check:
+    """A student that was trained as int8 may not have become worse by it: the student before is the measure."""
+    plain = read_quality(job.quality("student"))["validation"]["macro_f1"]
+    return Check(
+        "macro-F1 drop against the plain student", plain - macro_f1(decided, gold), bounds.max_macro_f1_drop
+    )
 
 
 def _write_variant(job: Job, folder: Path, candidate: Candidate, corpus: Corpus, rows: TokenRows) -> None:
@@ -223,7 +241,7 @@ def _write_variant(job: Job, folder: Path, candidate: Candidate, corpus: Corpus,
     write_json(assess(logits, corpus, candidate.decision, job.recipe.decisions), folder / QUALITY_FILE)
 
 
-def _provenance(job: Job, corpus: Corpus) -> dict[str, Any]:
+def _provenance(job: Job, corpus: Corpus, student: Path) -> dict[str, Any]:
     recipe = job.recipe
     identity = label_identity(job, corpus, "train")
     base = read_json(job.teacher / SOURCE_FILE)
@@ -239,7 +257,7 @@ def _provenance(job: Job, corpus: Corpus) -> dict[str, Any]:
         "corpus_licence": recipe.corpus.licence,
         "seed": job.seed,
         # those that trained the student may be another machine's; those that exported it are inputs of that stage
-        "versions": recorded_versions(job.student) | package_versions(EXPORT_PACKAGES),
+        "versions": recorded_versions(student) | package_versions(EXPORT_PACKAGES),
     }
 
 

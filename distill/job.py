@@ -76,6 +76,11 @@ class Job:
         return self.folder / numbered("labels", index) / split
 
     @property
+    def layers(self) -> Path:
+        """The ranking of candidate layers, where the recipe leaves the choice open."""
+        return self.folder / "layers"
+
+    @property
     def student(self) -> Path:
         """The distilled student."""
         return self.folder / f"{self.prefix}student"
@@ -85,10 +90,17 @@ class Job:
         """The student trained without soft labels."""
         return self.folder / f"{self.prefix}twin"
 
+    def qat(self, form: str) -> Path:
+        """The student after its last phase as what an int8 form computes."""
+        return self.folder / f"{self.prefix}qat" / form
+
     def quality(self, name: str) -> Path:
         """What a trained model is worth under the recipe's threshold policy."""
-        prefix = self.prefix if name in ("student", "twin") else ""
-        return self.folder / f"{prefix}quality" / name
+        return self.folder / f"{self.prefix_of(name)}quality" / name
+
+    def prefix_of(self, name: str) -> str:
+        """The prefix of a trained model's stages: teachers are all students' own."""
+        return self.prefix if name in ("student", "twin") or name.startswith("qat/") else ""
 
     def variant(self, name: str) -> Path:
         """One exported form of the student."""

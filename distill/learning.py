@@ -10,7 +10,8 @@ from transformers import set_seed
 
 from corpora.corpus import label_matrix, load_corpus
 from corpora.provenance import SOURCE_FILE
-from distill.batches import join_examples
+from corpora.task import TaskKind
+from distill.batches import Examples, join_examples
 from distill.guidance import guide
 from distill.job import Job
 from distill.json_files import write_json
@@ -82,17 +83,12 @@ def study(job: Job, folder: Path, *, distilled: bool) -> FitResult:
     name = "student" if distilled else "twin"
     learner = new_learner(job, name, model, tokenizer, corpus, learns_from=("train",))
     unlabelled = unlabelled_texts(job, corpus)
-    examples = learner.train_examples(soft_labels(job, corpus, "train"))
-    if distilled:
-        for split, texts in unlabelled.items():
-            tokens = encode(tokenizer, texts, job.recipe.corpus.max_tokens)
-            more = learner.unlabelled_examples(tokens, soft_labels(job, corpus, split))
-            examples = join_examples(examples, more)
     # of the twin too: as many steps
     rows = len(corpus.train) + sum(map(len, unlabelled.values()))
-    weight = job.recipe.objective.soft_weight if distilled else 0.0
-    also = logit_terms(job.recipe.objective, corpus.task.kind) if distilled else ()
-    objective = Objective(corpus.task.kind, job.recipe.objective.temperature, weight, also)
+    objective = (
+        student_objective(job, corpus.task.kind) if distilled else Objective(corpus.task.kind, soft_weight=0.0)
+    )
+    examples = student_examples(job, learner) if distilled else learner.train_examples()
     loss: Loss = objective
     if distilled and job.recipe.objective.reads_teacher:
         learnt_from = [corpus.train.texts, *unlabelled.values()]
@@ -101,6 +97,23 @@ def study(job: Job, folder: Path, *, distilled: bool) -> FitResult:
     save_student(model, tokenizer, folder)
     save_results(job, folder, learner, {"best_step": result.best_step, "steps": result.steps})
     return result
+
+
+def student_examples(job: Job, learner: Learner) -> Examples:
+    """All that a student learns from: the train rows, then the transfer set and made texts, with soft labels."""
+    corpus = learner.corpus
+    examples = learner.train_examples(soft_labels(job, corpus, "train"))
+    for split, texts in unlabelled_texts(job, corpus).items():
+        tokens = encode(learner.tokenizer, texts, job.recipe.corpus.max_tokens)
+        more = learner.unlabelled_examples(tokens, soft_labels(job, corpus, split))
+        examples = join_examples(examples, more)
+    return examples
+
+
+def student_objective(job: Job, kind: TaskKind) -> Objective:
+    """What a student minimises on logits."""
+    recipe = job.recipe.objective
+    return Objective(kind, recipe.temperature, recipe.soft_weight, logit_terms(recipe, kind))
 
 
 def search_student(job: Job) -> None:

@@ -92,14 +92,18 @@ class Objective:
 
         """
         self._refuse_wrong_task(targets)
-        divergence = softmax_kl if self.kind is TaskKind.SINGLE_LABEL else bernoulli_kl
-        soft = divergence(student, teacher, self.temperature)  # (B,)
+        soft = self.divergence(student, teacher)  # (B,)
         hard = hard_loss(student, targets.clamp(min=0), self.kind)  # (B,)
         mixed = self.soft_weight * soft + (1 - self.soft_weight) * hard
         loss = torch.where(labelled, mixed, self.soft_weight * soft).mean()
         for weight, term in self.also:
             loss = loss + weight * term(student, teacher, targets, labelled).mean()
         return loss
+
+    def divergence(self, student: Tensor, teacher: Tensor) -> Tensor:
+        """The soft term alone, a row: ``(B, C), (B, C) -> (B,)``."""
+        divergence = softmax_kl if self.kind is TaskKind.SINGLE_LABEL else bernoulli_kl
+        return divergence(student, teacher, self.temperature)
 
     def _refuse_wrong_task(self, targets: Tensor) -> None:
         expected = 1 if self.kind is TaskKind.SINGLE_LABEL else 2

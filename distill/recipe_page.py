@@ -8,7 +8,8 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from distill.recipe import Recipe, Section
+from distill.recipe import Recipe
+from distill.recipe_tables import Section
 
 HEAD = """# Recipe keys
 

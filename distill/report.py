@@ -8,13 +8,15 @@ from corpora.corpus import load_corpus
 from distill.atomic import write_text
 from distill.attribution import attribution, spread
 from distill.bars import add_bars
+from distill.chosen_layers import read_ranking
+from distill.fidelity import quantization_cost
 from distill.job import Job
 from distill.json_files import read_json, write_json
 from distill.quality import read_quality
 from distill.report_page import render_page
 from distill.run_models import kind_of, trained_models
 from distill.stages import package_versions
-from distill.variants import MODEL_FILE, choose_variant, read_gate
+from distill.variants import MODEL_FILE, choose_variant, exported, read_gate
 from export.runtime.bench import available_threads, cpu_info
 
 FORMAT_VERSION = 1
@@ -44,8 +46,9 @@ def build_report(job: Job, seconds: dict[str, float]) -> dict[str, Any]:
             parts = [one["bytes"] for one in models if one["kind"] == "teacher" and one is not model]
             model["bytes"] = {key: sum(part[key] for part in parts) for key in parts[0]}
     parameters = qualities["student"]["parameters"]
-    for name in dict.fromkeys(["fp32", *job.recipe.export.precision]):
-        models.append(_variant(job, name, chosen, parameters, best, bench))
+    for name in exported(job.recipe):
+        model = _variant(job, name, chosen, parameters, best, bench)
+        models.append({**model, "quantization": quantization_cost(job, corpus.task.kind, name)})
     baseline = bench["baseline"]
     models.append(_model("tfidf", "baseline", baseline, baseline["bytes"], best, bench))
     add_bars(job, corpus, models)
@@ -71,6 +74,7 @@ def build_report(job: Job, seconds: dict[str, float]) -> dict[str, Any]:
         "distillation_gain": (attributed["gain"] or {}).get("student"),
         "attribution": attributed,
         "seeds": spread(job, corpus),
+        "layer_search": read_ranking(job.layers) if "layers" in seconds else None,
         "models": models,
     }
 

@@ -1,4 +1,4 @@
-"""The report's sections on what distillation added, over twin and seeds, and how the student follows its teacher."""
+"""The report's sections on what distillation added: over the twin, over seeds, and in following the teacher."""
 
 import html
 from typing import Any
@@ -32,8 +32,8 @@ def _attribution(attributed: dict[str, Any]) -> str:
     ]
     reference = html.escape(attributed["reference"])
     return table(head, rows) + note(
-        f"Alike: decided as the {reference} does. Errors copied: where the {reference} is wrong, the share in which "
-        "the model is wrong in the same way. Intervals: paired bootstrap over test rows."
+        f"Alike: decided as the {reference} does. Errors copied: where the {reference} is wrong, the share in "
+        "which the model is wrong in the same way. Intervals: paired bootstrap over test rows."
     )
 
 

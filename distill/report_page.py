@@ -9,9 +9,10 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from distill.job import Job
-from distill.page_parts import COLOURS, note, number, picture, table, verdict
+from distill.page_parts import COLOURS, note, number, picture, table
 from distill.report_attribution import attribution_sections
 from distill.report_decisions import decision_sections
+from distill.report_export import export_sections
 
 STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:#1c1c1c}
@@ -31,7 +32,7 @@ def render_page(report: dict[str, Any], rows: list[dict[str, Any]], job: Job) ->
         ("Training", picture(lambda ax: _curves(ax, job), 7, 4)),
         *attribution_sections(report),
         *decision_sections(report),
-        ("The gate", _gates(report)),
+        *export_sections(report),
         ("Where and how", _environment(report)),
     ]
     body = "".join(f"<h2>{title}</h2>{content}" for title, content in parts)
@@ -128,22 +129,6 @@ def _curves(ax: Axes, job: Job) -> None:
     ]
     if handles:
         ax.legend(handles, labels, fontsize=8, loc="center right")
-
-
-def _gates(report: dict[str, Any]) -> str:
-    rows = []
-    for model in report["models"]:
-        for check in (model["gate"] or {"checks": []})["checks"]:
-            rows.append(
-                [
-                    html.escape(model["name"]),
-                    html.escape(check["name"]),
-                    f"{check['value']:.5f}",
-                    f"{check['bound']:g}",
-                    verdict(check["passed"]),
-                ]
-            )
-    return table(["variant", "check", "value", "bound", "verdict"], rows)
 
 
 def _environment(report: dict[str, Any]) -> str:

@@ -30,7 +30,12 @@ MEMORY_WORDS = (
 )
 MEMORY_CLASSES = {"OutOfMemoryError", "ArrowMemoryError", "_ArrayMemoryError"}
 # what to lower where the memory went
-BATCH_KEYS = {"teacher": "teacher.batch_size", "student": "student.batch_size", "twin": "student.batch_size"}
+BATCH_KEYS = {
+    "teacher": "teacher.batch_size",
+    "student": "student.batch_size",
+    "twin": "student.batch_size",
+    "qat": "student.batch_size",
+}
 
 
 class Shortage(Enum):
@@ -70,7 +75,8 @@ def stage_shortage(error: BaseException, stage: str, folder: Path) -> ResourceEr
             "it goes on from there"
         )
     if short is Shortage.MEMORY:
-        lower = f". Or lower {BATCH_KEYS[stage]} or corpus.max_tokens" if stage in BATCH_KEYS else ""
+        key = BATCH_KEYS.get(stage.split("/")[0])
+        lower = f". Or lower {key} or corpus.max_tokens" if key else ""
         return ResourceError(
             f"out of memory (stage {stage}, folder {folder}): free some and give the same command again; it goes "
             f"on from there{lower}"

@@ -21,7 +21,8 @@ from distill.fingerprints import recipe_hash
 from distill.job import Job
 from distill.json_files import write_json
 from distill.lock import exclusive
-from distill.recipe import Recipe, Span, with_values
+from distill.recipe import Recipe, with_values
+from distill.recipe_tables import Span
 from distill.stages import read_record
 from export.runtime.errors import InputError
 

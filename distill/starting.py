@@ -42,6 +42,8 @@ def _encoder_student(job: Job, corpus: Corpus, teacher: Teacher, tokenizer: Any)
     # a checkpoint knows how it pools; a published head has a pooling of its own kind
     pooling = teacher.pooling if isinstance(teacher, EncoderClassifier) else Pooling(job.recipe.teacher.pooling)
     if recipe.kind == "layers":
+        if isinstance(recipe.layers, str):
+            raise TypeError("which layers is found out before a student is made")
         return layers_student(teacher, recipe.layers, pooling=pooling, dropout=recipe.dropout)
     return compact_student(
         teacher.eval(),

@@ -5,11 +5,36 @@ from typing import Any
 
 from distill.job import Job
 from distill.json_files import read_json
+from distill.recipe import Recipe
 from export.runtime.errors import CheckFailedError
 
 GATE_FILE = "gate.json"
 MODEL_FILE = "model.onnx"  # calibrated
 QUALITY_FILE = "quality.json"
+QAT = "-qat"  # ends the name of a variant of a student that was trained as that form
+
+
+def exported(recipe: Recipe) -> list[str]:
+    """The variants that are made: fp32, those of `export.precision`, and beside a `-qat` one the plain one."""
+    names = ["fp32"]
+    for name in recipe.export.precision:
+        names += [form_of(name), name]
+    return list(dict.fromkeys(names))
+
+
+def qat_forms(recipe: Recipe) -> list[str]:
+    """The forms that a student is trained as."""
+    return list(dict.fromkeys(form_of(name) for name in recipe.export.precision if name.endswith(QAT)))
+
+
+def form_of(name: str) -> str:
+    """What a variant computes, whatever student it was made of: `int8-static` of `int8-static-qat`."""
+    return name.removesuffix(QAT)
+
+
+def source_of(job: Job, name: str) -> Path:
+    """The student that a variant is made of."""
+    return job.qat(form_of(name)) if name.endswith(QAT) else job.student
 
 
 def read_gate(folder: Path) -> dict[str, Any]:

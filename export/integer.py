@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from export.rewrite import Rewriter
+from export.rewrite import EXACT_GELU, Rewriter
 from export.scales import InputScale
 
 CONTRIB = "com.microsoft"
@@ -18,7 +18,6 @@ SEVEN_BITS_MAX = 63
 UINT8_MAX = 255
 UINT8_ZERO = 128
 # exact GELU never goes below -0.17, so its outputs can use all of an unsigned integer's range
-EXACT_GELU = ("BiasGelu", "Gelu")
 GELU_DEPTH = 0.17
 # a token of zeros alone would divide zero by zero
 MIN_SCALE = np.float32(1e-9)

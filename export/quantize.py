@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from export.integer import Inputs, StaticInputs, TokenInputs, integer_product, is_table, lookup, stored_weight
-from export.rewrite import Rewriter, Role, find_roles
+from export.rewrite import Rewriter, find_products, find_roles
+from export.roles import Role
 from export.runtime.errors import InputError
-from export.scales import fit_scales
+from export.scales import InputScale, fit_scales
 
 # what computes in fp32, from the fastest graph to the most faithful one; FFN outputs go first, because the
 # activations before them carry the outliers
@@ -85,6 +86,33 @@ def quantize_static(
     rewriter = Rewriter(source)
     products = [name for name, role in find_roles(rewriter).items() if role not in keep]
     _write(rewriter, target, keep, StaticInputs(rewriter, fit_scales(source, products, batches)))
+
+
+def quantize_as_trained(
+    source: Path, target: Path, *, keep: Collection[Role] = (), scales: Mapping[tuple[int, Role], InputScale]
+) -> None:
+    """int8 arithmetic with the activation scales that a quantization-aware training had.
+
+    Args:
+        source: a graph of `fuse`.
+        target: the file to write.
+        keep: roles that compute in fp32; their weights are stored as int8 all the same.
+        scales: of the input of each product, by layer and role.
+
+    Raises:
+        InputError: a product of the graph has no scale.
+        CheckFailedError: the graph has a product that no BERT-like layer has.
+    """
+    rewriter = Rewriter(source)
+    products = find_products(rewriter)
+    missing = [product for product in products if (product.layer, product.role) not in scales]
+    if missing:
+        raise InputError(
+            f"quantization: layer {missing[0].layer} has no scale for its {missing[0].role}; "
+            "the scales belong to another student, train it again"
+        )
+    by_name = {product.hidden_state: scales[product.layer, product.role] for product in products}
+    _write(rewriter, target, keep, StaticInputs(rewriter, by_name))
 
 
 def _write(rewriter: Rewriter, target: Path, keep: Collection[Role], inputs: Inputs) -> None:

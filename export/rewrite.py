@@ -1,7 +1,8 @@
 """Rewriting an ONNX graph node by node, and what each product does in a transformer or a static student."""
 
+from collections import Counter
 from collections.abc import Sequence
-from enum import StrEnum
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +12,11 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from export.graph import save
+from export.roles import Role
 from export.runtime.errors import CheckFailedError
 
-ACTIVATIONS = ("BiasGelu", "Gelu", "FastGelu", "Relu")
-
-
-class Role(StrEnum):
-    """What a product of a hidden state and a weight is for."""
-
-    QUERY = "query"
-    KEY = "key"
-    VALUE = "value"
-    ATTENTION_OUTPUT = "attention_output"
-    FFN_UP = "ffn_up"
-    FFN_OUTPUT = "ffn_output"
-    WINDOW = "window"
+EXACT_GELU = ("BiasGelu", "Gelu")
+ACTIVATIONS = (*EXACT_GELU, "FastGelu", "Relu")
 
 
 class Rewriter:
@@ -94,6 +85,36 @@ def find_roles(rewriter: Rewriter) -> dict[str, Role]:
         if node.op_type == "MatMul" and rewriter.is_matrix(node.input[1]):
             roles[node.name] = _role(node, readers, rewriter)
     return roles
+
+
+@dataclass(frozen=True)
+class Product:
+    """A product with a weight in a fused graph, and where in the body it stands."""
+
+    node: str
+    hidden_state: str
+    layer: int
+    role: Role
+    # exact GELU never goes far below 0, so its outputs are rounded in another range
+    after_exact_gelu: bool
+
+
+def find_products(rewriter: Rewriter) -> tuple[Product, ...]:
+    """The products with a weight in a fused graph, first to last; the n-th of a role is layer n's.
+
+    Raises:
+        CheckFailedError: as `find_roles`.
+    """
+    roles = find_roles(rewriter)
+    seen: Counter[Role] = Counter()
+    found = []
+    for node in rewriter.source:
+        if node.name in roles:
+            role, hidden_state = roles[node.name], node.input[0]
+            gelu = rewriter.producers[hidden_state].op_type in EXACT_GELU
+            found.append(Product(node.name, hidden_state, seen[role], role, gelu))
+            seen[role] += 1
+    return tuple(found)
 
 
 def _role(node: Any, readers: dict[str, list[Any]], rewriter: Rewriter) -> Role:

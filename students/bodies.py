@@ -6,9 +6,28 @@ from typing import Any
 
 from torch import nn
 
+from export.roles import Role
 from export.runtime.errors import InputError
 
 SUPPORTED = ("bert", "roberta", "distilbert")
+
+# where in a layer each product with a weight is
+PRODUCTS = {
+    Role.QUERY: "attention.self.query",
+    Role.KEY: "attention.self.key",
+    Role.VALUE: "attention.self.value",
+    Role.ATTENTION_OUTPUT: "attention.output.dense",
+    Role.FFN_UP: "intermediate.dense",
+    Role.FFN_OUTPUT: "output.dense",
+}
+DISTILBERT_PRODUCTS = {
+    Role.QUERY: "attention.q_lin",
+    Role.KEY: "attention.k_lin",
+    Role.VALUE: "attention.v_lin",
+    Role.ATTENTION_OUTPUT: "attention.out_lin",
+    Role.FFN_UP: "ffn.lin1",
+    Role.FFN_OUTPUT: "ffn.lin2",
+}
 
 
 def require_supported(config: Any) -> str:
@@ -28,6 +47,19 @@ def layers_of(encoder: Any) -> nn.ModuleList:
     stack = encoder.transformer if require_supported(encoder.config) == "distilbert" else encoder.encoder
     layers: nn.ModuleList = stack.layer
     return layers
+
+
+def products_of(encoder: Any) -> dict[tuple[int, Role], str]:
+    """The dotted names, inside a body, of its products with a weight, by layer and role."""
+    if require_supported(encoder.config) == "distilbert":
+        stack, products = "transformer.layer", DISTILBERT_PRODUCTS
+    else:
+        stack, products = "encoder.layer", PRODUCTS
+    return {
+        (layer, role): f"{stack}.{layer}.{name}"
+        for layer in range(len(layers_of(encoder)))
+        for role, name in products.items()
+    }
 
 
 def embeddings_of(encoder: Any) -> Any:
@@ -76,13 +108,18 @@ def evenly_spaced(available: int, wanted: int) -> list[int]:
     return [round((place + 1) * available / wanted) - 1 for place in range(wanted)]
 
 
+def depth_of(config: Any) -> int:
+    """How many layers a body of this configuration has."""
+    return int(getattr(config, shape_keys(config)["depth"]))
+
+
 def check_layers(config: Any, layers: Sequence[int]) -> None:
     """Refuse layers that a teacher of this configuration has not.
 
     Raises:
         InputError: one of them is not there, or they are not in ascending order.
     """
-    depth = int(getattr(config, shape_keys(config)["depth"]))
+    depth = depth_of(config)
     if not layers or list(layers) != sorted(set(layers)) or layers[0] < 0 or layers[-1] >= depth:
         raise InputError(
             f"student.layers is {list(layers)}; the teacher has layers 0 to {depth - 1}, "

@@ -1,13 +1,19 @@
 """The `layers` student: some of the teacher's layers, weights copied (DistilBERT, arXiv 1910.01108)."""
 
 import copy
+import itertools
+import math
 from collections.abc import Sequence
 
 from torch import nn
 from transformers import AutoModel
 
+from export.runtime.errors import InputError
 from students.bodies import check_layers, layers_of, shape_keys
 from teachers.classifier import EncoderClassifier, Pooling, Teacher
+
+# a short training of each is affordable
+FEW_CANDIDATES = 6
 
 
 def layers_student(
@@ -38,6 +44,32 @@ def layers_student(
     student = EncoderClassifier(encoder, teacher.task, pooling, dropout)
     copy_head(teacher, student)
     return student
+
+
+def candidate_layers(depth: int, count: int) -> list[tuple[int, ...]]:
+    """The choices of `count` of `depth` layers that are worth a try: all of a few, else the usual ones.
+
+    Those are: the last, and the first, of `count` blocks of equal depth; evenly spaced from the first layer to the
+    last; the first ones; the last ones; and each of these two with one layer of the other end instead.
+
+    Raises:
+        InputError: more layers than there are, or none.
+    """
+    if not 1 <= count <= depth:
+        raise InputError(f"student.depth is {count}; the teacher has {depth} layers, ask for 1 to {depth} of them")
+    if math.comb(depth, count) <= FEW_CANDIDATES:
+        return list(itertools.combinations(range(depth), count))
+    first, last = tuple(range(count)), tuple(range(depth - count, depth))
+    found = [
+        tuple((block + 1) * depth // count - 1 for block in range(count)),
+        tuple(block * depth // count for block in range(count)),
+        tuple(round(place * (depth - 1) / max(1, count - 1)) for place in range(count)),
+        first,
+        last,
+        (0, *last[1:]),
+        (*first[:-1], depth - 1),
+    ]
+    return list(dict.fromkeys(found))
 
 
 def copy_head(teacher: Teacher, student: EncoderClassifier) -> None:

@@ -5,7 +5,8 @@ from onnx import numpy_helper
 
 from export.integer import INT8_MAX, SEVEN_BITS_MAX, UINT8_MAX, rounded
 from export.quantize import LADDER, quantize_dynamic, quantize_static, quantize_weights
-from export.rewrite import Rewriter, Role, find_roles
+from export.rewrite import Rewriter, find_roles
+from export.roles import Role
 from export.runtime.errors import CheckFailedError, InputError
 from export.scales import fit_scale
 from export.session import GraphRunner

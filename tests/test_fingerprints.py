@@ -9,7 +9,8 @@ from distill.fingerprints import content_hash, corpus_inputs, portable_recipe, r
 from distill.job import Job
 from distill.pipeline import run
 from distill.progress import Reporter
-from distill.recipe import CorpusRecipe, load_recipe
+from distill.recipe import load_recipe
+from distill.recipe_tables import CorpusRecipe
 from distill.stages import read_record
 from export.runtime.errors import InputError
 from teachers.classifier import save_classifier

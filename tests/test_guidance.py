@@ -21,9 +21,11 @@ from distill.feature_objectives import relation_distance, state_distance
 from distill.guidance import Guided, GuidedObjective, feature_terms, features
 from distill.job import Job
 from distill.objectives import Objective
-from distill.pipeline import Run, run
+from distill.pipeline import run
 from distill.progress import Reporter
-from distill.recipe import CorpusRecipe, ObjectiveRecipe, Recipe, StudentRecipe, load_recipe
+from distill.recipe import Recipe, load_recipe
+from distill.recipe_tables import CorpusRecipe, ObjectiveRecipe, StudentRecipe
+from distill.run_stages import Run
 from distill.trainer import FitResult, fit
 from distill.watch import Settings, Watch
 from export.runtime.errors import InputError

@@ -20,7 +20,8 @@ from distill.logit_objectives import (
     standardised_kl,
 )
 from distill.objectives import Objective, softmax_kl
-from distill.recipe import ObjectiveRecipe, load_recipe
+from distill.recipe import load_recipe
+from distill.recipe_tables import ObjectiveRecipe
 from export.runtime.errors import InputError
 
 SINGLE, MULTI = TaskKind.SINGLE_LABEL, TaskKind.MULTI_LABEL

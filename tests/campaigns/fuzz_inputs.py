@@ -27,8 +27,8 @@ import pyarrow.parquet as pq
 from corpora.corpus import load_corpus, save_corpus
 from corpora.sources import read_corpus
 from corpora.starter import propose_recipe
-from distill.pipeline import corpus_spec
 from distill.recipe import load_recipe, packaged_recipes, parse_recipe
+from distill.teacher_stages import corpus_spec
 from export.runtime.errors import DistillError
 
 SECONDS_A_CASE = 20

@@ -1,0 +1,136 @@
+"""Quantization-aware distillation: a short last phase in which the student computes as its int8 form will.
+
+The finished student goes on learning with the same objective while its weights, tables and activations are rounded
+at the scales, granularity and bit widths that are exported (Jacob et al., "Quantization and Training of Neural
+Networks for Efficient Integer-Arithmetic-Only Inference", arXiv 1712.05877). Fixed activation scales are fitted
+once, as plain quantization of the student fits them, and stand beside the weights for the export to take.
+"""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
+
+from corpora.corpus import load_corpus
+from corpora.tokens import TokenRows
+from distill.atomic import write_whole
+from distill.job import Job
+from distill.learner import judged_logits, new_learner, plan, save_results, train
+from distill.learning import student_examples, student_objective
+from distill.quality import write_logits_file
+from distill.recipe_tables import StudentRecipe
+from export.fake_quantization import FakeQuantization, InputRounding, TokenScale, fake_quantize, table_names
+from export.graph import export_fused
+from export.rewrite import Product, Rewriter, find_products
+from export.roles import Role
+from export.scales import InputScale, fit_scales
+from export.session import GraphRunner
+from students.bodies import products_of
+from teachers.classifier import EncoderClassifier, load_classifier, load_tokenizer, save_classifier
+from teachers.label import device_of
+
+SCALES_FILE = "input_scales.safetensors"
+# raw logits of validation and test as the integer graph will give them
+FAKE_LOGITS_FILE = "logits_fake_quantized.safetensors"
+CALIBRATION_TEXTS = 300
+
+Scales = dict[tuple[int, Role], InputScale]
+
+
+def study_quantized(job: Job, folder: Path, form: str) -> None:
+    """Train the finished student as what its `form` (int8-static, int8-dynamic, int8-weights) computes.
+
+    Writes what a training writes, its logits being those of the weights in fp32; beside them the scales, and the
+    logits of the fake-quantized model.
+    """
+    corpus = load_corpus(job.corpus)
+    tokenizer, recipe = load_tokenizer(job.student), phase_recipe(job)
+    model = _student(job, job.student)
+    learner = new_learner(job, f"student as {form}", model, tokenizer, corpus, learns_from=("train",))
+    products, scales = _fit(job, model, folder / "fused.onnx", form, learner.tokens["train"])
+    fake_quantize(model, plan_of(model, products, form, scales))
+    examples, objective = student_examples(job, learner), student_objective(job, corpus.task.kind)
+    settings = plan(job, recipe, len(examples.tokens), job.seed)
+    result = train(job, learner, examples, objective, settings, recipe, folder)
+    write_logits_file(judged_logits(job, learner), folder / FAKE_LOGITS_FILE)
+    save_classifier(model, tokenizer, folder)
+    save_scales(scales, folder / SCALES_FILE)
+    plain = replace(learner, model=_student(job, folder).to(device_of(model)))
+    save_results(job, folder, plain, {"best_step": result.best_step, "steps": result.steps})
+
+
+def phase_recipe(job: Job) -> StudentRecipe:
+    """The student's recipe with the epochs and learning rates of the phase."""
+    return job.recipe.student.model_copy(update=job.recipe.qat.model_dump())
+
+
+def plan_of(model: EncoderClassifier, products: Sequence[Product], form: str, scales: Scales) -> FakeQuantization:
+    """What is rounded in a student whose fused graph has these products."""
+    modules = products_of(model.encoder)
+
+    def rounding(product: Product) -> InputRounding:
+        if form == "int8-static":
+            return scales[product.layer, product.role]
+        return TokenScale(product.after_exact_gelu) if form == "int8-dynamic" else None
+
+    return FakeQuantization(
+        products={f"encoder.{modules[one.layer, one.role]}": rounding(one) for one in products},
+        tables=table_names(model),
+    )
+
+
+def calibration_feeds(seed: int, runner: GraphRunner, train: TokenRows) -> list[dict[str, NDArray[np.int64]]]:
+    """Some train texts, chosen by the seed, each alone, as inputs of a graph."""
+    chosen = np.random.default_rng(seed).permutation(len(train))[:CALIBRATION_TEXTS]
+    return [runner.feed_of(train[row]) for row in chosen]
+
+
+def save_scales(scales: Scales, path: Path) -> None:
+    """Write the scales of a static form; none for the others."""
+    tensors: dict[str, NDArray[Any]] = {}
+    for (layer, role), scale in scales.items():
+        for field, value in asdict(scale).items():
+            tensors[f"{layer}.{role}.{field}"] = np.asarray(value)
+    write_whole(path, lambda partial: save_file(tensors, partial))
+
+
+def load_scales(path: Path) -> Scales:
+    """The scales that `save_scales` wrote."""
+    tensors = load_file(path)
+    places = dict.fromkeys(name.rpartition(".")[0] for name in tensors)
+    found = {}
+    for place in places:
+        layer, role = place.split(".")
+        found[int(layer), Role(role)] = InputScale(
+            smoothing=tensors[f"{place}.smoothing"],
+            scale=np.float32(tensors[f"{place}.scale"]),
+            zero_point=np.uint8(tensors[f"{place}.zero_point"]),
+        )
+    return found
+
+
+def _student(job: Job, folder: Path) -> EncoderClassifier:
+    model = load_classifier(folder, load_corpus(job.corpus).task)
+    if not isinstance(model, EncoderClassifier):
+        raise TypeError("only an EncoderClassifier is trained")
+    return model
+
+
+def _fit(
+    job: Job, model: EncoderClassifier, fused: Path, form: str, train: TokenRows
+) -> tuple[tuple[Product, ...], Scales]:
+    """The products of the student's fused graph, and the scales that `form` fixes for them."""
+    export_fused(copy.deepcopy(model).cpu(), model.config, fused)
+    products = find_products(Rewriter(fused))
+    scales: Scales = {}
+    if form == "int8-static":
+        feeds = calibration_feeds(job.seed, GraphRunner(fused), train)
+        fitted = fit_scales(fused, [one.node for one in products], feeds)
+        scales = {(one.layer, one.role): fitted[one.hidden_state] for one in products}
+    fused.unlink()
+    return products, scales

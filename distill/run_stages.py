@@ -1,0 +1,102 @@
+"""A run under way: its stages are executed one after the other, or found done."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from distill.interrupts import Interrupted
+from distill.job import Job
+from distill.recipe import Recipe
+from distill.resources import stage_shortage
+from distill.stages import Stage, StageRecord, execute
+
+# raised when a stage's code comes to give other results
+VERSIONS = {
+    "corpus": 2,
+    "augmented": 1,
+    "teacher": 3,
+    "ensemble": 1,
+    "quality": 2,
+    "labels": 2,
+    "layers": 1,
+    "student": 2,
+    "twin": 2,
+    "qat": 1,
+    "export": 2,
+    "bundle": 3,
+    "bench": 3,
+    "report": 5,
+}
+
+# of one of several: a student's seed before a stage's name, a teacher's number behind it
+_STAGE_NAME = re.compile(r"^seeds/\d+/|-\d+(?=/|$)")
+
+
+@dataclass
+class Run:
+    """A job under way: the records of the stages so far, by stage name."""
+
+    job: Job
+    trains_student: bool
+    records: dict[str, StageRecord] = field(default_factory=dict)
+
+    def stage(
+        self,
+        name: str,
+        folder: Path,
+        inputs: Mapping[str, Any],
+        work: Callable[[Path], None],
+        *,
+        resumable: bool = False,
+        also: tuple[Path, ...] = (),
+        edited: tuple[Path, ...] = (),
+    ) -> None:
+        """Execute one stage, or find it done, and say so.
+
+        Raises:
+            Interrupted: somebody stopped it.
+            ResourceError: disk or memory did not suffice.
+        """
+        version = VERSIONS[_STAGE_NAME.sub("", name).split("/")[0]]
+        stage = Stage(name, folder, inputs, version, work, resumable=resumable, also=also, edited=edited)
+        try:
+            record = execute(stage)
+        except KeyboardInterrupt:
+            raise Interrupted(name) from None
+        except Exception as error:
+            if self.job.stop.asked:  # a library made an error of its own of the interrupt
+                raise Interrupted(name) from error
+            short = stage_shortage(error, name, self.job.folder)
+            if short is not None:
+                raise short from error
+            raise
+        self.job.stop.check()  # a library may have swallowed the interrupt
+        self.records[name] = record
+        self.job.reporter.say(f"{name}: {'already done' if record.skipped else f'{record.seconds:.1f} s'}")
+
+    def digest(self, *names: str) -> dict[str, str]:
+        """The hashes of earlier stages' outputs, as inputs of a later one."""
+        return {name: self.records[name].digest for name in names}
+
+
+def judge(under_way: Run, job: Job, name: str, source: Path) -> None:
+    """The quality of a model that training left in `source`: quick, and anew when the policy changes."""
+    prefix = job.prefix_of(name)
+    inputs = {
+        **under_way.digest("corpus", f"{prefix}{name}"),
+        "decisions": job.recipe.decisions.model_dump(mode="json"),
+    }
+
+    def work(folder: Path) -> None:
+        from distill.quality import judge_model
+
+        judge_model(job, source, folder)
+
+    under_way.stage(f"{prefix}quality/{name}", job.quality(name), inputs, work)
+
+
+def averaging(recipe: Recipe) -> dict[str, Any]:
+    """How the teachers' logits become what the student learns."""
+    return recipe.teacher.model_dump(mode="json", include={"average", "fit_temperature"})

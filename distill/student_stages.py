@@ -1,0 +1,209 @@
+"""The stages from the student on: its layers, student and twin, int8, the bundle, the report.
+
+Heavy packages are imported by the stage that needs them, so that a run with nothing to do ends at once.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from distill.atomic import discard, partial_of, write_text
+from distill.chosen_layers import read_ranking, with_layers
+from distill.fingerprints import portable_recipe, recipe_hash
+from distill.job import Job
+from distill.members import members_of
+from distill.run_stages import Run, averaging, judge
+from distill.stages import EXPORT_PACKAGES, package_versions
+from distill.variants import choose_branch, choose_variant, exported, form_of, qat_forms
+from export.runtime.bench import available_threads, cpu_info
+from export.runtime.errors import CheckFailedError
+
+REPORT_FILES = ("report.json", "report.html")
+
+
+def _choose_layers(under_way: Run) -> None:
+    """Where the recipe leaves the layers open: rank candidates, and go on with the recipe that names the best."""
+    job, recipe = under_way.job, under_way.job.recipe
+    if recipe.student.kind != "layers" or recipe.student.layers != "auto":
+        return
+    inputs = {
+        **under_way.digest("corpus", "teacher", "labels/train", "labels/validation"),
+        "student": recipe.student.model_dump(mode="json", exclude={"epochs", "layers"}),
+        "layer_search": recipe.layer_search.model_dump(mode="json"),
+        "objective": (recipe.objective.temperature, recipe.objective.soft_weight),
+        "pooling": recipe.teacher.pooling,
+        "max_tokens": recipe.corpus.max_tokens,
+        "seed": recipe.seed,
+    }
+
+    def work(folder: Path) -> None:
+        from distill.layer_search import rank_layers
+
+        rank_layers(job, folder)
+
+    under_way.stage("layers", job.layers, inputs, work, resumable=True)
+    best = read_ranking(job.layers)[0]["layers"]
+    job.reporter.say(f"  layers {' '.join(map(str, best))} are the best of those tried")
+    under_way.job = with_layers(job, best)
+    write_text(job.folder / "recipe.toml", under_way.job.recipe.to_toml())
+
+
+def train_stages(under_way: Run) -> None:
+    """Student and twin, and the student's last phases as int8 forms; of every seed."""
+    _choose_layers(under_way)
+    for job in under_way.job.branches():
+        _train_one(under_way, job)
+
+
+def _train_one(under_way: Run, job: Job) -> None:
+    recipe = job.recipe
+    labels = [name for name in under_way.records if name.startswith("labels")]
+    shared = {
+        **under_way.digest("corpus", "teacher", *labels),
+        "student": recipe.student.model_dump(mode="json"),
+        "pooling": recipe.teacher.pooling,
+        "max_tokens": recipe.corpus.max_tokens,
+        "seed": job.seed,
+    }
+    if len(members_of(recipe)) > 1 or recipe.teacher.fit_temperature:
+        shared["averaging"] = averaging(recipe)
+    objective = recipe.objective
+    mixes = {"student": (objective.temperature, objective.soft_weight), "twin": (1.0, 0.0)}
+    terms = {"student": objective.terms(), "twin": {}}
+    for name, folder in (("student", job.student), ("twin", job.twin)):
+        if name == "twin" and not objective.compare:
+            continue
+
+        def work(folder: Path, distilled: bool = name == "student") -> None:
+            from distill.learning import study
+
+            study(job, folder, distilled=distilled)
+
+        inputs = {**shared, "objective": mixes[name]}
+        if terms[name]:
+            inputs["terms"] = terms[name]
+        under_way.stage(f"{job.prefix}{name}", folder, inputs, work, resumable=True)
+        judge(under_way, job, name, folder)
+    for form in qat_forms(recipe):
+        _train_quantized(
+            under_way, job, form, {**shared, "objective": mixes["student"], "terms": terms["student"]}
+        )
+
+
+def _train_quantized(under_way: Run, job: Job, form: str, shared: Mapping[str, Any]) -> None:
+    """The student's last phase as what an int8 form computes."""
+    name = f"qat/{form}"
+    inputs = {
+        **shared,
+        **under_way.digest(f"{job.prefix}student"),
+        "qat": job.recipe.qat.model_dump(mode="json"),
+        "form": form,
+        # the scales of activations are fitted on a graph
+        "versions": package_versions(EXPORT_PACKAGES),
+    }
+
+    def work(folder: Path) -> None:
+        from distill.qat import study_quantized
+
+        study_quantized(job, folder, form)
+
+    under_way.stage(f"{job.prefix}{name}", job.qat(form), inputs, work, resumable=True)
+    judge(under_way, job, name, job.qat(form))
+
+
+def export_stages(under_way: Run) -> None:
+    """Every variant of every seed, and the bundle of the best; a failed check takes an earlier bundle away."""
+    try:
+        _export_and_bundle(under_way)
+    except CheckFailedError:
+        _withdraw(under_way.job)
+        raise
+
+
+def _export_and_bundle(under_way: Run) -> None:
+    for job in under_way.job.branches():
+        _export_one(under_way, job)
+    job = choose_branch(under_way.job)
+    chosen = choose_variant(job)
+    inputs = {
+        **under_way.digest(
+            "corpus",
+            "teacher",
+            f"quality/{job.reference}",
+            *(f"{job.prefix}{name}" for name in ("student", f"export/{chosen}")),
+        ),
+        "recipe": recipe_hash(job.recipe),
+        "chosen": chosen,
+    }
+
+    def bundle(_folder: Path) -> None:
+        from distill.exporting import make_bundle
+
+        make_bundle(job, chosen)
+
+    card = job.bundle / "README.md"
+    under_way.stage("bundle", job.bundle_record, inputs, bundle, also=(job.bundle,), edited=(card,))
+
+
+def _export_one(under_way: Run, job: Job) -> None:
+    recipe, prefix = job.recipe, job.prefix
+    inputs = {
+        **under_way.digest("corpus", f"{prefix}student"),
+        "bounds": recipe.export.model_dump(mode="json", exclude={"precision"}),
+        "decisions": recipe.decisions.model_dump(mode="json"),
+        "max_tokens": recipe.corpus.max_tokens,
+        # int8 answers depend on the instructions that the CPU has, graphs on what made them
+        "cpu": cpu_info()["flags"],
+        "versions": package_versions(EXPORT_PACKAGES),
+    }
+    for name in exported(recipe):
+        made_of = dict(inputs)
+        if name != form_of(name):
+            made_of |= under_way.digest(f"{prefix}quality/student", f"{prefix}qat/{form_of(name)}")
+        elif name != "fp32":
+            made_of |= under_way.digest(f"{prefix}export/fp32")
+
+        def work(folder: Path, name: str = name) -> None:
+            from distill.exporting import export_variant
+
+            export_variant(job, folder, name)
+
+        under_way.stage(f"{prefix}export/{name}", job.variant(name), made_of, work)
+
+
+def _withdraw(job: Job) -> None:
+    """Take away what an earlier recipe left: beside a failed gate it would look like this one's."""
+    # the records first: a bundle without one is made again, whatever of it is left
+    earlier = job.bundle.with_name("bundle.earlier")
+    for folder in (job.folder / "report", job.bundle_record, job.bundle, partial_of(job.bundle), earlier):
+        discard(folder)
+    for name in REPORT_FILES:
+        (job.folder / name).unlink(missing_ok=True)
+
+
+def report_stages(under_way: Run) -> None:
+    """Bench and report."""
+    job, recipe = choose_branch(under_way.job), under_way.job.recipe
+    inputs = {
+        **{name: record.digest for name, record in under_way.records.items()},
+        "bench": recipe.bench.model_dump(mode="json"),
+        "cpu": cpu_info()["model"],
+        "threads": available_threads(),
+    }
+
+    def bench(folder: Path) -> None:
+        from distill.benching import bench_run
+
+        bench_run(job, folder)
+
+    under_way.stage("bench", job.bench, inputs, bench)
+    seconds = {name: record.seconds for name, record in under_way.records.items()}
+
+    def report(folder: Path) -> None:
+        from distill.report import write_report
+
+        write_report(job, seconds)
+
+    files = tuple(job.folder / name for name in REPORT_FILES)
+    inputs = {**under_way.digest(*under_way.records), "recipe": portable_recipe(recipe), "seconds": seconds}
+    under_way.stage("report", job.folder / "report", inputs, report, also=files)

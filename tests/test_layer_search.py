@@ -1,0 +1,113 @@
+"""The teacher's layers that a student gets are measured where the recipe says auto."""
+
+import json
+import shutil
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from distill.chosen_layers import RANKING_FILE, read_ranking
+from distill.job import Job
+from distill.layer_search import rank_layers
+from distill.progress import Reporter
+from distill.recipe import load_recipe
+from distill.stages import UNFINISHED
+from export.runtime.errors import InputError
+from students.layers import FEW_CANDIDATES, candidate_layers
+from tests.command import distill
+
+AUTO = [
+    "student.kind=layers",
+    "student.layers=auto",
+    "student.depth=5",
+    "student.epochs=1",
+    "layer_search.rows=40",
+]
+
+
+def settings() -> list[str]:
+    return [part for value in AUTO for part in ("--set", value)]
+
+
+@given(st.integers(1, 24), st.integers(1, 24))
+def test_candidates_can_be_made_and_none_comes_twice(depth: int, count: int) -> None:
+    if count > depth:
+        with pytest.raises(InputError, match=f"1 to {depth}"):
+            candidate_layers(depth, count)
+        return
+    found = candidate_layers(depth, count)
+    assert len(found) == len(set(found)) <= max(FEW_CANDIDATES, 7)
+    for layers in found:
+        assert len(layers) == count
+        assert sorted(set(layers)) == list(layers)
+        assert 0 <= layers[0] <= layers[-1] < depth
+
+
+def test_candidates_are_the_usual_choices() -> None:
+    assert set(candidate_layers(6, 3)) == {
+        (1, 3, 5), (0, 2, 4), (0, 2, 5), (0, 1, 2), (3, 4, 5), (0, 4, 5), (0, 1, 5),
+    }  # fmt: skip
+    assert candidate_layers(3, 2) == [(0, 1), (0, 2), (1, 2)]
+
+
+@pytest.fixture(scope="module")
+def searched(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The smoke run with its layers left open."""
+    folder = tmp_path_factory.mktemp("searched")
+    shutil.copytree(runs, folder / "smoke")
+    done = distill("run", "smoke", "--runs", str(folder), *settings())
+    assert done.returncode == 0, done.stderr
+    return folder / "smoke"
+
+
+def test_every_candidate_is_ranked_and_the_best_becomes_the_student(searched: Path) -> None:
+    ranking = read_ranking(searched / "layers")
+    assert {tuple(one["layers"]) for one in ranking} == set(candidate_layers(6, 5))
+    divergences = [one["divergence"] for one in ranking]
+    assert divergences == sorted(divergences)
+    assert len(set(divergences)) > 1
+    assert all(0 <= one["macro_f1"] <= 1 for one in ranking)
+    recipe = tomllib.loads((searched / "recipe.toml").read_text())
+    assert recipe["student"]["layers"] == ranking[0]["layers"]
+    report = json.loads((searched / "report.json").read_text())
+    assert report["layer_search"] == ranking
+    assert report["recipe"]["student"]["layers"] == ranking[0]["layers"]
+    assert "Which layers" in (searched / "report.html").read_text()
+    assert json.loads((searched / "student/config.json").read_text())["num_hidden_layers"] == 5
+
+
+def test_the_resolved_recipe_searches_nothing_and_gives_the_same_bundle(searched: Path, tmp_path: Path) -> None:
+    shutil.copytree(searched, tmp_path / "smoke")
+    for name in ("layers", "student", "bundle"):
+        shutil.rmtree(tmp_path / "smoke" / name)
+    done = distill("export", str(searched / "recipe.toml"), "--runs", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "smoke/layers").exists()
+    for path in (searched / "bundle").rglob("*.*"):
+        assert (
+            path.read_bytes() == (tmp_path / "smoke/bundle" / path.relative_to(searched / "bundle")).read_bytes()
+        )
+
+
+def test_a_search_goes_on_with_the_next_candidate_and_ends_in_the_same_ranking(
+    searched: Path, tmp_path: Path
+) -> None:
+    job = Job(load_recipe("smoke", AUTO), searched, Reporter(quiet=True))
+    last = candidate_layers(6, 5)[-1]
+    for layers in candidate_layers(6, 5)[:-1]:
+        place = tmp_path / UNFINISHED / "-".join(map(str, layers))
+        place.mkdir(parents=True)
+        known = next(one for one in read_ranking(searched / "layers") if one["layers"] == list(layers))
+        (place / "result.json").write_text(json.dumps(known))
+    rank_layers(job, tmp_path)
+    assert (tmp_path / UNFINISHED / "-".join(map(str, last)) / "metrics.jsonl").is_file()
+    assert (tmp_path / RANKING_FILE).read_bytes() == (searched / "layers" / RANKING_FILE).read_bytes()
+
+
+def test_more_layers_than_the_teacher_has_are_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    done = distill("run", "smoke", "--runs", str(tmp_path), *settings(), "--set", "student.depth=7")
+    assert done.returncode == 2
+    assert "student.depth is 7; the teacher has 6 layers" in done.stderr
