@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from corpora.corpus import Corpus, label_matrix, load_corpus, load_texts
 from corpora.provenance import file_record
@@ -15,6 +16,7 @@ from distill.job import Job
 from distill.json_files import read_json, write_json
 from distill.members import members_of
 from distill.quality import JUDGED, LOGITS_FILE, TRAINING_FILE, read_logits_file, write_logits_file
+from distill.trainer import multiplies_bf16
 from teachers.classifier import HEAD_FILE, load_classifier, load_tokenizer
 from teachers.label import best_device, encode, predict_logits
 from teachers.store import LabelIdentity, label_split, read_logits
@@ -40,13 +42,16 @@ def label(job: Job, folder: Path, split: str, index: int) -> None:
     corpus, teacher = load_corpus(job.corpus), job.member(index)
     tokenizer = load_tokenizer(teacher)
     model = load_classifier(teacher, corpus.task)
-    texts = texts_of(job, corpus, split)
-    model.to(best_device())
+    texts, device = texts_of(job, corpus, split), best_device()
+    model.to(device)
+    # what a student only learns from may be as coarse as its own training is; what is judged may not
+    coarse = split not in JUDGED and multiplies_bf16(device)
     with job.reporter.bar(f"label {split}", len(texts)) as advance:
 
         def infer(some: Sequence[str]) -> Logits:
             rows = encode(tokenizer, some, job.recipe.corpus.max_tokens)
-            return predict_logits(model, rows, pad_id=tokenizer.pad_token_id, progress=advance)
+            with torch.autocast(device.type, dtype=torch.bfloat16, enabled=coarse):
+                return predict_logits(model, rows, pad_id=tokenizer.pad_token_id, progress=advance)
 
         label_split(folder, texts, infer, label_identity(job, corpus, split, index))
 

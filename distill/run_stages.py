@@ -19,7 +19,7 @@ VERSIONS = {
     "teacher": 3,
     "ensemble": 1,
     "quality": 2,
-    "labels": 2,
+    "labels": 3,
     "layers": 1,
     "student": 2,
     "twin": 2,
