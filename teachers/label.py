@@ -59,9 +59,9 @@ def predict_logits(
 ) -> NDArray[np.float32]:
     """Raw logits, float32 ``(N, C)``, in the order given; the model is put into eval mode and back.
 
-    In float32, unless the caller turns autocast on: bf16 would move logits by a third of what int8 does, and a gate
-    that compares with them would blame int8 for it. Rows are sorted by length, so that little of a batch is padding; `progress` is told how many
-    rows were done.
+    In float32, unless the caller turns autocast on: bf16 would move logits by a third of what int8 does, and a
+    gate that compares with them would blame int8 for it. Rows are sorted by length, so that little of a batch is
+    padding; `progress` is told how many rows were done.
     """
     device = device_of(model)
     training = model.training
