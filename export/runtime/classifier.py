@@ -3,6 +3,8 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
+from operator import ge
 from pathlib import Path
 from typing import Any
 
@@ -79,10 +81,10 @@ class Classifier:
             confidence = max(scores)
             chosen: tuple[str, ...] = (self.labels[scores.index(confidence)],)
         else:
-            decided = [score >= threshold for score, threshold in zip(scores, thresholds, strict=True)]
-            chosen = tuple(label for label, yes in zip(self.labels, decided, strict=True) if yes)
+            decided = list(map(ge, scores, thresholds))
+            chosen = tuple(compress(self.labels, decided))
             # labels taken as independent given the text
-            confidence = math.prod(s if yes else 1.0 - s for s, yes in zip(scores, decided, strict=True))
+            confidence = math.prod([s if yes else 1.0 - s for s, yes in zip(scores, decided, strict=True)])
         abstained = abstain is not None and confidence < abstain.below
         return Prediction(() if abstained else chosen, named, confidence, abstained, truncated)
 
