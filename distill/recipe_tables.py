@@ -189,12 +189,15 @@ class StudentRecipe(Section):
     def _shape(self) -> "StudentRecipe":
         if self.kind == "compact" and self.width % self.heads:
             raise ValueError(f"width {self.width} must be a multiple of heads {self.heads}")
-        if isinstance(self.layers, str):
-            return self
-        if not self.layers or sorted(set(self.layers)) != self.layers:
+        if self.layers != "auto" and (not self.layers or sorted(set(self.layers)) != self.layers):
             raise ValueError("layers must be ascending, each once, at least one")
         if self.hash_buckets & (self.hash_buckets - 1):
             raise ValueError(f"hash_buckets {self.hash_buckets} must be a power of two, for instance 8192, or 0")
+        if self.kind == "static" and self.window_channels > 4 * self.width:
+            raise ValueError(
+                f"window_channels {self.window_channels} must be at most 4 times width {self.width}: a runtime "
+                "multiplies no table into one that is more than 4 times as wide"
+            )
         if self.kind == "static" and self.ngrams > 2 and not self.hash_buckets:
             raise ValueError(f"ngrams {self.ngrams} needs hash_buckets, for instance 8192; it is 0")
         return self

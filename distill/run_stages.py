@@ -24,7 +24,7 @@ VERSIONS = {
     "student": 2,
     "twin": 2,
     "qat": 1,
-    "export": 2,
+    "export": 3,
     "bundle": 3,
     "bench": 3,
     "report": 5,

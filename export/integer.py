@@ -179,6 +179,17 @@ def lookup(rewriter: Rewriter, node: Any) -> None:
     rewriter.add("Mul", [wide, factor], out)
 
 
+def restored_table(rewriter: Rewriter, table: str) -> str:
+    """An embedding table (V, H), int8 in the file with the scale of each row (V, 1), and fp32 in memory."""
+    name = f"{table}.restored"
+    if name not in rewriter.made:
+        values, scale = rounded(rewriter.weight(table), INT8_MAX, axis=1)
+        stored = rewriter.constant(f"{table}.int8", values)
+        wide = rewriter.add("Cast", [stored], f"{table}.wide", to=TensorProto.FLOAT)
+        rewriter.add("Mul", [wide, rewriter.constant(f"{table}.scale", scale)], name)
+    return name
+
+
 def rounded(
     values: NDArray[np.float32], largest: int, *, axis: int
 ) -> tuple[NDArray[np.int8], NDArray[np.float32]]:

@@ -14,7 +14,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from export.integer import Inputs, StaticInputs, TokenInputs, integer_product, is_table, lookup, stored_weight
+from export.integer import (
+    Inputs,
+    StaticInputs,
+    TokenInputs,
+    integer_product,
+    is_table,
+    lookup,
+    restored_table,
+    stored_weight,
+)
 from export.rewrite import Rewriter, find_products, find_roles
 from export.roles import Role
 from export.runtime.errors import InputError
@@ -28,8 +37,8 @@ LADDER: tuple[tuple[Role, ...], ...] = (
     (Role.FFN_OUTPUT, Role.ATTENTION_OUTPUT),
     (Role.FFN_OUTPUT, Role.ATTENTION_OUTPUT, Role.FFN_UP),
 )
-# of a static student; with its hidden layer in fp32 as well it would be int8-weights
-STATIC_LADDER: tuple[tuple[Role, ...], ...] = ((), (Role.WINDOW,))
+# of a static student, whose hidden layer is all that is multiplied; with that in fp32 it would be int8-weights
+STATIC_LADDER: tuple[tuple[Role, ...], ...] = ((),)
 
 
 def quantize_weights(source: Path, target: Path) -> None:
@@ -117,9 +126,17 @@ def quantize_as_trained(
 
 def _write(rewriter: Rewriter, target: Path, keep: Collection[Role], inputs: Inputs) -> None:
     roles = find_roles(rewriter)
+    # tables that onnxruntime multiplies while it opens the graph; it has them in fp32 then
+    factors = {node.input[0] for node in rewriter.source if rewriter.is_constant_product(node)}
     for node in rewriter.source:
         role = roles.get(node.name)
-        if role is None and is_table(rewriter, node):
+        if rewriter.is_constant_product(node):
+            rewriter.add(
+                "MatMul", [restored_table(rewriter, node.input[0]), stored_weight(rewriter, node)], node.output[0]
+            )
+        elif role is None and is_table(rewriter, node) and node.input[0] in factors:
+            rewriter.add("Gather", [restored_table(rewriter, node.input[0]), node.input[1]], node.output[0])
+        elif role is None and is_table(rewriter, node):
             lookup(rewriter, node)
         elif role is None:
             rewriter.keep(node)

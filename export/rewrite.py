@@ -20,7 +20,10 @@ ACTIVATIONS = (*EXACT_GELU, "FastGelu", "Relu")
 
 
 class Rewriter:
-    """A graph being rebuilt: constants are shared by name, and what nothing reads any more is left out."""
+    """A graph being rebuilt: constants are shared by name, and what nothing reads any more is left out.
+
+    `made` has the outputs of the nodes added so far.
+    """
 
     def __init__(self, path: Path) -> None:
         self.model = onnx.load(str(path))
@@ -28,11 +31,16 @@ class Rewriter:
         self.producers = {name: node for node in self.source for name in node.output}
         self._weights = {item.name: item for item in self.model.graph.initializer}
         self._nodes: list[Any] = []
+        self.made: set[str] = set()
 
     def is_matrix(self, name: str) -> bool:
         """Whether this is a stored float matrix."""
         item = self._weights.get(name)
         return item is not None and item.data_type == onnx.TensorProto.FLOAT and len(item.dims) == 2
+
+    def is_constant_product(self, node: Any) -> bool:
+        """Whether this multiplies two stored matrices, which onnxruntime does once, while it opens the graph."""
+        return node.op_type == "MatMul" and all(map(self.is_matrix, node.input))
 
     def weight(self, name: str) -> NDArray[np.float32]:
         """The stored values of this name."""
@@ -53,6 +61,7 @@ class Rewriter:
         self._nodes.append(
             helper.make_node(kind, list(inputs), [output], name=output, domain=domain, **attributes)
         )
+        self.made.add(output)
         return output
 
     def write(self, path: Path) -> None:
@@ -82,7 +91,8 @@ def find_roles(rewriter: Rewriter) -> dict[str, Role]:
             readers.setdefault(name, []).append(node)
     roles = {}
     for node in rewriter.source:
-        if node.op_type == "MatMul" and rewriter.is_matrix(node.input[1]):
+        multiplies = node.op_type == "MatMul" and rewriter.is_matrix(node.input[1])
+        if multiplies and not rewriter.is_constant_product(node):
             roles[node.name] = _role(node, readers, rewriter)
     return roles
 
@@ -127,8 +137,6 @@ def _role(node: Any, readers: dict[str, list[Any]], rewriter: Rewriter) -> Role:
         return (Role.QUERY, Role.KEY, Role.VALUE)[list(reader.input).index(output)]
     if reader.op_type in ACTIVATIONS:
         return Role.FFN_UP
-    if reader.op_type == "ReduceMax":  # over the windows of a static student
-        return Role.WINDOW
     source = rewriter.producers[node.input[0]]
     if source.op_type == "MultiHeadAttention":
         return Role.ATTENTION_OUTPUT

@@ -12,4 +12,3 @@ class Role(StrEnum):
     ATTENTION_OUTPUT = "attention_output"
     FFN_UP = "ffn_up"
     FFN_OUTPUT = "ffn_output"
-    WINDOW = "window"

@@ -2,9 +2,13 @@
 
 Its contract is that of every graph here: int64 `input_ids` and `attention_mask`, both ``(batch, sequence)``, to
 float32 `logits` ``(batch, C)``. W stands for the sequence with the rows of "no token" on both sides.
+
+What the window makes of a token at each of its places depends on the token alone. These products of a table and
+a weight are constants of the graph: the file holds their factors, onnxruntime multiplies them once, while it opens
+the graph, and a text is left with looking rows up.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +33,7 @@ class Window:
     """A 1-D convolution over so many neighbouring token vectors."""
 
     tokens: int
-    weight: Floats  # (tokens * D, channels), one position above the other
+    weight: Floats  # (tokens * D, channels), one place above the other
     bias: Floats  # (channels,)
 
 
@@ -79,16 +83,14 @@ def write_static_graph(weights: StaticWeights, target: Path) -> dict[str, int]:
     builder.ints("axis", [1])
     numbers, longest = _numbers(builder, weights), len(weights.ngrams) + 1
     rows = builder.part(numbers, 0, longest - 1, "rows") if longest > 1 else numbers  # (B, W)
-    hidden = builder.add("Gather", [builder.constant("vectors", weights.vectors), rows], "token_vectors")
-    buckets = _buckets(builder, weights, numbers, rows)
-    for length, table in enumerate(weights.ngrams, start=2):
-        found = builder.add(
-            "Gather", [builder.constant(f"table_{length}", table), buckets[length - 2]], f"vectors_{length}"
-        )
-        hidden = builder.add("Add", [hidden, found], f"with_{length}")  # (B, W, D)
+    tables = {builder.constant("vectors", weights.vectors): rows}
+    for length, bucket in enumerate(_buckets(builder, weights, numbers, rows), start=2):
+        tables[builder.constant(f"table_{length}", weights.ngrams[length - 2])] = bucket
+    found = [builder.add("Gather", [table, places], f"of_{table}") for table, places in tables.items()]
+    hidden = builder.add("Sum", found, "hidden_state") if len(found) > 1 else found[0]  # (B, W, D)
     pooled = [_mean(builder, weights, rows, hidden), _maximum(builder, hidden, "strongest")]
     if weights.window is not None:
-        pooled.append(_windows(builder, weights.window, hidden))
+        pooled.append(_windows(builder, weights.window, tables))
     features = builder.add("Concat", pooled, "pooled", axis=1)  # (B, F)
     _mlp(builder, weights, features)
     model = _model(builder, weights.head[0].shape[1])
@@ -107,7 +109,9 @@ def _numbers(builder: _Builder, weights: StaticWeights) -> str:
     none = builder.add("Mul", [first, builder.ints("no_token", 0)], "none")
     # n-grams begin as much before the text as they are long
     around = [none] * (weights.edge + len(weights.ngrams))
-    return builder.add("Concat", [*around, inside, *around], "numbers", axis=1)
+    # one more, and every text has a window of "no token" alone, whose 0 counts in its maximum
+    beyond = [none] if weights.window is not None else []
+    return builder.add("Concat", [*around, inside, *around, *beyond], "numbers", axis=1)
 
 
 def _buckets(builder: _Builder, weights: StaticWeights, numbers: str, rows: str) -> list[str]:
@@ -138,15 +142,30 @@ def _maximum(builder: _Builder, value: str, output: str) -> str:
     return builder.add("ReduceMax", [value, "axis"], output, keepdims=0)
 
 
-def _windows(builder: _Builder, window: Window, hidden: str) -> str:
-    """What each channel of the window makes of a text: ``(B, W, D) -> (B, channels)``."""
+def _windows(builder: _Builder, window: Window, tables: Mapping[str, str]) -> str:
+    """What each channel of the window makes of a text ``(B, channels)``.
+
+    Args:
+        builder: of the graph.
+        window: its weights.
+        tables: whose rows add up to a token's vector, each with the row numbers ``(B, W)``.
+
+    """
     last = window.tokens - 1
-    parts = [builder.part(hidden, place, last - place, f"neighbours_{place}") for place in range(window.tokens)]
-    windows = builder.add("Concat", parts, "windows", axis=2)  # (B, W - tokens + 1, tokens * D)
-    products = builder.add("MatMul", [windows, builder.constant("window_weight", window.weight)], "products")
-    kept = builder.add("Relu", [_maximum(builder, products, "strongest_product")], "kept")
+    weights = [
+        builder.constant(f"window_weight_{place}", weight)
+        for place, weight in enumerate(np.split(window.weight, window.tokens))
+    ]
+    found = []
+    for table, rows in tables.items():
+        for place, weight in enumerate(weights):
+            product = builder.add("MatMul", [table, weight], f"{table}_at_{place}")  # (rows, channels)
+            seen = builder.part(rows, place, last - place, f"{rows}_at_{place}")
+            found.append(builder.add("Gather", [product, seen], f"of_{table}_at_{place}"))
+    products = builder.add("Sum", found, "products")  # (B, W - tokens + 1, channels)
     bias = builder.constant("window_bias", window.bias)
-    return builder.add("BiasGelu", [kept, bias], "window_features", domain=CONTRIB)
+    strongest = _maximum(builder, products, "strongest_product")
+    return builder.add("BiasGelu", [strongest, bias], "window_features", domain=CONTRIB)
 
 
 def _mlp(builder: _Builder, weights: StaticWeights, features: str) -> None:

@@ -53,6 +53,7 @@ class Classifier:
         # without a mask the graph would read padding as text, so such a graph gets one text at a time
         bound = CHUNK if "attention_mask" in manifest.inputs else 1
         self._chunk = min(bound, manifest.max_batch or bound)
+        self._ones = np.ones((1, manifest.max_tokens), dtype=np.int64)  # the mask of one text, cut to its length
 
     def predict(self, texts: Sequence[str]) -> list[Prediction]:
         """Decide each text, in the order given."""
@@ -140,7 +141,7 @@ class Classifier:
         feed: dict[str, Ints] = {}
         for name in self.manifest.inputs:
             if name == "attention_mask":
-                feed[name] = np.ones((1, len(row.ids)), dtype=np.int64)  # (1, T)
+                feed[name] = self._ones[:, : len(row.ids)]  # (1, T)
             else:
                 feed[name] = np.array([row.ids if name == "input_ids" else row.type_ids], dtype=np.int64)  # (1, T)
         return feed
@@ -179,7 +180,9 @@ def open_bundle(
         raise InputError(f"threads: must be a whole number from 1 to {MAX_THREADS}")
     session = open_session(model, manifest, where / manifest.model_file, threads=threads)
     opened = open_tokenizer(tokenizer, where / manifest.tokenizer_file)
-    return Classifier(manifest, session, Encoder(opened, manifest.max_tokens, threads=threads))
+    type_ids = "token_type_ids" in manifest.inputs
+    encoder = Encoder(opened, manifest.max_tokens, threads=threads, type_ids=type_ids)
+    return Classifier(manifest, session, encoder)
 
 
 def self_test(classifier: Classifier) -> float:
@@ -214,8 +217,8 @@ def activate(logits: Floats, activation: str) -> Floats:
     if activation == "softmax":
         shifted = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
         return np.asarray(shifted / shifted.sum(axis=1, keepdims=True), dtype=np.float32)
-    small = np.exp(-np.abs(logits))  # at most 1
-    return np.asarray(np.where(logits >= 0, 1.0, small) / (1.0 + small), dtype=np.float32)
+    # the fewest calls that neither overflow nor lose the small ones
+    return np.asarray(np.exp(-np.logaddexp(np.float32(0), -logits)), dtype=np.float32)
 
 
 def _finite(logits: Floats) -> Floats:

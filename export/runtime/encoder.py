@@ -17,7 +17,10 @@ BATCH_CHARACTERS = 100_000
 
 @dataclass(frozen=True)
 class Encoded:
-    """What the graph gets of one text, and whether its end was cut off unread."""
+    """What the graph gets of one text, and whether its end was cut off unread.
+
+    `type_ids` is empty where the graph takes none.
+    """
 
     ids: list[int]
     type_ids: list[int]
@@ -31,8 +34,9 @@ class Encoder:
         BundleError: the tokenizer leaves no room for a text, or cannot be set up.
     """
 
-    def __init__(self, tokenizer: Any, max_tokens: int, *, threads: int = 1) -> None:
+    def __init__(self, tokenizer: Any, max_tokens: int, *, threads: int = 1, type_ids: bool = True) -> None:
         self._tokenizer = tokenizer
+        self._type_ids = type_ids
         self._threads = threads
         try:
             self.pad_id = _pad_id(tokenizer)
@@ -59,7 +63,7 @@ class Encoder:
         many = self._threads > 1 and len(texts) > 1 and sum(map(len, texts)) <= BATCH_CHARACTERS
         if many and not any(map(has_surrogate, texts)):
             try:
-                return [_encoded(found) for found in self._tokenizer.encode_batch(list(texts))]
+                return [self._parts(found) for found in self._tokenizer.encode_batch(list(texts))]
             except BaseException as error:
                 if not failed(error):
                     raise
@@ -69,7 +73,7 @@ class Encoder:
 
     def _one(self, text: str, row: int) -> Encoded:
         try:
-            return _encoded(self._tokenizer.encode(text))
+            return self._parts(self._tokenizer.encode(text))
         except BaseException as error:
             if not failed(error):
                 raise
@@ -81,6 +85,11 @@ class Encoder:
         raise InputError(
             f"texts[{row}]: the bundle's tokenizer fails on it; run `distill verify` on the bundle, or leave it"
         )
+
+    def _parts(self, encoding: Any) -> Encoded:
+        """What is needed, so that the rest can go; making a list that nobody reads takes its time too."""
+        type_ids = encoding.type_ids if self._type_ids else []
+        return Encoded(encoding.ids, type_ids, bool(encoding.overflowing))
 
 
 def open_tokenizer(content: bytes, where: Path) -> Any:
@@ -128,11 +137,6 @@ def _has_empty_token(tokenizer: Any) -> bool:
         return False
     added = [token.content for token in tokenizer.get_added_tokens_decoder().values() if token.normalized]
     return not all(map(tokenizer.normalizer.normalize_str, added))
-
-
-def _encoded(encoding: Any) -> Encoded:
-    """The parts that are needed, so that the many others can go."""
-    return Encoded(list(encoding.ids), list(encoding.type_ids), bool(encoding.overflowing))
 
 
 def _pad_id(tokenizer: Any) -> int:

@@ -19,7 +19,7 @@ from export.runtime.errors import BundleError
 STANDARD = """
 Abs Add BitwiseAnd Cast Clip Concat Constant ConstantOfShape CumSum Div Equal Erf Expand Gather Gelu Gemm Identity
 LayerNormalization MatMul Max Mul Neg Not Pow QuantizeLinear ReduceMax ReduceSum Relu Reshape Shape Sigmoid Slice
-Softmax Softplus Sqrt Squeeze Sub Tanh Transpose Unsqueeze Where
+Softmax Softplus Sqrt Squeeze Sub Sum Tanh Transpose Unsqueeze Where
 """
 CONTRIB = "BiasGelu FastGelu Gelu MatMulIntegerToFloat MultiHeadAttention QuickGelu SkipLayerNormalization"
 ALLOWED = {

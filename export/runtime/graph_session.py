@@ -12,8 +12,10 @@ from export.runtime.manifest import INPUTS, Manifest
 
 OUTPUT = "logits"
 RANK = 2  # (batch, sequence) and (batch, C)
-# bounds of one tensor that is made while a graph opens: of the smallest graphs, and onnxruntime's own
+# bounds of one tensor that is made while a graph opens: of the smallest graphs, and onnxruntime's own; between
+# them that of a table of 8 bits times a weight that makes its rows four times as wide, in floats
 MIN_FOLDED_BYTES, MAX_FOLDED_BYTES = 2**24, 2**30
+FOLDED_FACTOR = 16
 
 
 def open_session(content: bytes, manifest: Manifest, where: Path, *, threads: int) -> Any:
@@ -39,7 +41,7 @@ def open_session(content: bytes, manifest: Manifest, where: Path, *, threads: in
     # what is constant is made while it opens, weights of 8 bits as floats, but no gigabytes out of a few bytes
     options.add_session_config_entry(
         "optimization.constant_folding_max_output_size_in_bytes",
-        str(min(MAX_FOLDED_BYTES, max(MIN_FOLDED_BYTES, 4 * len(content)))),
+        str(min(MAX_FOLDED_BYTES, max(MIN_FOLDED_BYTES, FOLDED_FACTOR * len(content)))),
     )
     options.log_severity_level = 4  # errors arrive as exceptions; nothing is printed
     try:
