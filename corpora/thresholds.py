@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from corpora.metrics import Floats, macro_f1, ratio
+from corpora.metrics import Bools, Floats, macro_f1, ratio
 
 # a threshold of 1 would decide nothing but certainty, and a manifest refuses it
 HIGHEST = float(np.nextafter(1.0, 0.0))
@@ -105,12 +105,18 @@ def least_rows(floor: float) -> int:
 
 
 def keep_recall(scores: Floats, gold: Floats, floor: float, tuned: float) -> float:
-    """One label's threshold, lowered as far as the floor of recall needs; `tuned` where none reaches it."""
-    if ratio(gold[scores >= tuned].sum(dtype=np.float64), gold.sum(dtype=np.float64)) >= floor:
+    """One label's threshold, lowered as far as the floor of recall needs.
+
+    Where none reaches it, for a score of 0 is below every threshold, the lowest cut is given, which misses least;
+    `tuned` stays without positives.
+    """
+    if ratio(gold[_reach(scores, tuned)].sum(dtype=np.float64), gold.sum(dtype=np.float64)) >= floor:
         return tuned
     cuts = cuts_of(scores, gold)
+    if not cuts.positives or not len(cuts.thresholds):
+        return tuned
     reached = np.flatnonzero(cuts.recall >= floor)
-    return float(cuts.thresholds[reached[0]]) if len(reached) else tuned
+    return min(tuned, float(cuts.thresholds[reached[0] if len(reached) else -1]))
 
 
 def keep_precision(scores: Floats, gold: Floats, floor: float, tuned: float) -> float:
@@ -119,7 +125,7 @@ def keep_precision(scores: Floats, gold: Floats, floor: float, tuned: float) -> 
     Only thresholds that decide `least_rows` count. Where none of them keeps the floor, the one with the best
     precision is given; `tuned` stays where it keeps it, and where too few rows can be decided.
     """
-    least, decided = least_rows(floor), scores >= tuned
+    least, decided = least_rows(floor), _reach(scores, tuned)
     if decided.sum() >= least and gold[decided].sum(dtype=np.float64) / decided.sum() >= floor:
         return tuned
     cuts = cuts_of(scores, gold)
@@ -129,3 +135,11 @@ def keep_precision(scores: Floats, gold: Floats, floor: float, tuned: float) -> 
     kept = shown & (cuts.precision >= floor)
     best = np.where(kept, cuts.f1, -1.0) if kept.any() else np.where(shown, cuts.precision, -1.0)
     return float(cuts.thresholds[np.argmax(best)])
+
+
+def _reach(scores: Floats, threshold: float) -> Bools:
+    """Which of one label's ``(N,)`` scores are decided, compared as decisions are.
+
+    NumPy would round a plain float to the scores' float32, and put a threshold between two neighbours onto one.
+    """
+    return np.asarray(scores.astype(np.float64) >= threshold, dtype=np.bool_)

@@ -148,3 +148,30 @@ def test_a_precision_floor_holds_wherever_a_threshold_can_keep_it(case, floor, t
 
 def test_rows_that_a_floor_needs() -> None:
     assert [least_rows(floor) for floor in (0.5, 0.8, 0.9, 0.95, 0.99)] == [2, 5, 10, 20, 100]
+
+
+def test_a_recall_floor_that_no_threshold_reaches_is_missed_by_as_little_as_possible() -> None:
+    """A score of exactly 0 is below every threshold that a manifest takes."""
+    scores = np.array([0.9, 0.6, 0.3, 0.1, 0.0, 0.0], dtype=np.float32)
+    gold = np.array([1, 0, 1, 1, 1, 0], dtype=np.float32)
+    threshold = keep_recall(scores, gold, 0.9, 0.5)
+    assert 0 < threshold < 0.1
+    assert gold[scores >= threshold].sum() == 3
+    assert keep_recall(scores, np.zeros(6), 0.9, 0.5) == 0.5
+    assert keep_recall(np.zeros(6), gold, 0.9, 0.5) == 0.5
+
+
+@pytest.mark.parametrize(("keep", "floor"), [(keep_recall, 0.9), (keep_precision, 0.5)])
+def test_floors_are_kept_by_the_decisions_that_thresholds_really_make(keep, floor) -> None:
+    """With a threshold between two neighbours in float32, whose middle float32 would round to the lower one."""
+    true, high = np.array([1, 0, 0, 1], dtype=np.float32), np.float32(0.7)
+    low = np.nextafter(high, np.float32(0))
+    middle = (float(low) + float(high)) / 2
+    if np.float32(middle) == high:
+        high, low = low, np.nextafter(low, np.float32(0))
+        middle = (float(low) + float(high)) / 2
+    assert np.float32(middle) == low
+    scores = np.array([0.9, 0.8, high, low], dtype=np.float32)
+    decided = scores.astype(np.float64) >= keep(scores, true, floor, middle)
+    whole = true.sum() if keep is keep_recall else decided.sum()
+    assert true[decided].sum() / whole >= floor
