@@ -51,6 +51,7 @@ def study_quantized(job: Job, folder: Path, form: str) -> None:
     corpus = load_corpus(job.corpus)
     tokenizer, recipe = load_tokenizer(job.student), phase_recipe(job)
     model = _student(job, job.student)
+    model.dropout.p = recipe.dropout  # no part of what is saved
     learner = new_learner(job, f"student as {form}", model, tokenizer, corpus, learns_from=("train",))
     products, scales = _fit(job, model, folder / "fused.onnx", form, learner.tokens["train"])
     fake_quantize(model, plan_of(model, products, form, scales))
