@@ -21,7 +21,8 @@ from distill.job import Job
 from distill.json_files import write_json
 from distill.models import Model, optimizer_groups
 from distill.quality import JUDGED, LOGITS_FILE, TRAINING_FILE, write_logits_file
-from distill.recipe_tables import StudentRecipe, TeacherRecipe
+from distill.recipe_sources import TeacherRecipe
+from distill.recipe_student import StudentRecipe
 from distill.trainer import FitResult, Loss, fit
 from distill.watch import Settings, Watch
 from export.runtime.errors import DistillError

@@ -23,7 +23,7 @@ from distill.job import Job
 from distill.learner import judged_logits, new_learner, plan, save_results, train
 from distill.learning import student_examples, student_objective
 from distill.quality import write_logits_file
-from distill.recipe_tables import StudentRecipe
+from distill.recipe_student import StudentRecipe
 from export.fake_quantization import FakeQuantization, InputRounding, TokenScale, fake_quantize, table_names
 from export.graph import export_fused
 from export.rewrite import Product, Rewriter, find_products
