@@ -12,6 +12,7 @@ from corpora.metrics import Bools, Floats, macro_f1, ratio
 
 # a threshold of 1 would decide nothing but certainty, and a manifest refuses it
 HIGHEST = float(np.nextafter(1.0, 0.0))
+LOWEST = float(np.finfo(np.float64).tiny)
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,9 @@ def tune_thresholds(scores: Floats, gold: Floats, *, towards: Floats | float, sh
     own = np.array([best_threshold(scores[:, label], gold[:, label]) for label in range(scores.shape[1])])
     positives = gold.sum(axis=0, dtype=np.float64)
     weight = ratio(positives, positives + shrink)
-    return np.asarray(towards + weight * (own - towards), dtype=np.float64)
+    # a whole way ends at its very end: the sum would make 0 of a tiny threshold, and a manifest refuses that too
+    drawn = np.where(weight < 1, towards + weight * (own - towards), own)
+    return np.asarray(np.clip(drawn, LOWEST, HIGHEST), dtype=np.float64)
 
 
 def least_rows(floor: float) -> int:

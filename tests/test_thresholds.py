@@ -67,6 +67,17 @@ def test_shrinking_goes_from_own_thresholds_to_the_common_one(case):
     assert np.allclose(half - common, (own - common) * positives / (positives + 20.0))
 
 
+@pytest.mark.parametrize("shrink", [0.0, 1e-30])
+def test_thresholds_stay_inside_where_every_row_has_a_label(shrink: float) -> None:
+    """Its best threshold is below its lowest score, however low that is."""
+    scores = np.array([[0.2, 1.0], [1e-20, 1.0], [3e-45, 1.0]], dtype=np.float32)
+    gold = np.ones((3, 2), dtype=np.float32)
+    for towards in (0.01, 0.5, np.array([0.9, 1e-9])):
+        found = tune_thresholds(scores, gold, towards=towards, shrink=shrink)
+        assert ((found > 0) & (found < 1)).all()
+        assert (scores >= found).all()
+
+
 def test_each_label_is_drawn_towards_its_own_target() -> None:
     rng = np.random.default_rng(1)
     scores, gold = rng.random((50, 3)), (rng.random((50, 3)) < 0.4).astype(np.float32)
