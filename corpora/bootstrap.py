@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 SAMPLES = 1000
+# weights that are float64 at one time
+CELLS_AT_ONCE = 2**22
 
 
 @dataclass(frozen=True)
@@ -21,8 +23,18 @@ class Bootstrap:
 
 def row_weights(rows: int, *, samples: int = SAMPLES, seed: int = 0) -> NDArray[np.float32]:
     """How often each row is drawn, ``(S, N)``: multinomial, so that all samples are one matrix product."""
-    rng = np.random.default_rng(seed)
-    return rng.multinomial(rows, np.full(rows, 1 / rows), size=samples).astype(np.float32)
+    rng, shares = np.random.default_rng(seed), np.full(rows, 1 / rows)
+    weights = np.empty((samples, rows), dtype=np.float32)
+    for at in range(samples):  # all at once would be thrice the memory, which counts where a test split is long
+        weights[at] = rng.multinomial(rows, shares)
+    return weights
+
+
+def weighted_sums(weights: NDArray[np.float32], values: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Sums of values ``(N, ...)`` over the rows of each sample, ``(S, ...)``, in float64."""
+    step = max(1, CELLS_AT_ONCE // max(1, len(values)))
+    parts = [weights[at : at + step].astype(np.float64) @ values for at in range(0, len(weights), step)]
+    return np.concatenate(parts)
 
 
 def interval(difference: float, resampled: NDArray[np.floating[Any]]) -> Bootstrap:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from corpora.bootstrap import Bootstrap, interval
+from corpora.bootstrap import Bootstrap, interval, weighted_sums
 from corpora.task import TaskKind
 
 Floats = NDArray[np.floating[Any]]
@@ -98,7 +98,7 @@ def bootstrap_ece_above_tenth(
     errors = []
     for scores in (ours, theirs):
         residuals, counts = _suggested(scores, gold, bins)
-        errors.append(_error(weights @ residuals, weights @ counts))
+        errors.append(_error(weighted_sums(weights, residuals), weighted_sums(weights, counts)))
     difference = ece_above_tenth(ours, gold, bins) - ece_above_tenth(theirs, gold, bins)
     return interval(difference, errors[0] - errors[1])
 

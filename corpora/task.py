@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
-from unicodedata import category
 
 from export.runtime.errors import InputError
+from export.runtime.fields import is_printable
 
 
 class TaskKind(StrEnum):
@@ -32,9 +32,10 @@ class Task:
                 "check the labels column and label_names"
             )
         # a bundle refuses them, which would come to light hours later
-        odd = [name for name in self.labels if any(category(character) in ("Cc", "Cs") for character in name)]
+        odd = [name for name in self.labels if not name.strip() or not is_printable(name)]
         if odd:
-            raise InputError(f"label {odd[0]!r}: has control characters; correct the label")
+            why = "has control characters" if odd[0].strip() else "is blank"
+            raise InputError(f"label {odd[0]!a}: {why}; correct the label")
         repeated = sorted({name for name in self.labels if self.labels.count(name) > 1})
         if repeated:
             raise InputError(

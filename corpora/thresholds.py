@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from corpora.metrics import Floats, macro_f1, ratio
+from corpora.metrics import Bools, Floats, macro_f1, ratio
 
 # a threshold of 1 would decide nothing but certainty, and a manifest refuses it
 HIGHEST = float(np.nextafter(1.0, 0.0))
+LOWEST = float(np.finfo(np.float64).tiny)
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,9 @@ def tune_thresholds(scores: Floats, gold: Floats, *, towards: Floats | float, sh
     own = np.array([best_threshold(scores[:, label], gold[:, label]) for label in range(scores.shape[1])])
     positives = gold.sum(axis=0, dtype=np.float64)
     weight = ratio(positives, positives + shrink)
-    return np.asarray(towards + weight * (own - towards), dtype=np.float64)
+    # a whole way ends at its very end: the sum would make 0 of a tiny threshold, and a manifest refuses that too
+    drawn = np.where(weight < 1, towards + weight * (own - towards), own)
+    return np.asarray(np.clip(drawn, LOWEST, HIGHEST), dtype=np.float64)
 
 
 def least_rows(floor: float) -> int:
@@ -105,12 +108,18 @@ def least_rows(floor: float) -> int:
 
 
 def keep_recall(scores: Floats, gold: Floats, floor: float, tuned: float) -> float:
-    """One label's threshold, lowered as far as the floor of recall needs; `tuned` where none reaches it."""
-    if ratio(gold[scores >= tuned].sum(dtype=np.float64), gold.sum(dtype=np.float64)) >= floor:
+    """One label's threshold, lowered as far as the floor of recall needs.
+
+    Where none reaches it, for a score of 0 is below every threshold, the lowest cut is given, which misses least;
+    `tuned` stays without positives.
+    """
+    if ratio(gold[_reach(scores, tuned)].sum(dtype=np.float64), gold.sum(dtype=np.float64)) >= floor:
         return tuned
     cuts = cuts_of(scores, gold)
+    if not cuts.positives or not len(cuts.thresholds):
+        return tuned
     reached = np.flatnonzero(cuts.recall >= floor)
-    return float(cuts.thresholds[reached[0]]) if len(reached) else tuned
+    return min(tuned, float(cuts.thresholds[reached[0] if len(reached) else -1]))
 
 
 def keep_precision(scores: Floats, gold: Floats, floor: float, tuned: float) -> float:
@@ -119,7 +128,7 @@ def keep_precision(scores: Floats, gold: Floats, floor: float, tuned: float) -> 
     Only thresholds that decide `least_rows` count. Where none of them keeps the floor, the one with the best
     precision is given; `tuned` stays where it keeps it, and where too few rows can be decided.
     """
-    least, decided = least_rows(floor), scores >= tuned
+    least, decided = least_rows(floor), _reach(scores, tuned)
     if decided.sum() >= least and gold[decided].sum(dtype=np.float64) / decided.sum() >= floor:
         return tuned
     cuts = cuts_of(scores, gold)
@@ -129,3 +138,11 @@ def keep_precision(scores: Floats, gold: Floats, floor: float, tuned: float) -> 
     kept = shown & (cuts.precision >= floor)
     best = np.where(kept, cuts.f1, -1.0) if kept.any() else np.where(shown, cuts.precision, -1.0)
     return float(cuts.thresholds[np.argmax(best)])
+
+
+def _reach(scores: Floats, threshold: float) -> Bools:
+    """Which of one label's ``(N,)`` scores are decided, compared as decisions are.
+
+    NumPy would round a plain float to the scores' float32, and put a threshold between two neighbours onto one.
+    """
+    return np.asarray(scores.astype(np.float64) >= threshold, dtype=np.bool_)

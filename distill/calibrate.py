@@ -20,7 +20,7 @@ from corpora.thresholds import (
     tune_thresholds,
 )
 from distill.recipe import default_calibration
-from distill.recipe_tables import DecisionsRecipe
+from distill.recipe_shipping import DecisionsRecipe
 from distill.scaling import fit_platt, fit_platt_per_label, fit_temperature
 
 Logits = NDArray[np.float32]

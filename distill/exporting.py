@@ -1,7 +1,7 @@
 """The export stages: each variant of the student through its gate, and the bundle of the one that is chosen."""
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,8 @@ STREAM_TEXTS = 300
 # validation texts on which the finished bundle is compared with what the gate saw, and by how much it may differ
 COMPARED_TEXTS = 500
 BUNDLE_TOLERANCE = 1e-3
+# in the report, for one that is infinite
+STAND_IN_LOGIT = 1e4
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def export_variant(job: Job, folder: Path, name: str) -> None:
         tried.append({"kept_fp32": list(keep), "checks": [check.to_dict() for check in candidate.checks]})
         if candidate.passed:
             break
-    _write_variant(job, folder, candidate, corpus, rows["test"])
+    candidate = _write_variant(job, folder, name, candidate, corpus, rows["test"])
     gate = {
         "passed": candidate.passed,
         "failures": failures(candidate.checks),
@@ -191,13 +193,10 @@ def _measure(
     check_contract(runner.session, runner.inputs, task.num_labels)
     with job.reporter.bar(f"gate {name} {' '.join(keep)}", len(rows)) as advance:
         logits = runner.each(rows, advance)
-    broken = int((~np.isfinite(logits)).any(axis=1).sum())
-    if broken and name == "fp32":
-        raise CheckFailedError(f"gate: the student gives logits that are not finite for {broken} validation rows")
+    broken = _check_finite(name, "validation", logits)
     if broken:  # no decision can be fitted; another rung or variant may do
         decision = Decision.from_dict(read_quality(job.variant("fp32"))["decision"])
-        check = Check("rows with logits that are not finite", broken, 0)
-        return Candidate(graph, keep, decision, np.nan_to_num(logits), (check,), batch_invariant=False)
+        return Candidate(graph, keep, decision, _reportable(logits), broken, batch_invariant=False)
     gold = label_matrix(corpus.validation, task)
     decision = fit_decision(logits, gold, task, job.recipe.decisions)
     source = source_of(job, name)
@@ -228,17 +227,43 @@ def _check_against_plain(job: Job, decided: Bools, gold: NDArray[np.float32], bo
     )
 
 
-def _write_variant(job: Job, folder: Path, candidate: Candidate, corpus: Corpus, rows: TokenRows) -> None:
-    """The calibrated graph, its logits on validation and test, and its quality."""
+def _check_finite(name: str, split: str, logits: Logits) -> tuple[Check, ...]:
+    """A failed check where rows of a variant have logits that are not finite.
+
+    Raises:
+        CheckFailedError: they are fp32's, so no other variant will do.
+    """
+    broken = int((~np.isfinite(logits)).any(axis=1).sum())
+    if broken and name == "fp32":
+        raise CheckFailedError(
+            f"gate: the student gives logits that are not finite for {broken} {split} rows; "
+            "train it with lower learning rates"
+        )
+    return (Check(f"{split} rows with logits that are not finite", broken, 0),) if broken else ()
+
+
+def _reportable(logits: Logits) -> Logits:
+    """Finite logits, for the report of a variant that may not ship."""
+    return np.nan_to_num(logits, posinf=STAND_IN_LOGIT, neginf=-STAND_IN_LOGIT)
+
+
+def _write_variant(
+    job: Job, folder: Path, name: str, candidate: Candidate, corpus: Corpus, rows: TokenRows
+) -> Candidate:
+    """Write the calibrated graph, its logits on validation and test, and its quality.
+
+    Gives the candidate with what the test rows add to its checks: that their logits are finite, and no more.
+    """
     proto = onnx.load(candidate.graph)
     add_calibration(proto, candidate.decision.scale, candidate.decision.bias)
     save(proto, folder / MODEL_FILE)
     with job.reporter.bar("judge the variant", len(rows)) as advance:
-        test = np.nan_to_num(GraphRunner(candidate.graph).each(rows, advance))
+        test = GraphRunner(candidate.graph).each(rows, advance)
     candidate.graph.unlink()
-    logits = {"validation": candidate.logits, "test": test}
+    logits = {"validation": candidate.logits, "test": _reportable(test)}
     write_logits_file(logits, folder / LOGITS_FILE)
     write_json(assess(logits, corpus, candidate.decision, job.recipe.decisions), folder / QUALITY_FILE)
+    return replace(candidate, checks=(*candidate.checks, *_check_finite(name, "test", test)))
 
 
 def _provenance(job: Job, corpus: Corpus, student: Path) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from corpora.provenance import file_record
 from corpora.tables import SAMPLE, beside_source
 from distill.recipe import Recipe
-from distill.recipe_tables import CorpusRecipe
+from distill.recipe_sources import CorpusRecipe
 from export.runtime.errors import InputError
 
 # what says where something lies, not what it is

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from corpora.metrics import Bools, precision_per_label, recall_per_label
 from corpora.task import Task
 from corpora.thresholds import least_rows
-from distill.recipe_tables import DecisionsRecipe
+from distill.recipe_shipping import DecisionsRecipe
 from export.gate import Check
 from export.runtime.errors import CheckFailedError, InputError
 

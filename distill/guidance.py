@@ -19,7 +19,7 @@ from distill.job import Job
 from distill.learner import Learner
 from distill.objectives import Objective
 from distill.recipe import Recipe
-from distill.recipe_tables import ObjectiveRecipe
+from distill.recipe_student import ObjectiveRecipe
 from export.runtime.errors import InputError
 from students.bodies import layers_of, parts_of, shape_keys
 from teachers.classifier import EncoderClassifier, load_classifier, load_tokenizer

@@ -21,7 +21,8 @@ from distill.job import Job
 from distill.json_files import write_json
 from distill.models import Model, optimizer_groups
 from distill.quality import JUDGED, LOGITS_FILE, TRAINING_FILE, write_logits_file
-from distill.recipe_tables import StudentRecipe, TeacherRecipe
+from distill.recipe_sources import TeacherRecipe
+from distill.recipe_student import StudentRecipe
 from distill.trainer import FitResult, Loss, fit
 from distill.watch import Settings, Watch
 from export.runtime.errors import DistillError
@@ -131,14 +132,26 @@ def train(
 
 
 def judged_logits(job: Job, learner: Learner) -> dict[str, Logits]:
-    """Raw logits ``(N, C)`` of validation and test."""
+    """Raw logits ``(N, C)`` of validation and test.
+
+    Raises:
+        DistillError: some of them are not finite, so nothing can be decided by them.
+    """
     total = sum(len(learner.tokens[split]) for split in JUDGED)
     pad_id = learner.tokenizer.pad_token_id
     with job.reporter.bar(f"judge the {learner.name}", total) as advance:
-        return {
+        logits = {
             split: predict_logits(learner.model, learner.tokens[split], pad_id=pad_id, progress=advance)
             for split in JUDGED
         }
+    for split, found in logits.items():
+        broken = int((~np.isfinite(found)).any(axis=1).sum())
+        if broken:
+            raise DistillError(
+                f"the {learner.name} gives logits that are not finite for {broken} {split} rows; lower its "
+                "learning rates, or use another checkpoint"
+            )
+    return logits
 
 
 def save_results(job: Job, folder: Path, learner: Learner, training: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from corpora.task import TaskKind
 from distill.objectives import LogitTerm, softmax_kl
-from distill.recipe_tables import ObjectiveRecipe
+from distill.recipe_student import ObjectiveRecipe
 
 # below it a row or a label does not vary, and correlates with nothing
 LEAST_SPREAD = 1e-8

@@ -1,5 +1,6 @@
 """The model card: the README.md of a bundle, filled from the run."""
 
+import re
 from typing import Any
 
 from distill.job import Job
@@ -12,7 +13,7 @@ def model_card(job: Job, chosen: str) -> str:
     quality, teacher = read_quality(job.variant(chosen)), read_quality(job.quality(job.reference))
     test = quality["test"]
     rows = "\n".join(
-        f"| {row['label']} | {row['precision']:.3f} | {row['recall']:.3f} | {row['f1']:.3f} | {row['support']} |"
+        f"| {_cell(row['label'])} | {_numbers(row, 'precision', 'recall', 'f1')} | {row['support']} |"
         for row in test["per_label"]
     )
     return f"""---
@@ -50,6 +51,15 @@ Corpus `{"sample (synthetic)" if recipe.corpus.source == "sample" else "see mani
 licence {recipe.corpus.licence or "not stated"}; texts are cut at {recipe.corpus.max_tokens} tokens.
 Calibration is inside the graph: its logits are calibrated. Thresholds and hashes are in `manifest.json`.
 """
+
+
+def _cell(label: str) -> str:
+    """A label in a Markdown table, whatever characters it has."""
+    return re.sub(r"([\\|`*~$\[\]<>&])", r"\\\1", label)
+
+
+def _numbers(row: dict[str, Any], *keys: str) -> str:
+    return " | ".join(f"{row[key]:.3f}" for key in keys)
 
 
 def _abstaining(selective: dict[str, Any]) -> str:

@@ -5,7 +5,8 @@ from typing import Any
 
 from corpora.task import Task
 from distill.json_files import read_json
-from distill.recipe_tables import StudentRecipe, TeacherRecipe
+from distill.recipe_sources import TeacherRecipe
+from distill.recipe_student import StudentRecipe
 from export.graph import export_fused
 from export.static_graph import StaticWeights, Window, write_static_graph
 from students.static import EDGE, HASH_FACTORS, WINDOW, StaticClassifier, load_static, save_static

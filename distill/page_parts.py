@@ -16,11 +16,19 @@ COLOURS = {
     "variant": "#ff725c",
     "baseline": "#6cc5b0",
 }
+# characters of a name in a picture; tables have it whole
+MAX_DRAWN = 40
 
 
 def number(value: float | None, digits: int = 3) -> str:
     """A number with so many digits, or a dash."""
     return "–" if value is None else f"{value:.{digits}f}"
+
+
+def drawn(name: str) -> str:
+    """A label's name as matplotlib is to draw it: no formula where it has dollar signs, and not too long."""
+    short = name if len(name) <= MAX_DRAWN else f"{name[: MAX_DRAWN - 1]}…"
+    return short.replace("$", r"\$")
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:

@@ -6,9 +6,9 @@ from distill.atomic import remove_leftovers, write_text
 from distill.job import Job
 from distill.lock import exclusive
 from distill.run_stages import Run
-from distill.student_stages import export_stages, report_stages, train_stages
+from distill.student_stages import export_stages, report_stages, train_stages, withdraw
 from distill.teacher_stages import corpus_stage, label_stages, teach_stages
-from export.runtime.errors import InputError
+from export.runtime.errors import CheckFailedError, InputError
 
 
 def run(job: Job, until: str = "report") -> Run:
@@ -16,7 +16,8 @@ def run(job: Job, until: str = "report") -> Run:
 
     Raises:
         InputError: the recipe, the corpus or a model is wrong, or another command is at work in the run's folder.
-        CheckFailedError: the export failed a check; an earlier bundle and report are taken away.
+        CheckFailedError: the student misses a floor, or the export failed a check; an earlier bundle and report
+            are taken away.
         KeyboardInterrupt: somebody stopped it; the same call goes on from there.
     """
     try:
@@ -42,7 +43,11 @@ def _run_stages(job: Job, until: str) -> Run:
         ("report", report_stages),
     )
     for name, step in steps:
-        step(under_way)
+        try:
+            step(under_way)
+        except CheckFailedError:
+            withdraw(under_way.job)
+            raise
         if name == until:
             break
     return under_way

@@ -23,7 +23,7 @@ from distill.job import Job
 from distill.learner import judged_logits, new_learner, plan, save_results, train
 from distill.learning import student_examples, student_objective
 from distill.quality import write_logits_file
-from distill.recipe_tables import StudentRecipe
+from distill.recipe_student import StudentRecipe
 from export.fake_quantization import FakeQuantization, InputRounding, TokenScale, fake_quantize, table_names
 from export.graph import export_fused
 from export.rewrite import Product, Rewriter, find_products
@@ -51,6 +51,7 @@ def study_quantized(job: Job, folder: Path, form: str) -> None:
     corpus = load_corpus(job.corpus)
     tokenizer, recipe = load_tokenizer(job.student), phase_recipe(job)
     model = _student(job, job.student)
+    model.dropout.p = recipe.dropout  # no part of what is saved
     learner = new_learner(job, f"student as {form}", model, tokenizer, corpus, learns_from=("train",))
     products, scales = _fit(job, model, folder / "fused.onnx", form, learner.tokens["train"])
     fake_quantize(model, plan_of(model, products, form, scales))

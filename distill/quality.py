@@ -17,7 +17,7 @@ from distill.calibrate import Decision, Logits, fit_decision, judge
 from distill.floors import judge_floors, require_floors
 from distill.job import Job
 from distill.json_files import read_json, write_json
-from distill.recipe_tables import DecisionsRecipe
+from distill.recipe_shipping import DecisionsRecipe
 from distill.variants import QUALITY_FILE
 
 JUDGED = ("validation", "test")

@@ -16,24 +16,18 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from distill.recipe_tables import (
+from distill.recipe_section import Section, Seed
+from distill.recipe_shipping import BenchRecipe, Calibration, DecisionsRecipe, ExportRecipe
+from distill.recipe_sources import AugmentationRecipe, CorpusRecipe, TeacherRecipe
+from distill.recipe_student import (
     FEATURE_WEIGHTS,
     SINGLE_LABEL_WEIGHTS,
     WITH_LAYERS,
-    AugmentationRecipe,
-    BenchRecipe,
-    Calibration,
-    CorpusRecipe,
-    DecisionsRecipe,
-    ExportRecipe,
     LayerSearchRecipe,
     ObjectiveRecipe,
     QatRecipe,
     SearchRecipe,
-    Section,
-    Seed,
     StudentRecipe,
-    TeacherRecipe,
 )
 from export.runtime.errors import InputError
 

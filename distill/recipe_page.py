@@ -9,7 +9,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from distill.recipe import Recipe
-from distill.recipe_tables import Section
+from distill.recipe_section import Section
 
 HEAD = """# Recipe keys
 

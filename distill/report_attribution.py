@@ -9,7 +9,7 @@ from distill.page_parts import note, number, table
 def attribution_sections(report: dict[str, Any]) -> list[tuple[str, str]]:
     """Titles and HTML; all of it is of the test split."""
     found = [("What distillation added", _attribution(report["attribution"]))]
-    return [*found, ("Over seeds", _seeds(report["seeds"]))] if report["seeds"] else found
+    return [*found, ("Over seeds", _seeds(report["seeds"], report["seed"]))] if report["seeds"] else found
 
 
 def _attribution(attributed: dict[str, Any]) -> str:
@@ -37,24 +37,20 @@ def _attribution(attributed: dict[str, Any]) -> str:
     )
 
 
-def _seeds(spread: dict[str, Any]) -> str:
+def _seeds(spread: dict[str, Any], shown: int) -> str:
     names = [name for name in ("student", "ships", "twin") if name in spread["mean"]]
     rows = [
-        [f"{row['seed']} ({html.escape(row['variant'])})"]
+        [f"{row['seed']} ({html.escape(row['variant'])}{', ships' if row['seed'] == shown else ''})"]
         + [number(row[name][split]) for name in names for split in ("validation", "test")]
         for row in spread["rows"]
     ]
-    rows.append(
-        ["mean on test, standard deviation"] + [_mean(spread, name, part) for name in names for part in (0, 1)]
-    )
+    for key in ("mean", "standard_deviation"):  # of the test split alone
+        cells = [cell for name in names for cell in ("", number(spread[key][name], 4))]
+        rows.append([key.replace("_", " "), *cells])
     head = ["seed (variant)"] + [f"{name}, {split}" for name in names for split in ("validation", "test")]
-    gains = spread["gain"] or {}
-    said = "; ".join(f"{name} over twin {interval(gain)}" for name, gain in gains.items())
-    return table(head, rows) + (note(f"Macro-F1. Mean over the seeds: {said}.") if said else "")
-
-
-def _mean(spread: dict[str, Any], name: str, part: int) -> str:
-    return number(spread["mean"][name] if part == 0 else spread["standard_deviation"][name], 4)
+    said = [f"{name} over twin {interval(gain)}" for name, gain in (spread["gain"] or {}).items()]
+    over = f" Mean over the seeds: {'; '.join(said)}." if said else ""
+    return table(head, rows) + note(f"Macro-F1. All else on this page is of the seed that ships.{over}")
 
 
 def interval(gain: dict[str, float] | None) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from corpora.reliability import error_of
-from distill.page_parts import COLOURS, note, number, picture, pictures, table, verdict
+from distill.page_parts import COLOURS, drawn, note, number, picture, pictures, table, verdict
 
 Model = dict[str, Any]
 GRID_COLUMNS = 4
@@ -93,7 +93,7 @@ def _reliability(labels: list[str], shown: Sequence[Model]) -> str:
             for model in shown:
                 row = model["test"]["per_label"][at]
                 line(ax, row["reliability"], model)
-            ax.set_title(f"{labels[at]} ({shown[0]['test']['per_label'][at]['support']})", fontsize=8)
+            ax.set_title(f"{drawn(labels[at])} ({shown[0]['test']['per_label'][at]['support']})", fontsize=8)
             ax.set_xlim(0, 1)
             ax.set_ylim(0, 1)
             ax.tick_params(labelsize=6)

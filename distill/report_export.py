@@ -52,7 +52,7 @@ def _gates(report: dict[str, Any]) -> str:
                 [
                     html.escape(model["name"]),
                     html.escape(check["name"]),
-                    f"{check['value']:.5f}",
+                    number(check["value"], 5),
                     f"{check['bound']:g}",
                     verdict(check["passed"]),
                 ]

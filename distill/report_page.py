@@ -3,17 +3,24 @@
 import html
 import itertools
 import json
+from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 
 from distill.job import Job
-from distill.page_parts import COLOURS, note, number, picture, table
+from distill.page_parts import COLOURS, drawn, note, number, picture, table
 from distill.report_attribution import attribution_sections
 from distill.report_decisions import decision_sections
 from distill.report_export import export_sections
+from distill.run_models import kind_of, trained_models
+from distill.variants import qat_forms
+from distill.watch import METRICS_FILE
 
+# of trainings that share a colour
+LINES = ("-", "--", ":", "-.")
 STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:#1c1c1c}
 table{border-collapse:collapse;margin:1rem 0;font-variant-numeric:tabular-nums}
@@ -102,25 +109,37 @@ def _per_label(ax: Axes, report: dict[str, Any]) -> None:
     for index, model in enumerate(chosen):
         values = [row["f1"] for row in model["test"]["per_label"]]
         ax.barh(place + index * height, values, height, label=model["name"], color=COLOURS[model["kind"]])
-    ax.set_yticks(place + 0.4 - height / 2, report["labels"])
+    ax.set_yticks(place + 0.4 - height / 2, [drawn(label) for label in report["labels"]])
     ax.invert_yaxis()
     ax.set_xlabel("test F1")
     ax.legend(loc="lower right")
 
 
+def _trainings(job: Job) -> list[tuple[str, str, str, Path]]:
+    """Name, colour, style of line and folder of every training of the student that is shown, and its teachers'."""
+    models = [(name, COLOURS[kind_of(name)], folder) for name, folder in trained_models(job).items()]
+    models += [(f"student as {form}", COLOURS["variant"], job.qat(form)) for form in qat_forms(job.recipe)]
+    alike: Counter[str] = Counter()
+    found = []
+    for name, colour, folder in models:
+        if (folder / METRICS_FILE).is_file():  # an ensemble and a checkpoint learn nothing
+            found.append((name, colour, LINES[alike[colour] % len(LINES)], folder))
+            alike[colour] += 1
+    return found
+
+
 def _curves(ax: Axes, job: Job) -> None:
     right = ax.twinx()
-    for name, folder in (("teacher", job.teacher), ("twin", job.twin), ("student", job.student)):
-        path = folder / "metrics.jsonl"
-        if not path.is_file():
-            continue
+    for name, colour, style, folder in _trainings(job):
+        path = folder / METRICS_FILE
         lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         losses = [(line["step"], line["loss"]) for line in lines if "loss" in line]
         scores = [(line["step"], line["macro_f1"]) for line in lines if "macro_f1" in line]
         if losses:
-            ax.plot(*zip(*losses, strict=True), color=COLOURS[name], alpha=0.5, label=f"{name}: loss")
+            ax.plot(*zip(*losses, strict=True), style, color=colour, alpha=0.5, label=f"{name}: loss")
         if scores:
-            right.plot(*zip(*scores, strict=True), "o-", color=COLOURS[name], label=f"{name}: validation macro-F1")
+            title = f"{name}: validation macro-F1"
+            right.plot(*zip(*scores, strict=True), f"o{style}", color=colour, label=title)
     ax.set_xlabel("step")
     ax.set_ylabel("training loss (each objective's own scale)")
     right.set_ylabel("validation macro-F1")

@@ -22,7 +22,7 @@ from distill.job import Job
 from distill.json_files import write_json
 from distill.lock import exclusive
 from distill.recipe import Recipe, with_values
-from distill.recipe_tables import Span
+from distill.recipe_student import Span
 from distill.stages import read_record
 from export.runtime.errors import InputError
 

@@ -16,7 +16,6 @@ from distill.run_stages import Run, averaging, judge
 from distill.stages import EXPORT_PACKAGES, package_versions
 from distill.variants import choose_branch, choose_variant, exported, form_of, qat_forms
 from export.runtime.bench import available_threads, cpu_info
-from export.runtime.errors import CheckFailedError
 
 REPORT_FILES = ("report.json", "report.html")
 
@@ -112,15 +111,7 @@ def _train_quantized(under_way: Run, job: Job, form: str, shared: Mapping[str, A
 
 
 def export_stages(under_way: Run) -> None:
-    """Every variant of every seed, and the bundle of the best; a failed check takes an earlier bundle away."""
-    try:
-        _export_and_bundle(under_way)
-    except CheckFailedError:
-        _withdraw(under_way.job)
-        raise
-
-
-def _export_and_bundle(under_way: Run) -> None:
+    """Every variant of every seed, and the bundle of the best."""
     for job in under_way.job.branches():
         _export_one(under_way, job)
     job = choose_branch(under_way.job)
@@ -171,8 +162,8 @@ def _export_one(under_way: Run, job: Job) -> None:
         under_way.stage(f"{prefix}export/{name}", job.variant(name), made_of, work)
 
 
-def _withdraw(job: Job) -> None:
-    """Take away what an earlier recipe left: beside a failed gate it would look like this one's."""
+def withdraw(job: Job) -> None:
+    """Take away what an earlier recipe left: beside a failed check it would look like this one's."""
     # the records first: a bundle without one is made again, whatever of it is left
     earlier = job.bundle.with_name("bundle.earlier")
     for folder in (job.folder / "report", job.bundle_record, job.bundle, partial_of(job.bundle), earlier):

@@ -13,7 +13,7 @@ from corpora.task import TaskKind
 from distill.fingerprints import corpus_inputs
 from distill.job import numbered
 from distill.members import Member, members_of
-from distill.recipe_tables import CorpusRecipe
+from distill.recipe_sources import CorpusRecipe
 from distill.run_stages import Run, averaging, judge
 
 

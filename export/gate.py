@@ -1,5 +1,6 @@
 """The gate: what a variant must pass before it may be bundled. Arrays and callables in, checks out."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -47,8 +48,9 @@ class Check:
         return bool(self.value <= self.bound)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        return {**asdict(self), "passed": self.passed}
+        """Plain data for JSON, which has no number for a value that is not finite: None stands for it."""
+        value = self.value if math.isfinite(self.value) else None
+        return {**asdict(self), "value": value, "passed": self.passed}
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from corpora.metrics import precision_per_label, recall_per_label
 from corpora.selective import confidences
 from corpora.thresholds import expected_f1_threshold
 from distill.calibrate import Decision, fit_decision, judge
-from distill.recipe_tables import DecisionsRecipe
+from distill.recipe_shipping import DecisionsRecipe
 from tests.test_scaling import MULTI, SINGLE, drawn
 
 

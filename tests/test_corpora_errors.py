@@ -227,6 +227,10 @@ def test_a_task_needs_different_labels():
         Task(SINGLE, ("a",))
     with pytest.raises(InputError, match=r"label 'a\\x1b': has control characters"):
         Task(MULTI, ("a\x1b", "b"))
+    with pytest.raises(InputError, match=r"label 'a\\u202eb': has control characters"):
+        Task(MULTI, ("a\u202eb", "b"))
+    with pytest.raises(InputError, match="label ' ': is blank"):
+        Task(MULTI, (" ", "b"))
     with pytest.raises(InputError, match="these repeat: a"):
         Task(MULTI, ("a", "b", "a"))
 

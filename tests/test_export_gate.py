@@ -1,4 +1,5 @@
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -130,7 +131,11 @@ def test_a_graph_that_ignores_the_mask_fails_and_one_that_mixes_rows_is_seen(stu
     assert not mixed.batch_invariant
     ignoring = shapes(lambda ids, mask: runner(ids, np.ones_like(mask)), student)
     assert not ignoring.batch_invariant
-    assert failures(shapes(lambda ids, mask: runner(ids, mask) * np.float32("nan"), student).checks) != ""
+    broken = shapes(lambda ids, mask: runner(ids, mask) * np.float32("nan"), student).checks
+    assert "nan above" in failures(broken)
+    data = [check.to_dict() for check in broken]
+    assert json.loads(json.dumps(data, allow_nan=False)) == data
+    assert [(check["value"], check["passed"]) for check in data] == [(None, False)]
 
 
 def test_the_contract_of_a_graph(fused):

@@ -10,7 +10,7 @@ from distill.job import Job
 from distill.pipeline import run
 from distill.progress import Reporter
 from distill.recipe import load_recipe
-from distill.recipe_tables import CorpusRecipe
+from distill.recipe_sources import CorpusRecipe
 from distill.stages import read_record
 from export.runtime.errors import InputError
 from teachers.classifier import save_classifier

@@ -5,7 +5,7 @@ import pytest
 
 from corpora.task import Task, TaskKind
 from distill.floors import check_floors, check_kept, judge_floors, require_floors
-from distill.recipe_tables import DecisionsRecipe
+from distill.recipe_shipping import DecisionsRecipe
 from export.runtime.errors import CheckFailedError, InputError
 
 TASK = Task(TaskKind.MULTI_LABEL, ("joy", "grief"))

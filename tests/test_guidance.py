@@ -24,7 +24,8 @@ from distill.objectives import Objective
 from distill.pipeline import run
 from distill.progress import Reporter
 from distill.recipe import Recipe, load_recipe
-from distill.recipe_tables import CorpusRecipe, ObjectiveRecipe, StudentRecipe
+from distill.recipe_sources import CorpusRecipe
+from distill.recipe_student import ObjectiveRecipe, StudentRecipe
 from distill.run_stages import Run
 from distill.trainer import FitResult, fit
 from distill.watch import Settings, Watch

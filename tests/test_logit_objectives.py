@@ -21,7 +21,7 @@ from distill.logit_objectives import (
 )
 from distill.objectives import Objective, softmax_kl
 from distill.recipe import load_recipe
-from distill.recipe_tables import ObjectiveRecipe
+from distill.recipe_student import ObjectiveRecipe
 from export.runtime.errors import InputError
 
 SINGLE, MULTI = TaskKind.SINGLE_LABEL, TaskKind.MULTI_LABEL

@@ -125,6 +125,8 @@ def test_a_precision_that_the_student_cannot_reach_is_one_sentence(runs: Path, t
     assert last.startswith("error: decisions.precision_floor: the best precision that the student reaches for")
     assert "'joy'" in last
     assert "below 0.8; lower the floor" in last
+    for name in ("bundle", "report.json", "report.html"):  # of a recipe without the floor
+        assert not (tmp_path / "smoke" / name).exists(), name
 
 
 def test_a_floor_that_validation_cannot_show_stops_before_the_teacher(tmp_path: Path) -> None:

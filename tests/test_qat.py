@@ -8,10 +8,15 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from distill import qat
+from distill.job import Job
+from distill.learner import Learner
+from distill.progress import Reporter
 from distill.qat import FAKE_LOGITS_FILE, SCALES_FILE, load_scales
 from distill.quality import LOGITS_FILE, read_logits_file
 from distill.recipe import load_recipe
 from distill.variants import exported, form_of, qat_forms
+from teachers.classifier import EncoderClassifier
 from tests.command import distill
 
 PRECISION = "export.precision=['int8-static-qat','int8-dynamic-qat']"
@@ -97,6 +102,22 @@ def test_the_phase_ends_in_the_same_bytes(aware: Path, tmp_path: Path) -> None:
         assert (tmp_path / "smoke/qat/int8-static" / name).read_bytes() == (
             aware / "qat/int8-static" / name
         ).read_bytes()
+
+
+def test_the_phase_drops_out_as_the_recipe_says(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Began(Exception):
+        pass
+
+    def train(_job: Job, learner: Learner, *_: object) -> None:
+        assert isinstance(learner.model, EncoderClassifier)
+        raise Began(learner.model.dropout.p)
+
+    monkeypatch.setattr(qat, "train", train)
+    recipe = load_recipe("smoke", [PRECISION, "student.dropout=0.25"])
+    with pytest.raises(Began, match=r"0\.25"):
+        qat.study_quantized(Job(recipe, runs, Reporter(quiet=True)), tmp_path, "int8-dynamic")
 
 
 def test_variants_of_a_recipe() -> None:

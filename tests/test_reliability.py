@@ -1,12 +1,15 @@
 """Brier scores, skill and calibration errors against scikit-learn, closed forms and slow loops."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
-from corpora.bootstrap import row_weights
+from corpora import bootstrap
+from corpora.bootstrap import row_weights, weighted_sums
 from corpora.metrics import scores_of
 from corpora.reliability import (
     bootstrap_ece_above_tenth,
@@ -130,3 +133,21 @@ def test_the_bootstrap_tells_bent_scores_from_honest_ones() -> None:
     assert found.low > 0.1
     same = bootstrap_ece_above_tenth(honest, honest, gold, weights)
     assert (same.difference, same.low, same.high, same.p_value) == (0, 0, 0, 1)
+
+
+def test_samples_are_drawn_and_summed_without_copies_of_all_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a long test split costs in memory: the weights themselves, once, in float32."""
+    tracemalloc.start()
+    weights = row_weights(5000, samples=200, seed=4)
+    drawn = tracemalloc.get_traced_memory()[1]
+    values = np.random.default_rng(0).random((5000, 3))
+    monkeypatch.setattr(bootstrap, "CELLS_AT_ONCE", 5000 * 7)
+    sums = weighted_sums(weights, values)
+    summed = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert drawn < 1.2 * weights.nbytes
+    assert summed < 1.5 * weights.nbytes
+    at_once = np.random.default_rng(4).multinomial(5000, np.full(5000, 1 / 5000), size=200)
+    np.testing.assert_array_equal(weights, at_once)
+    np.testing.assert_allclose(sums, at_once @ values, rtol=1e-12)
+    assert weighted_sums(weights, values[:, 0]).shape == (200,)

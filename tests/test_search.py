@@ -11,7 +11,7 @@ import pytest
 from distill.job import Job
 from distill.progress import Reporter
 from distill.recipe import Recipe, load_recipe
-from distill.recipe_tables import Span
+from distill.recipe_student import Span
 from distill.search import draw, search
 from export.runtime.errors import InputError
 from tests.command import distill

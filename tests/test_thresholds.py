@@ -67,6 +67,17 @@ def test_shrinking_goes_from_own_thresholds_to_the_common_one(case):
     assert np.allclose(half - common, (own - common) * positives / (positives + 20.0))
 
 
+@pytest.mark.parametrize("shrink", [0.0, 1e-30])
+def test_thresholds_stay_inside_where_every_row_has_a_label(shrink: float) -> None:
+    """Its best threshold is below its lowest score, however low that is."""
+    scores = np.array([[0.2, 1.0], [1e-20, 1.0], [3e-45, 1.0]], dtype=np.float32)
+    gold = np.ones((3, 2), dtype=np.float32)
+    for towards in (0.01, 0.5, np.array([0.9, 1e-9])):
+        found = tune_thresholds(scores, gold, towards=towards, shrink=shrink)
+        assert ((found > 0) & (found < 1)).all()
+        assert (scores >= found).all()
+
+
 def test_each_label_is_drawn_towards_its_own_target() -> None:
     rng = np.random.default_rng(1)
     scores, gold = rng.random((50, 3)), (rng.random((50, 3)) < 0.4).astype(np.float32)
@@ -148,3 +159,30 @@ def test_a_precision_floor_holds_wherever_a_threshold_can_keep_it(case, floor, t
 
 def test_rows_that_a_floor_needs() -> None:
     assert [least_rows(floor) for floor in (0.5, 0.8, 0.9, 0.95, 0.99)] == [2, 5, 10, 20, 100]
+
+
+def test_a_recall_floor_that_no_threshold_reaches_is_missed_by_as_little_as_possible() -> None:
+    """A score of exactly 0 is below every threshold that a manifest takes."""
+    scores = np.array([0.9, 0.6, 0.3, 0.1, 0.0, 0.0], dtype=np.float32)
+    gold = np.array([1, 0, 1, 1, 1, 0], dtype=np.float32)
+    threshold = keep_recall(scores, gold, 0.9, 0.5)
+    assert 0 < threshold < 0.1
+    assert gold[scores >= threshold].sum() == 3
+    assert keep_recall(scores, np.zeros(6), 0.9, 0.5) == 0.5
+    assert keep_recall(np.zeros(6), gold, 0.9, 0.5) == 0.5
+
+
+@pytest.mark.parametrize(("keep", "floor"), [(keep_recall, 0.9), (keep_precision, 0.5)])
+def test_floors_are_kept_by_the_decisions_that_thresholds_really_make(keep, floor) -> None:
+    """With a threshold between two neighbours in float32, whose middle float32 would round to the lower one."""
+    true, high = np.array([1, 0, 0, 1], dtype=np.float32), np.float32(0.7)
+    low = np.nextafter(high, np.float32(0))
+    middle = (float(low) + float(high)) / 2
+    if np.float32(middle) == high:
+        high, low = low, np.nextafter(low, np.float32(0))
+        middle = (float(low) + float(high)) / 2
+    assert np.float32(middle) == low
+    scores = np.array([0.9, 0.8, high, low], dtype=np.float32)
+    decided = scores.astype(np.float64) >= keep(scores, true, floor, middle)
+    whole = true.sum() if keep is keep_recall else decided.sum()
+    assert true[decided].sum() / whole >= floor

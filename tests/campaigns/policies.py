@@ -21,7 +21,7 @@ from corpora.task import Task, TaskKind
 from distill.calibrate import Decision, Logits, fit_decision
 from distill.progress import Reporter
 from distill.quality import read_logits_file
-from distill.recipe_tables import DecisionsRecipe
+from distill.recipe_shipping import DecisionsRecipe
 
 Gold = NDArray[np.float32]
 DEFAULT = DecisionsRecipe(calibration="platt-per-label")

@@ -1,0 +1,84 @@
+"""The recipe's tables of what ships: [decisions], [export], [bench]."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from distill.recipe_section import Fraction, Section
+
+Calibration = Literal["temperature", "platt", "platt-per-label", "none"]
+Precision = Literal[
+    "fp32",
+    "int8-dynamic",
+    "int8-static",
+    "int8-weights",
+    "int8-dynamic-qat",
+    "int8-static-qat",
+    "int8-weights-qat",
+]
+
+
+class DecisionsRecipe(Section):
+    """[decisions]: how raw logits become decisions; all of it is fitted on validation."""
+
+    calibration: Calibration | None = Field(
+        None, description="by default platt-per-label for multi-label, the one temperature for single-label"
+    )
+    calibration_shrink: float = Field(
+        20.0, ge=0, description="positives at which a label's own scale and bias count half (platt-per-label)"
+    )
+    threshold_towards: Literal["common", "expected-f1"] = Field(
+        "common",
+        description="what thresholds are drawn towards: the best common one, or half the expected F1",
+    )
+    threshold_shrink: float = Field(
+        20.0, ge=0, description="positives at which a label's own threshold counts half"
+    )
+    recall_floor: dict[str, Fraction] = Field(
+        {}, description="labels whose threshold is lowered until validation has this recall"
+    )
+    precision_floor: dict[str, Fraction] = Field(
+        {}, description="labels whose threshold is moved until validation has this precision"
+    )
+    abstain_below: Fraction | None = Field(
+        None, description="confidence (probability of being exactly right) below which to hand over to a person"
+    )
+    abstain_coverage: Fraction | None = Field(
+        None, description="the same, but chosen so that this share of validation is answered"
+    )
+
+    @property
+    def has_floors(self) -> bool:
+        """Whether any label has one."""
+        return bool(self.recall_floor or self.precision_floor)
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> "DecisionsRecipe":
+        both = sorted(set(self.recall_floor) & set(self.precision_floor))
+        if both:
+            raise ValueError(f"label {both[0]!r} has a recall_floor and a precision_floor; keep one of them")
+        if self.abstain_below is not None and self.abstain_coverage is not None:
+            raise ValueError("abstain_below and abstain_coverage exclude each other; keep one of them")
+        return self
+
+
+class ExportRecipe(Section):
+    """[export]: which variants may ship, in order of preference, and the bounds of their gate."""
+
+    precision: list[Precision] = Field(
+        ["int8-dynamic"],
+        min_length=1,
+        description="the first that passes ships; -qat: of a student trained as that form",
+    )
+    max_label_flip_rate: float = Field(0.002, ge=0, le=1, description="flips per (row, label)")
+    max_row_flip_rate: float = Field(0.05, ge=0, le=1, description="rows with a flip")
+    max_macro_f1_drop: float = Field(0.005, ge=0, le=1, description="against the PyTorch student")
+    max_recall_drop: float = Field(0.05, ge=0, le=1, description="of labels with min_recall_rows validation rows")
+    min_recall_rows: int = Field(50, ge=1, description="validation rows that a label needs to be judged by recall")
+
+
+class BenchRecipe(Section):
+    """[bench]: how long the run's own bench measures."""
+
+    texts: int = Field(200, ge=10, description="test texts, single, on one thread")
+    rounds: int = Field(3, ge=1, description="turns of all candidates")
