@@ -189,9 +189,8 @@ class StudentRecipe(Section):
     def _shape(self) -> "StudentRecipe":
         if self.kind == "compact" and self.width % self.heads:
             raise ValueError(f"width {self.width} must be a multiple of heads {self.heads}")
-        if isinstance(self.layers, str):
-            return self
-        if not self.layers or sorted(set(self.layers)) != self.layers:
+        listed = [] if isinstance(self.layers, str) else self.layers
+        if self.layers != "auto" and (not listed or sorted(set(listed)) != listed):
             raise ValueError("layers must be ascending, each once, at least one")
         if self.hash_buckets & (self.hash_buckets - 1):
             raise ValueError(f"hash_buckets {self.hash_buckets} must be a power of two, for instance 8192, or 0")
