@@ -99,7 +99,8 @@ def pearson(first: Tensor, second: Tensor) -> Tensor:
         centred / centred.norm(dim=-1, keepdim=True).clamp(min=LEAST_SPREAD)
         for centred in (values - values.mean(dim=-1, keepdim=True) for values in (first, second))
     )
-    return (one * other).sum(dim=-1)
+    correlation: Tensor = (one * other).sum(dim=-1)
+    return correlation
 
 
 def _probabilities(logits: Tensor, temperature: float, kind: TaskKind) -> Tensor:

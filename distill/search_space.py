@@ -100,8 +100,8 @@ def _check_together(recipe: Recipe, some: dict[str, list[Any]], config: Any) -> 
             for key, value in values.items():
                 good[key].append(value)
     for key, found in complaints.items():
-        for value, error in found:
+        for value, complaint in found:
             if value not in good[key]:
                 raise InputError(
-                    f"search.space: no trial could have {key} = {value!r}, whatever the others are: {error}"
+                    f"search.space: no trial could have {key} = {value!r}, whatever the others are: {complaint}"
                 )

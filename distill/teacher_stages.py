@@ -108,7 +108,8 @@ def _average(under_way: Run, members: tuple[Member, ...]) -> None:
     judge(under_way, job, "ensemble", job.ensemble)
 
 
-def _augment(under_way: Run) -> None:
+def make_texts(under_way: Run) -> None:
+    """Texts made out of the train rows, where the recipe wants some."""
     job, recipe = under_way.job, under_way.job.recipe
     if not recipe.augmentation.rows:
         return
@@ -134,7 +135,7 @@ def _augment(under_way: Run) -> None:
 
 def label_stages(under_way: Run) -> None:
     """Made texts where the recipe wants some, and every teacher's labels of every split."""
-    _augment(under_way)
+    make_texts(under_way)
     job, recipe = under_way.job, under_way.job.recipe
     splits = ["train", "validation", "test"]
     if (job.corpus / "transfer.parquet").is_file():

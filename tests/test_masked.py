@@ -20,7 +20,12 @@ from transformers import (
 
 from corpora.augment import Augmenter, augment, text_key
 from distill.augmenting import augmentation_means
+from distill.job import Job
+from distill.progress import Reporter
 from distill.recipe import load_recipe
+from distill.run_stages import Run
+from distill.stages import StageRecord
+from distill.teacher_stages import make_texts
 from export.runtime.errors import InputError
 from teachers.masked import CHOICES, MaskedModel, load_masked, whole_words
 from tests.tiny_models import TEXTS, bert_tokenizer, roberta_tokenizer, tiny_classifier
@@ -226,3 +231,22 @@ def test_a_model_that_is_none_is_refused_where_it_is_used_alone(tmp_path: Path) 
     augmentation_means(load_recipe("smoke", [*asked[1:], "augmentation.ways=['substitute']"]), bert_tokenizer())
     with pytest.raises(InputError, match="no trained head"):
         augmentation_means(load_recipe("smoke", [*asked, "augmentation.ways=['substitute']"]), bert_tokenizer())
+
+
+def test_where_texts_are_cut_is_an_input_of_what_is_substituted_alone(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[dict[str, Any]] = []
+    monkeypatch.setattr(Run, "stage", lambda _run, _name, _folder, inputs, _work, **_: told.append(inputs))
+    model = f"augmentation.masked_model='{folder}'"
+    for ways in ("['substitute']", "['cut']"):
+        for most in (8, 9):
+            settings = ["augmentation.rows=9", model, f"augmentation.ways={ways}", f"corpus.max_tokens={most}"]
+            under_way = Run(
+                Job(load_recipe("smoke", settings), tmp_path, Reporter(quiet=True)), trains_student=True
+            )
+            done = StageRecord("", {"tokenizer.json": "0"}, 0.0, skipped=True)
+            under_way.records |= {"corpus": done, "teacher": done}
+            make_texts(under_way)
+    assert told[0] != told[1]
+    assert told[2] == told[3]
