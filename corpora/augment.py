@@ -20,6 +20,8 @@ Words = list[str]
 Substitute = Callable[[Words, Sequence[int], np.random.Generator], Words]
 # a text is drawn anew when it turns out empty or already known; a corpus of few words has only so many
 MAX_DRAWS_A_TEXT = 20
+# after so many in a row for which no draw was new there is little left; millions were asked for, perhaps
+MAX_BARREN_TEXTS = 100
 
 
 @dataclass(frozen=True)
@@ -62,14 +64,19 @@ def augment(
     """
     rng = np.random.default_rng((seed, len(texts)))
     made: set[bytes] = set()
+    barren = 0
     for _ in range(rows if len(texts) else 0):
+        barren += 1
         for _ in range(MAX_DRAWS_A_TEXT):
             text = augmenter.make(texts, rng)
             key = text_key(text)
             if text and key not in known and key not in made:
                 made.add(key)
+                barren = 0
                 yield text
                 break
+        if barren == MAX_BARREN_TEXTS:
+            return
 
 
 def text_key(text: str) -> bytes:

@@ -2,11 +2,13 @@
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from corpora.augment import Augmenter, Substitute, augment, text_key
 from corpora.corpus import load_corpus, save_texts
 from corpora.stored import TextStore
 from distill.job import Job
+from distill.recipe import Recipe
 from export.runtime.errors import InputError
 
 AUGMENTED_FILE = "augmented.parquet"
@@ -21,13 +23,9 @@ def make_augmented(job: Job, folder: Path) -> None:
     from teachers.classifier import load_tokenizer
 
     recipe, corpus = job.recipe.augmentation, load_corpus(job.corpus)
-    mask = load_tokenizer(job.teacher).mask_token
-    if "mask" in recipe.ways and mask is None:
-        raise InputError(
-            "augmentation.ways has mask, and the teacher's tokenizer has no mask token; take mask out of ways"
-        )
+    mask, substitute = augmentation_means(job.recipe, load_tokenizer(job.teacher))
     known = {text_key(text) for _, split in corpus.splits() for text in split.texts}
-    augmenter = Augmenter(tuple(recipe.ways), recipe.share, mask, _substitute(job))
+    augmenter = Augmenter(tuple(recipe.ways), recipe.share, mask, substitute)
     store = TextStore(job.folder)
     with job.reporter.bar("augment", recipe.rows) as advance:
         for text in augment(corpus.train.texts, recipe.rows, augmenter, known=known, seed=job.recipe.seed):
@@ -38,13 +36,23 @@ def make_augmented(job: Job, folder: Path) -> None:
     save_texts(store.view(0, len(store)), folder / AUGMENTED_FILE)
 
 
-def _substitute(job: Job) -> Substitute | None:
-    """The masked language model of the recipe, as a function on words."""
-    recipe = job.recipe.augmentation
-    if "substitute" not in recipe.ways or recipe.masked_model is None:
-        return None
+def augmentation_means(recipe: Recipe, tokenizer: Any) -> tuple[str | None, Substitute | None]:
+    """The mask of the teacher's tokenizer, and the recipe's masked language model as a function on words, if any.
+
+    Raises:
+        InputError: a way needs a mask and the tokenizer has none, or a model that is not there.
+    """
+    wanted, mask = recipe.augmentation, tokenizer.mask_token
+    if not wanted.rows:
+        return mask, None
+    if "mask" in wanted.ways and mask is None:
+        raise InputError(
+            "augmentation.ways has mask, and the teacher's tokenizer has no mask token; take mask out of ways"
+        )
+    if "substitute" not in wanted.ways or wanted.masked_model is None:
+        return mask, None
     from teachers.masked import load_masked
     from teachers.sources import resolve_model
 
-    model = load_masked(resolve_model(recipe.masked_model).folder)
-    return partial(model.substitute, max_tokens=job.recipe.corpus.max_tokens)
+    model = load_masked(resolve_model(wanted.masked_model).folder)
+    return mask, partial(model.substitute, max_tokens=recipe.corpus.max_tokens)

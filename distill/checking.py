@@ -7,6 +7,7 @@ from corpora.corpus import Corpus, label_matrix, part_of
 from corpora.sources import read_corpus
 from corpora.tokens import TokenRows
 from distill.alignment import require_aligned
+from distill.augmenting import augmentation_means
 from distill.floors import check_floors
 from distill.guidance import check_features
 from distill.job import Job
@@ -33,14 +34,13 @@ def check_job(job: Job) -> dict[str, Any]:
     sources = {one.source: resolve_model(one.source, one.pin) for one in members_of(recipe)}
     base, *others = sources.values()
     check_models(recipe, load_config(base.folder))
-    if recipe.augmentation.masked_model is not None:
-        resolve_model(recipe.augmentation.masked_model)
+    tokenizer = load_tokenizer(base.folder)
+    augmentation_means(recipe, tokenizer)
     with job.reporter.count("read the corpus") as advance:
         corpus, bad = read_corpus(corpus_spec(recipe.corpus), seed=recipe.seed, progress=advance)
     if recipe.corpus.rows is not None:
         corpus = part_of(corpus, recipe.corpus.rows)
     check_floors(recipe.decisions, corpus.task, label_matrix(corpus.validation, corpus.task))
-    tokenizer = load_tokenizer(base.folder)
     check_alignment(recipe, tokenizer, corpus)
     backend = uncut(tokenizer)
 

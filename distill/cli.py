@@ -116,15 +116,15 @@ def _run_until(until: str, recipe: str, overrides: list[str] | None, runs: Path,
         try:
             job = replace(_job(recipe, overrides, runs, quiet, exports=until in ("export", "report")), stop=stop)
             from distill.pipeline import run as run_stages
+            from distill.pipeline import run_search
             from distill.variants import qat_forms
 
             if until == "train" and qat_forms(job.recipe):  # its scales are fitted on a graph
                 _need_export()
-            run_stages(job, "label" if until == "search" else until)
             if until == "search":
-                from distill.learning import search_student
-
-                search_student(job)
+                run_search(job)
+            else:
+                run_stages(job, until)
         except KeyboardInterrupt as error:
             print(say_how_to_go_on(error, sys.argv), file=sys.stderr)
             leave_at_once(stop.exit_status)

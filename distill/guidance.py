@@ -212,7 +212,8 @@ def check_features(recipe: Recipe, config: Any) -> None:
     objective, student = recipe.objective, recipe.student
     teacher_depth, teacher_width = int(getattr(config, shape_keys(config)["depth"])), _width(config)
     copies = student.kind == "layers"
-    depth, width = (len(student.layers), teacher_width) if copies else (student.depth, student.width)
+    depth = len(student.layers) if copies and isinstance(student.layers, list) else student.depth
+    width = teacher_width if copies else student.width
     if objective.hidden_weight and objective.layer_map != "auto":
         for own, other in objective.layer_map:
             if own >= depth or other >= teacher_depth:

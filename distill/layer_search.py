@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import set_seed
 
 from corpora.corpus import Corpus, evenly_spread, load_corpus, part_of
+from distill.atomic import remove
 from distill.calibrate import Logits
 from distill.chosen_layers import RANKING_FILE, with_layers
+from distill.guidance import guide
 from distill.job import Job
 from distill.json_files import read_json, write_json
 from distill.labelling import soft_labels
@@ -21,6 +24,7 @@ from distill.learner import new_learner, plan, train
 from distill.learning import student_objective
 from distill.stages import UNFINISHED
 from distill.starting import start_student
+from distill.trainer import Loss
 from students.bodies import depth_of
 from students.layers import candidate_layers
 from teachers.classifier import load_config
@@ -39,6 +43,7 @@ def rank_layers(job: Job, folder: Path) -> None:
         if not result.is_file():
             place.mkdir(parents=True, exist_ok=True)
             write_json(_try(with_layers(job, layers), corpus, part, place), result)
+            remove(place / UNFINISHED)  # checkpoints of this one, each as large as several students
         found.append(read_json(result))
     write_json({"ranking": sorted(found, key=lambda one: float(one["divergence"]))}, folder / RANKING_FILE)
 
@@ -48,13 +53,17 @@ def _try(job: Job, corpus: Corpus, part: Corpus, folder: Path) -> dict[str, Any]
     recipe = job.recipe.student.model_copy(update={"epochs": job.recipe.layer_search.epochs})
     # what a vocabulary is trimmed to says nothing about layers, and takes its time
     untrimmed = job.recipe.model_copy(update={"student": recipe.model_copy(update={"trim_vocabulary": False})})
+    set_seed(job.seed)  # a head that cannot be copied is drawn, for each candidate the same one
     model, tokenizer = start_student(replace(job, recipe=untrimmed), corpus)
     name = f"layers {' '.join(map(str, recipe.layers))}"
     learner = new_learner(job, name, model, tokenizer, part, learns_from=("train",))
     examples = learner.train_examples(_soft_labels(job, corpus, "train"))
     objective = student_objective(job, corpus.task.kind)
+    loss: Loss = objective
+    if job.recipe.objective.reads_teacher:
+        learner, examples, loss = guide(job, learner, examples, objective, [part.train.texts])
     settings = plan(job, recipe, len(part.train), job.seed)
-    result = train(job, learner, examples, objective, settings, recipe, folder)
+    result = train(job, learner, examples, loss, settings, recipe, folder)
     logits = predict_logits(model, learner.tokens["validation"], pad_id=tokenizer.pad_token_id)
     theirs = torch.from_numpy(_soft_labels(job, corpus, "validation"))
     return {

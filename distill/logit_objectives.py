@@ -16,8 +16,9 @@ from corpora.task import TaskKind
 from distill.objectives import LogitTerm, softmax_kl
 from distill.recipe_student import ObjectiveRecipe
 
-# below it a row or a label does not vary, and correlates with nothing
-LEAST_SPREAD = 1e-8
+# below it a row or a label varies by little more than float32 rounds, and dividing by that would blow up both its
+# noise and the gradients of all else
+LEAST_SPREAD = 1e-4
 
 
 def decoupled_kl(
@@ -93,10 +94,13 @@ def intra_class_distance(student: Tensor, teacher: Tensor, temperature: float, k
 
 
 def pearson(first: Tensor, second: Tensor) -> Tensor:
-    """Correlation over the last dimension, 0 where one of both does not vary: ``(N, M), (N, M) -> (N,)``."""
-    one, other = (values - values.mean(dim=-1, keepdim=True) for values in (first, second))
-    scale: Tensor = (one.norm(dim=-1) * other.norm(dim=-1)).clamp(min=LEAST_SPREAD)
-    return (one * other).sum(dim=-1) / scale
+    """Correlation over the last dimension, towards 0 where one hardly varies: ``(N, M), (N, M) -> (N,)``."""
+    one, other = (
+        centred / centred.norm(dim=-1, keepdim=True).clamp(min=LEAST_SPREAD)
+        for centred in (values - values.mean(dim=-1, keepdim=True) for values in (first, second))
+    )
+    correlation: Tensor = (one * other).sum(dim=-1)
+    return correlation
 
 
 def _probabilities(logits: Tensor, temperature: float, kind: TaskKind) -> Tensor:

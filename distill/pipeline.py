@@ -5,14 +5,17 @@ from collections.abc import Callable
 from distill.atomic import remove_leftovers, write_text
 from distill.job import Job
 from distill.lock import exclusive
+from distill.members import members_of
 from distill.run_stages import Run
-from distill.student_stages import export_stages, report_stages, train_stages, withdraw
+from distill.student_stages import choose_layers, export_stages, report_stages, train_stages, withdraw
 from distill.teacher_stages import corpus_stage, label_stages, teach_stages
 from export.runtime.errors import CheckFailedError, InputError
 
 
 def run(job: Job, until: str = "report") -> Run:
-    """Run all stages up to and with one (corpus, teach, label, train, export, report); skip what is done.
+    """Run all stages up to and with one (corpus, teach, label, layers, train, export, report).
+
+    What is done is skipped.
 
     Raises:
         InputError: the recipe, the corpus or a model is wrong, or another command is at work in the run's folder.
@@ -30,6 +33,25 @@ def run(job: Job, until: str = "report") -> Run:
         return _run_stages(job, until)
 
 
+def run_search(job: Job) -> None:
+    """The stages up to the labels, then students with other values of the recipe.
+
+    Raises:
+        InputError: as of `run`; or a value that the recipe's [search] wants to try cannot be.
+        KeyboardInterrupt: somebody stopped it; the same call goes on from there.
+    """
+    from distill.search_space import check_space
+    from teachers.classifier import load_config
+    from teachers.sources import resolve_model
+
+    first = members_of(job.recipe)[0]
+    check_space(job.recipe, load_config(resolve_model(first.source, first.pin).folder))
+    under_way = run(job, until="label" if "student.layers" in job.recipe.search.space else "layers")
+    from distill.learning import search_student
+
+    search_student(under_way.job)
+
+
 def _run_stages(job: Job, until: str) -> Run:
     remove_leftovers(job.folder)
     write_text(job.folder / "recipe.toml", job.recipe.to_toml())
@@ -38,6 +60,7 @@ def _run_stages(job: Job, until: str) -> Run:
         ("corpus", corpus_stage),
         ("teach", teach_stages),
         ("label", label_stages),
+        ("layers", choose_layers),
         ("train", train_stages),
         ("export", export_stages),
         ("report", report_stages),

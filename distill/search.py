@@ -21,21 +21,25 @@ from distill.fingerprints import recipe_hash
 from distill.job import Job
 from distill.json_files import write_json
 from distill.lock import exclusive
+from distill.members import members_of
 from distill.recipe import Recipe, with_values
 from distill.recipe_student import Span
 from distill.stages import read_record
-from export.runtime.errors import InputError
+from export.runtime.errors import DistillError, InputError, ResourceError
 
 JOURNAL_FILE = "journal.log"
 TRIALS_FILE = "trials.json"
 BEST_FILE = "best.toml"
+TRIALS_FOLDER = "trials"
 # trials that run to their end before any is given up for being worse than the middle one at the same epoch
 UNPRUNED = 4
+# of a failed trial that ended by itself: why; one that was killed has none
+COMPLAINT = "complaint"
 
 
 @dataclass(frozen=True)
 class Found:
-    """All trials, best first: number, state, validation macro-F1, values; and where the best one's recipe is."""
+    """All trials, best first: number, state, validation macro-F1, values, complaint; and the best one's recipe."""
 
     trials: list[dict[str, Any]]
     best: Path
@@ -49,26 +53,20 @@ def search(job: Job, train: Callable[[Job, Path], float]) -> Found:
         train: trains the student of a job in a folder and gives its best validation macro-F1.
 
     Raises:
-        InputError: the recipe's [search] has no space, or no trial could be trained.
+        InputError: no trial could be trained.
         KeyboardInterrupt: somebody stopped it; the same call goes on from there.
     """
-    if not job.recipe.search.space:
-        raise InputError(
-            "search.space is empty; say what to try, for instance in the recipe: "
-            '[search.space] "objective.temperature" = [1.0, 2.0, 4.0]'
-        )
     job.search.mkdir(parents=True, exist_ok=True)
     with exclusive(job.folder):
+        shutil.rmtree(job.search / TRIALS_FOLDER, ignore_errors=True)  # of a trial that was killed
+        _mend(job.search / JOURNAL_FILE)
         study = _study(job)
-        _take_up_again(study)
-        done = [
-            one
-            for one in study.get_trials(deepcopy=False)
-            if one.state in (TrialState.COMPLETE, TrialState.PRUNED)
-        ]
+        for killed in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            study.tell(killed.number, state=TrialState.FAIL)
+        done = min(_ended(study), job.recipe.search.trials)
         with job.reporter.bar("search", job.recipe.search.trials) as advance:
-            advance(min(len(done), job.recipe.search.trials))
-            for _ in range(len(done), job.recipe.search.trials):
+            advance(done)
+            for _ in range(done, job.recipe.search.trials):
                 _try(job, study, train)
                 advance(1)
         return _write(job, study)
@@ -91,7 +89,9 @@ def _study(job: Job) -> optuna.Study:
     """The study of this very question: another recipe, corpus or teacher begins one of its own."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     labels = {
-        path.parent.name: read_record(path.parent) for path in sorted(job.folder.glob("labels*/*/stage.json"))
+        str(path.parent.relative_to(job.folder)): read_record(path.parent)
+        for member in members_of(job.recipe)
+        for path in sorted(job.labels("*", member.index).parent.glob("*/stage.json"))
     }
     asked = {
         "recipe": recipe_hash(job.recipe),
@@ -108,21 +108,33 @@ def _study(job: Job) -> optuna.Study:
     )
 
 
-def _take_up_again(study: optuna.Study) -> None:
-    """The values of trials that were killed are tried again, before others."""
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        study.tell(trial.number, state=TrialState.FAIL)
-        study.enqueue_trial(trial.params)
+def _mend(journal: Path) -> None:
+    """Cut off the half line that a killed process may have left: behind another one no reader gets past it."""
+    if not journal.is_file():
+        return
+    with journal.open("r+b") as file:
+        lines = file.read()
+        file.truncate(lines.rfind(b"\n") + 1)
+
+
+def _ended(study: optuna.Study) -> int:
+    """How many trials have ended by themselves, well or not."""
+    return sum(
+        trial.state in (TrialState.COMPLETE, TrialState.PRUNED) or COMPLAINT in trial.user_attrs
+        for trial in study.get_trials(deepcopy=False)
+    )
 
 
 def _try(job: Job, study: optuna.Study, train: Callable[[Job, Path], float]) -> None:
-    # anew for each trial: what it draws depends on the trials before and not on who made them
-    study.sampler = optuna.samplers.TPESampler(seed=job.recipe.seed + len(study.get_trials(deepcopy=False)))
+    # anew for each trial: what it draws depends on the trials that ended before it, and neither on who made them
+    # nor on how often one was killed
+    study.sampler = optuna.samplers.TPESampler(seed=job.recipe.seed + _ended(study))
     trial = study.ask()
     values = draw(trial, job.recipe.search.space)
-    branch = f"search/trials/{trial.number:04d}"
+    if _taken_over(study, trial):
+        return
+    branch = f"{job.search.name}/{TRIALS_FOLDER}/{trial.number:04d}"
     folder = job.folder / branch / "student"
-    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     epochs = 0
 
@@ -138,13 +150,27 @@ def _try(job: Job, study: optuna.Study, train: Callable[[Job, Path], float]) -> 
         score = train(replace(job, recipe=recipe, branch=branch, heard=heard), folder)
     except optuna.TrialPruned:
         study.tell(trial, state=TrialState.PRUNED)
-    except InputError as error:  # values that do not go together
+    except ResourceError:
+        raise
+    except DistillError as error:  # values that do not go together, or that no training survives
         job.reporter.say(f"  {error}")
+        trial.set_user_attr(COMPLAINT, str(error))
         study.tell(trial, state=TrialState.FAIL)
     else:
         job.stop.check()
         study.tell(trial, score)
     shutil.rmtree(folder.parent)
+
+
+def _taken_over(study: optuna.Study, trial: Trial) -> bool:
+    """Whether the same values were tried before: the same training would end in the same score."""
+    for earlier in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+        if earlier.params == trial.params and earlier.value is not None:
+            for epoch, score in earlier.intermediate_values.items():
+                trial.report(score, epoch)
+            study.tell(trial, earlier.value)
+            return True
+    return False
 
 
 def _write(job: Job, study: optuna.Study) -> Found:
@@ -156,18 +182,27 @@ def _write(job: Job, study: optuna.Study) -> Found:
             "validation_macro_f1": trial.value,
             "epochs": trial.last_step,
             "values": _values(trial.params, job.recipe),
+            "complaint": trial.user_attrs.get(COMPLAINT),
         }
         for trial in study.get_trials(deepcopy=False)
     ]
-    trials.sort(key=lambda one: (-(one["validation_macro_f1"] or -1.0), one["number"]))
+    trials.sort(key=_place)
     write_json({"trials": trials}, job.search / TRIALS_FILE)
     if not trials or trials[0]["state"] != "complete":
+        complaints = [one["complaint"] for one in trials if one["complaint"]]
         raise InputError(
-            "search: no trial could be trained to its end; see the complaints above and correct search.space"
+            f"search: no trial could be trained to its end; {complaints[-1] if complaints else 'see above'} "
+            f"(correct search.space, or remove {job.search} to try the same again)"
         )
     best = with_values(job.recipe, trials[0]["values"], "best trial")
     write_text(job.search / BEST_FILE, best.model_copy(update={"search": type(best.search)()}).to_toml())
     return Found(trials, job.search / BEST_FILE)
+
+
+def _place(one: dict[str, Any]) -> tuple[bool, float, int]:
+    """Sorts trials: those that were trained to their end by their score, then the others by theirs."""
+    score = one["validation_macro_f1"]
+    return one["state"] != "complete", -1.0 * (-1.0 if score is None else score), one["number"]
 
 
 def _values(params: dict[str, Any], recipe: Recipe) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 from distill.atomic import discard, partial_of, write_text
 from distill.chosen_layers import read_ranking, with_layers
 from distill.fingerprints import portable_recipe, recipe_hash
-from distill.job import Job
+from distill.job import Job, numbered
 from distill.members import members_of
 from distill.run_stages import Run, averaging, judge
 from distill.stages import EXPORT_PACKAGES, package_versions
@@ -20,16 +20,22 @@ from export.runtime.bench import available_threads, cpu_info
 REPORT_FILES = ("report.json", "report.html")
 
 
-def _choose_layers(under_way: Run) -> None:
+def choose_layers(under_way: Run) -> None:
     """Where the recipe leaves the layers open: rank candidates, and go on with the recipe that names the best."""
     job, recipe = under_way.job, under_way.job.recipe
     if recipe.student.kind != "layers" or recipe.student.layers != "auto":
         return
+    members = members_of(recipe)
+    labels = [
+        f"{numbered('labels', member.index)}/{split}" for member in members for split in ("train", "validation")
+    ]
     inputs = {
-        **under_way.digest("corpus", "teacher", "labels/train", "labels/validation"),
+        **under_way.digest("corpus", "teacher", *labels),
         "student": recipe.student.model_dump(mode="json", exclude={"epochs", "layers"}),
         "layer_search": recipe.layer_search.model_dump(mode="json"),
         "objective": (recipe.objective.temperature, recipe.objective.soft_weight),
+        "terms": recipe.objective.terms(),
+        "averaging": averaging(recipe),
         "pooling": recipe.teacher.pooling,
         "max_tokens": recipe.corpus.max_tokens,
         "seed": recipe.seed,
@@ -49,7 +55,6 @@ def _choose_layers(under_way: Run) -> None:
 
 def train_stages(under_way: Run) -> None:
     """Student and twin, and the student's last phases as int8 forms; of every seed."""
-    _choose_layers(under_way)
     for job in under_way.job.branches():
         _train_one(under_way, job)
 

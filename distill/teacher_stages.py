@@ -77,6 +77,7 @@ def _teach_one(under_way: Run, member: Member) -> None:
         inputs["taken_as_it_is"] = True
 
     def work(folder: Path) -> None:
+        from distill.augmenting import augmentation_means
         from distill.checking import check_alignment, check_models
         from distill.learning import teach
         from teachers.classifier import load_config, load_tokenizer
@@ -84,6 +85,8 @@ def _teach_one(under_way: Run, member: Member) -> None:
         if under_way.trains_student and member.index == 0:  # before hours are spent
             check_models(recipe, load_config(base.folder))
             check_alignment(recipe, load_tokenizer(base.folder), load_corpus(job.corpus))
+        if member.index == 0:
+            augmentation_means(recipe, load_tokenizer(base.folder))
         teach(job, folder, base, member)
 
     name = numbered("teacher", member.index)
@@ -105,7 +108,8 @@ def _average(under_way: Run, members: tuple[Member, ...]) -> None:
     judge(under_way, job, "ensemble", job.ensemble)
 
 
-def _augment(under_way: Run) -> None:
+def make_texts(under_way: Run) -> None:
+    """Texts made out of the train rows, where the recipe wants some."""
     job, recipe = under_way.job, under_way.job.recipe
     if not recipe.augmentation.rows:
         return
@@ -119,6 +123,7 @@ def _augment(under_way: Run) -> None:
         from teachers.sources import resolve_model
 
         inputs["masked_model"] = resolve_model(recipe.augmentation.masked_model).sha256
+        inputs["max_tokens"] = recipe.corpus.max_tokens  # words behind them are not substituted
 
     def work(folder: Path) -> None:
         from distill.augmenting import make_augmented
@@ -130,7 +135,7 @@ def _augment(under_way: Run) -> None:
 
 def label_stages(under_way: Run) -> None:
     """Made texts where the recipe wants some, and every teacher's labels of every split."""
-    _augment(under_way)
+    make_texts(under_way)
     job, recipe = under_way.job, under_way.job.recipe
     splits = ["train", "validation", "test"]
     if (job.corpus / "transfer.parquet").is_file():

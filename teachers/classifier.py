@@ -187,16 +187,22 @@ def check_max_tokens(config: Any, max_tokens: int) -> None:
     Raises:
         InputError: `max_tokens` is above what this configuration can read.
     """
-    positions = getattr(config, "max_position_embeddings", None)
-    if positions is None:
-        return
-    # these bodies count positions from behind the padding id
-    unused = config.pad_token_id + 1 if config.model_type in OFFSET_POSITIONS else 0
-    if max_tokens > positions - unused:
+    most = most_tokens(config)
+    if most is not None and max_tokens > most:
         raise InputError(
             f"corpus.max_tokens is {max_tokens}; this {config.model_type} teacher reads at most "
-            f"{positions - unused} tokens: lower it"
+            f"{most} tokens: lower it"
         )
+
+
+def most_tokens(config: Any) -> int | None:
+    """How many tokens a body of this configuration has positions for; None where it does not count them."""
+    positions = getattr(config, "max_position_embeddings", None)
+    if positions is None:
+        return None
+    # these bodies count positions from behind the padding id
+    unused = config.pad_token_id + 1 if config.model_type in OFFSET_POSITIONS else 0
+    return int(positions - unused)
 
 
 def build_classifier(model: str | Path, task: Task, pooling: Pooling, dropout: float) -> EncoderClassifier:

@@ -1,15 +1,16 @@
 """A masked language model that puts other words in the places of some (BERT-style, arXiv 1810.04805)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 from transformers import AutoModelForMaskedLM
 
 from export.runtime.errors import InputError
-from teachers.classifier import LOCAL, UNREADABLE, load_tokenizer
+from teachers.classifier import LOCAL, UNREADABLE, load_tokenizer, most_tokens
 from teachers.label import best_device
 
 # of the model's first choices one is drawn by its probability; further down stands what fits nowhere
@@ -17,29 +18,51 @@ CHOICES = 15
 
 
 class MaskedModel:
-    """Draws words that fit their places; words that the tokenizer splits, and pieces of words, never come out."""
+    """Draws words that fit their places; words that the tokenizer splits, and pieces of words, never come out.
 
-    def __init__(self, model: Any, tokenizer: Any) -> None:
-        self._model, self._tokenizer = model.eval().to(best_device()), tokenizer
-        self._words = torch.tensor(_whole_words(tokenizer), device=best_device())  # (V,)
+    Args:
+        model: a masked language model, ids ``(B, T)`` to logits ``(B, T, V)``.
+        tokenizer: a fast one, with a mask token.
+        words: spelling of each piece that may come out, by its id; at least one.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, words: Mapping[int, str]) -> None:
+        self._model, self._tokenizer, self._spelling = model.eval().to(best_device()), tokenizer, words
+        self._most_tokens = most_tokens(model.config)
+        self._ids = torch.tensor(sorted(words), device=best_device())  # (W,)
 
     @torch.inference_mode()
     def substitute(
         self, words: list[str], places: Sequence[int], rng: np.random.Generator, *, max_tokens: int
     ) -> list[str]:
-        """The words with those at `places` drawn anew; places behind `max_tokens` keep theirs."""
-        mask = self._tokenizer.mask_token
-        hidden = " ".join(mask if place in set(places) else word for place, word in enumerate(words))
-        ids = self._tokenizer(hidden, truncation=True, max_length=max_tokens, return_tensors="pt")["input_ids"]
-        slots = (ids[0] == self._tokenizer.mask_token_id).nonzero()[:, 0]
-        logits = self._model(input_ids=ids.to(best_device())).logits[0, slots]  # (slots, V)
-        best = logits.masked_fill(~self._words, -torch.inf).topk(CHOICES)
+        """The words with those at `places` drawn anew; special tokens and places behind `max_tokens`, stay.
+
+        One text at a time, so that it takes no more memory for many, and depends on no other text.
+        """
+        special = set(self._tokenizer.all_special_tokens)
+        chosen = [place for place in sorted(places) if words[place] not in special]
+        ids, slots = self._hide(words, chosen, max_tokens)
         found = list(words)
-        for place, values, choices in zip(sorted(places), best.values, best.indices, strict=False):
+        if not slots:
+            return found
+        logits = self._model(input_ids=ids.to(best_device())).logits[0, list(slots.values())]  # (slots, V)
+        best = logits[:, self._ids].topk(min(CHOICES, len(self._ids)))
+        for place, values, choices in zip(slots, best.values, best.indices, strict=True):
             weights = torch.softmax(values.double(), dim=0).cpu().numpy()
-            drawn = int(choices[rng.choice(CHOICES, p=weights / weights.sum())])
-            found[place] = self._tokenizer.decode([drawn]).strip()
+            drawn = int(self._ids[choices[rng.choice(len(weights), p=weights / weights.sum())]])
+            found[place] = self._spelling[drawn]
         return found
+
+    def _hide(self, words: list[str], places: list[int], max_tokens: int) -> tuple[Tensor, dict[int, int]]:
+        """Ids ``(1, T)`` of the words with some of them masked, and which token stands for which of these."""
+        mask = self._tokenizer.mask_token
+        hidden = [mask if place in set(places) else word for place, word in enumerate(words)]
+        limit = max_tokens if self._most_tokens is None else min(max_tokens, self._most_tokens)
+        encoded = self._tokenizer(" ".join(hidden), truncation=True, max_length=limit, return_tensors="pt")
+        # by where they stand in the text: it may have mask tokens of its own
+        starts = np.cumsum([0, *(len(word) + 1 for word in hidden)])
+        tokens = {place: encoded.char_to_token(int(starts[place])) for place in places}
+        return encoded["input_ids"], {place: token for place, token in tokens.items() if token is not None}
 
 
 def load_masked(folder: Path) -> MaskedModel:
@@ -63,18 +86,31 @@ def load_masked(folder: Path) -> MaskedModel:
             f"augmentation.masked_model {str(folder)!r}: has no mask token or no trained head that fills it in; "
             "give a masked language model, such as the one an encoder was pretrained as"
         )
-    return MaskedModel(model, tokenizer)
+    words = whole_words(tokenizer)
+    if not words or len(tokenizer) > model.config.vocab_size:
+        raise InputError(
+            f"augmentation.masked_model {str(folder)!r}: its tokenizer has {len(tokenizer)} pieces, {len(words)} "
+            f"of them whole words, and the model {model.config.vocab_size}; give a model with its own tokenizer"
+        )
+    return MaskedModel(model, tokenizer, words)
 
 
-def _whole_words(tokenizer: Any) -> list[bool]:
-    """Which pieces of the vocabulary are whole words of letters: neither special, nor inside longer words."""
+def whole_words(tokenizer: Any) -> dict[int, str]:
+    """Those pieces of a vocabulary that are whole words of letters, by id: not special or inside others."""
     pieces = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
-    # WordPiece marks what goes on inside a word, the others mark what begins one
-    begins = tuple(mark for mark in ("Ġ", "▁") if any(piece.startswith(mark) for piece in pieces))
+    # WordPiece marks what goes on inside a word, the others mark what begins one; a few pieces begin so by chance
+    begins = tuple(
+        mark for mark in ("Ġ", "▁") if 20 * sum(_has_mark(piece, mark) for piece in pieces) > len(pieces)
+    )
     special = set(tokenizer.all_special_ids)
-    return [
-        index not in special
-        and (piece.startswith(begins) if begins else not piece.startswith("##"))
-        and piece.lstrip("Ġ▁").isalpha()
-        for index, piece in enumerate(pieces)
-    ]
+    found = {}
+    for index, piece in enumerate(pieces):
+        starts = piece is not None and (piece.startswith(begins) if begins else not piece.startswith("##"))
+        if starts and index not in special:
+            # of bytes a piece may hold half a letter
+            found[index] = tokenizer.decode([index]).strip()
+    return {index: word for index, word in found.items() if word.isalpha()}
+
+
+def _has_mark(piece: str | None, mark: str) -> bool:
+    return piece is not None and piece.startswith(mark) and piece != mark

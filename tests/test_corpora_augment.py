@@ -90,3 +90,19 @@ def test_case_width_and_blanks_do_not_hide_a_repeat():
     assert text_key("a b") != text_key("ab")
     with pytest.raises(TypeError):
         text_key(None)
+
+
+def test_millions_that_cannot_be_made_are_given_up_soon():
+    draws = 0
+
+    def substitute(words, places, rng):
+        nonlocal draws
+        draws += 1
+        return [*words[:-1], "new"]
+
+    augmenter = Augmenter(("substitute",), 0.5, None, substitute)
+    assert list(augment(["a b", "c d"], 10**9, augmenter, known=(), seed=0)) in (
+        ["a new", "c new"],
+        ["c new", "a new"],
+    )
+    assert draws < 5000

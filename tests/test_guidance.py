@@ -236,6 +236,16 @@ def test_what_cannot_be_matched_is_refused_before_anything_is_trained(override: 
         check_models(recipe, tiny_classifier().config)
 
 
+@pytest.mark.parametrize("depth", [1, 3])
+def test_layers_that_are_left_open_are_as_many_as_asked_for(depth: int) -> None:
+    open_layers = ["student.kind=layers", "student.layers=auto", f"student.depth={depth}"]
+    good, wrong = f"objective.layer_map=[[{depth - 1},2]]", f"objective.layer_map=[[{depth},2]]"
+    on = "objective.hidden_weight=1"
+    check_models(load_recipe("smoke", [*open_layers, on, good]), tiny_classifier().config)
+    with pytest.raises(InputError, match=f"the student has layers 0 to {depth - 1}, "):
+        check_models(load_recipe("smoke", [*open_layers, on, wrong]), tiny_classifier().config)
+
+
 def test_a_student_without_layers_is_refused() -> None:
     """Another kind of student has no states to match."""
     other = StudentRecipe.model_construct(kind="static")

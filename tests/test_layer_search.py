@@ -4,8 +4,10 @@ import json
 import shutil
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,7 +16,9 @@ from distill.job import Job
 from distill.layer_search import rank_layers
 from distill.progress import Reporter
 from distill.recipe import load_recipe
-from distill.stages import UNFINISHED
+from distill.run_stages import Run
+from distill.stages import UNFINISHED, StageRecord
+from distill.student_stages import choose_layers
 from export.runtime.errors import InputError
 from students.layers import FEW_CANDIDATES, candidate_layers
 from tests.command import distill
@@ -90,6 +94,74 @@ def test_the_resolved_recipe_searches_nothing_and_gives_the_same_bundle(searched
         assert (
             path.read_bytes() == (tmp_path / "smoke/bundle" / path.relative_to(searched / "bundle")).read_bytes()
         )
+
+
+def test_a_second_run_has_nothing_to_do(searched: Path) -> None:
+    done = distill("run", "smoke", "--runs", str(searched.parent), *settings())
+    assert done.returncode == 0, done.stderr
+    stages = [line for line in done.stderr.splitlines() if not line.startswith(" ")]
+    assert any(line.startswith("layers:") for line in stages)
+    assert [line for line in stages if not line.endswith("already done")] == []
+
+
+def test_checkpoints_of_candidates_are_not_kept_until_the_end(searched: Path) -> None:
+    assert not list((searched / "layers").rglob("*.safetensors"))
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "objective.intra_class_weight=1.0",
+        "objective.temperature=3.0",
+        "teacher.fit_temperature=true",
+        "layer_search.epochs=2",
+        "student.batch_size=8",
+        "seed=14",
+    ],
+)
+def test_all_that_a_ranking_depends_on_is_in_its_fingerprint(
+    setting: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, changed = (inputs_of_ranking([*AUTO, *more], tmp_path, monkeypatch) for more in ([], [setting]))
+    assert plain != changed
+    assert plain == inputs_of_ranking([*AUTO, "student.epochs=9"], tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize("how", ["logits", "probabilities"])
+def test_a_ranking_depends_on_every_teacher_and_their_average(
+    how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = inputs_of_ranking([*AUTO, "teacher.seeds=[1,2]", f"teacher.average={how}"], tmp_path, monkeypatch)
+    assert {"labels/train", "labels/validation", "labels-2/train", "labels-2/validation"} <= found.keys()
+    assert found["averaging"]["average"] == how
+
+
+def inputs_of_ranking(overrides: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the stage is told of a run whose earlier stages are done; it is not executed."""
+    job = Job(load_recipe("smoke", overrides), folder, Reporter(quiet=True))
+    under_way, told = Run(job, trains_student=True), {}
+    parts = [f"labels{number}/{split}" for number in ("", "-2") for split in ("train", "validation", "test")]
+    for name in ("corpus", "teacher", *parts):
+        under_way.records[name] = StageRecord(name, {name: name}, 0.0, skipped=True)
+    monkeypatch.setattr(Run, "stage", lambda _run, _name, _folder, inputs, _work, **_: told.update(inputs))
+    (folder / "layers").mkdir(exist_ok=True)
+    (folder / "layers" / RANKING_FILE).write_text(json.dumps({"ranking": [{"layers": [0, 1, 2, 3, 4]}]}))
+    choose_layers(under_way)
+    assert under_way.job.recipe.student.layers == [0, 1, 2, 3, 4]
+    return told
+
+
+def test_candidates_learn_what_their_student_will(searched: Path, tmp_path: Path) -> None:
+    """Terms beyond logits are part of it; and whatever was drawn before, a candidate starts the same."""
+    rankings = []
+    for number, more in enumerate(([], ["objective.hidden_weight=9.0"], ["objective.hidden_weight=9.0"])):
+        place = tmp_path / str(number)
+        place.mkdir()
+        torch.rand(number + 1)
+        job = Job(load_recipe("smoke", [*AUTO, "student.depth=6", *more]), searched, Reporter(quiet=True))
+        rank_layers(job, place)
+        rankings.append(read_ranking(place))
+    assert rankings[0] != rankings[1] == rankings[2]
 
 
 def test_a_search_goes_on_with_the_next_candidate_and_ends_in_the_same_ranking(

@@ -126,6 +126,19 @@ def test_what_does_not_vary_correlates_with_nothing_and_has_no_wild_gradient() -
     assert pearson(torch.ones(1, 3), torch.randn(1, 3)).item() == 0
 
 
+@pytest.mark.parametrize("kind", [SINGLE, MULTI])
+@pytest.mark.parametrize("weight", ["inter_class_weight", "intra_class_weight", "standardised_weight"])
+def test_a_student_that_says_the_same_of_everything_is_pulled_gently(kind: TaskKind, weight: str) -> None:
+    """Before it has learnt anything; the mean of equal float32 numbers is not always equal to them."""
+    student = (torch.full((33, 7), 0.7) + 1e-7 * torch.randn(33, 7)).requires_grad_()
+    ((_, term),) = logit_terms(ObjectiveRecipe.model_validate({weight: 1.0}), kind)
+    loss = term(student, torch.randn(33, 7), torch.zeros(33), torch.ones(33).bool()).mean()
+    loss.backward()
+    assert student.grad is not None
+    assert loss.isfinite()
+    assert student.grad.abs().max() < 1e4
+
+
 @given(st.lists(st.floats(-5, 5), min_size=3, max_size=9), st.floats(0.5, 5), st.floats(-5, 5))
 def test_a_line_correlates_fully(values: list[float], slope: float, shift: float) -> None:
     first = torch.tensor([values])

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+from distill.forget import find_copies, remove_copies
 from teachers.classifier import save_classifier
 from tests.canaries import canaries_of, first_hit, hits, id_needles, needles_of
 from tests.command import ROOT
@@ -43,6 +44,8 @@ max_tokens = 24
 [teacher]
 model = "{model}"
 epochs = 1
+[augmentation]
+rows = 60
 [student]
 layers = [0, 2]
 epochs = 1
@@ -264,6 +267,11 @@ def traces(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return Traces(place, tokenizer, shell.printed)
 
 
+def copies(traces: Traces) -> list[Path]:
+    """The folders that may hold texts."""
+    return [traces.run / name for name in ("corpus", "augmented")]
+
+
 def test_the_canaries_were_there_and_the_search_finds_them(traces: Traces) -> None:
     """Or the tests below would pass on an empty corpus."""
     for name in ("train", "validation", "test", "transfer"):
@@ -275,6 +283,24 @@ def test_the_canaries_were_there_and_the_search_finds_them(traces: Traces) -> No
         for form in (canary, json.dumps(canary), canary.upper()):
             assert first_hit(b".." + form.encode() + b"..", NEEDLES), canary
         assert first_hit(canary.encode("utf-16"), NEEDLES), canary
+
+
+def test_made_texts_hold_the_canaries_of_train_and_of_no_other_rows(traces: Traces) -> None:
+    def found(place: str) -> list[str]:
+        return hits(traces.run / "augmented", needles_of(CANARIES[place].values()))
+
+    assert found("train")
+    assert [found(place) for place in ("validation", "test", "transfer", "notes", "label", "broken")] == [[]] * 6
+
+
+def test_after_forgetting_no_file_of_the_run_holds_a_canary(traces: Traces, tmp_path: Path) -> None:
+    run = tmp_path / "canary"
+    shutil.copytree(traces.run, run)
+    for name in ("augmented.partial", "augmented.discarded"):  # what a killed run leaves
+        shutil.copytree(run / "augmented", run / name)
+    remove_copies(find_copies(run))
+    assert hits(run, NEEDLES) == []
+    assert (run / "bundle/manifest.json").is_file()
 
 
 def test_nothing_that_was_printed_holds_a_canary(traces: Traces) -> None:
@@ -293,15 +319,15 @@ def test_an_error_is_shown_with_its_traceback_and_one_sentence(traces: Traces) -
 
 
 def test_no_file_of_the_run_holds_a_canary(traces: Traces) -> None:
-    """Its corpus/ folder aside."""
-    assert hits(traces.run, NEEDLES, leave_out=[traces.run / "corpus"]) == []
+    """Those of the corpus, and of the texts made out of it, aside."""
+    assert hits(traces.run, NEEDLES, leave_out=copies(traces)) == []
 
 
 def test_no_file_of_the_run_holds_a_canary_as_token_ids(traces: Traces) -> None:
     for tokenizer in (traces.tokenizer, AutoTokenizer.from_pretrained(traces.run / "student")):
         needles = id_needles(ALL, lambda text, t=tokenizer: t(text, add_special_tokens=False)["input_ids"])
         assert needles
-        assert hits(traces.run, needles, leave_out=[traces.run / "corpus"]) == []
+        assert hits(traces.run, needles, leave_out=copies(traces)) == []
 
 
 def test_no_file_outside_the_run_holds_a_canary(traces: Traces) -> None:
@@ -317,5 +343,5 @@ def test_words_of_few_groups_are_in_no_trimmed_vocabulary(traces: Traces) -> Non
         held = {word for word in KNOWN if any(word in piece for piece in pieces)}
         assert held == {"zarquvex"}, folder
     rare = needles_of(["quvixzok", "wejzaqut"])
-    kept = [traces.run / name for name in ("corpus", "teacher")]  # the teacher has the base model's own vocabulary
+    kept = [*copies(traces), traces.run / "teacher"]  # the teacher has the base model's own vocabulary
     assert hits(traces.run, rare, leave_out=kept) == []

@@ -240,6 +240,7 @@ def test_nothing_starts_from_a_static_student(tmp_path: Path) -> None:
         ("student.hash_buckets=1000", "power of two, for instance 8192"),
         ("student.hash_buckets=1000 student.layers=auto", "power of two, for instance 8192"),
         ("student.ngrams=3 student.hash_buckets=0", "needs hash_buckets"),
+        ("student.layers=auto student.hash_buckets=1000", "power of two"),
         ("student.ngrams=4", "less than or equal to 3"),
         ("student.window_channels=-1", "window_channels"),
         ("student.width=24", "window_channels 128 must be at most 4 times width 24"),
