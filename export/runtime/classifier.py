@@ -90,9 +90,9 @@ class Classifier:
         return Prediction(() if abstained else chosen, named, confidence, abstained, truncated)
 
     def _run(self, texts: list[str]) -> tuple[Floats, list[bool]]:
-        if len(texts) == 1:  # nothing to sort and to put back, which a small model would notice
-            encoded = self._encoder.encode(texts, (0,))
-            return _finite(self._forward(encoded)), [encoded[0].truncated]
+        """Logits (N, C), and whether each text was cut."""
+        if len(texts) == 1:
+            return self._run_one(texts[0])
         logits = np.zeros((len(texts), len(self.labels)), dtype=np.float32)  # (N, C)
         truncated = [False] * len(texts)
         # neighbours in length share a chunk, so little of it is padding
@@ -104,6 +104,13 @@ class Classifier:
             for row, found in zip(rows, encoded, strict=True):
                 truncated[row] = found.truncated
         return _finite(logits), truncated
+
+    def _run_one(self, text: str) -> tuple[Floats, list[bool]]:
+        """The same without sorting and putting back, which a small model would notice."""
+        encoded = self._encoder.encode_one(text)
+        logits = self._forward([encoded])
+        # of so few numbers quicker than numpy
+        return logits if all(map(math.isfinite, logits[0].tolist())) else _finite(logits), [encoded.truncated]
 
     def _forward(self, encoded: list[Encoded]) -> Floats:
         try:

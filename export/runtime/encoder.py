@@ -1,9 +1,8 @@
 """From texts to token ids, whatever the text and whatever the tokenizer does with it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tokenizers import Tokenizer
 
@@ -15,8 +14,7 @@ from export.runtime.tokenizer_file import check_tokenizer_file
 BATCH_CHARACTERS = 100_000
 
 
-@dataclass(frozen=True)
-class Encoded:
+class Encoded(NamedTuple):
     """What the graph gets of one text, and whether its end was cut off unread.
 
     `type_ids` is empty where the graph takes none.
@@ -69,9 +67,10 @@ class Encoder:
                     raise
                 # one by one, to learn which text it was
         # encode_batch would start a thread for every core of the host
-        return [self._one(text, row) for text, row in zip(texts, rows, strict=True)]
+        return [self.encode_one(text, row) for text, row in zip(texts, rows, strict=True)]
 
-    def _one(self, text: str, row: int) -> Encoded:
+    def encode_one(self, text: str, row: int = 0) -> Encoded:
+        """The tokens of one text; raises what `encode` does."""
         try:
             return self._parts(self._tokenizer.encode(text))
         except BaseException as error:

@@ -66,7 +66,12 @@ def main() -> None:
     print(f"bundle over it: {gain.difference:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})")
 
     pipeline, bundle = model.to_pipeline(), load(job.bundle)
-    calls = {"model2vec": pipeline.predict_proba, "bundle": bundle.predict}
+    calls = {
+        "model2vec, labels": pipeline.predict,
+        "bundle, labels": bundle.predict,
+        "model2vec, scores": pipeline.predict_proba,
+        "bundle, scores": bundle.predict_proba,
+    }
     times: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(chosen.rounds):
         for name, call in calls.items():
