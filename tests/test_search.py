@@ -249,7 +249,11 @@ def test_values_that_cannot_be_are_refused_before_anything_is_trained(settings: 
         ["search.space={'student.body_learning_rate'={low=1e-5,high=1e-2,log=true}}"],
         ["search.space={'student.layers'=[[0,1],[0,2]]}", "student.layers=auto", "student.kind=layers"],
         ["search.space={'student.epochs'=[1,2]}", "student.layers=auto", "student.kind=layers"],
-        ["search.space={'student.kind'=['static','compact']}", "student.layers=auto"],
+        [
+            "search.space={'student.kind'=['static','compact']}",
+            "student.layers=auto",
+            "student.window_channels=16",
+        ],
     ],
 )
 def test_values_that_can_be_are_left_in_peace(settings: list[str]) -> None:
