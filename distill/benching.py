@@ -1,7 +1,7 @@
 """The run's own bench: teacher, student and TF-IDF, string in to decision out, interleaved in one run."""
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,8 @@ from export.runtime.bench import (
     cold_start,
     time_interleaved,
 )
-from export.runtime.classifier import load
+from export.runtime.classifier import Classifier, load, open_bundle
+from export.runtime.manifest import read_manifest
 from export.session import GraphRunner
 from teachers.classifier import load_classifier, load_tokenizer
 from teachers.label import encode, pad_batch
@@ -90,21 +91,28 @@ def _in_pytorch(job: Job, corpus: Corpus) -> list[Candidate]:
 
 
 def _in_onnxruntime(job: Job, corpus: Corpus, folder: Path) -> list[Candidate]:
-    """The teacher in fp32, every variant by its graph, and what ships by its bundle."""
+    """The teacher in fp32 by its graph, what ships by its bundle, and every variant as it would ship."""
     teacher = read_quality(job.quality("teacher"))["decision"]
     graph = _teacher_graph(job, corpus, folder)
     found = [Candidate("teacher", _graph_call(job, job.teacher, graph, Decision.from_dict(teacher), corpus))]
     graph.unlink()
     chosen = choose_variant(job)
     for name in exported(job.recipe):
-        if name == chosen:
-            found.append(Candidate(name, load(job.bundle).predict))
-            continue
-        decision = Decision.from_dict(read_quality(job.variant(name))["decision"])
-        # calibration is inside a variant's graph already
-        graph, inside = job.variant(name) / MODEL_FILE, decision.without_calibration()
-        found.append(Candidate(name, _graph_call(job, job.student, graph, inside, corpus)))
+        classifier = load(job.bundle) if name == chosen else _as_bundled(job, name)
+        found.append(Candidate(name, classifier.predict))
     return found
+
+
+def _as_bundled(job: Job, name: str) -> Classifier:
+    """A variant that does not ship, in the place of the one that does."""
+    manifest = read_manifest(job.bundle)
+    thresholds = Decision.from_dict(read_quality(job.variant(name))["decision"]).thresholds
+    return open_bundle(
+        replace(manifest, thresholds=thresholds),
+        (job.variant(name) / MODEL_FILE).read_bytes(),
+        (job.bundle / manifest.tokenizer_file).read_bytes(),
+        where=job.bundle,
+    )
 
 
 def _graph_call(

@@ -56,10 +56,6 @@ class Decision:
         """One threshold a label ``(C,)``, or None for argmax."""
         return None if self.thresholds is None else np.array(self.thresholds)
 
-    def without_calibration(self) -> "Decision":
-        """The same thresholds for logits that are calibrated already."""
-        return replace(self, scale=(1.0,) * len(self.scale), bias=(0.0,) * len(self.bias))
-
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         thresholds = None if self.thresholds is None else list(self.thresholds)

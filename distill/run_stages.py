@@ -26,7 +26,7 @@ VERSIONS = {
     "qat": 1,
     "export": 3,
     "bundle": 3,
-    "bench": 3,
+    "bench": 4,
     "report": 5,
 }
 
