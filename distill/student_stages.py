@@ -60,38 +60,38 @@ def train_stages(under_way: Run) -> None:
 
 
 def _train_one(under_way: Run, job: Job) -> None:
-    recipe = job.recipe
-    labels = [name for name in under_way.records if name.startswith("labels")]
-    shared = {
-        **under_way.digest("corpus", "teacher", *labels),
+    recipe, objective = job.recipe, job.recipe.objective
+    start = {
+        **under_way.digest("corpus", "teacher"),
         "student": recipe.student.model_dump(mode="json"),
         "pooling": recipe.teacher.pooling,
         "max_tokens": recipe.corpus.max_tokens,
         "seed": job.seed,
     }
+    labels = [name for name in under_way.records if name.startswith("labels")]
+    mix = (objective.temperature, objective.soft_weight)
+    distilled = {**start, **under_way.digest(*labels), "objective": mix}
     if len(members_of(recipe)) > 1 or recipe.teacher.fit_temperature:
-        shared["averaging"] = averaging(recipe)
-    objective = recipe.objective
-    mixes = {"student": (objective.temperature, objective.soft_weight), "twin": (1.0, 0.0)}
-    terms = {"student": objective.terms(), "twin": {}}
-    for name, folder in (("student", job.student), ("twin", job.twin)):
-        if name == "twin" and not objective.compare:
-            continue
-
-        def work(folder: Path, distilled: bool = name == "student") -> None:
-            from distill.learning import study
-
-            study(job, folder, distilled=distilled)
-
-        inputs = {**shared, "objective": mixes[name]}
-        if terms[name]:
-            inputs["terms"] = terms[name]
-        under_way.stage(f"{job.prefix}{name}", folder, inputs, work, resumable=True)
-        judge(under_way, job, name, folder)
+        distilled["averaging"] = averaging(recipe)
+    terms = objective.terms()
+    _train(under_way, job, "student", {**distilled, "terms": terms} if terms else distilled)
+    if objective.compare:
+        # as many steps as the student's, so it depends on how many texts were made, and on no label of any teacher
+        made = [name for name in ("augmented",) if name in under_way.records]
+        _train(under_way, job, "twin", {**start, **under_way.digest(*made)})
     for form in qat_forms(recipe):
-        _train_quantized(
-            under_way, job, form, {**shared, "objective": mixes["student"], "terms": terms["student"]}
-        )
+        _train_quantized(under_way, job, form, {**distilled, "terms": terms})
+
+
+def _train(under_way: Run, job: Job, name: str, inputs: Mapping[str, Any]) -> None:
+    def work(folder: Path) -> None:
+        from distill.learning import study
+
+        study(job, folder, distilled=name == "student")
+
+    folder = job.student if name == "student" else job.twin
+    under_way.stage(f"{job.prefix}{name}", folder, inputs, work, resumable=True)
+    judge(under_way, job, name, folder)
 
 
 def _train_quantized(under_way: Run, job: Job, form: str, shared: Mapping[str, Any]) -> None:

@@ -93,14 +93,16 @@ def test_the_report_says_what_each_seed_gave_and_the_best_on_validation_ships(se
     assert 0 <= attributed["copied_errors"]["student"] <= 1
 
 
-def test_one_more_teacher_labels_alone(several: Path) -> None:
+def test_one_more_teacher_labels_alone_and_trains_no_twin_again(several: Path) -> None:
     more = [*SETTINGS, "teacher.seeds=[1, 2, 3]"]
-    done = distill("label", "smoke", "--runs", str(several.parent), *options(*more))
+    done = distill("train", "smoke", "--runs", str(several.parent), *options(*more))
     assert done.returncode == 0, done.stderr
     redone = [line.split(":")[0] for line in done.stderr.splitlines() if not line.endswith("already done")]
     splits = ("train", "validation", "test", "transfer", "augmented")
-    assert redone == ["teacher-3", "quality/teacher-3", "ensemble", "quality/ensemble"] + [
-        f"labels-3/{split}" for split in splits
+    assert redone == [
+        *("teacher-3", "quality/teacher-3", "ensemble", "quality/ensemble"),
+        *(f"labels-3/{split}" for split in splits),
+        *(f"seeds/{seed}/{name}" for seed in (13, 14) for name in ("student", "quality/student")),
     ]
 
 
