@@ -64,7 +64,7 @@ class Question:
 
     def rank(self, body: Body) -> tuple[float, float, str]:
         """Sorts students, the one that is probably best first; of equally good ones the one that computes less."""
-        return (-body.retention(self.teacher), body.shape.multiply_adds(self.tokens), body.name)
+        return (-body.retention(self.teacher), body.shape.work(self.tokens), body.name)
 
     def least_mb(self, body: Body) -> float:
         """No bundle of it can be smaller."""
@@ -105,7 +105,7 @@ def next_body(left: Sequence[Body], seen: Sequence[Measured], question: Question
     pilots = PILOTS - len({one.body.name for one in seen if one.body.is_transformer})
     if question.budget.p95_ms is None or not transformers or pilots <= 0:
         return possible[0] if possible else None
-    ascending = sorted(transformers, key=lambda body: body.shape.multiply_adds(question.tokens))
+    ascending = sorted(transformers, key=lambda body: body.shape.work(question.tokens))
     return ascending[0 if pilots == PILOTS else len(ascending) // 2]
 
 
@@ -151,7 +151,5 @@ def _ruled_out(body: Body, seen: Sequence[Measured], question: Question) -> bool
     if budget.p95_ms is None or not body.is_transformer:
         return False  # a static student takes about the same whatever its width
     times = [one for one in fastest_of_each(seen) if one.body.is_transformer]
-    line = fit_line(
-        [one.body.shape.multiply_adds(question.tokens) for one in times], [one.p95_ms for one in times]
-    )
-    return line is not None and line(body.shape.multiply_adds(question.tokens)) > LATENCY_MARGIN * budget.p95_ms
+    line = fit_line([one.body.shape.work(question.tokens) for one in times], [one.p95_ms for one in times])
+    return line is not None and line(body.shape.work(question.tokens)) > LATENCY_MARGIN * budget.p95_ms
