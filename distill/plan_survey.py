@@ -9,8 +9,8 @@ from distill.plan_measure import Made, Workbench, make_bundles, time_bundles, wi
 from distill.progress import Reporter
 from distill.recipe import Recipe
 
-# no student is begun that would not be finished by then; the comparison at the end has its part of the minute
-SECONDS, SECONDS_TO_COMPARE = 48.0, 7.0
+# the comparison at the end has its part of these, and of a machine that is late at least a little
+SECONDS, SECONDS_TO_COMPARE, LEAST_TO_COMPARE = 50.0, 7.0, 2.0
 # of a transformer before one was timed
 SECONDS_A_STUDENT = 4.0
 # are measured however late it is, or there would be no answer
@@ -98,10 +98,20 @@ class Survey:
 
     def _effort(self, short: Sequence[Measured]) -> tuple[list[str], int]:
         """As many texts and rounds as there is time for."""
-        texts = self._bench.texts
-        milliseconds = sum(one.p50_ms for one in short)
-        rounds = int(SECONDS_TO_COMPARE * 1000 / max(1e-9, milliseconds * len(texts)))
-        if rounds >= LEAST_ROUNDS:
-            return texts, min(rounds, MOST_ROUNDS)
-        fewer = int(SECONDS_TO_COMPARE * 1000 / (milliseconds * LEAST_ROUNDS))
-        return texts[: max(LEAST_TEXTS, fewer)], LEAST_ROUNDS
+        remaining = self._started + SECONDS - time.monotonic()
+        seconds = max(LEAST_TO_COMPARE, min(SECONDS_TO_COMPARE, remaining))
+        return effort(sum(one.p50_ms for one in short), self._bench.texts, seconds)
+
+
+def effort(milliseconds: float, texts: list[str], seconds: float) -> tuple[list[str], int]:
+    """The texts, or their first ones, and the rounds that can be timed in so many seconds.
+
+    Args:
+        milliseconds: that one text takes all students together.
+        texts: there are.
+        seconds: there are.
+    """
+    rounds = int(seconds * 1000 / max(1e-9, milliseconds * len(texts)))
+    if rounds >= LEAST_ROUNDS:
+        return texts, min(rounds, MOST_ROUNDS)
+    return texts[: max(LEAST_TEXTS, int(seconds * 1000 / (milliseconds * LEAST_ROUNDS)))], LEAST_ROUNDS

@@ -24,6 +24,7 @@ from distill.plan_choice import (
     next_body,
     promising,
 )
+from distill.plan_survey import effort
 from distill.planned import nothing_fits, planned_recipe
 from distill.recipe import load_recipe
 from distill.recipe_shipping import BudgetRecipe
@@ -127,6 +128,14 @@ def test_the_best_that_fits_is_found_though_most_are_never_measured(p95_ms: floa
     assert len(seen) + len(left) == len(bodies())
     assert [one.body.name for one in fitting(seen, asked)][:1] == [one.body.name for one in everything][:1]
     assert len(seen) <= ENOUGH + 8
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "texts", "rounds"), [(1.0, 200, 7), (7.0, 200, 5), (20.0, 116, 3), (900.0, 50, 3)]
+)
+def test_the_comparison_takes_what_time_there_is(milliseconds: float, texts: int, rounds: int) -> None:
+    found, times = effort(milliseconds, ["a text"] * 200, seconds=7.0)
+    assert (len(found), times) == (texts, rounds)
 
 
 def test_two_cheap_transformers_go_first_where_latency_counts() -> None:
