@@ -76,6 +76,10 @@ def _bundle_rows(job: Job, texts: list[str], rounds: int) -> list[LatencyRow]:
     for threads in sorted({1, available_threads()}):
         all_of_them = [Candidate(name, load(job.bundle, threads=threads).predict, threads=threads)]
         rows += time_interleaved(all_of_them, texts, kind="real", rounds=rounds, batch=THROUGHPUT_BATCH)
+    budget = job.recipe.budget
+    if budget.asked and budget.threads > 1:  # on one it stands beside all others
+        there = Candidate(name, load(job.bundle, threads=budget.threads).predict, threads=budget.threads)
+        rows += time_interleaved([there], texts, kind="real", rounds=rounds)
     return rows
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import time
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,7 +14,7 @@ import typer
 from distill.atomic import write_text
 from distill.ending import CommandGroup, leave_at_once, say_how_to_go_on
 from distill.interrupts import StopRequest
-from distill.printing import print_corpus, print_evaluation, print_summary, print_table, print_trials
+from distill.printing import print_corpus, print_evaluation, print_plan, print_summary, print_table, print_trials
 from distill.resources import refusal_of
 from distill.tracebacks import format_debug
 from export.runtime import MissingExtraError
@@ -195,6 +196,57 @@ def search(
     print_trials(job.search)
 
 
+@app.command(
+    epilog="Example: `distill plan goemotions --p95-ms 1 --size-mb 4 --out small.toml && distill run small.toml`"
+)
+def plan(
+    recipe: RecipeName,
+    p95_ms: Annotated[
+        float | None,
+        typer.Option("--p95-ms", help="95 % of the texts, each alone, take at most so many milliseconds."),
+    ] = None,
+    size_mb: Annotated[
+        float | None, typer.Option("--size-mb", help="The whole bundle weighs at most so many megabytes.")
+    ] = None,
+    rss_mb: Annotated[
+        float | None,
+        typer.Option("--rss-mb", help="A process that answers a text needs at most so many megabytes."),
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(help="Threads of onnxruntime; 1 if the recipe does not say.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Where to write the recipe; NAME-plan.toml otherwise.")
+    ] = None,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Find the best student for a budget on this machine, in a minute and before anything is trained.
+
+    Latency and bytes do not depend on what weights were learnt. So students of several kinds, depths and widths
+    are exported with random weights and the corpus's vocabulary, and timed on its texts, string in to decision
+    out. What fits is printed, the probably best first (a guess, from what such students kept of a teacher where
+    it was measured), and the best is written as a recipe for `distill run`, which holds its bundle to the budget.
+    """
+    started = time.monotonic()
+    bounds = {"p95_ms": p95_ms, "size_mb": size_mb, "rss_mb": rss_mb, "threads": threads}
+    asked = [f"budget.{key}={value}" for key, value in bounds.items() if value is not None]
+    job = _job(recipe, [*(overrides or []), *asked], Path("runs"), quiet, exports=True)
+    place = Path(f"{job.recipe.name}-plan.toml") if out is None else out
+    _refuse_existing(place)
+    from distill.planned import planned_recipe
+    from distill.planning import plan_recipe
+
+    found = plan_recipe(job.recipe, job.reporter, started).to_dict()
+    if as_json:
+        print(json.dumps(found, indent=2))
+    else:
+        print_plan(found)
+    _write_recipe(place, planned_recipe(job.recipe, found).to_toml())
+    print(f"recipe: {place}", file=sys.stderr if as_json else sys.stdout)
+
+
 @app.command(epilog="Example: `distill check annomi-client --set corpus.source=CORPORA/annomi`")
 def check(recipe: RecipeName, overrides: Overrides = None, as_json: AsJson = False) -> None:
     """Validate a recipe and its corpus without training: rows, labels, lengths, leaks, share of cut texts."""
@@ -216,19 +268,30 @@ def init(
     """Look at a data file and write a starter recipe for it, which `check` accepts."""
     _need("train", "pydantic")
     from corpora.starter import propose_recipe
-    from export.runtime import InputError
 
     text = propose_recipe(file)
     if out is None:
         print(text, end="")
         return
-    if out.exists():
-        raise InputError(f"{out}: exists already; choose another name, or remove it")
-    try:
-        write_text(out, text)
-    except OSError as error:
-        raise InputError(f"{out}: cannot be written ({error.strerror}); check the folder") from error
+    _refuse_existing(out)
+    _write_recipe(out, text)
     print(out)
+
+
+def _refuse_existing(path: Path) -> None:
+    from export.runtime import InputError
+
+    if path.exists():
+        raise InputError(f"{path}: exists already; choose another name with --out, or remove it")
+
+
+def _write_recipe(path: Path, text: str) -> None:
+    from export.runtime import InputError
+
+    try:
+        write_text(path, text)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror}); check the folder") from error
 
 
 @app.command(

@@ -64,8 +64,8 @@ def corpus_inputs(recipe: CorpusRecipe, seed: int) -> dict[str, Any]:
 
 
 def portable_recipe(recipe: Recipe) -> dict[str, Any]:
-    """The recipe without what changes no result: places, how often it saves, what was searched, and the pin."""
-    nothing: Any = {"checkpoint_minutes": True, "search": True, "teacher": {"sha256"}}
+    """The recipe without what changes no result: places, how often it saves, what was searched, budget and pin."""
+    nothing: Any = {"checkpoint_minutes": True, "search": True, "budget": True, "teacher": {"sha256"}}
     data = recipe.model_dump(mode="json", exclude=nothing)
     for table, key in PLACES:
         value = data[table][key]

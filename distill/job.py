@@ -43,6 +43,11 @@ class Job:
         return self.folder / "corpus"
 
     @property
+    def plan(self) -> Path:
+        """The students that were measured, where the recipe has a budget to choose by."""
+        return self.folder / "plan"
+
+    @property
     def search(self) -> Path:
         """Trials of other recipe values."""
         return self.folder / "search"

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from distill.atomic import remove_leftovers, write_text
+from distill.budget_stages import plan_stage
 from distill.job import Job
 from distill.lock import exclusive
 from distill.members import members_of
@@ -13,14 +14,14 @@ from export.runtime.errors import CheckFailedError, InputError
 
 
 def run(job: Job, until: str = "report") -> Run:
-    """Run all stages up to and with one (corpus, teach, label, layers, train, export, report).
+    """Run all stages up to and with one (corpus, plan, teach, label, layers, train, export, report).
 
     What is done is skipped.
 
     Raises:
         InputError: the recipe, the corpus or a model is wrong, or another command is at work in the run's folder.
-        CheckFailedError: the student misses a floor, or the export failed a check; an earlier bundle and report
-            are taken away.
+        CheckFailedError: the student misses a floor, the export failed a check, or a budget is missed; an earlier
+            bundle and report are taken away.
         KeyboardInterrupt: somebody stopped it; the same call goes on from there.
     """
     try:
@@ -58,6 +59,7 @@ def _run_stages(job: Job, until: str) -> Run:
     under_way = Run(job, trains_student=until in ("train", "export", "report"))
     steps: tuple[tuple[str, Callable[[Run], None]], ...] = (
         ("corpus", corpus_stage),
+        ("plan", plan_stage),
         ("teach", teach_stages),
         ("label", label_stages),
         ("layers", choose_layers),

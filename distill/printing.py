@@ -1,6 +1,7 @@
 """Results on stdout, for people: tables that are never cut, trees, and the corpus as `check` shows it."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from distill.json_files import read_json
 # a pipe has no width of its own, and a cut number would be a wrong one
 WIDTH_OF_A_PIPE = 140
 SHOWN_TRIALS = 10
+SHOWN_MISSES = 5
 
 
 def print_table(title: str, head: list[str], rows: list[list[str]]) -> None:
@@ -87,6 +89,39 @@ def print_trials(folder: Path) -> None:
     ]
     print_table("trials, the best first", ["trial", "state", "validation macro-F1", "epochs", *keys], rows)
     print(f"best recipe: {folder / 'best.toml'}")
+
+
+def print_plan(found: dict[str, Any]) -> None:
+    """What a plan found: the students that fit, best first, and those that do not with what they miss."""
+    bounds = {key: value for key, value in found["budget"].items() if key != "threads"}
+    columns = {"p50_ms": "p50 ms", "p95_ms": "p95 ms", "size_mb": "MB"}
+    if "rss_mb" in bounds:
+        columns["rss_mb"] = "peak MB"
+    head = ["student", "precision", "predicted retention"]
+    for key, name in columns.items():
+        head += [name, "left"] if key in bounds else [name]
+    rows = []
+    for one in found["fits"]:
+        row = [one["student"], one["precision"], f"{one['predicted_retention']:.3f}"]
+        for key in columns:
+            row.append(_shown(one[key], 2))
+            if key in bounds:
+                row.append(f"{_left(one, key, bounds):.0%}")
+        rows.append(row)
+    cpu, threads = found["cpu"], found["budget"]["threads"]
+    print(f"{cpu['model']}, {' '.join(cpu['flags'])}; {found['vocabulary']:,} pieces; threads: {threads}")
+    if rows:
+        print_table(f"within the budget, the probably best first; {found['texts']} texts, each alone", head, rows)
+    misses = [[one["student"], one["precision"], "; ".join(one["over"])] for one in found["misses"][:SHOWN_MISSES]]
+    if misses:
+        print_table("over the budget, the nearest first", ["student", "precision", "by how much"], misses)
+    if found["unmeasured"]:
+        print(f"time was up: {found['unmeasured']} students were not measured; on an idle machine more are")
+
+
+def _left(one: Mapping[str, Any], key: str, bounds: Mapping[str, float]) -> float:
+    """The share of a bound that a student leaves."""
+    return 1.0 - float(one[key]) / bounds[key]
 
 
 def print_corpus(found: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from distill.recipe_section import Section, Seed
-from distill.recipe_shipping import BenchRecipe, Calibration, DecisionsRecipe, ExportRecipe
+from distill.recipe_shipping import BenchRecipe, BudgetRecipe, Calibration, DecisionsRecipe, ExportRecipe
 from distill.recipe_sources import AugmentationRecipe, CorpusRecipe, TeacherRecipe
 from distill.recipe_student import (
     FEATURE_WEIGHTS,
@@ -53,6 +53,7 @@ class Recipe(Section):
     qat: QatRecipe = QatRecipe()
     export: ExportRecipe = ExportRecipe()
     bench: BenchRecipe = BenchRecipe()
+    budget: BudgetRecipe = BudgetRecipe()
     search: SearchRecipe = SearchRecipe()
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""The recipe's tables of what ships: [decisions], [export], [bench]."""
+"""The recipe's tables of what ships: [decisions], [export], [bench], [budget]."""
 
 from typing import Literal
 
@@ -82,3 +82,31 @@ class BenchRecipe(Section):
 
     texts: int = Field(200, ge=10, description="test texts, single, on one thread")
     rounds: int = Field(3, ge=1, description="turns of all candidates")
+
+
+class BudgetRecipe(Section):
+    """[budget]: what the bundle may cost on this machine; with any bound set the student is chosen by it."""
+
+    p95_ms: float | None = Field(
+        None,
+        gt=0,
+        le=1e6,
+        description="95 % of the test texts, each alone, string in to decision out, take at most",
+    )
+    size_mb: float | None = Field(
+        None, gt=0, le=1e6, description="all files of the bundle together, 10^6 bytes each"
+    )
+    rss_mb: float | None = Field(
+        None, gt=0, le=1e6, description="peak memory of a fresh process that answers one text, 10^6 bytes each"
+    )
+    threads: int = Field(1, ge=1, le=1024, description="of onnxruntime, for p95_ms")
+    choose: bool = Field(
+        True,
+        description="plan first: kind, shape and precision are the best that fits; false: keep the student, and "
+        "hold its bundle to the bounds",
+    )
+
+    @property
+    def asked(self) -> bool:
+        """Whether there is any bound."""
+        return any(bound is not None for bound in (self.p95_ms, self.size_mb, self.rss_mb))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from distill.atomic import discard, partial_of, write_text
+from distill.budget_stages import check_budget
 from distill.chosen_layers import read_ranking, with_layers
 from distill.fingerprints import portable_recipe, recipe_hash
 from distill.job import Job, numbered
@@ -178,14 +179,16 @@ def withdraw(job: Job) -> None:
 
 
 def report_stages(under_way: Run) -> None:
-    """Bench and report."""
+    """Bench, the budget, report."""
     job, recipe = choose_branch(under_way.job), under_way.job.recipe
     inputs = {
-        **{name: record.digest for name, record in under_way.records.items()},
+        **{name: record.digest for name, record in under_way.records.items() if name != "plan"},
         "bench": recipe.bench.model_dump(mode="json"),
         "cpu": cpu_info()["model"],
         "threads": available_threads(),
     }
+    if recipe.budget.asked and recipe.budget.threads > 1:
+        inputs["budget_threads"] = recipe.budget.threads
 
     def bench(folder: Path) -> None:
         from distill.benching import bench_run
@@ -193,6 +196,7 @@ def report_stages(under_way: Run) -> None:
         bench_run(job, folder)
 
     under_way.stage("bench", job.bench, inputs, bench)
+    check_budget(under_way)
     seconds = {name: record.seconds for name, record in under_way.records.items()}
 
     def report(folder: Path) -> None:

@@ -352,6 +352,7 @@ def test_init_writes_a_recipe_that_check_accepts(tmp_path: Path) -> None:
         "train",
         "export",
         "report",
+        "plan",
         "predict",
         "eval",
         "diff",

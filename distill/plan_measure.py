@@ -1,0 +1,216 @@
+"""Students with random weights, exported as a run exports them, bundled, and timed: string in to decision out.
+
+Neither latency nor bytes depend on what the weights are, as long as shape, vocabulary and precision are those
+that will ship. What does depend on them is which products the gate lets compute in int8: a student whose gate
+leaves some of them in fp32 is slower than the plan says, and its run's own check says so.
+"""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from transformers import set_seed
+
+from corpora.corpus import Corpus
+from corpora.task import Task, TaskKind
+from distill.models import Student, export_graph, published_config, save_student
+from distill.plan_candidates import Body
+from distill.plan_choice import Measured
+from distill.recipe import Recipe
+from distill.starting import texts_and_groups
+from export.bundle import Shipment, write_bundle
+from export.graph import add_calibration, save, strip
+from export.quantize import quantize_dynamic, quantize_static, quantize_weights
+from export.runtime.bench import Candidate, cold_start, time_interleaved
+from export.runtime.classifier import Classifier, load
+from export.session import GraphRunner
+from students.compact import Shape, compact_student
+from students.layers import layers_student
+from students.static import StaticClassifier, StaticConfig
+from students.vocabulary import Trimmed, apply_trim, trim
+from teachers.classifier import EncoderClassifier, Pooling
+from teachers.label import encode
+
+PRECISIONS = ("int8-static", "int8-dynamic", "int8-weights")
+# enough for scales that are right for the shape of the graph; a run takes more
+CALIBRATION_TEXTS = 32
+# of a model card, and of what a manifest says of teacher, corpus and quality: measured on bundles of the recipes
+CARD_BYTES, CARD_BYTES_A_LABEL = 1800, 60
+HISTORY_BYTES = 1800
+
+
+@dataclass(frozen=True)
+class Made:
+    """A bundle of a student in one precision, opened."""
+
+    body: Body
+    precision: str
+    folder: Path
+    classifier: Classifier
+
+    @property
+    def size_mb(self) -> float:
+        """All its files together."""
+        return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file()) / 1e6
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """What every student is made and timed with: teacher, trimmed tokenizer, the bench's texts, a folder."""
+
+    recipe: Recipe
+    teacher: EncoderClassifier
+    tokenizer: Any
+    trimmed: Trimmed | None
+    corpus: Corpus
+    texts: list[str]
+    folder: Path
+
+    @property
+    def task(self) -> Task:
+        """The corpus's."""
+        return self.corpus.task
+
+    @property
+    def vocabulary(self) -> int:
+        """Pieces of the student's tokenizer."""
+        return len(self.tokenizer)
+
+    def tokens(self) -> float:
+        """Mean length of the texts as the student reads them."""
+        rows = encode(self.tokenizer, self.texts, self.recipe.corpus.max_tokens)
+        return float(np.mean([len(row) for row in rows]))
+
+    def tokenizer_bytes(self) -> int:
+        """The tokenizer's file alone."""
+        return len(self.tokenizer.backend_tokenizer.to_str())
+
+
+def new_workbench(
+    recipe: Recipe, corpus: Corpus, teacher: EncoderClassifier, tokenizer: Any, folder: Path
+) -> Workbench:
+    """Trim the vocabulary as the run will, once for all students."""
+    trimmed = None
+    if recipe.student.trim_vocabulary:
+        trimmed = trim(tokenizer, texts_and_groups(corpus), min_groups=recipe.student.min_piece_groups)
+    texts = list(corpus.test.texts[: recipe.bench.texts])
+    own = tokenizer if trimmed is None else trimmed.tokenizer
+    return Workbench(recipe, teacher, own, trimmed, corpus, texts, folder)
+
+
+def make_bundles(bench: Workbench, body: Body, recipe: Recipe) -> list[Made]:
+    """A bundle of a student in each precision.
+
+    Args:
+        bench: what it is made with.
+        body: which student.
+        recipe: the one that makes this student.
+    """
+    place = bench.folder / body.name.replace(" ", "-")
+    source = place / "student"
+    source.mkdir(parents=True)
+    model = _random_student(bench, recipe)
+    save_student(model, bench.tokenizer, source)
+    fused = place / "fused.onnx"
+    export_graph(model.eval(), fused)
+    found = []
+    for precision in PRECISIONS:
+        graph = place / f"{precision}.onnx"
+        _quantize(bench, precision, fused, graph)
+        found.append(_bundle(bench, body, precision, graph, source))
+        graph.unlink()
+    fused.unlink()
+    shutil.rmtree(source)
+    return found
+
+
+def time_bundles(made: Sequence[Made], texts: Sequence[str], threads: int, rounds: int) -> list[Measured]:
+    """Each bundle on each text alone, in turns."""
+    candidates = [
+        Candidate(f"{one.body.name} {one.precision}", one.classifier.predict, threads=threads) for one in made
+    ]
+    rows = time_interleaved(candidates, texts, rounds=rounds)
+    return [
+        Measured(one.body, one.precision, row.p50_ms, row.p95_ms, one.size_mb)
+        for one, row in zip(made, rows, strict=True)
+    ]
+
+
+def with_memory(measured: Measured, made: Made) -> Measured:
+    """The same with the peak memory of a fresh process."""
+    _, peak = cold_start(made.folder)
+    return replace(measured, rss_mb=peak / 1e6)
+
+
+def _random_student(bench: Workbench, recipe: Recipe) -> Student:
+    """A student of the recipe's shape, whatever its weights, with the trimmed vocabulary."""
+    student = recipe.student
+    if student.kind == "static":
+        set_seed(recipe.seed)
+        shape = (student.width, student.window_channels, student.hash_buckets, student.ngrams, student.hidden)
+        return StaticClassifier(StaticConfig(bench.vocabulary, *shape), bench.task, student.dropout)
+    pooling: Pooling = bench.teacher.pooling
+    if student.kind == "layers":
+        # which of them makes no difference here
+        layers = list(range(student.depth)) if isinstance(student.layers, str) else student.layers
+        model = layers_student(bench.teacher, layers, pooling=pooling, dropout=student.dropout)
+    else:
+        dimensions = Shape(student.depth, student.width, student.heads)
+        model = compact_student(
+            bench.teacher, dimensions, texts=None, pooling=pooling, dropout=student.dropout, seed=recipe.seed
+        )
+    return model if bench.trimmed is None else apply_trim(model, bench.trimmed)
+
+
+def _quantize(bench: Workbench, precision: str, fused: Path, graph: Path) -> None:
+    if precision == "int8-static":
+        runner = GraphRunner(fused)
+        some = list(bench.corpus.train.texts[:CALIBRATION_TEXTS])
+        rows = encode(bench.tokenizer, some, bench.recipe.corpus.max_tokens)
+        quantize_static(fused, graph, feeds=[runner.feed_of(row) for row in rows])
+    elif precision == "int8-dynamic":
+        quantize_dynamic(fused, graph)
+    else:
+        quantize_weights(fused, graph)
+    proto = onnx.load(graph)
+    strip(proto)
+    add_calibration(proto, *_calibration(bench.task.num_labels))
+    save(proto, graph)
+
+
+def _bundle(bench: Workbench, body: Body, precision: str, graph: Path, source: Path) -> Made:
+    """A whole bundle, whose history and card are as long as real ones."""
+    labels, several = bench.task.labels, bench.task.kind is TaskKind.MULTI_LABEL
+    scale, bias = _calibration(len(labels))
+    folder = graph.with_suffix("")
+    shipment = Shipment(
+        name=bench.recipe.name,
+        task=bench.task.kind.value,
+        labels=labels,
+        scale=scale,
+        bias=bias,
+        thresholds=scale if several else None,
+        abstain_below=None,
+        max_tokens=bench.recipe.corpus.max_tokens,
+        max_batch=None,
+        precision=precision,
+        inputs=tuple(GraphRunner(graph).inputs),
+        graph=graph,
+        tokenizer_folder=source,
+        config=published_config(source),
+        provenance={"planned": "x" * HISTORY_BYTES},
+        metrics={},
+        model_card="x" * (CARD_BYTES + CARD_BYTES_A_LABEL * len(labels)),
+    )
+    write_bundle(folder, shipment)
+    return Made(body, precision, folder, load(folder, threads=bench.recipe.budget.threads))
+
+
+def _calibration(labels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """A scale below 1, which is a threshold too, and a bias a label, with as many digits as fitted ones."""
+    values = np.random.default_rng(0).uniform(0.1, 0.9, (2, labels))
+    return tuple(values[0].tolist()), tuple(values[1].tolist())

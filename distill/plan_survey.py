@@ -1,0 +1,117 @@
+"""The measuring of a plan under a clock: students one by one on a few texts, then those that count together."""
+
+import time
+from collections.abc import Mapping, Sequence
+
+from distill.plan_candidates import Body
+from distill.plan_choice import ENOUGH, Measured, Question, fastest_of_each, next_body, promising
+from distill.plan_measure import Made, Workbench, make_bundles, time_bundles, with_memory
+from distill.progress import Reporter
+from distill.recipe import Recipe
+
+# the comparison at the end has its part of these, and of a machine that is late at least a little
+SECONDS, SECONDS_TO_COMPARE, LEAST_TO_COMPARE = 50.0, 7.0, 2.0
+# of a transformer before one was timed
+SECONDS_A_STUDENT = 4.0
+# are measured however late it is, or there would be no answer
+AT_LEAST = 3
+SCREENING_TEXTS, SCREENING_ROUNDS = 50, 5
+LEAST_ROUNDS, MOST_ROUNDS = 3, 7
+LEAST_TEXTS = 50
+# a student that missed by no more on a few texts is measured on all of them
+TOLERANCE = 0.1
+
+
+class Survey:
+    """What was made and measured so far.
+
+    Args:
+        bench: what students are made with.
+        question: the budget.
+        students: those that are possible, each with the recipe that makes it.
+        reporter: hears of the progress.
+        started: when the time that there is began, of `time.monotonic`.
+    """
+
+    def __init__(
+        self,
+        bench: Workbench,
+        question: Question,
+        students: Sequence[tuple[Body, Recipe]],
+        reporter: Reporter,
+        started: float,
+    ) -> None:
+        self._bench, self._question, self._reporter, self._started = bench, question, reporter, started
+        self._recipes: Mapping[str, Recipe] = {body.name: recipe for body, recipe in students}
+        self._left = [body for body, _ in students]
+        self._made: dict[tuple[str, str], Made] = {}
+        self._seen: list[Measured] = []
+        self.unmeasured = 0  # that might have been the best, had there been time
+
+    def screen(self) -> None:
+        """Measure students on a few texts, until no other could be a better choice or the time is up."""
+        slowest, count = SECONDS_A_STUDENT, 0
+        texts = self._bench.texts[:SCREENING_TEXTS]
+        with self._reporter.bar("measure students", len(self._left)) as advance:
+            while (body := next_body(self._left, self._seen, self._question)) is not None:
+                begun = time.monotonic()
+                if count >= AT_LEAST and begun + slowest > self._started + SECONDS - SECONDS_TO_COMPARE:
+                    self.unmeasured = len(promising(self._left, self._seen, self._question))
+                    return
+                made = make_bundles(self._bench, body, self._recipes[body.name])
+                found = time_bundles(made, texts, self._question.budget.threads, SCREENING_ROUNDS)
+                self._left.remove(body)
+                self._seen += found
+                self._made |= {(body.name, one.precision): one for one in made}
+                slowest, count = max(slowest, time.monotonic() - begun), count + 1
+                fastest = fastest_of_each(found)[0]
+                advance(1, f"{body.name}: p95 {fastest.p95_ms:.2f} ms, {fastest.size_mb:.2f} MB")
+
+    def compare(self) -> list[Measured]:
+        """All that was measured; what may be chosen side by side on all texts, with its memory if asked."""
+        short, budget = self._shortlist(), self._question.budget
+        if not short:
+            return self._seen
+        made = [self._made[one.body.name, one.precision] for one in short]
+        texts, rounds = self._effort(short)
+        with self._reporter.status("compare the best"):
+            found = time_bundles(made, texts, budget.threads, rounds)
+            if budget.rss_mb is not None:
+                found = [with_memory(one, two) for one, two in zip(found, made, strict=True)]
+        again = {one.body.name for one in found}
+        return found + [one for one in self._seen if one.body.name not in again]
+
+    def _shortlist(self) -> list[Measured]:
+        """The best that fit or nearly do in every precision that does, and of the others the fastest."""
+        near = [
+            one
+            for one in self._seen
+            if all(excess.share <= TOLERANCE for excess in one.excesses(self._question.budget))
+        ]
+        names = list(
+            dict.fromkeys(one.body.name for one in sorted(near, key=lambda one: self._question.rank(one.body)))
+        )
+        best = set(names[: ENOUGH + 1])
+        return [one for one in near if one.body.name in best] + [
+            one for one in fastest_of_each(near) if one.body.name not in best
+        ]
+
+    def _effort(self, short: Sequence[Measured]) -> tuple[list[str], int]:
+        """As many texts and rounds as there is time for."""
+        remaining = self._started + SECONDS - time.monotonic()
+        seconds = max(LEAST_TO_COMPARE, min(SECONDS_TO_COMPARE, remaining))
+        return effort(sum(one.p50_ms for one in short), self._bench.texts, seconds)
+
+
+def effort(milliseconds: float, texts: list[str], seconds: float) -> tuple[list[str], int]:
+    """The texts, or their first ones, and the rounds that can be timed in so many seconds.
+
+    Args:
+        milliseconds: that one text takes all students together.
+        texts: there are.
+        seconds: there are.
+    """
+    rounds = int(seconds * 1000 / max(1e-9, milliseconds * len(texts)))
+    if rounds >= LEAST_ROUNDS:
+        return texts, min(rounds, MOST_ROUNDS)
+    return texts[: max(LEAST_TEXTS, int(seconds * 1000 / (milliseconds * LEAST_ROUNDS)))], LEAST_ROUNDS

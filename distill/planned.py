@@ -1,0 +1,50 @@
+"""What a plan left, and the recipe that it ends in."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from distill.job import Job
+from distill.json_files import read_json
+from distill.recipe import Recipe, with_values
+from export.runtime.errors import CheckFailedError
+
+PLAN_FILE = "plan.json"
+
+
+def read_plan(folder: Path) -> dict[str, Any]:
+    """The plan that a run made."""
+    return read_json(folder / PLAN_FILE)
+
+
+def planned_recipe(recipe: Recipe, plan: dict[str, Any]) -> Recipe:
+    """The recipe with the student that was chosen; it plans no more, and its bundle is held to the budget.
+
+    Raises:
+        CheckFailedError: nothing fits.
+    """
+    if plan["chosen"] is None:
+        raise nothing_fits(plan)
+    return with_values(recipe, plan["chosen"], recipe.name)
+
+
+def with_plan(job: Job, plan: dict[str, Any]) -> Job:
+    """The same job, whose student is the planned one."""
+    return replace(job, recipe=planned_recipe(job.recipe, plan))
+
+
+def nothing_fits(plan: dict[str, Any]) -> CheckFailedError:
+    """What to say where no student fits: the nearest one, and what would help."""
+    if not plan["misses"]:
+        return CheckFailedError(
+            f"plan: no student can have so few bytes with {plan['vocabulary']} pieces in its vocabulary; "
+            "raise budget.size_mb, or raise student.min_piece_groups, which leaves rare pieces out"
+        )
+    nearest = plan["misses"][0]
+    remedy = "widen that bound"
+    if any("budget.size_mb" in over for over in nearest["over"]):
+        remedy += ", or raise student.min_piece_groups, which leaves rare pieces out of the vocabulary"
+    return CheckFailedError(
+        f"plan: no student fits; the nearest is {nearest['student']} in {nearest['precision']}: "
+        f"{'; '.join(nearest['over'])}; {remedy}"
+    )

@@ -1,0 +1,319 @@
+"""Plans: which students are tried, how they are ranked and left out, what is chosen, and the verb itself."""
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from distill.budget import excesses
+from distill.cli import plan
+from distill.fingerprints import recipe_hash
+from distill.plan_candidates import Body, Dimensions, candidate_bodies, frozen_values
+from distill.plan_choice import (
+    ENOUGH,
+    Line,
+    Measured,
+    Question,
+    fastest_of_each,
+    fit_line,
+    fitting,
+    missing,
+    next_body,
+    promising,
+)
+from distill.plan_survey import effort
+from distill.planned import nothing_fits, planned_recipe
+from distill.recipe import load_recipe
+from distill.recipe_shipping import BudgetRecipe
+from distill.recipe_student import StudentRecipe
+from export.runtime.errors import CheckFailedError, InputError
+from tests.command import distill
+
+MINILM = Dimensions(6, 384, 1536)
+
+
+def question(p95_ms: float | None = None, size_mb: float | None = None) -> Question:
+    return Question(BudgetRecipe(p95_ms=p95_ms, size_mb=size_mb), MINILM, vocabulary=9437, tokens=20)
+
+
+def bodies() -> dict[str, Body]:
+    return {body.name: body for body in candidate_bodies(StudentRecipe(), MINILM)}
+
+
+def timed(body: Body, asked: Question, milliseconds_a_million: float = 0.025) -> Measured:
+    """As if latency were a line over the work, and a bundle 0.3 MB more than its weights."""
+    p95 = 0.16 + milliseconds_a_million * body.shape.work(asked.tokens) / 1e6
+    return Measured(body, "int8-static", 0.7 * p95, p95, asked.least_mb(body) + 0.3)
+
+
+def survey(asked: Question, *, most: int = 1000) -> tuple[list[Measured], list[Body]]:
+    """All that a plan would measure, and what it would leave."""
+    left, seen = list(bodies().values()), []
+    while len(seen) < most and (body := next_body(left, seen, asked)) is not None:
+        left.remove(body)
+        seen.append(timed(body, asked))
+    return seen, left
+
+
+def test_candidates_are_of_every_kind_and_within_the_teacher() -> None:
+    found = bodies()
+    assert {body.kind for body in found.values()} == {"layers", "compact", "static"}
+    assert found["layers 1 3 5"].values["layers"] == [1, 3, 5]
+    assert found["compact 3 x 192"].values["heads"] == 6
+    for body in found.values():
+        assert body.shape.width <= MINILM.width
+        assert body.shape.depth <= MINILM.depth
+        StudentRecipe.model_validate(dict(body.values))
+
+
+@pytest.mark.parametrize(
+    ("own", "name"),
+    [
+        ({"kind": "compact", "depth": 5, "width": 48, "heads": 4}, "compact 5 x 48"),
+        ({"kind": "layers", "layers": [0, 2]}, "layers 0 2"),
+        ({"kind": "layers", "layers": "auto"}, "layers, 3"),
+        ({"kind": "static", "width": 96, "hash_buckets": 1024, "ngrams": 3}, "static 96, 1024 buckets"),
+    ],
+)
+def test_the_recipes_own_student_is_a_candidate(own: dict[str, object], name: str) -> None:
+    found = {body.name: body for body in candidate_bodies(StudentRecipe.model_validate(own), MINILM)}
+    assert {key: value for key, value in own.items() if found[name].values[key] != value} == {}
+
+
+def test_a_layer_costs_its_products_its_attention_and_its_calls() -> None:
+    shape = Dimensions(2, 8, 32)
+    assert shape.layer_weights == 2 * (4 * 8 * 8 + 2 * 8 * 32)
+    assert shape.work(3) == 3 * shape.layer_weights + 2 * 2 * 3 * 3 * 8 + 2 * 2e6
+
+
+def test_retention_is_what_was_measured_and_rises_with_arithmetic() -> None:
+    expected = {"layers 1 3 5": 0.98, "compact 3 x 192": 0.965, "compact 2 x 128": 0.935, "static 128": 0.94}
+    for name, retention in expected.items():
+        assert bodies()[name].retention(MINILM) == pytest.approx(retention, abs=0.002), name
+    assert bodies()["layers 0 1 2 3 4 5"].retention(MINILM) == 1.0
+    transformers = [body for body in bodies().values() if body.is_transformer]
+    ascending = sorted(transformers, key=lambda body: body.shape.layer_weights)
+    kept = [body.retention(MINILM) for body in ascending]
+    assert kept == sorted(kept)
+    assert 0 < kept[0] < kept[-1]
+
+
+@given(
+    st.floats(-10, 10),
+    st.floats(0.01, 10),
+    st.lists(st.integers(-100, 100), min_size=2, max_size=9, unique=True),
+)
+def test_a_line_through_points_of_a_line_is_that_line(intercept: float, slope: float, xs: list[int]) -> None:
+    found = fit_line(xs, [intercept + slope * x for x in xs])
+    assert found is not None
+    assert found.slope == pytest.approx(slope, rel=1e-6)
+    assert found(7) == pytest.approx(intercept + slope * 7, abs=1e-6)
+
+
+def test_points_that_do_not_rise_tell_nothing() -> None:
+    assert fit_line([], []) is None
+    assert fit_line([2, 2], [1, 5]) is None
+    assert fit_line([1, 2], [5, 4]) is None
+    assert fit_line([1, 2, 3], [1, 3, 2]) == Line(1.0, 0.5)
+
+
+@given(st.floats(0.05, 20), st.floats(0.5, 40))
+def test_the_best_that_fits_is_found_though_most_are_never_measured(p95_ms: float, size_mb: float) -> None:
+    asked = question(p95_ms, size_mb)
+    everything = fitting([timed(body, asked) for body in bodies().values()], asked)
+    seen, left = survey(asked)
+    assert len(seen) + len(left) == len(bodies())
+    assert [one.body.name for one in fitting(seen, asked)][:1] == [one.body.name for one in everything][:1]
+    assert len(seen) <= ENOUGH + 8
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "texts", "rounds"), [(1.0, 200, 7), (7.0, 200, 5), (20.0, 116, 3), (900.0, 50, 3)]
+)
+def test_the_comparison_takes_what_time_there_is(milliseconds: float, texts: int, rounds: int) -> None:
+    found, times = effort(milliseconds, ["a text"] * 200, seconds=7.0)
+    assert (len(found), times) == (texts, rounds)
+
+
+def test_two_cheap_transformers_go_first_where_latency_counts() -> None:
+    seen, _ = survey(question(p95_ms=1.0), most=3)
+    assert seen[0].body.name == "compact 2 x 64"
+    assert seen[0].p95_ms < seen[1].p95_ms
+    first, _ = survey(question(size_mb=40.0), most=1)
+    assert first[0].body.name == "layers 0 1 2 3 4 5"
+
+
+def test_what_weighs_too_much_by_its_weights_alone_is_not_measured() -> None:
+    names = {body.name for body in promising(list(bodies().values()), [], question(size_mb=4.0))}
+    assert "layers 1 3 5" not in names
+    assert {"compact 3 x 192", "static 128"} <= names
+
+
+def test_fitting_ones_stand_best_first_and_the_others_with_what_they_miss() -> None:
+    asked = question(p95_ms=1.0, size_mb=4.0)
+    three, two, deep = (bodies()[name] for name in ("compact 3 x 192", "compact 2 x 128", "compact 4 x 192"))
+    seen = [
+        Measured(two, "int8-static", 0.3, 0.5, 2.0),
+        Measured(three, "int8-dynamic", 0.7, 0.95, 3.6),
+        Measured(three, "int8-static", 0.6, 0.9, 3.6),
+        Measured(three, "int8-weights", 1.0, 1.6, 3.6),
+        Measured(deep, "int8-weights", 1.0, 2.0, 4.2),
+        Measured(deep, "int8-static", 1.0, 1.1, 4.2),
+    ]
+    found = [(one.body.name, one.precision) for one in fitting(seen, asked)]
+    assert found == [
+        ("compact 3 x 192", "int8-static"),
+        ("compact 3 x 192", "int8-dynamic"),
+        ("compact 2 x 128", "int8-static"),
+    ]
+    assert [one.p95_ms for one in fastest_of_each(seen)] == [0.5, 0.9, 1.1]
+    (over,) = missing(seen, asked)
+    assert (over.body.name, over.precision) == ("compact 4 x 192", "int8-static")
+    assert [str(one) for one in over.excesses(asked.budget)] == [
+        "p95 is 1.1 ms, 0.1 ms (10.0%) over budget.p95_ms = 1",
+        "the bundle's size is 4.2 MB, 0.2 MB (5.0%) over budget.size_mb = 4",
+    ]
+
+
+def test_a_bound_is_kept_where_it_is_met_exactly_or_nothing_was_measured() -> None:
+    budget = BudgetRecipe(p95_ms=1.0, rss_mb=80.0)
+    assert excesses({"p95_ms": 1.0, "size_mb": 900.0}, budget) == []
+    assert [one.key for one in excesses({"p95_ms": 1.01, "rss_mb": 80.5}, budget)] == ["p95_ms", "rss_mb"]
+
+
+def test_another_kind_of_student_gets_rates_of_its_own() -> None:
+    own = StudentRecipe(kind="compact", body_learning_rate=7e-4, epochs=2)
+    assert "student.body_learning_rate" not in frozen_values(bodies()["compact 3 x 192"], own)
+    static = frozen_values(bodies()["static 128"], own)
+    assert (static["student.body_learning_rate"], static["student.epochs"]) == (1e-3, 5)
+    assert frozen_values(bodies()["layers 1 3 5"], own)["student.body_learning_rate"] == 2e-4
+
+
+def test_a_budget_changes_no_fingerprint_of_what_comes_after_the_plan() -> None:
+    plain = load_recipe("smoke")
+    assert recipe_hash(plain) == recipe_hash(load_recipe("smoke", ["budget.p95_ms=1", "budget.choose=false"]))
+    chosen = {"student.kind": "compact", "student.depth": 1, "budget.choose": False}
+    assert recipe_hash(
+        planned_recipe(load_recipe("smoke", ["budget.size_mb=3"]), {"chosen": chosen})
+    ) == recipe_hash(plain)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("budget.p95_ms=0", "budget.p95_ms is 0; input should be greater than 0"),
+        ("budget.size=3", "unknown key budget.size; did you mean budget.size_mb?"),
+        ("budget.threads=0", "budget.threads is 0"),
+        ("budget.rss_mb=inf", "budget.rss_mb"),
+    ],
+)
+def test_a_wrong_budget_is_named_with_its_key(value: str, said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        load_recipe("smoke", [value])
+    assert said in str(caught.value)
+
+
+def test_where_no_weights_are_few_enough_the_sentence_says_what_would_help() -> None:
+    found = {"chosen": None, "misses": [], "vocabulary": 9437}
+    with pytest.raises(CheckFailedError, match=r"9437 pieces.*raise budget.size_mb.*student.min_piece_groups"):
+        planned_recipe(load_recipe("smoke"), found)
+    over = ["p95 is 2 ms, 1 ms (100.0%) over budget.p95_ms = 1"]
+    nearest = {"student": "static 64", "precision": "int8-static", "over": over}
+    said = str(nothing_fits({**found, "misses": [nearest]}))
+    assert said.endswith(
+        "static 64 in int8-static: p95 is 2 ms, 1 ms (100.0%) over budget.p95_ms = 1; widen that bound"
+    )
+
+
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, object]]:
+    """A plan on the smoke recipe, with the recipe that it wrote."""
+    place = tmp_path_factory.mktemp("plan")
+    out, limits = place / "small.toml", ("--size-mb", "0.9", "--p95-ms", "1000", "--rss-mb", "5000")
+    done = distill("plan", "smoke", *limits, "--out", str(out), "--json")
+    assert done.returncode == 0, done.stderr
+    assert f"recipe: {out}" in done.stderr
+    return out, json.loads(done.stdout)
+
+
+def test_the_verb_prints_what_fits_and_writes_the_recipe_of_the_best(
+    planned: tuple[Path, dict[str, object]],
+) -> None:
+    out, found = planned
+    fits = found["fits"]
+    assert isinstance(fits, list)
+    assert fits
+    for one in fits:
+        assert one["size_mb"] <= 0.9
+        assert 0 < one["p50_ms"] <= one["p95_ms"]
+        assert 30 < one["rss_mb"] < 5000
+    kept = [one["predicted_retention"] for one in fits]
+    assert kept == sorted(kept, reverse=True)
+    recipe = load_recipe(str(out))
+    assert not recipe.budget.choose
+    assert (recipe.budget.size_mb, recipe.budget.p95_ms) == (0.9, 1000)
+    assert recipe.student.kind in fits[0]["student"]
+    assert recipe.export.precision[0] == fits[0]["precision"]
+
+
+def test_an_existing_file_is_not_written_over(tmp_path: Path) -> None:
+    out = tmp_path / "mine.toml"
+    out.write_text("mine")
+    with pytest.raises(InputError, match="exists already; choose another name with --out"):
+        plan("smoke", size_mb=9, out=out, quiet=True)
+    assert out.read_text() == "mine"
+
+
+def test_without_a_bound_there_is_nothing_to_plan(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="there is no budget; give --p95-ms, --size-mb or --rss-mb"):
+        plan("smoke", out=tmp_path / "x.toml", quiet=True)
+
+
+def test_a_budget_that_nothing_meets_is_one_sentence_and_status_1(tmp_path: Path) -> None:
+    out = tmp_path / "x.toml"
+    done = distill("plan", "smoke", "--p95-ms", "0.001", "--size-mb", "0.5", "--out", str(out))
+    assert done.returncode == 1, done.stderr
+    assert "over the budget, the nearest first" in done.stdout
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("error: plan: no student fits; the nearest is ")
+    assert "over budget.p95_ms = 0.001" in last
+    assert last.endswith("widen that bound")
+    assert not out.exists()
+
+
+def test_a_run_with_a_budget_plans_first_freezes_the_choice_and_checks_the_bundle(tmp_path: Path) -> None:
+    limits = [part for one in ("size_mb=0.5", "p95_ms=1000") for part in ("--set", f"budget.{one}")]
+    gate = [part for one in ("label_flip_rate", "row_flip_rate") for part in ("--set", f"export.max_{one}=1")]
+    gate += ["--set", "export.max_macro_f1_drop=1"]
+    command = ["run", "smoke", "--runs", str(tmp_path), *limits, *gate]
+    done = distill(*command)
+    assert done.returncode == 0, done.stderr
+    stages = [line.split(":")[0] for line in done.stderr.splitlines() if not line.startswith(" ")]
+    assert stages[:3] == ["corpus", "plan", "teacher"]
+    folder = tmp_path / "smoke"
+    resolved = tomllib.loads((folder / "recipe.toml").read_text())
+    left = json.loads((folder / "plan/plan.json").read_text())
+    assert resolved["budget"] == {"size_mb": 0.5, "p95_ms": 1000, "threads": 1, "choose": False}
+    assert {f"student.{key}": resolved["student"][key] for key in ("kind", "width")}.items() <= plan[
+        "chosen"
+    ].items()
+    assert resolved["export"]["precision"] == left["chosen"]["export.precision"]
+    size = sum(path.stat().st_size for path in (folder / "bundle").rglob("*") if path.is_file()) / 1e6
+    assert size <= 0.5
+    assert size == pytest.approx(left["fits"][0]["size_mb"], rel=0.03)
+    for again in (command, ["run", str(folder / "recipe.toml"), "--runs", str(tmp_path)]):
+        repeated = distill(*again)
+        assert repeated.returncode == 0, repeated.stderr
+        lines = [line for line in repeated.stderr.splitlines() if not line.startswith(" ")]
+        redone = [line for line in lines if not line.endswith("already done")]
+        assert [line.split(":")[0] for line in redone] == ([] if again is command else ["report"])
+    missed = distill("run", str(folder / "recipe.toml"), "--runs", str(tmp_path), "--set", "budget.size_mb=0.1")
+    assert missed.returncode == 1
+    assert "error: budget: the bundle's size is 0." in missed.stderr
+    assert "over budget.size_mb = 0.1; widen that bound" in missed.stderr
+    assert "student: already done" in missed.stderr
+    assert not (folder / "bundle").exists()
+    assert not (folder / "report.json").exists()
