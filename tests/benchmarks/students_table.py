@@ -61,7 +61,8 @@ def cells(name: str, report: dict[str, Any]) -> list[str]:
         quality["student"],
         quality["ships"],
         interval(gains["ships" if spread else report["chosen"]]),
-        f"{chosen['brier_skill_ratio']:.3f}",
+        # a teacher may be no better than the base rates
+        "–" if chosen["brier_skill_ratio"] is None else f"{chosen['brier_skill_ratio']:.3f}",
         interval(chosen["ece_above_tenth_difference"]),
     ]
 
