@@ -5,7 +5,9 @@ that will ship. What does depend on them is which products the gate lets compute
 leaves some of them in fp32 is slower than the plan says, and its run's own check says so.
 """
 
+import math
 import shutil
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from transformers import set_seed
 
 from corpora.corpus import Corpus
@@ -25,7 +28,7 @@ from distill.starting import texts_and_groups
 from export.bundle import Shipment, write_bundle
 from export.graph import add_calibration, save, strip
 from export.quantize import quantize_dynamic, quantize_static, quantize_weights
-from export.runtime.bench import Candidate, cold_start, time_interleaved
+from export.runtime.bench import cold_start
 from export.runtime.classifier import Classifier, load
 from export.session import GraphRunner
 from students.compact import Shape, compact_student
@@ -38,6 +41,9 @@ from teachers.label import encode
 PRECISIONS = ("int8-static", "int8-dynamic", "int8-weights")
 # enough for scales that are right for the shape of the graph; a run takes more
 CALIBRATION_TEXTS = 32
+LEAST_ROUNDS = 3
+# on an idle machine the p95 of medians is no more than this times that of least times
+BUSY = 1.25
 # of a model card, and of what a manifest says of teacher, corpus and quality: measured on bundles of the recipes
 CARD_BYTES, CARD_BYTES_A_LABEL = 1800, 60
 HISTORY_BYTES = 1800
@@ -128,22 +134,56 @@ def make_bundles(bench: Workbench, body: Body, recipe: Recipe) -> list[Made]:
     return found
 
 
-def time_bundles(made: Sequence[Made], texts: Sequence[str], threads: int, rounds: int) -> list[Measured]:
-    """Each bundle on each text alone, in turns."""
-    candidates = [
-        Candidate(f"{one.body.name} {one.precision}", one.classifier.predict, threads=threads) for one in made
-    ]
-    rows = time_interleaved(candidates, texts, rounds=rounds)
+def time_bundles(
+    made: Sequence[Made], texts: Sequence[str], rounds: int, until: float = math.inf
+) -> NDArray[np.float64]:
+    """Milliseconds ``(bundles, rounds, texts)`` of each text alone, the bundles in turns; a first round warms up.
+
+    Args:
+        made: the bundles.
+        texts: of every round.
+        rounds: at most so many.
+        until: of `time.monotonic`; behind it no round begins, once there are `LEAST_ROUNDS`.
+    """
+    found = np.zeros((len(made), rounds + 1, len(texts)))
+    done = 0
+    while done <= rounds and (done <= LEAST_ROUNDS or time.monotonic() < until):
+        for step in range(len(made)):
+            which = (done + step) % len(made)  # the one that begins moves on
+            predict = made[which].classifier.predict
+            for place, text in enumerate(texts):
+                start = time.perf_counter()
+                predict([text])
+                found[which, done, place] = 1000 * (time.perf_counter() - start)
+        done += 1
+    return found[:, 1:done]
+
+
+def measured(made: Sequence[Made], milliseconds: NDArray[np.float64]) -> list[Measured]:
+    """Percentiles over texts of one time a text, ``(bundles, texts)``."""
+    p50, p95 = np.percentile(milliseconds, [50, 95], axis=1)
     return [
-        Measured(one.body, one.precision, row.p50_ms, row.p95_ms, one.size_mb)
-        for one, row in zip(made, rows, strict=True)
+        Measured(one.body, one.precision, float(p50[which]), float(p95[which]), one.size_mb)
+        for which, one in enumerate(made)
     ]
 
 
-def with_memory(measured: Measured, made: Made) -> Measured:
+def times_of_texts(milliseconds: NDArray[np.float64]) -> tuple[NDArray[np.float64], bool]:
+    """One time a text from its rounds ``(bundles, rounds, texts)``, and whether the machine was busy.
+
+    It is the median, as a bench takes it. Where other work stretches medians far beyond the least times, it is the
+    least: nearer to what the same call takes on an idle machine.
+    """
+    median, least = np.median(milliseconds, axis=1), milliseconds.min(axis=1)
+    stretched = np.percentile(median, 95, axis=1) / np.percentile(least, 95, axis=1)  # (bundles,)
+    busy = bool(np.median(stretched) > BUSY)
+    return (least if busy else median), busy
+
+
+def with_memory(one: Measured, made: Made) -> Measured:
     """The same with the peak memory of a fresh process."""
     _, peak = cold_start(made.folder)
-    return replace(measured, rss_mb=peak / 1e6)
+    return replace(one, rss_mb=peak / 1e6)
 
 
 def _random_student(bench: Workbench, recipe: Recipe) -> Student:

@@ -5,7 +5,16 @@ from collections.abc import Mapping, Sequence
 
 from distill.plan_candidates import Body
 from distill.plan_choice import ENOUGH, Measured, Question, fastest_of_each, next_body, promising
-from distill.plan_measure import Made, Workbench, make_bundles, time_bundles, with_memory
+from distill.plan_measure import (
+    LEAST_ROUNDS,
+    Made,
+    Workbench,
+    make_bundles,
+    measured,
+    time_bundles,
+    times_of_texts,
+    with_memory,
+)
 from distill.progress import Reporter
 from distill.recipe import Recipe
 
@@ -16,7 +25,7 @@ SECONDS_A_STUDENT = 4.0
 # are measured however late it is, or there would be no answer
 AT_LEAST = 3
 SCREENING_TEXTS, SCREENING_ROUNDS = 50, 5
-LEAST_ROUNDS, MOST_ROUNDS = 3, 7
+MOST_ROUNDS = 7
 LEAST_TEXTS = 50
 # a student that missed by no more on a few texts is measured on all of them
 TOLERANCE = 0.1
@@ -47,6 +56,7 @@ class Survey:
         self._made: dict[tuple[str, str], Made] = {}
         self._seen: list[Measured] = []
         self.unmeasured = 0  # that might have been the best, had there been time
+        self.busy = False  # whether other work made the times longer
 
     def screen(self) -> None:
         """Measure students on a few texts, until no other could be a better choice or the time is up."""
@@ -59,7 +69,8 @@ class Survey:
                     self.unmeasured = len(promising(self._left, self._seen, self._question))
                     return
                 made = make_bundles(self._bench, body, self._recipes[body.name])
-                found = time_bundles(made, texts, self._question.budget.threads, SCREENING_ROUNDS)
+                # the least: what other work does to a few rounds is left out
+                found = measured(made, time_bundles(made, texts, SCREENING_ROUNDS).min(axis=1))
                 self._left.remove(body)
                 self._seen += found
                 self._made |= {(body.name, one.precision): one for one in made}
@@ -73,9 +84,12 @@ class Survey:
         if not short:
             return self._seen
         made = [self._made[one.body.name, one.precision] for one in short]
-        texts, rounds = self._effort(short)
+        now = time.monotonic()
+        seconds = max(LEAST_TO_COMPARE, min(SECONDS_TO_COMPARE, self._started + SECONDS - now))
+        texts = fewer_texts(self._bench.texts, sum(one.p50_ms for one in short), seconds)
         with self._reporter.status("compare the best"):
-            found = time_bundles(made, texts, budget.threads, rounds)
+            times, self.busy = times_of_texts(time_bundles(made, texts, MOST_ROUNDS, now + seconds))
+            found = measured(made, times)
             if budget.rss_mb is not None:
                 found = [with_memory(one, two) for one, two in zip(found, made, strict=True)]
         again = {one.body.name for one in found}
@@ -96,22 +110,13 @@ class Survey:
             one for one in fastest_of_each(near) if one.body.name not in best
         ]
 
-    def _effort(self, short: Sequence[Measured]) -> tuple[list[str], int]:
-        """As many texts and rounds as there is time for."""
-        remaining = self._started + SECONDS - time.monotonic()
-        seconds = max(LEAST_TO_COMPARE, min(SECONDS_TO_COMPARE, remaining))
-        return effort(sum(one.p50_ms for one in short), self._bench.texts, seconds)
 
-
-def effort(milliseconds: float, texts: list[str], seconds: float) -> tuple[list[str], int]:
-    """The texts, or their first ones, and the rounds that can be timed in so many seconds.
+def fewer_texts(texts: list[str], milliseconds: float, seconds: float) -> list[str]:
+    """As many of the texts as can be timed often enough, but some at least.
 
     Args:
-        milliseconds: that one text takes all students together.
         texts: there are.
+        milliseconds: that one text takes all students together.
         seconds: there are.
     """
-    rounds = int(seconds * 1000 / max(1e-9, milliseconds * len(texts)))
-    if rounds >= LEAST_ROUNDS:
-        return texts, min(rounds, MOST_ROUNDS)
-    return texts[: max(LEAST_TEXTS, int(seconds * 1000 / (milliseconds * LEAST_ROUNDS)))], LEAST_ROUNDS
+    return texts[: max(LEAST_TEXTS, int(seconds * 1000 / (milliseconds * (LEAST_ROUNDS + 1))))]

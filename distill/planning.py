@@ -31,12 +31,16 @@ from teachers.sources import resolve_model
 
 @dataclass(frozen=True)
 class Plan:
-    """What was measured: those that fit, best first, those that do not, and how many there was no time for."""
+    """What was measured: those that fit, best first, those that do not, and how many there was no time for.
+
+    `busy` is whether other work on the machine made times longer.
+    """
 
     question: Question
     fits: list[Measured]
     misses: list[Measured]
     unmeasured: int
+    busy: bool
     texts: int
     chosen: dict[str, Any] | None  # recipe keys of the best; None where nothing fits
 
@@ -54,6 +58,7 @@ class Plan:
                 for one in self.misses
             ],
             "unmeasured": self.unmeasured,
+            "busy": self.busy,
             "chosen": self.chosen,
         }
 
@@ -116,6 +121,7 @@ def make_plan(recipe: Recipe, corpus: Corpus, reporter: Reporter, started: float
         fits=fits,
         misses=missing(measured, question),
         unmeasured=survey.unmeasured,
+        busy=survey.busy,
         texts=len(bench.texts),
         chosen=_chosen(fits, recipe) if fits else None,
     )

@@ -117,6 +117,8 @@ def print_plan(found: dict[str, Any]) -> None:
         print_table("over the budget, the nearest first", ["student", "precision", "by how much"], misses)
     if found["unmeasured"]:
         print(f"time was up: {found['unmeasured']} students were not measured; on an idle machine more are")
+    if found["busy"]:
+        print("the machine was busy: times are each text's least of all rounds; plan again when it is idle")
 
 
 def _left(one: Mapping[str, Any], key: str, bounds: Mapping[str, float]) -> float:
