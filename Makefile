@@ -60,7 +60,7 @@ bench-peers: $(STAMP) ## a finished run beside what one would use instead (RUN=f
 ifeq ($(origin RUN),file)
 	test -f $(RUN)/report.json || $(MAKE) distill
 endif
-	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.peers $(RUN) --json $(RUN)/peers.json
+	OMP_NUM_THREADS=1 TRANSFORMERS_VERBOSITY=error $(BIN)/python -m tests.benchmarks.peers $(RUN) --json $(RUN)/peers.json
 
 wheel: $(STAMP) ## build dist/*.whl, all that a machine needs to use a bundle
 	$(PIP) wheel -q --no-deps --no-build-isolation -w dist .

@@ -23,7 +23,7 @@ from corpora.selective import evaluate_selective
 from corpora.task import Task, TaskKind
 from corpora.texts import RowError, check_encoding, text_of
 from distill.progress import Advance, Reporter
-from export.runtime import Classifier, InputError, Prediction, load
+from export.runtime import Classifier, DistillError, InputError, Prediction, load
 from export.runtime.classifier import BLOCK, MAX_TEXT_CHARACTERS
 from export.runtime.cores import available_threads
 
@@ -172,7 +172,7 @@ def predict_blocks(classifier: Classifier, blocks: Iterable[list[str]]) -> Itera
     """Decide texts as they come, so many at a time.
 
     Raises:
-        InputError: one cannot be read; names it by its number. Those before it are decided first.
+        DistillError: one cannot be read or decided; names it by its number. Those before it are decided first.
     """
     done = 0
     for texts in blocks:
@@ -180,7 +180,7 @@ def predict_blocks(classifier: Classifier, blocks: Iterable[list[str]]) -> Itera
             some = texts[start : start + BLOCK]
             try:
                 yield classifier.predict(some)
-            except InputError:
+            except DistillError:
                 yield from _one_by_one(classifier, some, done)
             done += len(some)
 
@@ -189,8 +189,8 @@ def _one_by_one(classifier: Classifier, texts: list[str], done: int) -> Iterator
     for number, text in enumerate(texts, done + 1):
         try:
             yield classifier.predict([text])
-        except InputError as error:
-            raise InputError(str(error).replace("texts[0]", f"text {number}", 1)) from None
+        except DistillError as error:
+            raise type(error)(str(error).replace("texts[0]", f"text {number}", 1)) from None
 
 
 def _bytes_of(stream: BufferedIOBase) -> int | None:

@@ -1,6 +1,7 @@
 """The table of peers, on the smoke run without optional packages: what is missing is named, the rest measured."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,13 @@ from tests.benchmarks.peer import Made, PlainTokenizer, label_names, logits_of_s
 from tests.benchmarks.peers import KINDS, compare, make_peers, markdown
 
 
-def test_peers_are_judged_and_timed_beside_the_bundle(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    present = peers.importable
-    monkeypatch.setattr(peers, "importable", lambda name: name != "model2vec" and present(name))
-    found = compare(runs, ["tfidf", "model2vec", "teacher", "plain-export"], texts=4, rounds=1)
-    assert json.loads(json.dumps(found)) == found
+def test_peers_are_judged_and_timed_beside_the_bundle(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "model2vec.distill", None)  # as if it were not installed
+    kinds = ["tfidf", "model2vec", "teacher", "teacher-onnx", "teacher-int8", "plain-export"]
+    found = compare(runs, kinds, tmp_path, texts=4, rounds=1)
+    assert json.loads(json.dumps(found, allow_nan=False))["texts"] == found["texts"] == 4
     names = [row["name"] for row in found["rows"]]
     assert names == [
         "bundle, int8-weights",
@@ -37,6 +40,12 @@ def test_peers_are_judged_and_timed_beside_the_bundle(runs: Path, monkeypatch: p
     assert student == pytest.approx(report["student"]["test"]["macro_f1"])
     assert by_name[names[4]]["bytes"] < by_name["teacher"]["bytes"] / 2
     assert found["skipped"] == {"model2vec": 'not installed: pip install "model2vec[distill,train]"'}
+    # what Optimum made is there for an environment without it
+    monkeypatch.setitem(sys.modules, "optimum.onnxruntime", None)
+    monkeypatch.setitem(sys.modules, "optimum.exporters.onnx", None)
+    again = compare(runs, ["teacher-onnx", "teacher-int8"], tmp_path, texts=2, rounds=1)
+    assert [row["name"] for row in again["rows"]] == [names[0], *names[3:5]]
+    assert not again["skipped"]
     table = markdown(found)
     assert table.count("\n|") == 2 + len(names)
     assert 'skipped, model2vec: not installed: pip install "model2vec[distill,train]"' in table
@@ -48,8 +57,8 @@ def test_a_peer_that_cannot_be_made_leaves_the_others(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(peers, "KINDS", {"broken": peers.Kind(fail), "none": peers.Kind(lambda made: [])})
     made = Made(None, None, runs)  # type: ignore[arg-type]
-    assert make_peers(made, ["broken", "none"]) == ([], {"broken": "cannot be made of this run (RuntimeError)"})
-    assert not peers.importable("no_such_package.at_all")
+    said = "cannot be made of this run in this environment (RuntimeError)"
+    assert make_peers(made, ["broken", "none"]) == ([], {"broken": said})
 
 
 def test_helpers(runs: Path) -> None:
@@ -61,5 +70,6 @@ def test_helpers(runs: Path) -> None:
         np.testing.assert_allclose(scores_of(logits_of_scores(scores, kind), kind), scores, atol=1e-6)
     ids, mask = PlainTokenizer(runs / "student", 8)(["sad", "i am sad today " * 9])
     assert ids.shape == mask.shape == (2, 8)
-    assert mask.sum(axis=1).tolist() == [3, 8]
-    assert set(KINDS) == {"tfidf", "model2vec", "sentence-transformers", "teacher", "plain-export"}
+    assert mask.sum(axis=1).tolist() == [(ids[0] != 0).sum(), 8]
+    assert 3 <= mask[0].sum() < 8
+    assert "sentence-transformers" in KINDS

@@ -10,6 +10,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from corpora.metrics import decide
 from corpora.selective import confidences
 from corpora.task import TaskKind
+from distill.using import predict_blocks
 from export.runtime import (
     BundleError,
     CheckFailedError,
@@ -141,6 +142,13 @@ def test_a_stream_is_decided_as_it_is_asked_for(bundle: Path) -> None:
         list(classifier.stream(["sad"] * (BLOCK + 1) + [None]))  # type: ignore[list-item]
     with pytest.raises(InputError, match="pass a list"):
         next(classifier.stream("sad"))
+    poisoned = load(make_tiny_bundle(bundle, nan_word="not"))
+    with pytest.raises(DistillError, match=rf"texts\[{BLOCK + 1}\]: .*not finite"):
+        list(poisoned.stream(["sad"] * (BLOCK + 1) + ["not"]))
+    blocks = predict_blocks(poisoned, [["sad"], ["sad", "not"]])
+    assert [len(next(blocks)), len(next(blocks))] == [1, 1]
+    with pytest.raises(DistillError, match="text 3: .*not finite"):
+        next(blocks)
 
 
 def test_little_of_a_batch_is_padding_where_it_costs(bundle: Path) -> None:

@@ -84,7 +84,7 @@ class Classifier:
         while block := list(islice(waiting, BLOCK)):
             try:
                 yield from self.predict(block)
-            except InputError as error:
+            except DistillError as error:
                 raise _moved(error, done) from None
             done += len(block)
 
@@ -324,6 +324,6 @@ def _padded(rows: list[list[int]], inside: npt.NDArray[np.bool_], fill: int) -> 
     return table
 
 
-def _moved(error: InputError, rows: int) -> InputError:
+def _moved(error: DistillError, rows: int) -> DistillError:
     """The same complaint, of a text so many rows further on."""
-    return InputError(NAMED_TEXT.sub(lambda found: f"texts[{int(found[1]) + rows}]", str(error), count=1))
+    return type(error)(NAMED_TEXT.sub(lambda found: f"texts[{int(found[1]) + rows}]", str(error), count=1))

@@ -35,7 +35,7 @@ class Peer:
 
 @dataclass(frozen=True)
 class Made:
-    """What a peer is made of: a finished run, its corpus, and a folder for files that are needed meanwhile."""
+    """What a peer is made of: a finished run, its corpus, and a folder for its files."""
 
     job: Job
     corpus: Corpus

@@ -26,8 +26,8 @@ def sentence_transformers_peers(made: Made) -> list[Peer]:
     gold = label_matrix(made.corpus.train, made.corpus.task)
     head = OneVsRestClassifier(regression).fit(vectors(made.texts("train")), gold)
     shape = (-1, made.corpus.task.num_labels)
-    width = encoder.get_sentence_embedding_dimension()
-    size = size_of(folder / "model.safetensors", folder / "tokenizer.json") + 4 * shape[1] * (width + 1)
+    weights = sum(one.coef_.size + 1 for one in head.estimators_ if hasattr(one, "coef_"))
+    size = size_of(folder / "model.safetensors", folder / "tokenizer.json") + 4 * weights
     return [
         Peer(
             "MiniLM encoder + linear head",

@@ -5,15 +5,14 @@
 
 Every peer is trained on the run's train rows, or loaded; its scores are calibrated and decided by the run's own
 policy, fitted on validation. Times are string in to decision out, one thread. A peer whose package is missing, or
-which cannot be made of this run, is named with the reason.
+which cannot be made of this run, is named with the reason. The teacher's graphs are kept in a folder, for there
+Optimum and model2vec meet, which want different versions of transformers.
 """
 
 import argparse
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +33,7 @@ from tests.benchmarks.peer import Made, Peer
 from tests.benchmarks.peer_model2vec import model2vec_peers
 from tests.benchmarks.peer_plain_export import plain_export_peers
 from tests.benchmarks.peer_sentence_transformers import sentence_transformers_peers
-from tests.benchmarks.peer_teacher import teacher_peers
+from tests.benchmarks.peer_teacher import teacher_as_graph, teacher_in_int8, teacher_in_pytorch
 from tests.benchmarks.peer_tfidf import tfidf_peers
 
 BATCH = 32
@@ -44,19 +43,20 @@ PACKAGES = ("numpy", "onnxruntime", "optimum", "torch", "transformers", "tokeniz
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of peer: what makes it, and what has to be installed for it, as module and package."""
+    """A kind of peer: what makes it, and what has to be installed for it beyond the run's own packages."""
 
     make: Callable[[Made], list[Peer]]
-    module: str = ""
-    package: str = ""
+    package: str = "distill-text[all]"
 
 
 KINDS: Mapping[str, Kind] = {
     "tfidf": Kind(tfidf_peers),
-    "model2vec": Kind(model2vec_peers, "model2vec", "model2vec[distill,train]"),
-    "sentence-transformers": Kind(sentence_transformers_peers, "sentence_transformers", "sentence-transformers"),
-    "teacher": Kind(teacher_peers, "optimum.onnxruntime", "optimum-onnx[onnxruntime]"),
-    "plain-export": Kind(plain_export_peers, "onnx", "onnx"),
+    "model2vec": Kind(model2vec_peers, "model2vec[distill,train]"),
+    "sentence-transformers": Kind(sentence_transformers_peers, "sentence-transformers"),
+    "teacher": Kind(teacher_in_pytorch),
+    "teacher-onnx": Kind(teacher_as_graph),
+    "teacher-int8": Kind(teacher_in_int8),
+    "plain-export": Kind(plain_export_peers),
 }
 
 
@@ -67,21 +67,23 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=KINDS, default=list(KINDS), help="kinds of peers")
     parser.add_argument("--texts", type=int, default=500, help="test texts that are timed")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--folder", type=Path, help="where graphs of peers are kept; RUN/peers otherwise")
     parser.add_argument("--json", type=Path, help="write everything there too")
     chosen = parser.parse_args()
-    found = compare(chosen.run, chosen.only, texts=chosen.texts, rounds=chosen.rounds)
+    folder = chosen.folder or chosen.run / "peers"
+    found = compare(chosen.run, chosen.only, folder, texts=chosen.texts, rounds=chosen.rounds)
     print(markdown(found))
     if chosen.json is not None:
         write_json(found, chosen.json)
 
 
-def compare(run: Path, kinds: Sequence[str], *, texts: int, rounds: int) -> dict[str, Any]:
+def compare(run: Path, kinds: Sequence[str], folder: Path, *, texts: int, rounds: int) -> dict[str, Any]:
     """Plain data: `cpu`, `packages`, `rows` with quality, bytes and latency, and `skipped` with reasons."""
     job = choose_branch(Job(load_recipe(str(run / "recipe.toml")), run, Reporter(quiet=True)))
     corpus = load_corpus(job.corpus)
     torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory() as folder:
-        peers, skipped = make_peers(Made(job, corpus, Path(folder)), kinds)
+    folder.mkdir(exist_ok=True)
+    peers, skipped = make_peers(Made(job, corpus, folder), kinds)
     qualities = {peer.name: quality_of(judged(peer, corpus), corpus, job.recipe.decisions) for peer in peers}
     ours = f"bundle, {choose_variant(job)}"
     candidates = [Candidate(ours, load(job.bundle).predict)]
@@ -123,13 +125,12 @@ def make_peers(made: Made, kinds: Sequence[str]) -> tuple[list[Peer], dict[str, 
     skipped = {}
     for name in kinds:
         kind = KINDS[name]
-        if kind.module and not importable(kind.module):
-            skipped[name] = f'not installed: pip install "{kind.package}"'
-            continue
         try:
             peers += kind.make(made)
+        except ModuleNotFoundError:
+            skipped[name] = f'not installed: pip install "{kind.package}"'
         except Exception as error:  # each of them is other people's code; the others are worth having all the same
-            skipped[name] = f"cannot be made of this run ({type(error).__name__})"
+            skipped[name] = f"cannot be made of this run in this environment ({type(error).__name__})"
     return peers, skipped
 
 
@@ -147,14 +148,6 @@ def judged(peer: Peer, corpus: Any) -> dict[str, Any]:
 def decide_with(peer: Peer, decision: Decision, kind: Any) -> Callable[[list[str]], object]:
     """From texts to decisions."""
     return lambda texts: decision.decide(peer.logits(texts), kind)
-
-
-def importable(module: str) -> bool:
-    """Whether a module is there, without importing it."""
-    try:
-        return find_spec(module) is not None
-    except ModuleNotFoundError:  # of what it is a part of
-        return False
 
 
 def installed(package: str) -> str | None:
