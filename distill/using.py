@@ -3,7 +3,7 @@
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from io import BufferedIOBase
 from pathlib import Path
@@ -148,7 +148,7 @@ def _decoded(lines: list[bytes], done: int) -> Iterator[list[str]]:
 
 def predict_lines(
     classifier: Classifier, stream: BufferedIOBase, reporter: Reporter
-) -> Iterator[list[Prediction]]:
+) -> Generator[list[Prediction], None, None]:
     """Decide the lines of a stream, block by block as they arrive, in memory that does not grow with their number.
 
     A bar shows how much of a file is done, and a count how many lines of anything else.
@@ -168,7 +168,7 @@ def predict_lines(
             advance_bar(at - before, f"{done:,} texts")
 
 
-def predict_blocks(classifier: Classifier, blocks: Iterable[list[str]]) -> Iterator[list[Prediction]]:
+def predict_blocks(classifier: Classifier, blocks: Iterable[list[str]]) -> Generator[list[Prediction], None, None]:
     """Decide texts as they come, so many at a time.
 
     Raises:
