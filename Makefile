@@ -9,7 +9,9 @@ TORCH_VERSION ?= 2.13.0
 RECIPE ?= quickstart
 SET ?=
 TEXTS ?= corpora/sample/test.tsv
-BUNDLE ?= runs/$(patsubst %.toml,%,$(notdir $(RECIPE)))/bundle
+RUN ?= runs/$(patsubst %.toml,%,$(notdir $(RECIPE)))
+BUNDLE ?= $(RUN)/bundle
+PICTURE ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check
 STAMP := $(VENV)/.installed-$(TORCH)
@@ -24,7 +26,7 @@ else
 TORCH_INDEX ?= --extra-index-url https://download.pytorch.org/whl/cpu --retries 1 --timeout 15
 endif
 
-.PHONY: help setup distill bench wheel test golden campaign lint check smoke clean
+.PHONY: help setup distill bench bench-peers wheel test golden campaign lint check smoke clean
 .DEFAULT_GOAL := help
 
 help: ## show this text
@@ -48,11 +50,17 @@ distill: $(STAMP) ## run a recipe: corpus to checked, quantized bundle (RECIPE=q
 smoke: $(STAMP) ## the whole line in seconds, on a tiny corpus
 	$(BIN)/distill run smoke
 
-bench: $(STAMP) ## measure a bundle's latency on this machine (BUNDLE=folder); makes quickstart's first if need be
+bench: $(STAMP) ## measure bundles on this machine (BUNDLE="folder ..." TEXTS=file PICTURE=file.svg); makes quickstart's if need be
 ifeq ($(origin BUNDLE),file)
 	test -f $(BUNDLE)/manifest.json || $(MAKE) distill
 endif
-	$(BIN)/distill bench $(BUNDLE)
+	$(BIN)/distill bench $(BUNDLE) $(if $(filter file,$(origin TEXTS)),,--texts $(TEXTS)) $(if $(PICTURE),--picture $(PICTURE))
+
+bench-peers: $(STAMP) ## a finished run beside what one would use instead (RUN=folder); makes quickstart's first if need be
+ifeq ($(origin RUN),file)
+	test -f $(RUN)/report.json || $(MAKE) distill
+endif
+	OMP_NUM_THREADS=1 TRANSFORMERS_VERBOSITY=error $(BIN)/python -m tests.benchmarks.peers $(RUN) --json $(RUN)/peers.json
 
 wheel: $(STAMP) ## build dist/*.whl, all that a machine needs to use a bundle
 	$(PIP) wheel -q --no-deps --no-build-isolation -w dist .

@@ -1,7 +1,7 @@
 """The run's own bench: teacher, student and TF-IDF, string in to decision out, interleaved in one run."""
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -147,28 +147,42 @@ def _torch_call(job: Job, name: str, folder: Path, corpus: Corpus) -> Callable[[
     return call
 
 
-def _baseline(job: Job, corpus: Corpus) -> tuple[Callable[[list[str]], object], dict[str, Any]]:
-    """TF-IDF of words and pairs with logistic regression on the same train rows, judged the same way."""
+@dataclass(frozen=True)
+class TfidfModel:
+    """TF-IDF of words and pairs with logistic regression: raw logits ``(N, C)`` of texts, and what it weighs."""
+
+    logits: Callable[[list[str]], Logits]
+    parameters: int
+    sizes: dict[str, int]  # bytes: weights, tokenizer, total
+
+
+def fit_tfidf(corpus: Corpus, seed: int) -> TfidfModel:
+    """Fit it on the train rows."""
     task = corpus.task
     vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, max_features=BASELINE_FEATURES)
-    regression = LogisticRegression(C=5.0, solver="liblinear", random_state=job.recipe.seed)
-    with job.reporter.bar("train the TF-IDF baseline", 1) as advance:
-        features = vectorizer.fit_transform(corpus.train.texts)
-        model = OneVsRestClassifier(regression).fit(features, label_matrix(corpus.train, task))
-        advance(1)
+    regression = LogisticRegression(C=5.0, solver="liblinear", random_state=seed)
+    features = vectorizer.fit_transform(corpus.train.texts)
+    model = OneVsRestClassifier(regression).fit(features, label_matrix(corpus.train, task))
 
     def logits(texts: list[str]) -> Logits:
         rows: csr_matrix = vectorizer.transform(texts)
         return np.asarray(model.decision_function(rows), dtype=np.float32).reshape(len(texts), task.num_labels)
 
-    found = {split: logits(list(dict(corpus.splits())[split].texts)) for split in JUDGED}
-    quality = quality_of(found, corpus, job.recipe.decisions)
-    decision = Decision.from_dict(quality.pop("decision"))
     weights = sum(int(estimator.coef_.size) for estimator in model.estimators_ if hasattr(estimator, "coef_"))
     terms = sum(len(term.encode()) for term in vectorizer.vocabulary_)
-    sizes = {"weights": 8 * weights, "tokenizer": terms, "total": 8 * weights + terms}
+    return TfidfModel(logits, weights, {"weights": 8 * weights, "tokenizer": terms, "total": 8 * weights + terms})
+
+
+def _baseline(job: Job, corpus: Corpus) -> tuple[Callable[[list[str]], object], dict[str, Any]]:
+    """TF-IDF on the same train rows, judged the same way."""
+    with job.reporter.bar("train the TF-IDF baseline", 1) as advance:
+        model = fit_tfidf(corpus, job.recipe.seed)
+        advance(1)
+    found = {split: model.logits(list(dict(corpus.splits())[split].texts)) for split in JUDGED}
+    quality = quality_of(found, corpus, job.recipe.decisions)
+    decision = Decision.from_dict(quality.pop("decision"))
 
     def call(texts: list[str]) -> object:
-        return decision.decide(logits(texts), task.kind)
+        return decision.decide(model.logits(texts), corpus.task.kind)
 
-    return call, {**quality, "parameters": weights, "bytes": sizes}
+    return call, {**quality, "parameters": model.parameters, "bytes": model.sizes}

@@ -4,17 +4,27 @@ import json
 import os
 import sys
 import time
+from contextlib import closing
 from dataclasses import replace
 from importlib.util import find_spec
+from io import BufferedIOBase
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from distill.atomic import write_text
 from distill.ending import CommandGroup, leave_at_once, say_how_to_go_on
 from distill.interrupts import StopRequest
-from distill.printing import print_corpus, print_evaluation, print_plan, print_summary, print_table, print_trials
+from distill.printing import (
+    print_bench,
+    print_corpus,
+    print_evaluation,
+    print_plan,
+    print_summary,
+    print_table,
+    print_trials,
+)
 from distill.resources import refusal_of
 from distill.tracebacks import format_debug
 from export.runtime import MissingExtraError
@@ -303,23 +313,32 @@ def predict(
     bundle: Bundle,
     texts: Annotated[list[str] | None, typer.Argument(help="Texts; without any, lines of stdin.")] = None,
     as_json: AsJson = False,
-    threads: Annotated[int, typer.Option(help="Threads of onnxruntime.")] = 1,
+    threads: Annotated[
+        int | None, typer.Option(help="Threads; as many as CPU affinity and the container's quota give otherwise.")
+    ] = None,
 ) -> None:
     """Decide texts, given as arguments or as lines of stdin: one line of labels (or one JSON object) for each."""
     from distill.progress import Reporter
-    from distill.using import decoded_lines, predict_each
+    from distill.using import predict_blocks, predict_lines
     from export.runtime import InputError, load
+    from export.runtime.cores import available_threads
 
     if any(text.startswith("-") for text in texts or ()) and "--" not in sys.argv:
         raise InputError("a text begins with a dash, or an option is not known; put -- before such texts")
     if not texts and sys.stdin is None:
         raise InputError("there is no text: give some as arguments, or lines on stdin")
-    classifier = load(bundle, threads=threads)
-    # among answers on a terminal a moving count would only be in the way
-    with Reporter(quiet=sys.stdout is not None and sys.stdout.isatty()).count("texts") as advance:
-        for found in predict_each(classifier, texts or decoded_lines(sys.stdin.buffer)):
-            print(json.dumps(vars(found), ensure_ascii=False) if as_json else _in_words(found), flush=True)
-            advance(1)
+    classifier = load(bundle, threads=available_threads() if threads is None else threads)
+    # among answers on a terminal a moving bar would only be in the way
+    reporter = Reporter(quiet=sys.stdout is not None and sys.stdout.isatty())
+    blocks = predict_blocks(classifier, [texts]) if texts else predict_lines(classifier, _stdin(), reporter)
+    with closing(blocks):  # or a bar would outlive an error
+        for found in blocks:
+            shown = [json.dumps(vars(one), ensure_ascii=False) if as_json else _in_words(one) for one in found]
+            print(*shown, sep="\n", flush=True)
+
+
+def _stdin() -> BufferedIOBase:
+    return cast(BufferedIOBase, sys.stdin.buffer)
 
 
 def _in_words(found: "Prediction") -> str:
@@ -373,44 +392,54 @@ def diff(
     print_table("by label", ["label", "gained", "lost"], rows)
 
 
-@app.command(epilog="Example: `distill bench small/bundle large/bundle --texts lines.txt`")
+@app.command(epilog="Example: `distill bench small/bundle large/bundle --texts lines.txt --picture quality.svg`")
 def bench(
     bundles: Annotated[list[Path], typer.Argument(help="Bundles to time side by side.")],
     texts: Annotated[Path | None, typer.Option("--texts", help="File of texts; synthetic ones otherwise.")] = None,
     text: TextColumn = "text",
     columns: Header = None,
     rounds: Annotated[int, typer.Option(min=1, help="Turns of all bundles.")] = 5,
+    picture: Annotated[
+        Path | None, typer.Option("--picture", help="Draw quality against latency into this .svg or .png.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Latency end to end, string in to decision out: one and all threads, single texts and batches of 32."""
+    """Latency end to end, string in to decision out, single texts and batches, one and all threads; bytes."""
+    from distill.bundle_bench import bench_bundles
     from distill.progress import Reporter
-    from distill.using import Columns, bench_bundles, texts_of
-    from export.runtime.bench import available_threads
+    from distill.using import Columns, texts_of
+    from export.runtime.cores import available_threads
 
+    if picture is not None:
+        _check_picture(picture, bundles)
     own = None if texts is None else texts_of(texts, Columns(text=text, header=_names(columns)))
     found = bench_bundles(bundles, own, sorted({1, available_threads()}), rounds, Reporter())
+    if picture is not None:
+        from distill.bench_picture import draw_quality
+
+        draw_quality(found, picture)
     if as_json:
         print(json.dumps(found, indent=2))
         return
-    cpu = found["cpu"]
-    print(f"{cpu['model']}, {' '.join(cpu['flags'])}")
-    head = ["bundle", "texts", "threads", "batch", "p50 ms", "p95 ms", "p99 ms", "texts/s"]
-    rows = [
-        [
-            r["name"],
-            r["texts"],
-            str(r["threads"]),
-            str(r["batch"]),
-            f"{r['p50_ms']:.2f}",
-            f"{r['p95_ms']:.2f}",
-            f"{r['p99_ms']:.2f}",
-            f"{r['texts_per_second']:.0f}",
-        ]
-        for r in found["rows"]
-    ]
-    print_table("latency of one call", head, rows)
-    for name, start in found["cold_start"].items():
-        print(f"{name}: cold start {start['ms']:.0f} ms, peak memory {start['peak_rss_bytes'] / 1e6:.0f} MB")
+    print_bench(found)
+
+
+def _check_picture(picture: Path, bundles: list[Path]) -> None:
+    """Before minutes of measuring: what would keep the picture from being drawn."""
+    from distill.bundle_bench import macro_f1_of
+    from export.runtime import InputError
+    from export.runtime.manifest import read_manifest
+
+    if picture.suffix.lower() not in (".svg", ".png"):
+        raise InputError(f"--picture {picture}: must end in .svg or .png")
+    if not picture.parent.is_dir():
+        raise InputError(f"--picture {picture}: there is no such folder; make it, or choose another")
+    _need("train", "matplotlib")
+    if all(macro_f1_of(read_manifest(bundle)) is None for bundle in bundles):
+        raise InputError(
+            "--picture: no bundle's manifest has metrics.test.macro_f1, so there is no quality to draw; "
+            "leave --picture out, or bench bundles that `distill run` made"
+        )
 
 
 @app.command(epilog='Example: `distill verify bundle --manifest-sha256 "$(sha256sum manifest.json | cut -c1-64)"`')

@@ -55,6 +55,45 @@ def print_evaluation(found: dict[str, Any]) -> None:
     print_table("by label", ["label", "precision", "recall", "F1", "Brier", "skill", "rows"], rows)
 
 
+def print_bench(found: dict[str, Any]) -> None:
+    """What `bench` found: the machine, a table of latencies, a table of what else a bundle costs."""
+    cpu = found["cpu"]
+    print(f"{cpu['model']}, {' '.join(cpu['flags'])}")
+    rows = [
+        [
+            *(str(row[key]) for key in ("name", "texts", "threads", "batch")),
+            *(f"{row[key]:.3f}" for key in ("p50_ms", "p95_ms", "p99_ms")),
+            f"{row['texts_per_second']:.0f}",
+        ]
+        for row in found["rows"]
+    ]
+    head = ["bundle", "texts", "threads", "batch", "p50 ms", "p95 ms", "p99 ms", "texts/s"]
+    print_table(f"latency of one call, median of {found['rounds']} interleaved rounds", head, rows)
+    sizes = [
+        [
+            name,
+            bundle["precision"],
+            *(f"{bundle['bytes'][key] / 1e6:.2f}" for key in ("total", "model", "tokenizer", "rest")),
+            f"{bundle['cold_start_ms']:.0f}",
+            f"{bundle['peak_rss_bytes'] / 1e6:.0f}",
+            _shown(bundle["test_macro_f1"], 4),
+        ]
+        for name, bundle in found["bundles"].items()
+    ]
+    head = [
+        "bundle",
+        "precision",
+        "MB",
+        "model",
+        "tokenizer",
+        "rest",
+        "cold start ms",
+        "peak memory MB",
+        "macro-F1",
+    ]
+    print_table("bytes; a fresh process on one thread; quality as the manifest tells it", head, sizes)
+
+
 def print_summary(name: str, folder: Path) -> None:
     """The table that a run ends with, and where its bundle and report are."""
     from distill.report import summary_rows

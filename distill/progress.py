@@ -101,7 +101,7 @@ class Reporter:
             TimeRemainingColumn(),
             TextColumn("{task.fields[news]}"),
         )
-        with Progress(*columns, console=self._console, transient=True) as progress:
+        with Progress(*columns, console=self._console, transient=True, redirect_stdout=False) as progress:
             task = progress.add_task(title, total=total, news="")
 
             def advance(count: int, news: str = "") -> None:

@@ -1,10 +1,13 @@
-"""What a user does with bundles: evaluate, compare and time them. Base install only: no torch, no pydantic."""
+"""What a user does with bundles: predict, evaluate and compare. Base install only: no torch, no pydantic."""
 
+import os
+import stat
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import asdict, dataclass
+from io import BufferedIOBase
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,14 +23,15 @@ from corpora.selective import evaluate_selective
 from corpora.task import Task, TaskKind
 from corpora.texts import RowError, check_encoding, text_of
 from distill.progress import Advance, Reporter
-from export.runtime import Classifier, InputError, Prediction, load
-from export.runtime.bench import SYNTHETIC_TEXTS, Candidate, cold_start, cpu_info, time_interleaved
-from export.runtime.classifier import MAX_TEXT_CHARACTERS
+from export.runtime import Classifier, DistillError, InputError, Prediction, load
+from export.runtime.classifier import BLOCK, MAX_TEXT_CHARACTERS
+from export.runtime.cores import available_threads
 
-BENCH_BATCHES = (1, 32)
 # texts between two moves of a bar
 SLICE = 256
 REMEDY = "correct the row"
+# of a stream at once; what has arrived is answered, and need not be as much
+READ_BYTES = 2**16
 # a character has at most four
 MAX_LINE_BYTES = 4 * MAX_TEXT_CHARACTERS + 2
 
@@ -50,7 +54,7 @@ def evaluate_bundle(bundle: Path, file: Path, columns: Columns, reporter: Report
     Raises:
         InputError: a row of the file cannot be used.
     """
-    classifier = load(bundle)
+    classifier = load(bundle, threads=available_threads())
     texts, gold = _labelled_rows(file, columns, classifier)
     task = _task(classifier)
     manifest = classifier.manifest
@@ -76,7 +80,7 @@ def compare_bundles(old: Path, new: Path, file: Path, columns: Columns, reporter
     A row that only one of them hands over to a person is changed, and counts as abstained or answered now; what
     labels gain and lose is counted on rows that both answer.
     """
-    before, after = load(old), load(new)
+    before, after = (load(bundle, threads=available_threads()) for bundle in (old, new))
     if set(before.labels) != set(after.labels):
         raise InputError(f"{old} and {new} have different labels; only bundles of one task can be compared")
     texts = texts_of(file, columns)
@@ -104,56 +108,98 @@ def compare_bundles(old: Path, new: Path, file: Path, columns: Columns, reporter
     }
 
 
-def bench_bundles(
-    bundles: list[Path], texts: list[str] | None, threads: list[int], rounds: int, reporter: Reporter
-) -> dict[str, Any]:
-    """Latency of bundles in one interleaved run, end to end; on synthetic texts unless some are given."""
-    if texts is not None:
-        kinds = {"real": texts}
-    else:
-        kinds = {f"synthetic-{name}": list(texts) for name, texts in SYNTHETIC_TEXTS.items()}
-    rows = []
-    calls = len(threads) * len(BENCH_BATCHES) * len(bundles) * rounds * sum(map(len, kinds.values()))
-    with reporter.bar("bench", calls) as advance:
-        for count in threads:
-            loaded = [Candidate(str(path), load(path, threads=count).predict, threads=count) for path in bundles]
-            for kind, some in kinds.items():
-                for batch in BENCH_BATCHES:
-                    rows += time_interleaved(loaded, some, kind=kind, rounds=rounds, batch=batch, progress=advance)
-    starts = {str(path): cold_start(path) for path in bundles}
-    return {
-        "cpu": cpu_info(),
-        "rows": [asdict(row) for row in rows],
-        "cold_start": {name: {"ms": ms, "peak_rss_bytes": peak} for name, (ms, peak) in starts.items()},
-    }
-
-
-def decoded_lines(stream: BinaryIO) -> Iterator[str]:
-    """Lines as text, without their ends.
+def line_blocks(stream: BufferedIOBase) -> Iterator[list[str]]:
+    """Lines as text, without their ends: all that have arrived at a time, so that none waits for others.
 
     Raises:
-        InputError: one is not valid UTF-8, or longer than a text may be; names it by its number.
+        InputError: one is not valid UTF-8, or longer than a text may be; names it by its number. Those before it
+            are given first.
     """
-    for number, line in enumerate(iter(lambda: stream.readline(MAX_LINE_BYTES + 1), b""), 1):
+    done, rest = 0, b""
+    while content := stream.read1(READ_BYTES):
+        *lines, rest = (rest + content).split(b"\n")
+        yield from _decoded(lines, done)
+        done += len(lines)
+        if len(rest) > MAX_LINE_BYTES:
+            break
+    if rest:
+        yield from _decoded([rest], done)
+
+
+def _decoded(lines: list[bytes], done: int) -> Iterator[list[str]]:
+    """The lines as texts in one block; those before a line that cannot be one are given before it is named."""
+    texts: list[str] = []
+    complaint = ""
+    for line in lines:
         if len(line) > MAX_LINE_BYTES:
-            raise InputError(f"line {number}: has more than {MAX_TEXT_CHARACTERS} characters; split it up")
+            complaint = f"has more than {MAX_TEXT_CHARACTERS} characters; split it up"
+            break
         try:
-            yield line.decode("utf-8").rstrip("\r\n")
+            texts.append(line.decode("utf-8").rstrip("\r\n"))
         except UnicodeDecodeError:
-            raise InputError(f"line {number}: is not valid UTF-8; save the input again as UTF-8") from None
+            complaint = "is not valid UTF-8; save the input again as UTF-8"
+            break
+    number = done + len(texts) + 1
+    if texts:
+        yield texts
+    if complaint:
+        raise InputError(f"line {number}: {complaint}")
 
 
-def predict_each(classifier: Classifier, texts: Iterable[str]) -> Iterator[Prediction]:
-    """Decide texts one by one, as they come.
+def predict_lines(
+    classifier: Classifier, stream: BufferedIOBase, reporter: Reporter
+) -> Generator[list[Prediction], None, None]:
+    """Decide the lines of a stream, block by block as they arrive, in memory that does not grow with their number.
+
+    A bar shows how much of a file is done, and a count how many lines of anything else.
+    """
+    size = _bytes_of(stream)
+    if size is None:
+        with reporter.count("texts") as advance:
+            for found in predict_blocks(classifier, line_blocks(stream)):
+                yield found
+                advance(len(found))
+        return
+    done, at = 0, stream.tell()
+    with reporter.bar("predict", size - at) as advance_bar:
+        for found in predict_blocks(classifier, line_blocks(stream)):
+            yield found
+            done, before, at = done + len(found), at, stream.tell()
+            advance_bar(at - before, f"{done:,} texts")
+
+
+def predict_blocks(classifier: Classifier, blocks: Iterable[list[str]]) -> Generator[list[Prediction], None, None]:
+    """Decide texts as they come, so many at a time.
 
     Raises:
-        InputError: one cannot be read; names it by its number.
+        DistillError: one cannot be read or decided; names it by its number. Those before it are decided first.
     """
-    for number, text in enumerate(texts, 1):
+    done = 0
+    for texts in blocks:
+        for start in range(0, len(texts), BLOCK):
+            some = texts[start : start + BLOCK]
+            try:
+                yield classifier.predict(some)
+            except DistillError:
+                yield from _one_by_one(classifier, some, done)
+            done += len(some)
+
+
+def _one_by_one(classifier: Classifier, texts: list[str], done: int) -> Iterator[list[Prediction]]:
+    for number, text in enumerate(texts, done + 1):
         try:
-            yield classifier.predict([text])[0]
-        except InputError as error:
-            raise InputError(str(error).replace("texts[0]", f"text {number}", 1)) from None
+            yield classifier.predict([text])
+        except DistillError as error:
+            raise type(error)(str(error).replace("texts[0]", f"text {number}", 1)) from None
+
+
+def _bytes_of(stream: BufferedIOBase) -> int | None:
+    """The size of a file; None of anything that is no file."""
+    try:
+        found = os.fstat(stream.fileno())
+    except OSError:
+        return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
 def _predict(classifier: Classifier, texts: list[str], advance: Advance) -> list[Prediction]:

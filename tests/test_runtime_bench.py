@@ -10,7 +10,6 @@ from export.runtime import bench as bench_module
 from export.runtime.bench import (
     SYNTHETIC_TEXTS,
     Candidate,
-    available_threads,
     cold_start,
     cpu_info,
     time_interleaved,
@@ -88,23 +87,6 @@ def test_the_machine_is_described() -> None:
     found = cpu_info()
     assert set(found) == {"model", "flags", "cores"}
     assert set(found["flags"]) <= set(bench_module.ISA_FLAGS)
-    assert 1 <= available_threads() <= found["cores"]
-
-
-def test_a_quota_bounds_the_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert bench_module._cgroup_quota(tmp_path) == math.inf
-    (tmp_path / "cpu").mkdir()
-    (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("-1\n")
-    (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
-    assert bench_module._cgroup_quota(tmp_path) == math.inf
-    (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("300000\n")
-    assert bench_module._cgroup_quota(tmp_path) == 3.0
-    (tmp_path / "cpu.max").write_text("max 100000\n")
-    assert bench_module._cgroup_quota(tmp_path) == 3.0
-    (tmp_path / "cpu.max").write_text("50000 100000\n")
-    assert bench_module._cgroup_quota(tmp_path) == 0.5
-    monkeypatch.setattr(bench_module, "_cgroup_quota", lambda root: 0.5)
-    assert available_threads() == 1
 
 
 def test_synthetic_texts_have_their_lengths() -> None:

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from corpora.metrics import decide
 from corpora.selective import confidences
 from corpora.task import TaskKind
+from distill.using import predict_blocks
 from export.runtime import (
     BundleError,
     CheckFailedError,
@@ -18,7 +20,7 @@ from export.runtime import (
     self_test,
     verify,
 )
-from export.runtime.classifier import activate
+from export.runtime.classifier import BLOCK, activate
 from export.runtime.manifest import CONFIDENCES
 from tests.tiny_bundle import (
     LABELS,
@@ -108,6 +110,58 @@ def test_order_is_kept_and_batch_mates_do_not_matter(bundle: Path) -> None:
     alone = np.concatenate([classifier.logits([text]) for text in texts])
     np.testing.assert_allclose(together, alone, atol=1e-6)
     np.testing.assert_allclose(together, np.stack([tiny_logits(text) for text in texts]), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["static-int8-static", "static-int8-dynamic", "static-fp32"])
+def test_a_static_bundle_decides_alone_as_in_a_batch_to_the_bit(name: str) -> None:
+    classifier = load(Path(__file__).parent / "golden" / name)
+    texts = [
+        " ".join(("i", "am", "so", "happy", "today", "né")[: 1 + row % 6] * (1 + row % 4)) for row in range(70)
+    ]
+    alone = [classifier.predict([text])[0] for text in texts]
+    assert classifier.predict(texts) == alone
+    assert list(classifier.stream(iter(texts))) == alone
+
+
+def test_a_stream_is_decided_as_it_is_asked_for(bundle: Path) -> None:
+    classifier = load(bundle)
+    read = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal read
+        for text in random_texts(3 * BLOCK):
+            read += 1
+            yield text
+
+    stream = classifier.stream(lines())
+    assert next(stream) == classifier.predict(random_texts(1))[0]
+    assert read == BLOCK
+    assert sum(1 for _ in stream) == 3 * BLOCK - 1
+    assert list(classifier.stream([])) == []
+    with pytest.raises(InputError, match=rf"texts\[{BLOCK + 1}\]: must be a string"):
+        list(classifier.stream(["sad"] * (BLOCK + 1) + [None]))  # type: ignore[list-item]
+    with pytest.raises(InputError, match="pass a list"):
+        next(classifier.stream("sad"))
+    poisoned = load(make_tiny_bundle(bundle, nan_word="not"))
+    with pytest.raises(DistillError, match=rf"texts\[{BLOCK + 1}\]: .*not finite"):
+        list(poisoned.stream(["sad"] * (BLOCK + 1) + ["not"]))
+    blocks = predict_blocks(poisoned, [["sad"], ["sad", "not"]])
+    assert [len(next(blocks)), len(next(blocks))] == [1, 1]
+    with pytest.raises(DistillError, match="text 3: .*not finite"):
+        next(blocks)
+
+
+def test_little_of_a_batch_is_padding_where_it_costs(bundle: Path) -> None:
+    lengths = [3, 3, 4, 40, 41, 44, 60, 3] * 4
+    plain = load(bundle)
+    assert [len(rows) for rows in plain._chunks(lengths)] == [32]
+    plain._most_padding = 16
+    chunks = list(plain._chunks(lengths))
+    assert sorted(row for rows in chunks for row in rows) == list(range(32))
+    for rows in chunks:
+        assert sum(max(lengths[row] for row in rows) - lengths[row] for row in rows) <= 16
+    assert len(chunks) < 8
+    assert list(plain._chunks([])) == []
 
 
 def test_threads_change_nothing(bundle: Path) -> None:

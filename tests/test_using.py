@@ -4,22 +4,25 @@ import io
 import json
 import shlex
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from distill.progress import Reporter
+from distill.progress import Advance, Reporter
 from distill.using import (
     MAX_LINE_BYTES,
     Columns,
-    bench_bundles,
     compare_bundles,
-    decoded_lines,
     evaluate_bundle,
-    predict_each,
+    line_blocks,
+    predict_blocks,
+    predict_lines,
     texts_of,
 )
 from export.runtime import InputError, load
+from export.runtime.classifier import BLOCK
 from tests.command import ROOT, command_of, distill
 from tests.tiny_bundle import make_tiny_bundle, rewrite_manifest
 
@@ -80,8 +83,7 @@ def test_a_bundle_differs_in_nothing_from_itself(runs: Path, tmp_path: Path) -> 
     assert found["rows"] == 2
     assert found["changed_rows"] == []
     texts = texts_of(tmp_path / "lines.txt", Columns(text="not a column of lines"))
-    timed = bench_bundles([bundle], texts, [1], 1, Reporter(quiet=True))
-    assert {row["texts"] for row in timed["rows"]} == {"real"}
+    assert texts == ["one line", "another line"]
 
 
 WORDS = ["happy", "sad", "i am very happy today", "you feel calm", "not sad not sad", "i am not calm"]
@@ -143,14 +145,51 @@ def test_predict_says_what_it_hands_over(pair: tuple[Path, Path, list[bool]]) ->
 
 
 def test_lines_that_cannot_be_read_are_named_by_number(runs: Path) -> None:
-    assert list(decoded_lines(io.BytesIO("ä\r\n\nlast".encode()))) == ["ä", "", "last"]
-    with pytest.raises(InputError, match="line 2"):
-        list(decoded_lines(io.BytesIO(b"good\nb\xffd\n")))
-    with pytest.raises(InputError, match="line 2: has more than 1048576 characters"):
-        list(decoded_lines(io.BytesIO(b"good\n" + b"x" * (MAX_LINE_BYTES + 1))))
+    assert list(line_blocks(io.BytesIO("ä\r\n\nlast".encode()))) == [["ä", ""], ["last"]]
+    for content, said in (
+        (b"good\nb\xffd\n", "line 2: is not valid UTF-8"),
+        (b"good\n" + b"x" * (MAX_LINE_BYTES + 1), "line 2: has more than 1048576 characters"),
+        (b"good\n" + b"x" * (MAX_LINE_BYTES + 1) + b"\nmore", "line 2: has more than 1048576 characters"),
+    ):
+        blocks = line_blocks(io.BytesIO(content))
+        assert next(blocks) == ["good"]
+        with pytest.raises(InputError, match=said):
+            next(blocks)
+    found = predict_blocks(load(runs / "bundle"), [["good"], ["good", "\ud800", "good"]])
+    assert [len(next(found)), len(next(found))] == [1, 1]  # what stands before it is decided
+    with pytest.raises(InputError, match="text 3: cannot be tokenized"):
+        next(found)
+
+
+class Slow(io.BytesIO):
+    """Gives little at a time, as a pipe does that somebody writes into."""
+
+    def read1(self, size: int | None = -1) -> bytes:
+        return super().read1(7)
+
+
+def test_lines_are_decided_as_they_arrive(runs: Path) -> None:
+    assert list(line_blocks(Slow(b"one\ntwo\na longer one\n"))) == [["one"], ["two"], ["a longer one"]]
     classifier = load(runs / "bundle")
-    with pytest.raises(InputError, match="text 2"):
-        list(predict_each(classifier, ["good", "\ud800"]))
+    lines = [f"line {number}" for number in range(2000)]
+    found = list(predict_lines(classifier, io.BytesIO("\n".join(lines).encode()), Reporter(quiet=True)))
+    assert max(map(len, found)) <= BLOCK
+    assert [one for block in found for one in block] == classifier.predict(lines)
+
+
+def test_a_file_has_a_bar_of_its_bytes(runs: Path, tmp_path: Path) -> None:
+    moved: list[tuple[int, str]] = []
+
+    class Watched(Reporter):
+        @contextmanager
+        def bar(self, title: str, total: int) -> Iterator[Advance]:
+            moved.append((total, title))
+            yield lambda count, news="": moved.append((count, news))
+
+    (tmp_path / "lines.txt").write_text("one\ntwo\n")
+    with (tmp_path / "lines.txt").open("rb") as stream:
+        list(predict_lines(load(runs / "bundle"), stream, Watched(quiet=True)))
+    assert moved == [(8, "predict"), (8, "2 texts")]
 
 
 @pytest.mark.parametrize(("closed", "status"), [("<&-", 2), ("hello >&-", 0)])

@@ -1,7 +1,6 @@
 """Measuring, and nothing else: latency side by side, cold start, and what machine this is."""
 
 import json
-import math
 import os
 import platform
 import subprocess
@@ -14,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from export.runtime.cores import available_threads
 from export.runtime.errors import DistillError, InputError
 from export.runtime.synthetic import SYNTHETIC_TEXTS
 
@@ -146,23 +146,6 @@ def cpu_info() -> dict[str, Any]:
         "flags": [flag for flag in ISA_FLAGS if flag in flags],
         "cores": os.cpu_count() or 1,
     }
-
-
-def available_threads() -> int:
-    """How many threads this process may really use: its CPU affinity and its container's quota."""
-    # macOS and Windows have no affinity to ask for
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, math.floor(min(float(cores), _cgroup_quota(Path("/sys/fs/cgroup")))))
-
-
-def _cgroup_quota(root: Path) -> float:
-    """The tightest CPU quota in cores from here to the root of the cgroups, v2 or v1; else infinity."""
-    own = next((line[3:] for line in _read(Path("/proc/self/cgroup")).splitlines() if line.startswith("0::")), "/")
-    folder = root / own.lstrip("/")
-    quotas = [_read(place / "cpu.max").split() for place in (folder, *folder.parents)]
-    quotas.append([_read(root / "cpu" / f"cpu.cfs_{name}_us").strip() for name in ("quota", "period")])
-    pairs = [pair for pair in quotas if len(pair) == 2 and all(value.isdigit() for value in pair)]
-    return min((int(quota) / int(period) for quota, period in pairs if int(period)), default=math.inf)
 
 
 def _check_settings(

@@ -1,9 +1,10 @@
 """Texts in, decisions out: tokenize, run the graph, compare with the manifest's thresholds."""
 
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import compress
+from itertools import chain, compress, islice
 from operator import ge
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,21 @@ from export.runtime.manifest import Manifest, read_files, read_manifest
 
 # texts in one run of the graph where the manifest sets no smaller bound
 CHUNK = 32
+# texts that are sorted by length together where they come one after another
+BLOCK = 16 * CHUNK
+# tokens of padding that cost as much as one more run, where there is attention; elsewhere they cost next to none
+RUN_TOKENS = 16
+ATTENTION = b"MultiHeadAttention"
 # onnxruntime takes a 32-bit number; no machine has as many cores
 MAX_THREADS = 1024
 # such a text takes seconds and up to 700 MB to split, nearly all of it to be cut off
 MAX_TEXT_CHARACTERS = 2**20
 
+ONE_STRING = "texts: is one string; pass a list of strings, as in predict([text])"
+NAMED_TEXT = re.compile(r"^texts\[(\d+)\]")
+
 Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 
@@ -45,11 +55,14 @@ class Prediction:
 class Classifier:
     """A loaded bundle; `load` makes it. Safe to use from several threads."""
 
-    def __init__(self, manifest: Manifest, session: Any, encoder: Encoder) -> None:
+    def __init__(
+        self, manifest: Manifest, session: Any, encoder: Encoder, *, most_padding: float = math.inf
+    ) -> None:
         self.manifest = manifest
         self.labels = manifest.labels
         self._session = session
         self._encoder = encoder
+        self._most_padding = most_padding
         # without a mask the graph would read padding as text, so such a graph gets one text at a time
         bound = CHUNK if "attention_mask" in manifest.inputs else 1
         self._chunk = min(bound, manifest.max_batch or bound)
@@ -59,7 +72,21 @@ class Classifier:
         """Decide each text, in the order given."""
         logits, truncated = self._run(_checked(texts))
         scores = activate(logits, self.manifest.activation)
-        return [self._decide(row, cut) for row, cut in zip(scores.tolist(), truncated, strict=True)]
+        if len(truncated) == 1:
+            return [self._decide(scores[0].tolist(), truncated[0])]
+        return self._decide_all(scores.astype(np.float64), truncated)
+
+    def stream(self, texts: Iterable[str]) -> Iterator[Prediction]:
+        """Decide texts as they are asked for, in the order given; memory does not grow with their number."""
+        if isinstance(texts, str | bytes):
+            raise InputError(ONE_STRING)
+        waiting, done = iter(texts), 0
+        while block := list(islice(waiting, BLOCK)):
+            try:
+                yield from self.predict(block)
+            except DistillError as error:
+                raise _moved(error, done) from None
+            done += len(block)
 
     def predict_proba(self, texts: Sequence[str]) -> Floats:
         """Calibrated scores (N, C) in label order: sigmoid for multi-label, softmax for single-label."""
@@ -76,17 +103,38 @@ class Classifier:
 
     def _decide(self, scores: list[float], truncated: bool) -> Prediction:
         # plain floats on both sides: a caller can repeat each decision from `scores` and the manifest
-        named = dict(zip(self.labels, scores, strict=True))
-        thresholds, abstain = self.manifest.thresholds, self.manifest.abstain
+        thresholds = self.manifest.thresholds
         if thresholds is None:
-            confidence = max(scores)
-            chosen: tuple[str, ...] = (self.labels[scores.index(confidence)],)
-        else:
-            decided = list(map(ge, scores, thresholds))
-            chosen = tuple(compress(self.labels, decided))
-            # labels taken as independent given the text
-            confidence = math.prod([s if yes else 1.0 - s for s, yes in zip(scores, decided, strict=True)])
+            return self._decide_best(scores, truncated)
+        decided = list(map(ge, scores, thresholds))
+        factors = [score if yes else 1.0 - score for score, yes in zip(scores, decided, strict=True)]
+        return self._prediction(scores, tuple(compress(self.labels, decided)), math.prod(factors), truncated)
+
+    def _decide_all(self, scores: Doubles, truncated: list[bool]) -> list[Prediction]:
+        """The same of many texts, scores ``(N, C)``, the same numbers in fewer steps."""
+        thresholds = self.manifest.thresholds
+        if thresholds is None:
+            return [self._decide_best(row, cut) for row, cut in zip(scores.tolist(), truncated, strict=True)]
+        decided = scores >= np.array(thresholds)
+        factors = np.where(decided, scores, 1.0 - scores)
+        rows = zip(scores.tolist(), decided.tolist(), factors.tolist(), truncated, strict=True)
+        return [
+            self._prediction(row, tuple(compress(self.labels, yes)), math.prod(of_labels), cut)
+            for row, yes, of_labels, cut in rows
+        ]
+
+    def _decide_best(self, scores: list[float], truncated: bool) -> Prediction:
+        """The decision for one of the labels."""
+        confidence = max(scores)
+        return self._prediction(scores, (self.labels[scores.index(confidence)],), confidence, truncated)
+
+    def _prediction(
+        self, scores: list[float], chosen: tuple[str, ...], confidence: float, truncated: bool
+    ) -> Prediction:
+        """`confidence` of a multi-label decision takes labels as independent given the text."""
+        abstain = self.manifest.abstain
         abstained = abstain is not None and confidence < abstain.below
+        named = dict(zip(self.labels, scores, strict=True))
         return Prediction(() if abstained else chosen, named, confidence, abstained, truncated)
 
     def _run(self, texts: list[str]) -> tuple[Floats, list[bool]]:
@@ -94,16 +142,24 @@ class Classifier:
         if len(texts) == 1:
             return self._run_one(texts[0])
         logits = np.zeros((len(texts), len(self.labels)), dtype=np.float32)  # (N, C)
-        truncated = [False] * len(texts)
-        # neighbours in length share a chunk, so little of it is padding
-        order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
-        for start in range(0, len(order), self._chunk):
-            rows = order[start : start + self._chunk]
-            encoded = self._encoder.encode([texts[row] for row in rows], rows)
-            logits[rows] = self._forward(encoded)
-            for row, found in zip(rows, encoded, strict=True):
-                truncated[row] = found.truncated
-        return _finite(logits), truncated
+        encoded = self._encoder.encode(texts, range(len(texts)))
+        for rows in self._chunks([len(row.ids) for row in encoded]):
+            logits[rows] = self._forward([encoded[row] for row in rows])
+        return _finite(logits), [row.truncated for row in encoded]
+
+    def _chunks(self, lengths: list[int]) -> Iterator[list[int]]:
+        """The rows of each run of the graph: neighbours in length, longest first, so that little is padding."""
+        order = sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True)
+        rows: list[int] = []
+        padding = 0
+        for row in order:
+            padding += lengths[rows[0]] - lengths[row] if rows else 0
+            if rows and (len(rows) == self._chunk or padding > self._most_padding):
+                yield rows
+                rows, padding = [], 0
+            rows.append(row)
+        if rows:
+            yield rows
 
     def _run_one(self, text: str) -> tuple[Floats, list[bool]]:
         """The same without sorting and putting back, which a small model would notice."""
@@ -133,14 +189,15 @@ class Classifier:
             return self._feed_one(encoded[0])
         lengths = np.array([len(row.ids) for row in encoded], dtype=np.int64)  # (B,)
         width = max(1, int(lengths.max()))  # an empty text without special tokens still needs a column
+        inside = np.arange(width) < lengths[:, None]  # (B, T)
         feed: dict[str, Ints] = {}
         for name in self.manifest.inputs:
             if name == "attention_mask":
-                feed[name] = (np.arange(width)[None, :] < lengths[:, None]).astype(np.int64)  # (B, T)
+                feed[name] = inside.astype(np.int64)
             elif name == "input_ids":
-                feed[name] = _padded([row.ids for row in encoded], width, self._encoder.pad_id)  # (B, T)
+                feed[name] = _padded([row.ids for row in encoded], inside, self._encoder.pad_id)
             else:
-                feed[name] = _padded([row.type_ids for row in encoded], width, 0)  # (B, T)
+                feed[name] = _padded([row.type_ids for row in encoded], inside, 0)
         return feed
 
     def _feed_one(self, row: Encoded) -> dict[str, Ints]:
@@ -189,7 +246,7 @@ def open_bundle(
     opened = open_tokenizer(tokenizer, where / manifest.tokenizer_file)
     type_ids = "token_type_ids" in manifest.inputs
     encoder = Encoder(opened, manifest.max_tokens, threads=threads, type_ids=type_ids)
-    return Classifier(manifest, session, encoder)
+    return Classifier(manifest, session, encoder, most_padding=RUN_TOKENS if ATTENTION in model else math.inf)
 
 
 def self_test(classifier: Classifier) -> float:
@@ -244,7 +301,7 @@ def _finite(logits: Floats) -> Floats:
 
 def _checked(texts: Sequence[str]) -> list[str]:
     if isinstance(texts, str | bytes):
-        raise InputError("texts: is one string; pass a list of strings, as in predict([text])")
+        raise InputError(ONE_STRING)
     try:
         found = list(texts)
     except TypeError:
@@ -260,8 +317,13 @@ def _checked(texts: Sequence[str]) -> list[str]:
     return found
 
 
-def _padded(rows: list[list[int]], width: int, fill: int) -> Ints:
-    table = np.full((len(rows), width), fill, dtype=np.int64)  # (B, T)
-    for index, row in enumerate(rows):
-        table[index, : len(row)] = row
+def _padded(rows: list[list[int]], inside: npt.NDArray[np.bool_], fill: int) -> Ints:
+    """Rows of different lengths as one array ``(B, T)``, at the places that are true."""
+    table = np.full(inside.shape, fill, dtype=np.int64)
+    table[inside] = np.fromiter(chain.from_iterable(rows), dtype=np.int64)
     return table
+
+
+def _moved(error: DistillError, rows: int) -> DistillError:
+    """The same complaint, of a text so many rows further on."""
+    return type(error)(NAMED_TEXT.sub(lambda found: f"texts[{int(found[1]) + rows}]", str(error), count=1))

@@ -9,9 +9,11 @@ from tokenizers import Tokenizer
 from export.runtime.errors import BundleError, InputError
 from export.runtime.fields import has_surrogate
 from export.runtime.tokenizer_file import check_tokenizer_file
+from export.runtime.wordpiece import PlainWordPiece
 
 # characters that several threads split at once; the pieces of more would fill the memory before they are cut
 BATCH_CHARACTERS = 100_000
+PROBE = "a"
 
 
 class Encoded(NamedTuple):
@@ -23,6 +25,16 @@ class Encoded(NamedTuple):
     ids: list[int]
     type_ids: list[int]
     truncated: bool
+
+
+class _Frame(NamedTuple):
+    """What stands around the ids of a text, and their type."""
+
+    before: list[int]
+    after: list[int]
+    types_before: list[int]
+    type_id: int
+    types_after: list[int]
 
 
 class Encoder:
@@ -43,6 +55,9 @@ class Encoder:
             direction = (tokenizer.truncation or {}).get("direction", "right")
             if special < max_tokens:
                 tokenizer.enable_truncation(max_length=max_tokens, direction=direction)
+            self._room = max_tokens - special
+            self._plain = PlainWordPiece.of(tokenizer) if direction == "right" and self._room > 0 else None
+            self._frame = None if self._plain is None else _frame_of(tokenizer)
         except BaseException as error:
             if not failed(error):
                 raise
@@ -58,19 +73,22 @@ class Encoder:
         Raises:
             InputError: a text that is not valid Unicode, or with which the tokenizer cannot do anything.
         """
-        many = self._threads > 1 and len(texts) > 1 and sum(map(len, texts)) <= BATCH_CHARACTERS
-        if many and not any(map(has_surrogate, texts)):
-            try:
-                return [self._parts(found) for found in self._tokenizer.encode_batch(list(texts))]
-            except BaseException as error:
-                if not failed(error):
-                    raise
-                # one by one, to learn which text it was
+        found = [self._encode_plain(text) for text in texts]
+        left = [index for index, encoded in enumerate(found) if encoded is None]
+        if self._threads > 1 and len(left) > 1:
+            for index, encoded in zip(left, self._encode_together([texts[index] for index in left]), strict=False):
+                found[index] = encoded
         # encode_batch would start a thread for every core of the host
-        return [self.encode_one(text, row) for text, row in zip(texts, rows, strict=True)]
+        return [
+            self.encode_one(text, row) if encoded is None else encoded
+            for encoded, text, row in zip(found, texts, rows, strict=True)
+        ]
 
     def encode_one(self, text: str, row: int = 0) -> Encoded:
         """The tokens of one text; raises what `encode` does."""
+        plain = self._encode_plain(text)
+        if plain is not None:
+            return plain
         try:
             return self._parts(self._tokenizer.encode(text))
         except BaseException as error:
@@ -84,6 +102,29 @@ class Encoder:
         raise InputError(
             f"texts[{row}]: the bundle's tokenizer fails on it; run `distill verify` on the bundle, or leave it"
         )
+
+    def _encode_together(self, texts: list[str]) -> list[Encoded]:
+        """The tokens of texts that several threads split; nothing where one fails, or where it takes too much."""
+        if sum(map(len, texts)) > BATCH_CHARACTERS or any(map(has_surrogate, texts)):
+            return []
+        try:
+            return [self._parts(found) for found in self._tokenizer.encode_batch(texts)]
+        except BaseException as error:
+            if not failed(error):
+                raise
+            return []  # one by one, to learn which text it was
+
+    def _encode_plain(self, text: str) -> Encoded | None:
+        """The tokens of a text that needs no tokenizer, cut where they have to be, in their frame."""
+        if self._plain is None or self._frame is None:
+            return None
+        ids = self._plain.ids(text, self._room)
+        if ids is None:
+            return None
+        frame, truncated = self._frame, len(ids) > self._room
+        kept = ids[: self._room] if truncated else ids
+        types = [*frame.types_before, *[frame.type_id] * len(kept), *frame.types_after] if self._type_ids else []
+        return Encoded([*frame.before, *kept, *frame.after], types, truncated)
 
     def _parts(self, encoding: Any) -> Encoded:
         """What is needed, so that the rest can go; making a list that nobody reads takes its time too."""
@@ -124,6 +165,19 @@ def failed(error: BaseException) -> bool:
     KeyboardInterrupt does.
     """
     return isinstance(error, Exception) or type(error).__name__ == "PanicException"
+
+
+def _frame_of(tokenizer: Any) -> _Frame | None:
+    """What a tokenizer puts around a text, tried with one of one token; None where it does more than that."""
+    bare, whole = (tokenizer.encode(PROBE, add_special_tokens=special) for special in (False, True))
+    own = [place for place, special in enumerate(whole.special_tokens_mask) if not special]
+    if not bare.ids or [whole.ids[place] for place in own] != bare.ids:
+        return None
+    start, end = own[0], own[-1] + 1
+    types = whole.type_ids
+    if end - start != len(own) or len(set(types[start:end])) > 1:
+        return None
+    return _Frame(whole.ids[:start], whole.ids[end:], types[:start], types[start], types[end:])
 
 
 def _has_empty_token(tokenizer: Any) -> bool:

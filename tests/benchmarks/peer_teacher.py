@@ -1,0 +1,96 @@
+"""The run's own teacher, undistilled: in PyTorch, as an fp32 graph, and in Optimum's own int8."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from corpora.provenance import file_record
+from distill.calibrate import Logits
+from distill.quality import read_logits_file
+from export.graph import export_onnx, fuse
+from export.runtime.bench import cpu_info
+from export.session import GraphRunner
+from teachers.classifier import load_classifier
+from tests.benchmarks.peer import Made, Peer, PlainTokenizer, size_of
+
+
+def teacher_in_pytorch(made: Made) -> list[Peer]:
+    """As it was trained."""
+    model, tokenizer = _model(made), _tokenizer(made)
+
+    def logits(texts: list[str]) -> np.ndarray:
+        ids, mask = tokenizer(texts)
+        with torch.inference_mode():
+            return np.asarray(model(torch.from_numpy(ids), torch.from_numpy(mask)).numpy())
+
+    weights = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
+    known = read_logits_file(made.job.teacher)
+    return [Peer("teacher", "PyTorch", weights + _tokenizer_bytes(made), logits, known)]
+
+
+def teacher_as_graph(made: Made) -> list[Peer]:
+    """Optimum's export with ONNX Runtime's fusions; its logits are PyTorch's."""
+    target = _folder(made) / "fused.onnx"
+    if not target.is_file():
+        plain, config = _plain_graph(made), _model(made).config
+        fuse(plain, target, heads=config.num_attention_heads, width=config.hidden_size)
+    return [_of_graph(made, "teacher, fused fp32", target, read_logits_file(made.job.teacher))]
+
+
+def teacher_in_int8(made: Made) -> list[Peer]:
+    """What `optimum-cli onnxruntime quantize` makes for this CPU, dynamic."""
+    target = _folder(made) / "int8" / "model_quantized.onnx"
+    if not target.is_file():
+        from optimum.onnxruntime import ORTQuantizer
+        from optimum.onnxruntime.configuration import AutoQuantizationConfig
+
+        plain = _plain_graph(made)
+        _model(made).config.save_pretrained(plain.parent)
+        flags = cpu_info()["flags"]
+        kinds = (("avx512_vnni", "avx512_vnni"), ("avx512f", "avx512"), ("asimddp", "arm64"))
+        kind = next((kind for flag, kind in kinds if flag in flags), "avx2")
+        chosen = getattr(AutoQuantizationConfig, kind)(is_static=False, per_channel=False)
+        quantizer = ORTQuantizer.from_pretrained(str(plain.parent), file_name=plain.name)
+        quantizer.quantize(save_dir=str(target.parent), quantization_config=chosen)
+    return [_of_graph(made, "teacher, Optimum's int8, dynamic", target, {})]
+
+
+def _folder(made: Made) -> Path:
+    """Where the graphs of this very teacher are, of an earlier call or of another environment too."""
+    folder = made.folder / f"teacher-{file_record(made.job.teacher / 'model.safetensors').sha256[:16]}"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _plain_graph(made: Made) -> Path:
+    target = _folder(made) / "model.onnx"
+    if not target.is_file():
+        model = _model(made)
+        export_onnx(model, model.config, target)
+    return target
+
+
+def _of_graph(made: Made, name: str, path: Path, known: Mapping[str, Logits]) -> Peer:
+    runner, tokenizer = GraphRunner(path), _tokenizer(made)
+    return Peer(
+        name,
+        "ONNX Runtime",
+        size_of(path) + _tokenizer_bytes(made),
+        lambda texts: runner(*tokenizer(texts)),
+        known,
+    )
+
+
+def _model(made: Made) -> Any:
+    return load_classifier(made.job.teacher, made.corpus.task).eval()
+
+
+def _tokenizer(made: Made) -> PlainTokenizer:
+    return PlainTokenizer(made.job.teacher, made.job.recipe.corpus.max_tokens)
+
+
+def _tokenizer_bytes(made: Made) -> int:
+    return size_of(made.job.teacher / "tokenizer.json")

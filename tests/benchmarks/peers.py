@@ -1,0 +1,187 @@
+"""A finished run's bundle beside what a user would pick instead: same rows, same texts, one interleaved run.
+
+    make bench-peers RUN=runs/goemotions-static
+    python -m tests.benchmarks.peers runs/goemotions-static --json peers.json > peers.md
+
+Every peer is trained on the run's train rows, or loaded; its scores are calibrated and decided by the run's own
+policy, fitted on validation. Times are string in to decision out, one thread. A peer whose package is missing, or
+which cannot be made of this run, is named with the reason. The teacher's graphs are kept in a folder, for there
+Optimum and model2vec meet, which want different versions of transformers.
+"""
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from corpora.corpus import load_corpus
+from distill.calibrate import Decision
+from distill.job import Job
+from distill.json_files import write_json
+from distill.progress import Reporter
+from distill.quality import JUDGED, quality_of, read_quality
+from distill.recipe import load_recipe
+from distill.variants import choose_branch, choose_variant
+from export.runtime import load
+from export.runtime.bench import Candidate, cpu_info, time_interleaved
+from tests.benchmarks.peer import Made, Peer
+from tests.benchmarks.peer_model2vec import model2vec_peers
+from tests.benchmarks.peer_plain_export import plain_export_peers
+from tests.benchmarks.peer_sentence_transformers import sentence_transformers_peers
+from tests.benchmarks.peer_teacher import teacher_as_graph, teacher_in_int8, teacher_in_pytorch
+from tests.benchmarks.peer_tfidf import tfidf_peers
+
+BATCH = 32
+HEAD = ("model", "runtime", "macro-F1", "MB", "p50 ms", "p95 ms", f"texts/s, batches of {BATCH}")
+PACKAGES = ("numpy", "onnxruntime", "optimum", "torch", "transformers", "tokenizers", "scikit-learn", "model2vec")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of peer: what makes it, and what has to be installed for it beyond the run's own packages."""
+
+    make: Callable[[Made], list[Peer]]
+    package: str = "distill-text[all]"
+
+
+KINDS: Mapping[str, Kind] = {
+    "tfidf": Kind(tfidf_peers),
+    "model2vec": Kind(model2vec_peers, "model2vec[distill,train]"),
+    "sentence-transformers": Kind(sentence_transformers_peers, "sentence-transformers"),
+    "teacher": Kind(teacher_in_pytorch),
+    "teacher-onnx": Kind(teacher_as_graph),
+    "teacher-int8": Kind(teacher_in_int8),
+    "plain-export": Kind(plain_export_peers),
+}
+
+
+def main() -> None:
+    """Make, judge, time, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path, help="a finished run's folder")
+    parser.add_argument("--only", nargs="+", choices=KINDS, default=list(KINDS), help="kinds of peers")
+    parser.add_argument("--texts", type=int, default=500, help="test texts that are timed")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--folder", type=Path, help="where graphs of peers are kept; RUN/peers otherwise")
+    parser.add_argument("--json", type=Path, help="write everything there too")
+    chosen = parser.parse_args()
+    folder = chosen.folder or chosen.run / "peers"
+    found = compare(chosen.run, chosen.only, folder, texts=chosen.texts, rounds=chosen.rounds)
+    print(markdown(found))
+    if chosen.json is not None:
+        write_json(found, chosen.json)
+
+
+def compare(run: Path, kinds: Sequence[str], folder: Path, *, texts: int, rounds: int) -> dict[str, Any]:
+    """Plain data: `cpu`, `packages`, `rows` with quality, bytes and latency, and `skipped` with reasons."""
+    job = choose_branch(Job(load_recipe(str(run / "recipe.toml")), run, Reporter(quiet=True)))
+    corpus = load_corpus(job.corpus)
+    torch.set_num_threads(1)
+    folder.mkdir(exist_ok=True)
+    peers, skipped = make_peers(Made(job, corpus, folder), kinds)
+    qualities = {peer.name: quality_of(judged(peer, corpus), corpus, job.recipe.decisions) for peer in peers}
+    ours = f"bundle, {choose_variant(job)}"
+    candidates = [Candidate(ours, load(job.bundle).predict)]
+    for peer in peers:
+        decision = Decision.from_dict(qualities[peer.name]["decision"])
+        call = decide_with(peer, decision, corpus.task.kind)
+        candidates.append(Candidate(peer.name, call, runtime=peer.runtime))
+    some = list(corpus.test.texts[:texts])
+    single = time_interleaved(candidates, some, rounds=rounds)
+    batches = time_interleaved(candidates, some, rounds=rounds, batch=BATCH)
+    quality = {ours: read_quality(job.variant(choose_variant(job)))} | qualities
+    sizes = {ours: sum(path.stat().st_size for path in job.bundle.rglob("*") if path.is_file())}
+    sizes |= {peer.name: peer.bytes for peer in peers}
+    rows = [
+        {
+            "name": one.name,
+            "runtime": one.runtime,
+            "bytes": sizes[one.name],
+            "test": quality[one.name]["test"],
+            "single": vars(one),
+            "batch": vars(many),
+        }
+        for one, many in zip(single, batches, strict=True)
+    ]
+    return {
+        "run": job.recipe.name,
+        "cpu": cpu_info(),
+        "packages": {name: found for name in PACKAGES if (found := installed(name))},
+        "texts": len(some),
+        "rounds": rounds,
+        "rows": rows,
+        "skipped": skipped,
+    }
+
+
+def make_peers(made: Made, kinds: Sequence[str]) -> tuple[list[Peer], dict[str, str]]:
+    """The peers of these kinds, and why there are none of some."""
+    peers: list[Peer] = []
+    skipped = {}
+    for name in kinds:
+        kind = KINDS[name]
+        try:
+            peers += kind.make(made)
+        except ModuleNotFoundError:
+            skipped[name] = f'not installed: pip install "{kind.package}"'
+        except Exception as error:  # each of them is other people's code; the others are worth having all the same
+            skipped[name] = f"cannot be made of this run in this environment ({type(error).__name__})"
+    return peers, skipped
+
+
+def judged(peer: Peer, corpus: Any) -> dict[str, Any]:
+    """Raw logits ``(N, C)`` of validation and test, each text alone, as the times of single texts are."""
+    splits = dict(corpus.splits())
+    return {
+        split: peer.known[split]
+        if split in peer.known
+        else np.concatenate([peer.logits([text]) for text in splits[split].texts])
+        for split in JUDGED
+    }
+
+
+def decide_with(peer: Peer, decision: Decision, kind: Any) -> Callable[[list[str]], object]:
+    """From texts to decisions."""
+    return lambda texts: decision.decide(peer.logits(texts), kind)
+
+
+def installed(package: str) -> str | None:
+    """A package's version, where it is installed."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def markdown(found: Mapping[str, Any]) -> str:
+    """The table, the machine above it and what was skipped below."""
+    cpu = found["cpu"]
+    lines = [
+        f"`{found['run']}` on {cpu['model']} ({' '.join(cpu['flags'])}), one thread, {found['texts']} test texts, "
+        f"median of {found['rounds']} interleaved rounds",
+        "",
+        f"| {' | '.join(HEAD)} |",
+        f"| {' | '.join(['---'] * len(HEAD))} |",
+    ]
+    for row in found["rows"]:
+        cells = (
+            row["name"],
+            row["runtime"],
+            f"{row['test']['macro_f1']:.4f}",
+            f"{row['bytes'] / 1e6:.2f}",
+            f"{row['single']['p50_ms']:.3f}",
+            f"{row['single']['p95_ms']:.3f}",
+            f"{row['batch']['texts_per_second']:.0f}",
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += [f"\nskipped, {name}: {reason}" for name, reason in found["skipped"].items()]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

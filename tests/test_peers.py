@@ -1,0 +1,75 @@
+"""The table of peers, on the smoke run without optional packages: what is missing is named, the rest measured."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from corpora.corpus import load_corpus
+from corpora.metrics import scores_of
+from corpora.task import TaskKind
+from tests.benchmarks import peers
+from tests.benchmarks.peer import Made, PlainTokenizer, label_names, logits_of_scores
+from tests.benchmarks.peers import KINDS, compare, make_peers, markdown
+
+
+def test_peers_are_judged_and_timed_beside_the_bundle(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "model2vec.distill", None)  # as if it were not installed
+    kinds = ["tfidf", "model2vec", "teacher", "teacher-onnx", "teacher-int8", "plain-export"]
+    found = compare(runs, kinds, tmp_path, texts=4, rounds=1)
+    assert json.loads(json.dumps(found, allow_nan=False))["texts"] == found["texts"] == 4
+    names = [row["name"] for row in found["rows"]]
+    assert names == [
+        "bundle, int8-weights",
+        "TF-IDF + logistic regression",
+        "teacher",
+        "teacher, fused fp32",
+        "teacher, Optimum's int8, dynamic",
+        "student, plain torch.onnx, fp32",
+        "student, plain torch.onnx, default int8",
+    ]
+    report = {model["name"]: model for model in json.loads((runs / "report.json").read_text())["models"]}
+    by_name = {row["name"]: row for row in found["rows"]}
+    for ours, theirs in (("bundle, int8-weights", "int8-weights"), ("teacher", "teacher"), (names[1], "tfidf")):
+        assert by_name[ours]["test"]["macro_f1"] == pytest.approx(report[theirs]["test"]["macro_f1"])
+    student = by_name["student, plain torch.onnx, fp32"]["test"]["macro_f1"]
+    assert student == pytest.approx(report["student"]["test"]["macro_f1"])
+    assert by_name[names[4]]["bytes"] < by_name["teacher"]["bytes"] / 2
+    assert found["skipped"] == {"model2vec": 'not installed: pip install "model2vec[distill,train]"'}
+    # what Optimum made is there for an environment without it
+    monkeypatch.setitem(sys.modules, "optimum.onnxruntime", None)
+    monkeypatch.setitem(sys.modules, "optimum.exporters.onnx", None)
+    again = compare(runs, ["teacher-onnx", "teacher-int8"], tmp_path, texts=2, rounds=1)
+    assert [row["name"] for row in again["rows"]] == [names[0], *names[3:5]]
+    assert not again["skipped"]
+    table = markdown(found)
+    assert table.count("\n|") == 2 + len(names)
+    assert 'skipped, model2vec: not installed: pip install "model2vec[distill,train]"' in table
+
+
+def test_a_peer_that_cannot_be_made_leaves_the_others(monkeypatch: pytest.MonkeyPatch, runs: Path) -> None:
+    def fail(made: Made) -> list[peers.Peer]:
+        raise RuntimeError("of theirs")
+
+    monkeypatch.setattr(peers, "KINDS", {"broken": peers.Kind(fail), "none": peers.Kind(lambda made: [])})
+    made = Made(None, None, runs)  # type: ignore[arg-type]
+    said = "cannot be made of this run in this environment (RuntimeError)"
+    assert make_peers(made, ["broken", "none"]) == ([], {"broken": said})
+
+
+def test_helpers(runs: Path) -> None:
+    corpus = load_corpus(runs / "corpus")
+    names = label_names(corpus.test, corpus.task)
+    assert len(names) == len(corpus.test)
+    assert {name for row in names for name in row} <= set(corpus.task.labels)
+    for kind, scores in ((TaskKind.MULTI_LABEL, [[0.25, 0.5]]), (TaskKind.SINGLE_LABEL, [[0.25, 0.75]])):
+        np.testing.assert_allclose(scores_of(logits_of_scores(scores, kind), kind), scores, atol=1e-6)
+    ids, mask = PlainTokenizer(runs / "student", 8)(["sad", "i am sad today " * 9])
+    assert ids.shape == mask.shape == (2, 8)
+    assert mask.sum(axis=1).tolist() == [(ids[0] != 0).sum(), 8]
+    assert 3 <= mask[0].sum() < 8
+    assert "sentence-transformers" in KINDS
