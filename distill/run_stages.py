@@ -27,7 +27,7 @@ VERSIONS = {
     "qat": 1,
     "export": 3,
     "bundle": 3,
-    "bench": 4,
+    "bench": 5,
     "report": 5,
 }
 
