@@ -10,7 +10,7 @@ from distill.members import members_of
 from distill.planned import read_plan, with_plan
 from distill.run_stages import Run
 from distill.stages import EXPORT_PACKAGES, package_versions
-from distill.variants import choose_branch, choose_variant
+from distill.variants import choose_branch, choose_variant, folder_bytes
 from export.runtime.bench import available_threads, cpu_info
 from export.runtime.errors import CheckFailedError
 
@@ -64,7 +64,7 @@ def measured_bundle(job: Job) -> dict[str, float]:
     asked = (choose_variant(job), "real", threads, 1, "onnxruntime")
     keys = ("name", "texts", "threads", "batch", "runtime")
     row = next(row for row in bench["rows"] if tuple(row[key] for key in keys) == asked)
-    size = sum(path.stat().st_size for path in job.bundle.rglob("*") if path.is_file())
+    size = folder_bytes(job.bundle)
     return {"p95_ms": row["p95_ms"], "size_mb": size / 1e6, "rss_mb": bench["peak_rss_bytes"] / 1e6}
 
 

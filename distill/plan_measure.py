@@ -25,6 +25,7 @@ from distill.plan_candidates import Body
 from distill.plan_choice import Measured
 from distill.recipe import Recipe
 from distill.starting import texts_and_groups
+from distill.variants import folder_bytes
 from export.bundle import Shipment, write_bundle
 from export.graph import add_calibration, save, strip
 from export.quantize import quantize_dynamic, quantize_static, quantize_weights
@@ -61,7 +62,7 @@ class Made:
     @property
     def size_mb(self) -> float:
         """All its files together."""
-        return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file()) / 1e6
+        return folder_bytes(self.folder) / 1e6
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from distill.quality import read_quality
 from distill.report_page import render_page
 from distill.run_models import kind_of, trained_models
 from distill.stages import package_versions
-from distill.variants import MODEL_FILE, choose_variant, exported, read_gate
+from distill.variants import MODEL_FILE, choose_variant, exported, folder_bytes, read_gate
 from export.runtime.bench import available_threads, cpu_info
 
 FORMAT_VERSION = 1
@@ -165,8 +165,7 @@ def bytes_of(folder: Path, weights: Sequence[Path], *, whole: bool = False) -> d
         "tokenizer": sum(path.stat().st_size for path in folder.glob("tokenizer*")),
     }
     if whole:
-        every = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-        sizes["other"] = every - sum(sizes.values())
+        sizes["other"] = folder_bytes(folder) - sum(sizes.values())
     return {**sizes, "total": sum(sizes.values())}
 
 

@@ -1,4 +1,4 @@
-"""Which variant ships: the first that the recipe prefers and that passed its gate."""
+"""Which variant ships: the first that the recipe prefers and that passed its gate; and what a bundle weighs."""
 
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,11 @@ def source_of(job: Job, name: str) -> Path:
 def read_gate(folder: Path) -> dict[str, Any]:
     """What the gate said of one variant."""
     return read_json(folder / GATE_FILE)
+
+
+def folder_bytes(folder: Path) -> int:
+    """What a folder weighs, all its files together; of a bundle that is what ships."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def choose_branch(job: Job) -> Job:

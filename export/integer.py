@@ -172,22 +172,27 @@ def lookup(rewriter: Rewriter, node: Any) -> None:
     """Gather int8 rows (..., H) and the scale of each (..., 1) in place of fp32 rows."""
     table, ids = node.input
     out = node.output[0]
-    values, scale = rounded(rewriter.weight(table), INT8_MAX, axis=1)  # (V, H), (V, 1)
-    rows = rewriter.add("Gather", [rewriter.constant(f"{table}.int8", values), ids], f"{out}.int8")
-    factor = rewriter.add("Gather", [rewriter.constant(f"{table}.scale", scale), ids], f"{out}.scale")
+    stored, scale = _stored_table(rewriter, table)
+    rows = rewriter.add("Gather", [stored, ids], f"{out}.int8")
+    factor = rewriter.add("Gather", [scale, ids], f"{out}.scale")
     wide = rewriter.add("Cast", [rows], f"{out}.wide", to=TensorProto.FLOAT)
     rewriter.add("Mul", [wide, factor], out)
 
 
 def restored_table(rewriter: Rewriter, table: str) -> str:
-    """An embedding table (V, H), int8 in the file with the scale of each row (V, 1), and fp32 in memory."""
+    """An embedding table (V, H), int8 in the file and fp32 in memory."""
     name = f"{table}.restored"
     if name not in rewriter.made:
-        values, scale = rounded(rewriter.weight(table), INT8_MAX, axis=1)
-        stored = rewriter.constant(f"{table}.int8", values)
+        stored, scale = _stored_table(rewriter, table)
         wide = rewriter.add("Cast", [stored], f"{table}.wide", to=TensorProto.FLOAT)
-        rewriter.add("Mul", [wide, rewriter.constant(f"{table}.scale", scale)], name)
+        rewriter.add("Mul", [wide, scale], name)
     return name
+
+
+def _stored_table(rewriter: Rewriter, table: str) -> tuple[str, str]:
+    """The names of a table's int8 values (V, H) and of the scale of each row (V, 1)."""
+    values, scale = rounded(rewriter.weight(table), INT8_MAX, axis=1)
+    return rewriter.constant(f"{table}.int8", values), rewriter.constant(f"{table}.scale", scale)
 
 
 def rounded(
