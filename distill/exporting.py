@@ -33,7 +33,15 @@ from distill.quality import (
 from distill.stages import EXPORT_PACKAGES, package_versions, recorded_versions
 from distill.variants import GATE_FILE, MODEL_FILE, QUALITY_FILE, form_of, read_gate, source_of
 from export.bundle import Shipment, write_bundle
-from export.gate import Bounds, Check, check_contract, check_decisions, check_shapes, failures
+from export.gate import (
+    Bounds,
+    Check,
+    check_contract,
+    check_decisions,
+    check_shapes,
+    failures,
+    same_in_batches,
+)
 from export.graph import FUSED_OPERATORS, add_calibration, count_operators, save, strip, torch_logits
 from export.quantize import (
     LADDER,
@@ -216,7 +224,8 @@ def _measure(
     checks = [*shapes.checks, *check_decisions(decided[0], decided[1], gold, macro_f1, bounds), *floors]
     if source != job.student:
         checks.append(_check_against_plain(job, decided[0], gold, bounds))
-    return Candidate(graph, keep, decision, logits, tuple(checks), shapes.batch_invariant)
+    invariant = shapes.batch_invariant and same_in_batches(runner, rows, logits, seed=job.seed)
+    return Candidate(graph, keep, decision, logits, tuple(checks), invariant)
 
 
 def _check_against_plain(job: Job, decided: Bools, gold: NDArray[np.float32], bounds: Bounds) -> Check:

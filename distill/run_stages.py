@@ -25,7 +25,7 @@ VERSIONS = {
     "student": 2,
     "twin": 2,
     "qat": 1,
-    "export": 3,
+    "export": 4,
     "bundle": 3,
     "bench": 5,
     "report": 5,

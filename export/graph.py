@@ -17,6 +17,7 @@ import torch
 from onnx import helper, numpy_helper
 from torch import Tensor, nn
 
+from export.pooling import pool_by_product
 from export.runtime.errors import CheckFailedError, InputError
 
 # the first in which ReduceMax takes its axes as an input, which the int8 forms rely on
@@ -90,7 +91,8 @@ def fuse(source: Path, target: Path, *, heads: int, width: int) -> dict[str, int
     """Write the graph with ONNX Runtime's transformer fusions; gives how many of which came out.
 
     The products of attention become one operator; the query, key and value projections stay MatMul nodes,
-    which can be quantized one by one.
+    which can be quantized one by one. Mean pooling becomes a product, so that a text's logits are the same to the
+    bit in every batch.
 
     Raises:
         CheckFailedError: attention was not recognised.
@@ -113,6 +115,7 @@ def fuse(source: Path, target: Path, *, heads: int, width: int) -> dict[str, int
         optimization_options=options,
         opt_level=0,
     )
+    pool_by_product(optimized.model)
     optimized.save_model_to_file(str(target))
     counts = count_operators(onnx.load(target), FUSED_OPERATORS)
     if "MultiHeadAttention" not in counts:

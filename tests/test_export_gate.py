@@ -4,7 +4,15 @@ import json
 import numpy as np
 import pytest
 
-from export.gate import Bounds, Check, check_contract, check_decisions, check_shapes, failures
+from export.gate import (
+    Bounds,
+    Check,
+    check_contract,
+    check_decisions,
+    check_shapes,
+    failures,
+    same_in_batches,
+)
 from export.graph import torch_logits
 from export.quantize import quantize_static
 from export.runtime.errors import CheckFailedError
@@ -127,7 +135,7 @@ def test_int8_is_measured_for_noise(student, fused, tmp_path):
 def test_a_graph_that_ignores_the_mask_fails_and_one_that_mixes_rows_is_seen(student, fused):
     runner = GraphRunner(fused)
     assert failures(shapes(lambda ids, mask: runner(ids, mask) + 0.01, student).checks) != ""
-    mixed = shapes(lambda ids, mask: runner(ids, mask) * (1 + 1e-3 * (len(ids) > 1)), student)
+    mixed = shapes(lambda ids, mask: runner(ids, mask) * (1 + 1e-6 * (len(ids) > 1)), student)
     assert not mixed.batch_invariant
     ignoring = shapes(lambda ids, mask: runner(ids, np.ones_like(mask)), student)
     assert not ignoring.batch_invariant
@@ -136,6 +144,16 @@ def test_a_graph_that_ignores_the_mask_fails_and_one_that_mixes_rows_is_seen(stu
     data = [check.to_dict() for check in broken]
     assert json.loads(json.dumps(data, allow_nan=False)) == data
     assert [(check["value"], check["passed"]) for check in data] == [(None, False)]
+
+
+def test_rows_of_real_text_are_compared_to_the_bit(fused):
+    runner, rows = GraphRunner(fused), random_rows(70, seed=9)
+    alone = runner.each(rows)
+    assert same_in_batches(runner, rows, alone, seed=1)
+    for row in (0, 69):  # also one in the last batch, which is not full
+        moved = alone.copy()
+        moved[row, 0] = np.nextafter(moved[row, 0], np.float32(np.inf))
+        assert not same_in_batches(runner, rows, moved, seed=1)
 
 
 def test_the_contract_of_a_graph(fused):

@@ -7,6 +7,7 @@ from onnx import numpy_helper
 from transformers import AlbertConfig
 
 from export.graph import add_calibration, add_contract, export_onnx, fuse, save, torch_logits
+from export.pooling import pool_by_product
 from export.runtime.errors import CheckFailedError, InputError
 from export.session import GraphRunner
 from teachers.classifier import Pooling
@@ -45,6 +46,22 @@ def test_padding_on_the_left_is_masked_too(tmp_path):
     runner = GraphRunner(tiny_graph(tmp_path, model))
     ids, mask = (np.flip(values, axis=1).copy() for values in batch(random_rows(5, seed=1)))
     np.testing.assert_allclose(runner(ids, mask), torch_logits(model, ids, mask), atol=1e-5)
+
+
+def test_logits_are_the_same_bits_alone_and_in_a_batch(exported):
+    _, fused = exported
+    runner, rows = GraphRunner(fused), random_rows(64, seed=4)
+    np.testing.assert_array_equal(runner(*batch(rows)), runner.each(rows))
+
+
+def test_mean_pooling_becomes_a_product_and_no_other_sum_does(tmp_path):
+    fused = onnx.load(tiny_graph(tmp_path, tiny_classifier("bert")))
+    plain = onnx.load(tmp_path / "unfused.onnx")
+    sums = [sum(node.op_type == "ReduceSum" for node in model.graph.node) for model in (plain, fused)]
+    assert sums == [2, 1]  # the number of tokens is still counted
+    assert pool_by_product(fused) == 0
+    first = onnx.load(tiny_graph(tmp_path, tiny_classifier("bert", Pooling.FIRST)))
+    assert pool_by_product(first) == 0
 
 
 def test_every_layer_is_fused_and_gelu_stays_exact(tmp_path):

@@ -55,9 +55,9 @@ def test_every_form_stays_near_fp32_and_keeps_still_in_a_batch(fused, tmp_path, 
     alone = variant.each(rows)
     noise = (alone - plain).std() / plain.std()
     assert noise < (0.02 if form == "weights" else 0.08)
-    np.testing.assert_allclose(variant(*batch(rows)), alone, atol=1e-4)
+    np.testing.assert_array_equal(variant(*batch(rows)), alone)
     # one token, and all of them, in a batch of two
-    np.testing.assert_allclose(variant(*batch([rows[0][:1], rows[1]]))[1], alone[1], atol=1e-4)
+    np.testing.assert_array_equal(variant(*batch([rows[0][:1], rows[1]]))[1], alone[1])
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -75,7 +75,7 @@ def test_what_the_ladder_leaves_out_computes_in_fp32_and_is_stored_as_int8(bert,
             model = onnx.load(tmp_path / "x.onnx")
             kinds = [node.op_type for node in model.graph.node]
             left = sum(role in keep for role in find_roles(Rewriter(bert)).values())
-            assert kinds.count("MatMul") == left
+            assert kinds.count("MatMul") == left + 1  # mean pooling, which is no product with a weight
             assert kinds.count("MatMulIntegerToFloat") == 12 - left
             floats = [item for item in model.graph.initializer if item.data_type == onnx.TensorProto.FLOAT]
             # the head, and the two token types, are too small to matter
