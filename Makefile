@@ -66,8 +66,9 @@ wheel: $(STAMP) ## build dist/*.whl, all that a machine needs to use a bundle
 	$(PIP) wheel -q --no-deps --no-build-isolation -w dist .
 	rm -rf build
 
+# a process for each core, each test file in one of them: its fixtures train models that the file's tests share
 test: $(STAMP) ## run the tests
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 # of each line of the base install the bound itself, or the newest that the bound allows
 $(LOWEST)/.installed $(NEWEST)/.installed: pyproject.toml
