@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from distill.job import Job
+from distill.planned import planned_recipe
 from distill.precision_choice import Form, forms_of, instructions, preferred, reason
 from distill.progress import Reporter
 from distill.recipe import load_recipe
@@ -78,6 +79,14 @@ def test_the_reason_is_one_line_with_the_numbers_and_the_instructions() -> None:
     assert instructions({"flags": ["avx2"]}) == "without int8 dot products"
 
 
+def test_a_plan_within_a_budget_leaves_nothing_open() -> None:
+    chosen = {"export.precision": ["int8-dynamic", "fp32"], "budget.choose": False}
+    recipe = planned_recipe(
+        load_recipe("smoke", ["export.precision=auto", "budget.size_mb=4"]), {"chosen": chosen}
+    )
+    assert may_ship(recipe) == ["int8-dynamic", "fp32"]
+
+
 def test_a_recipe_that_says_auto_makes_every_form_and_trains_nothing_for_it() -> None:
     recipe = load_recipe("smoke", ["export.precision=auto"])
     assert may_ship(recipe) == list(FORMS)
@@ -134,6 +143,7 @@ def test_the_choice_is_frozen_with_its_reason_and_ships(auto: Path) -> None:
     page = (auto / "report.html").read_text()
     assert "<h2>Which precision</h2>" in page
     assert "<td>chosen</td>" in page
+    assert "of other CPUs nothing is claimed" in page
 
 
 def test_a_rerun_measures_nothing_and_chooses_the_same(auto: Path) -> None:
