@@ -57,7 +57,7 @@ def reason(best: Form, measured: Mapping[str, Any]) -> str:
     """Why this form, in one line: times, bytes, and the CPU on which they were taken."""
     forms, cpu = forms_of(measured), measured["cpu"]
     against = (
-        ", as fast as any other that passed"
+        ", and no other form that passed is as fast"
         if best.name == "fp32"
         else f" against {fp32_of(forms).p50_ms:.2f} in fp32"
     )
