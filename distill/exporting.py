@@ -1,6 +1,8 @@
-"""The export stages: each variant of the student through its gate, and the bundle of the one that is chosen."""
+"""The export stage of a variant: its graph, measured by the gate, with as many products in int8 as that allows."""
 
+import math
 import shutil
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,28 +13,15 @@ from numpy.typing import NDArray
 
 from corpora.corpus import Corpus, label_matrix, load_corpus
 from corpora.metrics import Bools, macro_f1
-from corpora.provenance import SOURCE_FILE
 from corpora.tokens import TokenRows
 from distill.calibrate import Decision, Logits, fit_decision
-from distill.fingerprints import recipe_hash
 from distill.floors import check_kept
 from distill.job import Job
-from distill.json_files import read_json, write_json
-from distill.labelling import label_identity
-from distill.members import members_of
-from distill.model_card import model_card
-from distill.models import export_graph, load_student, published_config
-from distill.qat import SCALES_FILE, calibration_feeds, load_scales
-from distill.quality import (
-    LOGITS_FILE,
-    assess,
-    read_logits_file,
-    read_quality,
-    write_logits_file,
-)
-from distill.stages import EXPORT_PACKAGES, package_versions, recorded_versions
-from distill.variants import GATE_FILE, MODEL_FILE, QUALITY_FILE, form_of, read_gate, source_of
-from export.bundle import Shipment, write_bundle
+from distill.json_files import write_json
+from distill.models import export_graph, load_student
+from distill.qat import SCALES_FILE, Scales, calibration_feeds, load_scales
+from distill.quality import LOGITS_FILE, assess, read_logits_file, read_quality, write_logits_file
+from distill.variants import GATE_FILE, MODEL_FILE, QUALITY_FILE, form_of, source_of
 from export.gate import (
     Bounds,
     Check,
@@ -43,16 +32,11 @@ from export.gate import (
     same_in_batches,
 )
 from export.graph import FUSED_OPERATORS, add_calibration, count_operators, save, strip, torch_logits
-from export.quantize import (
-    LADDER,
-    STATIC_LADDER,
-    quantize_as_trained,
-    quantize_dynamic,
-    quantize_static,
-    quantize_weights,
-)
-from export.runtime.classifier import Classifier
+from export.quantize import quantize_dynamic, quantize_weights, quantize_with_scales
+from export.rewrite import Rewriter, find_products
 from export.runtime.errors import CheckFailedError
+from export.scales import fit_scales
+from export.sensitivity import Sensitivity, Writer, fewest, measure_sensitivity
 from export.session import GraphRunner
 from teachers.classifier import load_tokenizer
 from teachers.label import encode
@@ -60,9 +44,10 @@ from teachers.label import encode
 FUSED_FILE = "fused.onnx"
 INTEGER_OPERATORS = ("MatMulIntegerToFloat", "MatMul", "MultiHeadAttention")
 STREAM_TEXTS = 300
-# validation texts on which the finished bundle is compared with what the gate saw, and by how much it may differ
-COMPARED_TEXTS = 500
-BUNDLE_TOLERANCE = 1e-3
+# validation texts on which the sensitivity of products is measured
+SENSITIVITY_TEXTS = 300
+# forms that compute products in int8, each of which can be left out of it
+SEARCHED = ("int8-dynamic", "int8-static")
 # in the report, for one that is infinite
 STAND_IN_LOGIT = 1e4
 
@@ -84,25 +69,32 @@ class Candidate:
         return all(check.passed for check in self.checks)
 
 
+@dataclass(frozen=True)
+class Searched:
+    """A variant, and how it was found: every attempt, and how sensitive products are where that was asked."""
+
+    candidate: Candidate
+    tried: list[dict[str, Any]]
+    sensitivity: list[Sensitivity]
+
+
 def export_variant(job: Job, folder: Path, name: str) -> None:
-    """Make one variant and measure it; of an int8 one the fastest rung of the ladder that passes, or the last."""
+    """Make one variant and measure it; of an int8 one with the fewest products in fp32 that pass the gate.
+
+    Where none does, with as many in fp32 as can be.
+    """
     corpus = load_corpus(job.corpus)
     tokenizer = load_tokenizer(source_of(job, name))
     rows = {
         split: encode(tokenizer, dict(corpus.splits())[split].texts, job.recipe.corpus.max_tokens)
         for split in ("train", "validation", "test")
     }
-    ladder = STATIC_LADDER if job.recipe.student.kind == "static" else LADDER
-    rungs: tuple[tuple[Any, ...], ...] = ladder if form_of(name) in ("int8-dynamic", "int8-static") else ((),)
-    tried = []
-    for keep in rungs:
-        graph = folder / "raw.onnx"
-        operators = _make_graph(job, name, keep, graph, rows["train"])
-        candidate = _measure(job, name, keep, graph, corpus, rows["validation"])
-        tried.append({"kept_fp32": list(keep), "checks": [check.to_dict() for check in candidate.checks]})
-        if candidate.passed:
-            break
-    candidate = _write_variant(job, folder, name, candidate, corpus, rows["test"])
+    fused = _fused_graph(job, name, folder)
+    searched = _search(job, folder, name, fused, corpus, rows)
+    operators = count_operators(
+        onnx.load(searched.candidate.graph), FUSED_OPERATORS if name == "fp32" else INTEGER_OPERATORS
+    )
+    candidate = _write_variant(job, folder, name, searched.candidate, corpus, rows["test"])
     gate = {
         "passed": candidate.passed,
         "failures": failures(candidate.checks),
@@ -110,85 +102,98 @@ def export_variant(job: Job, folder: Path, name: str) -> None:
         "kept_fp32": list(candidate.kept_fp32),
         "batch_invariant": candidate.batch_invariant,
         "operators": operators,
-        "tried": tried,
+        "sensitivity": [one.to_dict() for one in searched.sensitivity],
+        "tried": searched.tried,
     }
     write_json(gate, folder / GATE_FILE)
     if name != "fp32":
         (folder / FUSED_FILE).unlink(missing_ok=True)
 
 
-def make_bundle(job: Job, chosen: str) -> None:
-    """Write the bundle of the chosen variant, once it answers as the variant did in front of the gate.
+def _search(
+    job: Job, folder: Path, name: str, fused: Path, corpus: Corpus, rows: dict[str, TokenRows]
+) -> Searched:
+    """Everything in int8; where the gate refuses that, the most sensitive products for their cost in fp32.
 
-    Raises:
-        CheckFailedError: it does not.
+    How many of them is found by bisection. At least one stays in int8, for without any it would be `int8-weights`.
     """
-    corpus, folder = load_corpus(job.corpus), job.variant(chosen)
-    decision = Decision.from_dict(read_quality(folder)["decision"])
-    gate = read_gate(folder)
-    student = source_of(job, chosen)
-    shipment = Shipment(
-        name=job.recipe.name,
-        task=corpus.task.kind.value,
-        labels=corpus.task.labels,
-        scale=decision.scale,
-        bias=decision.bias,
-        thresholds=decision.thresholds,
-        abstain_below=decision.abstain_below,
-        max_tokens=job.recipe.corpus.max_tokens,
-        max_batch=None if gate["batch_invariant"] else 1,
-        precision=form_of(chosen),
-        inputs=tuple(GraphRunner(folder / MODEL_FILE).inputs),
-        graph=folder / MODEL_FILE,
-        tokenizer_folder=student,
-        config=published_config(student),
-        provenance=_provenance(job, corpus, student),
-        metrics=_metrics(job, chosen),
-        model_card=model_card(job, chosen),
-    )
-    write_bundle(job.bundle, shipment, lambda bundle: _check_bundle(job, chosen, corpus, bundle))
+    write = _writer(job, name, fused, rows["train"])
+    tried: list[dict[str, Any]] = []
+
+    def attempt(keep: Sequence[str]) -> Candidate:
+        graph = folder / f"raw-{len(tried)}.onnx"
+        write(graph, keep)
+        found = _measure(job, name, tuple(keep), graph, corpus, rows["validation"])
+        tried.append({"kept_fp32": list(keep), "checks": [check.to_dict() for check in found.checks]})
+        return found
+
+    best, order = attempt(()), []
+    if not best.passed and form_of(name) in SEARCHED:
+        order = _sensitivity(job, folder, name, fused, write, rows["validation"])
+
+        def passes(count: int) -> bool:
+            nonlocal best
+            found = attempt([one.product for one in order[:count]])
+            best, other = (found, best) if _better(found, best) else (best, found)
+            other.graph.unlink()
+            return found.passed
+
+        fewest(len(order) - 1, passes)
+    return Searched(best, tried, order)
 
 
-def _check_bundle(job: Job, chosen: str, corpus: Corpus, bundle: Classifier) -> None:
-    """The gate saw ids of the student's own tokenizer and a graph without calibration; this is what ships."""
-    texts = corpus.validation.texts
-    ids = encode(load_tokenizer(source_of(job, chosen)), texts, job.recipe.corpus.max_tokens)
-    differing = sum(own != theirs for own, theirs in zip(bundle.token_ids(texts), ids, strict=True))
-    if differing:
-        raise CheckFailedError(
-            f"bundle: its tokenizer reads {differing} of {len(texts)} validation texts in another way than the "
-            "student's does; check the tokenizer's files in student/"
-        )
-    decision = Decision.from_dict(read_quality(job.variant(chosen))["decision"])
-    expected = decision.calibrated(read_logits_file(job.variant(chosen))["validation"][:COMPARED_TEXTS])
-    difference = float(np.abs(bundle.logits(texts[:COMPARED_TEXTS]) - expected).max())
-    if not difference <= BUNDLE_TOLERANCE:
-        raise CheckFailedError(
-            f"bundle: its logits differ by {difference:.3g} from what the gate saw, above {BUNDLE_TOLERANCE}"
-        )
+def _better(one: Candidate, other: Candidate) -> bool:
+    """Whether it passed alone, or both did and it is the faster one, or neither did and it is nearer to that."""
+    if one.passed != other.passed:
+        return one.passed
+    left = len(one.kept_fp32) - len(other.kept_fp32)
+    return left < 0 if one.passed else left > 0
 
 
-def _make_graph(job: Job, name: str, keep: tuple[Any, ...], graph: Path, train: TokenRows) -> dict[str, int]:
-    """Write the raw graph of a variant, from the fused fp32 graph of the student that it is made of."""
-    form = form_of(name)
-    fused = (job.variant("fp32") if name == form != "fp32" else graph.parent) / FUSED_FILE
+def _sensitivity(
+    job: Job, folder: Path, name: str, fused: Path, write: Writer, validation: TokenRows
+) -> list[Sensitivity]:
+    """The products of a variant on texts from all over the validation split."""
+    some = validation[:: math.ceil(len(validation) / SENSITIVITY_TEXTS)]
+    products = len(find_products(Rewriter(fused)))
+    if products < 2:  # there is nothing to choose
+        return []
+    with job.reporter.bar(f"sensitivity of {name}", len(some) * (products + 1)) as advance:
+        return measure_sensitivity(fused, write, some, folder, advance)
+
+
+def _fused_graph(job: Job, name: str, folder: Path) -> Path:
+    """The fused fp32 graph of the student that a variant is made of; a plain variant's is that of `fp32`."""
+    fused = (job.variant("fp32") if name == form_of(name) != "fp32" else folder) / FUSED_FILE
     if not fused.is_file():
         export_graph(load_student(source_of(job, name), load_corpus(job.corpus).task), fused)
-    if form == "fp32":
-        shutil.copyfile(fused, graph)
-    elif form == "int8-weights":
-        quantize_weights(fused, graph)
-    elif form == "int8-dynamic":
-        quantize_dynamic(fused, graph, keep=keep)
-    elif name == form:
+    return fused
+
+
+def _writer(job: Job, name: str, fused: Path, train: TokenRows) -> Writer:
+    """What writes the raw graph of a variant, some products left in fp32; scales are fitted once for all."""
+    form = form_of(name)
+    scales: Scales = {}
+    if form == "int8-static" and name == form:
         feeds = calibration_feeds(job.seed, GraphRunner(fused), train)
-        quantize_static(fused, graph, keep=keep, feeds=feeds)
-    else:
-        quantize_as_trained(fused, graph, keep=keep, scales=load_scales(job.qat(form) / SCALES_FILE))
-    proto = onnx.load(graph)
-    strip(proto)
-    save(proto, graph)
-    return count_operators(proto, FUSED_OPERATORS if form == "fp32" else INTEGER_OPERATORS)
+        scales = fit_scales(fused, feeds, job.recipe.export.calibrator)
+    elif form == "int8-static":
+        scales = load_scales(job.qat(form) / SCALES_FILE)
+
+    def write(graph: Path, keep: Collection[str]) -> None:
+        if form == "fp32":
+            shutil.copyfile(fused, graph)
+        elif form == "int8-weights":
+            quantize_weights(fused, graph)
+        elif form == "int8-dynamic":
+            quantize_dynamic(fused, graph, keep=keep)
+        else:
+            quantize_with_scales(fused, graph, keep=keep, scales=scales)
+        proto = onnx.load(graph)
+        strip(proto)
+        save(proto, graph)
+
+    return write
 
 
 def _measure(
@@ -196,13 +201,14 @@ def _measure(
 ) -> Candidate:
     """Run a graph on validation and through the gate, its own calibration and thresholds applied to both sides."""
     task, recipe = corpus.task, job.recipe.export
-    bounds = Bounds(**recipe.model_dump(exclude={"precision"}))
+    bounds = Bounds(**recipe.model_dump(exclude={"precision", "calibrator"}))
     runner = GraphRunner(graph)
     check_contract(runner.session, runner.inputs, task.num_labels)
-    with job.reporter.bar(f"gate {name} {' '.join(keep)}", len(rows)) as advance:
+    left = f", {len(keep)} products in fp32" if keep else ""
+    with job.reporter.bar(f"gate {name}{left}", len(rows)) as advance:
         logits = runner.each(rows, advance)
     broken = _check_finite(name, "validation", logits)
-    if broken:  # no decision can be fitted; another rung or variant may do
+    if broken:  # no decision can be fitted; with products in fp32, or another variant, may do
         decision = Decision.from_dict(read_quality(job.variant("fp32"))["decision"])
         return Candidate(graph, keep, decision, _reportable(logits), broken, batch_invariant=False)
     gold = label_matrix(corpus.validation, task)
@@ -273,36 +279,3 @@ def _write_variant(
     write_logits_file(logits, folder / LOGITS_FILE)
     write_json(assess(logits, corpus, candidate.decision, job.recipe.decisions), folder / QUALITY_FILE)
     return replace(candidate, checks=(*candidate.checks, *_check_finite(name, "test", test)))
-
-
-def _provenance(job: Job, corpus: Corpus, student: Path) -> dict[str, Any]:
-    recipe = job.recipe
-    identity = label_identity(job, corpus, "train")
-    base = read_json(job.teacher / SOURCE_FILE)
-    others = members_of(recipe)[1:]
-    ensemble = [label_identity(job, corpus, "train", member.index).teacher_hash for member in others]
-    return {
-        "recipe_sha256": recipe_hash(recipe),
-        "teacher": base["name"],
-        "teacher_sha256": identity.teacher_hash,
-        **({"further_teachers_sha256": ensemble} if ensemble else {}),
-        "base_model_sha256": base["sha256"],
-        "corpus_fingerprint": corpus.fingerprint,
-        "corpus_licence": recipe.corpus.licence,
-        "seed": job.seed,
-        # those that trained the student may be another machine's; those that exported it are inputs of that stage
-        "versions": recorded_versions(student) | package_versions(EXPORT_PACKAGES),
-    }
-
-
-def _metrics(job: Job, chosen: str) -> dict[str, Any]:
-    """Quality of what ships beside its teacher's."""
-    quality, teacher = read_quality(job.variant(chosen)), read_quality(job.quality(job.reference))
-    keys = ("macro_f1", "macro_f1_at_half", "micro_f1", "accuracy", "brier", "brier_skill", "ece")
-    found = {split: {key: quality[split][key] for key in keys} for split in ("validation", "test")}
-    best = teacher["test"]["macro_f1"]
-    return {
-        **found,
-        "teacher_test_macro_f1": best,
-        "retention": quality["test"]["macro_f1"] / best if best else None,
-    }

@@ -22,6 +22,16 @@ PLACES = (
 )
 
 
+# counts where it is another one, so that recipes from before there was a choice keep their hashes
+DEFAULT_CALIBRATOR = "mse"
+
+
+def calibrated_by(recipe: Recipe, form: str) -> dict[str, str]:
+    """What an int8 form depends on for its activations' ranges."""
+    chosen = recipe.export.calibrator
+    return {"calibrator": chosen} if form == "int8-static" and chosen != DEFAULT_CALIBRATOR else {}
+
+
 def content_hash(source: str, key: str) -> str:
     """What a source holds: the sha256 of its files' names and bytes; a hub id stands for itself.
 
@@ -67,6 +77,8 @@ def portable_recipe(recipe: Recipe) -> dict[str, Any]:
     """The recipe without what changes no result: places, how often it saves, what was searched, budget and pin."""
     nothing: Any = {"checkpoint_minutes": True, "search": True, "budget": True, "teacher": {"sha256"}}
     data = recipe.model_dump(mode="json", exclude=nothing)
+    if recipe.export.calibrator == DEFAULT_CALIBRATOR:
+        del data["export"]["calibrator"]
     for table, key in PLACES:
         value = data[table][key]
         if table == "teacher" and isinstance(value, list):

@@ -112,6 +112,11 @@ class Job:
         return self.folder / f"{self.prefix}export" / name
 
     @property
+    def precision(self) -> Path:
+        """The forms of the student that were timed, where the recipe leaves the precision open."""
+        return self.folder / "precision"
+
+    @property
     def bundle_record(self) -> Path:
         """Where the bundle's stage.json stands: no time may stand in the bundle."""
         return self.folder / "export" / "bundle"

@@ -24,11 +24,12 @@ from distill.learner import judged_logits, new_learner, plan, save_results, trai
 from distill.learning import student_examples, student_objective
 from distill.quality import write_logits_file
 from distill.recipe_student import StudentRecipe
+from export.calibrators import InputScale
 from export.fake_quantization import FakeQuantization, InputRounding, TokenScale, fake_quantize, table_names
 from export.graph import export_fused
 from export.rewrite import Product, Rewriter, find_products
 from export.roles import Role
-from export.scales import InputScale, fit_scales
+from export.scales import fit_scales
 from export.session import GraphRunner
 from students.bodies import products_of
 from teachers.classifier import EncoderClassifier, load_classifier, load_tokenizer, save_classifier
@@ -131,7 +132,6 @@ def _fit(
     scales: Scales = {}
     if form == "int8-static":
         feeds = calibration_feeds(job.seed, GraphRunner(fused), train)
-        fitted = fit_scales(fused, [one.node for one in products], feeds)
-        scales = {(one.layer, one.role): fitted[one.hidden_state] for one in products}
+        scales = fit_scales(fused, feeds, job.recipe.export.calibrator)
     fused.unlink()
     return products, scales

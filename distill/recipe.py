@@ -68,7 +68,8 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _static_is_not_trained_as_int8(self) -> "Recipe":
-        aware = [name for name in self.export.precision if name.endswith("-qat")]
+        precision = self.export.precision
+        aware = [] if precision == "auto" else [name for name in precision if name.endswith("-qat")]
         if self.student.kind == "static" and aware:
             raise ValueError(
                 f"export.precision has {aware[0]!r}, and a static student is quantized after its training alone; "

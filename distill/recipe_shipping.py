@@ -1,10 +1,11 @@
 """The recipe's tables of what ships: [decisions], [export], [bench], [budget]."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from distill.recipe_section import Fraction, Section
+from export.calibrators import Calibrator
 
 Calibration = Literal["temperature", "platt", "platt-per-label", "none"]
 Precision = Literal[
@@ -65,10 +66,14 @@ class DecisionsRecipe(Section):
 class ExportRecipe(Section):
     """[export]: which variants may ship, in order of preference, and the bounds of their gate."""
 
-    precision: list[Precision] = Field(
+    precision: Annotated[list[Precision], Field(min_length=1)] | Literal["auto"] = Field(
         ["int8-dynamic"],
-        min_length=1,
-        description="the first that passes ships; -qat: of a student trained as that form",
+        description="the first that passes ships; -qat: of a student trained as that form; auto: the fastest on "
+        "this CPU of those that pass",
+    )
+    calibrator: Calibrator = Field(
+        "mse",
+        description="range of int8-static's activations: the least squared error, all values, or 99.99 % of them",
     )
     max_label_flip_rate: float = Field(0.002, ge=0, le=1, description="flips per (row, label)")
     max_row_flip_rate: float = Field(0.05, ge=0, le=1, description="rows with a flip")

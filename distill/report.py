@@ -12,6 +12,7 @@ from distill.chosen_layers import read_ranking
 from distill.fidelity import quantization_cost
 from distill.job import Job
 from distill.json_files import read_json, write_json
+from distill.precision_stages import read_measured
 from distill.quality import read_quality
 from distill.report_page import render_page
 from distill.run_models import kind_of, trained_models
@@ -20,6 +21,7 @@ from distill.variants import MODEL_FILE, choose_variant, exported, folder_bytes,
 from export.runtime.bench import available_threads, cpu_info
 
 FORMAT_VERSION = 1
+GATE_KEYS = ("passed", "checks", "kept_fp32", "batch_invariant", "operators", "sensitivity")
 
 
 def write_report(job: Job, seconds: dict[str, float]) -> None:
@@ -75,6 +77,7 @@ def build_report(job: Job, seconds: dict[str, float]) -> dict[str, Any]:
         "attribution": attributed,
         "seeds": spread(job, corpus),
         "layer_search": read_ranking(job.layers) if "layers" in seconds else None,
+        "precision": read_measured(job.precision) if "precision" in seconds else None,
         "models": models,
     }
 
@@ -152,7 +155,7 @@ def _variant(
         sizes = bytes_of(job.student, [folder / MODEL_FILE])
     model = _model(name, "variant", quality, sizes, best, bench)
     gate = read_gate(folder)
-    model["gate"] = {key: gate[key] for key in ("passed", "checks", "kept_fp32", "batch_invariant", "operators")}
+    model["gate"] = {key: gate[key] for key in GATE_KEYS} | {"attempts": len(gate["tried"])}
     if name == chosen:
         model["latency"] |= {key: bench[key] for key in ("cold_start_ms", "peak_rss_bytes")}
     return model

@@ -4,12 +4,17 @@ import html
 from typing import Any
 
 from distill.page_parts import note, number, table, verdict
+from distill.precision_choice import AS_FAST, forms_of, instructions
 
 
 def export_sections(report: dict[str, Any]) -> list[tuple[str, str]]:
     """Titles and HTML."""
-    found = [("Quantization", _quantization(report)), ("The gate", _gates(report))]
-    return found if report["layer_search"] is None else [("Which layers", _layer_search(report)), *found]
+    return [
+        *([] if report["layer_search"] is None else [("Which layers", _layer_search(report))]),
+        ("Quantization", _quantization(report) + _kept(report)),
+        *([] if report["precision"] is None else [("Which precision", _precision(report))]),
+        ("The gate", _gates(report)),
+    ]
 
 
 def _quantization(report: dict[str, Any]) -> str:
@@ -32,7 +37,78 @@ def _quantization(report: dict[str, Any]) -> str:
         for whom in ("against_student", "against_own_fp32"):
             cells += [f"{test[whom]['row_flip_rate']:.2%}", f"{test[whom]['logit_noise']:.4f}"]
         rows.append(cells)
-    return table(head, rows) + note("Test rows, the variant's calibration and thresholds applied to both sides.")
+    environment = report["environment"]
+    cpu = {"model": environment["cpu_model"], "flags": environment["isa_flags"]}
+    return (
+        table(head, rows)
+        + note("Test rows, the variant's calibration and thresholds applied to both sides.")
+        + note(
+            "Weights that are multiplied in int8 have 7 bits, so that no pair of products leaves 16 bits and CPUs "
+            f"without VNNI get the same integers. All numbers were taken on {html.escape(cpu['model'])} "
+            f"{instructions(cpu)} ({' '.join(cpu['flags'])}); of other CPUs nothing is claimed."
+        )
+    )
+
+
+def _kept(report: dict[str, Any]) -> str:
+    """Of each variant whose gate refused everything in int8: how sensitive products are, and what was done."""
+    found = ""
+    for model in report["models"]:
+        gate = model["gate"]
+        if gate is None or not gate["sensitivity"]:
+            continue
+        kept = gate["kept_fp32"]
+        rows = [
+            [
+                html.escape(one["product"]),
+                number(one["noise"], 5),
+                f"{one['multiply_adds']:,}",
+                "fp32" if one["product"] in kept else "int8",
+            ]
+            for one in gate["sensitivity"]
+        ]
+        found += note(
+            f"{html.escape(model['name'])}: {len(kept)} of {len(rows)} products in fp32 after {gate['attempts']} "
+            "runs of the gate, those first whose noise is largest for their multiply-adds."
+        )
+        found += table(["product", "noise of its int8 alone", "multiply-adds a token", "computes in"], rows)
+    return found
+
+
+def _precision(report: dict[str, Any]) -> str:
+    """The forms as they were measured, and what became of each."""
+    measured = report["precision"]
+    allowed = report["recipe"]["export"]["precision"]
+    rows = [
+        [
+            html.escape(one.name),
+            number(one.p50_ms, 3),
+            number(one.p95_ms, 3),
+            number(one.size_mb, 2),
+            _became(one.name, allowed, measured["refused"]),
+        ]
+        for one in forms_of(measured)
+    ]
+    timed = {row[0] for row in rows}
+    rows += [
+        [html.escape(name), "–", "–", "–", _became(name, allowed, measured["refused"])]
+        for name in measured["refused"]
+        if name not in timed
+    ]
+    cpu = measured["cpu"]
+    return table(["form", "p50 ms", "p95 ms", "bundle, MB", ""], rows) + note(
+        f"{measured['texts']} validation texts, each alone, on one thread, string in to decision out, medians of "
+        f"{measured['rounds']} rounds in turns, on {html.escape(cpu['model'])} {instructions(cpu)}. The fastest "
+        f"is chosen, and of those within {AS_FAST:.0%} of it the smallest; none that is slower than fp32 by more than that."
+    )
+
+
+def _became(name: str, allowed: list[str], refused: dict[str, str]) -> str:
+    if name in refused:
+        return f"its gate failed: {html.escape(refused[name])}"
+    if name not in allowed:
+        return "slower than fp32"
+    return "chosen" if name == allowed[0] else "would be next"
 
 
 def _layer_search(report: dict[str, Any]) -> str:

@@ -26,9 +26,10 @@ VERSIONS = {
     "twin": 2,
     "qat": 1,
     "export": 4,
+    "precision": 1,
     "bundle": 3,
     "bench": 5,
-    "report": 5,
+    "report": 6,
 }
 
 # of one of several: a student's seed before a stage's name, a teacher's number behind it

@@ -10,9 +10,10 @@ from typing import Any
 from distill.atomic import discard, partial_of, write_text
 from distill.budget_stages import check_budget
 from distill.chosen_layers import read_ranking, with_layers
-from distill.fingerprints import portable_recipe, recipe_hash
+from distill.fingerprints import calibrated_by, portable_recipe, recipe_hash
 from distill.job import Job, numbered
 from distill.members import members_of
+from distill.precision_stages import choose_precision
 from distill.run_stages import Run, averaging, judge
 from distill.stages import EXPORT_PACKAGES, package_versions
 from distill.variants import choose_branch, choose_variant, exported, form_of, qat_forms
@@ -105,6 +106,7 @@ def _train_quantized(under_way: Run, job: Job, form: str, shared: Mapping[str, A
         "form": form,
         # the scales of activations are fitted on a graph
         "versions": package_versions(EXPORT_PACKAGES),
+        **calibrated_by(job.recipe, form),
     }
 
     def work(folder: Path) -> None:
@@ -120,6 +122,7 @@ def export_stages(under_way: Run) -> None:
     """Every variant of every seed, and the bundle of the best."""
     for job in under_way.job.branches():
         _export_one(under_way, job)
+    choose_precision(under_way)
     job = choose_branch(under_way.job)
     chosen = choose_variant(job)
     inputs = {
@@ -134,7 +137,7 @@ def export_stages(under_way: Run) -> None:
     }
 
     def bundle(_folder: Path) -> None:
-        from distill.exporting import make_bundle
+        from distill.bundling import make_bundle
 
         make_bundle(job, chosen)
 
@@ -146,7 +149,7 @@ def _export_one(under_way: Run, job: Job) -> None:
     recipe, prefix = job.recipe, job.prefix
     inputs = {
         **under_way.digest("corpus", f"{prefix}student"),
-        "bounds": recipe.export.model_dump(mode="json", exclude={"precision"}),
+        "bounds": recipe.export.model_dump(mode="json", exclude={"precision", "calibrator"}),
         "decisions": recipe.decisions.model_dump(mode="json"),
         "max_tokens": recipe.corpus.max_tokens,
         # int8 answers depend on the instructions that the CPU has, graphs on what made them
@@ -159,6 +162,7 @@ def _export_one(under_way: Run, job: Job) -> None:
             made_of |= under_way.digest(f"{prefix}quality/student", f"{prefix}qat/{form_of(name)}")
         elif name != "fp32":
             made_of |= under_way.digest(f"{prefix}export/fp32")
+            made_of |= calibrated_by(recipe, name)
 
         def work(folder: Path, name: str = name) -> None:
             from distill.exporting import export_variant
@@ -182,7 +186,8 @@ def report_stages(under_way: Run) -> None:
     """Bench, the budget, report."""
     job, recipe = choose_branch(under_way.job), under_way.job.recipe
     inputs = {
-        **{name: record.digest for name, record in under_way.records.items() if name != "plan"},
+        # of these two the choice counts, not the times that it was made by
+        **{name: one.digest for name, one in under_way.records.items() if name not in ("plan", "precision")},
         "bench": recipe.bench.model_dump(mode="json"),
         "cpu": cpu_info()["model"],
         "threads": available_threads(),

@@ -12,19 +12,27 @@ GATE_FILE = "gate.json"
 MODEL_FILE = "model.onnx"  # calibrated
 QUALITY_FILE = "quality.json"
 QAT = "-qat"  # ends the name of a variant of a student that was trained as that form
+# what `export.precision = "auto"` chooses among; those that need no training of their own
+FORMS = ("int8-static", "int8-dynamic", "int8-weights", "fp32")
+
+
+def may_ship(recipe: Recipe) -> list[str]:
+    """The variants that the recipe allows to ship, in its order."""
+    precision = recipe.export.precision
+    return list(FORMS) if precision == "auto" else list(precision)
 
 
 def exported(recipe: Recipe) -> list[str]:
-    """The variants that are made: fp32, those of `export.precision`, and beside a `-qat` one the plain one."""
+    """The variants that are made: fp32, those that may ship, and beside a `-qat` one the plain one."""
     names = ["fp32"]
-    for name in recipe.export.precision:
+    for name in may_ship(recipe):
         names += [form_of(name), name]
     return list(dict.fromkeys(names))
 
 
 def qat_forms(recipe: Recipe) -> list[str]:
     """The forms that a student is trained as."""
-    return list(dict.fromkeys(form_of(name) for name in recipe.export.precision if name.endswith(QAT)))
+    return list(dict.fromkeys(form_of(name) for name in may_ship(recipe) if name.endswith(QAT)))
 
 
 def form_of(name: str) -> str:
@@ -62,18 +70,18 @@ def choose_branch(job: Job) -> Job:
 
 
 def choose_variant(job: Job) -> str:
-    """The first of `export.precision` that passed.
+    """The first of those that may ship that passed.
 
     Raises:
         CheckFailedError: none did; says which checks failed and by how much.
     """
-    reasons = []
-    for name in job.recipe.export.precision:
+    reasons, names = [], may_ship(job.recipe)
+    for name in names:
         gate = read_gate(job.variant(name))
         if gate["passed"]:
             return name
         reasons.append(f"{name}: {gate['failures']}")
     raise CheckFailedError(
-        f"gate: no variant of {', '.join(job.recipe.export.precision)} may ship ({'; '.join(reasons)}); "
+        f"gate: no variant of {', '.join(names)} may ship ({'; '.join(reasons)}); "
         "allow another in export.precision (int8-weights and fp32 stay closest), or widen a bound knowingly"
     )

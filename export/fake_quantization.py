@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from export.calibrators import InputScale
 from export.integer import (
     GELU_DEPTH,
     INT8_MAX,
@@ -25,7 +26,6 @@ from export.integer import (
     UINT8_ZERO,
 )
 from export.runtime.errors import InputError
-from export.scales import InputScale
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto
 
+from export.calibrators import InputScale
 from export.rewrite import EXACT_GELU, Rewriter
-from export.scales import InputScale
 
 CONTRIB = "com.microsoft"
 MIN_TABLE_ROWS = 8  # a table of token types is too small to be worth a scale per row

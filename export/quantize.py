@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from export.calibrators import Calibrator, InputScale
 from export.integer import (
     Inputs,
     StaticInputs,
@@ -24,21 +25,10 @@ from export.integer import (
     restored_table,
     stored_weight,
 )
-from export.rewrite import Rewriter, find_products, find_roles
+from export.rewrite import Rewriter, find_products
 from export.roles import Role
 from export.runtime.errors import InputError
-from export.scales import InputScale, fit_scales
-
-# what computes in fp32, from the fastest graph to the most faithful one; FFN outputs go first, because the
-# activations before them carry the outliers
-LADDER: tuple[tuple[Role, ...], ...] = (
-    (),
-    (Role.FFN_OUTPUT,),
-    (Role.FFN_OUTPUT, Role.ATTENTION_OUTPUT),
-    (Role.FFN_OUTPUT, Role.ATTENTION_OUTPUT, Role.FFN_UP),
-)
-# of a static student, whose hidden layer is all that is multiplied; with that in fp32 it would be int8-weights
-STATIC_LADDER: tuple[tuple[Role, ...], ...] = ((),)
+from export.scales import fit_scales
 
 
 def quantize_weights(source: Path, target: Path) -> None:
@@ -52,16 +42,17 @@ def quantize_weights(source: Path, target: Path) -> None:
         CheckFailedError: the graph has a product that no BERT-like layer has.
     """
     rewriter = Rewriter(source)
-    _write(rewriter, target, tuple(Role), TokenInputs(rewriter))
+    every = [product.name for product in find_products(rewriter)]
+    _write(rewriter, target, every, TokenInputs(rewriter))
 
 
-def quantize_dynamic(source: Path, target: Path, *, keep: Collection[Role] = ()) -> None:
+def quantize_dynamic(source: Path, target: Path, *, keep: Collection[str] = ()) -> None:
     """int8 arithmetic whose activations are scaled at run time, each token by its own largest value.
 
     Args:
         source: a graph of `fuse` or `write_static_graph`.
         target: the file to write.
-        keep: roles that compute in fp32; their weights are stored as int8 all the same.
+        keep: names of products that compute in fp32; their weights are stored as int8 all the same.
 
     Raises:
         CheckFailedError: the graph has a product that no BERT-like layer has.
@@ -74,38 +65,35 @@ def quantize_static(
     source: Path,
     target: Path,
     *,
-    keep: Collection[Role] = (),
+    keep: Collection[str] = (),
     feeds: Iterable[Mapping[str, npt.NDArray[np.int64]]],
+    calibrator: Calibrator = "mse",
 ) -> None:
     """int8 arithmetic whose activations are scaled once, on real texts: the fastest form.
 
     Args:
         source: a graph of `fuse` or `write_static_graph`.
         target: the file to write.
-        keep: roles that compute in fp32; their weights are stored as int8 all the same.
+        keep: names of products that compute in fp32; their weights are stored as int8 all the same.
         feeds: inputs of the graph from some hundred training texts.
+        calibrator: how the ranges are chosen.
 
     Raises:
         InputError: there are no feeds.
         CheckFailedError: the graph has a product that no BERT-like layer has.
     """
-    batches = list(feeds)
-    if not batches:
-        raise InputError("int8-static needs texts to calibrate on; the train split is empty")
-    rewriter = Rewriter(source)
-    products = [name for name, role in find_roles(rewriter).items() if role not in keep]
-    _write(rewriter, target, keep, StaticInputs(rewriter, fit_scales(source, products, batches)))
+    quantize_with_scales(source, target, keep=keep, scales=fit_scales(source, list(feeds), calibrator))
 
 
-def quantize_as_trained(
-    source: Path, target: Path, *, keep: Collection[Role] = (), scales: Mapping[tuple[int, Role], InputScale]
+def quantize_with_scales(
+    source: Path, target: Path, *, keep: Collection[str] = (), scales: Mapping[tuple[int, Role], InputScale]
 ) -> None:
-    """int8 arithmetic with the activation scales that a quantization-aware training had.
+    """The same with activation scales that are known: fitted before, or those of a quantization-aware training.
 
     Args:
-        source: a graph of `fuse`.
+        source: a graph of `fuse` or `write_static_graph`.
         target: the file to write.
-        keep: roles that compute in fp32; their weights are stored as int8 all the same.
+        keep: names of products that compute in fp32; their weights are stored as int8 all the same.
         scales: of the input of each product, by layer and role.
 
     Raises:
@@ -124,23 +112,23 @@ def quantize_as_trained(
     _write(rewriter, target, keep, StaticInputs(rewriter, by_name))
 
 
-def _write(rewriter: Rewriter, target: Path, keep: Collection[Role], inputs: Inputs) -> None:
-    roles = find_roles(rewriter)
+def _write(rewriter: Rewriter, target: Path, keep: Collection[str], inputs: Inputs) -> None:
+    products = {product.node: product for product in find_products(rewriter)}
     # tables that onnxruntime multiplies while it opens the graph; it has them in fp32 then
     factors = {node.input[0] for node in rewriter.source if rewriter.is_constant_product(node)}
     for node in rewriter.source:
-        role = roles.get(node.name)
+        product = products.get(node.name)
         if rewriter.is_constant_product(node):
             rewriter.add(
                 "MatMul", [restored_table(rewriter, node.input[0]), stored_weight(rewriter, node)], node.output[0]
             )
-        elif role is None and is_table(rewriter, node) and node.input[0] in factors:
+        elif product is None and is_table(rewriter, node) and node.input[0] in factors:
             rewriter.add("Gather", [restored_table(rewriter, node.input[0]), node.input[1]], node.output[0])
-        elif role is None and is_table(rewriter, node):
+        elif product is None and is_table(rewriter, node):
             lookup(rewriter, node)
-        elif role is None:
+        elif product is None:
             rewriter.keep(node)
-        elif role in keep:
+        elif product.name in keep:
             rewriter.add("MatMul", [node.input[0], stored_weight(rewriter, node)], node.output[0])
         else:
             integer_product(rewriter, node, inputs)

@@ -105,8 +105,14 @@ class Product:
     hidden_state: str
     layer: int
     role: Role
+    multiply_adds: int  # a token: the weight's size
     # exact GELU never goes far below 0, so its outputs are rounded in another range
     after_exact_gelu: bool
+
+    @property
+    def name(self) -> str:
+        """What people call it, such as `layer.1.ffn_output`."""
+        return f"layer.{self.layer}.{self.role}"
 
 
 def find_products(rewriter: Rewriter) -> tuple[Product, ...]:
@@ -122,7 +128,8 @@ def find_products(rewriter: Rewriter) -> tuple[Product, ...]:
         if node.name in roles:
             role, hidden_state = roles[node.name], node.input[0]
             gelu = rewriter.producers[hidden_state].op_type in EXACT_GELU
-            found.append(Product(node.name, hidden_state, seen[role], role, gelu))
+            size = rewriter.weight(node.input[1]).size
+            found.append(Product(node.name, hidden_state, seen[role], role, size, gelu))
             seen[role] += 1
     return tuple(found)
 

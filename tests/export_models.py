@@ -16,6 +16,14 @@ HEADS = 2
 MAX_TOKENS = 24
 LABELS = ("joy", "sadness", "calm", "anger")
 KINDS = ("bert", "roberta", "distilbert")
+# products that compute in fp32, more and more of them, by name; of a body of two layers
+OUTPUTS = ("layer.0.ffn_output", "layer.1.ffn_output")
+KEEPS = (
+    (),
+    ("layer.1.ffn_output",),
+    OUTPUTS,
+    (*OUTPUTS, *(f"layer.{layer}.{role}" for role in ("ffn_up", "attention_output", "key") for layer in (0, 1))),
+)
 
 
 def tiny_config(kind: str) -> PretrainedConfig:

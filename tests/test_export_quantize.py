@@ -4,13 +4,13 @@ import pytest
 from onnx import numpy_helper
 
 from export.integer import INT8_MAX, SEVEN_BITS_MAX, UINT8_MAX, rounded
-from export.quantize import LADDER, quantize_dynamic, quantize_static, quantize_weights
-from export.rewrite import Rewriter, find_roles
+from export.quantize import quantize_dynamic, quantize_static, quantize_weights
+from export.rewrite import Rewriter, find_products, find_roles
 from export.roles import Role
 from export.runtime.errors import CheckFailedError, InputError
 from export.scales import fit_scale
 from export.session import GraphRunner
-from tests.export_models import KINDS, batch, feeds, random_rows, tiny_classifier, tiny_graph
+from tests.export_models import KEEPS, KINDS, batch, feeds, random_rows, tiny_classifier, tiny_graph
 
 FORMS = ("weights", "dynamic", "static")
 
@@ -67,16 +67,21 @@ def test_the_same_graph_gives_the_same_bytes(bert, tmp_path, form):
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
-def test_what_the_ladder_leaves_out_computes_in_fp32_and_is_stored_as_int8(bert, tmp_path):
+def test_what_is_left_out_computes_in_fp32_and_is_stored_as_int8(bert, tmp_path):
+    whole = Rewriter(bert)
+    nodes = {node.name: node for node in whole.source}
+    outputs = {product.name: nodes[product.node].output[0] for product in find_products(whole)}
     for form in ("dynamic", "static"):
         sizes = []
-        for keep in LADDER:
+        for keep in KEEPS:
             make(form, bert, tmp_path / "x.onnx", keep)
             model = onnx.load(tmp_path / "x.onnx")
             kinds = [node.op_type for node in model.graph.node]
-            left = sum(role in keep for role in find_roles(Rewriter(bert)).values())
-            assert kinds.count("MatMul") == left + 1  # mean pooling, which is no product with a weight
-            assert kinds.count("MatMulIntegerToFloat") == 12 - left
+            assert kinds.count("MatMul") == len(keep) + 1  # mean pooling, which is no product with a weight
+            assert kinds.count("MatMulIntegerToFloat") == 12 - len(keep)
+            # the very ones that were named
+            left = {node.output[0] for node in model.graph.node if node.op_type == "MatMul"}
+            assert {name for name, output in outputs.items() if output in left} == set(keep)
             floats = [item for item in model.graph.initializer if item.data_type == onnx.TensorProto.FLOAT]
             # the head, and the two token types, are too small to matter
             assert all(len(item.dims) < 2 or min(item.dims) <= 4 for item in floats)
@@ -90,7 +95,7 @@ def test_more_left_out_is_nearer_to_fp32(bert, tmp_path):
     for form in ("dynamic", "static"):
         noise = [
             (make(form, bert, tmp_path / "x.onnx", keep).each(rows) - plain).std()
-            for keep in (LADDER[0], LADDER[-1])
+            for keep in (KEEPS[0], KEEPS[-1])
         ]
         assert noise[1] < noise[0]
 

@@ -5,16 +5,17 @@ import pytest
 import torch
 from torch import nn
 
+from export.calibrators import InputScale, fit_scale
 from export.fake_quantization import FakeQuantization, TokenScale, fake_quantize, table_names
 from export.graph import torch_logits
-from export.quantize import LADDER, quantize_as_trained, quantize_dynamic, quantize_weights
-from export.rewrite import Rewriter, find_products, find_roles
+from export.quantize import quantize_dynamic, quantize_weights, quantize_with_scales
+from export.rewrite import Rewriter, find_products
 from export.roles import Role
 from export.runtime.errors import InputError
-from export.scales import InputScale, fit_scale, fit_scales
+from export.scales import fit_scales
 from export.session import GraphRunner
 from students.bodies import products_of
-from tests.export_models import KINDS, batch, feeds, random_rows, tiny_classifier, tiny_graph
+from tests.export_models import KEEPS, KINDS, batch, feeds, random_rows, tiny_classifier, tiny_graph
 
 FORMS = ("int8-static", "int8-dynamic", "int8-weights")
 
@@ -31,14 +32,11 @@ def fused(kind, tmp_path_factory):
 
 def fitted(fused):
     """The scales of static int8, by layer and role."""
-    found = fit_scales(
-        fused, find_roles(Rewriter(fused)), feeds(random_rows(60, seed=9), GraphRunner(fused).inputs)
-    )
-    return {(one.layer, one.role): found[one.hidden_state] for one in find_products(Rewriter(fused))}
+    return fit_scales(fused, feeds(random_rows(60, seed=9), GraphRunner(fused).inputs))
 
 
 def rounding(form, product, scales, keep):
-    if form == "int8-weights" or product.role in keep:
+    if form == "int8-weights" or product.name in keep:
         return None
     if form == "int8-dynamic":
         return TokenScale(product.after_exact_gelu)
@@ -46,11 +44,11 @@ def rounding(form, product, scales, keep):
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("keep", LADDER)
+@pytest.mark.parametrize("keep", KEEPS)
 def test_it_computes_what_the_integer_graph_computes(kind, fused, tmp_path, form, keep):
     scales = fitted(fused)
     if form == "int8-static":
-        quantize_as_trained(fused, tmp_path / "x.onnx", keep=keep, scales=scales)
+        quantize_with_scales(fused, tmp_path / "x.onnx", keep=keep, scales=scales)
     elif form == "int8-dynamic":
         quantize_dynamic(fused, tmp_path / "x.onnx", keep=keep)
     else:
@@ -136,4 +134,4 @@ def test_tables_of_a_few_rows_stay_and_wrong_names_are_refused():
 def test_scales_of_another_student_are_refused(kind, fused, tmp_path):
     scales = {place: scale for place, scale in fitted(fused).items() if place != (1, Role.FFN_UP)}
     with pytest.raises(InputError, match="layer 1 has no scale for its ffn_up"):
-        quantize_as_trained(fused, tmp_path / "x.onnx", scales=scales)
+        quantize_with_scales(fused, tmp_path / "x.onnx", scales=scales)

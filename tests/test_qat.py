@@ -2,13 +2,14 @@
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from distill import qat
+from distill import exporting, qat
 from distill.job import Job
 from distill.learner import Learner
 from distill.progress import Reporter
@@ -16,6 +17,7 @@ from distill.qat import FAKE_LOGITS_FILE, SCALES_FILE, load_scales
 from distill.quality import LOGITS_FILE, read_logits_file
 from distill.recipe import load_recipe
 from distill.variants import exported, form_of, qat_forms
+from export.gate import Bounds
 from teachers.classifier import EncoderClassifier
 from tests.command import distill
 
@@ -89,6 +91,20 @@ def test_the_bundle_says_what_it_computes(aware: Path) -> None:
     manifest = json.loads((aware / "bundle/manifest.json").read_text())
     assert manifest["precision"] == "int8-static"
     assert distill("verify", str(aware / "bundle")).returncode == 0
+
+
+def test_a_gate_that_refuses_it_gets_its_most_sensitive_products_in_fp32(
+    aware: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the scales that it was trained with."""
+    shutil.copytree(aware, tmp_path / "smoke")
+    monkeypatch.setattr(exporting, "Bounds", partial(Bounds, max_int8_noise=0.0))
+    job = Job(load_recipe("smoke", [PRECISION]), tmp_path / "smoke", Reporter(quiet=True))
+    exporting.export_variant(job, job.variant("int8-static-qat"), "int8-static-qat")
+    gate = json.loads((job.variant("int8-static-qat") / "gate.json").read_text())
+    assert not gate["passed"]
+    assert [len(attempt["kept_fp32"]) for attempt in gate["tried"]] == [0, 5]
+    assert gate["kept_fp32"] == [one["product"] for one in gate["sensitivity"]][:5]
 
 
 def test_the_phase_ends_in_the_same_bytes(aware: Path, tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """Several teachers, several students, made texts: one run of all of them as a user runs it."""
 
 import json
+import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +93,20 @@ def test_the_report_says_what_each_seed_gave_and_the_best_on_validation_ships(se
     assert attributed["reference"] == "ensemble"
     assert set(attributed["agreement"]) == {"student", "twin", "int8-weights"}
     assert 0 <= attributed["copied_errors"]["student"] <= 1
+
+
+def test_students_of_several_seeds_get_one_precision_by_what_the_first_one_s_forms_take(
+    several: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(several, tmp_path / "smoke")
+    done = distill("export", "smoke", "--runs", str(tmp_path), *options(*SETTINGS, "export.precision=auto"))
+    assert done.returncode == 0, done.stderr
+    stages = [line.split(":")[0] for line in done.stderr.splitlines() if not line.startswith(" ")]
+    assert stages.count("precision") == 1
+    assert stages.index("seeds/14/export/int8-static") < stages.index("precision") < stages.index("bundle")
+    manifest = json.loads((tmp_path / "smoke/bundle/manifest.json").read_text())
+    resolved = tomllib.loads((tmp_path / "smoke/recipe.toml").read_text())
+    assert manifest["precision"] == resolved["export"]["precision"][0]
 
 
 def test_one_more_teacher_labels_alone_and_trains_no_twin_again(several: Path) -> None:

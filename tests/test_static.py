@@ -13,7 +13,7 @@ from distill.checking import check_models
 from distill.models import export_graph, load_student, optimizer_groups, published_config, save_student
 from distill.recipe import load_recipe
 from export.graph import torch_logits
-from export.quantize import STATIC_LADDER, quantize_dynamic, quantize_static, quantize_weights
+from export.quantize import quantize_dynamic, quantize_static, quantize_weights
 from export.rewrite import Rewriter, Role, find_roles
 from export.runtime.errors import InputError
 from export.runtime.graph_file import check_graph_file
@@ -267,31 +267,30 @@ def test_every_int8_form_stays_near_fp32_and_keeps_still_in_a_batch(
     plain = GraphRunner(tmp_path / "x.onnx")
     rows = random_rows(64, seed=2)
     expected = plain.each(rows)
-    for keep in STATIC_LADDER:
-        quantize(form, tmp_path / "x.onnx", tmp_path / "y.onnx", keep)
-        variant = GraphRunner(tmp_path / "y.onnx")
-        alone = variant.each(rows)
-        assert (alone - expected).std() / expected.std() < (0.02 if form == "weights" else 0.05)
-        np.testing.assert_allclose(variant(*batch(rows)), alone, atol=1e-4)
-        np.testing.assert_allclose(variant(*batch([rows[0][:1], rows[1]]))[1], alone[1], atol=1e-4)
-        assert check_graph_file((tmp_path / "y.onnx").read_bytes(), "y.onnx") > 0
+    quantize(form, tmp_path / "x.onnx", tmp_path / "y.onnx")
+    variant = GraphRunner(tmp_path / "y.onnx")
+    alone = variant.each(rows)
+    assert (alone - expected).std() / expected.std() < (0.02 if form == "weights" else 0.05)
+    np.testing.assert_allclose(variant(*batch(rows)), alone, atol=1e-4)
+    np.testing.assert_allclose(variant(*batch([rows[0][:1], rows[1]]))[1], alone[1], atol=1e-4)
+    assert check_graph_file((tmp_path / "y.onnx").read_bytes(), "y.onnx") > 0
 
 
-def quantize(form: str, source: Path, target: Path, keep: tuple[Role, ...]) -> None:
+def quantize(form: str, source: Path, target: Path) -> None:
     if form == "weights":
         quantize_weights(source, target)
     elif form == "dynamic":
-        quantize_dynamic(source, target, keep=keep)
+        quantize_dynamic(source, target)
     else:
         some = feeds(random_rows(60, seed=9), GraphRunner(source).inputs)
-        quantize_static(source, target, keep=keep, feeds=some)
+        quantize_static(source, target, feeds=some)
 
 
 def test_tables_get_a_scale_a_row_and_no_large_matrix_stays_in_floats(tmp_path: Path) -> None:
     export_graph(random_static("all"), tmp_path / "x.onnx")
     assert sorted(find_roles(Rewriter(tmp_path / "x.onnx")).values()) == [Role.FFN_UP]
     for form in FORMS:
-        quantize(form, tmp_path / "x.onnx", tmp_path / "y.onnx", ())
+        quantize(form, tmp_path / "x.onnx", tmp_path / "y.onnx")
         stored = {
             item.name: numpy_helper.to_array(item) for item in onnx.load(tmp_path / "y.onnx").graph.initializer
         }

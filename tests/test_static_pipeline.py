@@ -2,10 +2,16 @@
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from distill import exporting
+from distill.job import Job
+from distill.progress import Reporter
+from distill.recipe import load_recipe
+from export.gate import Bounds
 from export.runtime import load
 from tests.command import distill
 
@@ -46,6 +52,19 @@ def test_the_fastest_form_passes_its_gate_and_ships(static_run: Path) -> None:
     assert gates["int8-static"]["operators"]["MatMulIntegerToFloat"] == 1
     names = {row["name"] for row in json.loads((static_run / "bench/bench.json").read_text())["rows"]}
     assert {"student", "twin", *gates} <= names
+
+
+def test_of_one_product_there_is_nothing_to_choose(
+    static_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With it in fp32 the variant would be int8-weights."""
+    shutil.copytree(static_run, tmp_path / "smoke")
+    monkeypatch.setattr(exporting, "Bounds", partial(Bounds, max_int8_noise=0.0))
+    job = Job(load_recipe("smoke", list(SETTINGS)), tmp_path / "smoke", Reporter(quiet=True))
+    exporting.export_variant(job, job.variant("int8-static"), "int8-static")
+    gate = json.loads((job.variant("int8-static") / "gate.json").read_text())
+    assert not gate["passed"]
+    assert (gate["kept_fp32"], gate["sensitivity"], len(gate["tried"])) == ([], [], 1)
 
 
 def test_its_bundle_answers_and_opens_elsewhere(static_run: Path) -> None:

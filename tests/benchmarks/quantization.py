@@ -9,7 +9,7 @@ the logit difference; "moved" is the largest change of a logit when texts stand 
 
 import argparse
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,13 +20,16 @@ from onnxruntime.quantization import quantize_dynamic as ort_quantize_dynamic
 from corpora.corpus import Corpus, load_corpus
 from distill.calibrate import Decision
 from distill.quality import read_quality
-from export.quantize import LADDER, quantize_dynamic, quantize_static, quantize_weights
+from export.quantize import quantize_dynamic, quantize_weights, quantize_with_scales
 from export.runtime.bench import Candidate, cpu_info, time_interleaved
+from export.scales import fit_scales
+from export.sensitivity import Writer, measure_sensitivity
 from export.session import GraphRunner
 from teachers.classifier import load_tokenizer
 from teachers.label import encode
 
 FLIP_TEXTS, TIMED_TEXTS, CALIBRATION_TEXTS, ROUNDS, BATCH = 2000, 100, 300, 9, 32
+SENSITIVITY_TEXTS, SHARES = 300, (0.0, 0.1, 0.25, 0.5, 0.75)
 
 
 def main() -> None:
@@ -68,21 +71,30 @@ def _rows(run: Path, corpus: Corpus, split: str, count: int) -> list[list[int]]:
 
 
 def _graphs(run: Path, corpus: Corpus, folder: Path) -> Iterator[tuple[str, Path]]:
-    """Every form by name; rung n leaves more and more products in fp32."""
+    """Every form by name, the integer ones with more and more of their most sensitive products in fp32."""
     fused = run / "export/fp32/fused.onnx"
     yield "fp32", fused
     runner = GraphRunner(fused)
     feeds = [runner.feed_of(row) for row in _rows(run, corpus, "train", CALIBRATION_TEXTS)]
     quantize_weights(fused, folder / "weights.onnx")
     yield "int8-weights", folder / "weights.onnx"
-    for rung, keep in enumerate(LADDER):
-        path = folder / f"dynamic{rung}.onnx"
-        quantize_dynamic(fused, path, keep=keep)
-        yield f"int8-dynamic, rung {rung}", path
-    for rung, keep in enumerate(LADDER):
-        path = folder / f"static{rung}.onnx"
-        quantize_static(fused, path, keep=keep, feeds=feeds)
-        yield f"int8-static, rung {rung}", path
+    scales = fit_scales(fused, feeds)
+
+    def dynamic(graph: Path, keep: Collection[str]) -> None:
+        quantize_dynamic(fused, graph, keep=keep)
+
+    def static(graph: Path, keep: Collection[str]) -> None:
+        quantize_with_scales(fused, graph, keep=keep, scales=scales)
+
+    some = _rows(run, corpus, "validation", SENSITIVITY_TEXTS)
+    forms: dict[str, Writer] = {"dynamic": dynamic, "static": static}
+    for form, write in forms.items():
+        order = [one.product for one in measure_sensitivity(fused, write, some, folder)]
+        for share in SHARES:
+            left = order[: round(share * len(order))]
+            path = folder / f"{form}-{len(left)}.onnx"
+            write(path, left)
+            yield f"int8-{form}, {len(left)} of {len(order)} products in fp32", path
     # a fused graph fails on shape inference unless a default type is given
     common = {"weight_type": QuantType.QInt8, "extra_options": {"DefaultTensorType": onnx.TensorProto.FLOAT}}
     for name, options in (
