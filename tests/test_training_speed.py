@@ -42,13 +42,17 @@ def test_ratios_are_those_of_one_round_and_rates_of_the_median(monkeypatch: pyte
     assert found[2]["times_above"] == {"median": 2.0, "min": 1.0, "max": 4.0}
     assert found[0]["times_above"] is None
     assert found[0]["share_of_peak"] is None  # no card
-    assert "| faster | bfloat16 | 100 | 4.00 (2.00..8.00) | 2.00 (1.00..4.00) |" in markdown_table(found, card=False)
+    assert "| faster | bfloat16 | 100 | 4.00 (2.00..8.00) | 2.00 (1.00..4.00) |" in markdown_table(
+        found, card=False
+    )
     monkeypatch.setattr(turns, "peak_of", lambda card, dtype: {"H": 8e12}.get(card))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     for card, said in (("H", "| 4.00 | 50.0% |"), ("unknown", "| 4.00 | no peak is known |")):
         monkeypatch.setattr(torch.cuda, "get_device_name", lambda card=card: card)
         assert markdown_table(rates(ways, seconds, 100, 4e12), card=True)[-1].endswith(said)
-    assert markdown_table(rates(ways, seconds, 100, None), card=True)[-1].endswith("| not counted | no peak is known |")
+    assert markdown_table(rates(ways, seconds, 100, None), card=True)[-1].endswith(
+        "| not counted | no peak is known |"
+    )
 
 
 def test_ways_take_turns_and_preparing_is_not_timed() -> None:

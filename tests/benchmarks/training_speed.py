@@ -160,53 +160,52 @@ def time_training(work: Work, turns: Turns) -> list[dict[str, Any]]:
     student, tokenizer = load_student(work.job.student, work.corpus.task), load_tokenizer(work.job.student)
     logits = soft_labels(work.job, work.corpus, "train")[: work.rows]
     objective = student_objective(work.job, work.corpus.task.kind)
-    with tempfile.TemporaryDirectory() as name:
-        plain = partial(_train_plainly, work, tokenizer, logits, Path(name))
-        ours = partial(_train_as_a_run_does, work, tokenizer, logits, Path(name))
-        some = min(work.job.recipe.student.batch_size, work.rows)
-        losses = [_losses(train, student, some, objective) for train in (plain, ours)]
-        check_equal(*losses, "loss of the first step")
+    plain = partial(_train_plainly, work, tokenizer, logits)
+    ours = partial(_train_as_a_run_does, work, tokenizer, logits)
+    some = min(work.job.recipe.student.batch_size, work.rows)
+    losses = [_losses(train, student, some, objective) for train in (plain, ours)]
+    check_equal(*losses, "loss of the first step")
 
-        def way(name: str, train: Any, off: tuple[str, ...] = (), dtype: str = "float32") -> Way:
-            def prepare() -> Callable[[], object]:
-                model = copy.deepcopy(student).to(best_device())
-                return lambda: train(model, work.rows, objective, off)
+    def way(name: str, train: Any, off: tuple[str, ...] = (), dtype: str = "float32") -> Way:
+        def prepare() -> Callable[[], object]:
+            model = copy.deepcopy(student).to(best_device())
+            return lambda: train(model, work.rows, objective, off)
 
-            return Way(name, dtype, prepare)
+        return Way(name, dtype, prepare)
 
-        ways = [
-            way(f"Trainer ({plain_optimizer()})", plain),
-            way("our loop, optimiser not fused, rows in any order", ours, ("fused", "grouped", "bf16")),
-            way("+ fused optimiser", ours, ("grouped", "bf16")),
-            way("+ rows of like length in a batch", ours, ("bf16",)),
-        ]
-        attends = not isinstance(student, StaticClassifier)
-        if attends and multiplies_bf16(best_device()):
-            ways.append(way("+ bf16", ours, dtype="bfloat16"))
-        lengths = encode(tokenizer, work.texts, work.max_tokens).lengths()
-        flops = encoder_flops(student, lengths, TRAINING) if attends else None
-        return rates(ways, turns.seconds(ways), work.rows, flops)
+    ways = [
+        way(f"Trainer ({plain_optimizer()})", plain),
+        way("our loop, optimiser not fused, rows in any order", ours, ("fused", "grouped", "bf16")),
+        way("+ fused optimiser", ours, ("grouped", "bf16")),
+        way("+ rows of like length in a batch", ours, ("bf16",)),
+    ]
+    attends = not isinstance(student, StaticClassifier)
+    if attends and multiplies_bf16(best_device()):
+        ways.append(way("+ bf16", ours, dtype="bfloat16"))
+    lengths = encode(tokenizer, work.texts, work.max_tokens).lengths()
+    flops = encoder_flops(student, lengths, TRAINING) if attends else None
+    return rates(ways, turns.seconds(ways), work.rows, flops)
 
 
 def _train_plainly(
-    work: Work, tokenizer: Any, logits: Logits, folder: Path, model: Any, rows: int, loss: Loss, _off: Any = ()
+    work: Work, tokenizer: Any, logits: Logits, model: Any, rows: int, loss: Loss, _off: tuple[str, ...] = ()
 ) -> None:
     recipe = work.job.recipe.student
-    settings = PlainSettings(
-        work.max_tokens, recipe.batch_size, recipe.body_learning_rate, recipe.weight_decay, work.job.seed, folder
-    )
-    plain_train(model, tokenizer, (work.texts[:rows], work.targets[:rows], logits[:rows]), loss, settings)
+    learnt = (work.texts[:rows], work.targets[:rows], logits[:rows])
+    with tempfile.TemporaryDirectory() as folder:
+        settings = PlainSettings(
+            max_tokens=work.max_tokens,
+            batch_size=recipe.batch_size,
+            learning_rate=recipe.body_learning_rate,
+            weight_decay=recipe.weight_decay,
+            seed=work.job.seed,
+            folder=Path(folder),
+        )
+        plain_train(model, tokenizer, learnt, loss, settings)
 
 
 def _train_as_a_run_does(
-    work: Work,
-    tokenizer: Any,
-    logits: Logits,
-    folder: Path,
-    model: Any,
-    rows: int,
-    loss: Loss,
-    off: tuple[str, ...] = (),
+    work: Work, tokenizer: Any, logits: Logits, model: Any, rows: int, loss: Loss, off: tuple[str, ...] = ()
 ) -> None:
     recipe = work.job.recipe.student.model_copy(update={"epochs": 1})
     examples = Examples(
@@ -216,9 +215,10 @@ def _train_as_a_run_does(
         labelled=torch.ones(rows, dtype=torch.bool),
     )
     settings = plan(work.job, recipe, rows, work.job.seed)
-    watch = Watch(model, lambda: {"macro_f1": 0.0}, settings, folder)  # judging is no part of a plain training
     pad = partial(pad_batch, pad_id=tokenizer.pad_token_id)
-    with switched_off(off):
+    # a folder of its own, or it would go on from a checkpoint that the training before it has left
+    with tempfile.TemporaryDirectory() as folder, switched_off(off):
+        watch = Watch(model, lambda: {"macro_f1": 0.0}, settings, Path(folder))
         fit(model, examples, loss, settings, groups=optimizer_groups(model, recipe), pad=pad, watch=watch)
 
 
