@@ -30,7 +30,7 @@ endif
 .DEFAULT_GOAL := help
 
 help: ## show this text
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 	@echo; echo 'make distill RECIPE=goemotions SET="corpus.source=FOLDER seed=1"; TORCH=cuda or cpu for that build of torch'
 
 setup: $(STAMP) ## make .venv and install everything, pinned by constraints.txt

@@ -1,7 +1,7 @@
 """Rows a second of labelling and of training, beside transformers' pipeline and Trainer at the same settings.
 
     make bench-training RUN=runs/goemotions-compact
-    python -m tests.benchmarks.training_speed runs/goemotions-compact --rows 2000 --json speed.json > speed.md
+    python -m tests.benchmarks.training_speed runs/goemotions-compact --rows 4096 --json speed.json > speed.md
 
 Both start from texts, so that tokenising counts. Labelling ends with the teacher's logits of train rows in memory;
 training makes one pass over those rows with the run's student, objective, batch size and stored soft labels. What
@@ -87,7 +87,7 @@ def main() -> None:
     """Check, time, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="a finished run's folder")
-    parser.add_argument("--rows", type=int, default=2000, help="train rows that are labelled and learnt")
+    parser.add_argument("--rows", type=int, default=4096, help="train rows; 4096 are a shard of labels")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--cpu-time", action="store_true", help="for a busy machine: of this process, one thread")
     parser.add_argument("--json", type=Path, help="write everything there too")
