@@ -26,11 +26,11 @@ else
 TORCH_INDEX ?= --extra-index-url https://download.pytorch.org/whl/cpu --retries 1 --timeout 15
 endif
 
-.PHONY: help setup distill bench bench-peers wheel test golden campaign lint check smoke clean
+.PHONY: help setup distill bench bench-peers bench-training wheel test golden campaign lint check smoke clean
 .DEFAULT_GOAL := help
 
 help: ## show this text
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 	@echo; echo 'make distill RECIPE=goemotions SET="corpus.source=FOLDER seed=1"; TORCH=cuda or cpu for that build of torch'
 
 setup: $(STAMP) ## make .venv and install everything, pinned by constraints.txt
@@ -61,6 +61,12 @@ ifeq ($(origin RUN),file)
 	test -f $(RUN)/report.json || $(MAKE) distill
 endif
 	OMP_NUM_THREADS=1 TRANSFORMERS_VERBOSITY=error $(BIN)/python -m tests.benchmarks.peers $(RUN) --json $(RUN)/peers.json
+
+bench-training: $(STAMP) ## labelling and training beside plain transformers (RUN=folder); makes quickstart's first if need be
+ifeq ($(origin RUN),file)
+	test -f $(RUN)/report.json || $(MAKE) distill
+endif
+	TRANSFORMERS_VERBOSITY=error $(BIN)/python -m tests.benchmarks.training_speed $(RUN) --json $(RUN)/training-speed.json
 
 wheel: $(STAMP) ## build dist/*.whl, all that a machine needs to use a bundle
 	$(PIP) wheel -q --no-deps --no-build-isolation -w dist .

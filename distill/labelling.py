@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from corpora.corpus import Corpus, label_matrix, load_corpus, load_texts
 from corpora.provenance import file_record
@@ -18,7 +17,7 @@ from distill.members import members_of
 from distill.quality import JUDGED, LOGITS_FILE, TRAINING_FILE, read_logits_file, write_logits_file
 from distill.trainer import multiplies_bf16
 from teachers.classifier import HEAD_FILE, load_classifier, load_tokenizer
-from teachers.label import best_device, encode, predict_logits
+from teachers.label import best_device, label_texts
 from teachers.store import LabelIdentity, label_split, read_logits
 
 AUGMENTED = "augmented"
@@ -42,16 +41,14 @@ def label(job: Job, folder: Path, split: str, index: int) -> None:
     corpus, teacher = load_corpus(job.corpus), job.member(index)
     tokenizer = load_tokenizer(teacher)
     model = load_classifier(teacher, corpus.task)
-    texts, device = texts_of(job, corpus, split), best_device()
+    texts, device, max_tokens = texts_of(job, corpus, split), best_device(), job.recipe.corpus.max_tokens
     model.to(device)
     # what a student only learns from may be as coarse as its own training is; what is judged may not
     coarse = split not in JUDGED and multiplies_bf16(device)
     with job.reporter.bar(f"label {split}", len(texts)) as advance:
 
         def infer(some: Sequence[str]) -> Logits:
-            rows = encode(tokenizer, some, job.recipe.corpus.max_tokens)
-            with torch.autocast(device.type, dtype=torch.bfloat16, enabled=coarse):
-                return predict_logits(model, rows, pad_id=tokenizer.pad_token_id, progress=advance)
+            return label_texts(model, tokenizer, some, max_tokens, bf16=coarse, progress=advance)
 
         label_split(folder, texts, infer, label_identity(job, corpus, split, index))
 

@@ -48,6 +48,21 @@ def device_of(model: nn.Module) -> torch.device:
     return next(model.parameters()).device
 
 
+def label_texts(
+    model: nn.Module,
+    tokenizer: Any,
+    texts: Sequence[str],
+    max_tokens: int,
+    *,
+    bf16: bool = False,
+    progress: Callable[[int], None] | None = None,
+) -> NDArray[np.float32]:
+    """Raw logits of texts, float32 ``(N, C)``; with `bf16` the products in between are that coarse."""
+    rows = encode(tokenizer, texts, max_tokens)
+    with torch.autocast(device_of(model).type, dtype=torch.bfloat16, enabled=bf16):
+        return predict_logits(model, rows, pad_id=tokenizer.pad_token_id, progress=progress)
+
+
 @torch.inference_mode()
 def predict_logits(
     model: nn.Module,
