@@ -99,7 +99,8 @@ def _precision(report: dict[str, Any]) -> str:
     return table(["form", "p50 ms", "p95 ms", "bundle, MB", ""], rows) + note(
         f"{measured['texts']} validation texts, each alone, on one thread, string in to decision out, medians of "
         f"{measured['rounds']} rounds in turns, on {html.escape(cpu['model'])} {instructions(cpu)}. The fastest "
-        f"is chosen, and of those within {AS_FAST:.0%} of it the smallest; none that is slower than fp32 by more than that."
+        f"is chosen, and of those within {AS_FAST:.0%} of it the smallest; none that is slower than fp32 by more "
+        "than that."
     )
 
 
