@@ -162,19 +162,19 @@ def _check_bundle(job: Job, chosen: str, corpus: Corpus, bundle: Classifier) -> 
 
 def _make_graph(job: Job, name: str, keep: tuple[Any, ...], graph: Path, train: TokenRows) -> dict[str, int]:
     """Write the raw graph of a variant, from the fused fp32 graph of the student that it is made of."""
-    form = form_of(name)
+    form, bits = form_of(name), job.recipe.export.table_bits
     fused = (job.variant("fp32") if name == form != "fp32" else graph.parent) / FUSED_FILE
     if not fused.is_file():
         export_graph(load_student(source_of(job, name), load_corpus(job.corpus).task), fused)
     if form == "fp32":
         shutil.copyfile(fused, graph)
     elif form == "int8-weights":
-        quantize_weights(fused, graph)
+        quantize_weights(fused, graph, table_bits=bits)
     elif form == "int8-dynamic":
-        quantize_dynamic(fused, graph, keep=keep)
+        quantize_dynamic(fused, graph, keep=keep, table_bits=bits)
     elif name == form:
         feeds = calibration_feeds(job.seed, GraphRunner(fused), train)
-        quantize_static(fused, graph, keep=keep, feeds=feeds)
+        quantize_static(fused, graph, keep=keep, feeds=feeds, table_bits=bits)
     else:
         quantize_as_trained(fused, graph, keep=keep, scales=load_scales(job.qat(form) / SCALES_FILE))
     proto = onnx.load(graph)
@@ -188,7 +188,7 @@ def _measure(
 ) -> Candidate:
     """Run a graph on validation and through the gate, its own calibration and thresholds applied to both sides."""
     task, recipe = corpus.task, job.recipe.export
-    bounds = Bounds(**recipe.model_dump(exclude={"precision"}))
+    bounds = Bounds(**recipe.model_dump(exclude={"precision", "table_bits"}))
     runner = GraphRunner(graph)
     check_contract(runner.session, runner.inputs, task.num_labels)
     with job.reporter.bar(f"gate {name} {' '.join(keep)}", len(rows)) as advance:

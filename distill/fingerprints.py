@@ -67,6 +67,8 @@ def portable_recipe(recipe: Recipe) -> dict[str, Any]:
     """The recipe without what changes no result: places, how often it saves, what was searched, budget and pin."""
     nothing: Any = {"checkpoint_minutes": True, "search": True, "budget": True, "teacher": {"sha256"}}
     data = recipe.model_dump(mode="json", exclude=nothing)
+    if recipe.export.table_bits == 8:  # bundles made before there was a choice are what they would be now
+        del data["export"]["table_bits"]
     for table, key in PLACES:
         value = data[table][key]
         if table == "teacher" and isinstance(value, list):

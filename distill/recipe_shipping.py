@@ -16,6 +16,7 @@ Precision = Literal[
     "int8-static-qat",
     "int8-weights-qat",
 ]
+TableBits = Literal[4, 5, 6, 8]
 
 
 class DecisionsRecipe(Section):
@@ -69,6 +70,11 @@ class ExportRecipe(Section):
         ["int8-dynamic"],
         min_length=1,
         description="the first that passes ships; -qat: of a student trained as that form",
+    )
+    table_bits: TableBits = Field(
+        8,
+        description="of each number in an embedding table of an int8 variant; with fewer the file is smaller, and "
+        "more decisions flip",
     )
     max_label_flip_rate: float = Field(0.002, ge=0, le=1, description="flips per (row, label)")
     max_row_flip_rate: float = Field(0.05, ge=0, le=1, description="rows with a flip")

@@ -41,33 +41,37 @@ LADDER: tuple[tuple[Role, ...], ...] = (
 STATIC_LADDER: tuple[tuple[Role, ...], ...] = ((),)
 
 
-def quantize_weights(source: Path, target: Path) -> None:
+def quantize_weights(source: Path, target: Path, *, table_bits: int = 8) -> None:
     """Store tables and weights as int8 and compute in fp32: a quarter of the bytes, at fp32's speed.
 
     Args:
         source: a graph of `fuse` or `write_static_graph`.
         target: the file to write.
+        table_bits: 8, or 4 to 6 for smaller embedding tables.
 
     Raises:
+        InputError: rows of so few bits do not fill whole bytes.
         CheckFailedError: the graph has a product that no BERT-like layer has.
     """
     rewriter = Rewriter(source)
-    _write(rewriter, target, tuple(Role), TokenInputs(rewriter))
+    _write(rewriter, target, tuple(Role), TokenInputs(rewriter), table_bits)
 
 
-def quantize_dynamic(source: Path, target: Path, *, keep: Collection[Role] = ()) -> None:
+def quantize_dynamic(source: Path, target: Path, *, keep: Collection[Role] = (), table_bits: int = 8) -> None:
     """int8 arithmetic whose activations are scaled at run time, each token by its own largest value.
 
     Args:
         source: a graph of `fuse` or `write_static_graph`.
         target: the file to write.
         keep: roles that compute in fp32; their weights are stored as int8 all the same.
+        table_bits: 8, or 4 to 6 for smaller embedding tables.
 
     Raises:
+        InputError: rows of so few bits do not fill whole bytes.
         CheckFailedError: the graph has a product that no BERT-like layer has.
     """
     rewriter = Rewriter(source)
-    _write(rewriter, target, keep, TokenInputs(rewriter))
+    _write(rewriter, target, keep, TokenInputs(rewriter), table_bits)
 
 
 def quantize_static(
@@ -76,6 +80,7 @@ def quantize_static(
     *,
     keep: Collection[Role] = (),
     feeds: Iterable[Mapping[str, npt.NDArray[np.int64]]],
+    table_bits: int = 8,
 ) -> None:
     """int8 arithmetic whose activations are scaled once, on real texts: the fastest form.
 
@@ -84,9 +89,10 @@ def quantize_static(
         target: the file to write.
         keep: roles that compute in fp32; their weights are stored as int8 all the same.
         feeds: inputs of the graph from some hundred training texts.
+        table_bits: 8, or 4 to 6 for smaller embedding tables.
 
     Raises:
-        InputError: there are no feeds.
+        InputError: there are no feeds, or rows of so few bits do not fill whole bytes.
         CheckFailedError: the graph has a product that no BERT-like layer has.
     """
     batches = list(feeds)
@@ -94,7 +100,7 @@ def quantize_static(
         raise InputError("int8-static needs texts to calibrate on; the train split is empty")
     rewriter = Rewriter(source)
     products = [name for name, role in find_roles(rewriter).items() if role not in keep]
-    _write(rewriter, target, keep, StaticInputs(rewriter, fit_scales(source, products, batches)))
+    _write(rewriter, target, keep, StaticInputs(rewriter, fit_scales(source, products, batches)), table_bits)
 
 
 def quantize_as_trained(
@@ -121,10 +127,10 @@ def quantize_as_trained(
             "the scales belong to another student, train it again"
         )
     by_name = {product.hidden_state: scales[product.layer, product.role] for product in products}
-    _write(rewriter, target, keep, StaticInputs(rewriter, by_name))
+    _write(rewriter, target, keep, StaticInputs(rewriter, by_name), 8)
 
 
-def _write(rewriter: Rewriter, target: Path, keep: Collection[Role], inputs: Inputs) -> None:
+def _write(rewriter: Rewriter, target: Path, keep: Collection[Role], inputs: Inputs, table_bits: int) -> None:
     roles = find_roles(rewriter)
     # tables that onnxruntime multiplies while it opens the graph; it has them in fp32 then
     factors = {node.input[0] for node in rewriter.source if rewriter.is_constant_product(node)}
@@ -132,12 +138,16 @@ def _write(rewriter: Rewriter, target: Path, keep: Collection[Role], inputs: Inp
         role = roles.get(node.name)
         if rewriter.is_constant_product(node):
             rewriter.add(
-                "MatMul", [restored_table(rewriter, node.input[0]), stored_weight(rewriter, node)], node.output[0]
+                "MatMul",
+                [restored_table(rewriter, node.input[0], table_bits), stored_weight(rewriter, node)],
+                node.output[0],
             )
         elif role is None and is_table(rewriter, node) and node.input[0] in factors:
-            rewriter.add("Gather", [restored_table(rewriter, node.input[0]), node.input[1]], node.output[0])
+            rewriter.add(
+                "Gather", [restored_table(rewriter, node.input[0], table_bits), node.input[1]], node.output[0]
+            )
         elif role is None and is_table(rewriter, node):
-            lookup(rewriter, node)
+            lookup(rewriter, node, table_bits)
         elif role is None:
             rewriter.keep(node)
         elif role in keep:
