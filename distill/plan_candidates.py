@@ -35,7 +35,7 @@ BODY_RATES = {"layers": 2e-4, "compact": 5e-4, "static": 1e-3}
 HEAD_RATE = 1e-3
 STATIC_EPOCHS = 5  # at least; each takes seconds
 # where bytes count, a table of so few bits as still passes the gate with room, and what it is taken to lose
-# (docs/results/quantization.md: no macro-F1 that could be told from chance); the same student with 8 goes before
+# (docs/results/quantization.md: nothing that could be told from chance); the same student with 8 goes before
 NARROW_BITS, NARROW_BITS_STATIC = 5, 6
 NARROW_LOSS = 0.002
 
