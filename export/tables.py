@@ -129,7 +129,8 @@ def _store(rewriter: Rewriter, table: str, bits: int) -> tuple[list[str], str]:
 def _masks(plane: int) -> NDArray[np.uint8]:
     """Where in a byte its values stand, ``(8 / plane, 1)``."""
     places = plane * np.arange(BYTE // plane)
-    return ((2**plane - 1) << places).astype(np.uint8)[:, None]
+    masks: NDArray[np.uint8] = ((2**plane - 1) << places).astype(np.uint8)[:, None]
+    return masks
 
 
 def _unpack(
