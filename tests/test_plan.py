@@ -304,7 +304,7 @@ def test_without_a_bound_there_is_nothing_to_plan(tmp_path: Path) -> None:
 
 def test_a_budget_that_nothing_meets_is_one_sentence_and_status_1(tmp_path: Path) -> None:
     out = tmp_path / "x.toml"
-    done = distill("plan", "smoke", "--p95-ms", "0.001", "--size-mb", "0.5", "--out", str(out))
+    done = distill("plan", "smoke", "--p95-ms", "0.001", "--size-mb", "1.5", "--out", str(out))
     assert done.returncode == 1, done.stderr
     assert "over the budget, the nearest first" in done.stdout
     last = done.stderr.splitlines()[-1]
