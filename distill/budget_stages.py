@@ -41,6 +41,8 @@ def plan_stage(under_way: Run) -> None:
         "threads": available_threads(),
         "versions": package_versions(EXPORT_PACKAGES),
     }
+    if recipe.export.table_bits != 8:
+        inputs["table_bits"] = recipe.export.table_bits
 
     def work(folder: Path) -> None:
         from distill.planning import plan_job

@@ -172,7 +172,7 @@ def _fused_graph(job: Job, name: str, folder: Path) -> Path:
 
 def _writer(job: Job, name: str, fused: Path, train: TokenRows) -> Writer:
     """What writes the raw graph of a variant, some products left in fp32; scales are fitted once for all."""
-    form = form_of(name)
+    form, bits = form_of(name), job.recipe.export.table_bits
     scales: Scales = {}
     if form == "int8-static" and name == form:
         feeds = calibration_feeds(job.seed, GraphRunner(fused), train)
@@ -184,11 +184,11 @@ def _writer(job: Job, name: str, fused: Path, train: TokenRows) -> Writer:
         if form == "fp32":
             shutil.copyfile(fused, graph)
         elif form == "int8-weights":
-            quantize_weights(fused, graph)
+            quantize_weights(fused, graph, table_bits=bits)
         elif form == "int8-dynamic":
-            quantize_dynamic(fused, graph, keep=keep)
+            quantize_dynamic(fused, graph, keep=keep, table_bits=bits)
         else:
-            quantize_with_scales(fused, graph, keep=keep, scales=scales)
+            quantize_with_scales(fused, graph, keep=keep, scales=scales, table_bits=bits)
         proto = onnx.load(graph)
         strip(proto)
         save(proto, graph)
@@ -201,7 +201,7 @@ def _measure(
 ) -> Candidate:
     """Run a graph on validation and through the gate, its own calibration and thresholds applied to both sides."""
     task, recipe = corpus.task, job.recipe.export
-    bounds = Bounds(**recipe.model_dump(exclude={"precision", "calibrator"}))
+    bounds = Bounds(**recipe.model_dump(exclude={"precision", "calibrator", "table_bits"}))
     runner = GraphRunner(graph)
     check_contract(runner.session, runner.inputs, task.num_labels)
     left = f", {len(keep)} products in fp32" if keep else ""

@@ -79,6 +79,8 @@ def portable_recipe(recipe: Recipe) -> dict[str, Any]:
     data = recipe.model_dump(mode="json", exclude=nothing)
     if recipe.export.calibrator == DEFAULT_CALIBRATOR:
         del data["export"]["calibrator"]
+    if recipe.export.table_bits == 8:  # bundles made before there was a choice are what they would be now
+        del data["export"]["table_bits"]
     for table, key in PLACES:
         value = data[table][key]
         if table == "teacher" and isinstance(value, list):

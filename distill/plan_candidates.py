@@ -7,7 +7,7 @@ six layers 0.974 and 0.990, `compact` 3 x 192 0.965, `compact` 2 x 128 0.932 (on
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,10 @@ STATIC_SHAPES = ((64, 64, 256), (128, 128, 512), (256, 256, 512))  # width, wind
 BODY_RATES = {"layers": 2e-4, "compact": 5e-4, "static": 1e-3}
 HEAD_RATE = 1e-3
 STATIC_EPOCHS = 5  # at least; each takes seconds
+# where bytes count, a table of so few bits as still passes the gate with room, and what it is taken to lose
+# (docs/results/quantization.md: nothing that could be told from chance); the same student with 8 goes before
+NARROW_BITS, NARROW_BITS_STATIC = 5, 6
+NARROW_LOSS = 0.002
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class Dimensions:
 
 @dataclass(frozen=True)
 class Body:
-    """A student without its precision: what it is called, its keys in [student], and its shape.
+    """A student without its precision: what it is called, its keys in [student], its shape, its tables' bits.
 
     `shape` has no layers for a static one.
     """
@@ -64,6 +68,7 @@ class Body:
     name: str
     values: Mapping[str, Any]
     shape: Dimensions
+    table_bits: int = 8
 
     @property
     def kind(self) -> str:
@@ -77,21 +82,42 @@ class Body:
 
     def retention(self, teacher: Dimensions) -> float:
         """The share of the teacher's macro-F1 that it will probably keep."""
+        lost = NARROW_LOSS if self.table_bits < 8 else 0.0
         if not self.is_transformer:
-            return STATIC_RETENTION + STATIC_LOSS_A_HALVING * float(np.log2(self.shape.width / STATIC_WIDTH))
+            halved = STATIC_LOSS_A_HALVING * float(np.log2(self.shape.width / STATIC_WIDTH))
+            return STATIC_RETENTION + halved - lost
         halvings = float(np.log2(teacher.layer_weights / self.shape.layer_weights))
         beyond = max(0.0, halvings - HALVINGS[-1])
-        return float(np.interp(halvings, HALVINGS, RETENTIONS)) - LOSS_A_HALVING * beyond
+        return float(np.interp(halvings, HALVINGS, RETENTIONS)) - LOSS_A_HALVING * beyond - lost
 
     def least_bytes(self, vocabulary: int) -> int:
         """What its int8 weights alone weigh with a table of so many pieces."""
-        return vocabulary * self.shape.width + self.shape.layer_weights
+        return vocabulary * self.shape.width * self.table_bits // 8 + self.shape.layer_weights
 
 
-def candidate_bodies(student: StudentRecipe, teacher: Dimensions) -> list[Body]:
-    """Every student that may be measured, each once; the recipe's own is among them."""
+def candidate_bodies(
+    student: StudentRecipe, teacher: Dimensions, *, table_bits: int = 8, narrow: bool = False
+) -> list[Body]:
+    """Every student that may be measured, each once; the recipe's own is among them.
+
+    Args:
+        student: the recipe's.
+        teacher: its shape.
+        table_bits: the recipe's.
+        narrow: whether each may also have tables of fewer bits.
+    """
     found = [*_layers(student, teacher), *_compact(student, teacher), *_static(student, teacher)]
-    return list({body.name: body for body in found}.values())
+    own = [replace(body, table_bits=table_bits) for body in {body.name: body for body in found}.values()]
+    return own + ([_narrowed(body) for body in own if _narrow_bits(body) < table_bits] if narrow else [])
+
+
+def _narrow_bits(body: Body) -> int:
+    return NARROW_BITS if body.is_transformer else NARROW_BITS_STATIC
+
+
+def _narrowed(body: Body) -> Body:
+    bits = _narrow_bits(body)
+    return replace(body, name=f"{body.name}, {bits}-bit tables", table_bits=bits)
 
 
 def frozen_values(body: Body, student: StudentRecipe) -> dict[str, Any]:
@@ -101,7 +127,8 @@ def frozen_values(body: Body, student: StudentRecipe) -> dict[str, Any]:
         values |= {"body_learning_rate": BODY_RATES[body.kind], "head_learning_rate": HEAD_RATE}
         if body.kind == "static":
             values["epochs"] = max(student.epochs, STATIC_EPOCHS)
-    return {f"student.{key}": value for key, value in values.items()}
+    found = {f"student.{key}": value for key, value in values.items()}
+    return found if body.table_bits == 8 else {**found, "export.table_bits": body.table_bits}
 
 
 def _layers(student: StudentRecipe, teacher: Dimensions) -> list[Body]:

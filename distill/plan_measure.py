@@ -127,7 +127,7 @@ def make_bundles(bench: Workbench, body: Body, recipe: Recipe) -> list[Made]:
     found = []
     for precision in PRECISIONS:
         graph = place / f"{precision}.onnx"
-        _quantize(bench, precision, fused, graph)
+        _quantize(bench, precision, body.table_bits, fused, graph)
         found.append(_bundle(bench, body, precision, graph, source))
         graph.unlink()
     fused.unlink()
@@ -207,16 +207,17 @@ def _random_student(bench: Workbench, recipe: Recipe) -> Student:
     return model if bench.trimmed is None else apply_trim(model, bench.trimmed)
 
 
-def _quantize(bench: Workbench, precision: str, fused: Path, graph: Path) -> None:
+def _quantize(bench: Workbench, precision: str, table_bits: int, fused: Path, graph: Path) -> None:
     if precision == "int8-static":
         runner = GraphRunner(fused)
         some = list(bench.corpus.train.texts[:CALIBRATION_TEXTS])
         rows = encode(bench.tokenizer, some, bench.recipe.corpus.max_tokens)
-        quantize_static(fused, graph, feeds=[runner.feed_of(row) for row in rows])
+        feeds = [runner.feed_of(row) for row in rows]
+        quantize_static(fused, graph, feeds=feeds, table_bits=table_bits)
     elif precision == "int8-dynamic":
-        quantize_dynamic(fused, graph)
+        quantize_dynamic(fused, graph, table_bits=table_bits)
     else:
-        quantize_weights(fused, graph)
+        quantize_weights(fused, graph, table_bits=table_bits)
     proto = onnx.load(graph)
     strip(proto)
     add_calibration(proto, *_calibration(bench.task.num_labels))

@@ -139,8 +139,9 @@ def _possible(recipe: Recipe, teacher: Dimensions, config: Any) -> list[tuple[Bo
     Raises:
         InputError: there is none; as the recipe's own student is refused.
     """
-    found = []
-    for body in candidate_bodies(recipe.student, teacher):
+    found, export = [], recipe.export
+    narrow = recipe.budget.size_mb is not None
+    for body in candidate_bodies(recipe.student, teacher, table_bits=export.table_bits, narrow=narrow):
         try:
             one = with_values(recipe, _values(body, recipe, PRECISIONS), recipe.name)
             check_models(one, config)

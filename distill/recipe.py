@@ -78,6 +78,24 @@ class Recipe(Section):
         return self
 
     @model_validator(mode="after")
+    def _tables_of_few_bits(self) -> "Recipe":
+        bits, student = self.export.table_bits, self.student
+        if bits == 8:
+            return self
+        aware = [name for name in self.export.precision if name.endswith("-qat")]
+        if aware:
+            raise ValueError(
+                f"export.table_bits is {bits}, and {aware[0]} trains tables of 8 bits; set it to 8, "
+                f"or use {aware[0].removesuffix('-qat')!r}"
+            )
+        if student.kind != "layers" and student.width % 8:
+            raise ValueError(
+                f"export.table_bits is {bits}, and rows of student.width = {student.width} numbers do not fill "
+                "whole bytes; choose a multiple of 8, or set it to 8"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _seeds(self) -> "Recipe":
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError("seeds must differ: name each once")

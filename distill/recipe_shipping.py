@@ -17,6 +17,7 @@ Precision = Literal[
     "int8-static-qat",
     "int8-weights-qat",
 ]
+TableBits = Literal[4, 5, 6, 8]
 
 
 class DecisionsRecipe(Section):
@@ -74,6 +75,11 @@ class ExportRecipe(Section):
     calibrator: Calibrator = Field(
         "mse",
         description="range of int8-static's activations: the least squared error, all values, or 99.99 % of them",
+    )
+    table_bits: TableBits = Field(
+        8,
+        description="of each number in an embedding table of an int8 variant; with fewer the file is smaller, and "
+        "more decisions flip",
     )
     max_label_flip_rate: float = Field(0.002, ge=0, le=1, description="flips per (row, label)")
     max_row_flip_rate: float = Field(0.05, ge=0, le=1, description="rows with a flip")

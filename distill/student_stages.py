@@ -149,7 +149,7 @@ def _export_one(under_way: Run, job: Job) -> None:
     recipe, prefix = job.recipe, job.prefix
     inputs = {
         **under_way.digest("corpus", f"{prefix}student"),
-        "bounds": recipe.export.model_dump(mode="json", exclude={"precision", "calibrator"}),
+        "bounds": recipe.export.model_dump(mode="json", exclude={"precision", "calibrator", "table_bits"}),
         "decisions": recipe.decisions.model_dump(mode="json"),
         "max_tokens": recipe.corpus.max_tokens,
         # int8 answers depend on the instructions that the CPU has, graphs on what made them
@@ -163,6 +163,8 @@ def _export_one(under_way: Run, job: Job) -> None:
         elif name != "fp32":
             made_of |= under_way.digest(f"{prefix}export/fp32")
             made_of |= calibrated_by(recipe, name)
+        if name != "fp32" and recipe.export.table_bits != 8:
+            made_of["table_bits"] = recipe.export.table_bits
 
         def work(folder: Path, name: str = name) -> None:
             from distill.exporting import export_variant

@@ -81,7 +81,9 @@ def choose_variant(job: Job) -> str:
         if gate["passed"]:
             return name
         reasons.append(f"{name}: {gate['failures']}")
+    bits = job.recipe.export.table_bits
+    more = "" if bits == 8 else f"raise export.table_bits above {bits}, "
     raise CheckFailedError(
         f"gate: no variant of {', '.join(names)} may ship ({'; '.join(reasons)}); "
-        "allow another in export.precision (int8-weights and fp32 stay closest), or widen a bound knowingly"
+        f"{more}allow another in export.precision (int8-weights and fp32 stay closest), or widen a bound knowingly"
     )

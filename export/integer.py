@@ -9,6 +9,7 @@ from onnx import TensorProto
 
 from export.calibrators import InputScale
 from export.rewrite import EXACT_GELU, Rewriter
+from export.tables import PLANES, narrow_lookup, narrow_table
 
 CONTRIB = "com.microsoft"
 MIN_TABLE_ROWS = 8  # a table of token types is too small to be worth a scale per row
@@ -168,10 +169,13 @@ def is_table(rewriter: Rewriter, node: Any) -> bool:
     return len(rewriter.weight(node.input[0])) >= MIN_TABLE_ROWS
 
 
-def lookup(rewriter: Rewriter, node: Any) -> None:
-    """Gather int8 rows (..., H) and the scale of each (..., 1) in place of fp32 rows."""
+def lookup(rewriter: Rewriter, node: Any, bits: int) -> None:
+    """Gather rows of 8 bits or fewer (..., H) and the scale of each (..., 1) in place of fp32 rows."""
     table, ids = node.input
     out = node.output[0]
+    if bits in PLANES:
+        narrow_lookup(rewriter, table, ids, bits, out)
+        return
     stored, scale = _stored_table(rewriter, table)
     rows = rewriter.add("Gather", [stored, ids], f"{out}.int8")
     factor = rewriter.add("Gather", [scale, ids], f"{out}.scale")
@@ -179,10 +183,14 @@ def lookup(rewriter: Rewriter, node: Any) -> None:
     rewriter.add("Mul", [wide, factor], out)
 
 
-def restored_table(rewriter: Rewriter, table: str) -> str:
-    """An embedding table (V, H), int8 in the file and fp32 in memory."""
+def restored_table(rewriter: Rewriter, table: str, bits: int) -> str:
+    """An embedding table (V, H), of 8 bits or fewer in the file and fp32 in memory."""
     name = f"{table}.restored"
-    if name not in rewriter.made:
+    if name in rewriter.made:
+        return name
+    if bits in PLANES:
+        narrow_table(rewriter, table, bits, name)
+    else:
         stored, scale = _stored_table(rewriter, table)
         wide = rewriter.add("Cast", [stored], f"{table}.wide", to=TensorProto.FLOAT)
         rewriter.add("Mul", [wide, scale], name)

@@ -31,34 +31,38 @@ from export.runtime.errors import InputError
 from export.scales import fit_scales
 
 
-def quantize_weights(source: Path, target: Path) -> None:
+def quantize_weights(source: Path, target: Path, *, table_bits: int = 8) -> None:
     """Store tables and weights as int8 and compute in fp32: a quarter of the bytes, at fp32's speed.
 
     Args:
         source: a graph of `fuse` or `write_static_graph`.
         target: the file to write.
+        table_bits: 8, or 4 to 6 for smaller embedding tables.
 
     Raises:
+        InputError: rows of so few bits do not fill whole bytes.
         CheckFailedError: the graph has a product that no BERT-like layer has.
     """
     rewriter = Rewriter(source)
     every = [product.name for product in find_products(rewriter)]
-    _write(rewriter, target, every, TokenInputs(rewriter))
+    _write(rewriter, target, every, TokenInputs(rewriter), table_bits)
 
 
-def quantize_dynamic(source: Path, target: Path, *, keep: Collection[str] = ()) -> None:
+def quantize_dynamic(source: Path, target: Path, *, keep: Collection[str] = (), table_bits: int = 8) -> None:
     """int8 arithmetic whose activations are scaled at run time, each token by its own largest value.
 
     Args:
         source: a graph of `fuse` or `write_static_graph`.
         target: the file to write.
         keep: names of products that compute in fp32; their weights are stored as int8 all the same.
+        table_bits: 8, or 4 to 6 for smaller embedding tables.
 
     Raises:
+        InputError: rows of so few bits do not fill whole bytes.
         CheckFailedError: the graph has a product that no BERT-like layer has.
     """
     rewriter = Rewriter(source)
-    _write(rewriter, target, keep, TokenInputs(rewriter))
+    _write(rewriter, target, keep, TokenInputs(rewriter), table_bits)
 
 
 def quantize_static(
@@ -68,6 +72,7 @@ def quantize_static(
     keep: Collection[str] = (),
     feeds: Iterable[Mapping[str, npt.NDArray[np.int64]]],
     calibrator: Calibrator = "mse",
+    table_bits: int = 8,
 ) -> None:
     """int8 arithmetic whose activations are scaled once, on real texts: the fastest form.
 
@@ -77,16 +82,24 @@ def quantize_static(
         keep: names of products that compute in fp32; their weights are stored as int8 all the same.
         feeds: inputs of the graph from some hundred training texts.
         calibrator: how the ranges are chosen.
+        table_bits: 8, or 4 to 6 for smaller embedding tables.
 
     Raises:
-        InputError: there are no feeds.
+        InputError: there are no feeds, or rows of so few bits do not fill whole bytes.
         CheckFailedError: the graph has a product that no BERT-like layer has.
     """
-    quantize_with_scales(source, target, keep=keep, scales=fit_scales(source, list(feeds), calibrator))
+    quantize_with_scales(
+        source, target, keep=keep, scales=fit_scales(source, list(feeds), calibrator), table_bits=table_bits
+    )
 
 
 def quantize_with_scales(
-    source: Path, target: Path, *, keep: Collection[str] = (), scales: Mapping[tuple[int, Role], InputScale]
+    source: Path,
+    target: Path,
+    *,
+    keep: Collection[str] = (),
+    scales: Mapping[tuple[int, Role], InputScale],
+    table_bits: int = 8,
 ) -> None:
     """The same with activation scales that are known: fitted before, or those of a quantization-aware training.
 
@@ -95,9 +108,10 @@ def quantize_with_scales(
         target: the file to write.
         keep: names of products that compute in fp32; their weights are stored as int8 all the same.
         scales: of the input of each product, by layer and role.
+        table_bits: 8, or 4 to 6 for smaller embedding tables.
 
     Raises:
-        InputError: a product of the graph has no scale.
+        InputError: a product of the graph has no scale, or rows of so few bits do not fill whole bytes.
         CheckFailedError: the graph has a product that no BERT-like layer has.
     """
     rewriter = Rewriter(source)
@@ -109,10 +123,10 @@ def quantize_with_scales(
             "the scales belong to another student, train it again"
         )
     by_name = {product.hidden_state: scales[product.layer, product.role] for product in products}
-    _write(rewriter, target, keep, StaticInputs(rewriter, by_name))
+    _write(rewriter, target, keep, StaticInputs(rewriter, by_name), table_bits)
 
 
-def _write(rewriter: Rewriter, target: Path, keep: Collection[str], inputs: Inputs) -> None:
+def _write(rewriter: Rewriter, target: Path, keep: Collection[str], inputs: Inputs, table_bits: int) -> None:
     products = {product.node: product for product in find_products(rewriter)}
     # tables that onnxruntime multiplies while it opens the graph; it has them in fp32 then
     factors = {node.input[0] for node in rewriter.source if rewriter.is_constant_product(node)}
@@ -120,12 +134,16 @@ def _write(rewriter: Rewriter, target: Path, keep: Collection[str], inputs: Inpu
         product = products.get(node.name)
         if rewriter.is_constant_product(node):
             rewriter.add(
-                "MatMul", [restored_table(rewriter, node.input[0]), stored_weight(rewriter, node)], node.output[0]
+                "MatMul",
+                [restored_table(rewriter, node.input[0], table_bits), stored_weight(rewriter, node)],
+                node.output[0],
             )
         elif product is None and is_table(rewriter, node) and node.input[0] in factors:
-            rewriter.add("Gather", [restored_table(rewriter, node.input[0]), node.input[1]], node.output[0])
+            rewriter.add(
+                "Gather", [restored_table(rewriter, node.input[0], table_bits), node.input[1]], node.output[0]
+            )
         elif product is None and is_table(rewriter, node):
-            lookup(rewriter, node)
+            lookup(rewriter, node, table_bits)
         elif product is None:
             rewriter.keep(node)
         elif product.name in keep:

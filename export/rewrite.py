@@ -46,6 +46,10 @@ class Rewriter:
         """The stored values of this name."""
         return np.asarray(numpy_helper.to_array(self._weights[name]))
 
+    def has(self, name: str) -> bool:
+        """Whether there is a constant of this name."""
+        return name in self._weights
+
     def constant(self, name: str, values: NDArray[Any]) -> str:
         """Store `values` under `name`, unless it is there; returns the name."""
         if name not in self._weights:

@@ -60,6 +60,13 @@ def test_how_often_a_run_saves_and_where_it_reads_changes_no_bundle(tmp_path: Pa
     assert "checkpoint_minutes" not in portable_recipe(recipes[0])
 
 
+def test_bits_of_tables_are_no_part_of_a_recipe_that_leaves_them_at_8() -> None:
+    assert "table_bits" not in portable_recipe(load_recipe("smoke", ["export.table_bits=8"]))["export"]
+    narrow = load_recipe("smoke", ["export.table_bits=5"])
+    assert portable_recipe(narrow)["export"]["table_bits"] == 5
+    assert recipe_hash(narrow) != recipe_hash(load_recipe("smoke"))
+
+
 def test_to_fine_tune_a_model_and_to_take_it_as_it_is_are_two_things(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     tokenizer = bert_tokenizer()

@@ -85,6 +85,20 @@ def test_the_recipes_own_student_is_a_candidate(own: dict[str, object], name: st
     assert {key: value for key, value in own.items() if found[name].values[key] != value} == {}
 
 
+def test_where_bytes_count_each_student_may_have_tables_of_fewer_bits() -> None:
+    wide = bodies()
+    found = {body.name: body for body in candidate_bodies(StudentRecipe(), MINILM, narrow=True)}
+    assert len(found) == 2 * len(wide)
+    narrow = found["compact 2 x 128, 5-bit tables"]
+    assert wide["compact 2 x 128"].least_bytes(8000) - narrow.least_bytes(8000) == 8000 * 128 * 3 // 8
+    assert 0 < wide["compact 2 x 128"].retention(MINILM) - narrow.retention(MINILM) < 0.005
+    assert frozen_values(narrow, StudentRecipe())["export.table_bits"] == 5
+    assert frozen_values(found["static 128, 6-bit tables"], StudentRecipe())["export.table_bits"] == 6
+    assert "export.table_bits" not in frozen_values(found["compact 2 x 128"], StudentRecipe())
+    own = candidate_bodies(StudentRecipe(), MINILM, table_bits=4, narrow=True)
+    assert {(body.name, body.table_bits) for body in own} == {(name, 4) for name in wide}
+
+
 def test_a_layer_costs_its_products_its_attention_and_its_calls() -> None:
     shape = Dimensions(2, 8, 32)
     assert shape.layer_weights == 2 * (4 * 8 * 8 + 2 * 8 * 32)
@@ -290,7 +304,7 @@ def test_without_a_bound_there_is_nothing_to_plan(tmp_path: Path) -> None:
 
 def test_a_budget_that_nothing_meets_is_one_sentence_and_status_1(tmp_path: Path) -> None:
     out = tmp_path / "x.toml"
-    done = distill("plan", "smoke", "--p95-ms", "0.001", "--size-mb", "0.5", "--out", str(out))
+    done = distill("plan", "smoke", "--p95-ms", "0.001", "--size-mb", "1.5", "--out", str(out))
     assert done.returncode == 1, done.stderr
     assert "over the budget, the nearest first" in done.stdout
     last = done.stderr.splitlines()[-1]

@@ -65,6 +65,22 @@ def test_what_needs_thresholds_is_refused_for_single_label(override: str, said: 
         load_recipe("annomi-client", [override])
 
 
+@pytest.mark.parametrize(
+    ("others", "said"),
+    [
+        (["export.precision=['int8-static-qat']"], "int8-static-qat trains tables of 8 bits; set it to 8"),
+        (["student.kind='static'", "student.width=36"], "student.width = 36 numbers do not fill whole bytes"),
+        (["export.table_bits=7"], "export.table_bits"),
+    ],
+)
+def test_tables_of_few_bits_are_refused_where_they_cannot_be(others: list[str], said: str) -> None:
+    assert load_recipe("goemotions").export.table_bits == 8
+    assert load_recipe("goemotions", ["export.table_bits=4"]).export.table_bits == 4
+    with pytest.raises(InputError) as caught:
+        load_recipe("goemotions", ["export.table_bits=5", *others])
+    assert said in str(caught.value)
+
+
 def test_the_calibration_of_the_task_is_written_out() -> None:
     assert load_recipe("goemotions").decisions.calibration == "platt-per-label"
     assert load_recipe("annomi-client").decisions.calibration == "temperature"

@@ -44,7 +44,7 @@ def main() -> None:
         graphs = dict(_graphs(run, corpus, Path(folder)))
         runners = {name: GraphRunner(path) for name, path in graphs.items()}
         logits = {name: runner.each(rows) for name, runner in runners.items()}
-        timed = _times(runners, rows)
+        timed = times_of(runners, rows)
         cpu = cpu_info()
         print(f"{cpu['model']}, {' '.join(cpu['flags'])}; {len(rows)} texts for flips, {TIMED_TEXTS} for times\n")
         print("| form | MB | noise | rows flipped | cells flipped | moved in a batch | p50 ms | times fp32 |")
@@ -58,7 +58,7 @@ def main() -> None:
                 f"{(logits[name] - logits['fp32']).std():.3f}",
                 f"{flipped.any(axis=1).mean():.2%}",
                 f"{flipped.mean():.3%}",
-                f"{_moved(runner, rows, logits[name]):.0e}",
+                f"{moved_in_batch(runner, rows, logits[name]):.0e}",
                 f"{timed[name]:.2f}",
                 f"{timed['fp32'] / timed[name]:.2f}",
             )
@@ -106,7 +106,7 @@ def _graphs(run: Path, corpus: Corpus, folder: Path) -> Iterator[tuple[str, Path
         yield f"ONNX Runtime's dynamic, {name}", path
 
 
-def _times(runners: dict[str, GraphRunner], rows: list[list[int]]) -> dict[str, float]:
+def times_of(runners: dict[str, GraphRunner], rows: list[list[int]]) -> dict[str, float]:
     """Median milliseconds a text, all in one interleaved run."""
     numbers = [str(row) for row in range(min(TIMED_TEXTS, len(rows)))]
 
@@ -117,7 +117,7 @@ def _times(runners: dict[str, GraphRunner], rows: list[list[int]]) -> dict[str, 
     return {row.name: row.p50_ms for row in time_interleaved(candidates, numbers, rounds=ROUNDS)}
 
 
-def _moved(runner: GraphRunner, rows: list[list[int]], alone: np.ndarray) -> float:
+def moved_in_batch(runner: GraphRunner, rows: list[list[int]], alone: np.ndarray) -> float:
     """The largest change of a logit between a text alone and in a padded batch."""
     worst = 0.0
     for start in range(0, 10 * BATCH, BATCH):

@@ -1,0 +1,91 @@
+"""What embedding tables of fewer bits cost and gain, in the int8 forms of a run's trained students.
+
+    python -m tests.benchmarks.table_bits runs/goemotions-static --seeds 13 14 15 > table.md
+
+Every validation and test text, one at a time, ids to logits, one thread; candidates take turns for the times. Each
+form has its own calibration and thresholds, applied to the PyTorch student as well, as the gate does it. Noise is
+the root mean square of the logit difference; "moved" as in quantization.py.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from corpora.corpus import label_matrix, load_corpus
+from corpora.metrics import macro_f1
+from distill.calibrate import fit_decision
+from distill.qat import calibration_feeds
+from distill.quality import read_logits_file
+from distill.recipe import load_recipe
+from export.quantize import quantize_static, quantize_weights
+from export.runtime.bench import cpu_info
+from export.session import GraphRunner
+from teachers.classifier import load_tokenizer
+from teachers.label import encode
+from tests.benchmarks.quantization import moved_in_batch, times_of
+
+BITS = (8, 6, 5, 4)
+SPLITS = ("validation", "test")
+HEAD = "| form | seed | MB | noise | rows flipped | cells flipped | val | test | moved | p50 ms |"
+
+
+def main() -> None:
+    """Print the table of one run."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path, help="a finished run's folder")
+    parser.add_argument("--seeds", type=int, nargs="*", help="of a run of several; each its own rows")
+    arguments = parser.parse_args()
+    cpu = cpu_info()
+    print(f"{cpu['model']}, {' '.join(cpu['flags'])}\n\n{HEAD}\n|{' --- |' * HEAD.count(' | ')} --- |")
+    for seed in arguments.seeds or [None]:
+        place = arguments.run if seed is None else arguments.run / "seeds" / str(seed)
+        for row in _rows(arguments.run, place, seed):
+            print(f"| {' | '.join(row)} |", flush=True)
+
+
+def _rows(run: Path, place: Path, seed: int | None) -> Iterator[tuple[str, ...]]:
+    corpus, recipe = load_corpus(run / "corpus"), load_recipe(str(run / "recipe.toml"))
+    task, splits = corpus.task, dict(corpus.splits())
+    tokenizer = load_tokenizer(place / "student")
+    tokens = {
+        split: encode(tokenizer, splits[split].texts, recipe.corpus.max_tokens) for split in ("train", *SPLITS)
+    }
+    gold = {split: label_matrix(splits[split], task) for split in SPLITS}
+    reference = read_logits_file(place / "student")["validation"]
+    with tempfile.TemporaryDirectory() as folder:
+        fused = place / "export/fp32/fused.onnx"
+        feeds = calibration_feeds(recipe.seed if seed is None else seed, GraphRunner(fused), tokens["train"])
+        graphs = {"fp32": fused}
+        for bits in BITS:
+            name = f"int8-static, tables of {bits}"
+            graphs[name] = Path(folder) / f"static{bits}.onnx"
+            quantize_static(fused, graphs[name], feeds=feeds, table_bits=bits)
+        for bits in (8, 4):
+            name = f"int8-weights, tables of {bits}"
+            graphs[name] = Path(folder) / f"weights{bits}.onnx"
+            quantize_weights(fused, graphs[name], table_bits=bits)
+        runners = {name: GraphRunner(path) for name, path in graphs.items()}
+        times = times_of(runners, list(tokens["validation"]))
+        for name, runner in runners.items():
+            logits = {split: runner.each(tokens[split]) for split in SPLITS}
+            decision = fit_decision(logits["validation"], gold["validation"], task, recipe.decisions)
+            decided = {split: decision.decide(logits[split], task.kind) for split in SPLITS}
+            flipped = decided["validation"] != decision.decide(reference, task.kind)
+            yield (
+                name,
+                "" if seed is None else str(seed),
+                f"{graphs[name].stat().st_size / 1e6:.2f}",
+                f"{np.sqrt(np.mean((logits['validation'] - reference) ** 2)):.3f}",
+                f"{flipped.any(axis=1).mean():.2%}",
+                f"{flipped.mean():.3%}",
+                *(f"{macro_f1(decided[split], gold[split]):.4f}" for split in SPLITS),
+                f"{moved_in_batch(runner, list(tokens['validation']), logits['validation']):.0e}",
+                f"{times[name]:.3f}",
+            )
+
+
+if __name__ == "__main__":
+    main()

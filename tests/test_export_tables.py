@@ -1,0 +1,151 @@
+import numpy as np
+import onnx
+import pytest
+
+from export.integer import INT8_MAX, rounded
+from export.quantize import quantize_dynamic, quantize_static, quantize_weights
+from export.rewrite import Rewriter
+from export.runtime.errors import InputError
+from export.runtime.graph_file import check_graph_file
+from export.session import GraphRunner
+from export.static_graph import StaticWeights, Window, write_static_graph
+from export.tables import PLANES, fit_table, middle_of, narrow_lookup, pack
+from tests.export_models import VOCABULARY, batch, feeds, random_rows, tiny_classifier, tiny_graph
+
+BITS = tuple(PLANES)
+
+
+def random_table(rows=40, width=16, seed=0):
+    rng = np.random.default_rng(seed)
+    channels = rng.uniform(0.1, 5, size=width)
+    return (rng.normal(size=(rows, width)) * channels).astype(np.float32)
+
+
+def static_graph(folder):
+    """A static student whose tables are multiplied with a window while the graph opens, as well as looked up."""
+    rng = np.random.default_rng(3)
+
+    def floats(*shape):
+        return rng.normal(size=shape).astype(np.float32)
+
+    vectors = floats(VOCABULARY + 1, 8)
+    token_weights, pairs = floats(VOCABULARY + 1), floats(16, 8)
+    vectors[0], pairs[0], token_weights[0] = 0, 0, -1e4  # no token, as a student has it
+    weights = StaticWeights(
+        edge=2,
+        vectors=vectors,
+        weights=token_weights,
+        ngrams=(pairs,),
+        factors=(3, 5),
+        window=Window(3, floats(24, 8), floats(8)),
+        norm=(np.ones(24, dtype=np.float32), np.zeros(24, dtype=np.float32), 1e-5),
+        up=(floats(24, 16), floats(16)),
+        head=(floats(16, 3), floats(3)),
+    )
+    write_static_graph(weights, folder / "static.onnx")
+    return folder / "static.onnx"
+
+
+@pytest.fixture(scope="module", params=("bert", "static"))
+def fused(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp(request.param)
+    return static_graph(folder) if request.param == "static" else tiny_graph(folder, tiny_classifier("bert"))
+
+
+@pytest.mark.parametrize("bits", BITS)
+def test_the_scale_of_a_row_is_the_best_one_for_its_integers(bits):
+    table = random_table()
+    fitted = fit_table(table, bits)
+    np.testing.assert_allclose(fitted.channels, np.sqrt((table**2).mean(axis=0)), rtol=1e-5)
+    x = table / fitted.channels
+    steps = fitted.integers - middle_of(bits)
+    best = (x * steps).sum(axis=1) / (steps**2).sum(axis=1)
+    np.testing.assert_allclose(fitted.rows[:, 0], best, rtol=1e-4)
+    assert fitted.integers.max() == 2**bits - 1
+    assert fitted.integers.min() == 0
+
+
+@pytest.mark.parametrize("bits", BITS)
+def test_values_that_can_be_stored_are_stored_as_they_are(bits):
+    top = middle_of(bits)
+    steps = np.array([top, 0.5, -0.5, 1.5, -2.5, 3.5, -top, 2.5], dtype=np.float32)
+    # turned around, so that all channels have one root mean square
+    table = 3.7 * np.stack([np.roll(steps, places) for places in range(8)])
+    np.testing.assert_allclose(fit_table(table, bits).values(), table, rtol=1e-4)
+
+
+def test_each_bit_halves_the_error_and_the_largest_value_is_not_what_counts():
+    table = random_table(rows=300, width=64)
+    table[0] = 0
+    error = {bits: np.sqrt(((fit_table(table, bits).values() - table) ** 2).mean()) for bits in BITS}
+    assert error[5] < 0.6 * error[4]
+    assert error[6] < 0.6 * error[5]
+    # a scale a row that covers the largest value, as tables of 8 bits have it
+    values, scale = rounded(table, 2 ** (4 - 1) - 1, axis=1)
+    assert error[4] < 0.75 * np.sqrt(((values * scale - table) ** 2).mean())
+    values, scale = rounded(table, INT8_MAX, axis=1)
+    assert error[6] < 4 * np.sqrt(((values * scale - table) ** 2).mean())
+    assert not fit_table(table, 4).values()[0].any()
+    assert np.isfinite(fit_table(np.zeros((3, 8), dtype=np.float32), 4).values()).all()
+
+
+@pytest.mark.parametrize("bits", BITS)
+def test_packed_rows_have_so_many_bits_a_number(bits):
+    integers = np.random.default_rng(0).integers(0, 2**bits, size=(5, 24)).astype(np.uint8)
+    packed = pack(integers, bits)
+    assert sum(part.nbytes for part in packed) == 5 * 24 * bits / 8
+    found, shift = np.zeros_like(integers), 0
+    for part, plane in zip(packed, PLANES[bits], strict=True):
+        places = plane * np.arange(8 // plane)[:, None]
+        found |= ((part >> places) & (2**plane - 1)).reshape(5, 24).astype(np.uint8) << shift
+        shift += plane
+    np.testing.assert_array_equal(found, integers)
+
+
+def test_rows_that_do_not_fill_bytes_are_refused():
+    with pytest.raises(InputError, match=r"export\.table_bits is 5, and rows of 12"):
+        pack(np.zeros((2, 12), dtype=np.uint8), 5)
+
+
+@pytest.mark.parametrize("bits", BITS)
+def test_the_graph_looks_up_what_was_fitted(tmp_path, bits):
+    source = static_graph(tmp_path)
+    rewriter = Rewriter(source)
+    fitted = fit_table(rewriter.weight("vectors"), bits)
+    narrow_lookup(rewriter, "vectors", "input_ids", bits, "logits")
+    del rewriter.model.graph.output[0].type.tensor_type.shape.dim[:]
+    rewriter.write(tmp_path / "x.onnx")
+    ids = np.array([[0, 5, 100], [7, 7, 1]], dtype=np.int64)
+    found = GraphRunner(tmp_path / "x.onnx").session.run(["logits"], {"input_ids": ids, "attention_mask": ids})[0]
+    np.testing.assert_allclose(found, fitted.values()[ids], atol=1e-5)
+    assert not found[0, 0].any()
+
+
+@pytest.mark.parametrize("bits", BITS)
+@pytest.mark.parametrize("form", ["weights", "dynamic", "static"])
+def test_every_form_takes_narrow_tables_and_keeps_still_in_a_batch(fused, tmp_path, bits, form):
+    target, rows = tmp_path / "x.onnx", random_rows(64, seed=2)
+    if form == "weights":
+        quantize_weights(fused, target, table_bits=bits)
+    elif form == "dynamic":
+        quantize_dynamic(fused, target, table_bits=bits)
+    else:
+        given = feeds(random_rows(60, seed=9), GraphRunner(fused).inputs)
+        quantize_static(fused, target, feeds=given, table_bits=bits)
+    check_graph_file(target.read_bytes(), target)  # no operator that a bundle may not have
+    stored = onnx.load(target).graph.initializer
+    tables = [item for item in stored if item.dims and item.dims[0] >= VOCABULARY and item.dims[-1] < VOCABULARY]
+    assert {item.data_type for item in tables if item.dims[-1] > 1} == {onnx.TensorProto.UINT8}
+    plain, variant = GraphRunner(fused).each(rows), GraphRunner(target)
+    alone = variant.each(rows)
+    assert (alone - plain).std() / plain.std() < {4: 0.4, 5: 0.25, 6: 0.15}[bits]
+    np.testing.assert_allclose(variant(*batch(rows)), alone, atol=1e-4)
+
+
+def test_at_8_bits_nothing_changes(fused, tmp_path):
+    quantize_weights(fused, tmp_path / "a")
+    quantize_weights(fused, tmp_path / "b", table_bits=8)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    assert "BitwiseAnd" not in [
+        node.op_type for node in onnx.load(tmp_path / "a").graph.node if "scale" in node.name
+    ]
