@@ -68,8 +68,7 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _static_is_not_trained_as_int8(self) -> "Recipe":
-        precision = self.export.precision
-        aware = [] if precision == "auto" else [name for name in precision if name.endswith("-qat")]
+        aware = self.export.trained_as_int8
         if self.student.kind == "static" and aware:
             raise ValueError(
                 f"export.precision has {aware[0]!r}, and a static student is quantized after its training alone; "
@@ -82,7 +81,7 @@ class Recipe(Section):
         bits, student = self.export.table_bits, self.student
         if bits == 8:
             return self
-        aware = [name for name in self.export.precision if name.endswith("-qat")]
+        aware = self.export.trained_as_int8
         if aware:
             raise ValueError(
                 f"export.table_bits is {bits}, and {aware[0]} trains tables of 8 bits; set it to 8, "

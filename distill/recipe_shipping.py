@@ -87,6 +87,11 @@ class ExportRecipe(Section):
     max_recall_drop: float = Field(0.05, ge=0, le=1, description="of labels with min_recall_rows validation rows")
     min_recall_rows: int = Field(50, ge=1, description="validation rows that a label needs to be judged by recall")
 
+    @property
+    def trained_as_int8(self) -> list[str]:
+        """The variants whose student is trained as the form that it becomes."""
+        return [] if self.precision == "auto" else [name for name in self.precision if name.endswith("-qat")]
+
 
 class BenchRecipe(Section):
     """[bench]: how long the run's own bench measures."""
