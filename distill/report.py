@@ -18,6 +18,7 @@ from distill.run_models import kind_of, trained_models
 from distill.stages import package_versions
 from distill.variants import MODEL_FILE, choose_variant, exported, folder_bytes, read_gate
 from export.runtime.bench import available_threads, cpu_info
+from export.runtime.components import in_order, weigh_bundle, weigh_graph
 
 FORMAT_VERSION = 1
 
@@ -129,6 +130,7 @@ def _model(
         "kind": kind,
         "parameters": quality["parameters"],
         "bytes": sizes,
+        "components": None,
         "test": quality["test"],
         "validation": quality["validation"],
         "retention": quality["test"]["macro_f1"] / best if best else None,
@@ -148,9 +150,12 @@ def _variant(
     quality = {**read_quality(folder), "parameters": parameters}
     if name == chosen:
         sizes = bytes_of(job.bundle, list((job.bundle / "onnx").iterdir()), whole=True)
+        components = weigh_bundle(job.bundle)
     else:
         sizes = bytes_of(job.student, [folder / MODEL_FILE])
+        components = in_order({**weigh_graph(folder / MODEL_FILE), "tokenizer": sizes["tokenizer"]})
     model = _model(name, "variant", quality, sizes, best, bench)
+    model["components"] = components
     gate = read_gate(folder)
     model["gate"] = {key: gate[key] for key in ("passed", "checks", "kept_fp32", "batch_invariant", "operators")}
     if name == chosen:
@@ -159,7 +164,7 @@ def _variant(
 
 
 def bytes_of(folder: Path, weights: Sequence[Path], *, whole: bool = False) -> dict[str, int]:
-    """Bytes by component of a model with its tokenizer in `folder`; of a whole folder the other files as well."""
+    """Bytes by file of a model with its tokenizer in `folder`; of a whole folder the other files as well."""
     sizes = {
         "weights": sum(path.stat().st_size for path in weights),
         "tokenizer": sum(path.stat().st_size for path in folder.glob("tokenizer*")),

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from distill.job import Job
 from distill.page_parts import COLOURS, drawn, note, number, picture, table
 from distill.report_attribution import attribution_sections
+from distill.report_bytes import byte_sections
 from distill.report_decisions import decision_sections
 from distill.report_export import export_sections
 from distill.run_models import kind_of, trained_models
@@ -40,6 +41,7 @@ def render_page(report: dict[str, Any], rows: list[dict[str, Any]], job: Job) ->
         *attribution_sections(report),
         *decision_sections(report),
         *export_sections(report),
+        *byte_sections(report),
         ("Where and how", _environment(report)),
     ]
     body = "".join(f"<h2>{title}</h2>{content}" for title, content in parts)

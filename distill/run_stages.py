@@ -28,7 +28,7 @@ VERSIONS = {
     "export": 3,
     "bundle": 3,
     "bench": 5,
-    "report": 5,
+    "report": 6,
 }
 
 # of one of several: a student's seed before a stage's name, a teacher's number behind it

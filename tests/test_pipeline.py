@@ -70,8 +70,11 @@ def test_the_report_has_its_keys_and_its_page_loads_nothing(runs: Path) -> None:
     assert sizes["fp32"]["weights"] == (runs / "export/fp32/model.onnx").stat().st_size
     files = [path.stat().st_size for path in (runs / "bundle").rglob("*") if path.is_file()]
     assert sizes["int8-weights"]["total"] == sum(files)
+    for model in report["models"]:
+        weighed = sum((model["components"] or {}).values())
+        assert weighed == (model["bytes"]["total"] if model["kind"] == "variant" else 0), model["name"]
     page = (runs / "report.html").read_text()
-    assert page.count("<svg") == 5
+    assert page.count("<svg") == 6
     assert "<script" not in page
     assert 'src="http' not in page
     assert f"before tuning: {report['teacher_before_tuning']['macro_f1']:.3f}" in page
