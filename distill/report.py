@@ -13,12 +13,15 @@ from distill.fidelity import quantization_cost
 from distill.job import Job
 from distill.json_files import read_json, write_json
 from distill.quality import read_quality
+from distill.report_budget import budget_report
 from distill.report_page import render_page
 from distill.run_models import kind_of, trained_models
 from distill.stages import package_versions
 from distill.variants import MODEL_FILE, choose_variant, exported, folder_bytes, read_gate
+from distill.word_rates import word_rates
 from export.runtime.bench import available_threads, cpu_info
 from export.runtime.components import in_order, weigh_bundle, weigh_graph
+from teachers.classifier import load_tokenizer
 
 FORMAT_VERSION = 1
 
@@ -71,6 +74,8 @@ def build_report(job: Job, seconds: dict[str, float]) -> dict[str, Any]:
         "corpus": {"rows": {name: len(split) for name, split in corpus.splits()}, "notes": corpus.notes},
         "seconds": seconds,
         "chosen": chosen,
+        "budget": budget_report(job, planned="plan" in seconds),
+        "words": word_rates(load_tokenizer(job.student), load_tokenizer(job.teacher), corpus.test.texts),
         "teacher_before_tuning": (qualities["teacher"].get("before_tuning") or {}).get("test"),
         "distillation_gain": (attributed["gain"] or {}).get("student"),
         "attribution": attributed,

@@ -206,4 +206,6 @@ def report_stages(under_way: Run) -> None:
 
     files = tuple(job.folder / name for name in REPORT_FILES)
     inputs = {**under_way.digest(*under_way.records), "recipe": portable_recipe(recipe), "seconds": seconds}
+    if recipe.budget.asked:
+        inputs["budget"] = recipe.budget.model_dump(mode="json")
     under_way.stage("report", job.folder / "report", inputs, report, also=files)

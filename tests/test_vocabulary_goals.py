@@ -111,7 +111,7 @@ def test_bytes_are_those_of_the_table_in_int8() -> None:
         # the table of 70 rows is one of at most 70 x (width of int8 and a float32 scale)
         ({"kind": "compact", "width": 16}, 16 + 4, 0),
         ({"kind": "layers"}, 32 + 4, 0),
-        ({"kind": "static", "width": 24}, 24 + 4 + 4, 1),
+        ({"kind": "static", "width": 32}, 32 + 4 + 4, 1),
     ):
         recipe = StudentRecipe.model_validate({**values, "min_piece_groups": 1, "vocabulary_bytes": 70 * each})
         trimmed = student_vocabulary(recipe, config, bert_tokenizer(), corpus())
