@@ -4,6 +4,7 @@ from pathlib import Path
 
 from distill.atomic import write_text
 from distill.budget import excesses
+from distill.fingerprints import student_inputs
 from distill.job import Job
 from distill.json_files import read_json
 from distill.members import members_of
@@ -32,7 +33,7 @@ def plan_stage(under_way: Run) -> None:
         "budget": recipe.budget.model_dump(mode="json"),
         "weights": resolve_model(first.source, first.pin).sha256,
         "pooling": recipe.teacher.pooling,
-        "student": recipe.student.model_dump(mode="json"),
+        "student": student_inputs(recipe.student),
         "terms": recipe.objective.terms(),
         "max_tokens": recipe.corpus.max_tokens,
         "texts": recipe.bench.texts,

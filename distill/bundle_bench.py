@@ -11,6 +11,7 @@ from typing import Any
 from distill.progress import Reporter
 from export.runtime import load
 from export.runtime.bench import SYNTHETIC_TEXTS, Candidate, cold_start, cpu_info, time_interleaved
+from export.runtime.components import weigh_files
 from export.runtime.manifest import MANIFEST_FILE, Manifest, read_manifest
 
 BATCHES = (1, 32)
@@ -35,7 +36,8 @@ def bench_bundles(
 
     Returns:
         Plain data: `cpu`, the `rows` of every kind of text, number of threads and batch, and by bundle its
-        `bundles` (`bytes` by component, `cold_start_ms`, `peak_rss_bytes`, `test_macro_f1` or None).
+        `bundles` (`bytes` by file, `components` of these bytes, `cold_start_ms`, `peak_rss_bytes`,
+        `test_macro_f1` or None).
     """
     manifests = {str(path): read_manifest(path) for path in bundles}
     kinds = _kinds(texts)
@@ -89,6 +91,7 @@ def _weigh(bundle: Path, manifest: Manifest) -> dict[str, Any]:
     return {
         "precision": manifest.precision,
         "bytes": _bytes_of(bundle, manifest),
+        "components": weigh_files(bundle, [*manifest.files, MANIFEST_FILE]),
         "cold_start_ms": statistics.median(milliseconds for milliseconds, _ in starts),
         "peak_rss_bytes": int(statistics.median(peak for _, peak in starts)),
         "test_macro_f1": macro_f1_of(manifest),

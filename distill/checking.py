@@ -13,11 +13,10 @@ from distill.guidance import check_features
 from distill.job import Job
 from distill.members import members_of
 from distill.recipe import Recipe
-from distill.starting import texts_and_groups
+from distill.starting import student_vocabulary
 from distill.teacher_stages import corpus_spec
 from students.bodies import check_layers, check_width, depth_of, evenly_spaced, require_supported
 from students.layers import candidate_layers
-from students.vocabulary import trim
 from teachers.classifier import check_max_tokens, load_config, load_tokenizer, uncut
 from teachers.label import encode
 from teachers.sources import resolve_model
@@ -33,7 +32,8 @@ def check_job(job: Job) -> dict[str, Any]:
     recipe = job.recipe
     sources = {one.source: resolve_model(one.source, one.pin) for one in members_of(recipe)}
     base, *others = sources.values()
-    check_models(recipe, load_config(base.folder))
+    config = load_config(base.folder)
+    check_models(recipe, config)
     tokenizer = load_tokenizer(base.folder)
     augmentation_means(recipe, tokenizer)
     with job.reporter.count("read the corpus") as advance:
@@ -41,7 +41,7 @@ def check_job(job: Job) -> dict[str, Any]:
     if recipe.corpus.rows is not None:
         corpus = part_of(corpus, recipe.corpus.rows)
     check_floors(recipe.decisions, corpus.task, label_matrix(corpus.validation, corpus.task))
-    check_alignment(recipe, tokenizer, corpus)
+    check_vocabulary(recipe, config, tokenizer, corpus)
     backend = uncut(tokenizer)
 
     def lengths(texts: list[str]) -> list[int]:
@@ -76,15 +76,18 @@ def check_models(recipe: Recipe, config: Any) -> None:
         check_features(recipe, config)
 
 
-def check_alignment(recipe: Recipe, tokenizer: Any, corpus: Corpus) -> None:
-    """Whether the student will read enough of the corpus as its teacher does, for objectives that need it.
+def check_vocabulary(recipe: Recipe, config: Any, tokenizer: Any, corpus: Corpus) -> None:
+    """Whether the student's vocabulary can be as asked, and it reads enough as its teacher where it has to.
 
     Raises:
-        InputError: too few texts are the same tokens for both.
+        InputError: a goal of the vocabulary is out of reach, or too few texts are the same tokens for both.
     """
-    if not (recipe.objective.reads_teacher and recipe.student.trim_vocabulary):
-        return
-    own = trim(tokenizer, texts_and_groups(corpus), min_groups=recipe.student.min_piece_groups).tokenizer
-    texts = [split.texts for split in (corpus.train, corpus.transfer) if split is not None]
-    tokens = TokenRows.of(row for some in texts for row in encode(own, some, recipe.corpus.max_tokens))
-    require_aligned(own, tokenizer, texts, tokens, recipe.corpus.max_tokens)
+    student, matched = recipe.student, recipe.objective.reads_teacher
+    if not matched and student.vocabulary_bytes is None and student.vocabulary_coverage is None:
+        return  # nothing can be wrong
+    trimmed = student_vocabulary(student, config, tokenizer, corpus)
+    if matched and trimmed is not None:
+        own, most = trimmed.tokenizer, recipe.corpus.max_tokens
+        texts = [split.texts for split in (corpus.train, corpus.transfer) if split is not None]
+        tokens = TokenRows.of(row for some in texts for row in encode(own, some, most))
+        require_aligned(own, tokenizer, texts, tokens, most)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from corpora.provenance import file_record
 from corpora.tables import SAMPLE, beside_source
 from distill.recipe import Recipe
 from distill.recipe_sources import CorpusRecipe
+from distill.recipe_student import StudentRecipe
 from export.runtime.errors import InputError
 
 # what says where something lies, not what it is
@@ -73,10 +75,18 @@ def corpus_inputs(recipe: CorpusRecipe, seed: int) -> dict[str, Any]:
     return inputs if recipe.rows is None else {**inputs, "rows": recipe.rows}
 
 
+def student_inputs(recipe: StudentRecipe, exclude: Collection[str] = ()) -> dict[str, Any]:
+    """The keys of [student] that a stage depends on, but for some.
+
+    What is not set is left out: a key that came into being later, and is not used, makes no finished run stale.
+    """
+    return recipe.model_dump(mode="json", exclude_none=True, exclude=set(exclude))
+
+
 def portable_recipe(recipe: Recipe) -> dict[str, Any]:
     """The recipe without what changes no result: places, how often it saves, what was searched, budget and pin."""
     nothing: Any = {"checkpoint_minutes": True, "search": True, "budget": True, "teacher": {"sha256"}}
-    data = recipe.model_dump(mode="json", exclude=nothing)
+    data = recipe.model_dump(mode="json", exclude=nothing) | {"student": student_inputs(recipe.student)}
     if recipe.export.calibrator == DEFAULT_CALIBRATOR:
         del data["export"]["calibrator"]
     if recipe.export.table_bits == 8:  # bundles made before there was a choice are what they would be now

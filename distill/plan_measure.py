@@ -24,7 +24,7 @@ from distill.models import Student, export_graph, published_config, save_student
 from distill.plan_candidates import Body
 from distill.plan_choice import Measured
 from distill.recipe import Recipe
-from distill.starting import texts_and_groups
+from distill.starting import student_vocabulary
 from distill.variants import folder_bytes
 from export.bundle import Shipment, write_bundle
 from export.graph import add_calibration, save, strip
@@ -35,7 +35,7 @@ from export.session import GraphRunner
 from students.compact import Shape, compact_student
 from students.layers import layers_student
 from students.static import StaticClassifier, StaticConfig
-from students.vocabulary import Trimmed, apply_trim, trim
+from students.vocabulary import Trimmed, apply_trim
 from teachers.classifier import EncoderClassifier, Pooling
 from teachers.label import encode
 
@@ -101,9 +101,7 @@ def new_workbench(
     recipe: Recipe, corpus: Corpus, teacher: EncoderClassifier, tokenizer: Any, folder: Path
 ) -> Workbench:
     """Trim the vocabulary as the run will, once for all students."""
-    trimmed = None
-    if recipe.student.trim_vocabulary:
-        trimmed = trim(tokenizer, texts_and_groups(corpus), min_groups=recipe.student.min_piece_groups)
+    trimmed = student_vocabulary(recipe.student, teacher.config, tokenizer, corpus)
     texts = list(corpus.test.texts[: recipe.bench.texts])
     own = tokenizer if trimmed is None else trimmed.tokenizer
     return Workbench(recipe, teacher, own, trimmed, corpus, texts, folder)

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from distill.json_files import read_json
+from export.runtime.components import COMPONENTS
 
 # a pipe has no width of its own, and a cut number would be a wrong one
 WIDTH_OF_A_PIPE = 140
@@ -92,6 +93,17 @@ def print_bench(found: dict[str, Any]) -> None:
         "macro-F1",
     ]
     print_table("bytes; a fresh process on one thread; quality as the manifest tells it", head, sizes)
+    print_components({name: bundle["components"] for name, bundle in found["bundles"].items()})
+
+
+def print_components(weighed: Mapping[str, Mapping[str, int]]) -> None:
+    """What the bytes of each bundle are for: a column a bundle, a row a component that any of them has."""
+    rows = [
+        [name.replace("_", " "), *(f"{sizes.get(name, 0):,}" for sizes in weighed.values())]
+        for name in COMPONENTS
+        if any(name in sizes for sizes in weighed.values())
+    ]
+    print_table("bytes by component, without the model card", ["component", *weighed], rows)
 
 
 def print_summary(name: str, folder: Path) -> None:

@@ -95,6 +95,15 @@ class Recipe(Section):
         return self
 
     @model_validator(mode="after")
+    def _planned_for_one_width(self) -> "Recipe":
+        if self.student.vocabulary_bytes is not None and self.budget.asked and self.budget.choose:
+            raise ValueError(
+                "student.vocabulary_bytes is for one width, and a [budget] chooses among several; use "
+                "student.vocabulary_coverage, or set budget.choose to false"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _seeds(self) -> "Recipe":
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError("seeds must differ: name each once")

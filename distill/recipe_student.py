@@ -54,6 +54,12 @@ class StudentRecipe(Section):
     dropout: float = Field(0.1, ge=0, lt=1, description="before the head")
     trim_vocabulary: bool = Field(True, description="keep only pieces that the corpus needs")
     min_piece_groups: int = Field(5, ge=1, description="groups (or rows) that a kept piece stands in, at least")
+    vocabulary_bytes: int | None = Field(
+        None, ge=1, description="of them only the most frequent: what their vectors may weigh in int8, at most"
+    )
+    vocabulary_coverage: Rate | None = Field(
+        None, description="of them only the most frequent: the share of the corpus's tokens that they must be"
+    )
     epochs: int = Field(4, ge=1, le=10000, description="passes over train and the transfer set")
     batch_size: int = Field(32, ge=1, le=4096, description="rows a step")
     body_learning_rate: Rate = Field(1e-4, description="AdamW's, for the body")
@@ -61,6 +67,13 @@ class StudentRecipe(Section):
     weight_decay: float = Field(0.01, ge=0, le=1, description="AdamW's, not on biases and norms")
     warmup: float = Field(0.1, ge=0, lt=1, description="share of the steps with a rising learning rate")
     patience: int = Field(1000, ge=1, description="epochs without a better validation macro-F1 before it stops")
+
+    @model_validator(mode="after")
+    def _trimmed(self) -> "StudentRecipe":
+        for key in ("vocabulary_bytes", "vocabulary_coverage"):
+            if getattr(self, key) is not None and not self.trim_vocabulary:
+                raise ValueError(f"{key} says what trim_vocabulary keeps, which is false; set it, or remove {key}")
+        return self
 
     @model_validator(mode="after")
     def _shape(self) -> "StudentRecipe":

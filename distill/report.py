@@ -14,11 +14,15 @@ from distill.job import Job
 from distill.json_files import read_json, write_json
 from distill.precision_stages import read_measured
 from distill.quality import read_quality
+from distill.report_budget import budget_report
 from distill.report_page import render_page
 from distill.run_models import kind_of, trained_models
 from distill.stages import package_versions
 from distill.variants import MODEL_FILE, choose_variant, exported, folder_bytes, read_gate
+from distill.word_rates import word_rates
 from export.runtime.bench import available_threads, cpu_info
+from export.runtime.components import in_order, weigh_bundle, weigh_graph
+from teachers.classifier import load_tokenizer
 
 FORMAT_VERSION = 1
 GATE_KEYS = ("passed", "checks", "kept_fp32", "batch_invariant", "operators", "sensitivity")
@@ -72,6 +76,8 @@ def build_report(job: Job, seconds: dict[str, float]) -> dict[str, Any]:
         "corpus": {"rows": {name: len(split) for name, split in corpus.splits()}, "notes": corpus.notes},
         "seconds": seconds,
         "chosen": chosen,
+        "budget": budget_report(job, planned="plan" in seconds),
+        "words": word_rates(load_tokenizer(job.student), load_tokenizer(job.teacher), corpus.test.texts),
         "teacher_before_tuning": (qualities["teacher"].get("before_tuning") or {}).get("test"),
         "distillation_gain": (attributed["gain"] or {}).get("student"),
         "attribution": attributed,
@@ -132,6 +138,7 @@ def _model(
         "kind": kind,
         "parameters": quality["parameters"],
         "bytes": sizes,
+        "components": None,
         "test": quality["test"],
         "validation": quality["validation"],
         "retention": quality["test"]["macro_f1"] / best if best else None,
@@ -151,9 +158,12 @@ def _variant(
     quality = {**read_quality(folder), "parameters": parameters}
     if name == chosen:
         sizes = bytes_of(job.bundle, list((job.bundle / "onnx").iterdir()), whole=True)
+        components = weigh_bundle(job.bundle)
     else:
         sizes = bytes_of(job.student, [folder / MODEL_FILE])
+        components = in_order({**weigh_graph(folder / MODEL_FILE), "tokenizer": sizes["tokenizer"]})
     model = _model(name, "variant", quality, sizes, best, bench)
+    model["components"] = components
     gate = read_gate(folder)
     model["gate"] = {key: gate[key] for key in GATE_KEYS} | {"attempts": len(gate["tried"])}
     if name == chosen:
@@ -162,7 +172,7 @@ def _variant(
 
 
 def bytes_of(folder: Path, weights: Sequence[Path], *, whole: bool = False) -> dict[str, int]:
-    """Bytes by component of a model with its tokenizer in `folder`; of a whole folder the other files as well."""
+    """Bytes by file of a model with its tokenizer in `folder`; of a whole folder the other files as well."""
     sizes = {
         "weights": sum(path.stat().st_size for path in weights),
         "tokenizer": sum(path.stat().st_size for path in folder.glob("tokenizer*")),

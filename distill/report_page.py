@@ -13,8 +13,11 @@ from matplotlib.axes import Axes
 from distill.job import Job
 from distill.page_parts import COLOURS, drawn, note, number, picture, table
 from distill.report_attribution import attribution_sections
+from distill.report_budget import budget_sections
+from distill.report_bytes import byte_sections
 from distill.report_decisions import decision_sections
 from distill.report_export import export_sections
+from distill.report_words import word_sections
 from distill.run_models import kind_of, trained_models
 from distill.variants import qat_forms
 from distill.watch import METRICS_FILE
@@ -34,12 +37,15 @@ def render_page(report: dict[str, Any], rows: list[dict[str, Any]], job: Job) ->
     """The page of a report and its summary rows, drawing curves and reliability from the run's files."""
     parts = [
         ("Models", _models_table(report, rows)),
+        *budget_sections(report),
         ("Quality against latency", picture(lambda ax: _quality_latency(ax, rows), 9, 4)),
         ("F1 by label", picture(lambda ax: _per_label(ax, report), 9, max(3, 0.32 * len(report["labels"])))),
         ("Training", picture(lambda ax: _curves(ax, job), 7, 4)),
         *attribution_sections(report),
         *decision_sections(report),
         *export_sections(report),
+        *byte_sections(report),
+        *word_sections(report),
         ("Where and how", _environment(report)),
     ]
     body = "".join(f"<h2>{title}</h2>{content}" for title, content in parts)

@@ -10,8 +10,10 @@ from corpora.corpus import Corpus
 from corpora.splits import normalise_text
 from distill.job import Job
 from distill.models import Student
+from distill.recipe_student import StudentRecipe
 from students.compact import Shape, compact_student
 from students.layers import layers_student
+from students.pieces import Goal
 from students.static import StaticClassifier, StaticConfig, static_student
 from students.vocabulary import Trimmed, apply_trim, trim
 from teachers.classifier import EncoderClassifier, Pooling, Teacher, load_classifier, load_tokenizer
@@ -20,21 +22,45 @@ from teachers.label import encode, pad_batch
 # on which a compact student is fitted to its teacher's hidden states before it is trained
 START_TEXTS = 1000
 START_BATCH = 50
+# of a table in int8 each row's float32 scale, and what a static student has of each token beside its vector
+ROW_BYTES, WEIGHT_BYTES = 4, 4
 
 
 def start_student(job: Job, corpus: Corpus) -> tuple[Student, Any]:
     """The untrained student and its tokenizer; the same for the student and its twin."""
     recipe = job.recipe.student
     teacher, tokenizer = load_classifier(job.teacher, corpus.task), load_tokenizer(job.teacher)
-    trimmed = None
-    if recipe.trim_vocabulary:
-        trimmed = trim(tokenizer, texts_and_groups(corpus), min_groups=recipe.min_piece_groups)
+    trimmed = student_vocabulary(recipe, teacher.config, tokenizer, corpus)
     if recipe.kind == "static":
         model: Student = _static_student(job, teacher, tokenizer, trimmed)
     else:
         encoder = _encoder_student(job, corpus, teacher, tokenizer)
         model = encoder if trimmed is None else apply_trim(encoder, trimmed)
     return model, tokenizer if trimmed is None else trimmed.tokenizer
+
+
+def student_vocabulary(recipe: StudentRecipe, config: Any, tokenizer: Any, corpus: Corpus) -> Trimmed | None:
+    """The pieces that the student keeps, or None where it keeps all.
+
+    Args:
+        recipe: the student's.
+        config: the teacher's configuration.
+        tokenizer: the teacher's.
+        corpus: of which train and the transfer set count.
+
+    Raises:
+        InputError: the tokenizer cannot be trimmed, or not to what the recipe asks for.
+    """
+    if not recipe.trim_vocabulary:
+        return None
+    pieces = None
+    if recipe.vocabulary_bytes is not None:
+        width = config.hidden_size if recipe.kind == "layers" else recipe.width
+        pieces = recipe.vocabulary_bytes // (width + ROW_BYTES)
+        if recipe.kind == "static":
+            pieces = recipe.vocabulary_bytes // (width + ROW_BYTES + WEIGHT_BYTES) - 1  # the row of "no token"
+    goal = Goal(pieces, recipe.vocabulary_coverage)
+    return trim(tokenizer, texts_and_groups(corpus), min_groups=recipe.min_piece_groups, goal=goal)
 
 
 def _encoder_student(job: Job, corpus: Corpus, teacher: Teacher, tokenizer: Any) -> EncoderClassifier:

@@ -10,7 +10,7 @@ from typing import Any
 from distill.atomic import discard, partial_of, write_text
 from distill.budget_stages import check_budget
 from distill.chosen_layers import read_ranking, with_layers
-from distill.fingerprints import calibrated_by, portable_recipe, recipe_hash
+from distill.fingerprints import calibrated_by, portable_recipe, recipe_hash, student_inputs
 from distill.job import Job, numbered
 from distill.members import members_of
 from distill.precision_stages import choose_precision
@@ -33,7 +33,7 @@ def choose_layers(under_way: Run) -> None:
     ]
     inputs = {
         **under_way.digest("corpus", "teacher", *labels),
-        "student": recipe.student.model_dump(mode="json", exclude={"epochs", "layers"}),
+        "student": student_inputs(recipe.student, exclude=("epochs", "layers")),
         "layer_search": recipe.layer_search.model_dump(mode="json"),
         "objective": (recipe.objective.temperature, recipe.objective.soft_weight),
         "terms": recipe.objective.terms(),
@@ -65,7 +65,7 @@ def _train_one(under_way: Run, job: Job) -> None:
     recipe, objective = job.recipe, job.recipe.objective
     start = {
         **under_way.digest("corpus", "teacher"),
-        "student": recipe.student.model_dump(mode="json"),
+        "student": student_inputs(recipe.student),
         "pooling": recipe.teacher.pooling,
         "max_tokens": recipe.corpus.max_tokens,
         "seed": job.seed,
@@ -213,4 +213,6 @@ def report_stages(under_way: Run) -> None:
 
     files = tuple(job.folder / name for name in REPORT_FILES)
     inputs = {**under_way.digest(*under_way.records), "recipe": portable_recipe(recipe), "seconds": seconds}
+    if recipe.budget.asked:
+        inputs["budget"] = recipe.budget.model_dump(mode="json")
     under_way.stage("report", job.folder / "report", inputs, report, also=files)

@@ -78,13 +78,14 @@ def _teach_one(under_way: Run, member: Member) -> None:
 
     def work(folder: Path) -> None:
         from distill.augmenting import augmentation_means
-        from distill.checking import check_alignment, check_models
+        from distill.checking import check_models, check_vocabulary
         from distill.learning import teach
         from teachers.classifier import load_config, load_tokenizer
 
         if under_way.trains_student and member.index == 0:  # before hours are spent
-            check_models(recipe, load_config(base.folder))
-            check_alignment(recipe, load_tokenizer(base.folder), load_corpus(job.corpus))
+            config = load_config(base.folder)
+            check_models(recipe, config)
+            check_vocabulary(recipe, config, load_tokenizer(base.folder), load_corpus(job.corpus))
         if member.index == 0:
             augmentation_means(recipe, load_tokenizer(base.folder))
         teach(job, folder, base, member)

@@ -2,13 +2,13 @@
 
 What the trimmed tokenizer no longer knows it splits into smaller pieces, down to single characters, all of which
 it keeps: no text becomes [UNK] that the full one could read. A piece that fewer than `min_groups` groups contain
-is not kept, so that a bundle does not carry rare names out of a corpus.
+is not kept, so that a bundle does not carry rare names out of a corpus. Of the others a goal may keep the most
+frequent alone: as many as are allowed, or as few as stand for a share of all tokens of the corpus.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 import torch
@@ -17,9 +17,18 @@ from torch import nn
 
 from export.runtime.errors import InputError
 from students.bodies import embeddings_of
-from teachers.classifier import EncoderClassifier, uncut
+from students.pieces import (
+    NO_GOAL,
+    RANKED_GROUPS,
+    Choice,
+    Goal,
+    count_pieces,
+    enough,
+    inherited_ranks,
+    own_ranks,
+)
+from teachers.classifier import EncoderClassifier
 
-BATCH = 4096
 # what a tokenizer was read from, which the smaller one was not
 SOURCE_KEYS = (
     "tokenizer_file",
@@ -41,30 +50,27 @@ class Trimmed:
     sources: tuple[tuple[int, ...], ...]
 
 
-def trim(tokenizer: Any, rows: Iterable[tuple[str, str]], *, min_groups: int) -> Trimmed:
+def trim(tokenizer: Any, rows: Iterable[tuple[str, str]], *, min_groups: int, goal: Goal = NO_GOAL) -> Trimmed:
     """Keep special tokens, single characters, and pieces that stand in at least `min_groups` groups.
 
     Args:
         tokenizer: a fast tokenizer, WordPiece or byte-level BPE.
         rows: the corpus, each text with the name of its group.
         min_groups: at least 1.
+        goal: which of these pieces are enough.
 
     Raises:
-        InputError: another kind of tokenizer.
+        InputError: another kind of tokenizer, or a goal that these texts and `min_groups` do not allow.
     """
     state = json.loads(tokenizer.backend_tokenizer.to_str())
     model = state["model"]
-    special = set(tokenizer.all_special_tokens) | {token["content"] for token in state["added_tokens"]}
-    counts = count_groups(tokenizer, rows, enough=min_groups)
-    if model["type"] == "WordPiece":
-        vocabulary, sources = _trim_wordpiece(model, special, counts, min_groups)
-    elif model["type"] == "BPE":
-        vocabulary, sources = _trim_bpe(model, special, counts, min_groups)
-    else:
+    if model["type"] not in ("WordPiece", "BPE"):
         raise InputError(
             f"student.trim_vocabulary: cannot trim a {model['type']} tokenizer, only WordPiece and BPE; "
             "set student.trim_vocabulary=false"
         )
+    kept = _kept(tokenizer, state, rows, min_groups, goal)
+    vocabulary, sources = (_trim_wordpiece if model["type"] == "WordPiece" else _trim_bpe)(model, kept)
     model["vocab"] = vocabulary
     ids, sources = _with_added(vocabulary, sources, state["added_tokens"])
     for token in state["added_tokens"]:
@@ -76,21 +82,6 @@ def trim(tokenizer: Any, rows: Iterable[tuple[str, str]], *, min_groups: int) ->
         **{name: value for name, value in tokenizer.init_kwargs.items() if name not in SOURCE_KEYS},
     )
     return Trimmed(smaller, sources)
-
-
-def count_groups(tokenizer: Any, rows: Iterable[tuple[str, str]], *, enough: int) -> dict[int, int]:
-    """In how many groups each piece stands, by old id, counted up to `enough`; the full tokenizer splits texts."""
-    plain = uncut(tokenizer)
-    holders: dict[int, set[str]] = {}
-    rows = iter(rows)
-    while some := list(islice(rows, BATCH)):
-        encodings = plain.encode_batch([text for text, _ in some], add_special_tokens=False)
-        for (_, group), encoding in zip(some, encodings, strict=True):
-            for piece in set(encoding.ids):
-                found = holders.setdefault(piece, set())
-                if len(found) < enough:
-                    found.add(group)
-    return {piece: len(found) for piece, found in holders.items()}
 
 
 def apply_trim(model: EncoderClassifier, trimmed: Trimmed) -> EncoderClassifier:
@@ -121,33 +112,50 @@ def _with_added(
     return ids, tuple(more)
 
 
+def _kept(
+    tokenizer: Any, state: dict[str, Any], rows: Iterable[tuple[str, str]], min_groups: int, goal: Goal
+) -> Collection[str]:
+    """The pieces of the full vocabulary that stay; arguments as `trim`'s, and the tokenizer's file."""
+    model, added = state["model"], {token["content"] for token in state["added_tokens"]}
+    vocabulary, special = model["vocab"], set(tokenizer.all_special_tokens) | added
+    counts = count_pieces(tokenizer, rows, up_to=min_groups if goal == NO_GOAL else max(min_groups, RANKED_GROUPS))
+    if model["type"] == "WordPiece":
+        ranks = own_ranks(vocabulary, counts)
+    else:
+        ranks = inherited_ranks(vocabulary, counts, _merges(model))
+    always = {piece for piece in vocabulary if piece in special or _is_character(piece, model)}
+    frequent = {piece for piece, (groups, _) in ranks.items() if groups >= min_groups} - always
+    if goal == NO_GOAL:
+        return always | frequent
+
+    def size(some: Collection[str]) -> int:
+        # what is left out may make more single characters needed
+        more = _missing_characters(model, always.union(some)) if model["type"] == "WordPiece" else ()
+        return len(always) + len(some) + len(more) + len(added - vocabulary.keys())
+
+    return always | enough(Choice(vocabulary, counts, ranks, always, frequent, size), goal)
+
+
+def _is_character(piece: str, model: dict[str, Any]) -> bool:
+    return len(piece.removeprefix(model.get("continuing_subword_prefix") or "")) == 1
+
+
 def _trim_wordpiece(
-    model: dict[str, Any], special: set[str], counts: dict[int, int], min_groups: int
+    model: dict[str, Any], kept: Collection[str]
 ) -> tuple[dict[str, int], tuple[tuple[int, ...], ...]]:
     """Kept pieces in their old order; then single characters that stood only inside longer pieces."""
-    vocabulary, prefix = model["vocab"], model["continuing_subword_prefix"]
-    by_id = sorted(vocabulary.items(), key=lambda item: item[1])
-    kept = {
-        piece: old
-        for piece, old in by_id
-        if piece in special or len(piece.removeprefix(prefix)) == 1 or counts.get(old, 0) >= min_groups
-    }
-    sources: list[tuple[int, ...]] = [(old,) for old in kept.values()]
-    missing = _missing_characters(by_id, kept, prefix)
-    names = [*kept, *missing]
-    sources += list(missing.values())
-    return {piece: new for new, piece in enumerate(names)}, tuple(sources)
+    old = {piece: (index,) for piece, index in _by_id(model) if piece in kept} | _missing_characters(model, kept)
+    return {piece: new for new, piece in enumerate(old)}, tuple(old.values())
 
 
-def _missing_characters(
-    by_id: Iterable[tuple[str, int]], kept: dict[str, int], prefix: str
-) -> dict[str, tuple[int, ...]]:
+def _missing_characters(model: dict[str, Any], kept: Collection[str]) -> dict[str, tuple[int, ...]]:
     """Single-character pieces that are needed but not in the full vocabulary, with the pieces that hold them.
 
     A character at a word's start needs its plain form, one further on its continued form.
     """
+    prefix = model["continuing_subword_prefix"]
     needed: dict[str, list[int]] = {}
-    for piece, old in by_id:
+    for piece, old in _by_id(model):
         if piece in kept:
             continue
         body, start = piece.removeprefix(prefix), not piece.startswith(prefix)
@@ -158,32 +166,27 @@ def _missing_characters(
     return {name: tuple(olds) for name, olds in needed.items()}
 
 
-def _trim_bpe(
-    model: dict[str, Any], special: set[str], counts: dict[int, int], min_groups: int
-) -> tuple[dict[str, int], tuple[tuple[int, ...], ...]]:
+def _trim_bpe(model: dict[str, Any], kept: Collection[str]) -> tuple[dict[str, int], tuple[tuple[int, ...], ...]]:
     """Kept pieces in their old order and the merges among them.
 
-    A piece made of two is contained wherever the larger is, so parts inherit the count of what is made from them.
     Each rule stays only where its parts and its result do, which leaves every text readable: BPE begins with
     single symbols and stops merging earlier.
     """
-    vocabulary = model["vocab"]
-    merges = [tuple(merge.split(" ")) if isinstance(merge, str) else tuple(merge) for merge in model["merges"]]
-    totals = {piece: counts.get(old, 0) for piece, old in vocabulary.items()}
-    for left, right in reversed(merges):
-        whole = totals.get(left + right, 0)
-        for part in (left, right):
-            totals[part] = max(totals.get(part, 0), whole)
-    by_id = sorted(vocabulary.items(), key=lambda item: item[1])
-    kept = {
-        piece: old
-        for piece, old in by_id
-        if piece in special or len(piece) == 1 or totals.get(piece, 0) >= min_groups
-    }
     model["merges"] = [
-        [left, right] for left, right in merges if left in kept and right in kept and left + right in kept
+        [left, right] for left, right in _merges(model) if left in kept and right in kept and left + right in kept
     ]
-    return {piece: new for new, piece in enumerate(kept)}, tuple((old,) for old in kept.values())
+    old = {piece: index for piece, index in _by_id(model) if piece in kept}
+    return {piece: new for new, piece in enumerate(old)}, tuple((index,) for index in old.values())
+
+
+def _by_id(model: dict[str, Any]) -> list[tuple[str, int]]:
+    return sorted(model["vocab"].items(), key=lambda item: item[1])
+
+
+def _merges(model: dict[str, Any]) -> list[tuple[str, str]]:
+    """The rules, which files of several versions write in two ways."""
+    pairs = (rule.split(" ") if isinstance(rule, str) else rule for rule in model["merges"])
+    return [(left, right) for left, right in pairs]
 
 
 def _renumber_template(processor: dict[str, Any] | None, vocabulary: dict[str, int]) -> None:

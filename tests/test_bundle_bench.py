@@ -27,6 +27,7 @@ def test_all_is_measured_and_drawn(tmp_path: Path) -> None:
     assert {row["threads"] for row in found["rows"]} == {1}
     bundle = found["bundles"][str(one)]
     assert bundle["bytes"]["total"] == sum(bundle["bytes"][key] for key in ("model", "tokenizer", "rest"))
+    assert sum(bundle["components"].values()) == bundle["bytes"]["total"]
     assert bundle["bytes"]["model"] == (one / "onnx/model.onnx").stat().st_size
     assert bundle["cold_start_ms"] > 0
     assert bundle["peak_rss_bytes"] > 2**20
@@ -80,7 +81,9 @@ def test_the_command_prints_tables_or_json(tmp_path: Path) -> None:
     options = ("--texts", str(tmp_path / "lines.txt"), "--rounds", "1")
     shown = distill("bench", str(bundle), *options, "--picture", str(tmp_path / "q.svg"))
     assert shown.returncode == 0, shown.stderr
-    assert all(word in shown.stdout for word in ("texts/s", "cold start ms", "tokenizer", "0.5000"))
+    assert all(
+        word in shown.stdout for word in ("texts/s", "cold start ms", "tokenizer", "0.5000", "other weights")
+    )
     assert (tmp_path / "q.svg").is_file()
     assert set(json.loads(distill("bench", str(bundle), *options, "--json").stdout)["texts"]) == {
         "synthetic-short",

@@ -16,7 +16,7 @@ from corpora.task import TaskKind
 from corpora.tokens import TokenRows
 from distill.alignment import aligned_rows, piece_ids, require_aligned
 from distill.batches import Examples, join_examples
-from distill.checking import check_alignment, check_models
+from distill.checking import check_models, check_vocabulary
 from distill.feature_objectives import relation_distance, state_distance
 from distill.guidance import Guided, GuidedObjective, feature_terms, features
 from distill.job import Job
@@ -34,7 +34,7 @@ from students.bodies import layers_of, parts_of
 from students.compact import Shape, compact_student
 from students.layers import layers_student
 from students.vocabulary import trim
-from teachers.classifier import EncoderClassifier, Pooling, load_tokenizer
+from teachers.classifier import EncoderClassifier, Pooling, load_config, load_tokenizer
 from teachers.finetune import parameter_groups
 from teachers.label import encode, pad_batch
 from tests.tiny_models import TEXTS, bert_tokenizer, roberta_tokenizer, tiny_classifier
@@ -302,12 +302,10 @@ def first_loss(folder: Path) -> float:
 
 def test_a_corpus_of_rare_words_is_refused_before_the_teacher_is_trained(runs: Path, tmp_path: Path) -> None:
     recipe = load_recipe("smoke", ["objective.hidden_weight=1"])
-    tokenizer, corpus = load_tokenizer(runs / "teacher"), load_corpus(runs / "corpus")
+    read = load_config(runs / "teacher"), load_tokenizer(runs / "teacher"), load_corpus(runs / "corpus")
     with pytest.raises(InputError, match=r"only \d+% of the texts .*lower student.min_piece_groups"):
-        check_alignment(recipe, tokenizer, corpus)
-    check_alignment(load_recipe("smoke"), tokenizer, corpus)
-    check_alignment(
-        load_recipe("smoke", ["objective.hidden_weight=1", "student.min_piece_groups=1"]), tokenizer, corpus
-    )
+        check_vocabulary(recipe, *read)
+    check_vocabulary(load_recipe("smoke"), *read)
+    check_vocabulary(load_recipe("smoke", ["objective.hidden_weight=1", "student.min_piece_groups=1"]), *read)
     with pytest.raises(InputError, match="same tokens"):  # nor where the teacher stands already
         trained(runs, tmp_path / "smoke", "objective.hidden_weight=1")

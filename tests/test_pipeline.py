@@ -70,8 +70,17 @@ def test_the_report_has_its_keys_and_its_page_loads_nothing(runs: Path) -> None:
     assert sizes["fp32"]["weights"] == (runs / "export/fp32/model.onnx").stat().st_size
     files = [path.stat().st_size for path in (runs / "bundle").rglob("*") if path.is_file()]
     assert sizes["int8-weights"]["total"] == sum(files)
+    for model in report["models"]:
+        weighed = sum((model["components"] or {}).values())
+        assert weighed == (model["bytes"]["total"] if model["kind"] == "variant" else 0), model["name"]
+    words = report["words"]["rates"]
+    assert set(words) == {"corpus", "slang", "emoji", "crisis"}
+    assert all(0 <= one["unknown_to_teacher"] <= one["unknown"] <= 1 <= one["pieces"] for one in words.values())
+    assert report["budget"] is None
     page = (runs / "report.html").read_text()
-    assert page.count("<svg") == 5
+    assert page.count("<svg") == 6
+    assert "<h2>Vocabulary</h2>" in page
+    assert "<h2>Budget</h2>" not in page
     assert "<script" not in page
     assert 'src="http' not in page
     assert f"before tuning: {report['teacher_before_tuning']['macro_f1']:.3f}" in page

@@ -333,6 +333,15 @@ def test_a_run_with_a_budget_plans_first_freezes_the_choice_and_checks_the_bundl
     size = sum(path.stat().st_size for path in (folder / "bundle").rglob("*") if path.is_file()) / 1e6
     assert size <= 0.5
     assert size == pytest.approx(left["fits"][0]["size_mb"], rel=0.03)
+    found = json.loads((folder / "report.json").read_text())["budget"]
+    assert found["asked"] == {"size_mb": 0.5, "threads": 1}
+    assert found["plan"] == left
+    assert found["predicted"] in left["fits"]
+    assert found["measured"]["size_mb"] == size
+    assert found["over_asked"] == {"size_mb": size / 0.5 - 1}
+    assert found["over_predicted"].keys() == {"p95_ms", "size_mb"}
+    page = (folder / "report.html").read_text()
+    assert f"<td>{found['predicted']['student']} (ships)</td>" in page
     again = distill(*command)
     assert again.returncode == 0, again.stderr
     lines = [line for line in again.stderr.splitlines() if not line.startswith(" ")]

@@ -16,8 +16,9 @@ from export.runtime.errors import InputError
 from students.bodies import embeddings_of, evenly_spaced, layers_of, parts_of, require_supported
 from students.compact import Shape, compact_student, principal_basis
 from students.layers import layers_student
+from students.pieces import count_pieces
 from students.projection import low_rank, residual_basis
-from students.vocabulary import apply_trim, count_groups, trim
+from students.vocabulary import apply_trim, trim
 from teachers.classifier import EncoderClassifier, Pooling, load_classifier, load_tokenizer, save_classifier
 from tests.tiny_models import TEXTS, bert_tokenizer, multi_label_task, roberta_tokenizer, tiny_classifier
 
@@ -180,7 +181,7 @@ def test_trimming_keeps_no_piece_that_too_few_groups_contain(make) -> None:  # t
     tokenizer = make()
     groups = [str(row % 6) for row in range(len(TEXTS))]
     trimmed = trim(tokenizer, zip(TEXTS, groups, strict=True), min_groups=2)
-    counts = count_groups(tokenizer, zip(TEXTS, groups, strict=True), enough=2)
+    counts = count_pieces(tokenizer, zip(TEXTS, groups, strict=True), up_to=2).groups
     names = {index: piece for piece, index in tokenizer.get_vocab().items()}
     for piece, index in trimmed.tokenizer.get_vocab().items():
         single = len(piece.removeprefix("##")) == 1

@@ -7,11 +7,12 @@ surprise it.
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from export.runtime.errors import BundleError
+from export.runtime.protobuf import Broken, Field, Reader, Refused
 
 # What our own graphs and Optimum's plain ones hold, measured over every body, pooling and precision, and what
 # other activations of a body's configuration become. Not more: Tile, Range and their like make gigabytes out of
@@ -27,8 +28,6 @@ ALLOWED = {
     "ai.onnx": frozenset(STANDARD.split()),
     "com.microsoft": frozenset(CONTRIB.split()),
 }
-# a field takes a microsecond; the largest of our graphs has some thousand
-MAX_FIELDS = 200_000
 MAX_RANK = 8
 # where these operators find the shape of what they make; a graph may say itself a shape of so many elements
 SHAPE_INPUTS = {"ConstantOfShape": 0, "Expand": 1}
@@ -55,35 +54,6 @@ VALUE_TEXTS: _Texts = {1: None, 2: {1: {2: {1: {2: None}}}}}
 ELEMENT_BYTES = {1: 4, 2: 1, 3: 1, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8}
 INT64, TENSOR_INT64 = 7, 7  # the type, and the field of its numbers where they are not raw
 
-VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
-MAX_VARINT_BYTES = 10
-MAX_KEY = 2**32 - 1
-
-
-class _Refused(Exception):
-    """What a file holds that it must not."""
-
-
-class _Broken(Exception):
-    """The file is cut short, or no ONNX file."""
-
-
-@dataclass(frozen=True)
-class _Field:
-    """One field of a protobuf message: where its bytes are, and its value where it is a number."""
-
-    number: int
-    kind: int
-    start: int
-    end: int
-    value: int
-
-    def inside(self) -> tuple[int, int]:
-        """Where the message or text in it stands; other readers skip a field of another kind, this one refuses."""
-        if self.kind != BYTES:
-            raise _Broken
-        return self.start, self.end
-
 
 @dataclass(frozen=True)
 class _Node:
@@ -106,93 +76,29 @@ def check_graph_file(content: bytes, where: str | Path) -> int:
         BundleError: an operator, subgraph, function or outside weight that no bundle needs, or no ONNX file.
     """
     try:
-        return _check_model(_Reader(content))
-    except _Refused as refused:
+        return _check_model(Reader(content))
+    except Refused as refused:
         raise BundleError(f"{where}: {refused}; a bundle's graph must not have that: export it again") from None
-    except _Broken as error:
+    except Broken as error:
         raise BundleError(f"{where}: is not a whole ONNX file; copy it again") from error
 
 
-class _Reader:
-    """The fields of a file's messages, bounds checked, and no more of them than MAX_FIELDS."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self._left = MAX_FIELDS
-
-    def fields(self, start: int, end: int) -> Iterator[_Field]:
-        """The fields of the message between two places."""
-        at = start
-        while at < end:
-            self._left -= 1
-            if self._left < 0:
-                raise _Refused(f"holds more than {MAX_FIELDS} fields")
-            key, at = self.varint(at, end)
-            if key > MAX_KEY:  # readers differ in what they make of such a one
-                raise _Broken
-            number, kind = key >> 3, key & 7
-            value, stop = 0, at
-            if kind == VARINT:
-                value, stop = self.varint(at, end)
-            elif kind == BYTES:
-                length, at = self.varint(at, end)
-                stop = at + length
-            elif kind in (FIXED64, FIXED32):
-                stop = at + (8 if kind == FIXED64 else 4)
-            else:
-                raise _Broken
-            if stop > end or number == 0:
-                raise _Broken
-            yield _Field(number, kind, at, stop, value)
-            at = stop
-
-    def varint(self, at: int, end: int) -> tuple[int, int]:
-        """The number that begins at a place, and where it ends."""
-        value = 0
-        for place in range(MAX_VARINT_BYTES):
-            if at + place >= end:
-                raise _Broken
-            byte = self.data[at + place]
-            value |= (byte & 0x7F) << (7 * place)
-            if byte < 0x80:
-                return value, at + place + 1
-        raise _Broken
-
-    def numbers(self, field: _Field) -> Iterator[int]:
-        """A repeated number, which stands alone or packed with its neighbours."""
-        if field.kind == VARINT:
-            yield field.value
-            return
-        at, end = field.inside()
-        while at < end:
-            value, at = self.varint(at, end)
-            yield value
-
-    def text(self, field: _Field) -> str:
-        """The text in a field. onnxruntime quotes names in its errors, and Python cannot read what is no UTF-8."""
-        start, end = field.inside()
-        try:
-            return self.data[start:end].decode("utf-8")
-        except UnicodeDecodeError:
-            raise _Refused("holds a name that is not UTF-8") from None
-
-
-def _check_model(reader: _Reader) -> int:
+def _check_model(reader: Reader) -> int:
     if reader.data[ORT_PLACE : ORT_PLACE + len(ORT_FORMAT)] == ORT_FORMAT:
-        raise _Refused("is in onnxruntime's own format")
+        raise Refused("is in onnxruntime's own format")
     nodes = graphs = 0
     for field in reader.fields(0, len(reader.data)):
         if field.number in (MODEL_TRAINING, MODEL_FUNCTIONS):
-            raise _Refused("holds functions or training steps of its own")
+            raise Refused("holds functions or training steps of its own")
         if field.number == MODEL_GRAPH:
             graphs += 1
             nodes += _check_graph(reader, field)
     if graphs != 1 or nodes == 0:
-        raise _Refused("holds no graph, or more than one")
+        raise Refused("holds no graph, or more than one")
     return nodes
 
 
-def _check_graph(reader: _Reader, graph: _Field) -> int:
+def _check_graph(reader: Reader, graph: Field) -> int:
     nodes: list[_Node] = []
     volumes: dict[str, float] = {}
     inputs: set[str] = set()
@@ -209,7 +115,7 @@ def _check_graph(reader: _Reader, graph: _Field) -> int:
                     reader.text(inner) for inner in reader.fields(*field.inside()) if inner.number == VALUE_NAME
                 )
         elif field.number == GRAPH_SPARSE:
-            raise _Refused("holds sparse weights")
+            raise Refused("holds sparse weights")
     _check_volumes(nodes, volumes, inputs)
     return len(nodes)
 
@@ -225,17 +131,17 @@ def _check_volumes(nodes: Iterable[_Node], volumes: dict[str, float], varying: s
     for node in nodes:
         place = SHAPE_INPUTS.get(node.operator, len(node.inputs))
         if any(volumes.get(name, 0) > MAX_VOLUME for name in node.inputs[place : place + 1]):
-            raise _Refused(f"makes a tensor of more than {MAX_VOLUME} elements out of its shape")
+            raise Refused(f"makes a tensor of more than {MAX_VOLUME} elements out of its shape")
         fed = {name for name in node.inputs if name}  # an input that is left out has no name
         if not fed <= volumes.keys() | varying:
-            raise _Refused("holds a node before what feeds it")
+            raise Refused("holds a node before what feeds it")
         if fed & varying:
             varying.update(node.outputs)
         else:
             volumes.update(dict.fromkeys(node.outputs, node.volume))
 
 
-def _check_node(reader: _Reader, node: _Field) -> _Node:
+def _check_node(reader: Reader, node: Field) -> _Node:
     operator = domain = ""
     names: dict[int, list[str]] = {NODE_INPUT: [], NODE_OUTPUT: [], NODE_NAME: []}
     volumes: list[float] = []
@@ -250,30 +156,30 @@ def _check_node(reader: _Reader, node: _Field) -> _Node:
             volumes.append(_check_attribute(reader, field))
     if operator not in ALLOWED.get(domain, ()):
         shown = f"{domain}.{operator}" if domain else operator
-        raise _Refused(f"holds the operator {shown[:80]!r}")
+        raise Refused(f"holds the operator {shown[:80]!r}")
     made = max(volumes, default=math.inf) if operator == "Constant" else math.inf
     return _Node(operator, tuple(names[NODE_INPUT]), tuple(names[NODE_OUTPUT]), made)
 
 
-def _check_attribute(reader: _Reader, attribute: _Field) -> float:
+def _check_attribute(reader: Reader, attribute: Field) -> float:
     """Gives the volume of its tensor, as `_check_tensor` does."""
     tensors, volume = 0, math.inf
     for field in reader.fields(*attribute.inside()):
         if field.number in (ATTRIBUTE_GRAPH, ATTRIBUTE_GRAPHS):
-            raise _Refused("holds a subgraph")
+            raise Refused("holds a subgraph")
         if field.number in (ATTRIBUTE_SPARSE, ATTRIBUTE_SPARSES):
-            raise _Refused("holds sparse weights")
+            raise Refused("holds sparse weights")
         if field.number in (ATTRIBUTE_TENSOR, ATTRIBUTE_TENSORS):
             _, volume = _check_tensor(reader, field)
         if field.number == ATTRIBUTE_NAME:
             reader.text(field)
         tensors += field.number == ATTRIBUTE_TENSOR
     if tensors > 1:  # other readers merge them into one that was never looked at
-        raise _Refused("holds an attribute of two tensors")
+        raise Refused("holds an attribute of two tensors")
     return volume
 
 
-def _check_texts(reader: _Reader, message: _Field, texts: _Texts) -> None:
+def _check_texts(reader: Reader, message: Field, texts: _Texts) -> None:
     """Refuse names that are no text, in the fields of `texts` and in the messages that those hold."""
     for field in reader.fields(*message.inside()):
         inner = texts.get(field.number)
@@ -283,22 +189,22 @@ def _check_texts(reader: _Reader, message: _Field, texts: _Texts) -> None:
             reader.text(field)
 
 
-def _check_tensor(reader: _Reader, tensor: _Field) -> tuple[str, float]:
+def _check_tensor(reader: Reader, tensor: Field) -> tuple[str, float]:
     """Weights must be in this file, and as many as their dimensions say.
 
     Gives the name, and the elements of a tensor that has these numbers as its shape: infinite where they are none.
     """
     elements, rank, kind, stored, name = 1, 0, 0, 0, ""
-    raw: _Field | None = None
-    typed: list[_Field] = []
+    raw: Field | None = None
+    typed: list[Field] = []
     for field in reader.fields(*tensor.inside()):
         if field.number == TENSOR_EXTERNAL or (field.number == TENSOR_LOCATION and field.value != 0):
-            raise _Refused("keeps weights in another file")
+            raise Refused("keeps weights in another file")
         if field.number == TENSOR_DIMS:
             for value in reader.numbers(field):
                 rank, elements = rank + 1, elements * value
                 if rank > MAX_RANK or value > len(reader.data):  # a negative one reads as a very large one
-                    raise _Refused("holds a tensor of impossible dimensions")
+                    raise Refused("holds a tensor of impossible dimensions")
         elif field.number == TENSOR_TYPE:
             kind = field.value
         elif field.number == TENSOR_NAME:
@@ -310,14 +216,14 @@ def _check_tensor(reader: _Reader, tensor: _Field) -> tuple[str, float]:
             elif field.number == TENSOR_INT64:
                 typed.append(field)
     if kind not in ELEMENT_BYTES:
-        raise _Refused("holds a tensor of a type that no bundle needs")
+        raise Refused("holds a tensor of a type that no bundle needs")
     # a number outside of raw data takes a byte at least
     if (stored != elements * ELEMENT_BYTES[kind]) if raw else (stored < elements):
-        raise _Refused("holds a tensor whose dimensions do not fit its bytes")
+        raise Refused("holds a tensor whose dimensions do not fit its bytes")
     return name, _volume(reader, raw, typed) if kind == INT64 and elements <= MAX_RANK else math.inf
 
 
-def _volume(reader: _Reader, raw: _Field | None, typed: Iterable[_Field]) -> float:
+def _volume(reader: Reader, raw: Field | None, typed: Iterable[Field]) -> float:
     """The product of the few numbers of a tensor; a negative one reads as a very large one, 0 as 1."""
     if raw is None:
         sizes = [value for field in typed for value in reader.numbers(field)]
