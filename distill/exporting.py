@@ -166,7 +166,8 @@ def _fused_graph(job: Job, name: str, folder: Path) -> Path:
     """The fused fp32 graph of the student that a variant is made of; a plain variant's is that of `fp32`."""
     fused = (job.variant("fp32") if name == form_of(name) != "fp32" else folder) / FUSED_FILE
     if not fused.is_file():
-        export_graph(load_student(source_of(job, name), load_corpus(job.corpus).task), fused)
+        student = load_student(source_of(job, name), load_corpus(job.corpus).task)
+        export_graph(student, fused, job.recipe.corpus.max_tokens)
     return fused
 
 

@@ -9,6 +9,7 @@ from distill.recipe_sources import TeacherRecipe
 from distill.recipe_student import StudentRecipe
 from export.graph import export_fused
 from export.static_graph import StaticWeights, Window, write_static_graph
+from students.positions import cut_positions
 from students.static import EDGE, HASH_FACTORS, WINDOW, StaticClassifier, load_static, save_static
 from students.static import parameter_groups as static_groups
 from teachers.classifier import (
@@ -58,14 +59,21 @@ def optimizer_groups(model: Model, rates: TeacherRecipe | StudentRecipe) -> list
     return parameter_groups(model, **chosen)
 
 
-def export_graph(model: Model, target: Path) -> dict[str, int]:
+def export_graph(model: Model, target: Path, max_tokens: int) -> dict[str, int]:
     """Write the fp32 graph with raw logits, from which int8 starts; gives how many of which operators it has.
+
+    Args:
+        model: a student.
+        target: the file to write.
+        max_tokens: of the longest text that the graph will get.
 
     Raises:
         InputError, CheckFailedError: as `export_fused` does.
     """
     if isinstance(model, StaticClassifier):
         return write_static_graph(static_weights(model), target)
+    if isinstance(model, EncoderClassifier):
+        model = cut_positions(model, max_tokens)
     return export_fused(model, model.config, target)
 
 

@@ -121,7 +121,7 @@ def make_bundles(bench: Workbench, body: Body, recipe: Recipe) -> list[Made]:
     model = _random_student(bench, recipe)
     save_student(model, bench.tokenizer, source)
     fused = place / "fused.onnx"
-    export_graph(model.eval(), fused)
+    export_graph(model.eval(), fused, recipe.corpus.max_tokens)
     found = []
     for precision in PRECISIONS:
         graph = place / f"{precision}.onnx"

@@ -200,9 +200,13 @@ def most_tokens(config: Any) -> int | None:
     positions = getattr(config, "max_position_embeddings", None)
     if positions is None:
         return None
+    return int(positions) - unused_positions(config)
+
+
+def unused_positions(config: Any) -> int:
+    """How many positions a body of this configuration leaves before the first token's."""
     # these bodies count positions from behind the padding id
-    unused = config.pad_token_id + 1 if config.model_type in OFFSET_POSITIONS else 0
-    return int(positions - unused)
+    return int(config.pad_token_id) + 1 if config.model_type in OFFSET_POSITIONS else 0
 
 
 def build_classifier(model: str | Path, task: Task, pooling: Pooling, dropout: float) -> EncoderClassifier:

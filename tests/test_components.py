@@ -56,7 +56,7 @@ def test_a_transformers_weights_stand_under_what_they_are_for(kind: str, tmp_pat
 def test_a_static_students_tables_window_and_network_are_told_apart(tmp_path: Path) -> None:
     config = StaticConfig(vocabulary=200, width=16, window_channels=24, hash_buckets=64, ngrams=3, hidden=40)
     fused = tmp_path / "fused.onnx"
-    export_graph(StaticClassifier(config, multi_label_task()).eval(), fused)
+    export_graph(StaticClassifier(config, multi_label_task()).eval(), fused, 24)
     for form, path in forms(fused, tmp_path).items():
         found = weigh_graph(path)
         assert sum(found.values()) == path.stat().st_size

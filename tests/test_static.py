@@ -59,7 +59,7 @@ def options(request: pytest.FixtureRequest) -> str:
 
 def test_the_graph_gives_pytorchs_logits(options: str, tmp_path: Path) -> None:
     model = random_static(options)
-    export_graph(model, tmp_path / "x.onnx")
+    export_graph(model, tmp_path / "x.onnx", MAX_TOKENS)
     runner = GraphRunner(tmp_path / "x.onnx")
     assert runner.inputs == ["input_ids", "attention_mask"]
     for count, length in ((1, 1), (1, 2), (1, MAX_TOKENS), (2, 5), (7, 9), (32, MAX_TOKENS)):
@@ -70,7 +70,7 @@ def test_the_graph_gives_pytorchs_logits(options: str, tmp_path: Path) -> None:
 
 def test_padding_and_batch_mates_change_nothing(options: str, tmp_path: Path) -> None:
     model = random_static(options)
-    export_graph(model, tmp_path / "x.onnx")
+    export_graph(model, tmp_path / "x.onnx", MAX_TOKENS)
     runner = GraphRunner(tmp_path / "x.onnx")
     rows = random_rows(20, seed=1)
     alone = runner.each(rows)
@@ -86,7 +86,7 @@ def test_padding_and_batch_mates_change_nothing(options: str, tmp_path: Path) ->
 
 def test_a_text_without_a_token_has_logits_too(tmp_path: Path) -> None:
     model = random_static("all")
-    export_graph(model, tmp_path / "x.onnx")
+    export_graph(model, tmp_path / "x.onnx", MAX_TOKENS)
     ids, mask = np.zeros((1, 3), dtype=np.int64), np.zeros((1, 3), dtype=np.int64)
     found = GraphRunner(tmp_path / "x.onnx")(ids, mask)
     assert np.isfinite(found).all()
@@ -263,7 +263,7 @@ def test_a_width_above_the_teachers_is_refused_and_heads_do_not_matter() -> None
 def test_every_int8_form_stays_near_fp32_and_keeps_still_in_a_batch(
     options: str, form: str, tmp_path: Path
 ) -> None:
-    export_graph(random_static(options), tmp_path / "x.onnx")
+    export_graph(random_static(options), tmp_path / "x.onnx", MAX_TOKENS)
     plain = GraphRunner(tmp_path / "x.onnx")
     rows = random_rows(64, seed=2)
     expected = plain.each(rows)
@@ -287,7 +287,7 @@ def quantize(form: str, source: Path, target: Path) -> None:
 
 
 def test_tables_get_a_scale_a_row_and_no_large_matrix_stays_in_floats(tmp_path: Path) -> None:
-    export_graph(random_static("all"), tmp_path / "x.onnx")
+    export_graph(random_static("all"), tmp_path / "x.onnx", MAX_TOKENS)
     assert sorted(find_roles(Rewriter(tmp_path / "x.onnx")).values()) == [Role.FFN_UP]
     for form in FORMS:
         quantize(form, tmp_path / "x.onnx", tmp_path / "y.onnx")
@@ -305,5 +305,5 @@ def test_tables_get_a_scale_a_row_and_no_large_matrix_stays_in_floats(tmp_path: 
 
 def test_exporting_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a", "b"):
-        export_graph(random_static("all"), tmp_path / name)
+        export_graph(random_static("all"), tmp_path / name, MAX_TOKENS)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()

@@ -41,6 +41,7 @@ TASKS = {
     "static": TaskKind.MULTI_LABEL,
 }
 MAX_TOKENS = 24
+POSITIONS = 32
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 THRESHOLDS = (0.5, 0.45, 0.55)
@@ -89,7 +90,7 @@ def teacher(task: Task, vocabulary: int) -> EncoderClassifier:
         num_hidden_layers=3,
         num_attention_heads=2,
         intermediate_size=32,
-        max_position_embeddings=32,
+        max_position_embeddings=POSITIONS,
         initializer_range=0.3,
     )
     model = EncoderClassifier(BertModel(config), task, Pooling.MEAN, 0.0)
@@ -165,7 +166,7 @@ def make_bundle(kind: str, precision: str, table_bits: int, folder: Path) -> Non
         work = Path(name)
         (work / "student").mkdir()
         save_student(model, tokenizer, work / "student")
-        export_graph(model, work / "fused.onnx")
+        export_graph(model, work / "fused.onnx", POSITIONS)
         scale, bias = calibration(work / "fused.onnx", rows)
         graph = make_graph(work / "fused.onnx", precision, table_bits, rows, (scale, bias))
         multi = TASKS[kind] is TaskKind.MULTI_LABEL

@@ -1,0 +1,36 @@
+"""A position table that ends where the longest text does: what is behind it would ship and never be read."""
+
+import copy
+
+from torch import nn
+
+from students.bodies import embeddings_of
+from teachers.classifier import EncoderClassifier, unused_positions
+
+# an ONNX export runs the body once, on made rows of 16 tokens
+TRACED_TOKENS = 16
+# (1, P), and read only up to the length of a text
+PER_POSITION = ("position_ids", "token_type_ids")
+
+
+def cut_positions(model: EncoderClassifier, max_tokens: int) -> EncoderClassifier:
+    """The classifier with positions for `max_tokens` alone; up to there its logits are the same to the bit.
+
+    Args:
+        model: stays as it is.
+        max_tokens: of the longest text, special tokens included.
+    """
+    rows = unused_positions(model.config) + max(max_tokens, TRACED_TOKENS)
+    if embeddings_of(model.encoder).position_embeddings.num_embeddings <= rows:
+        return model
+    found = copy.deepcopy(model)
+    embeddings = embeddings_of(found.encoder)
+    table = embeddings.position_embeddings
+    kept = table.weight.detach()[:rows].clone()
+    embeddings.position_embeddings = nn.Embedding(len(kept), kept.shape[1], table.padding_idx, _weight=kept)
+    for name in PER_POSITION:
+        ids = getattr(embeddings, name, None)
+        if ids is not None:
+            setattr(embeddings, name, ids[:, :rows].clone())
+    found.config.max_position_embeddings = rows
+    return found.train(model.training)
