@@ -98,10 +98,10 @@ def _precision(report: dict[str, Any]) -> str:
     cpu = measured["cpu"]
     whose = "The forms of the first seed's student. " if report["seeds"] else ""
     return table(["form", "p50 ms", "p95 ms", "bundle, MB", ""], rows) + note(
-        f"{whose}{measured['texts']} validation texts, each alone, on one thread, string in to decision out, medians "
-        f"of {measured['rounds']} rounds in turns, on {html.escape(cpu['model'])} {instructions(cpu)}. The fastest "
-        f"is chosen, and of those within {AS_FAST:.0%} of it the smallest; none that is slower than fp32 by more "
-        "than that. Forms that keep a budget go first."
+        f"{whose}{measured['texts']} validation texts, each alone, on one thread, string in to decision out, "
+        f"medians of {measured['rounds']} rounds in turns, on {html.escape(cpu['model'])} {instructions(cpu)}. "
+        f"The fastest is chosen, and of those within {AS_FAST:.0%} of it the smallest; none that is slower than "
+        "fp32 by more than that. Forms that keep a budget go first."
     )
 
 
