@@ -15,7 +15,8 @@ from distill.members import members_of
 from distill.recipe import Recipe
 from distill.starting import student_vocabulary
 from distill.teacher_stages import corpus_spec
-from students.bodies import check_layers, check_width, depth_of, evenly_spaced, require_supported
+from export.runtime.errors import InputError
+from students.bodies import check_layers, check_width, depth_of, evenly_spaced, require_supported, width_of
 from students.layers import candidate_layers
 from teachers.classifier import check_max_tokens, load_config, load_tokenizer, uncut
 from teachers.label import encode
@@ -72,8 +73,24 @@ def check_models(recipe: Recipe, config: Any) -> None:
         candidate_layers(depth_of(config), student.depth)
     else:
         check_layers(config, student.layers)
+    if recipe.student.kind == "layers" and recipe.export.table_bits != 8:
+        check_packed_width(config, recipe.export.table_bits)
     if recipe.objective.reads_teacher:
         check_features(recipe, config)
+
+
+def check_packed_width(config: Any, bits: int) -> None:
+    """Whether rows of the teacher's width fill whole bytes, which a student of its layers has; others name theirs.
+
+    Raises:
+        InputError: they do not.
+    """
+    width = width_of(config)
+    if width % 8:
+        raise InputError(
+            f"export.table_bits is {bits}, and rows of the teacher's {width} numbers do not fill whole bytes; "
+            "set it to 8"
+        )
 
 
 def check_vocabulary(recipe: Recipe, config: Any, tokenizer: Any, corpus: Corpus) -> None:

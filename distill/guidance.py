@@ -21,7 +21,7 @@ from distill.objectives import Objective
 from distill.recipe import Recipe
 from distill.recipe_student import ObjectiveRecipe
 from export.runtime.errors import InputError
-from students.bodies import layers_of, parts_of, shape_keys
+from students.bodies import depth_of, layers_of, parts_of, width_of
 from teachers.classifier import EncoderClassifier, load_classifier, load_tokenizer
 from teachers.label import device_of
 
@@ -190,7 +190,7 @@ def feature_terms(
 ) -> list[tuple[float, nn.Module]]:
     """The terms that a recipe wants, each with its weight; seed torch before, for projections are drawn."""
     depths = len(layers_of(student.encoder)), len(layers_of(teacher))
-    widths = _width(student.config), _width(teacher.config)
+    widths = width_of(student.config), width_of(teacher.config)
     found: list[tuple[float, nn.Module]] = []
     if recipe.hidden_weight:
         pairs = uniform_layers(*depths) if recipe.layer_map == "auto" else recipe.layer_map
@@ -210,7 +210,7 @@ def check_features(recipe: Recipe, config: Any) -> None:
         InputError: layers that one of them has not, or a width that the relation heads do not divide.
     """
     objective, student = recipe.objective, recipe.student
-    teacher_depth, teacher_width = int(getattr(config, shape_keys(config)["depth"])), _width(config)
+    teacher_depth, teacher_width = depth_of(config), width_of(config)
     copies = student.kind == "layers"
     depth = len(student.layers) if copies and isinstance(student.layers, list) else student.depth
     width = teacher_width if copies else student.width
@@ -232,7 +232,3 @@ def check_features(recipe: Recipe, config: Any) -> None:
                 f"objective.relation_heads is {objective.relation_heads}; it must divide the student's width, "
                 f"{width}, and the teacher's, {teacher_width}"
             )
-
-
-def _width(config: Any) -> int:
-    return int(getattr(config, shape_keys(config)["width"]))

@@ -30,17 +30,20 @@ class Form:
 
 
 def preferred(forms: Sequence[Form], budget: BudgetRecipe) -> list[Form]:
-    """The forms that may ship, the best first: none that is slower than fp32, and those that fit the budget first.
+    """The forms that may ship, the best first: those that fit the budget, then the others.
+
+    None is slower than fp32, unless only such a one may ship or fits.
 
     Args:
         forms: with fp32 among them, which is the measure even where it may not ship.
         budget: may have no bound.
     """
-    allowed = [one for one in forms if one.passed]
-    # a form that is slower than an fp32 that may not ship is still the best there is
+    passed = [one for one in forms if one.passed]
     limit = fp32_of(forms).p50_ms * (1 + AS_FAST)
-    allowed = [one for one in allowed if one.p50_ms <= limit] or allowed
-    fitting = [one for one in allowed if one.fits(budget)]
+    # a form that is slower than an fp32 that may not ship is still the best there is
+    allowed = [one for one in passed if one.p50_ms <= limit] or passed
+    # and so is one that is slower than an fp32 that misses the budget: its bundle would be refused
+    fitting = [one for one in allowed if one.fits(budget)] or [one for one in passed if one.fits(budget)]
     return [*_ranked(fitting), *_ranked([one for one in allowed if one not in fitting])]
 
 

@@ -77,7 +77,7 @@ def _kept(report: dict[str, Any]) -> str:
 
 def _precision(report: dict[str, Any]) -> str:
     """The forms as they were measured, and what became of each."""
-    measured = report["precision"]
+    measured, chosen = report["precision"], report["chosen"]
     allowed = report["recipe"]["export"]["precision"]
     rows = [
         [
@@ -85,31 +85,33 @@ def _precision(report: dict[str, Any]) -> str:
             number(one.p50_ms, 3),
             number(one.p95_ms, 3),
             number(one.size_mb, 2),
-            _became(one.name, allowed, measured["refused"]),
+            _became(one.name, chosen, allowed, measured["refused"]),
         ]
         for one in forms_of(measured)
     ]
     timed = {row[0] for row in rows}
     rows += [
-        [html.escape(name), "–", "–", "–", _became(name, allowed, measured["refused"])]
+        [html.escape(name), "–", "–", "–", _became(name, chosen, allowed, measured["refused"])]
         for name in measured["refused"]
         if name not in timed
     ]
     cpu = measured["cpu"]
+    whose = "The forms of the first seed's student. " if report["seeds"] else ""
     return table(["form", "p50 ms", "p95 ms", "bundle, MB", ""], rows) + note(
-        f"{measured['texts']} validation texts, each alone, on one thread, string in to decision out, medians of "
-        f"{measured['rounds']} rounds in turns, on {html.escape(cpu['model'])} {instructions(cpu)}. The fastest "
-        f"is chosen, and of those within {AS_FAST:.0%} of it the smallest; none that is slower than fp32 by more "
-        "than that."
+        f"{whose}{measured['texts']} validation texts, each alone, on one thread, string in to decision out, "
+        f"medians of {measured['rounds']} rounds in turns, on {html.escape(cpu['model'])} {instructions(cpu)}. "
+        f"The fastest is chosen, and of those within {AS_FAST:.0%} of it the smallest; none that is slower than "
+        "fp32 by more than that. Forms that keep a budget go first."
     )
 
 
-def _became(name: str, allowed: list[str], refused: dict[str, str]) -> str:
+def _became(name: str, chosen: str, allowed: list[str], refused: dict[str, str]) -> str:
     if name in refused:
         return f"its gate failed: {html.escape(refused[name])}"
     if name not in allowed:
         return "slower than fp32"
-    return "chosen" if name == allowed[0] else "would be next"
+    # with several seeds the best one's gate may have refused the first that is allowed
+    return "chosen" if name == chosen else "may ship too"
 
 
 def _layer_search(report: dict[str, Any]) -> str:

@@ -81,9 +81,11 @@ def choose_variant(job: Job) -> str:
         if gate["passed"]:
             return name
         reasons.append(f"{name}: {gate['failures']}")
-    bits = job.recipe.export.table_bits
-    more = "" if bits == 8 else f"raise export.table_bits above {bits}, "
+    recipe = job.recipe.export
+    remedies = [] if recipe.table_bits == 8 else [f"raise export.table_bits above {recipe.table_bits}"]
+    if recipe.precision != "auto":
+        remedies.append("allow another in export.precision (int8-weights and fp32 stay closest)")
+    remedies.append("widen a bound knowingly")
     raise CheckFailedError(
-        f"gate: no variant of {', '.join(names)} may ship ({'; '.join(reasons)}); "
-        f"{more}allow another in export.precision (int8-weights and fp32 stay closest), or widen a bound knowingly"
+        f"gate: no variant of {', '.join(names)} may ship ({'; '.join(reasons)}); {', or '.join(remedies)}"
     )

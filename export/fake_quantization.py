@@ -15,14 +15,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from export.calibrators import InputScale
+from export.calibrators import UINT8_MAX, InputScale
 from export.integer import (
     GELU_DEPTH,
     INT8_MAX,
     MIN_SCALE,
     MIN_TABLE_ROWS,
     SEVEN_BITS_MAX,
-    UINT8_MAX,
     UINT8_ZERO,
 )
 from export.runtime.errors import InputError

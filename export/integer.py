@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from export.calibrators import InputScale
+from export.calibrators import UINT8_MAX, InputScale
 from export.rewrite import EXACT_GELU, Rewriter
 from export.tables import PLANES, narrow_lookup, narrow_table
 
@@ -16,7 +16,6 @@ MIN_TABLE_ROWS = 8  # a table of token types is too small to be worth a scale pe
 INT8_MAX = 127
 # 255 * 63 * 2 stays within 16 bits, where CPUs without VNNI add pairs of products and would cut off the rest
 SEVEN_BITS_MAX = 63
-UINT8_MAX = 255
 UINT8_ZERO = 128
 # exact GELU never goes below -0.17, so its outputs can use all of an unsigned integer's range
 GELU_DEPTH = 0.17

@@ -113,6 +113,11 @@ def depth_of(config: Any) -> int:
     return int(getattr(config, shape_keys(config)["depth"]))
 
 
+def width_of(config: Any) -> int:
+    """The hidden size of a body of this configuration."""
+    return int(getattr(config, shape_keys(config)["width"]))
+
+
 def check_layers(config: Any, layers: Sequence[int]) -> None:
     """Refuse layers that a teacher of this configuration has not.
 
@@ -133,7 +138,7 @@ def check_width(config: Any, width: int, heads: int) -> None:
     Raises:
         InputError: it is no multiple of the heads, or above the teacher's.
     """
-    most = int(getattr(config, shape_keys(config)["width"]))
+    most = width_of(config)
     if width % heads:
         raise InputError(f"student.width is {width}; it must be a multiple of student.heads, {heads}")
     if width > most:

@@ -3,12 +3,12 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from export.integer import INT8_MAX, SEVEN_BITS_MAX, UINT8_MAX, rounded
+from export.calibrators import UINT8_MAX, fit_scale
+from export.integer import INT8_MAX, SEVEN_BITS_MAX, rounded
 from export.quantize import quantize_dynamic, quantize_static, quantize_weights
 from export.rewrite import Rewriter, find_products, find_roles
 from export.roles import Role
 from export.runtime.errors import CheckFailedError, InputError
-from export.scales import fit_scale
 from export.session import GraphRunner
 from tests.export_models import KEEPS, KINDS, batch, feeds, random_rows, tiny_classifier, tiny_graph
 

@@ -139,13 +139,16 @@ def test_every_form_takes_narrow_tables_and_keeps_still_in_a_batch(fused, tmp_pa
     plain, variant = GraphRunner(fused).each(rows), GraphRunner(target)
     alone = variant.each(rows)
     assert (alone - plain).std() / plain.std() < {4: 0.4, 5: 0.25, 6: 0.15}[bits]
-    np.testing.assert_allclose(variant(*batch(rows)), alone, atol=1e-4)
+    np.testing.assert_array_equal(variant(*batch(rows)), alone)
 
 
 def test_at_8_bits_nothing_changes(fused, tmp_path):
     quantize_weights(fused, tmp_path / "a")
     quantize_weights(fused, tmp_path / "b", table_bits=8)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-    assert "BitwiseAnd" not in [
-        node.op_type for node in onnx.load(tmp_path / "a").graph.node if "scale" in node.name
+    # a static student's hashes have some of their own
+    unpacking = [
+        sum(node.op_type == "BitwiseAnd" for node in onnx.load(path).graph.node)
+        for path in (fused, tmp_path / "a")
     ]
+    assert unpacking[0] == unpacking[1]

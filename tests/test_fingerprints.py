@@ -1,7 +1,10 @@
 """What a stage depends on: contents, whatever the place, and every choice that changes a result."""
 
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +14,9 @@ from distill.pipeline import run
 from distill.progress import Reporter
 from distill.recipe import load_recipe
 from distill.recipe_sources import CorpusRecipe
+from distill.run_stages import Run
 from distill.stages import read_record
+from distill.student_stages import _export_one
 from export.runtime.errors import InputError
 from teachers.classifier import save_classifier
 from tests.tiny_models import bert_tokenizer, multi_label_task, tiny_classifier
@@ -65,6 +70,46 @@ def test_bits_of_tables_are_no_part_of_a_recipe_that_leaves_them_at_8() -> None:
     narrow = load_recipe("smoke", ["export.table_bits=5"])
     assert portable_recipe(narrow)["export"]["table_bits"] == 5
     assert recipe_hash(narrow) != recipe_hash(load_recipe("smoke"))
+
+
+@dataclass
+class Recorder(Run):
+    """Notes what each stage's inputs are, and executes none."""
+
+    found: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def stage(self, name: str, folder: Path, inputs: Mapping[str, Any], *_: Any, **__: Any) -> None:
+        self.found[folder.name] = inputs
+
+    def digest(self, *names: str) -> dict[str, str]:
+        return dict.fromkeys(names, "the same")
+
+
+ALL = {"fp32", "int8-static", "int8-dynamic", "int8-weights"}
+
+
+@pytest.mark.parametrize(
+    ("override", "anew"),
+    [
+        ("export.calibrator=minmax", {"int8-static"}),
+        ("export.table_bits=5", ALL - {"fp32"}),
+        ("export.max_row_flip_rate=0.2", ALL),
+        ("decisions.calibration=none", ALL),
+        ("bench.texts=50", set()),
+        ("budget.size_mb=1", set()),
+    ],
+)
+def test_a_key_makes_those_variants_anew_that_it_changes(tmp_path: Path, override: str, anew: set[str]) -> None:
+    def inputs(overrides: list[str]) -> dict[str, Mapping[str, Any]]:
+        job = Job(load_recipe("smoke", overrides), tmp_path, Reporter(quiet=True))
+        under_way = Recorder(job, trains_student=True)
+        _export_one(under_way, job)
+        return under_way.found
+
+    auto = "export.precision=auto"
+    before, after = inputs([auto]), inputs([auto, override])
+    assert before.keys() == ALL
+    assert {name for name in ALL if before[name] != after[name]} == anew
 
 
 def test_to_fine_tune_a_model_and_to_take_it_as_it_is_are_two_things(tmp_path: Path) -> None:

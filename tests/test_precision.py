@@ -1,6 +1,7 @@
 """`export.precision = "auto"`: what is chosen of measured forms, and a run that measures, chooses, freezes."""
 
 import json
+import re
 import shutil
 import tomllib
 from pathlib import Path
@@ -8,11 +9,14 @@ from pathlib import Path
 import pytest
 
 from distill.job import Job
+from distill.pipeline import run
 from distill.planned import planned_recipe
 from distill.precision_choice import Form, forms_of, instructions, preferred, reason
 from distill.progress import Reporter
 from distill.recipe import load_recipe
 from distill.recipe_shipping import BudgetRecipe
+from distill.report_export import _precision
+from distill.stages import read_record
 from distill.variants import FORMS, choose_variant, exported, may_ship, qat_forms
 from export.runtime.errors import CheckFailedError, InputError
 from tests.command import distill
@@ -61,6 +65,9 @@ def test_those_that_fit_a_budget_come_first() -> None:
     assert names(tiny, BudgetRecipe(size_mb=2)) == ["int8-static", "int8-dynamic", "fp32"]
     assert names(tiny, BudgetRecipe(size_mb=1)) == names(tiny)
     assert names([FP32, STATIC, DYNAMIC], BudgetRecipe(p95_ms=0.9, size_mb=3.55))[0] == "int8-static"
+    # where nothing else fits one that is slower than fp32 does: a bundle of fp32 would be refused
+    assert names([FP32, WEIGHTS], BudgetRecipe(size_mb=4)) == ["int8-weights", "fp32"]
+    assert names([FP32, WEIGHTS, DYNAMIC], BudgetRecipe(size_mb=4)) == ["int8-dynamic", "fp32"]
     # the p95 of more threads was not measured
     assert names([FP32, STATIC, DYNAMIC], BudgetRecipe(p95_ms=0.9, size_mb=3.55, threads=2))[0] == "int8-dynamic"
 
@@ -77,6 +84,28 @@ def test_the_reason_is_one_line_with_the_numbers_and_the_instructions() -> None:
         "fp32: 0.58 ms, and no other form that passed is as fast, 9.9 MB, on AMD EPYC with avx512_vnni"
     )
     assert instructions({"flags": ["avx2"]}) == "without int8 dot products"
+
+
+def test_the_page_says_what_became_of_each_form_and_what_ships() -> None:
+    """With several seeds that may be another than the first form that is allowed."""
+    forms = [vars(form(name, 0.5, 3.5)) for name in ("int8-static", "int8-dynamic", "fp32")]
+    measured = {
+        "forms": [*forms, vars(WEIGHTS)],
+        "refused": {},
+        "cpu": {"model": "AMD EPYC", "flags": []},
+        "texts": 200,
+        "rounds": 5,
+    }
+    report = {
+        "precision": measured,
+        "chosen": "int8-dynamic",
+        "recipe": {"export": {"precision": ["int8-static", "int8-dynamic", "fp32"]}},
+        "seeds": {"students": []},
+    }
+    became = re.findall(r"<td>([^<]*)</td></tr>", _precision(report))
+    assert became == ["may ship too", "chosen", "may ship too", "slower than fp32"]
+    assert "first seed" in _precision(report)
+    assert "first seed" not in _precision({**report, "seeds": None})
 
 
 def test_a_plan_within_a_budget_leaves_nothing_open() -> None:
@@ -102,8 +131,11 @@ def test_where_no_form_passes_the_sentence_is_the_gates(tmp_path: Path) -> None:
     for name in FORMS:
         job.variant(name).mkdir(parents=True)
         (job.variant(name) / "gate.json").write_text(json.dumps({"passed": False, "failures": "floor missed"}))
-    with pytest.raises(CheckFailedError, match="no variant of int8-static, int8-dynamic, int8-weights, fp32 may"):
+    with pytest.raises(CheckFailedError) as caught:
         choose_variant(job)
+    assert "no variant of int8-static, int8-dynamic, int8-weights, fp32 may ship" in str(caught.value)
+    # every form was tried: there is no other to allow
+    assert str(caught.value).endswith("fp32: floor missed); widen a bound knowingly")
 
 
 COMMAND = ("--set", "export.precision=auto", "--set", "objective.compare=false")
@@ -154,6 +186,13 @@ def test_a_rerun_measures_nothing_and_chooses_the_same(auto: Path) -> None:
     assert "precision: already done" in lines
     assert all(line.endswith("already done") for line in lines), again.stderr
     assert (auto / "recipe.toml").read_text() == before
+
+
+def test_a_machine_of_more_cores_measures_nothing_anew(auto: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = [read_record(auto / name) for name in ("precision", "export/bundle")]
+    monkeypatch.setattr("os.cpu_count", lambda: 640)
+    run(Job(load_recipe("smoke", list(COMMAND[1::2])), auto, Reporter(quiet=True)), "export")
+    assert [read_record(auto / name) for name in ("precision", "export/bundle")] == before
 
 
 def test_the_resolved_recipe_gives_the_same_bundle_and_measures_nothing(auto: Path, tmp_path: Path) -> None:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import onnx
 import pytest
+from transformers import BertConfig
 
+from distill.checking import check_models
 from distill.job import Job
 from distill.pipeline import run
 from distill.progress import Reporter
@@ -14,7 +16,7 @@ from distill.recipe import load_recipe
 from distill.stages import read_record
 from distill.variants import choose_variant
 from export.runtime import load, self_test
-from export.runtime.errors import CheckFailedError
+from export.runtime.errors import CheckFailedError, InputError
 
 GATE = ["export.max_label_flip_rate=1", "export.max_row_flip_rate=1", "export.max_macro_f1_drop=1"]
 OPEN = [*GATE, "export.max_recall_drop=1"]
@@ -35,6 +37,15 @@ def test_fewer_bits_make_a_smaller_bundle_out_of_the_same_student(runs: Path, tm
     assert sizes[1] - sizes[0] > 0.4 * len(table.raw_data)
     self_test(load(folder / "bundle"))
     assert json.loads((folder / "export/int8-weights/gate.json").read_text())["batch_invariant"]
+
+
+@pytest.mark.parametrize("layers", ["[0,1]", "auto"])
+def test_a_teacher_whose_rows_fill_no_bytes_is_refused_before_it_is_trained(layers: str) -> None:
+    config = BertConfig(hidden_size=36, num_hidden_layers=3, num_attention_heads=4)
+    own = ["student.kind=layers", f"student.layers={layers}"]
+    check_models(load_recipe("smoke", [*own, "export.table_bits=8"]), config)
+    with pytest.raises(InputError, match=r"export\.table_bits is 5, and rows of the teacher's 36 numbers"):
+        check_models(load_recipe("smoke", [*own, "export.table_bits=5"]), config)
 
 
 @pytest.mark.parametrize(("bits", "said"), [(4, True), (8, False)])
