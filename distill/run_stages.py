@@ -29,7 +29,7 @@ VERSIONS = {
     "precision": 1,
     "bundle": 3,
     "bench": 5,
-    "report": 6,
+    "report": 7,
 }
 
 # of one of several: a student's seed before a stage's name, a teacher's number behind it
