@@ -64,9 +64,13 @@ Ranks = dict[str, tuple[int, int]]
 
 
 def own_ranks(vocabulary: Mapping[str, int], counts: PieceCounts) -> Ranks:
-    """In how many groups each piece stands and how often it occurs; the larger, the sooner it is kept."""
+    """In how many groups each piece stands and how often it occurs; the larger, the sooner it is kept.
+
+    Of two that are as frequent the first of these is kept, which is the one with the smaller id.
+    """
     return {
-        piece: (counts.groups.get(old, 0), counts.occurrences.get(old, 0)) for piece, old in vocabulary.items()
+        piece: (counts.groups.get(vocabulary[piece], 0), counts.occurrences.get(vocabulary[piece], 0))
+        for piece in sorted(vocabulary, key=vocabulary.__getitem__)
     }
 
 
@@ -76,6 +80,7 @@ def inherited_ranks(
     """The same of pieces that are merged out of others.
 
     A piece made of two is contained wherever the larger is, so parts inherit the counts of what is made from them.
+    They stand before it, whatever their ids are (RoBERTa's are by frequency): without them it is never made.
     """
     ranks = own_ranks(vocabulary, counts)
     for left, right in reversed(merges):
@@ -83,7 +88,10 @@ def inherited_ranks(
         for part in (left, right):
             own = ranks.get(part, (0, 0))
             ranks[part] = (max(own[0], whole[0]), max(own[1], whole[1]))
-    return {piece: ranks[piece] for piece in vocabulary}
+    made: dict[str, int] = {}
+    for place, (left, right) in enumerate(merges):
+        made.setdefault(left + right, place)
+    return {piece: ranks[piece] for piece in sorted(vocabulary, key=lambda piece: made.get(piece, -1))}
 
 
 @dataclass(frozen=True)
@@ -101,11 +109,9 @@ class Choice:
     size: Callable[[Collection[str]], int]
 
     def best_first(self) -> list[str]:
-        """The frequent ones; of two that are as frequent the older: a part before what is merged out of it."""
-        ranks = self.ranks
-        return sorted(
-            self.frequent, key=lambda piece: (-ranks[piece][0], -ranks[piece][1], self.vocabulary[piece])
-        )
+        """The frequent ones; two that are as frequent in the order of the ranks."""
+        frequent = (piece for piece in self.ranks if piece in self.frequent)
+        return sorted(frequent, key=self.ranks.__getitem__, reverse=True)
 
     def coverage(self, best: Sequence[str]) -> list[float]:
         """The share of all tokens whose piece is kept, with none of the best, with one, with two, ..."""

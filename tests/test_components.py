@@ -12,6 +12,7 @@ from export.quantize import quantize_dynamic, quantize_static, quantize_weights
 from export.runtime import BundleError
 from export.runtime.components import COMPONENTS, weigh_bundle, weigh_files, weigh_graph
 from export.session import GraphRunner
+from export.tables import PLANES
 from students.static import StaticClassifier, StaticConfig
 from tests.export_models import KINDS, feeds, random_rows, tiny_classifier, tiny_graph
 from tests.tiny_bundle import make_tiny_bundle
@@ -67,6 +68,25 @@ def test_a_static_students_tables_window_and_network_are_told_apart(tmp_path: Pa
         assert near(found["ffn"], (2 * 16 + 24) * 40, width), (form, found)
         assert "attention" not in found
         assert found.get("other_weights", 0) < 600, (form, found)
+
+
+@pytest.mark.parametrize(("bits", "kind"), [(4, "bert"), (5, "distilbert"), (6, "roberta")])
+def test_tables_of_few_bits_are_the_same_tables_and_their_scales_are_scales(
+    bits: int, kind: str, tmp_path: Path
+) -> None:
+    fused, narrow, wide = tiny_graph(tmp_path, tiny_classifier(kind)), tmp_path / "n.onnx", tmp_path / "w.onnx"
+    quantize_weights(fused, wide)
+    quantize_weights(fused, narrow, table_bits=bits)
+    found, before = weigh_graph(narrow), weigh_graph(wide)
+    assert sum(found.values()) == narrow.stat().st_size
+    # beside the numbers: names, masks of a byte's parts, a shape
+    assert 0 <= found["token_table"] - VOCABULARY * bits // 8 < 300
+    assert found["position_and_type_tables"] < before["position_and_type_tables"]
+    # of each table and part of a byte a scale of each channel, 32 wide, and once what is taken off
+    assert found["scales"] - before["scales"] >= (len(PLANES[bits]) + 1) * 32 * 4
+    assert {name: found[name] for name in ("attention", "ffn", "other_weights")} == {
+        name: before[name] for name in ("attention", "ffn", "other_weights")
+    }
 
 
 def test_the_components_of_a_bundle_are_all_its_files(tmp_path: Path) -> None:

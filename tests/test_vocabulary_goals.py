@@ -1,9 +1,11 @@
 """A vocabulary of a size or a coverage: the most frequent pieces by groups, none of too few, and no [UNK]."""
 
+import json
 from typing import Any
 
 import numpy as np
 import pytest
+from tokenizers import Tokenizer
 
 from corpora.corpus import Corpus, Split
 from distill.checking import check_vocabulary
@@ -58,6 +60,22 @@ def test_a_coverage_keeps_the_fewest_that_reach_it(make: Any) -> None:
         sizes.append(len(trimmed.sources))
     assert sizes == sorted(set(sizes))
     assert sizes[-1] <= len(trim(full, ROWS, min_groups=1).sources)
+
+
+def test_a_part_is_kept_before_what_is_merged_out_of_it_whatever_their_ids() -> None:
+    """RoBERTa's ids are by frequency: a whole may have a smaller one than its parts, and is as frequent."""
+    full = roberta_tokenizer()
+    state = json.loads(full.backend_tokenizer.to_str())
+    vocabulary, first = state["model"]["vocab"], len(full.all_special_tokens)
+    state["model"]["vocab"] = {
+        piece: old if old < first else len(vocabulary) + first - 1 - old for piece, old in vocabulary.items()
+    }
+    turned = type(full)(tokenizer_object=Tokenizer.from_str(json.dumps(state)))
+    least = len(trim(turned, ROWS, min_groups=10**6).sources)
+    for more in range(1, 20):
+        small = trim(turned, ROWS, min_groups=2, goal=Goal(pieces=least + more)).tokenizer
+        merges = json.loads(small.backend_tokenizer.to_str())["model"]["merges"]
+        assert multi(small) == {left + right for left, right in merges}, more
 
 
 def test_neither_goal_keeps_a_piece_of_too_few_groups() -> None:

@@ -68,6 +68,17 @@ def test_the_wheel_alone_decides_and_holds_no_torch(installed: Path, runs: Path,
     assert run(installed / "python", "-c", code, cwd=tmp_path).stdout.strip() == "[]"
 
 
+def test_the_wheel_carries_recipes_and_lists_of_words(installed: Path, tmp_path: Path) -> None:
+    code = (
+        "from importlib.resources import files; print(*sorted(f'{folder}/{one.name}' for folder in "
+        "('words', 'recipes') for one in (files('distill') / folder).iterdir()))"
+    )
+    data = [path for folder in ("words/*.tsv", "recipes/*.toml") for path in (ROOT / "distill").glob(folder)]
+    assert run(installed / "python", "-c", code, cwd=tmp_path).stdout.split() == sorted(
+        path.relative_to(ROOT / "distill").as_posix() for path in data
+    )
+
+
 def test_a_verb_whose_extra_is_missing_names_the_command(installed: Path, tmp_path: Path) -> None:
     done = run(installed / "distill", "run", "smoke", cwd=tmp_path)
     assert done.returncode == 2

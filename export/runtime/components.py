@@ -19,7 +19,7 @@ from export.runtime.protobuf import Broken, Field, Reader, Refused
 # what a constant of a graph is for, by its name, or else by the name of the node that reads it: the first that
 # fits; a BERT-like body's names are of transformers' modules, a static student's are those of its graph
 WEIGHTS = {
-    "scales": r"\.(scales?|zero_points?|smoothing|shift)$|^(step_|min_scale$|zero_point_)",
+    "scales": r"\.(scales?|channels|middle|zero_points?|smoothing|shift)$|^(step_|min_scale$|zero_point_)",
     "head_and_calibration": r"^calibration_|(^|[./])head[._/]",
     "token_table": r"word_embeddings|^vectors(\.|$)|^token_weights",
     "ngram_tables": r"^table_\d+(\.|$)",
