@@ -63,10 +63,10 @@ def reason(best: Form, measured: Mapping[str, Any]) -> str:
     against = (
         ", and no other form that passed is as fast"
         if best.name == "fp32"
-        else f" against {fp32_of(forms).p50_ms:.2f} in fp32"
+        else f" against {fp32_of(forms).p50_ms:.3g} in fp32"
     )
     where = f"{cpu['model']} {instructions(cpu)}"
-    return f"{best.name}: {best.p50_ms:.2f} ms{against}, {best.size_mb:.1f} MB, on {where}"
+    return f"{best.name}: {best.p50_ms:.3g} ms{against}, {best.size_mb:.1f} MB, on {where}"
 
 
 def instructions(cpu: Mapping[str, Any]) -> str:

@@ -83,6 +83,9 @@ def test_the_reason_is_one_line_with_the_numbers_and_the_instructions() -> None:
     assert reason(FP32, measured) == (
         "fp32: 0.58 ms, and no other form that passed is as fast, 9.9 MB, on AMD EPYC with avx512_vnni"
     )
+    # of small students two digits would all be the same
+    small = {"cpu": cpu, "forms": [vars(form("fp32", 0.1684, 0.9)), vars(form("int8-weights", 0.1708, 0.3))]}
+    assert reason(forms_of(small)[1], small).startswith("int8-weights: 0.171 ms against 0.168 in fp32, 0.3 MB")
     assert instructions({"flags": ["avx2"]}) == "without int8 dot products"
 
 
