@@ -29,6 +29,7 @@ from distill.recipe import load_recipe
 from distill.variants import choose_branch, choose_variant
 from export.runtime import load
 from export.runtime.bench import Candidate, cpu_info, time_interleaved
+from tests.benchmarks.markdown import head_lines, line
 from tests.benchmarks.peer import Made, Peer
 from tests.benchmarks.peer_model2vec import model2vec_peers
 from tests.benchmarks.peer_plain_export import plain_export_peers
@@ -165,8 +166,7 @@ def markdown(found: Mapping[str, Any]) -> str:
         f"`{found['run']}` on {cpu['model']} ({' '.join(cpu['flags'])}), one thread, {found['texts']} test texts, "
         f"median of {found['rounds']} interleaved rounds",
         "",
-        f"| {' | '.join(HEAD)} |",
-        f"| {' | '.join(['---'] * len(HEAD))} |",
+        *head_lines(HEAD),
     ]
     for row in found["rows"]:
         cells = (
@@ -178,7 +178,7 @@ def markdown(found: Mapping[str, Any]) -> str:
             f"{row['single']['p95_ms']:.3f}",
             f"{row['batch']['texts_per_second']:.0f}",
         )
-        lines.append(f"| {' | '.join(cells)} |")
+        lines.append(line(cells))
     lines += [f"\nskipped, {name}: {reason}" for name, reason in found["skipped"].items()]
     return "\n".join(lines)
 

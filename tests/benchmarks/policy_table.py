@@ -21,7 +21,8 @@ from corpora.metrics import Bools, macro_f1
 from distill.calibrate import Logits, fit_decision
 from distill.quality import read_logits_file
 from distill.recipe_shipping import DecisionsRecipe
-from tests.benchmarks.students_table import interval, line
+from tests.benchmarks.markdown import head_lines, line
+from tests.benchmarks.students_table import interval
 from tests.campaigns.policies import cross_validate
 
 POLICIES = (
@@ -41,8 +42,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", type=Path, nargs="+", help="folders of finished runs with several seeds")
-    print(line(HEAD))
-    print(line(["---"] * len(HEAD)))
+    print(*head_lines(HEAD), sep="\n")
     for run in parser.parse_args().runs:
         models, corpus = read_models(run), load_corpus(run / "corpus")
         for towards, shrink in POLICIES:

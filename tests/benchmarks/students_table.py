@@ -11,6 +11,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks.markdown import head_lines, line
+
 HEAD = (
     "run",
     "variant",
@@ -31,8 +33,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", type=Path, nargs="+", help="folders of finished runs")
-    print(line(HEAD))
-    print(line(["---"] * len(HEAD)))
+    print(*head_lines(HEAD), sep="\n")
     for run in parser.parse_args().runs:
         print(line(cells(run.name, json.loads((run / "report.json").read_text(encoding="utf-8")))))
 
@@ -77,11 +78,6 @@ def single(model: dict[str, Any], runtime: str) -> dict[str, Any]:
 def interval(found: dict[str, float]) -> str:
     """A difference between its bounds."""
     return f"{found['difference']:+.4f} ({found['low']:+.4f} to {found['high']:+.4f})"
-
-
-def line(values: Any) -> str:
-    """One row of a Markdown table."""
-    return f"| {' | '.join(values)} |"
 
 
 if __name__ == "__main__":

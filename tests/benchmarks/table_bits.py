@@ -25,11 +25,12 @@ from export.runtime.bench import cpu_info
 from export.session import GraphRunner
 from teachers.classifier import load_tokenizer
 from teachers.label import encode
+from tests.benchmarks.markdown import head_lines, line
 from tests.benchmarks.quantization import moved_in_batch, times_of
 
 BITS = (8, 6, 5, 4)
 SPLITS = ("validation", "test")
-HEAD = "| form | seed | MB | noise | rows flipped | cells flipped | val | test | moved | p50 ms |"
+HEAD = ("form", "seed", "MB", "noise", "rows flipped", "cells flipped", "val", "test", "moved", "p50 ms")
 
 
 def main() -> None:
@@ -39,11 +40,11 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="*", help="of a run of several; each its own rows")
     arguments = parser.parse_args()
     cpu = cpu_info()
-    print(f"{cpu['model']}, {' '.join(cpu['flags'])}\n\n{HEAD}\n|{' --- |' * HEAD.count(' | ')} --- |")
+    print(f"{cpu['model']}, {' '.join(cpu['flags'])}\n", *head_lines(HEAD), sep="\n")
     for seed in arguments.seeds or [None]:
         place = arguments.run if seed is None else arguments.run / "seeds" / str(seed)
         for row in _rows(arguments.run, place, seed):
-            print(f"| {' | '.join(row)} |", flush=True)
+            print(line(row), flush=True)
 
 
 def _rows(run: Path, place: Path, seed: int | None) -> Iterator[tuple[str, ...]]:

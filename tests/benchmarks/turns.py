@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from export.runtime.errors import CheckFailedError
 from tests.benchmarks.flops import peak_of
+from tests.benchmarks.markdown import head_lines, line
 
 TOLERANCE = 1e-4
 HEAD = ("", "products in", "rows/s", "times the first", "times the way above")
@@ -93,7 +94,7 @@ def spread(ratios: NDArray[np.float64]) -> dict[str, float]:
 def markdown_table(rows: Sequence[dict[str, Any]], *, card: bool) -> list[str]:
     """The lines of a table; with a card, what share of its peak each way reaches."""
     head = [*HEAD, "TFLOP/s", "of the card's peak"] if card else list(HEAD)
-    lines = [f"| {' | '.join(head)} |", f"| {' | '.join(['---'] * len(head))} |"]
+    lines = head_lines(head)
     for row in rows:
         cells = [row["name"], row["dtype"], f"{row['rows_per_second']:.0f}"]
         cells += [_ratio(row["times_first"]), _ratio(row["times_above"])]
@@ -101,7 +102,7 @@ def markdown_table(rows: Sequence[dict[str, Any]], *, card: bool) -> list[str]:
             done, share = row["flops_per_second"], row["share_of_peak"]
             cells.append("not counted" if done is None else f"{done / 1e12:.2f}")
             cells.append("no peak is known" if share is None else f"{share:.1%}")
-        lines.append(f"| {' | '.join(cells)} |")
+        lines.append(line(cells))
     return lines
 
 
