@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-from distill.atomic import write_text
 from distill.budget import excesses
 from distill.fingerprints import student_inputs
 from distill.job import Job
 from distill.json_files import read_json
 from distill.members import members_of
-from distill.planned import read_plan, with_plan
+from distill.planned import read_plan
 from distill.run_stages import Run
 from distill.stages import EXPORT_PACKAGES, package_versions
 from distill.variants import choose_branch, choose_variant, folder_bytes
@@ -41,9 +40,8 @@ def plan_stage(under_way: Run) -> None:
         "cpu": cpu_info(),
         "threads": available_threads(),
         "versions": package_versions(EXPORT_PACKAGES),
+        **recipe.export.unusual("table_bits"),
     }
-    if recipe.export.table_bits != 8:
-        inputs["table_bits"] = recipe.export.table_bits
 
     def work(folder: Path) -> None:
         from distill.planning import plan_job
@@ -57,8 +55,7 @@ def plan_stage(under_way: Run) -> None:
         f"  {best['student']} in {best['precision']} is probably the best that fits: "
         f"p95 {best['p95_ms']:.2f} ms, {best['size_mb']:.2f} MB"
     )
-    under_way.job = with_plan(job, plan)
-    write_text(job.folder / "recipe.toml", under_way.job.recipe.to_toml())
+    under_way.go_on_with(plan["chosen"])
 
 
 def measured_bundle(job: Job) -> dict[str, float]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from distill.job import Job
 from distill.json_files import read_json
-from distill.recipe import Recipe
+from distill.recipe import with_values
 
 RANKING_FILE = "ranking.json"
 
@@ -19,6 +19,4 @@ def read_ranking(folder: Path) -> list[dict[str, Any]]:
 
 def with_layers(job: Job, layers: Sequence[int]) -> Job:
     """The same job, whose student has these layers."""
-    data = job.recipe.model_dump(mode="json")
-    data["student"]["layers"] = list(layers)
-    return replace(job, recipe=Recipe.model_validate(data))
+    return replace(job, recipe=with_values(job.recipe, {"student.layers": list(layers)}, job.recipe.name))

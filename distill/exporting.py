@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from corpora.corpus import Corpus, label_matrix, load_corpus
 from corpora.metrics import Bools, macro_f1
+from corpora.task import Task
 from corpora.tokens import TokenRows
 from distill.calibrate import Decision, Logits, fit_decision
 from distill.floors import check_kept
@@ -89,7 +90,7 @@ def export_variant(job: Job, folder: Path, name: str) -> None:
         split: encode(tokenizer, dict(corpus.splits())[split].texts, job.recipe.corpus.max_tokens)
         for split in ("train", "validation", "test")
     }
-    fused = _fused_graph(job, name, folder)
+    fused = _fused_graph(job, name, folder, corpus.task)
     searched = _search(job, folder, name, fused, corpus, rows)
     operators = count_operators(
         onnx.load(searched.candidate.graph), FUSED_OPERATORS if name == "fp32" else INTEGER_OPERATORS
@@ -162,12 +163,11 @@ def _sensitivity(
         return measure_sensitivity(fused, write, some, folder, advance)
 
 
-def _fused_graph(job: Job, name: str, folder: Path) -> Path:
+def _fused_graph(job: Job, name: str, folder: Path, task: Task) -> Path:
     """The fused fp32 graph of the student that a variant is made of; a plain variant's is that of `fp32`."""
     fused = (job.variant("fp32") if name == form_of(name) != "fp32" else folder) / FUSED_FILE
     if not fused.is_file():
-        student = load_student(source_of(job, name), load_corpus(job.corpus).task)
-        export_graph(student, fused, job.recipe.corpus.max_tokens)
+        export_graph(load_student(source_of(job, name), task), fused, job.recipe.corpus.max_tokens)
     return fused
 
 
@@ -202,7 +202,7 @@ def _measure(
 ) -> Candidate:
     """Run a graph on validation and through the gate, its own calibration and thresholds applied to both sides."""
     task, recipe = corpus.task, job.recipe.export
-    bounds = Bounds(**recipe.model_dump(exclude={"precision", "calibrator", "table_bits"}))
+    bounds = Bounds(**recipe.bounds)
     runner = GraphRunner(graph)
     check_contract(runner.session, runner.inputs, task.num_labels)
     left = f", {len(keep)} products in fp32" if keep else ""

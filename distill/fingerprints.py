@@ -9,6 +9,7 @@ from typing import Any
 from corpora.provenance import file_record
 from corpora.tables import SAMPLE, beside_source
 from distill.recipe import Recipe
+from distill.recipe_shipping import LATER_KEYS
 from distill.recipe_sources import CorpusRecipe
 from distill.recipe_student import StudentRecipe
 from export.runtime.errors import InputError
@@ -24,14 +25,9 @@ PLACES = (
 )
 
 
-# counts where it is another one, so that recipes from before there was a choice keep their hashes
-DEFAULT_CALIBRATOR = "mse"
-
-
-def calibrated_by(recipe: Recipe, form: str) -> dict[str, str]:
+def calibrated_by(recipe: Recipe, form: str) -> dict[str, Any]:
     """What an int8 form depends on for its activations' ranges."""
-    chosen = recipe.export.calibrator
-    return {"calibrator": chosen} if form == "int8-static" and chosen != DEFAULT_CALIBRATOR else {}
+    return recipe.export.unusual("calibrator") if form == "int8-static" else {}
 
 
 def content_hash(source: str, key: str) -> str:
@@ -87,10 +83,8 @@ def portable_recipe(recipe: Recipe) -> dict[str, Any]:
     """The recipe without what changes no result: places, how often it saves, what was searched, budget and pin."""
     nothing: Any = {"checkpoint_minutes": True, "search": True, "budget": True, "teacher": {"sha256"}}
     data = recipe.model_dump(mode="json", exclude=nothing) | {"student": student_inputs(recipe.student)}
-    if recipe.export.calibrator == DEFAULT_CALIBRATOR:
-        del data["export"]["calibrator"]
-    if recipe.export.table_bits == 8:  # bundles made before there was a choice are what they would be now
-        del data["export"]["table_bits"]
+    export = recipe.export
+    data["export"] = {"precision": data["export"]["precision"], **export.bounds, **export.unusual(*LATER_KEYS)}
     for table, key in PLACES:
         value = data[table][key]
         if table == "teacher" and isinstance(value, list):

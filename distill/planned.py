@@ -1,10 +1,8 @@
 """What a plan left, and the recipe that it ends in."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from distill.job import Job
 from distill.json_files import read_json
 from distill.recipe import Recipe, with_values
 from export.runtime.errors import CheckFailedError
@@ -26,11 +24,6 @@ def planned_recipe(recipe: Recipe, plan: dict[str, Any]) -> Recipe:
     if plan["chosen"] is None:
         raise nothing_fits(plan)
     return with_values(recipe, plan["chosen"], recipe.name)
-
-
-def with_plan(job: Job, plan: dict[str, Any]) -> Job:
-    """The same job, whose student is the planned one."""
-    return replace(job, recipe=planned_recipe(job.recipe, plan))
 
 
 def nothing_fits(plan: dict[str, Any]) -> CheckFailedError:

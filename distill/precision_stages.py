@@ -1,14 +1,10 @@
 """What `export.precision = "auto"` adds to a run: the forms measured, and the recipe that names the best."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from distill.atomic import write_text
-from distill.job import Job
 from distill.json_files import read_json
 from distill.precision_choice import forms_of, preferred, reason
-from distill.recipe import with_values
 from distill.run_stages import Run
 from distill.stages import EXPORT_PACKAGES, package_versions
 from distill.variants import choose_variant, may_ship
@@ -49,14 +45,9 @@ def choose_precision(under_way: Run) -> None:
         measure_forms(first, folder)
 
     under_way.stage("precision", job.precision, inputs, work)
-    under_way.job = _with_precision(job, read_measured(job.precision))
-
-
-def _with_precision(job: Job, measured: dict[str, Any]) -> Job:
-    """The same job, whose recipe names the forms that may ship, best first; it is written with the reason."""
+    measured = read_measured(job.precision)
     best = preferred(forms_of(measured), job.recipe.budget)
     why = reason(best[0], measured)
     job.reporter.say(f"  {why}")
-    recipe = with_values(job.recipe, {"export.precision": [one.name for one in best]}, job.recipe.name)
-    write_text(job.folder / "recipe.toml", f"# export.precision was measured; {why}\n{recipe.to_toml()}")
-    return replace(job, recipe=recipe)
+    names = [one.name for one in best]
+    under_way.go_on_with({"export.precision": names}, f"# export.precision was measured; {why}\n")

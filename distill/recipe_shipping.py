@@ -1,6 +1,6 @@
 """The recipe's tables of what ships: [decisions], [export], [bench], [budget]."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -18,6 +18,8 @@ Precision = Literal[
     "int8-weights-qat",
 ]
 TableBits = Literal[4, 5, 6, 8]
+# of [export], from after there were bundles: unusual values count, and older recipes keep their hashes
+LATER_KEYS = ("calibrator", "table_bits")
 
 
 class DecisionsRecipe(Section):
@@ -86,6 +88,15 @@ class ExportRecipe(Section):
     max_macro_f1_drop: float = Field(0.005, ge=0, le=1, description="against the PyTorch student")
     max_recall_drop: float = Field(0.05, ge=0, le=1, description="of labels with min_recall_rows validation rows")
     min_recall_rows: int = Field(50, ge=1, description="validation rows that a label needs to be judged by recall")
+
+    @property
+    def bounds(self) -> dict[str, Any]:
+        """The gate's bounds, by key."""
+        return self.model_dump(mode="json", exclude={"precision", *LATER_KEYS})
+
+    def unusual(self, *keys: str) -> dict[str, Any]:
+        """Those of the keys that are not at their default."""
+        return self.model_dump(mode="json", include=set(keys), exclude_defaults=True)
 
     @property
     def trained_as_int8(self) -> list[str]:

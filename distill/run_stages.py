@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from distill.atomic import write_text
 from distill.interrupts import Interrupted
 from distill.job import Job
-from distill.recipe import Recipe
+from distill.recipe import Recipe, with_values
 from distill.resources import stage_shortage
 from distill.stages import Stage, StageRecord, execute
 
@@ -43,6 +44,17 @@ class Run:
     job: Job
     trains_student: bool
     records: dict[str, StageRecord] = field(default_factory=dict)
+
+    def go_on_with(self, values: dict[str, Any], heading: str = "") -> None:
+        """Go on with the recipe whose open values were chosen, and write it into the run's folder.
+
+        Args:
+            values: by their keys such as `student.layers`.
+            heading: lines of comment above the recipe.
+        """
+        recipe = with_values(self.job.recipe, values, self.job.recipe.name)
+        self.job = replace(self.job, recipe=recipe)
+        write_text(self.job.folder / "recipe.toml", f"{heading}{recipe.to_toml()}")
 
     def stage(
         self,

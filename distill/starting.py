@@ -11,6 +11,7 @@ from corpora.splits import normalise_text
 from distill.job import Job
 from distill.models import Student
 from distill.recipe_student import StudentRecipe
+from students.bodies import width_of
 from students.compact import Shape, compact_student
 from students.layers import layers_student
 from students.pieces import Goal
@@ -55,7 +56,7 @@ def student_vocabulary(recipe: StudentRecipe, config: Any, tokenizer: Any, corpu
         return None
     pieces = None
     if recipe.vocabulary_bytes is not None:
-        width = config.hidden_size if recipe.kind == "layers" else recipe.width
+        width = width_of(config) if recipe.kind == "layers" else recipe.width
         pieces = recipe.vocabulary_bytes // (width + ROW_BYTES)
         if recipe.kind == "static":
             pieces = recipe.vocabulary_bytes // (width + ROW_BYTES + WEIGHT_BYTES) - 1  # the row of "no token"

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from distill.atomic import discard, partial_of, write_text
+from distill.atomic import discard, partial_of
 from distill.budget_stages import check_budget
-from distill.chosen_layers import read_ranking, with_layers
+from distill.chosen_layers import read_ranking
 from distill.fingerprints import calibrated_by, portable_recipe, recipe_hash, student_inputs
 from distill.job import Job, numbered
 from distill.members import members_of
@@ -51,8 +51,7 @@ def choose_layers(under_way: Run) -> None:
     under_way.stage("layers", job.layers, inputs, work, resumable=True)
     best = read_ranking(job.layers)[0]["layers"]
     job.reporter.say(f"  layers {' '.join(map(str, best))} are the best of those tried")
-    under_way.job = with_layers(job, best)
-    write_text(job.folder / "recipe.toml", under_way.job.recipe.to_toml())
+    under_way.go_on_with({"student.layers": best})
 
 
 def train_stages(under_way: Run) -> None:
@@ -149,7 +148,7 @@ def _export_one(under_way: Run, job: Job) -> None:
     recipe, prefix = job.recipe, job.prefix
     inputs = {
         **under_way.digest("corpus", f"{prefix}student"),
-        "bounds": recipe.export.model_dump(mode="json", exclude={"precision", "calibrator", "table_bits"}),
+        "bounds": recipe.export.bounds,
         "decisions": recipe.decisions.model_dump(mode="json"),
         "max_tokens": recipe.corpus.max_tokens,
         # int8 answers depend on the instructions that the CPU has, graphs on what made them
@@ -163,8 +162,8 @@ def _export_one(under_way: Run, job: Job) -> None:
         elif name != "fp32":
             made_of |= under_way.digest(f"{prefix}export/fp32")
             made_of |= calibrated_by(recipe, name)
-        if name != "fp32" and recipe.export.table_bits != 8:
-            made_of["table_bits"] = recipe.export.table_bits
+        if name != "fp32":
+            made_of |= recipe.export.unusual("table_bits")
 
         def work(folder: Path, name: str = name) -> None:
             from distill.exporting import export_variant
