@@ -42,16 +42,16 @@ def teacher_as_graph(made: Made) -> list[Peer]:
 
 def teacher_in_int8(made: Made) -> list[Peer]:
     """What `optimum-cli onnxruntime quantize` makes for this CPU, dynamic."""
-    target = _folder(made) / "int8" / "model_quantized.onnx"
+    flags = cpu_info()["flags"]
+    kinds = (("avx512_vnni", "avx512_vnni"), ("avx512f", "avx512"), ("asimddp", "arm64"))
+    kind = next((kind for flag, kind in kinds if flag in flags), "avx2")
+    target = _folder(made) / f"int8-{kind}" / "model_quantized.onnx"
     if not target.is_file():
         from optimum.onnxruntime import ORTQuantizer
         from optimum.onnxruntime.configuration import AutoQuantizationConfig
 
         plain = _plain_graph(made)
         _model(made).config.save_pretrained(plain.parent)
-        flags = cpu_info()["flags"]
-        kinds = (("avx512_vnni", "avx512_vnni"), ("avx512f", "avx512"), ("asimddp", "arm64"))
-        kind = next((kind for flag, kind in kinds if flag in flags), "avx2")
         chosen = getattr(AutoQuantizationConfig, kind)(is_static=False, per_channel=False)
         quantizer = ORTQuantizer.from_pretrained(str(plain.parent), file_name=plain.name)
         quantizer.quantize(save_dir=str(target.parent), quantization_config=chosen)
