@@ -75,7 +75,7 @@ def older_environment(folder: Path, reporter: Reporter) -> dict[str, str]:
     copy = folder.resolve() / "packages"
     if not answers.exists():
         shutil.rmtree(copy, ignore_errors=True)
-        shutil.copytree(package, copy / "onnxruntime", ignore=shutil.ignore_patterns("__pycache__", "tools"))
+        shutil.copytree(package, copy / "onnxruntime", ignore=shutil.ignore_patterns("__pycache__"))
         for library in (copy / "onnxruntime" / "capi").glob("onnxruntime_pybind11_state*.so"):
             reporter.say(f"looking for CPUID in {library.name} (a minute)")
             library.write_bytes(with_breakpoints(library.read_bytes(), cpuid_addresses(library)))
