@@ -1,7 +1,6 @@
 """The export stage of a variant: its graph, measured by the gate, with as many products in int8 as that allows."""
 
 import math
-import shutil
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,9 +19,10 @@ from distill.floors import check_kept
 from distill.job import Job
 from distill.json_files import write_json
 from distill.models import export_graph, load_student
-from distill.qat import SCALES_FILE, Scales, calibration_feeds, load_scales
+from distill.qat import SCALES_FILE, calibration_feeds, load_scales
 from distill.quality import LOGITS_FILE, assess, read_logits_file, read_quality, write_logits_file
 from distill.variants import GATE_FILE, MODEL_FILE, QUALITY_FILE, form_of, source_of
+from export.forms import write_form
 from export.gate import (
     Bounds,
     Check,
@@ -33,10 +33,9 @@ from export.gate import (
     same_in_batches,
 )
 from export.graph import FUSED_OPERATORS, add_calibration, count_operators, save, strip, torch_logits
-from export.quantize import quantize_dynamic, quantize_weights, quantize_with_scales
 from export.rewrite import Rewriter, find_products
 from export.runtime.errors import CheckFailedError
-from export.scales import fit_scales
+from export.scales import Scales, fit_scales
 from export.sensitivity import Sensitivity, Writer, fewest, measure_sensitivity
 from export.session import GraphRunner
 from teachers.classifier import load_tokenizer
@@ -173,7 +172,7 @@ def _fused_graph(job: Job, name: str, folder: Path, task: Task) -> Path:
 
 def _writer(job: Job, name: str, fused: Path, train: TokenRows) -> Writer:
     """What writes the raw graph of a variant, some products left in fp32; scales are fitted once for all."""
-    form, bits = form_of(name), job.recipe.export.table_bits
+    form = form_of(name)
     scales: Scales = {}
     if form == "int8-static" and name == form:
         feeds = calibration_feeds(job.seed, GraphRunner(fused), train)
@@ -182,14 +181,7 @@ def _writer(job: Job, name: str, fused: Path, train: TokenRows) -> Writer:
         scales = load_scales(job.qat(form) / SCALES_FILE)
 
     def write(graph: Path, keep: Collection[str]) -> None:
-        if form == "fp32":
-            shutil.copyfile(fused, graph)
-        elif form == "int8-weights":
-            quantize_weights(fused, graph, table_bits=bits)
-        elif form == "int8-dynamic":
-            quantize_dynamic(fused, graph, keep=keep, table_bits=bits)
-        else:
-            quantize_with_scales(fused, graph, keep=keep, scales=scales, table_bits=bits)
+        write_form(form, fused, graph, keep=keep, scales=scales, table_bits=job.recipe.export.table_bits)
         proto = onnx.load(graph)
         strip(proto)
         save(proto, graph)

@@ -27,10 +27,11 @@ from distill.recipe import Recipe
 from distill.starting import student_vocabulary
 from distill.variants import folder_bytes
 from export.bundle import Shipment, write_bundle
+from export.forms import write_form
 from export.graph import add_calibration, save, strip
-from export.quantize import quantize_dynamic, quantize_static, quantize_weights
 from export.runtime.bench import cold_start
 from export.runtime.classifier import Classifier, load
+from export.scales import Scales, fit_scales
 from export.session import GraphRunner
 from students.compact import Shape, compact_student
 from students.layers import layers_student
@@ -122,10 +123,10 @@ def make_bundles(bench: Workbench, body: Body, recipe: Recipe) -> list[Made]:
     save_student(model, bench.tokenizer, source)
     fused = place / "fused.onnx"
     export_graph(model.eval(), fused, recipe.corpus.max_tokens)
-    found = []
+    found, scales = [], _scales(bench, fused)
     for precision in PRECISIONS:
         graph = place / f"{precision}.onnx"
-        _quantize(bench, precision, body.table_bits, fused, graph)
+        _write_graph(bench, precision, body.table_bits, fused, scales, graph)
         found.append(_bundle(bench, body, precision, graph, source))
         graph.unlink()
     fused.unlink()
@@ -205,17 +206,17 @@ def _random_student(bench: Workbench, recipe: Recipe) -> Student:
     return model if bench.trimmed is None else apply_trim(model, bench.trimmed)
 
 
-def _quantize(bench: Workbench, precision: str, table_bits: int, fused: Path, graph: Path) -> None:
-    if precision == "int8-static":
-        runner = GraphRunner(fused)
-        some = list(bench.corpus.train.texts[:CALIBRATION_TEXTS])
-        rows = encode(bench.tokenizer, some, bench.recipe.corpus.max_tokens)
-        feeds = [runner.feed_of(row) for row in rows]
-        quantize_static(fused, graph, feeds=feeds, table_bits=table_bits)
-    elif precision == "int8-dynamic":
-        quantize_dynamic(fused, graph, table_bits=table_bits)
-    else:
-        quantize_weights(fused, graph, table_bits=table_bits)
+def _scales(bench: Workbench, fused: Path) -> Scales:
+    runner = GraphRunner(fused)
+    some = list(bench.corpus.train.texts[:CALIBRATION_TEXTS])
+    rows = encode(bench.tokenizer, some, bench.recipe.corpus.max_tokens)
+    return fit_scales(fused, [runner.feed_of(row) for row in rows])
+
+
+def _write_graph(
+    bench: Workbench, precision: str, table_bits: int, fused: Path, scales: Scales, graph: Path
+) -> None:
+    write_form(precision, fused, graph, scales=scales, table_bits=table_bits)
     proto = onnx.load(graph)
     strip(proto)
     add_calibration(proto, *_calibration(bench.task.num_labels))

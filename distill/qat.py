@@ -29,7 +29,7 @@ from export.fake_quantization import FakeQuantization, InputRounding, TokenScale
 from export.graph import export_fused
 from export.rewrite import Product, Rewriter, find_products
 from export.roles import Role
-from export.scales import fit_scales
+from export.scales import Scales, fit_scales
 from export.session import GraphRunner
 from students.bodies import products_of
 from teachers.classifier import EncoderClassifier, load_classifier, load_tokenizer, save_classifier
@@ -39,8 +39,6 @@ SCALES_FILE = "input_scales.safetensors"
 # raw logits of validation and test as the integer graph will give them
 FAKE_LOGITS_FILE = "logits_fake_quantized.safetensors"
 CALIBRATION_TEXTS = 300
-
-Scales = dict[tuple[int, Role], InputScale]
 
 
 def study_quantized(job: Job, folder: Path, form: str) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from export.calibrators import Calibrator, InputScale
+from export.calibrators import Calibrator
 from export.integer import (
     Inputs,
     StaticInputs,
@@ -26,9 +26,8 @@ from export.integer import (
     stored_weight,
 )
 from export.rewrite import Rewriter, find_products
-from export.roles import Role
 from export.runtime.errors import InputError
-from export.scales import fit_scales
+from export.scales import Scales, fit_scales
 
 
 def quantize_weights(source: Path, target: Path, *, table_bits: int = 8) -> None:
@@ -98,7 +97,7 @@ def quantize_with_scales(
     target: Path,
     *,
     keep: Collection[str] = (),
-    scales: Mapping[tuple[int, Role], InputScale],
+    scales: Scales,
     table_bits: int = 8,
 ) -> None:
     """The same with activation scales that are known: fitted before, or those of a quantization-aware training.

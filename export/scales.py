@@ -16,13 +16,15 @@ from export.rewrite import Rewriter, find_products
 from export.roles import Role
 from export.runtime.errors import InputError
 
+# of the input of each product, by layer and role
+Scales = Mapping[tuple[int, Role], InputScale]
 # tokens kept for each product: enough for a range, and a bound on memory however long the texts are
 SAMPLE_TOKENS = 4096
 
 
 def fit_scales(
     path: Path, feeds: Sequence[Mapping[str, NDArray[np.int64]]], calibrator: Calibrator = "mse"
-) -> dict[tuple[int, Role], InputScale]:
+) -> Scales:
     """The scale of the input of each product, by layer and role.
 
     Args:

@@ -4,11 +4,14 @@ import pytest
 from onnx import numpy_helper
 
 from export.calibrators import UINT8_MAX, fit_scale
+from export.forms import FORMS as WRITTEN
+from export.forms import write_form
 from export.integer import INT8_MAX, SEVEN_BITS_MAX, rounded
-from export.quantize import quantize_dynamic, quantize_static, quantize_weights
+from export.quantize import quantize_static, quantize_weights
 from export.rewrite import Rewriter, find_products, find_roles
 from export.roles import Role
 from export.runtime.errors import CheckFailedError, InputError
+from export.scales import fit_scales
 from export.session import GraphRunner
 from tests.export_models import KEEPS, KINDS, batch, feeds, random_rows, tiny_classifier, tiny_graph
 
@@ -16,14 +19,8 @@ FORMS = ("weights", "dynamic", "static")
 
 
 def make(form, source, target, keep=()):
-    if form == "weights":
-        quantize_weights(source, target)
-    elif form == "dynamic":
-        quantize_dynamic(source, target, keep=keep)
-    else:
-        quantize_static(
-            source, target, keep=keep, feeds=feeds(random_rows(60, seed=9), GraphRunner(source).inputs)
-        )
+    scales = fit_scales(source, feeds(random_rows(60, seed=9), GraphRunner(source).inputs))
+    write_form(f"int8-{form}", source, target, keep=keep, scales=scales)
     return GraphRunner(target)
 
 
@@ -165,3 +162,13 @@ def test_static_scales_do_not_see_padding(bert, tmp_path):
 def test_an_unfused_graph_is_refused(bert, tmp_path):
     with pytest.raises(CheckFailedError, match="no BERT-like layer"):
         quantize_weights(bert.with_name("unfused.onnx"), tmp_path / "x.onnx")
+
+
+def test_a_form_by_its_name(bert, tmp_path):
+    write_form("fp32", bert, tmp_path / "x.onnx")
+    assert (tmp_path / "x.onnx").read_bytes() == bert.read_bytes()
+    assert sorted(WRITTEN) == sorted(["fp32", *(f"int8-{form}" for form in FORMS)])
+    with pytest.raises(InputError, match=r"there is no int4; there are fp32, int8-weights"):
+        write_form("int4", bert, tmp_path / "y.onnx")
+    with pytest.raises(InputError, match="has no scale for its"):
+        write_form("int8-static", bert, tmp_path / "y.onnx")

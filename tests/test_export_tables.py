@@ -2,11 +2,13 @@ import numpy as np
 import onnx
 import pytest
 
+from export.forms import write_form
 from export.integer import INT8_MAX, rounded
-from export.quantize import quantize_dynamic, quantize_static, quantize_weights
+from export.quantize import quantize_weights
 from export.rewrite import Rewriter
 from export.runtime.errors import InputError
 from export.runtime.graph_file import check_graph_file
+from export.scales import fit_scales
 from export.session import GraphRunner
 from export.static_graph import StaticWeights, Window, write_static_graph
 from export.tables import PLANES, fit_table, middle_of, narrow_lookup, pack
@@ -125,13 +127,8 @@ def test_the_graph_looks_up_what_was_fitted(tmp_path, bits):
 @pytest.mark.parametrize("form", ["weights", "dynamic", "static"])
 def test_every_form_takes_narrow_tables_and_keeps_still_in_a_batch(fused, tmp_path, bits, form):
     target, rows = tmp_path / "x.onnx", random_rows(64, seed=2)
-    if form == "weights":
-        quantize_weights(fused, target, table_bits=bits)
-    elif form == "dynamic":
-        quantize_dynamic(fused, target, table_bits=bits)
-    else:
-        given = feeds(random_rows(60, seed=9), GraphRunner(fused).inputs)
-        quantize_static(fused, target, feeds=given, table_bits=bits)
+    scales = fit_scales(fused, feeds(random_rows(60, seed=9), GraphRunner(fused).inputs))
+    write_form(f"int8-{form}", fused, target, scales=scales, table_bits=bits)
     check_graph_file(target.read_bytes(), target)  # no operator that a bundle may not have
     stored = onnx.load(target).graph.initializer
     tables = [item for item in stored if item.dims and item.dims[0] >= VOCABULARY and item.dims[-1] < VOCABULARY]

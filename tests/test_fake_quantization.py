@@ -7,8 +7,9 @@ from torch import nn
 
 from export.calibrators import InputScale, fit_scale
 from export.fake_quantization import FakeQuantization, TokenScale, fake_quantize, table_names
+from export.forms import write_form
 from export.graph import torch_logits
-from export.quantize import quantize_dynamic, quantize_weights, quantize_with_scales
+from export.quantize import quantize_with_scales
 from export.rewrite import Rewriter, find_products
 from export.roles import Role
 from export.runtime.errors import InputError
@@ -47,12 +48,7 @@ def rounding(form, product, scales, keep):
 @pytest.mark.parametrize("keep", KEEPS)
 def test_it_computes_what_the_integer_graph_computes(kind, fused, tmp_path, form, keep):
     scales = fitted(fused)
-    if form == "int8-static":
-        quantize_with_scales(fused, tmp_path / "x.onnx", keep=keep, scales=scales)
-    elif form == "int8-dynamic":
-        quantize_dynamic(fused, tmp_path / "x.onnx", keep=keep)
-    else:
-        quantize_weights(fused, tmp_path / "x.onnx")
+    write_form(form, fused, tmp_path / "x.onnx", keep=keep, scales=scales)
     model = tiny_classifier(kind)
     modules = products_of(model.encoder)
     products = {

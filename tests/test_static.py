@@ -12,11 +12,12 @@ from onnx import numpy_helper
 from distill.checking import check_models
 from distill.models import export_graph, load_student, optimizer_groups, published_config, save_student
 from distill.recipe import load_recipe
+from export.forms import write_form
 from export.graph import torch_logits
-from export.quantize import quantize_dynamic, quantize_static, quantize_weights
 from export.rewrite import Rewriter, Role, find_roles
 from export.runtime.errors import InputError
 from export.runtime.graph_file import check_graph_file
+from export.scales import fit_scales
 from export.session import GraphRunner
 from students.compact import principal_basis
 from students.static import StaticClassifier, StaticConfig, static_student, token_outputs
@@ -277,13 +278,8 @@ def test_every_int8_form_stays_near_fp32_and_keeps_still_in_a_batch(
 
 
 def quantize(form: str, source: Path, target: Path) -> None:
-    if form == "weights":
-        quantize_weights(source, target)
-    elif form == "dynamic":
-        quantize_dynamic(source, target)
-    else:
-        some = feeds(random_rows(60, seed=9), GraphRunner(source).inputs)
-        quantize_static(source, target, feeds=some)
+    scales = fit_scales(source, feeds(random_rows(60, seed=9), GraphRunner(source).inputs))
+    write_form(f"int8-{form}", source, target, scales=scales)
 
 
 def test_tables_get_a_scale_a_row_and_no_large_matrix_stays_in_floats(tmp_path: Path) -> None:

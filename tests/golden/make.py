@@ -5,7 +5,6 @@ calibration, a bundle. What they answer here is what every supported onnxruntime
 """
 
 import json
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -19,9 +18,10 @@ from transformers import BertConfig, BertModel, BertTokenizerFast, set_seed
 from corpora.task import Task, TaskKind
 from distill.models import Student, export_graph, published_config, save_student
 from export.bundle import Shipment, write_bundle
+from export.forms import write_form
 from export.graph import add_calibration, save, strip
-from export.quantize import quantize_dynamic, quantize_static, quantize_weights
 from export.runtime import Classifier, load
+from export.scales import fit_scales
 from export.session import GraphRunner
 from students.compact import Shape, compact_student
 from students.layers import layers_student
@@ -141,15 +141,8 @@ def make_graph(
 ) -> Path:
     """The graph of a precision with this scale and bias a label, beside the fused one."""
     graph = fused.with_name("graph.onnx")
-    if precision == "fp32":
-        shutil.copyfile(fused, graph)
-    elif precision == "int8-weights":
-        quantize_weights(fused, graph, table_bits=table_bits)
-    elif precision == "int8-dynamic":
-        quantize_dynamic(fused, graph, table_bits=table_bits)
-    else:
-        feeds = [GraphRunner(fused).feed_of(row) for row in rows]
-        quantize_static(fused, graph, feeds=feeds, table_bits=table_bits)
+    scales = fit_scales(fused, [GraphRunner(fused).feed_of(row) for row in rows])
+    write_form(precision, fused, graph, scales=scales, table_bits=table_bits)
     proto = onnx.load(graph)
     strip(proto)
     add_calibration(proto, *calibrated)
