@@ -15,13 +15,16 @@ from distill.job import Job
 from distill.json_files import read_json, write_json
 from distill.members import members_of
 from distill.quality import JUDGED, LOGITS_FILE, TRAINING_FILE, read_logits_file, write_logits_file
+from distill.teacher_graph import WORTH_ROWS, in_onnxruntime
 from distill.trainer import multiplies_bf16
 from teachers.classifier import HEAD_FILE, load_classifier, load_tokenizer
-from teachers.label import best_device, label_texts
+from teachers.label import best_device, encode, in_pytorch, label_texts, pad_batch
 from teachers.store import LabelIdentity, label_split, read_logits
 
 AUGMENTED = "augmented"
 TEMPERATURES_FILE = "temperatures.json"
+# whose logits by a graph are compared with PyTorch's before the graph labels
+CHECKED_TEXTS = 64
 
 
 def unlabelled_texts(job: Job, corpus: Corpus) -> dict[str, Sequence[str]]:
@@ -42,13 +45,17 @@ def label(job: Job, folder: Path, split: str, index: int) -> None:
     tokenizer = load_tokenizer(teacher)
     model = load_classifier(teacher, corpus.task)
     texts, device, max_tokens = texts_of(job, corpus, split), best_device(), job.recipe.corpus.max_tokens
-    model.to(device)
+    model.to(device).eval()
     # what a student only learns from may be as coarse as its own training is; what is judged may not
     coarse = split not in JUDGED and multiplies_bf16(device)
+    forward = in_pytorch(model, bf16=coarse)
+    if device.type == "cpu" and not coarse and len(texts) >= WORTH_ROWS:
+        sample = pad_batch(encode(tokenizer, texts[:CHECKED_TEXTS], max_tokens), tokenizer.pad_token_id)
+        forward = in_onnxruntime(model, sample, job.reporter) or forward
     with job.reporter.bar(f"label {split}", len(texts)) as advance:
 
         def infer(some: Sequence[str]) -> Logits:
-            return label_texts(model, tokenizer, some, max_tokens, bf16=coarse, progress=advance)
+            return label_texts(forward, tokenizer, some, max_tokens, advance)
 
         label_split(folder, texts, infer, label_identity(job, corpus, split, index))
 

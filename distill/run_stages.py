@@ -21,7 +21,7 @@ VERSIONS = {
     "teacher": 3,
     "ensemble": 1,
     "quality": 2,
-    "labels": 3,
+    "labels": 4,
     "layers": 1,
     "student": 2,
     "twin": 2,

@@ -39,6 +39,7 @@ from distill.learning import student_objective
 from distill.models import load_student, optimizer_groups
 from distill.progress import Reporter
 from distill.recipe import load_recipe
+from distill.teacher_graph import in_onnxruntime
 from distill.trainer import Loss, fit, multiplies_bf16
 from distill.variants import choose_branch
 from distill.watch import Watch
@@ -46,7 +47,7 @@ from export.runtime.bench import cpu_info
 from export.runtime.errors import InputError
 from students.static import StaticClassifier
 from teachers.classifier import load_classifier, load_tokenizer
-from teachers.label import best_device, encode, label_texts, pad_batch
+from teachers.label import Forward, best_device, encode, in_pytorch, label_texts, pad_batch
 from tests.benchmarks.flops import LABELLING, TRAINING, encoder_flops
 from tests.benchmarks.plain_transformers import PlainSettings, plain_labeller, plain_optimizer, plain_train
 from tests.benchmarks.turns import Turns, Way, check_equal, markdown_table, rates
@@ -136,21 +137,30 @@ def time_labelling(work: Work, turns: Turns) -> list[dict[str, Any]]:
     teacher = load_classifier(work.job.teacher, work.corpus.task).to(best_device()).eval()
     tokenizer, texts = load_tokenizer(work.job.teacher), work.texts
     plain = plain_labeller(teacher, tokenizer, work.max_tokens, PIPELINE_BATCH)
-    ours = partial(label_texts, teacher, tokenizer, max_tokens=work.max_tokens)
     some = texts[: 2 * PIPELINE_BATCH]
-    check_equal(plain(some), ours(some), "logits of the teacher")
+
+    def ours(forward: Forward, labelled: list[str] = texts) -> Logits:
+        return label_texts(forward, tokenizer, labelled, work.max_tokens)
 
     def as_they_come() -> None:
         for start in range(0, len(texts), OURS_BATCH):
-            ours(texts[start : start + OURS_BATCH])
+            ours(in_pytorch(teacher), texts[start : start + OURS_BATCH])
+
+    check_equal(plain(some), ours(in_pytorch(teacher), some), "logits of the teacher")
 
     ways = [
         Way(f"pipeline, batches of {PIPELINE_BATCH}", "float32", lambda: lambda: plain(texts)),
         Way(f"our loop, batches of {OURS_BATCH} as they come", "float32", lambda: as_they_come),
-        Way("+ sorted by length (validation, test)", "float32", lambda: lambda: ours(texts)),
+        Way("+ sorted by length", "float32", lambda: lambda: ours(in_pytorch(teacher))),
     ]
+    if best_device().type == "cpu":
+        sample = pad_batch(encode(tokenizer, some, work.max_tokens), tokenizer.pad_token_id)
+        graph = in_onnxruntime(teacher, sample, Reporter(quiet=True))
+        if graph is not None:
+            ways.append(Way("+ as a fused graph (validation, test)", "float32", lambda: lambda: ours(graph)))
     if multiplies_bf16(best_device()):
-        ways.append(Way("+ bf16 (train text)", "bfloat16", lambda: lambda: ours(texts, bf16=True)))
+        bf16 = in_pytorch(teacher, bf16=True)
+        ways.append(Way("bf16 in PyTorch instead (train text)", "bfloat16", lambda: lambda: ours(bf16)))
     flops = encoder_flops(teacher, encode(tokenizer, texts, work.max_tokens).lengths(), LABELLING)
     return rates(ways, turns.seconds(ways), work.rows, flops)
 
