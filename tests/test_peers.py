@@ -1,15 +1,17 @@
 """The table of peers, on the smoke run without optional packages: what is missing is named, the rest measured."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from corpora.corpus import load_corpus
+from corpora.corpus import load_corpus, part_of
 from corpora.metrics import scores_of
 from corpora.task import TaskKind
+from export.runtime.errors import InputError
 from tests.benchmarks import peers
 from tests.benchmarks.peer import Made, PlainTokenizer, label_names, logits_of_scores
 from tests.benchmarks.peers import KINDS, compare, make_peers, markdown
@@ -20,11 +22,11 @@ def test_peers_are_judged_and_timed_beside_the_bundle(
 ) -> None:
     monkeypatch.setitem(sys.modules, "model2vec.distill", None)  # as if it were not installed
     kinds = ["tfidf", "model2vec", "teacher", "teacher-onnx", "teacher-int8", "plain-export"]
-    found = compare(runs, kinds, tmp_path, texts=4, rounds=1)
+    found = compare([runs], kinds, tmp_path, texts=4, rounds=1)
     assert json.loads(json.dumps(found, allow_nan=False))["texts"] == found["texts"] == 4
     names = [row["name"] for row in found["rows"]]
     assert names == [
-        "bundle, int8-weights",
+        "bundle of smoke, int8-weights",
         "TF-IDF + logistic regression",
         "teacher",
         "teacher, fused fp32",
@@ -34,7 +36,7 @@ def test_peers_are_judged_and_timed_beside_the_bundle(
     ]
     report = {model["name"]: model for model in json.loads((runs / "report.json").read_text())["models"]}
     by_name = {row["name"]: row for row in found["rows"]}
-    for ours, theirs in (("bundle, int8-weights", "int8-weights"), ("teacher", "teacher"), (names[1], "tfidf")):
+    for ours, theirs in ((names[0], "int8-weights"), ("teacher", "teacher"), (names[1], "tfidf")):
         assert by_name[ours]["test"]["macro_f1"] == pytest.approx(report[theirs]["test"]["macro_f1"])
     student = by_name["student, plain torch.onnx, fp32"]["test"]["macro_f1"]
     assert student == pytest.approx(report["student"]["test"]["macro_f1"])
@@ -43,12 +45,31 @@ def test_peers_are_judged_and_timed_beside_the_bundle(
     # what Optimum made is there for an environment without it
     monkeypatch.setitem(sys.modules, "optimum.onnxruntime", None)
     monkeypatch.setitem(sys.modules, "optimum.exporters.onnx", None)
-    again = compare(runs, ["teacher-onnx", "teacher-int8"], tmp_path, texts=2, rounds=1)
+    again = compare([runs], ["teacher-onnx", "teacher-int8"], tmp_path, texts=2, rounds=1)
     assert [row["name"] for row in again["rows"]] == [names[0], *names[3:5]]
     assert not again["skipped"]
     table = markdown(found)
     assert table.count("\n|") == 2 + len(names)
     assert 'skipped, model2vec: not installed: pip install "model2vec[distill,train]"' in table
+
+
+def test_bundles_of_runs_on_one_corpus_stand_side_by_side(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(runs, other)
+    found = compare([runs, other], [], tmp_path / "peers", texts=4, rounds=1)
+    assert found["runs"] == ["smoke", "other"]
+    assert [row["name"] for row in found["rows"]] == [
+        "bundle of smoke, int8-weights",
+        "bundle of other, int8-weights",
+    ]
+    assert markdown(found).startswith("`smoke`, `other` on ")
+    whole = load_corpus(runs / "corpus")
+    corpora = {runs / "corpus": whole, other / "corpus": part_of(whole, 9)}
+    monkeypatch.setattr(peers, "load_corpus", lambda folder: corpora[folder])
+    with pytest.raises(InputError, match=r"other: its corpus is not that of .*smoke; compare runs on one corpus"):
+        compare([runs, other], [], tmp_path / "peers", texts=4, rounds=1)
 
 
 def test_a_peer_that_cannot_be_made_leaves_the_others(monkeypatch: pytest.MonkeyPatch, runs: Path) -> None:

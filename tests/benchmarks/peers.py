@@ -1,7 +1,7 @@
 """A finished run's bundle beside what a user would pick instead: same rows, same texts, one interleaved run.
 
     make bench-peers RUN=runs/goemotions-static
-    python -m tests.benchmarks.peers runs/goemotions-static --json peers.json > peers.md
+    python -m tests.benchmarks.peers runs/goemotions --beside runs/goemotions-static --json peers.json > peers.md
 
 Every peer is trained on the run's train rows, or loaded; its scores are calibrated and decided by the run's own
 policy, fitted on validation. Times are string in to decision out, one thread. A peer whose package is missing, or
@@ -26,9 +26,10 @@ from distill.json_files import write_json
 from distill.progress import Reporter
 from distill.quality import JUDGED, quality_of, read_quality
 from distill.recipe import load_recipe
-from distill.variants import choose_branch, choose_variant
+from distill.variants import choose_branch, choose_variant, folder_bytes
 from export.runtime import load
 from export.runtime.bench import Candidate, cpu_info, time_interleaved
+from export.runtime.errors import InputError
 from tests.benchmarks.markdown import head_lines, line
 from tests.benchmarks.peer import Made, Peer
 from tests.benchmarks.peer_model2vec import model2vec_peers
@@ -65,6 +66,9 @@ def main() -> None:
     """Make, judge, time, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="a finished run's folder")
+    parser.add_argument(
+        "--beside", nargs="+", type=Path, default=[], help="more runs on that corpus: their bundles"
+    )
     parser.add_argument("--only", nargs="+", choices=KINDS, default=list(KINDS), help="kinds of peers")
     parser.add_argument("--texts", type=int, default=500, help="test texts that are timed")
     parser.add_argument("--rounds", type=int, default=5)
@@ -72,22 +76,33 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write everything there too")
     chosen = parser.parse_args()
     folder = chosen.folder or chosen.run / "peers"
-    found = compare(chosen.run, chosen.only, folder, texts=chosen.texts, rounds=chosen.rounds)
+    runs = [chosen.run, *chosen.beside]
+    found = compare(runs, chosen.only, folder, texts=chosen.texts, rounds=chosen.rounds)
     print(markdown(found))
     if chosen.json is not None:
         write_json(found, chosen.json)
 
 
-def compare(run: Path, kinds: Sequence[str], folder: Path, *, texts: int, rounds: int) -> dict[str, Any]:
-    """Plain data: `cpu`, `packages`, `rows` with quality, bytes and latency, and `skipped` with reasons."""
-    job = choose_branch(Job(load_recipe(str(run / "recipe.toml")), run, Reporter(quiet=True)))
+def compare(
+    runs: Sequence[Path], kinds: Sequence[str], folder: Path, *, texts: int, rounds: int
+) -> dict[str, Any]:
+    """Plain data: `cpu`, `packages`, `rows` with quality, bytes and latency, and `skipped` with reasons.
+
+    Raises:
+        InputError: the runs are not all on the corpus of the first, of which the peers are made.
+    """
+    jobs = [choose_branch(Job(load_recipe(str(run / "recipe.toml")), run, Reporter(quiet=True))) for run in runs]
+    job = jobs[0]
     corpus = load_corpus(job.corpus)
+    for run, one in zip(runs, jobs, strict=True):
+        if load_corpus(one.corpus).fingerprint != corpus.fingerprint:
+            raise InputError(f"{run}: its corpus is not that of {runs[0]}; compare runs on one corpus")
     torch.set_num_threads(1)
     folder.mkdir(exist_ok=True)
     peers, skipped = make_peers(Made(job, corpus, folder), kinds)
     qualities = {peer.name: quality_of(judged(peer, corpus), corpus, job.recipe.decisions) for peer in peers}
-    ours = f"bundle, {choose_variant(job)}"
-    candidates = [Candidate(ours, load(job.bundle).predict)]
+    ours = {bundle_name(one): one for one in jobs}
+    candidates = [Candidate(name, load(one.bundle).predict) for name, one in ours.items()]
     for peer in peers:
         decision = Decision.from_dict(qualities[peer.name]["decision"])
         call = decide_with(peer, decision, corpus.task.kind)
@@ -95,8 +110,8 @@ def compare(run: Path, kinds: Sequence[str], folder: Path, *, texts: int, rounds
     some = list(corpus.test.texts[:texts])
     single = time_interleaved(candidates, some, rounds=rounds)
     batches = time_interleaved(candidates, some, rounds=rounds, batch=BATCH)
-    quality = {ours: read_quality(job.variant(choose_variant(job)))} | qualities
-    sizes = {ours: sum(path.stat().st_size for path in job.bundle.rglob("*") if path.is_file())}
+    quality = {name: read_quality(one.variant(choose_variant(one))) for name, one in ours.items()} | qualities
+    sizes = {name: folder_bytes(one.bundle) for name, one in ours.items()}
     sizes |= {peer.name: peer.bytes for peer in peers}
     rows = [
         {
@@ -110,7 +125,7 @@ def compare(run: Path, kinds: Sequence[str], folder: Path, *, texts: int, rounds
         for one, many in zip(single, batches, strict=True)
     ]
     return {
-        "run": job.recipe.name,
+        "runs": [run.name for run in runs],
         "cpu": cpu_info(),
         "packages": {name: found for name in PACKAGES if (found := installed(name))},
         "texts": len(some),
@@ -118,6 +133,11 @@ def compare(run: Path, kinds: Sequence[str], folder: Path, *, texts: int, rounds
         "rows": rows,
         "skipped": skipped,
     }
+
+
+def bundle_name(job: Job) -> str:
+    """What a run's bundle is called in the table."""
+    return f"bundle of {job.folder.name}, {choose_variant(job)}"
 
 
 def make_peers(made: Made, kinds: Sequence[str]) -> tuple[list[Peer], dict[str, str]]:
@@ -161,9 +181,9 @@ def installed(package: str) -> str | None:
 
 def markdown(found: Mapping[str, Any]) -> str:
     """The table, the machine above it and what was skipped below."""
-    cpu = found["cpu"]
+    cpu, names = found["cpu"], ", ".join(f"`{name}`" for name in found["runs"])
     lines = [
-        f"`{found['run']}` on {cpu['model']} ({' '.join(cpu['flags'])}), one thread, {found['texts']} test texts, "
+        f"{names} on {cpu['model']} ({' '.join(cpu['flags'])}), one thread, {found['texts']} test texts, "
         f"median of {found['rounds']} interleaved rounds",
         "",
         *head_lines(HEAD),
