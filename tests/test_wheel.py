@@ -84,3 +84,12 @@ def test_a_verb_whose_extra_is_missing_names_the_command(installed: Path, tmp_pa
     assert done.returncode == 2
     assert 'pip install "distill-text[train]"' in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_the_base_install_weighs_no_more_than_it_may(installed: Path) -> None:
+    """Without pip, which the environment brought: 240 MB on Linux, most of it numpy, onnxruntime and its needs."""
+    packages = next((installed.parent / "lib").glob("python*/site-packages"))
+    files = [path for path in packages.rglob("*") if path.is_file() and path.parts[len(packages.parts)] != "pip"]
+    megabytes = sum(path.stat().st_size for path in files) / 1e6
+    assert 100 < megabytes <= 240
+    print(f"{megabytes:.0f} MB of site-packages")
