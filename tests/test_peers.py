@@ -12,7 +12,7 @@ from corpora.corpus import load_corpus, part_of
 from corpora.metrics import scores_of
 from corpora.task import TaskKind
 from export.runtime.errors import InputError
-from tests.benchmarks import peers
+from tests.benchmarks import peers, variants_table
 from tests.benchmarks.peer import Made, PlainTokenizer, label_names, logits_of_scores
 from tests.benchmarks.peers import KINDS, compare, make_peers, markdown
 
@@ -70,6 +70,17 @@ def test_bundles_of_runs_on_one_corpus_stand_side_by_side(
     monkeypatch.setattr(peers, "load_corpus", lambda folder: corpora[folder])
     with pytest.raises(InputError, match=r"other: its corpus is not that of .*smoke; compare runs on one corpus"):
         compare([runs, other], [], tmp_path / "peers", texts=4, rounds=1)
+
+
+def test_variants_stand_beside_fp32_and_the_teacher(runs: Path) -> None:
+    report = json.loads((runs / "report.json").read_text())
+    found = variants_table.rows("smoke", report)
+    assert [row[1] for row in found] == ["`fp32`", "`int8-weights` (ships)"]
+    assert (found[0][5], found[0][7]) == ("+0.0000", "1.00 / 1.00")
+    models = {model["name"]: model for model in report["models"]}
+    p95 = [variants_table.single(models[name], "onnxruntime")["p95_ms"] for name in ("teacher", "int8-weights")]
+    assert found[1][9] == f"{p95[0] / p95[1]:.1f}"
+    assert variants_table.machine(report).startswith(report["environment"]["cpu_model"])
 
 
 def test_a_peer_that_cannot_be_made_leaves_the_others(monkeypatch: pytest.MonkeyPatch, runs: Path) -> None:
