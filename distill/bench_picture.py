@@ -6,6 +6,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from export.runtime.errors import InputError
+
 SIZE_INCHES = (6.4, 4.4)
 
 
@@ -15,6 +17,9 @@ def draw_quality(found: dict[str, Any], target: Path) -> None:
     Args:
         found: of which bundles without a macro-F1 are left out.
         target: a path that ends in .svg or .png.
+
+    Raises:
+        InputError: the file cannot be written.
     """
     kinds = list(found["texts"])
     kind = "real" if "real" in kinds else kinds[1]
@@ -31,7 +36,10 @@ def draw_quality(found: dict[str, Any], target: Path) -> None:
     axes.set_ylabel("test macro-F1, as each manifest tells it")
     axes.set_title(f"{found['cpu']['model']}, {' '.join(found['cpu']['flags'])}".replace("$", r"\$"), fontsize=9)
     axes.grid(alpha=0.3, which="both")
-    figure.savefig(target, metadata={"Date": None} if target.suffix.lower() == ".svg" else None)
+    try:
+        figure.savefig(target, metadata={"Date": None} if target.suffix.lower() == ".svg" else None)
+    except OSError as error:
+        raise InputError(f"{target}: cannot be written ({error.strerror}); choose another place") from error
 
 
 def _points(found: dict[str, Any], kind: str) -> Sequence[tuple[str, float, float, float]]:

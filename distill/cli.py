@@ -414,14 +414,14 @@ def bench(
         _check_picture(picture, bundles)
     own = None if texts is None else texts_of(texts, Columns(text=text, header=_names(columns)))
     found = bench_bundles(bundles, own, sorted({1, available_threads()}), rounds, Reporter())
-    if picture is not None:
+    if as_json:
+        print(json.dumps(found, indent=2), flush=True)
+    else:
+        print_bench(found)
+    if picture is not None:  # last, so that a full disk takes the picture alone
         from distill.bench_picture import draw_quality
 
         draw_quality(found, picture)
-    if as_json:
-        print(json.dumps(found, indent=2))
-        return
-    print_bench(found)
 
 
 def _check_picture(picture: Path, bundles: list[Path]) -> None:
@@ -434,6 +434,10 @@ def _check_picture(picture: Path, bundles: list[Path]) -> None:
         raise InputError(f"--picture {picture}: must end in .svg or .png")
     if not picture.parent.is_dir():
         raise InputError(f"--picture {picture}: there is no such folder; make it, or choose another")
+    if picture.is_dir():
+        raise InputError(f"--picture {picture}: is a folder; name a file")
+    if not os.access(picture if picture.exists() else picture.parent, os.W_OK):
+        raise InputError(f"--picture {picture}: cannot be written; check its rights, or choose another folder")
     _need("train", "matplotlib")
     if all(macro_f1_of(read_manifest(bundle)) is None for bundle in bundles):
         raise InputError(

@@ -1,13 +1,17 @@
 """What `distill bench` measures, its picture, and what it says where it cannot draw one."""
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from distill.bench_picture import draw_quality
 from distill.bundle_bench import BATCHES, MOST_TEXTS, _filled, _kinds, bench_bundles, macro_f1_of
+from distill.cli import _check_picture, bench
 from distill.progress import Reporter
+from export.runtime.errors import InputError
 from export.runtime.manifest import read_manifest
 from tests.command import distill
 from tests.tiny_bundle import make_tiny_bundle, rewrite_manifest
@@ -64,15 +68,45 @@ def test_only_a_number_is_a_quality(tmp_path: Path, value: object) -> None:
     [
         ("quality.pdf", "must end in .svg or .png"),
         ("nowhere/quality.svg", "there is no such folder"),
+        ("folder.svg", "is a folder; name a file"),
         ("quality.svg", "no bundle's manifest has metrics.test.macro_f1"),
     ],
 )
 def test_a_picture_that_cannot_be_drawn_is_refused_before_anything_is_timed(
     picture: str, said: str, tmp_path: Path
 ) -> None:
+    (tmp_path / "folder.svg").mkdir()
     found = distill("bench", str(make_tiny_bundle(tmp_path / "b")), "--picture", str(tmp_path / picture))
     assert (found.returncode, found.stdout) == (2, "")
     assert said in found.stderr
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_picture_without_the_right_to_write_it_is_refused(
+    there: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever runs the tests may have every right."""
+    picture, asked = tmp_path / "q.svg", []
+    if there:
+        picture.touch()
+    monkeypatch.setattr("os.access", lambda path, mode: asked.append((path, mode)))
+    with pytest.raises(InputError, match=r"q\.svg: cannot be written; check its rights"):
+        _check_picture(picture, [])
+    assert asked == [(picture if there else tmp_path, os.W_OK)]
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_picture_that_fails_takes_nothing_of_what_was_measured(
+    as_json: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", full)
+    with pytest.raises(InputError, match=r"q\.svg: cannot be written \(No space left on device\)"):
+        bench([with_quality(tmp_path / "b", 0.5)], rounds=1, picture=tmp_path / "q.svg", as_json=as_json)
+    shown = capsys.readouterr().out
+    assert json.loads(shown)["rounds"] == 1 if as_json else "peak memory MB" in shown
 
 
 def test_the_command_prints_tables_or_json(tmp_path: Path) -> None:
