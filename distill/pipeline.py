@@ -1,5 +1,6 @@
 """The stages in order."""
 
+import re
 from collections.abc import Callable
 
 from distill.atomic import remove_leftovers, write_text
@@ -53,9 +54,17 @@ def run_search(job: Job) -> None:
     search_student(under_way.job)
 
 
+def _leave_recipe(job: Job) -> None:
+    """Write the recipe into the run's folder; the same one stays, with its comment on what was chosen and why."""
+    path, text = job.folder / "recipe.toml", job.recipe.to_toml()
+    there = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    if re.sub(r"\A(#.*\n)+", "", there) != text:
+        write_text(path, text)
+
+
 def _run_stages(job: Job, until: str) -> Run:
     remove_leftovers(job.folder)
-    write_text(job.folder / "recipe.toml", job.recipe.to_toml())
+    _leave_recipe(job)
     under_way = Run(job, trains_student=until in ("train", "export", "report"))
     steps: tuple[tuple[str, Callable[[Run], None]], ...] = (
         ("corpus", corpus_stage),

@@ -11,7 +11,7 @@ from distill.interrupts import Interrupted
 from distill.job import Job
 from distill.recipe import Recipe, with_values
 from distill.resources import stage_shortage
-from distill.stages import Stage, StageRecord, execute
+from distill.stages import Stage, StageRecord, earlier_record, execute
 
 # raised when a stage's code comes to give other results
 VERSIONS = {
@@ -73,8 +73,7 @@ class Run:
             Interrupted: somebody stopped it.
             ResourceError: disk or memory did not suffice.
         """
-        version = VERSIONS[_STAGE_NAME.sub("", name).split("/")[0]]
-        stage = Stage(name, folder, inputs, version, work, resumable=resumable, also=also, edited=edited)
+        stage = Stage(name, folder, inputs, _version(name), work, resumable=resumable, also=also, edited=edited)
         try:
             record = execute(stage)
         except KeyboardInterrupt:
@@ -90,9 +89,17 @@ class Run:
         self.records[name] = record
         self.job.reporter.say(f"{name}: {'already done' if record.skipped else f'{record.seconds:.1f} s'}")
 
+    def earlier(self, name: str, folder: Path, inputs: Mapping[str, Any]) -> StageRecord | None:
+        """The record of a stage that an earlier command executed; see `earlier_record`."""
+        return earlier_record(name, folder, inputs, _version(name))
+
     def digest(self, *names: str) -> dict[str, str]:
         """The hashes of earlier stages' outputs, as inputs of a later one."""
         return {name: self.records[name].digest for name in names}
+
+
+def _version(name: str) -> int:
+    return VERSIONS[_STAGE_NAME.sub("", name).split("/")[0]]
 
 
 def judge(under_way: Run, job: Job, name: str, source: Path) -> None:

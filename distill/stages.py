@@ -131,6 +131,21 @@ def read_record(folder: Path) -> StageRecord | None:
         return None
 
 
+def earlier_record(name: str, folder: Path, inputs: Mapping[str, Any], version: int) -> StageRecord | None:
+    """The record of a finished stage that had these inputs among others, and whose outputs are all still there.
+
+    For a stage whose other inputs are known no more, as those of a choice that the recipe does not leave open now.
+    """
+    try:
+        recorded = dict(read_json(folder / STAGE_FILE)["inputs"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    asked = json.loads(json.dumps(dict(inputs)))  # as they are read
+    if any(key not in recorded or recorded[key] != value for key, value in asked.items()):
+        return None
+    return Stage(name, folder, recorded, version, work=lambda _: None).done()
+
+
 def recorded_versions(folder: Path) -> dict[str, str]:
     """The versions with which a finished stage was executed."""
     return dict(read_json(folder / STAGE_FILE)["versions"])

@@ -11,6 +11,7 @@ from distill.atomic import discard, partial_of
 from distill.budget_stages import check_budget
 from distill.chosen_layers import read_ranking
 from distill.fingerprints import calibrated_by, portable_recipe, recipe_hash, student_inputs
+from distill.frozen_choices import CHOICES, recall_choices
 from distill.job import Job, numbered
 from distill.members import members_of
 from distill.precision_stages import choose_precision
@@ -183,12 +184,24 @@ def withdraw(job: Job) -> None:
         (job.folder / name).unlink(missing_ok=True)
 
 
+def _benched(under_way: Run) -> list[str]:
+    """The stages that the bench depends on: no choice, and no form that was made for one and not chosen."""
+    job = under_way.job
+    made = {f"{one.prefix}export/{name}" for one in job.branches() for name in exported(job.recipe)}
+    exports = tuple(f"{one.prefix}export/" for one in job.branches())
+    return [
+        name
+        for name in under_way.records
+        if name not in CHOICES and (name in made or not name.startswith(exports))
+    ]
+
+
 def report_stages(under_way: Run) -> None:
     """Bench, the budget, report."""
     job, recipe = choose_branch(under_way.job), under_way.job.recipe
+    recall_choices(under_way)
     inputs = {
-        # of these two the choice counts, not the times that it was made by
-        **{name: one.digest for name, one in under_way.records.items() if name not in ("plan", "precision")},
+        **under_way.digest(*_benched(under_way)),
         "bench": recipe.bench.model_dump(mode="json"),
         "cpu": cpu_info()["model"],
         "threads": available_threads(),

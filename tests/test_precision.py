@@ -191,6 +191,18 @@ def test_a_rerun_measures_nothing_and_chooses_the_same(auto: Path) -> None:
     assert (auto / "recipe.toml").read_text() == before
 
 
+def test_the_resolved_recipe_keeps_the_choice_its_reason_and_the_bench(auto: Path, tmp_path: Path) -> None:
+    shutil.copytree(auto, tmp_path / "smoke")
+    done = distill("report", str(auto / "recipe.toml"), "--runs", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stderr.splitlines() if not line.startswith(" ")]
+    assert not [line for line in lines if not line.endswith("already done") and not line.startswith("report")]
+    assert (tmp_path / "smoke/recipe.toml").read_text() == (auto / "recipe.toml").read_text()
+    before, after = (json.loads((folder / "report.json").read_text()) for folder in (auto, tmp_path / "smoke"))
+    assert before["precision"] == after["precision"]
+    assert before["models"] == after["models"]
+
+
 def test_a_machine_of_more_cores_measures_nothing_anew(auto: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = [read_record(auto / name) for name in ("precision", "export/bundle")]
     monkeypatch.setattr("os.cpu_count", lambda: 640)
