@@ -15,6 +15,7 @@ from distill.members import members_of
 from distill.recipe import Recipe
 from distill.starting import student_vocabulary
 from distill.teacher_stages import corpus_spec
+from export.packing import whole_rows
 from export.runtime.errors import InputError
 from students.bodies import check_layers, check_width, depth_of, evenly_spaced, require_supported, width_of
 from students.layers import candidate_layers
@@ -86,7 +87,7 @@ def check_packed_width(config: Any, bits: int) -> None:
         InputError: they do not.
     """
     width = width_of(config)
-    if width % 8:
+    if width % whole_rows(bits):
         raise InputError(
             f"export.table_bits is {bits}, and rows of the teacher's {width} numbers do not fill whole bytes; "
             "set it to 8"

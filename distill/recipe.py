@@ -29,6 +29,7 @@ from distill.recipe_student import (
     SearchRecipe,
     StudentRecipe,
 )
+from export.packing import whole_rows
 from export.runtime.errors import InputError
 
 
@@ -87,10 +88,10 @@ class Recipe(Section):
                 f"export.table_bits is {bits}, and {aware[0]} trains tables of 8 bits; set it to 8, "
                 f"or use {aware[0].removesuffix('-qat')!r}"
             )
-        if student.kind != "layers" and student.width % 8:
+        if student.kind != "layers" and student.width % whole_rows(bits):
             raise ValueError(
                 f"export.table_bits is {bits}, and rows of student.width = {student.width} numbers do not fill "
-                "whole bytes; choose a multiple of 8, or set it to 8"
+                f"whole bytes; choose a multiple of {whole_rows(bits)}, or set export.table_bits to 8"
             )
         return self
 

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from onnx import TensorProto
 
 from export.calibrators import UINT8_MAX, InputScale
+from export.packing import PLANES
 from export.rewrite import EXACT_GELU, Rewriter
-from export.tables import PLANES, narrow_lookup, narrow_table
+from export.tables import narrow_lookup, narrow_table
 
 CONTRIB = "com.microsoft"
 MIN_TABLE_ROWS = 8  # a table of token types is too small to be worth a scale per row

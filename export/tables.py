@@ -12,12 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto
 
+from export.packing import BYTE, PLANES, pack
 from export.rewrite import Rewriter
-from export.runtime.errors import InputError
 
-# how many bits of each integer, from the lowest, stand in which table of bytes; 8 are one byte and no packing
-PLANES = {4: (4,), 5: (4, 1), 6: (4, 2)}
-BYTE = 8
 # what part of a row's largest value its scale may cover
 COVERED = np.linspace(1, 0.4, 25, dtype=np.float32)
 MIN_CHANNEL = np.float32(1e-9)
@@ -68,27 +65,6 @@ def fit_table(table: NDArray[np.float32], bits: int) -> NarrowTable:
         gained = np.where(better, along**2 / square, gained)
         scale, steps = np.where(better, along / square, scale), np.where(better, tried, steps)
     return NarrowTable((steps + top).astype(np.uint8), scale.astype(np.float32), channels, bits)
-
-
-def pack(integers: NDArray[np.uint8], bits: int) -> list[NDArray[np.uint8]]:
-    """Bytes ``(V, 1, H * width / 8)`` for each width of PLANES; a byte holds values that stand far apart.
-
-    Raises:
-        InputError: a row does not fill whole bytes.
-    """
-    rows, width = integers.shape
-    packed, shift = [], 0
-    for plane in PLANES[bits]:
-        share = BYTE // plane
-        if width % share:
-            raise InputError(
-                f"export.table_bits is {bits}, and rows of {width} numbers do not fill whole bytes; set it to 8"
-            )
-        part = (integers >> shift & (2**plane - 1)).reshape(rows, share, width // share)
-        places = (plane * np.arange(share, dtype=np.uint8))[:, None]
-        packed.append(np.bitwise_or.reduce(part << places, axis=1, keepdims=True))
-        shift += plane
-    return packed
 
 
 def narrow_lookup(rewriter: Rewriter, table: str, ids: str, bits: int, output: str) -> None:

@@ -8,11 +8,11 @@ import pytest
 
 from distill import report_bytes
 from distill.models import export_graph
+from export.packing import PLANES
 from export.quantize import quantize_dynamic, quantize_static, quantize_weights
 from export.runtime import BundleError
 from export.runtime.components import COMPONENTS, weigh_bundle, weigh_files, weigh_graph
 from export.session import GraphRunner
-from export.tables import PLANES
 from students.static import StaticClassifier, StaticConfig
 from tests.export_models import KINDS, feeds, random_rows, tiny_classifier, tiny_graph
 from tests.tiny_bundle import make_tiny_bundle

@@ -4,6 +4,7 @@ import pytest
 
 from export.forms import write_form
 from export.integer import INT8_MAX, rounded
+from export.packing import PLANES, pack, whole_rows
 from export.quantize import quantize_weights
 from export.rewrite import Rewriter
 from export.runtime.errors import InputError
@@ -11,7 +12,7 @@ from export.runtime.graph_file import check_graph_file
 from export.scales import fit_scales
 from export.session import GraphRunner
 from export.static_graph import StaticWeights, Window, write_static_graph
-from export.tables import PLANES, fit_table, middle_of, narrow_lookup, pack
+from export.tables import fit_table, middle_of, narrow_lookup
 from tests.export_models import VOCABULARY, batch, feeds, random_rows, tiny_classifier, tiny_graph
 
 BITS = tuple(PLANES)
@@ -104,9 +105,35 @@ def test_packed_rows_have_so_many_bits_a_number(bits):
     np.testing.assert_array_equal(found, integers)
 
 
-def test_rows_that_do_not_fill_bytes_are_refused():
-    with pytest.raises(InputError, match=r"export\.table_bits is 5, and rows of 12"):
-        pack(np.zeros((2, 12), dtype=np.uint8), 5)
+@pytest.mark.parametrize("bits", BITS)
+def test_rows_that_do_not_fill_bytes_are_refused_and_all_others_packed(bits):
+    for width in range(1, 33):
+        integers = np.zeros((2, width), dtype=np.uint8)
+        assert (width % whole_rows(bits) == 0) == (width * bits % 8 == 0)
+        if width * bits % 8:
+            with pytest.raises(InputError, match=rf"export\.table_bits is {bits}, and rows of {width} numbers do"):
+                pack(integers, bits)
+        else:
+            assert sum(part.nbytes for part in pack(integers, bits)) == 2 * width * bits // 8
+    assert whole_rows(8) == 1
+
+
+@pytest.mark.parametrize("bits", BITS)
+def test_the_narrowest_rows_are_looked_up_too(tmp_path, bits):
+    width = whole_rows(bits)
+    table = random_table(width=width)
+    ids = onnx.helper.make_tensor_value_info("input_ids", onnx.TensorProto.INT64, ["b", "t"])
+    found = onnx.helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, ["b", "t", width])
+    node = onnx.helper.make_node("Gather", ["table", "input_ids"], ["logits"])
+    graph = onnx.helper.make_graph([node], "g", [ids], [found], [onnx.numpy_helper.from_array(table, "table")])
+    opsets = [onnx.helper.make_opsetid("", 18)]
+    onnx.save(onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8), tmp_path / "plain.onnx")
+    rewriter = Rewriter(tmp_path / "plain.onnx")
+    narrow_lookup(rewriter, "table", "input_ids", bits, "logits")
+    rewriter.write(tmp_path / "x.onnx")
+    some = np.array([[0, 5, 39], [7, 7, 1]], dtype=np.int64)
+    looked_up = GraphRunner(tmp_path / "x.onnx").session.run(["logits"], {"input_ids": some})[0]
+    np.testing.assert_allclose(looked_up, fit_table(table, bits).values()[some], atol=1e-5)
 
 
 @pytest.mark.parametrize("bits", BITS)

@@ -69,7 +69,9 @@ def test_what_needs_thresholds_is_refused_for_single_label(override: str, said: 
     ("others", "said"),
     [
         (["export.precision=['int8-static-qat']"], "int8-static-qat trains tables of 8 bits; set it to 8"),
-        (["student.kind='static'", "student.width=36"], "student.width = 36 numbers do not fill whole bytes"),
+        (["student.kind='static'", "student.width=36"], "do not fill whole bytes; choose a multiple of 8, or"),
+        (["student.kind='static'", "student.width=34", "export.table_bits=6"], "choose a multiple of 4, or"),
+        (["student.kind='static'", "student.width=33", "export.table_bits=4"], "choose a multiple of 2, or"),
         (["export.table_bits=7"], "export.table_bits"),
     ],
 )
@@ -79,6 +81,12 @@ def test_tables_of_few_bits_are_refused_where_they_cannot_be(others: list[str], 
     with pytest.raises(InputError) as caught:
         load_recipe("goemotions", ["export.table_bits=5", *others])
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(("bits", "width"), [(4, 34), (6, 36), (5, 40)])
+def test_rows_that_fill_whole_bytes_are_not_refused(bits: int, width: int) -> None:
+    own = ["student.kind='static'", f"student.width={width}", f"export.table_bits={bits}"]
+    assert load_recipe("goemotions", own).student.width == width
 
 
 def test_the_calibration_of_the_task_is_written_out() -> None:
