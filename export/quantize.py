@@ -8,13 +8,9 @@ quantizers scale a whole batch at once, or round the outputs of every product to
 docs/results/quantization.md has the numbers.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
-from export.calibrators import Calibrator
 from export.integer import (
     Inputs,
     StaticInputs,
@@ -27,7 +23,7 @@ from export.integer import (
 )
 from export.rewrite import Rewriter, find_products
 from export.runtime.errors import InputError
-from export.scales import Scales, fit_scales
+from export.scales import Scales
 
 
 def quantize_weights(source: Path, target: Path, *, table_bits: int = 8) -> None:
@@ -64,34 +60,6 @@ def quantize_dynamic(source: Path, target: Path, *, keep: Collection[str] = (), 
     _write(rewriter, target, keep, TokenInputs(rewriter), table_bits)
 
 
-def quantize_static(
-    source: Path,
-    target: Path,
-    *,
-    keep: Collection[str] = (),
-    feeds: Iterable[Mapping[str, npt.NDArray[np.int64]]],
-    calibrator: Calibrator = "mse",
-    table_bits: int = 8,
-) -> None:
-    """int8 arithmetic whose activations are scaled once, on real texts: the fastest form.
-
-    Args:
-        source: a graph of `fuse` or `write_static_graph`.
-        target: the file to write.
-        keep: names of products that compute in fp32; their weights are stored as int8 all the same.
-        feeds: inputs of the graph from some hundred training texts.
-        calibrator: how the ranges are chosen.
-        table_bits: 8, or 4 to 6 for smaller embedding tables.
-
-    Raises:
-        InputError: there are no feeds, or rows of so few bits do not fill whole bytes.
-        CheckFailedError: the graph has a product that no BERT-like layer has.
-    """
-    quantize_with_scales(
-        source, target, keep=keep, scales=fit_scales(source, list(feeds), calibrator), table_bits=table_bits
-    )
-
-
 def quantize_with_scales(
     source: Path,
     target: Path,
@@ -100,13 +68,13 @@ def quantize_with_scales(
     scales: Scales,
     table_bits: int = 8,
 ) -> None:
-    """The same with activation scales that are known: fitted before, or those of a quantization-aware training.
+    """int8 arithmetic whose activations are scaled once, by scales fitted on real texts: the fastest form.
 
     Args:
         source: a graph of `fuse` or `write_static_graph`.
         target: the file to write.
         keep: names of products that compute in fp32; their weights are stored as int8 all the same.
-        scales: of the input of each product, by layer and role.
+        scales: of the input of each product, by layer and role; of `fit_scales` or a quantization-aware training.
         table_bits: 8, or 4 to 6 for smaller embedding tables.
 
     Raises:

@@ -34,6 +34,7 @@ def fit_scales(
 
     Raises:
         InputError: there are no feeds.
+        CheckFailedError: the graph has a product that no BERT-like layer has.
     """
     if not feeds:
         raise InputError("int8-static needs texts to calibrate on; the train split is empty")

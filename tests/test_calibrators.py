@@ -6,8 +6,9 @@ import pytest
 from distill.fingerprints import calibrated_by, portable_recipe, recipe_hash
 from distill.recipe import load_recipe
 from export.calibrators import UINT8_MAX, Calibrator, InputScale, fit_scale
-from export.quantize import quantize_static
+from export.quantize import quantize_with_scales
 from export.runtime.errors import InputError
+from export.scales import fit_scales
 from export.session import GraphRunner
 from tests.export_models import feeds, random_rows, tiny_classifier, tiny_graph
 
@@ -66,7 +67,7 @@ def test_a_graph_has_the_ranges_of_its_calibrator_and_stays_near_fp32(tmp_path) 
     some, expected = feeds(random_rows(60, seed=9), plain.inputs), plain.each(rows)
     graphs = set()
     for calibrator in ("mse", "minmax", "percentile"):
-        quantize_static(fused, tmp_path / "x.onnx", feeds=some, calibrator=calibrator)
+        quantize_with_scales(fused, tmp_path / "x.onnx", scales=fit_scales(fused, some, calibrator))
         assert (GraphRunner(tmp_path / "x.onnx").each(rows) - expected).std() / expected.std() < 0.1
         graphs.add((tmp_path / "x.onnx").read_bytes())
     assert len(graphs) == 3

@@ -8,10 +8,12 @@ import pytest
 
 from distill import report_bytes
 from distill.models import export_graph
+from export.forms import FORMS, write_form
 from export.packing import PLANES
-from export.quantize import quantize_dynamic, quantize_static, quantize_weights
+from export.quantize import quantize_weights
 from export.runtime import BundleError
 from export.runtime.components import COMPONENTS, weigh_bundle, weigh_files, weigh_graph
+from export.scales import fit_scales
 from export.session import GraphRunner
 from students.static import StaticClassifier, StaticConfig
 from tests.export_models import KINDS, feeds, random_rows, tiny_classifier, tiny_graph
@@ -25,11 +27,11 @@ VOCABULARY, POSITIONS = 120 * 32, 26 * 32
 
 def forms(fused: Path, folder: Path) -> dict[str, Path]:
     """The graph in fp32 and in each int8 form."""
-    found = {name: folder / f"{name}.onnx" for name in ("weights", "dynamic", "static")}
-    quantize_weights(fused, found["weights"])
-    quantize_dynamic(fused, found["dynamic"])
-    quantize_static(fused, found["static"], feeds=feeds(random_rows(3), GraphRunner(fused).inputs))
-    return {"fp32": fused, **found}
+    scales = fit_scales(fused, feeds(random_rows(3), GraphRunner(fused).inputs))
+    found = {name: folder / f"{name}.onnx" for name in FORMS}
+    for name, target in found.items():
+        write_form(name, fused, target, scales=scales)
+    return found
 
 
 def near(bytes_found: int, weights: int, width: int) -> bool:

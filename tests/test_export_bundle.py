@@ -9,10 +9,11 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from export.bundle import SELF_TEST_TEXTS, Shipment, write_bundle
+from export.forms import write_form
 from export.graph import add_calibration, save
-from export.quantize import quantize_static
 from export.runtime.classifier import load, verify
 from export.runtime.errors import BundleError
+from export.scales import fit_scales
 from export.session import GraphRunner
 from tests.export_models import (
     KINDS,
@@ -62,7 +63,8 @@ def make_shipment(folder: Path, kind: str = "bert", precision: str = "fp32") -> 
     graph = tiny_graph(folder, model)
     inputs = GraphRunner(graph).inputs
     if precision == "int8-static":
-        quantize_static(graph, folder / "int8.onnx", feeds=feeds(random_rows(40), inputs))
+        scales = fit_scales(graph, feeds(random_rows(40), inputs))
+        write_form(precision, graph, folder / "int8.onnx", scales=scales)
         graph = folder / "int8.onnx"
     proto = onnx.load(graph)
     add_calibration(proto, SCALE, BIAS)

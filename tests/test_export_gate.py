@@ -14,8 +14,9 @@ from export.gate import (
     same_in_batches,
 )
 from export.graph import torch_logits
-from export.quantize import quantize_static
+from export.quantize import quantize_with_scales
 from export.runtime.errors import CheckFailedError
+from export.scales import fit_scales
 from export.session import GraphRunner
 from tests.export_models import LABELS, MAX_TOKENS, feeds, random_rows, tiny_classifier, tiny_graph
 
@@ -125,7 +126,8 @@ def test_fp32_passes_over_shapes(student, fused):
 
 
 def test_int8_is_measured_for_noise(student, fused, tmp_path):
-    quantize_static(fused, tmp_path / "x.onnx", feeds=feeds(random_rows(40), list(INPUTS)))
+    scales = fit_scales(fused, feeds(random_rows(40), list(INPUTS)))
+    quantize_with_scales(fused, tmp_path / "x.onnx", scales=scales)
     found = shapes(GraphRunner(tmp_path / "x.onnx"), student, int8=True)
     assert failures(found.checks) == ""
     assert found.batch_invariant

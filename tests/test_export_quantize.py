@@ -7,7 +7,7 @@ from export.calibrators import UINT8_MAX, fit_scale
 from export.forms import FORMS as WRITTEN
 from export.forms import write_form
 from export.integer import INT8_MAX, SEVEN_BITS_MAX, rounded
-from export.quantize import quantize_static, quantize_weights
+from export.quantize import quantize_weights, quantize_with_scales
 from export.rewrite import Rewriter, find_products, find_roles
 from export.roles import Role
 from export.runtime.errors import CheckFailedError, InputError
@@ -145,23 +145,27 @@ def test_a_fitted_scale_covers_a_wide_channel_and_finds_the_zero():
     assert np.isfinite(silent.smoothing).all()
 
 
-def test_static_needs_texts(bert, tmp_path):
+def test_static_needs_texts(bert):
     with pytest.raises(InputError, match="calibrate"):
-        quantize_static(bert, tmp_path / "x.onnx", feeds=[])
+        fit_scales(bert, [])
 
 
 def test_static_scales_do_not_see_padding(bert, tmp_path):
     rows = random_rows(40, seed=5)
     ids, mask = batch(rows)
     padded = [{"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}]
-    quantize_static(bert, tmp_path / "x.onnx", feeds=padded)
+    quantize_with_scales(bert, tmp_path / "x.onnx", scales=fit_scales(bert, padded))
     plain = GraphRunner(bert).each(rows)
     assert (GraphRunner(tmp_path / "x.onnx").each(rows) - plain).std() / plain.std() < 0.08
 
 
 def test_an_unfused_graph_is_refused(bert, tmp_path):
+    unfused = bert.with_name("unfused.onnx")
+    for form in FORMS:
+        with pytest.raises(CheckFailedError, match="no BERT-like layer"):
+            write_form(f"int8-{form}", unfused, tmp_path / "x.onnx")
     with pytest.raises(CheckFailedError, match="no BERT-like layer"):
-        quantize_weights(bert.with_name("unfused.onnx"), tmp_path / "x.onnx")
+        fit_scales(unfused, feeds(random_rows(3), GraphRunner(unfused).inputs))
 
 
 def test_a_form_by_its_name(bert, tmp_path):

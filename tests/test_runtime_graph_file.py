@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 from transformers.activations import ACT2FN
 
-from export.quantize import quantize_dynamic, quantize_static, quantize_weights
+from export.forms import FORMS, write_form
 from export.runtime import BundleError
 from export.runtime.graph_file import check_graph_file
+from export.scales import fit_scales
 from export.session import GraphRunner
 from teachers.classifier import Pooling
 from tests.export_models import KINDS, feeds, random_rows, tiny_classifier, tiny_graph
@@ -38,11 +39,10 @@ def node(kind: str = "Add", **attributes: Any) -> Any:
 @pytest.mark.parametrize("pooling", list(Pooling))
 def test_every_form_of_every_body_may_ship(kind: str, pooling: Pooling, tmp_path: Path) -> None:
     fused = tiny_graph(tmp_path, tiny_classifier(kind, pooling))  # beside Optimum's plain unfused.onnx
-    quantize_weights(fused, tmp_path / "weights.onnx")
-    quantize_dynamic(fused, tmp_path / "dynamic.onnx")
-    some = feeds(random_rows(5), GraphRunner(fused).inputs)
-    quantize_static(fused, tmp_path / "static.onnx", feeds=some)
-    for path in (fused, *(tmp_path / f"{name}.onnx" for name in ("unfused", "weights", "dynamic", "static"))):
+    scales = fit_scales(fused, feeds(random_rows(5), GraphRunner(fused).inputs))
+    for form in FORMS:
+        write_form(form, fused, tmp_path / f"{form}.onnx", scales=scales)
+    for path in (tmp_path / f"{name}.onnx" for name in ("unfused", *FORMS)):
         assert check_graph_file(path.read_bytes(), path) == len(onnx.load(path).graph.node)
 
 

@@ -20,15 +20,16 @@ from distill.calibrate import fit_decision
 from distill.qat import calibration_feeds
 from distill.quality import read_logits_file
 from distill.recipe import load_recipe
-from export.quantize import quantize_static, quantize_weights
+from export.forms import write_form
 from export.runtime.bench import cpu_info
+from export.scales import fit_scales
 from export.session import GraphRunner
 from teachers.classifier import load_tokenizer
 from teachers.label import encode
 from tests.benchmarks.markdown import head_lines, line
 from tests.benchmarks.quantization import moved_in_batch, times_of
 
-BITS = (8, 6, 5, 4)
+FORMS = (*(("int8-static", bits) for bits in (8, 6, 5, 4)), ("int8-weights", 8), ("int8-weights", 4))
 SPLITS = ("validation", "test")
 HEAD = ("form", "seed", "MB", "noise", "rows flipped", "cells flipped", "val", "test", "moved", "p50 ms")
 
@@ -59,15 +60,12 @@ def _rows(run: Path, place: Path, seed: int | None) -> Iterator[tuple[str, ...]]
     with tempfile.TemporaryDirectory() as folder:
         fused = place / "export/fp32/fused.onnx"
         feeds = calibration_feeds(recipe.seed if seed is None else seed, GraphRunner(fused), tokens["train"])
+        scales = fit_scales(fused, feeds)
         graphs = {"fp32": fused}
-        for bits in BITS:
-            name = f"int8-static, tables of {bits}"
-            graphs[name] = Path(folder) / f"static{bits}.onnx"
-            quantize_static(fused, graphs[name], feeds=feeds, table_bits=bits)
-        for bits in (8, 4):
-            name = f"int8-weights, tables of {bits}"
-            graphs[name] = Path(folder) / f"weights{bits}.onnx"
-            quantize_weights(fused, graphs[name], table_bits=bits)
+        for form, bits in FORMS:
+            name = f"{form}, tables of {bits}"
+            graphs[name] = Path(folder) / f"{form}-{bits}.onnx"
+            write_form(form, fused, graphs[name], scales=scales, table_bits=bits)
         runners = {name: GraphRunner(path) for name, path in graphs.items()}
         times = times_of(runners, list(tokens["validation"]))
         for name, runner in runners.items():
