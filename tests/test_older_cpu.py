@@ -1,9 +1,11 @@
 """The CPU without AVX-512 and VNNI: what it hides, and that int8 bundles decide the same on its kernels."""
 
+import os
 import platform
 import shutil
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
@@ -11,11 +13,14 @@ import pytest
 from distill.progress import Reporter
 from export.runtime.bench import cpu_info
 from export.runtime.errors import InputError
+from tests.benchmarks import older_cpu
 from tests.benchmarks.older_cpu import (
     BREAKPOINT,
     CPUID,
     SOURCE,
+    compile_answers,
     cpuid_addresses,
+    installed_onnxruntime,
     older_environment,
     with_breakpoints,
     without_flags,
@@ -91,6 +96,55 @@ def test_every_golden_bundle_answers_the_same_on_an_older_cpu(tmp_path: Path) ->
     assert "15 of 15 answer as when they were made" in golden.stdout
 
 
+@possible
+def test_each_onnxruntime_has_its_copy_and_each_machine_its_cpuinfo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Path] = []
+
+    def copy(package: Path, target: Path, reporter: Reporter) -> None:
+        target.mkdir(parents=True)
+        made.append(target)
+
+    monkeypatch.setattr(older_cpu, "copy_with_breakpoints", copy)
+    monkeypatch.setattr(older_cpu, "_SATURATES", "print(True)")
+    for version in ("1.20.0", "1.20.0", "1.32.1"):
+        monkeypatch.setattr(older_cpu, "installed_onnxruntime", lambda version=version: (tmp_path, version))
+        for name in ("cpuinfo", "older_cpu.so"):
+            (tmp_path / name).write_text("of another machine")
+        told = older_environment(tmp_path, Reporter(quiet=True))
+        assert told["PYTHONPATH"].split(os.pathsep)[0] == str(tmp_path / f"onnxruntime-{version}")
+        assert (tmp_path / "cpuinfo").read_text().startswith("processor")
+        assert (tmp_path / "older_cpu.so").read_bytes().startswith(b"\x7fELF")
+    assert made == [tmp_path / f"onnxruntime-{one}.partial/onnxruntime" for one in ("1.20.0", "1.32.1")]
+    monkeypatch.setattr(older_cpu, "_SATURATES", "print(False)")
+    with pytest.raises(InputError, match=r"onnxruntime-1\.32\.1: onnxruntime still multiplies with VNNI there"):
+        older_environment(tmp_path, Reporter(quiet=True))
+    monkeypatch.setattr(older_cpu, "_SATURATES", "raise ImportError('other Python')")
+    with pytest.raises(InputError, match=r"the copy does not work \(status 1\): ImportError: other Python$"):
+        older_environment(tmp_path, Reporter(quiet=True))
+
+
+@possible
+def test_a_tool_that_fails_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = tmp_path / "broken.c"
+    broken.write_text("no C at all\n")
+    monkeypatch.setattr(older_cpu, "SOURCE", broken)
+    with pytest.raises(InputError, match=r"^gcc: cannot compile broken\.c \(status 1\): .*error: [^\n]*$"):
+        compile_answers(tmp_path / "x.so")
+    with pytest.raises(InputError, match=r"^objdump: cannot disassemble broken\.c \(status 1\): [^\n]+$"):
+        cpuid_addresses(broken)
+
+
+def test_without_onnxruntime_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> None:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(older_cpu, "distribution", missing)
+    with pytest.raises(InputError, match="onnxruntime: is not installed"):
+        installed_onnxruntime()
+
+
 def test_flags_of_newer_instruction_sets_are_left_out() -> None:
     cpuinfo = (
         "model name\t: A CPU\nflags\t\t: fpu avx2 avx512f avx512_vnni avx_vnni amx_tile bmi2\nbugs\t\t: avx512f\n"
@@ -100,8 +154,6 @@ def test_flags_of_newer_instruction_sets_are_left_out() -> None:
 
 @pytest.mark.parametrize("arguments", [(), ("no-such-program-at-all",)])
 def test_without_a_command_it_says_so(tmp_path: Path, arguments: tuple[str, ...], monkeypatch, capsys) -> None:
-    from tests.benchmarks import older_cpu
-
     monkeypatch.setattr(older_cpu, "older_environment", lambda *_: {"PATH": str(tmp_path)})
     monkeypatch.setattr(sys, "argv", ["older_cpu", *arguments])
     with pytest.raises(SystemExit) as ended:

@@ -17,9 +17,10 @@ import shutil
 import struct
 import subprocess
 import sys
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
+from distill.atomic import partial_of, put_in_place, remove, write_text, write_whole
 from distill.progress import Reporter
 from export.runtime.errors import DistillError, InputError
 
@@ -44,7 +45,7 @@ print(int(found[0, 0]) < 64 * 255 * 127)
 
 
 def main() -> None:
-    """Make the copy where there is none yet, check it, and become the command."""
+    """Make the copy where there is none of this onnxruntime, check it, and become the command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=Path("runs/older-cpu"), help="where the copy is kept")
     parser.add_argument("command", nargs=argparse.REMAINDER, help="what to run, with its arguments")
@@ -63,55 +64,89 @@ def main() -> None:
 
 
 def older_environment(folder: Path, reporter: Reporter) -> dict[str, str]:
-    """The environment in which a command sees the older CPU; `folder` holds the copy and is used again.
+    """The environment in which a command sees the older CPU; `folder` keeps a copy of each version of onnxruntime.
 
     Raises:
-        InputError: a tool is missing, or the copy still multiplies as this CPU does.
+        InputError: a tool is missing or fails, or the copy still multiplies as this CPU does.
     """
     for tool in ("gcc", "objdump"):
         if shutil.which(tool) is None:
             raise InputError(f"{tool}: is not installed; it is in the packages gcc and binutils")
-    package, answers, cpu = _onnxruntime(), folder.resolve() / "older_cpu.so", folder.resolve() / "cpuinfo"
-    copy = folder.resolve() / "packages"
-    if not answers.exists():
-        shutil.rmtree(copy, ignore_errors=True)
-        shutil.copytree(package, copy / "onnxruntime", ignore=shutil.ignore_patterns("__pycache__"))
-        for library in (copy / "onnxruntime" / "capi").glob("onnxruntime_pybind11_state*.so"):
-            reporter.say(f"looking for CPUID in {library.name} (a minute)")
-            library.write_bytes(with_breakpoints(library.read_bytes(), cpuid_addresses(library)))
-        cpu.write_text(without_flags(Path("/proc/cpuinfo").read_text()))
-        options = ["-O2", "-shared", "-fPIC", "-o", str(answers), str(SOURCE), "-ldl"]
-        subprocess.run(["gcc", *options], check=True)
+    package, version = installed_onnxruntime()
+    place = folder.resolve()
+    copy, answers, cpu = place / f"onnxruntime-{version}", place / "older_cpu.so", place / "cpuinfo"
+    if not copy.exists():
+        partial = partial_of(copy)
+        remove(partial)
+        copy_with_breakpoints(package, partial / "onnxruntime", reporter)
+        put_in_place(partial, copy)
+    # of this machine, which need not be the one that made the copy
+    write_text(cpu, without_flags(Path("/proc/cpuinfo").read_text()))
+    write_whole(answers, compile_answers)
     path = os.pathsep.join(filter(None, [str(copy), os.environ.get("PYTHONPATH")]))
     told = {"PYTHONPATH": path, "LD_PRELOAD": str(answers), "OLDER_CPU_INFO": str(cpu)}
     # `python` and `distill` of a command are those beside this interpreter
     programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     found = {**os.environ, **TORCH, **told, "PATH": programs}
-    check = subprocess.run(
-        [sys.executable, "-c", _SATURATES], env=found, capture_output=True, text=True, check=True
-    )
-    if check.stdout.strip() != "True":
-        raise InputError(
-            f"{folder}: onnxruntime still multiplies with VNNI there; remove the folder and try again"
-        )
+    said = _output([sys.executable, "-c", _SATURATES], f"{copy}: the copy does not work", environment=found)
+    if said.strip() != "True":
+        raise InputError(f"{copy}: onnxruntime still multiplies with VNNI there; remove it and try again")
     return found
 
 
-def _onnxruntime() -> Path:
-    spec = find_spec("onnxruntime")
-    if spec is None or spec.origin is None:
-        raise InputError("onnxruntime: is not installed")
-    return Path(spec.origin).parent
+def installed_onnxruntime() -> tuple[Path, str]:
+    """Where the package is, and its version.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    try:
+        found = distribution("onnxruntime")
+    except PackageNotFoundError:
+        raise InputError('onnxruntime: is not installed: pip install "distill-text"') from None
+    return Path(str(found.locate_file("onnxruntime"))), found.version
+
+
+def copy_with_breakpoints(package: Path, target: Path, reporter: Reporter) -> None:
+    """A copy of onnxruntime whose library has breakpoints in the place of CPUID.
+
+    Raises:
+        InputError: the library is not as it is known.
+    """
+    shutil.copytree(package, target, ignore=shutil.ignore_patterns("__pycache__"))
+    for library in (target / "capi").glob("onnxruntime_pybind11_state*.so"):
+        reporter.say(f"looking for CPUID in {library.name} (a minute)")
+        library.write_bytes(with_breakpoints(library.read_bytes(), cpuid_addresses(library)))
+
+
+def compile_answers(target: Path) -> None:
+    """The library that answers at the breakpoints.
+
+    Raises:
+        InputError: gcc fails.
+    """
+    command = ["gcc", "-O2", "-shared", "-fPIC", "-o", str(target), str(SOURCE), "-ldl"]
+    _output(command, f"gcc: cannot compile {SOURCE.name}")
+
+
+def _output(command: list[str], failed: str, *, environment: dict[str, str] | None = None) -> str:
+    """What a command prints; `failed` says what it means that it fails, and its own last word on that follows."""
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["it says nothing"]
+        why = next((line for line in reversed(lines) if "error" in line.lower()), lines[-1])
+        raise InputError(f"{failed} (status {done.returncode}): {why.strip()}")
+    return done.stdout
 
 
 def cpuid_addresses(library: Path) -> list[int]:
-    """Where the library's code has a CPUID instruction: virtual addresses, told by objdump."""
-    listing = subprocess.run(
-        ["objdump", "--disassemble", "--no-show-raw-insn", str(library)],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+    """Where the library's code has a CPUID instruction: virtual addresses, told by objdump.
+
+    Raises:
+        InputError: objdump fails.
+    """
+    command = ["objdump", "--disassemble", "--no-show-raw-insn", str(library)]
+    listing = _output(command, f"objdump: cannot disassemble {library.name}")
     lines = (line.split() for line in listing.splitlines() if line.rstrip().endswith("\tcpuid"))
     return [int(line[0].rstrip(":"), 16) for line in lines]
 
