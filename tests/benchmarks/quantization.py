@@ -1,15 +1,17 @@
 """What each int8 form of a run's student costs and gains, beside ONNX Runtime's own quantizers.
 
-    python tests/benchmarks/quantization.py runs/goemotions > table.md
+    python -m tests.benchmarks.quantization runs/goemotions > table.md
 
-Texts are the run's validation texts, one at a time, ids to logits, one thread, spinning off; candidates take
-turns. Decisions are those of the fp32 graph's own calibration and thresholds. Noise is the standard deviation of
+The student is the one that ships, of several seeds the best on validation; calibrator and tables are the recipe's.
+Texts are the run's validation texts, one by one, ids to logits, one thread, spinning off; candidates take turns.
+Decisions are those of the fp32 graph's own calibration and thresholds. Noise is the standard deviation of
 the logit difference; "moved" is the largest change of a logit when texts stand in batches of 32, not alone.
 """
 
 import argparse
 import tempfile
 from collections.abc import Collection, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,18 +20,27 @@ from onnxruntime.quantization import QuantType
 from onnxruntime.quantization import quantize_dynamic as ort_quantize_dynamic
 
 from corpora.corpus import Corpus, load_corpus
+from corpora.tokens import TokenRows
 from distill.calibrate import Decision
+from distill.exporting import FUSED_FILE
+from distill.job import Job
+from distill.progress import Reporter
+from distill.qat import calibration_feeds
 from distill.quality import read_quality
-from export.quantize import quantize_dynamic, quantize_weights, quantize_with_scales
+from distill.recipe import load_recipe
+from distill.variants import choose_branch
+from export.forms import write_form
 from export.runtime.bench import Candidate, cpu_info, time_interleaved
 from export.scales import fit_scales
-from export.sensitivity import Writer, measure_sensitivity
+from export.sensitivity import measure_sensitivity
 from export.session import GraphRunner
 from teachers.classifier import load_tokenizer
 from teachers.label import encode
+from tests.benchmarks.markdown import head_lines, line
 
-FLIP_TEXTS, TIMED_TEXTS, CALIBRATION_TEXTS, ROUNDS, BATCH = 2000, 100, 300, 9, 32
+FLIP_TEXTS, TIMED_TEXTS, ROUNDS, BATCH = 2000, 100, 9, 32
 SENSITIVITY_TEXTS, SHARES = 300, (0.0, 0.1, 0.25, 0.5, 0.75)
+HEAD = ("form", "MB", "noise", "rows flipped", "cells flipped", "moved in a batch", "p50 ms", "times fp32")
 
 
 def main() -> None:
@@ -37,18 +48,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="a finished run's folder")
     run = parser.parse_args().run
-    corpus = load_corpus(run / "corpus")
-    decision = Decision.from_dict(read_quality(run / "export/fp32")["decision"])
-    rows = _rows(run, corpus, "validation", FLIP_TEXTS)
+    job = choose_branch(Job(load_recipe(str(run / "recipe.toml")), run, Reporter(quiet=True)))
+    corpus = load_corpus(job.corpus)
+    decision = Decision.from_dict(read_quality(job.variant("fp32"))["decision"])
+    rows = list(_tokens(job, corpus, "validation", FLIP_TEXTS))
     with tempfile.TemporaryDirectory() as folder:
-        graphs = dict(_graphs(run, corpus, Path(folder)))
+        graphs = dict(_graphs(job, corpus, Path(folder)))
         runners = {name: GraphRunner(path) for name, path in graphs.items()}
         logits = {name: runner.each(rows) for name, runner in runners.items()}
         timed = times_of(runners, rows)
         cpu = cpu_info()
         print(f"{cpu['model']}, {' '.join(cpu['flags'])}; {len(rows)} texts for flips, {TIMED_TEXTS} for times\n")
-        print("| form | MB | noise | rows flipped | cells flipped | moved in a batch | p50 ms | times fp32 |")
-        print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+        print(*head_lines(HEAD), sep="\n")
         reference = decision.decide(logits["fp32"], corpus.task.kind)
         for name, runner in runners.items():
             flipped = decision.decide(logits[name], corpus.task.kind) != reference
@@ -62,39 +73,34 @@ def main() -> None:
                 f"{timed[name]:.2f}",
                 f"{timed['fp32'] / timed[name]:.2f}",
             )
-            print(f"| {' | '.join(cells)} |")
+            print(line(cells))
 
 
-def _rows(run: Path, corpus: Corpus, split: str, count: int) -> list[list[int]]:
+def _tokens(job: Job, corpus: Corpus, split: str, count: int | None = None) -> TokenRows:
     texts = dict(corpus.splits())[split].texts[:count]
-    return encode(load_tokenizer(run / "student"), texts, 64)
+    return encode(load_tokenizer(job.student), texts, job.recipe.corpus.max_tokens)
 
 
-def _graphs(run: Path, corpus: Corpus, folder: Path) -> Iterator[tuple[str, Path]]:
+def _graphs(job: Job, corpus: Corpus, folder: Path) -> Iterator[tuple[str, Path]]:
     """Every form by name, the integer ones with more and more of their most sensitive products in fp32."""
-    fused = run / "export/fp32/fused.onnx"
+    fused, export = job.variant("fp32") / FUSED_FILE, job.recipe.export
     yield "fp32", fused
-    runner = GraphRunner(fused)
-    feeds = [runner.feed_of(row) for row in _rows(run, corpus, "train", CALIBRATION_TEXTS)]
-    quantize_weights(fused, folder / "weights.onnx")
+    feeds = calibration_feeds(job.seed, GraphRunner(fused), _tokens(job, corpus, "train"))
+    scales = fit_scales(fused, feeds, export.calibrator)
+
+    def write(form: str, graph: Path, keep: Collection[str] = ()) -> None:
+        write_form(form, fused, graph, keep=keep, scales=scales, table_bits=export.table_bits)
+
+    write("int8-weights", folder / "weights.onnx")
     yield "int8-weights", folder / "weights.onnx"
-    scales = fit_scales(fused, feeds)
-
-    def dynamic(graph: Path, keep: Collection[str]) -> None:
-        quantize_dynamic(fused, graph, keep=keep)
-
-    def static(graph: Path, keep: Collection[str]) -> None:
-        quantize_with_scales(fused, graph, keep=keep, scales=scales)
-
-    some = _rows(run, corpus, "validation", SENSITIVITY_TEXTS)
-    forms: dict[str, Writer] = {"dynamic": dynamic, "static": static}
-    for form, write in forms.items():
-        order = [one.product for one in measure_sensitivity(fused, write, some, folder)]
-        for share in SHARES:
-            left = order[: round(share * len(order))]
-            path = folder / f"{form}-{len(left)}.onnx"
-            write(path, left)
-            yield f"int8-{form}, {len(left)} of {len(order)} products in fp32", path
+    some = list(_tokens(job, corpus, "validation", SENSITIVITY_TEXTS))
+    for form in ("int8-dynamic", "int8-static"):
+        order = [one.product for one in measure_sensitivity(fused, partial(write, form), some, folder)]
+        # of a few products some shares are the same number
+        for count in sorted({round(share * len(order)) for share in SHARES}):
+            path = folder / f"{form}-{count}.onnx"
+            write(form, path, order[:count])
+            yield f"{form}, {count} of {len(order)} products in fp32", path
     # a fused graph fails on shape inference unless a default type is given
     common = {"weight_type": QuantType.QInt8, "extra_options": {"DefaultTensorType": onnx.TensorProto.FLOAT}}
     for name, options in (
@@ -120,7 +126,7 @@ def times_of(runners: dict[str, GraphRunner], rows: list[list[int]]) -> dict[str
 def moved_in_batch(runner: GraphRunner, rows: list[list[int]], alone: np.ndarray) -> float:
     """The largest change of a logit between a text alone and in a padded batch."""
     worst = 0.0
-    for start in range(0, 10 * BATCH, BATCH):
+    for start in range(0, min(len(rows), 10 * BATCH), BATCH):
         batch = rows[start : start + BATCH]
         ids = np.zeros((len(batch), max(map(len, batch))), dtype=np.int64)
         mask = np.zeros_like(ids)
