@@ -57,17 +57,18 @@ def rates(own: Any, teachers: Any, words: Mapping[str, int]) -> dict[str, float]
         words: how often each is said.
     """
     names = list(words)
-    weights = np.array([words[name] for name in names], dtype=np.float64)
-    weights /= max(weights.sum(), 1.0)
+    counts = np.array([words[name] for name in names], dtype=np.int64)
+    total = max(int(counts.sum()), 1)
     unknown, pieces = _read(own, names)
     teachers_unknown, teachers_pieces = _read(teachers, names)
     return {
         "words": sum(words.values()),
-        "unknown": float(weights @ unknown),
-        "unknown_to_teacher": float(weights @ teachers_unknown),
-        "split_more": float(weights @ (pieces > teachers_pieces)),
-        "pieces": float(weights @ pieces),
-        "pieces_of_teacher": float(weights @ teachers_pieces),
+        # whole numbers until here: rounded shares of each word could add up to more than all of them
+        "unknown": int(counts @ unknown) / total,
+        "unknown_to_teacher": int(counts @ teachers_unknown) / total,
+        "split_more": int(counts @ (pieces > teachers_pieces)) / total,
+        "pieces": int(counts @ pieces) / total,
+        "pieces_of_teacher": int(counts @ teachers_pieces) / total,
     }
 
 
