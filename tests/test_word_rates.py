@@ -36,6 +36,9 @@ def test_a_word_that_the_student_splits_further_counts_as_often_as_it_is_said(ma
     assert found["words"] == 4
     assert found["split_more"] == 0.75
     assert found["pieces"] > found["pieces_of_teacher"]
+    # shares of all words are 1 and no rounding more
+    for count in range(1, 200):
+        assert rates(full, full, {"😂" * length: 1 for length in range(1, count)})["unknown"] in (0, 1)
     same = rates(full, full, {"happy": 3, "i": 1})
     assert same["split_more"] == 0.0
     assert same["pieces"] == same["pieces_of_teacher"]
