@@ -37,8 +37,9 @@ def plan_stage(under_way: Run) -> None:
         "max_tokens": recipe.corpus.max_tokens,
         "texts": recipe.bench.texts,
         "seed": recipe.seed,
-        "cpu": cpu_info(),
-        "threads": available_threads(),
+        # not how many cores there are: more than one is used only where the budget says so
+        "cpu": {key: cpu_info()[key] for key in ("model", "flags")},
+        **({"threads": available_threads()} if recipe.budget.threads > 1 else {}),
         "versions": package_versions(EXPORT_PACKAGES),
         **recipe.export.unusual("table_bits"),
     }
@@ -79,7 +80,10 @@ def check_budget(under_way: Run) -> None:
         return
     over = excesses(measured_bundle(job), job.recipe.budget)
     if over:
-        raise CheckFailedError(
-            f"budget: {'; '.join(map(str, over))}; widen that bound or choose a smaller student; "
-            f"if the machine was busy, remove {job.bench} and run it again"
-        )
+        remedies = ["widen that bound or choose a smaller student"]
+        missed = {one.key for one in over}
+        if "size_mb" in missed:
+            remedies.append("export.table_bits and student.min_piece_groups make a bundle smaller too")
+        if "p95_ms" in missed:
+            remedies.append(f"if the machine was busy, remove {job.bench} and run it again")
+        raise CheckFailedError(f"budget: {'; '.join([*map(str, over), *remedies])}")

@@ -216,11 +216,12 @@ def plan(
         typer.Option("--p95-ms", help="95 % of the texts, each alone, take at most so many milliseconds."),
     ] = None,
     size_mb: Annotated[
-        float | None, typer.Option("--size-mb", help="The whole bundle weighs at most so many megabytes.")
+        float | None,
+        typer.Option("--size-mb", help="The whole bundle weighs at most so many MB, 10^6 bytes each."),
     ] = None,
     rss_mb: Annotated[
         float | None,
-        typer.Option("--rss-mb", help="A process that answers a text needs at most so many megabytes."),
+        typer.Option("--rss-mb", help="A process that answers a text needs at most so many MB, 10^6 bytes each."),
     ] = None,
     threads: Annotated[
         int | None, typer.Option(help="Threads of onnxruntime; 1 if the recipe does not say.")
@@ -238,13 +239,16 @@ def plan(
     are exported with random weights and the corpus's vocabulary, and timed on its texts, string in to decision
     out. What fits is printed, the probably best first (a guess, from what such students kept of a teacher where
     it was measured), and the best is written as a recipe for `distill run`, which holds its bundle to the budget.
+    The precision is chosen too. Where nothing fits the status is 1, and no recipe is written.
+
+    A [budget] in a recipe makes `distill run` do the same first.
     """
     started = time.monotonic()
     bounds = {"p95_ms": p95_ms, "size_mb": size_mb, "rss_mb": rss_mb, "threads": threads}
     asked = [f"budget.{key}={value}" for key, value in bounds.items() if value is not None]
     job = _job(recipe, [*(overrides or []), *asked], Path("runs"), quiet, exports=True)
     place = Path(f"{job.recipe.name}-plan.toml") if out is None else out
-    _refuse_existing(place)
+    _refuse_place(place)
     from distill.planned import planned_recipe
     from distill.planning import plan_recipe
 
@@ -283,14 +287,17 @@ def init(
     if out is None:
         print(text, end="")
         return
-    _refuse_existing(out)
+    _refuse_place(out)
     _write_recipe(out, text)
     print(out)
 
 
-def _refuse_existing(path: Path) -> None:
+def _refuse_place(path: Path) -> None:
+    """Before anything is measured: no file is written over, and the folder must be there."""
     from export.runtime import InputError
 
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: there is no folder {path.parent}; make it, or choose another with --out")
     if path.exists():
         raise InputError(f"{path}: exists already; choose another name with --out, or remove it")
 

@@ -96,11 +96,19 @@ class Recipe(Section):
         return self
 
     @model_validator(mode="after")
-    def _planned_for_one_width(self) -> "Recipe":
-        if self.student.vocabulary_bytes is not None and self.budget.asked and self.budget.choose:
+    def _what_a_budget_chooses(self) -> "Recipe":
+        if not (self.budget.asked and self.budget.choose):
+            return self
+        if self.student.vocabulary_bytes is not None:
             raise ValueError(
                 "student.vocabulary_bytes is for one width, and a [budget] chooses among several; use "
                 "student.vocabulary_coverage, or set budget.choose to false"
+            )
+        aware = self.export.trained_as_int8
+        if aware:
+            raise ValueError(
+                f"export.precision has {aware[0]!r}, and a [budget] chooses a precision among those that need no "
+                "more training; leave it out, or set budget.choose to false"
             )
         return self
 

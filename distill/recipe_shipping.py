@@ -72,7 +72,7 @@ class ExportRecipe(Section):
     precision: Annotated[list[Precision], Field(min_length=1)] | Literal["auto"] = Field(
         ["int8-dynamic"],
         description="the first that passes ships; -qat: of a student trained as that form; auto: the fastest on "
-        "this CPU of those that pass",
+        "this CPU of those that pass; a [budget] that chooses the student writes its own list here",
     )
     calibrator: Calibrator = Field(
         "mse",

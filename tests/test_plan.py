@@ -1,8 +1,4 @@
-"""Plans: which students are tried, how they are ranked and left out, what is chosen, and the verb itself."""
-
-import json
-import tomllib
-from pathlib import Path
+"""Plans: which students are tried, how they are ranked and left out, what is chosen."""
 
 import numpy as np
 import pytest
@@ -10,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distill.budget import excesses
-from distill.cli import plan
 from distill.fingerprints import recipe_hash
 from distill.plan_candidates import Body, Dimensions, candidate_bodies, frozen_values
 from distill.plan_choice import (
@@ -32,7 +27,6 @@ from distill.recipe import load_recipe
 from distill.recipe_shipping import BudgetRecipe
 from distill.recipe_student import StudentRecipe
 from export.runtime.errors import CheckFailedError, InputError
-from tests.command import distill
 
 MINILM = Dimensions(6, 384, 1536)
 
@@ -238,12 +232,21 @@ def test_a_budget_changes_no_fingerprint_of_what_comes_after_the_plan() -> None:
         ("budget.size=3", "unknown key budget.size; did you mean budget.size_mb?"),
         ("budget.threads=0", "budget.threads is 0"),
         ("budget.rss_mb=inf", "budget.rss_mb"),
+        ("student.vocabulary_bytes=9000", "student.vocabulary_bytes is for one width"),
+        ('export.precision=["int8-weights", "int8-static-qat"]', "export.precision has 'int8-static-qat'"),
     ],
 )
 def test_a_wrong_budget_is_named_with_its_key(value: str, said: str) -> None:
     with pytest.raises(InputError) as caught:
-        load_recipe("smoke", [value])
+        load_recipe("smoke", ["budget.p95_ms=1", value])
     assert said in str(caught.value)
+
+
+def test_a_chosen_student_may_be_trained_as_int8() -> None:
+    found = load_recipe(
+        "smoke", ["budget.p95_ms=1", "budget.choose=false", 'export.precision=["int8-static-qat"]']
+    )
+    assert found.export.trained_as_int8 == ["int8-static-qat"]
 
 
 def test_where_no_weights_are_few_enough_the_sentence_says_what_would_help() -> None:
@@ -256,102 +259,3 @@ def test_where_no_weights_are_few_enough_the_sentence_says_what_would_help() -> 
     assert said.endswith(
         "static 64 in int8-static: p95 is 2 ms, 1 ms (100.0%) over budget.p95_ms = 1; widen that bound"
     )
-
-
-@pytest.fixture(scope="module")
-def planned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, object]]:
-    """A plan on the smoke recipe, with the recipe that it wrote."""
-    place = tmp_path_factory.mktemp("plan")
-    out, limits = place / "small.toml", ("--size-mb", "0.9", "--p95-ms", "1000", "--rss-mb", "5000")
-    done = distill("plan", "smoke", *limits, "--out", str(out), "--json")
-    assert done.returncode == 0, done.stderr
-    assert f"recipe: {out}" in done.stderr
-    return out, json.loads(done.stdout)
-
-
-def test_the_verb_prints_what_fits_and_writes_the_recipe_of_the_best(
-    planned: tuple[Path, dict[str, object]],
-) -> None:
-    out, found = planned
-    fits = found["fits"]
-    assert isinstance(fits, list)
-    assert fits
-    for one in fits:
-        assert one["size_mb"] <= 0.9
-        assert 0 < one["p50_ms"] <= one["p95_ms"]
-        assert 30 < one["rss_mb"] < 5000
-    kept = [one["predicted_retention"] for one in fits]
-    assert kept == sorted(kept, reverse=True)
-    recipe = load_recipe(str(out))
-    assert not recipe.budget.choose
-    assert (recipe.budget.size_mb, recipe.budget.p95_ms) == (0.9, 1000)
-    assert recipe.student.kind in fits[0]["student"]
-    assert recipe.export.precision[0] == fits[0]["precision"]
-
-
-def test_an_existing_file_is_not_written_over(tmp_path: Path) -> None:
-    out = tmp_path / "mine.toml"
-    out.write_text("mine")
-    with pytest.raises(InputError, match="exists already; choose another name with --out"):
-        plan("smoke", size_mb=9, out=out, quiet=True)
-    assert out.read_text() == "mine"
-
-
-def test_without_a_bound_there_is_nothing_to_plan(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="there is no budget; give --p95-ms, --size-mb or --rss-mb"):
-        plan("smoke", out=tmp_path / "x.toml", quiet=True)
-
-
-def test_a_budget_that_nothing_meets_is_one_sentence_and_status_1(tmp_path: Path) -> None:
-    out = tmp_path / "x.toml"
-    done = distill("plan", "smoke", "--p95-ms", "0.001", "--size-mb", "1.5", "--out", str(out))
-    assert done.returncode == 1, done.stderr
-    assert "over the budget, the nearest first" in done.stdout
-    last = done.stderr.splitlines()[-1]
-    assert last.startswith("error: plan: no student fits; the nearest is ")
-    assert "over budget.p95_ms = 0.001" in last
-    assert last.endswith("widen that bound")
-    assert not out.exists()
-
-
-def test_a_run_with_a_budget_plans_first_freezes_the_choice_and_checks_the_bundle(tmp_path: Path) -> None:
-    limits = ["--set", "budget.size_mb=0.5", "--set", "objective.compare=false"]
-    gate = [part for one in ("label_flip_rate", "row_flip_rate") for part in ("--set", f"export.max_{one}=1")]
-    gate += ["--set", "export.max_macro_f1_drop=1"]
-    command = ["run", "smoke", "--runs", str(tmp_path), *limits, *gate]
-    done = distill(*command)
-    assert done.returncode == 0, done.stderr
-    stages = [line.split(":")[0] for line in done.stderr.splitlines() if not line.startswith(" ")]
-    assert stages[:3] == ["corpus", "plan", "teacher"]
-    folder = tmp_path / "smoke"
-    resolved = tomllib.loads((folder / "recipe.toml").read_text())
-    left = json.loads((folder / "plan/plan.json").read_text())
-    assert resolved["budget"] == {"size_mb": 0.5, "threads": 1, "choose": False}
-    chosen = {f"student.{key}": resolved["student"][key] for key in ("kind", "width")}
-    assert chosen.items() <= left["chosen"].items()
-    assert resolved["export"]["precision"] == left["chosen"]["export.precision"]
-    size = sum(path.stat().st_size for path in (folder / "bundle").rglob("*") if path.is_file()) / 1e6
-    assert size <= 0.5
-    assert size == pytest.approx(left["fits"][0]["size_mb"], rel=0.03)
-    found = json.loads((folder / "report.json").read_text())["budget"]
-    assert found["asked"] == {"size_mb": 0.5, "threads": 1}
-    assert found["plan"] == left
-    assert found["predicted"] in left["fits"]
-    assert found["measured"]["size_mb"] == size
-    assert found["over_asked"] == {"size_mb": size / 0.5 - 1}
-    assert found["over_predicted"].keys() == {"p95_ms", "size_mb"}
-    page = (folder / "report.html").read_text()
-    assert f"<td>{found['predicted']['student']} (ships)</td>" in page
-    again = distill(*command)
-    assert again.returncode == 0, again.stderr
-    lines = [line for line in again.stderr.splitlines() if not line.startswith(" ")]
-    assert all(line.endswith("already done") for line in lines), again.stderr
-    missed = distill("run", str(folder / "recipe.toml"), "--runs", str(tmp_path), "--set", "budget.size_mb=0.1")
-    assert missed.returncode == 1
-    assert "error: budget: the bundle's size is 0." in missed.stderr
-    assert "over budget.size_mb = 0.1; widen that bound" in missed.stderr
-    *lines, _ = [line for line in missed.stderr.splitlines() if not line.startswith(" ")]
-    assert all(line.endswith("already done") for line in lines), missed.stderr
-    assert not any(line.startswith("plan") for line in lines)
-    assert not (folder / "bundle").exists()
-    assert not (folder / "report.json").exists()
