@@ -14,16 +14,20 @@ from distill.recipe_shipping import BudgetRecipe
 ENOUGH = 3
 # one whose latency fits by less may be found not to when it is measured again, and does not count
 ROOM = 1.05
-# cheap transformers whose times tell those of all others
+# cheap transformers whose times and memory tell those of all others
 PILOTS = 2
 # a student is left out unmeasured where a line through those measured says that it misses a bound by more; of
-# sizes such a line is right to a few kilobytes
-LATENCY_MARGIN, SIZE_MARGIN = 1.3, 1.01
+# sizes such a line is right to a few kilobytes, of peak memory over int8 weights to 4 % (MiniLM's students: 71 MB
+# below 2 MB of weights, then 3.2 MB more a megabyte, 103 MB with all six layers)
+LATENCY_MARGIN, SIZE_MARGIN, MEMORY_MARGIN = 1.3, 1.01, 1.05
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One student in one precision: latency of a text alone, its bundle's size, peak memory where it was asked."""
+    """One student in one precision: latency of a text alone, its bundle's size, peak memory.
+
+    `rss_mb` is None where it was not asked for, or the other bounds are missed already.
+    """
 
     body: Body
     precision: str
@@ -101,12 +105,12 @@ def promising(left: Sequence[Body], seen: Sequence[Measured], question: Question
 def next_body(left: Sequence[Body], seen: Sequence[Measured], question: Question) -> Body | None:
     """Which student to measure next; None where no other could be a better choice than those seen.
 
-    Two cheap transformers go first where latency counts, and then the probably best that can still fit.
+    Two cheap transformers go first where latency or memory counts, and then the probably best that can still fit.
     """
-    possible = promising(left, seen, question)
+    possible, budget = promising(left, seen, question), question.budget
     transformers = [body for body in possible if body.is_transformer]
     pilots = PILOTS - len({one.body.name for one in seen if one.body.is_transformer})
-    if question.budget.p95_ms is None or not transformers or pilots <= 0:
+    if (budget.p95_ms is None and budget.rss_mb is None) or not transformers or pilots <= 0:
         return possible[0] if possible else None
     ascending = sorted(transformers, key=lambda body: body.shape.work(question.tokens))
     return ascending[0 if pilots == PILOTS else len(ascending) // 2]
@@ -141,18 +145,28 @@ def _worst(one: Measured, budget: BudgetRecipe) -> float:
 
 
 def _ruled_out(body: Body, seen: Sequence[Measured], question: Question) -> bool:
-    """Whether it misses size for certain, or size or latency by a wide margin as far as those seen tell."""
-    budget = question.budget
+    """Whether it misses size for certain, or any bound by a wide margin as far as those seen tell."""
+    budget, least = question.budget, question.least_mb(body)
+    alike = [one for one in seen if one.body.is_transformer == body.is_transformer]
     if budget.size_mb is not None:
-        least = question.least_mb(body)
-        if least > budget.size_mb:
+        sizes = [(question.least_mb(one.body), one.size_mb) for one in alike]
+        if least > budget.size_mb or _beyond(least, sizes, SIZE_MARGIN * budget.size_mb):
             return True
-        sizes = [one for one in seen if one.body.is_transformer == body.is_transformer]
-        line = fit_line([question.least_mb(one.body) for one in sizes], [one.size_mb for one in sizes])
-        if line is not None and line(least) > SIZE_MARGIN * budget.size_mb:
+    if not body.is_transformer:
+        return False  # it takes about the same time whatever its width, and there are few, soon measured
+    if budget.p95_ms is not None:
+        times = [(one.body.shape.work(question.tokens), one.p95_ms) for one in fastest_of_each(alike)]
+        if _beyond(body.shape.work(question.tokens), times, LATENCY_MARGIN * budget.p95_ms):
             return True
-    if budget.p95_ms is None or not body.is_transformer:
-        return False  # a static student takes about the same whatever its width
-    times = [one for one in fastest_of_each(seen) if one.body.is_transformer]
-    line = fit_line([one.body.shape.work(question.tokens) for one in times], [one.p95_ms for one in times])
-    return line is not None and line(body.shape.work(question.tokens)) > LATENCY_MARGIN * budget.p95_ms
+    if budget.rss_mb is None:
+        return False
+    peaks = [(one.rss_mb, one.body) for one in alike if one.rss_mb is not None]
+    # of each student's precisions the one with the least stands last, and stays
+    memory = {body.name: (question.least_mb(body), peak) for peak, body in sorted(peaks, key=lambda one: -one[0])}
+    return _beyond(least, list(memory.values()), MEMORY_MARGIN * budget.rss_mb)
+
+
+def _beyond(x: float, points: Sequence[tuple[float, float]], limit: float) -> bool:
+    """Whether the line through points ``(x, y)`` is above a limit at `x`; not where there is no line."""
+    line = fit_line([x for x, _ in points], [y for _, y in points])
+    return line is not None and line(x) > limit

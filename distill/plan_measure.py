@@ -2,7 +2,7 @@
 
 Neither latency nor bytes depend on what the weights are, as long as shape, vocabulary and precision are those
 that will ship. What does depend on them is which products the gate lets compute in int8: a student whose gate
-leaves some of them in fp32 is slower than the plan says, and its run's own check says so.
+leaves some of them in fp32 is slower and larger than the plan says, and its run's own check says so.
 """
 
 import math

@@ -34,10 +34,11 @@ def nothing_fits(plan: dict[str, Any]) -> CheckFailedError:
             "raise budget.size_mb, or raise student.min_piece_groups, which leaves rare pieces out"
         )
     nearest = plan["misses"][0]
+    late = f" of those measured; for {plan['unmeasured']} more time was up" if plan["unmeasured"] else ""
     remedy = "widen that bound"
     if any("budget.size_mb" in over for over in nearest["over"]):
         remedy += ", or raise student.min_piece_groups, which leaves rare pieces out of the vocabulary"
     return CheckFailedError(
-        f"plan: no student fits; the nearest is {nearest['student']} in {nearest['precision']}: "
+        f"plan: no student fits{late}; the nearest is {nearest['student']} in {nearest['precision']}: "
         f"{'; '.join(nearest['over'])}; {remedy}"
     )

@@ -169,7 +169,7 @@ def print_plan(found: dict[str, Any]) -> None:
     if found["unmeasured"]:
         print(f"time was up: {found['unmeasured']} students were not measured; on an idle machine more are")
     if found["busy"]:
-        print("the machine was busy: times are each text's least of all rounds; plan again when it is idle")
+        print("the machine was busy: students may look slower than they are; plan again when it is idle")
 
 
 def _left(one: Mapping[str, Any], key: str, bounds: Mapping[str, float]) -> float:

@@ -58,7 +58,7 @@ def _plan(plan: Mapping[str, Any], chosen: Mapping[str, Any] | None) -> str:
         rows.append([name, html.escape(one["precision"]), number(one["predicted_retention"]), *numbers])
     head = ["student", "precision", "predicted retention", "p50 ms", "p95 ms", "MB", "peak memory MB"]
     more = f"{len(plan['misses'])} more were measured and do not fit. " if plan["misses"] else ""
-    busy = "The machine was busy: times are each text's least. " if plan["busy"] else ""
+    busy = "The machine was busy: students may look slower than they are. " if plan["busy"] else ""
     late = f"There was no time for {plan['unmeasured']}. " if plan["unmeasured"] else ""
     return table(head, rows) + note(
         f"What the plan measured with random weights and what fits, the probably best first. {more}{busy}{late}"

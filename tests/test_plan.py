@@ -1,6 +1,8 @@
-"""Plans: which students are tried, how they are ranked and left out, what is chosen."""
+"""Plans: which students are tried, how they are ranked and left out, and what is chosen."""
 
-import numpy as np
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,8 +22,6 @@ from distill.plan_choice import (
     next_body,
     promising,
 )
-from distill.plan_measure import times_of_texts
-from distill.plan_survey import fewer_texts
 from distill.planned import nothing_fits, planned_recipe
 from distill.recipe import load_recipe
 from distill.recipe_shipping import BudgetRecipe
@@ -31,8 +31,9 @@ from export.runtime.errors import CheckFailedError, InputError
 MINILM = Dimensions(6, 384, 1536)
 
 
-def question(p95_ms: float | None = None, size_mb: float | None = None) -> Question:
-    return Question(BudgetRecipe(p95_ms=p95_ms, size_mb=size_mb), MINILM, vocabulary=9437, tokens=20)
+def question(p95_ms: float | None = None, size_mb: float | None = None, rss_mb: float | None = None) -> Question:
+    budget = BudgetRecipe(p95_ms=p95_ms, size_mb=size_mb, rss_mb=rss_mb)
+    return Question(budget, MINILM, vocabulary=9437, tokens=20)
 
 
 def bodies() -> dict[str, Body]:
@@ -40,17 +41,26 @@ def bodies() -> dict[str, Body]:
 
 
 def timed(body: Body, asked: Question, milliseconds_a_million: float = 0.025) -> Measured:
-    """As if latency were a line over the work, and a bundle 0.3 MB more than its weights."""
+    """As if latency were a line over the work, a bundle 0.3 MB more than its weights, and memory as measured."""
     p95 = 0.16 + milliseconds_a_million * body.shape.work(asked.tokens) / 1e6
-    return Measured(body, "int8-static", 0.7 * p95, p95, asked.least_mb(body) + 0.3)
+    return Measured(body, "int8-static", 0.7 * p95, p95, asked.least_mb(body) + 0.3, memory_of(body, asked))
 
 
-def survey(asked: Question, *, most: int = 1000) -> tuple[list[Measured], list[Body]]:
+def memory_of(body: Body, asked: Question) -> float:
+    """Of MiniLM's students: about the same while the weights are few, and then a line."""
+    if not body.is_transformer:
+        return 69.0 + 0.06 * body.shape.width
+    return max(71.0, 66.5 + 3.2 * asked.least_mb(body))
+
+
+def survey(
+    asked: Question, *, most: int = 1000, of: Callable[[Body, Question], Measured] = timed
+) -> tuple[list[Measured], list[Body]]:
     """All that a plan would measure, and what it would leave."""
     left, seen = list(bodies().values()), []
     while len(seen) < most and (body := next_body(left, seen, asked)) is not None:
         left.remove(body)
-        seen.append(timed(body, asked))
+        seen.append(of(body, asked))
     return seen, left
 
 
@@ -130,9 +140,11 @@ def test_points_that_do_not_rise_tell_nothing() -> None:
     assert fit_line([1, 2, 3], [1, 3, 2]) == Line(1.0, 0.5)
 
 
-@given(st.floats(0.05, 20), st.floats(0.5, 40))
-def test_the_best_that_fits_is_found_though_most_are_never_measured(p95_ms: float, size_mb: float) -> None:
-    asked = question(p95_ms, size_mb)
+@given(st.floats(0.05, 20), st.floats(0.5, 40), st.none() | st.floats(60, 120))
+def test_the_best_that_fits_is_found_though_most_are_never_measured(
+    p95_ms: float, size_mb: float, rss_mb: float | None
+) -> None:
+    asked = question(p95_ms, size_mb, rss_mb)
     everything = fitting([timed(body, asked) for body in bodies().values()], asked)
     seen, left = survey(asked)
     assert len(seen) + len(left) == len(bodies())
@@ -140,17 +152,31 @@ def test_the_best_that_fits_is_found_though_most_are_never_measured(p95_ms: floa
     assert len(seen) <= ENOUGH + 10
 
 
-@pytest.mark.parametrize(("milliseconds", "texts"), [(1.0, 200), (20.0, 87), (900.0, 50)])
-def test_slow_students_are_compared_on_fewer_texts(milliseconds: float, texts: int) -> None:
-    assert len(fewer_texts(["a text"] * 200, milliseconds, seconds=7.0)) == texts
+@pytest.mark.parametrize("rss_mb", [60.0, 70.0, 71.0, 74.0, 76.0, 84.0, 200.0])
+def test_memory_alone_leads_to_the_best_that_fits(rss_mb: float) -> None:
+    asked = question(rss_mb=rss_mb)
+    everything = fitting([timed(body, asked) for body in bodies().values()], asked)
+    seen, _ = survey(asked)
+    assert [one.body.name for one in fitting(seen, asked)][:1] == [one.body.name for one in everything][:1]
+    assert len(seen) <= ENOUGH + 12
 
 
-def test_a_texts_time_is_its_median_and_on_a_busy_machine_its_least() -> None:
-    quiet = np.array([[[1.0, 2.0], [1.1, 2.1], [9.0, 2.0]]])  # one bundle, three rounds, two texts
-    times, busy = times_of_texts(quiet)
-    assert (times.tolist(), busy) == ([[1.1, 2.0]], False)
-    times, busy = times_of_texts(quiet + np.array([[[0.0], [5.0], [5.0]]]))
-    assert (times.tolist(), busy) == ([[1.0, 2.0]], True)
+def test_memory_alone_reaches_static_where_every_transformer_needs_more() -> None:
+    def large(body: Body, asked: Question) -> Measured:
+        return replace(timed(body, asked), rss_mb=(300.0 if body.is_transformer else 72.0) + body.shape.width / 10)
+
+    seen, _ = survey(question(rss_mb=84.0), of=large)
+    assert fitting(seen, question(rss_mb=84.0))[0].body.name == "static 64"
+    assert len(seen) <= 7
+
+
+def test_a_precision_that_needs_much_memory_rules_out_no_student() -> None:
+    asked = question(rss_mb=92.0)
+    small, large, other = (bodies()[name] for name in ("compact 2 x 64", "compact 4 x 256", "layers 2 5"))
+    lean = [timed(body, asked) for body in (small, large)]
+    wasteful = [replace(one, precision="int8-weights", rss_mb=3 * (one.rss_mb or 0)) for one in lean]
+    assert promising([other], [*lean, *wasteful], asked) == [other]
+    assert promising([other], wasteful, asked) == []
 
 
 def test_two_cheap_transformers_go_first_where_latency_counts() -> None:
@@ -255,7 +281,10 @@ def test_where_no_weights_are_few_enough_the_sentence_says_what_would_help() -> 
         planned_recipe(load_recipe("smoke"), found)
     over = ["p95 is 2 ms, 1 ms (100.0%) over budget.p95_ms = 1"]
     nearest = {"student": "static 64", "precision": "int8-static", "over": over}
-    said = str(nothing_fits({**found, "misses": [nearest]}))
+    late = str(nothing_fits({**found, "misses": [nearest], "unmeasured": 4}))
+    assert late.startswith("plan: no student fits of those measured; for 4 more time was up; the nearest is")
+    said = str(nothing_fits({**found, "misses": [nearest], "unmeasured": 0}))
+    assert said.startswith("plan: no student fits; the nearest is")
     assert said.endswith(
         "static 64 in int8-static: p95 is 2 ms, 1 ms (100.0%) over budget.p95_ms = 1; widen that bound"
     )
