@@ -26,7 +26,7 @@ VERSIONS = {
     "student": 2,
     "twin": 2,
     "qat": 1,
-    "export": 4,
+    "export": 5,
     "precision": 1,
     "bundle": 3,
     "bench": 5,

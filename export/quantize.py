@@ -11,6 +11,7 @@ docs/results/quantization.md has the numbers.
 from collections.abc import Collection
 from pathlib import Path
 
+from export.biases import take_biases_in
 from export.integer import (
     Inputs,
     StaticInputs,
@@ -117,4 +118,5 @@ def _write(rewriter: Rewriter, target: Path, keep: Collection[str], inputs: Inpu
             rewriter.add("MatMul", [node.input[0], stored_weight(rewriter, node)], node.output[0])
         else:
             integer_product(rewriter, node, inputs)
+    take_biases_in(rewriter)
     rewriter.write(target)

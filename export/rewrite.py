@@ -22,7 +22,7 @@ ACTIVATIONS = (*EXACT_GELU, "FastGelu", "Relu")
 class Rewriter:
     """A graph being rebuilt: constants are shared by name, and what nothing reads any more is left out.
 
-    `made` has the outputs of the nodes added so far.
+    `nodes` are those of the new graph so far, `made` the outputs of the ones that were added.
     """
 
     def __init__(self, path: Path) -> None:
@@ -30,7 +30,7 @@ class Rewriter:
         self.source = list(self.model.graph.node)
         self.producers = {name: node for node in self.source for name in node.output}
         self._weights = {item.name: item for item in self.model.graph.initializer}
-        self._nodes: list[Any] = []
+        self.nodes: list[Any] = []
         self.made: set[str] = set()
 
     def is_matrix(self, name: str) -> bool:
@@ -58,25 +58,23 @@ class Rewriter:
 
     def keep(self, node: Any) -> None:
         """Take a node over as it is."""
-        self._nodes.append(node)
+        self.nodes.append(node)
 
     def add(self, kind: str, inputs: Sequence[str], output: str, *, domain: str = "", **attributes: Any) -> str:
         """Append a node named after its output; returns the output."""
-        self._nodes.append(
-            helper.make_node(kind, list(inputs), [output], name=output, domain=domain, **attributes)
-        )
+        self.nodes.append(helper.make_node(kind, list(inputs), [output], name=output, domain=domain, **attributes))
         self.made.add(output)
         return output
 
     def write(self, path: Path) -> None:
         """Save the new graph."""
         graph = self.model.graph
-        used = {name for node in self._nodes for name in node.input}
+        used = {name for node in self.nodes for name in node.input}
         kept = [item for name, item in self._weights.items() if name in used]
         del graph.initializer[:]
         graph.initializer.extend(kept)
         del graph.node[:]
-        graph.node.extend(self._nodes)
+        graph.node.extend(self.nodes)
         save(self.model, path)
 
 

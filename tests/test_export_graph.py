@@ -69,7 +69,7 @@ def test_every_layer_is_fused_and_gelu_stays_exact(tmp_path):
         model = tiny_classifier(kind)
         export_onnx(model, model.config, tmp_path / "plain.onnx")
         counts = fuse(tmp_path / "plain.onnx", tmp_path / "fused.onnx", heads=HEADS, width=WIDTH)
-        assert counts == {"MultiHeadAttention": 2, "SkipLayerNormalization": 4, "BiasGelu": 2}
+        assert counts == {"MultiHeadAttention": 2, "LayerNormalization": 5, "BiasGelu": 2}
         kinds = {node.op_type for node in onnx.load(tmp_path / "fused.onnx").graph.node}
         assert not kinds & {"FastGelu", "EmbedLayerNormalization"}
 

@@ -32,12 +32,20 @@ def teacher_in_pytorch(made: Made) -> list[Peer]:
 
 
 def teacher_as_graph(made: Made) -> list[Peer]:
-    """Optimum's export with ONNX Runtime's fusions; its logits are PyTorch's."""
-    target = _folder(made) / "fused.onnx"
-    if not target.is_file():
-        plain, config = _plain_graph(made), _model(made).config
-        fuse(plain, target, heads=config.num_attention_heads, width=config.hidden_size)
-    return [_of_graph(made, "teacher, fused fp32", target, read_logits_file(made.job.teacher))]
+    """Optimum's export with ONNX Runtime's fusions, and with ours on top; the logits of both are PyTorch's."""
+    by_theirs, by_ours = _folder(made) / "fused-by-onnxruntime.onnx", _folder(made) / "fused-by-us.onnx"
+    config, known = _model(made).config, read_logits_file(made.job.teacher)
+    sizes = {"num_heads": config.num_attention_heads, "hidden_size": config.hidden_size}
+    if not by_theirs.is_file():
+        from onnxruntime.transformers.optimizer import optimize_model
+
+        optimize_model(str(_plain_graph(made)), model_type="bert", **sizes).save_model_to_file(str(by_theirs))
+    if not by_ours.is_file():
+        fuse(_plain_graph(made), by_ours, heads=config.num_attention_heads, width=config.hidden_size)
+    return [
+        _of_graph(made, "teacher, fused by ONNX Runtime", by_theirs, known),
+        _of_graph(made, "teacher, fused as our students are", by_ours, known),
+    ]
 
 
 def teacher_in_int8(made: Made) -> list[Peer]:
