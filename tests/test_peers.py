@@ -77,13 +77,15 @@ def test_bundles_of_runs_on_one_corpus_stand_side_by_side(
 
 def test_variants_stand_beside_fp32_and_the_teacher(runs: Path) -> None:
     report = json.loads((runs / "report.json").read_text())
-    found = variants_table.rows("smoke", report)
+    measured = variants_table.measured(report)
+    found = variants_table.rows("smoke", measured)
+    assert measured["models"][0]["macro_f1"] == report["models"][0]["test"]["macro_f1"]
     assert [row[1] for row in found] == ["`fp32`", "`int8-weights` (ships)"]
     assert (found[0][5], found[0][7]) == ("+0.0000", "1.00 / 1.00")
     models = {model["name"]: model for model in report["models"]}
     p95 = [variants_table.single(models[name], "onnxruntime")["p95_ms"] for name in ("teacher", "int8-weights")]
     assert found[1][9] == f"{p95[0] / p95[1]:.1f}"
-    assert variants_table.machine(report).startswith(report["environment"]["cpu_model"])
+    assert variants_table.machine(measured).startswith(report["environment"]["cpu_model"])
 
 
 def test_a_peer_that_cannot_be_made_leaves_the_others(monkeypatch: pytest.MonkeyPatch, runs: Path) -> None:
