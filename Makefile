@@ -26,7 +26,7 @@ else
 TORCH_INDEX ?= --extra-index-url https://download.pytorch.org/whl/cpu --retries 1 --timeout 15
 endif
 
-.PHONY: help setup distill bench bench-peers bench-training wheel test golden campaign lint check smoke clean
+.PHONY: help setup distill bench bench-peers bench-training wheel test golden campaign tree lint check smoke clean
 .DEFAULT_GOAL := help
 
 help: ## show this text
@@ -69,8 +69,9 @@ endif
 	TRANSFORMERS_VERBOSITY=error $(BIN)/python -m tests.benchmarks.training_speed $(RUN) --json $(RUN)/training-speed.json
 
 wheel: $(STAMP) ## build dist/*.whl, all that a machine needs to use a bundle
+	rm -rf dist build/lib build/bdist.*
 	$(PIP) wheel -q --no-deps --no-build-isolation -w dist .
-	rm -rf build
+	rm -rf build/lib build/bdist.*
 
 # a process for each core, each test file in one of them: its fixtures train models that the file's tests share
 test: $(STAMP) ## run the tests
@@ -84,9 +85,9 @@ $(LOWEST)/.installed $(NEWEST)/.installed: pyproject.toml
 	$(@D)/bin/pip --disable-pip-version-check install -q --upgrade -r $(@D)/requirements.txt
 	touch $@
 
-golden: $(LOWEST)/.installed $(NEWEST)/.installed ## golden bundles in the lowest and newest supported versions
-	$(LOWEST)/bin/python -m tests.golden.check
-	$(NEWEST)/bin/python -m tests.golden.check
+golden: wheel $(LOWEST)/.installed $(NEWEST)/.installed ## golden bundles with the wheel, in the lowest and newest supported versions
+	$(foreach place,$(LOWEST) $(NEWEST),$(place)/bin/pip --disable-pip-version-check install -q --no-deps --force-reinstall dist/*.whl &&) true
+	$(foreach place,$(LOWEST) $(NEWEST),$(place)/bin/python tests/golden/check.py &&) true
 
 campaign: $(STAMP) ## hours: kills, fuzzing, memory, batchings; docs/reliability.md has what they gave
 	$(BIN)/python -m tests.campaigns.fuzz_inputs
@@ -98,10 +99,16 @@ campaign: $(STAMP) ## hours: kills, fuzzing, memory, batchings; docs/reliability
 	test -f $(BUNDLE)/manifest.json || $(MAKE) distill
 	$(BIN)/python -m tests.campaigns.batchings $(BUNDLE) $(TEXTS)
 
-lint: $(STAMP) ## lint, format and types
+# mypy and editors know no package-dir: they see the packages through links, as an installed wheel has them
+TREE := build/tree
+tree: ## the packages as installed, as links: for type checkers and editors
+	rm -rf $(TREE) && mkdir -p $(TREE)/distill
+	ln -s $(addprefix $(CURDIR)/,$(wildcard distill/* corpora export students teachers)) $(TREE)/distill/
+
+lint: $(STAMP) tree ## lint, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	MYPYPATH=$(TREE) $(BIN)/mypy
 
 check: lint test ## lint, format, types and tests: the same command on a laptop and in CI
 

@@ -11,15 +11,19 @@ from typing import Literal
 
 import numpy as np
 
-from corpora.columns import DIGEST_BYTES
-from corpora.splits import normalise_text
+from distill.corpora.assembly.splits import normalise_text
+from distill.corpora.storage.columns import DIGEST_BYTES
 
 Way = Literal["join", "cut", "cross", "drop", "mask", "substitute"]
+
 Words = list[str]
+
 # gives a text's words back, those at some places exchanged for words that fit there
 Substitute = Callable[[Words, Sequence[int], np.random.Generator], Words]
+
 # a text is drawn anew when it turns out empty or already known; a corpus of few words has only so many
 MAX_DRAWS_A_TEXT = 20
+
 # after so many in a row for which no draw was new there is little left; millions were asked for, perhaps
 MAX_BARREN_TEXTS = 100
 

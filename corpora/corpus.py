@@ -1,4 +1,4 @@
-"""A corpus in memory and on disk: texts, targets and groups in four splits."""
+"""A corpus in memory: texts, targets and groups in four splits."""
 
 from __future__ import annotations
 
@@ -7,18 +7,14 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from corpora.columns import LabelRows
-from corpora.provenance import SOURCE_FILE
-from corpora.readers import BROKEN_PARQUET, TRAIN_EXTRA
-from corpora.stored import BLOCK, TextStore
-from corpora.task import Task, TaskKind
-from export.runtime.errors import InputError, MissingExtraError
+from distill.corpora.storage.columns import LabelRows
+from distill.corpora.task import Task, TaskKind
+from distill.export.runtime.errors import InputError
 
 LABELLED_SPLITS = ("train", "validation", "test")
 
@@ -131,98 +127,3 @@ def part_of(corpus: Corpus, rows: int) -> Corpus:
 def evenly_spread(count: int, rows: int) -> NDArray[np.int64]:
     """The places of at most `rows` of `count` rows, from the first to the last."""
     return np.linspace(0, count - 1, min(count, rows)).round().astype(np.int64)
-
-
-def save_corpus(corpus: Corpus, folder: Path) -> None:
-    """Write one parquet file a split, `task.json` and `source.json`; the same corpus gives the same bytes."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "transfer.parquet").unlink(missing_ok=True)  # of an earlier execution
-    for name, split in corpus.splits():
-        _save_split(split, folder / f"{name}.parquet")
-    data = {"task": corpus.task.to_dict(), "fingerprint": corpus.fingerprint, "notes": corpus.notes}
-    for name, content in (("task.json", data), (SOURCE_FILE, corpus.source)):
-        (folder / name).write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-
-
-def load_corpus(folder: Path) -> Corpus:
-    """The corpus that `save_corpus` wrote, checked against its fingerprint."""
-    try:
-        store = TextStore(folder.parent)  # on the disk of the run, wherever the system keeps its own such files
-        data = json.loads((folder / "task.json").read_text(encoding="utf-8"))
-        task = Task.from_dict(data["task"])
-        labelled = (_load_split(folder / f"{name}.parquet", task, store) for name in LABELLED_SPLITS)
-        train, validation, test = labelled
-        path = folder / "transfer.parquet"
-        transfer = _load_split(path, None, store) if path.exists() else None
-        source = dict(json.loads((folder / SOURCE_FILE).read_text(encoding="utf-8")))
-        corpus = Corpus(task, train, validation, test, transfer, dict(data["notes"]), source)
-        stored = data["fingerprint"]
-    except (*BROKEN_PARQUET, AttributeError, RecursionError) as error:
-        raise InputError(
-            f"{folder}: not a whole saved corpus ({type(error).__name__}); run the corpus stage again"
-        ) from error
-    if corpus.fingerprint != stored:
-        raise InputError(f"{folder}: its rows differ from its fingerprint; run the corpus stage again")
-    return corpus
-
-
-def save_texts(texts: Sequence[str], path: Path) -> None:
-    """Write texts without labels as one parquet file; the same texts give the same bytes."""
-    _save_split(Split(texts, None), path)
-
-
-def load_texts(path: Path) -> Sequence[str]:
-    """The texts that `save_texts` wrote; they stay in a file.
-
-    Raises:
-        InputError: it is not a whole file of texts.
-    """
-    try:
-        return _load_split(path, None, TextStore(path.parents[1])).texts
-    except (*BROKEN_PARQUET, AttributeError) as error:
-        raise InputError(
-            f"{path}: is not a whole file of texts ({type(error).__name__}); remove its folder and run again"
-        ) from error
-
-
-def _save_split(split: Split, path: Path) -> None:
-    """One split as a parquet file, a block of rows in memory at a time."""
-    pa, pq = _pyarrow()
-    schema = pa.schema([("text", pa.string()), ("labels", pa.list_(pa.int64())), ("group", pa.int32())])
-    labels = ids_from_targets(split)
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        for start in range(0, len(split), BLOCK):
-            texts = split.texts[start : start + BLOCK]
-            groups = [None] * len(texts) if split.groups is None else split.groups[start : start + BLOCK]
-            columns = [texts, [next(labels) for _ in texts], groups]
-            arrays = [pa.array(column, kind) for column, kind in zip(columns, schema.types, strict=True)]
-            writer.write_batch(pa.record_batch(arrays, schema=schema))
-
-
-def _load_split(path: Path, task: Task | None, store: TextStore) -> Split:
-    """One parquet file as a split, its texts added to the store; without a task it has no targets."""
-    _, pq = _pyarrow()
-    first = len(store)
-    groups: list[NDArray[np.int32]] = []
-    targets: list[NDArray[Any]] = []
-    grouped = True
-    with pq.ParquetFile(path) as table:
-        for batch in table.iter_batches(batch_size=BLOCK):
-            store.extend(batch["text"].to_pylist())
-            grouped = grouped and batch["group"].null_count == 0
-            groups.append(batch["group"].fill_null(0).to_numpy())
-            if task is not None:
-                targets.append(targets_of(LabelRows.of(batch["labels"].to_pylist()), task))
-    texts = store.view(first, len(store))
-    group = np.concatenate(groups) if groups and grouped else None
-    return Split(texts, np.concatenate(targets) if targets else None, group)
-
-
-def _pyarrow() -> tuple[Any, Any]:
-    """The pyarrow modules; without them the error names the command that installs them."""
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError as error:
-        raise MissingExtraError(f"saving and loading a corpus needs pyarrow; {TRAIN_EXTRA}") from error
-    return pa, pq

@@ -9,20 +9,26 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from corpora.labels import MAX_FOUND_LABELS, MAX_LABEL_CHARS, LabelError, Token, parse_cell
-from corpora.rows import Record
-from corpora.tables import SPLIT_NAMES
-from corpora.task import TaskKind
+from distill.corpora.reading.labels import MAX_FOUND_LABELS, MAX_LABEL_CHARS, LabelError, Token, parse_cell
+from distill.corpora.reading.rows import Record
+from distill.corpora.reading.source import SPLIT_NAMES
+from distill.corpora.task import TaskKind
 
 DELIMITERS = (",", ";", "|")
+
 MAX_HEADER_CHARS = 40
+
 # On average fewer rows a value than this, and a column tells rows apart rather than kinds of rows.
 MIN_REPEATS = 2.0
+
 MIN_GROUPS = 3
+
 _LABEL_NAME = re.compile(
     r"label|emotion|topic|categor|class|intent|sentiment|tag|target|talk_type|behaviou?r", re.IGNORECASE
 )
+
 _ID_NAME = re.compile(r"(?:_id|[a-z]I[dD]|^id|^ID)$")
+
 _GROUP_NAME = re.compile(
     r"group|conversation|dialog|transcript|session|client|patient|user|thread|question|author", re.IGNORECASE
 )

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from export.runtime.errors import InputError
-from export.runtime.fields import is_printable
+from distill.export.runtime.errors import InputError
+from distill.export.runtime.untrusted.fields import is_printable
 
 
 class TaskKind(StrEnum):

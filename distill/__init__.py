@@ -2,7 +2,7 @@
 
 from importlib.metadata import PackageNotFoundError, version
 
-from export.runtime import Classifier, Prediction, load
+from distill.export.runtime import Classifier, Prediction, load
 
 try:
     __version__ = version("distill-text")

@@ -12,20 +12,20 @@ from typing import Any
 import onnx
 from tokenizers import Tokenizer
 
-from export.graph import add_contract, save
-from export.runtime.classifier import Classifier, load, open_bundle, self_test
-from export.runtime.manifest import (
+from distill.export.graph.from_torch import add_contract, save
+from distill.export.runtime.classifier import Classifier, load, open_bundle, self_test
+from distill.export.runtime.manifest import (
     ACTIVATIONS,
     CONFIDENCES,
     FORMAT_VERSION,
     Abstain,
     Calibration,
-    FileRecord,
     Manifest,
     SelfTest,
     contract,
     dump_json,
 )
+from distill.export.runtime.records import FileRecord
 
 # of our own: nobody's words, several lengths, a negation, a typo, an emoji, an unknown word
 SELF_TEST_TEXTS = (
@@ -38,8 +38,10 @@ SELF_TEST_TEXTS = (
     "Xyzzyqua is a word that no dictionary has.",
     "I was proud of her and sad for me, both at once, and I could not have said which of the two was larger.",
 )
+
 # fp32 sums differ between CPUs in their last bits; int8 activations round differently with the instruction set
 TOLERANCE = {"fp32": 1e-3, "int8-weights": 1e-3}
+
 INT8_TOLERANCE = 0.05
 
 

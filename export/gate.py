@@ -8,14 +8,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from export.runtime.errors import CheckFailedError
+from distill.export.runtime.errors import CheckFailedError
 
 Floats = npt.NDArray[np.float32]
+
 Ints = npt.NDArray[np.int64]
+
 Bools = npt.NDArray[np.bool_]
+
 Run = Callable[[Ints, Ints], Floats]
 
 BATCH_SIZES = (1, 2, 7, 32)
+
 # rows of real text that are run again in random batches, at most
 BATCHED_ROWS = 512
 

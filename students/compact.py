@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModel, set_seed
 
-from students.bodies import check_width, embeddings_of, evenly_spaced, layers_of, shape_keys
-from students.projection import Batches, project
-from teachers.classifier import EncoderClassifier, Pooling, Teacher
+from distill.students.projection import Batches, principal_basis, project
+from distill.teachers.bodies import check_width, embeddings_of, evenly_spaced, layers_of, shape_keys
+from distill.teachers.encoder import EncoderClassifier, Pooling, Teacher
 
 # the usual ratio of a transformer's feed-forward width to its width
 INTERMEDIATE_RATIO = 4
@@ -65,21 +65,6 @@ def compact_student(
             student.head.weight.copy_(teacher.head.weight.double() @ basis)
             student.head.bias.copy_(teacher.head.bias)
     return student
-
-
-def principal_basis(table: Tensor, width: int) -> Tensor:
-    """The `width` directions in which a table varies most: ``(V, H) -> (H, W)``, orthonormal columns.
-
-    Computed in float64 from the covariance; each column's sign is fixed by its largest entry, so that the same
-    table gives the same basis whatever the solver prefers.
-    """
-    centred = table.double() - table.double().mean(dim=0)
-    _, vectors = torch.linalg.eigh(centred.T @ centred)  # ascending
-    basis = vectors.flip(1)[:, :width]
-    largest = basis.abs().argmax(dim=0)
-    signs = basis[largest, torch.arange(width)].sign()
-    signed: Tensor = basis * signs
-    return signed.to(table.dtype)
 
 
 def _project_tables(source: nn.Module, target: nn.Module, basis: Tensor) -> None:

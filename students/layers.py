@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from torch import nn
 from transformers import AutoModel
 
-from export.runtime.errors import InputError
-from students.bodies import check_layers, layers_of, shape_keys
-from teachers.classifier import EncoderClassifier, Pooling, Teacher
+from distill.export.runtime.errors import InputError
+from distill.teachers.bodies import check_layers, layers_of, shape_keys
+from distill.teachers.encoder import EncoderClassifier, Pooling, Teacher
 
 # a short training of each is affordable
 FEW_CANDIDATES = 6

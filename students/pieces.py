@@ -10,10 +10,11 @@ from hashlib import blake2b
 from itertools import accumulate, islice
 from typing import Any
 
-from export.runtime.errors import InputError
-from teachers.classifier import uncut
+from distill.export.runtime.errors import InputError
+from distill.teachers.tokenizers import uncut
 
 BATCH = 4096
+
 # how often a piece occurs counts among pieces of as many groups, or of at least so many: then it is the word of
 # more than a few people, and its groups need not be remembered any more
 RANKED_GROUPS = 100

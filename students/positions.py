@@ -4,11 +4,12 @@ import copy
 
 from torch import nn
 
-from students.bodies import embeddings_of
-from teachers.classifier import EncoderClassifier, unused_positions
+from distill.teachers.bodies import embeddings_of, unused_positions
+from distill.teachers.encoder import EncoderClassifier
 
 # an ONNX export runs the body once, on made rows of 16 tokens
 TRACED_TOKENS = 16
+
 # (1, P), and read only up to the length of a text
 PER_POSITION = ("position_ids", "token_type_ids")
 

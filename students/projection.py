@@ -14,12 +14,29 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from students.bodies import LayerParts, embeddings_of, layers_of, parts_of, shape_keys
+from distill.teachers.bodies import LayerParts, embeddings_of, layers_of, parts_of, shape_keys
+
+
+def principal_basis(table: Tensor, width: int) -> Tensor:
+    """The `width` directions in which a table varies most: ``(V, H) -> (H, W)``, orthonormal columns.
+
+    Computed in float64 from the covariance; each column's sign is fixed by its largest entry, so that the same
+    table gives the same basis whatever the solver prefers.
+    """
+    centred = table.double() - table.double().mean(dim=0)
+    _, vectors = torch.linalg.eigh(centred.T @ centred)  # ascending
+    basis = vectors.flip(1)[:, :width]
+    largest = basis.abs().argmax(dim=0)
+    signs = basis[largest, torch.arange(width)].sign()
+    signed: Tensor = basis * signs
+    return signed.to(table.dtype)
+
 
 Batches = Sequence[tuple[Tensor, Tensor]]  # ids and mask, each (B, T)
 
 # pulls the refitted feed-forward outputs towards the projected ones, as a share of the mean square activation
 RIDGE = 1e-2
+
 SMALLEST_VARIANCE = 1e-8
 
 

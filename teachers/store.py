@@ -12,9 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from export.runtime.errors import InputError
+from distill.export.runtime.errors import InputError
 
 METADATA_KEY = b"distill"
+
 SHARD_ROWS = 4096
 
 

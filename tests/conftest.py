@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.command import ROOT, command_of
-from tests.no_network import SUPPORTED
+from tests.support.command import ROOT, command_of
+from tests.support.no_network import SUPPORTED
 
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared")

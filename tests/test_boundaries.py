@@ -1,4 +1,4 @@
-"""Arrows of import point down: distill, students, teachers, corpora, export; and the base needs no torch."""
+"""Arrows of import point down the floors of docs/ARCHITECTURE.md, and the base install needs no torch."""
 
 import ast
 import subprocess
@@ -8,60 +8,121 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-ORDER = ["distill", "students", "teachers", "corpora", "export"]
+# top to bottom; packages of one floor do not import each other
+FLOORS = (
+    ("cli",),
+    ("pipeline",),
+    ("report",),
+    ("planning", "search", "bench"),
+    ("training", "variants"),
+    ("labelling",),
+    ("artifacts", "bundles"),
+    ("evaluation", "objectives", "runs"),
+    ("recipe", "files"),
+    ("students",),
+    ("teachers",),
+    ("corpora",),
+    ("export",),
+)
+FLOOR = {package: floor for floor, packages in enumerate(FLOORS) for package in packages}
+# the names of a package that its own floor and those above may know, whatever floor they are on
+ANYWHERE = ("distill.export.runtime.errors",)
+OUTSIDE = ("corpora", "export", "students", "teachers")
 HEAVY = (
     "torch", "transformers", "onnx", "optimum", "pydantic", "datasets", "sklearn", "scipy", "pyarrow",
-    "accelerate", "matplotlib", "safetensors", "tomli_w", "filelock",
+    "accelerate", "matplotlib", "safetensors", "tomli_w", "filelock", "jinja2",
 )  # fmt: skip
-TRAINING = ("trainer.py", "watch.py", "batches.py", "checkpoints.py", "objectives.py")
+TRAINING = ("loop", "callback", "batches", "checkpoints")
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the product by its dotted name."""
+    found = {}
+    for top in ("distill", *OUTSIDE):
+        for path in (ROOT / top).rglob("*.py"):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            name = ".".join(parts if top == "distill" else ("distill", *parts))
+            found[name.removesuffix(".__init__")] = path
+    return found
+
+
+MODULES = modules()
 
 
 def imports_of(path: Path) -> set[str]:
+    """All modules that a file imports, at its top or inside of a function."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module)
+            whole = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if name in MODULES else node.module for name in whole}
     return found
 
 
-@pytest.mark.parametrize("package", ORDER)
-def test_no_package_imports_one_above_it(package: str) -> None:
-    above = set(ORDER[: ORDER.index(package)])
-    if package == "export":
-        above = set(ORDER) - {"export"}
-    allowed = {"export.runtime.errors"}
-    for path in (ROOT / package).rglob("*.py"):
-        for name in imports_of(path) - allowed:
-            assert name.split(".")[0] not in above, f"{path} imports {name}"
+def package_of(module: str) -> str:
+    return module.split(".")[1] if "." in module else ""
+
+
+@pytest.mark.parametrize("package", sorted(FLOOR))
+def test_no_package_imports_one_above_or_beside_it(package: str) -> None:
+    for module, path in MODULES.items():
+        if package_of(module) != package:
+            continue
+        for name in imports_of(path):
+            other = package_of(name) if name.split(".")[0] == "distill" else package
+            if other not in (package, "") and name not in ANYWHERE:
+                assert FLOOR[other] > FLOOR[package], f"{module} imports {name}"
+
+
+def test_every_folder_has_a_floor() -> None:
+    assert {package_of(name) for name in MODULES} - {"", "__main__"} == set(FLOOR)
+
+
+def test_no_circles() -> None:
+    arrows = {m: {n for n in imports_of(p) if n in MODULES and n != m} for m, p in MODULES.items()}
+    while True:
+        leaves = {m for m, targets in arrows.items() if not targets}
+        if not leaves:
+            break
+        arrows = {m: targets - leaves for m, targets in arrows.items() if m not in leaves}
+    assert not arrows, f"these import each other: {sorted(arrows)}"
+
+
+def test_nothing_is_imported_by_a_bare_top_level_name() -> None:
+    for module, path in MODULES.items():
+        assert not {name.split(".")[0] for name in imports_of(path)} & {*OUTSIDE, "tests"}, module
+
+
+def test_the_runtime_imports_nothing_outside_itself() -> None:
+    for module, path in MODULES.items():
+        if module.startswith("distill.export.runtime"):
+            ours = {name for name in imports_of(path) if name.split(".")[0] == "distill"}
+            assert all(name.startswith("distill.export.runtime") for name in ours), module
 
 
 @pytest.mark.parametrize("module", TRAINING)
 def test_the_training_loop_knows_neither_teachers_nor_students(module: str) -> None:
-    used = {name.split(".")[0] for name in imports_of(ROOT / "distill" / module)}
+    used = {package_of(name) for name in imports_of(MODULES[f"distill.training.{module}"]) if "distill." in name}
     assert not used & {"teachers", "students"}
 
 
 def test_optimum_is_used_in_one_module_only() -> None:
-    users = [
-        path
-        for package in ORDER
-        for path in (ROOT / package).rglob("*.py")
-        if any(name.split(".")[0] == "optimum" for name in imports_of(path))
-    ]
-    assert [path.name for path in users] == ["graph.py"]
+    users = [m for m, path in MODULES.items() if any(n.split(".")[0] == "optimum" for n in imports_of(path))]
+    assert users == ["distill.export.graph.from_torch"]
 
 
 @pytest.mark.parametrize(
     "statement",
     [
         "import distill",
-        "import export.runtime",
-        "import distill.cli",
-        "import distill.using",
-        "import corpora.metrics",
+        "import distill.export.runtime",
+        "import distill.cli.app",
+        "import distill.bundles.predict, distill.bundles.evaluate",
+        "import distill.evaluation.metrics",
+        "import distill.bench.bundles",
     ],
 )
 def test_the_base_imports_nothing_heavy(statement: str) -> None:
@@ -71,8 +132,7 @@ def test_the_base_imports_nothing_heavy(statement: str) -> None:
 
 
 def test_no_pickle_and_no_remote_code() -> None:
-    for package in ORDER:
-        for path in (ROOT / package).rglob("*.py"):
-            text = path.read_text(encoding="utf-8")
-            assert "trust_remote_code=True" not in text, path
-            assert not {"pickle", "joblib", "dill"} & {n.split(".")[0] for n in imports_of(path)}, path
+    for module, path in MODULES.items():
+        text = path.read_text(encoding="utf-8")
+        assert "trust_remote_code=True" not in text, module
+        assert not {"pickle", "joblib", "dill"} & {n.split(".")[0] for n in imports_of(path)}, module

@@ -1,7 +1,7 @@
 """The torch-free runtime: open a bundle, check it, predict with it."""
 
-from export.runtime.classifier import Classifier, Prediction, load, self_test, verify
-from export.runtime.errors import (
+from distill.export.runtime.classifier import Classifier, Prediction, load, self_test, verify
+from distill.export.runtime.errors import (
     BundleError,
     CheckFailedError,
     DistillError,

@@ -12,28 +12,36 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from export.runtime.encoder import Encoded, Encoder, open_tokenizer
-from export.runtime.errors import BundleError, CheckFailedError, DistillError, InputError
-from export.runtime.graph_session import OUTPUT, open_session
-from export.runtime.manifest import Manifest, read_files, read_manifest
+from distill.export.runtime.encoder import Encoded, Encoder, open_tokenizer
+from distill.export.runtime.errors import BundleError, CheckFailedError, DistillError, InputError
+from distill.export.runtime.graph_session import OUTPUT, open_session
+from distill.export.runtime.manifest import Manifest, read_files, read_manifest
 
 # texts in one run of the graph where the manifest sets no smaller bound
 CHUNK = 32
+
 # texts that are sorted by length together where they come one after another
 BLOCK = 16 * CHUNK
+
 # tokens of padding that cost as much as one more run, where there is attention; elsewhere they cost next to none
 RUN_TOKENS = 16
+
 ATTENTION = b"MultiHeadAttention"
+
 # onnxruntime takes a 32-bit number; no machine has as many cores
 MAX_THREADS = 1024
+
 # such a text takes seconds and up to 700 MB to split, nearly all of it to be cut off
 MAX_TEXT_CHARACTERS = 2**20
 
 ONE_STRING = "texts: is one string; pass a list of strings, as in predict([text])"
+
 NAMED_TEXT = re.compile(r"^texts\[(\d+)\]")
 
 Floats = npt.NDArray[np.float32]
+
 Doubles = npt.NDArray[np.float64]
+
 Ints = npt.NDArray[np.int64]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 CGROUPS = Path("/sys/fs/cgroup")
+
 OWN_CGROUPS = Path("/proc/self/cgroup")
 
 

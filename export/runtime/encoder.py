@@ -6,13 +6,14 @@ from typing import Any, NamedTuple
 
 from tokenizers import Tokenizer
 
-from export.runtime.errors import BundleError, InputError
-from export.runtime.fields import has_surrogate
-from export.runtime.tokenizer_file import check_tokenizer_file
-from export.runtime.wordpiece import PlainWordPiece
+from distill.export.runtime.errors import BundleError, InputError
+from distill.export.runtime.untrusted.fields import has_surrogate
+from distill.export.runtime.untrusted.tokenizer_file import check_tokenizer_file
+from distill.export.runtime.wordpiece import PlainWordPiece
 
 # characters that several threads split at once; the pieces of more would fill the memory before they are cut
 BATCH_CHARACTERS = 100_000
+
 PROBE = "a"
 
 

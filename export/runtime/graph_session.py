@@ -5,16 +5,19 @@ from typing import Any
 
 import onnxruntime
 
-from export.runtime.errors import BundleError
-from export.runtime.fields import MAX_SHOWN
-from export.runtime.graph_file import check_graph_file
-from export.runtime.manifest import INPUTS, Manifest
+from distill.export.runtime.errors import BundleError
+from distill.export.runtime.manifest import INPUTS, Manifest
+from distill.export.runtime.untrusted.fields import MAX_SHOWN
+from distill.export.runtime.untrusted.graph_file import check_graph_file
 
 OUTPUT = "logits"
+
 RANK = 2  # (batch, sequence) and (batch, C)
+
 # bounds of one tensor that is made while a graph opens: of the smallest graphs, and onnxruntime's own; between
 # them that of a table of 8 bits times a weight that makes its rows four times as wide, in floats
 MIN_FOLDED_BYTES, MAX_FOLDED_BYTES = 2**24, 2**30
+
 FOLDED_FACTOR = 16
 
 

@@ -5,35 +5,47 @@ import hashlib
 import hmac
 import json
 import os
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from export.runtime.errors import BundleError, InputError
-from export.runtime.fields import MAX_SHOWN, Fields, check_path
-from export.runtime.files import most_bytes, read_file, refuse_unlisted
-from export.runtime.strict_json import parse_json
+from distill.export.runtime.errors import BundleError, InputError
+from distill.export.runtime.records import SHA256, FileRecord, names_of
+from distill.export.runtime.untrusted.fields import MAX_SHOWN, Fields, check_path
+from distill.export.runtime.untrusted.files import most_bytes, read_file, refuse_unlisted
+from distill.export.runtime.untrusted.strict_json import parse_json
 
 FORMAT_VERSION = 1
+
 MANIFEST_FILE = "manifest.json"
+
 # a model of the largest size that protobuf allows, and everything beside it
 MAX_BUNDLE_BYTES = 3 * 2**30
+
 ACTIVATIONS = {"multi_label": "sigmoid", "single_label": "softmax"}
+
 # how a rule to abstain measures confidence: each is the probability that the decision is exactly right
 CONFIDENCES = {"multi_label": "exact_match", "single_label": "top_score"}
+
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+
 # what a manifest may ask for; each bound is far above what anybody needs and far below what would hurt
 MAX_MANIFEST_BYTES = 8 * 2**20  # 10,000 labels with all that is kept of each take half of it
+
 MAX_LABELS = 10_000
+
 MAX_TOKENS = 8192  # the longest context of a small encoder; attention grows with its square
+
 MAX_BATCH = 65_536
+
 MAX_FILES = 100
+
 MAX_SELF_TEST_TEXTS = 1000
+
 MAX_TOLERANCE = 1.0  # a self-test that any logits pass would be none
+
 _T = TypeVar("_T")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -48,7 +60,7 @@ class SelfTest:
     @classmethod
     def from_dict(cls, data: object, where: str, *, labels: int, max_tokens: int) -> "SelfTest":
         """Check and build; ids and logits have one row for each text."""
-        fields = Fields(data, where, _names(cls))
+        fields = Fields(data, where, names_of(cls))
         texts = fields.texts("texts", MAX_SELF_TEST_TEXTS)
         return cls(
             texts=texts,
@@ -56,23 +68,6 @@ class SelfTest:
             logits=fields.number_rows("logits", len(texts), labels),
             tolerance=fields.number("tolerance", 0.0, MAX_TOLERANCE),
         )
-
-
-@dataclass(frozen=True)
-class FileRecord:
-    """What one file of the bundle must be."""
-
-    sha256: str
-    bytes: int
-
-    @classmethod
-    def from_dict(cls, data: object, where: str, *, most: int) -> "FileRecord":
-        """Check and build; the file may have `most` bytes."""
-        fields = Fields(data, where, _names(cls))
-        sha256 = fields.text("sha256")
-        if not _SHA256.fullmatch(sha256):
-            raise fields.error("sha256", "64 lower-case hexadecimal digits")
-        return cls(sha256=sha256, bytes=fields.integer("bytes", 0, most))
 
 
 @dataclass(frozen=True)
@@ -85,7 +80,7 @@ class Calibration:
     @classmethod
     def from_dict(cls, data: object, where: str, *, labels: int) -> "Calibration":
         """Check and build; a scale of zero or less would erase or reverse a label."""
-        fields = Fields(data, where, _names(cls))
+        fields = Fields(data, where, names_of(cls))
         return cls(scale=fields.numbers("scale", labels, low=0.0), bias=fields.numbers("bias", labels))
 
 
@@ -99,7 +94,7 @@ class Abstain:
     @classmethod
     def from_dict(cls, data: object, where: str) -> "Abstain":
         """Check and build."""
-        fields = Fields(data, where, _names(cls))
+        fields = Fields(data, where, names_of(cls))
         return cls(
             confidence=fields.choice("confidence", tuple(CONFIDENCES.values())),
             below=fields.number("below", 0.0, 1.0),
@@ -133,7 +128,7 @@ class Manifest:
     def from_dict(cls, data: object, where: str) -> "Manifest":
         """Check every field of parsed JSON and build; `where` opens each complaint."""
         _check_version(data, where)
-        fields = Fields(data, where, _names(cls))
+        fields = Fields(data, where, names_of(cls))
         labels = fields.names("labels", MAX_LABELS)
         max_tokens = fields.integer("max_tokens", 1, MAX_TOKENS)
         files = _read_files(fields)
@@ -189,7 +184,7 @@ def read_manifest(folder: Path, *, sha256: str | None = None) -> Manifest:
         InputError: `sha256` is not a hash.
         BundleError: there is no manifest, it is another one, or a field of it is wrong.
     """
-    if sha256 is not None and not _SHA256.fullmatch(sha256.lower()):
+    if sha256 is not None and not SHA256.fullmatch(sha256.lower()):
         raise InputError("manifest_sha256: must be 64 hexadecimal digits, as `sha256sum manifest.json` prints")
     if not os.path.isdir(folder):
         raise BundleError(f"{folder}: is not a folder; give the bundle's folder, the one with {MANIFEST_FILE}")
@@ -266,10 +261,6 @@ def _read_files(fields: Fields) -> dict[str, FileRecord]:
         check_path(name, f"{fields.where}: files: {name[:MAX_SHOWN]!r}")
         records[name] = FileRecord.from_dict(data, f"{fields.where}: files: {name}", most=most_bytes(name))
     return records
-
-
-def _names(kind: type) -> tuple[str, ...]:
-    return tuple(field.name for field in dataclasses.fields(kind))
 
 
 def _optional(fields: Fields, key: str, read: Callable[[str], _T]) -> _T | None:

@@ -12,7 +12,9 @@ from typing import Any
 # printable ASCII, and punctuation beyond it that is common in chats: no step of a BERT normalizer changes any of
 # them but for the case of letters, and each that is neither a letter, a digit nor a space is a word of its own
 PLAIN = " -~‘’“”…–—"
+
 IS_PLAIN = re.compile(f"[{PLAIN}]*")
+
 WORD = re.compile("[A-Za-z0-9]+|[^A-Za-z0-9 ]")
 
 

@@ -20,9 +20,9 @@ import sys
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
-from distill.atomic import partial_of, put_in_place, remove, write_text, write_whole
-from distill.progress import Reporter
-from export.runtime.errors import DistillError, InputError
+from distill.export.runtime.errors import DistillError, InputError
+from distill.files.atomic import partial_of, put_in_place, remove, write_text, write_whole
+from distill.runs.progress import Reporter
 
 SOURCE = Path(__file__).with_name("older_cpu.c")
 CPUID, BREAKPOINT = b"\x0f\xa2", b"\xcc\x90"

@@ -10,10 +10,10 @@ import numpy as np
 from scipy.special import logit
 from tokenizers import Tokenizer
 
-from corpora.corpus import Corpus, Split, label_matrix
-from corpora.task import Task, TaskKind
-from distill.calibrate import Logits
-from distill.job import Job
+from distill.corpora.corpus import Corpus, Split, label_matrix
+from distill.corpora.task import Task, TaskKind
+from distill.evaluation.decision import Logits
+from distill.runs.context import Job
 
 EDGE = 1e-7
 

@@ -3,7 +3,7 @@
 Static token vectors out of the same base model, and a small network on their mean.
 """
 
-from teachers.sources import MINILM, resolve_model
+from distill.teachers.sources import MINILM, resolve_model
 from tests.benchmarks.peer import Made, Peer, label_names, logits_of_scores
 
 DIMENSIONS = 256

@@ -7,9 +7,9 @@ import torch
 from onnxruntime.quantization import quantize_dynamic
 from torch import Tensor, nn
 
-from distill.models import load_student
-from export.graph import OPSET
-from export.session import GraphRunner
+from distill.export.graph.from_torch import OPSET
+from distill.export.graph.session import GraphRunner
+from distill.students.families import load_student
 from tests.benchmarks.peer import Made, Peer, PlainTokenizer, size_of
 
 

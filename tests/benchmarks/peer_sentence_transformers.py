@@ -4,8 +4,8 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 
-from corpora.corpus import label_matrix
-from teachers.sources import MINILM, resolve_model
+from distill.corpora.corpus import label_matrix
+from distill.teachers.sources import MINILM, resolve_model
 from tests.benchmarks.peer import Made, Peer, size_of
 
 BATCH = 32

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from corpora.provenance import file_record
-from distill.calibrate import Logits
-from distill.quality import read_logits_file
-from export.graph import export_onnx, fuse
-from export.runtime.bench import cpu_info
-from export.session import GraphRunner
-from teachers.classifier import load_classifier
+from distill.artifacts.logits import read_logits_file
+from distill.evaluation.decision import Logits
+from distill.export.graph.from_torch import export_onnx, fuse
+from distill.export.graph.session import GraphRunner
+from distill.export.measure.cpu import cpu_info
+from distill.export.runtime.records import file_record
+from distill.teachers.checkpoints import load_classifier
 from tests.benchmarks.peer import Made, Peer, PlainTokenizer, size_of
 
 

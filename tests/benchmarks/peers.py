@@ -19,17 +19,20 @@ from typing import Any
 import numpy as np
 import torch
 
-from corpora.corpus import load_corpus
-from distill.calibrate import Decision
-from distill.job import Job
-from distill.json_files import write_json
-from distill.progress import Reporter
-from distill.quality import JUDGED, quality_of, read_quality
-from distill.recipe import load_recipe
-from distill.variants import choose_branch, choose_variant, folder_bytes
-from export.runtime import load
-from export.runtime.bench import Candidate, cpu_info, time_interleaved
-from export.runtime.errors import InputError
+from distill.artifacts.quality import read_quality
+from distill.corpora.storage.parquet import load_corpus
+from distill.evaluation.decision import Decision
+from distill.evaluation.quality import JUDGED, quality_of
+from distill.export.measure.cpu import cpu_info
+from distill.export.measure.latency import Candidate, time_interleaved
+from distill.export.runtime import load
+from distill.export.runtime.errors import InputError
+from distill.files.json_files import write_json
+from distill.files.sizes import folder_bytes
+from distill.recipe.load import load_recipe
+from distill.runs.context import Job
+from distill.runs.progress import Reporter
+from distill.variants.select import choose_branch, choose_variant
 from tests.benchmarks.markdown import head_lines, line
 from tests.benchmarks.peer import Made, Peer
 from tests.benchmarks.peer_model2vec import model2vec_peers

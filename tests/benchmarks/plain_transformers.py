@@ -23,10 +23,10 @@ from transformers import (
 from transformers.modeling_outputs import SequenceClassifierOutput
 from transformers.utils import logging
 
-from distill.calibrate import Logits
-from distill.trainer import Loss
-from teachers.classifier import Teacher
-from teachers.label import best_device
+from distill.evaluation.decision import Logits
+from distill.teachers.device import best_device
+from distill.teachers.encoder import Teacher
+from distill.training.loop import Loss
 
 
 class PublishedTeacher(PreTrainedModel):  # type: ignore[misc]

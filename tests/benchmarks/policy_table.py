@@ -15,12 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
-from corpora.comparison import paired_bootstrap
-from corpora.corpus import Corpus, label_matrix, load_corpus
-from corpora.metrics import Bools, macro_f1
-from distill.calibrate import Logits, fit_decision
-from distill.quality import read_logits_file
-from distill.recipe_shipping import DecisionsRecipe
+from distill.artifacts.logits import read_logits_file
+from distill.corpora.corpus import Corpus, label_matrix
+from distill.corpora.storage.parquet import load_corpus
+from distill.evaluation.comparison import paired_bootstrap
+from distill.evaluation.decision import Logits, fit_decision
+from distill.evaluation.metrics import Bools, macro_f1
+from distill.recipe.shipping import DecisionsRecipe
 from tests.benchmarks.markdown import head_lines, line
 from tests.benchmarks.students_table import interval
 from tests.campaigns.policies import cross_validate

@@ -19,23 +19,24 @@ import onnx
 from onnxruntime.quantization import QuantType
 from onnxruntime.quantization import quantize_dynamic as ort_quantize_dynamic
 
-from corpora.corpus import Corpus, load_corpus
-from corpora.tokens import TokenRows
-from distill.calibrate import Decision
-from distill.exporting import FUSED_FILE
-from distill.job import Job
-from distill.progress import Reporter
-from distill.qat import calibration_feeds
-from distill.quality import read_quality
-from distill.recipe import load_recipe
-from distill.variants import choose_branch
-from export.forms import write_form
-from export.runtime.bench import Candidate, cpu_info, time_interleaved
-from export.scales import fit_scales
-from export.sensitivity import measure_sensitivity
-from export.session import GraphRunner
-from teachers.classifier import load_tokenizer
-from teachers.label import encode
+from distill.artifacts.quality import read_quality
+from distill.corpora.corpus import Corpus
+from distill.corpora.storage.parquet import load_corpus
+from distill.corpora.storage.token_rows import TokenRows
+from distill.evaluation.decision import Decision
+from distill.export.graph.session import GraphRunner
+from distill.export.int8.forms import write_form
+from distill.export.int8.scales import calibration_feeds, fit_scales
+from distill.export.int8.sensitivity import measure_sensitivity
+from distill.export.measure.cpu import cpu_info
+from distill.export.measure.latency import Candidate, time_interleaved
+from distill.recipe.load import load_recipe
+from distill.runs.context import Job
+from distill.runs.progress import Reporter
+from distill.teachers.encoding import encode
+from distill.teachers.tokenizers import load_tokenizer
+from distill.variants.export import FUSED_FILE
+from distill.variants.select import choose_branch
 from tests.benchmarks.markdown import head_lines, line
 
 FLIP_TEXTS, TIMED_TEXTS, ROUNDS, BATCH = 2000, 100, 9, 32

@@ -14,18 +14,18 @@ from pathlib import Path
 
 import numpy as np
 
-from corpora.corpus import label_matrix, load_corpus
-from corpora.metrics import macro_f1
-from distill.calibrate import fit_decision
-from distill.qat import calibration_feeds
-from distill.quality import read_logits_file
-from distill.recipe import load_recipe
-from export.forms import write_form
-from export.runtime.bench import cpu_info
-from export.scales import fit_scales
-from export.session import GraphRunner
-from teachers.classifier import load_tokenizer
-from teachers.label import encode
+from distill.artifacts.logits import read_logits_file
+from distill.corpora.corpus import label_matrix
+from distill.corpora.storage.parquet import load_corpus
+from distill.evaluation.decision import fit_decision
+from distill.evaluation.metrics import macro_f1
+from distill.export.graph.session import GraphRunner
+from distill.export.int8.forms import write_form
+from distill.export.int8.scales import calibration_feeds, fit_scales
+from distill.export.measure.cpu import cpu_info
+from distill.recipe.load import load_recipe
+from distill.teachers.encoding import encode
+from distill.teachers.tokenizers import load_tokenizer
 from tests.benchmarks.markdown import head_lines, line
 from tests.benchmarks.quantization import moved_in_batch, times_of
 

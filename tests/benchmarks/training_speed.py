@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -27,27 +27,31 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from corpora.corpus import Corpus, load_corpus
-from distill import trainer
-from distill.batches import Examples, LengthSortedBatches
-from distill.calibrate import Logits
-from distill.job import Job
-from distill.json_files import write_json
-from distill.labelling import soft_labels
-from distill.learner import plan
-from distill.learning import student_objective
-from distill.models import load_student, optimizer_groups
-from distill.progress import Reporter
-from distill.recipe import load_recipe
-from distill.teacher_graph import in_onnxruntime
-from distill.trainer import Loss, fit, multiplies_bf16
-from distill.variants import choose_branch
-from distill.watch import Watch
-from export.runtime.bench import cpu_info
-from export.runtime.errors import InputError
-from students.static import StaticClassifier
-from teachers.classifier import load_classifier, load_tokenizer
-from teachers.label import Forward, best_device, encode, in_pytorch, label_texts, pad_batch
+from distill.corpora.corpus import Corpus
+from distill.corpora.storage.parquet import load_corpus
+from distill.evaluation.decision import Logits
+from distill.export.measure.cpu import cpu_info
+from distill.export.runtime.errors import InputError
+from distill.files.json_files import write_json
+from distill.labelling.onnx_teacher import in_onnxruntime
+from distill.labelling.soft_labels import soft_labels
+from distill.recipe.load import load_recipe
+from distill.runs.context import Job
+from distill.runs.progress import Reporter
+from distill.students.families import load_student, optimizer_groups
+from distill.students.static import StaticClassifier
+from distill.teachers.checkpoints import load_classifier
+from distill.teachers.device import best_device, multiplies_bf16
+from distill.teachers.encoding import encode, pad_batch
+from distill.teachers.inference import Forward, in_pytorch, label_texts
+from distill.teachers.tokenizers import load_tokenizer
+from distill.training import loop as trainer
+from distill.training.batches import Examples, LengthSortedBatches
+from distill.training.callback import Watch
+from distill.training.loop import Loss, fit
+from distill.training.session import plan
+from distill.training.student import student_objective
+from distill.variants.select import choose_branch
 from tests.benchmarks.flops import LABELLING, TRAINING, encoder_flops
 from tests.benchmarks.plain_transformers import PlainSettings, plain_labeller, plain_optimizer, plain_train
 from tests.benchmarks.turns import Turns, Way, check_equal, markdown_table, rates
@@ -225,15 +229,18 @@ def _train_as_a_run_does(
         labelled=torch.ones(rows, dtype=torch.bool),
     )
     settings = plan(work.job, recipe, rows, work.job.seed)
+    settings = replace(settings, bf16=settings.bf16 and "bf16" not in off)
     pad = partial(pad_batch, pad_id=tokenizer.pad_token_id)
     # a folder of its own, or it would go on from a checkpoint that the training before it has left
-    with tempfile.TemporaryDirectory() as folder, switched_off(off):
+    with tempfile.TemporaryDirectory() as folder, switched_off(tuple(name for name in off if name != "bf16")):
         watch = Watch(model, lambda: {"macro_f1": 0.0}, settings, Path(folder))
-        fit(model, examples, loss, settings, groups=optimizer_groups(model, recipe), pad=pad, watch=watch)
+        fit(
+            model, examples, loss, settings, groups=optimizer_groups(model, **recipe.rates()), pad=pad, watch=watch
+        )
 
 
 def switched_off(names: tuple[str, ...]) -> ExitStack:
-    """Some of "fused", "grouped" and "bf16" taken out of the training loop, for as long as it is entered."""
+    """Some of "fused" and "grouped" taken out of the training loop, for as long as it is entered."""
     fused, stack = torch.optim.AdamW, ExitStack()
 
     def any_order(lengths: Any, batch_size: int, seed: int) -> LengthSortedBatches:
@@ -242,7 +249,6 @@ def switched_off(names: tuple[str, ...]) -> ExitStack:
     changes: Mapping[str, tuple[Any, str, Any]] = {
         "fused": (torch.optim, "AdamW", lambda groups, **_: fused(groups, fused=False)),
         "grouped": (trainer, "LengthSortedBatches", any_order),
-        "bf16": (trainer, "multiplies_bf16", lambda _device: False),
     }
     for name in names:
         stack.enter_context(patch.object(*changes[name]))

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from export.runtime.errors import CheckFailedError
+from distill.export.runtime.errors import CheckFailedError
 from tests.benchmarks.flops import peak_of
 from tests.benchmarks.markdown import head_lines, line
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from distill.progress import Reporter
-from distill.using import Columns, texts_of
-from export.runtime import Classifier, load
+from distill.bundles.rows import Columns, texts_of
+from distill.export.runtime import Classifier, load
+from distill.runs.progress import Reporter
 
 LARGEST_CALL = 64
 

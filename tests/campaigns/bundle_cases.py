@@ -13,11 +13,11 @@ from typing import Any
 import onnx
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
-from export.runtime import Classifier, DistillError, load, self_test
-from export.runtime.manifest import MANIFEST_FILE
+from distill.export.runtime import Classifier, DistillError, load, self_test
+from distill.export.runtime.manifest import MANIFEST_FILE
 from tests.campaigns.mutations import random_text, spoiled_bytes, spoiled_json, spoiled_message
 from tests.golden.check import FOLDER
-from tests.tiny_bundle import make_tiny_bundle
+from tests.support.tiny_bundle import make_tiny_bundle
 
 TOKENIZER = "tokenizer.json"
 TEXTS = ["i am very happy today", "", "x\0\u0301 sad 😟", "not " * 40]

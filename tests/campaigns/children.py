@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from export.runtime import DistillError
+from distill.export.runtime import DistillError
 
 MEMORY_BYTES = 4 * 2**30
 CPU_SECONDS = 1800  # of one child's whole life

@@ -24,12 +24,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from corpora.corpus import load_corpus, save_corpus
-from corpora.sources import read_corpus
-from corpora.starter import propose_recipe
-from distill.recipe import load_recipe, packaged_recipes, parse_recipe
-from distill.teacher_stages import corpus_spec
-from export.runtime.errors import DistillError
+from distill.corpora.assembly.read import read_corpus
+from distill.corpora.storage.parquet import load_corpus, save_corpus
+from distill.export.runtime.errors import DistillError
+from distill.recipe.load import load_recipe, packaged_recipes, parse_recipe
+from distill.recipe.sources import corpus_spec
+from distill.recipe.starter import propose_recipe
 
 SECONDS_A_CASE = 20
 # what an error of ours must never hold

@@ -24,7 +24,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.command import ROOT, command_of
+from tests.support.command import ROOT, command_of
 
 # then a run may finish, or most signals would strike the stage that takes longest again and again
 KILLS_A_RUN = 5

@@ -18,10 +18,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from teachers.classifier import save_classifier
-from tests.command import ROOT, command_of
-from tests.tiny_bundle import make_tiny_bundle
-from tests.tiny_models import LABELS, bert_tokenizer, tiny_classifier
+from distill.teachers.checkpoints import save_classifier
+from tests.support.command import ROOT, command_of
+from tests.support.tiny_bundle import make_tiny_bundle
+from tests.support.tiny_models import LABELS, bert_tokenizer, tiny_classifier
 
 BOUND = 2 * 1024**3
 WORDS = "i you we feel so very not sad happy calm tired afraid alone today again since work home night sun".split()

@@ -14,14 +14,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from corpora.corpus import label_matrix, load_corpus
-from corpora.metrics import macro_f1
-from corpora.reliability import brier, ece_above_tenth, mean_brier_skill
-from corpora.task import Task, TaskKind
-from distill.calibrate import Decision, Logits, fit_decision
-from distill.progress import Reporter
-from distill.quality import read_logits_file
-from distill.recipe_shipping import DecisionsRecipe
+from distill.artifacts.logits import read_logits_file
+from distill.corpora.corpus import label_matrix
+from distill.corpora.storage.parquet import load_corpus
+from distill.corpora.task import Task, TaskKind
+from distill.evaluation.decision import Decision, Logits, fit_decision
+from distill.evaluation.metrics import macro_f1
+from distill.evaluation.reliability import brier, ece_above_tenth, mean_brier_skill
+from distill.recipe.shipping import DecisionsRecipe
+from distill.runs.progress import Reporter
 
 Gold = NDArray[np.float32]
 DEFAULT = DecisionsRecipe(calibration="platt-per-label")

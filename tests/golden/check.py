@@ -1,4 +1,4 @@
-"""Whether the golden bundles answer here as they did when they were made: `python -m tests.golden.check`.
+"""Check that the golden bundles answer here as they did when they were made: `python tests/golden/check.py`.
 
 Needs the base install only. Exits 1 where a decision differs, a score by more than the tolerance, or where a
 command does not run, for the command line has packages of its own to get on with.
@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from export.runtime import DistillError, load, self_test
+from distill.export.runtime import DistillError, load, self_test
 
 FOLDER = Path(__file__).parent
 TOLERANCE = 1e-3
@@ -40,8 +40,9 @@ def check(folder: Path, rows: list[dict[str, Any]]) -> float:
 
 def run_command(*arguments: str) -> str:
     """What is wrong with a `distill` command, run in a process of its own; empty where nothing is."""
-    code = f"import sys; sys.path.insert(0, {str(FOLDER.parents[1])!r}); from distill.cli import main; main()"
-    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "distill", *arguments]
+    # not in the checkout, whose folders would stand before the installed wheel
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=FOLDER)
     return "" if done.returncode == 0 else (done.stderr.strip() or f"exit status {done.returncode}")
 
 

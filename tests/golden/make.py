@@ -15,19 +15,19 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from torch import nn
 from transformers import BertConfig, BertModel, BertTokenizerFast, set_seed
 
-from corpora.task import Task, TaskKind
-from distill.models import Student, export_graph, published_config, save_student
-from export.bundle import Shipment, write_bundle
-from export.forms import write_form
-from export.graph import add_calibration, save, strip
-from export.runtime import Classifier, load
-from export.scales import fit_scales
-from export.session import GraphRunner
-from students.compact import Shape, compact_student
-from students.layers import layers_student
-from students.static import StaticClassifier, StaticConfig, static_student
-from teachers.classifier import EncoderClassifier, Pooling
-from tests.tiny_models import TEXTS
+from distill.corpora.task import Task, TaskKind
+from distill.export.bundle import Shipment, write_bundle
+from distill.export.graph.from_torch import add_calibration, save, strip
+from distill.export.graph.session import GraphRunner
+from distill.export.int8.forms import write_form
+from distill.export.int8.scales import fit_scales
+from distill.export.runtime import Classifier, load
+from distill.students.compact import Shape, compact_student
+from distill.students.families import Student, export_graph, published_config, save_student
+from distill.students.layers import layers_student
+from distill.students.static import StaticClassifier, StaticConfig, static_student
+from distill.teachers.encoder import EncoderClassifier, Pooling
+from tests.support.tiny_models import TEXTS
 
 FOLDER = Path(__file__).parent
 EXPECTED = FOLDER / "expected.json"

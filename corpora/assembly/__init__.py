@@ -1,0 +1,1 @@
+"""Assembly: records to a corpus: labels understood, repeats merged, splits made, leaks removed."""

@@ -1,0 +1,216 @@
+"""One pass over a source: each record is understood as it comes, its text stored, a few numbers of it kept."""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from distill.corpora.assembly.spec import CorpusSpec
+from distill.corpora.assembly.splits import SplitRows, normalise_text
+from distill.corpora.corpus import LABELLED_SPLITS
+from distill.corpora.reading.headers import SeenColumns
+from distill.corpora.reading.labels import LabelError, Token, find_names, parse_cell, resolve
+from distill.corpora.reading.rows import BadRow, Quarantine, Record
+from distill.corpora.reading.scrub import scrub
+from distill.corpora.reading.source import SPLIT_NAMES, Table
+from distill.corpora.reading.texts import RowError, check_encoding, text_of
+from distill.corpora.storage.columns import CorpusRows, Ints, KeyColumn, LabelRows
+from distill.corpora.storage.text_store import TextStore
+from distill.export.runtime.errors import InputError
+
+SPLITS = (*LABELLED_SPLITS, "transfer")
+
+# more distinct values are no labels, whatever else the column holds
+MAX_DISTINCT = 10_000
+
+PROGRESS_ROWS = 1000
+
+
+class Collector:
+    """What is known of the rows so far.
+
+    Args:
+        spec: how to understand a record.
+        names: the label names where they are known before the rows are, else None.
+        folder: where files without a name are made; the system's folder for such files by default.
+        progress: told how many records were read since its last call.
+    """
+
+    def __init__(
+        self,
+        spec: CorpusSpec,
+        names: tuple[str, ...] | None,
+        folder: Path | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
+        self.texts = TextStore(folder)
+        self.bad = Quarantine(folder, keep=spec.on_bad_row == "quarantine", scrubbed=spec.scrub)
+        self.rows_read = self.filtered = self.later_in_group = 0
+        self.scrubbed: Counter[str] = Counter()
+        self._spec, self._progress = spec, progress
+        self._names = names
+        self._known = None if names is None else {name: index for index, name in enumerate(names)}
+        self._found: dict[str, int] = {}  # names in the order in which they appeared, where none are known
+        self._label_counts: Counter[str] = Counter()
+        self._groups_seen: set[str] = set()  # only where one row of each group is wanted
+        self._files: dict[str, int] = {}
+        self._split, self._file, self._row = array("b"), array("i"), array("i")
+        self._label_starts, self._labels = array("i", [0]), array("i")
+        self._text, self._group, self._row_id = KeyColumn(folder), KeyColumn(folder), KeyColumn(folder)
+
+    def take(self, split: str, table: Table) -> None:
+        """Every record of one table.
+
+        Raises:
+            InputError: it has no row, or lacks a column that the spec names.
+        """
+        plain = table.where.endswith(".txt")  # a file of one text a line needs no column names
+        columns = ("text",) if plain else self._spec.text
+        before, seen = self.rows_read, SeenColumns()
+        for record in table.rows:
+            self.rows_read += 1
+            if self._progress is not None and self.rows_read % PROGRESS_ROWS == 0:
+                self._progress(PROGRESS_ROWS)
+            if isinstance(record, BadRow):
+                self.bad.add(record)
+                continue
+            seen.add(record)
+            try:
+                self._add(split, record, columns)
+            except (RowError, LabelError) as error:
+                self.bad.add(BadRow(record.file, record.row, str(error), record.fields))
+        if self.rows_read == before:
+            raise InputError(f"{table.where}: the {split} split has no row; fill it, or take the file away")
+        wanted = {} if plain else dict.fromkeys(self._spec.text, "corpus.text")
+        seen.require(wanted | ({} if split == "transfer" else _label_columns(self._spec)), table.where)
+
+    def finish(self) -> tuple[tuple[str, ...], CorpusRows, SplitRows]:
+        """The label names, known or found, the rows, and which of them stand in which split."""
+        labels = LabelRows(_ints(self._label_starts), _ints(self._labels))
+        names = self._names
+        if names is None:
+            names = find_names(self._label_counts, self._spec.labels)
+            labels = labels.renamed(np.array([names.index(name) for name in self._found], dtype=np.int32))
+        text = self._text.numbers()
+        rows = CorpusRows(
+            text=text,
+            group=self._group.numbers(),
+            key=self._row_id.numbers() if self._spec.row_id else text,
+            labels=labels,
+            file=_ints(self._file),
+            row=_ints(self._row),
+            files=tuple(self._files),
+        )
+        split = np.frombuffer(self._split, dtype=np.int8)
+        members = {name: np.flatnonzero(split == code).astype(np.int32) for code, name in enumerate(SPLITS)}
+        return names, rows, {name: found for name, found in members.items() if len(found)}
+
+    def _add(self, split: str, record: Record, columns: tuple[str, ...]) -> None:
+        """Understand one record.
+
+        Raises:
+            RowError, LabelError: it cannot be used.
+        """
+        spec, fields = self._spec, record.fields
+        check_encoding(fields)
+        if not _wanted(fields, spec.where or {}):
+            self.filtered += 1
+            return
+        if isinstance(spec.split, str) and split != "transfer":
+            split = _split_of(fields, spec.split)
+        labelled = split != "transfer"
+        group = _group_of(fields, spec.group, labelled)
+        text = text_of(fields, columns, spec.joiner)
+        tokens = parse_cell(fields.get(spec.labels), spec.task, spec.delimiter) if labelled else ()
+        if spec.one_per_group and labelled:
+            if str(group) in self._groups_seen:
+                self.later_in_group += 1
+                return
+            self._groups_seen.add(str(group))
+        ids = self._ids(tokens)
+        if spec.scrub:
+            text, found = scrub(text)
+            self.scrubbed.update(found)
+        self._labels.extend(ids)
+        self._label_starts.append(len(self._labels))
+        self.texts.append(text)
+        normalised = normalise_text(text)
+        self._text.append(normalised)
+        self._group.append(group)
+        if spec.row_id:
+            keys = [_cell(fields, name) for name in spec.row_id] if labelled else None
+            # rows for transfer have no row id, and are compared by their texts
+            self._row_id.append(f"id {keys}" if keys else f"text {normalised}")
+        self._split.append(SPLITS.index(split))
+        self._file.append(self._files.setdefault(record.file, len(self._files)))
+        self._row.append(record.row)
+
+    def _ids(self, tokens: tuple[Token, ...]) -> tuple[int, ...]:
+        """Label ids, or the places of their names among those found so far."""
+        if self._known is not None:
+            return resolve(tokens, self._known)
+        names = [str(token) for token in tokens]
+        self._label_counts.update(names)
+        if len(self._label_counts) > MAX_DISTINCT:
+            find_names(self._label_counts, self._spec.labels)  # says so
+        return tuple(dict.fromkeys(self._found.setdefault(name, len(self._found)) for name in names))
+
+
+def _label_columns(spec: CorpusSpec) -> dict[str, str]:
+    """The columns that a labelled table needs beside its text, with the keys that name them."""
+    wanted = {spec.labels: "corpus.labels"}
+    wanted |= dict.fromkeys(spec.where or {}, "corpus.where")
+    wanted |= dict.fromkeys(spec.row_id or (), "corpus.row_id")
+    if spec.group is not None:
+        wanted[spec.group] = "corpus.group"
+    if isinstance(spec.split, str):
+        wanted[spec.split] = "corpus.split"
+    return wanted
+
+
+def _split_of(fields: dict[str, Any], column: str) -> str:
+    split = SPLIT_NAMES.get(_cell(fields, column).lower(), "")
+    if not split:
+        known = ", ".join(dict.fromkeys(SPLIT_NAMES.values()))
+        raise RowError(f"column '{column}' names no split; the splits are {known}")
+    return split
+
+
+def _group_of(fields: dict[str, Any], column: str | None, labelled: bool) -> str | None:
+    """The row's group; a row for transfer may have none."""
+    if column is None or not (labelled or column in fields):
+        return None
+    group = _cell(fields, column)
+    if not group:
+        raise RowError(f"column '{column}' (corpus.group) is empty")
+    return group
+
+
+def _cell(fields: dict[str, Any], column: str) -> str:
+    """A cell that is compared, as text: empty where it is missing, booleans and whole numbers plain."""
+    value = fields.get(column)
+    if value is None or value != value:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).strip()
+
+
+def _wanted(fields: dict[str, Any], where: dict[str, str | list[str]]) -> bool:
+    """Whether a row has one of the wanted values in every filtered column that its table has."""
+    for column, values in where.items():
+        if column in fields and _cell(fields, column) not in ([values] if isinstance(values, str) else values):
+            return False
+    return True
+
+
+def _ints(values: array[int]) -> Ints:
+    """The same numbers, not copied."""
+    return np.frombuffer(values, dtype=np.int32)

@@ -1,0 +1,172 @@
+"""A corpus from where it lies: read, filtered, checked, merged, split, and cleared of leaks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from distill.corpora.assembly.collect import Collector
+from distill.corpora.assembly.spec import DEFAULT_SPLIT, CorpusSpec
+from distill.corpora.assembly.splits import (
+    SplitRows,
+    labels_without_rows,
+    merge_duplicates,
+    remove_leaks,
+    split_by_group,
+)
+from distill.corpora.corpus import LABELLED_SPLITS, Corpus, Split, targets_of
+from distill.corpora.reading.rows import Quarantine, listed
+from distill.corpora.reading.scrub import PATTERNS
+from distill.corpora.reading.source import Tables, open_source, read_label_names
+from distill.corpora.storage.columns import NONE, CorpusRows, Ints
+from distill.corpora.storage.text_store import StoredTexts, TextStore
+from distill.corpora.task import Task
+from distill.export.runtime.errors import InputError
+
+__all__ = ["CorpusSpec", "read_corpus"]
+
+KINDS = tuple(kind for kind, _ in PATTERNS)
+
+NO_ROWS: Ints = np.empty(0, dtype=np.int32)
+
+
+def read_corpus(
+    spec: CorpusSpec,
+    *,
+    seed: int,
+    folder: Path | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> tuple[Corpus, Quarantine]:
+    """Read, filter, check, merge and split; gives the corpus and the rows put into quarantine.
+
+    Texts stand in a file without a name, and of each row a few numbers in memory, so that millions are no burden.
+
+    Args:
+        spec: where the rows are and how to understand them.
+        seed: of the split.
+        folder: where that file is made; the system's folder for temporary files by default.
+        progress: told how many rows were read since its last call.
+    """
+    tables = open_source(spec.source, spec.columns, spec.transfer)
+    collector = Collector(spec, _known_names(spec, tables), folder, progress)
+    for split, table in tables.by_split.items():
+        collector.take(split, table)
+    bad = collector.bad
+    if bad.first is not None and spec.on_bad_row == "error":
+        raise bad.first.error(len(bad) - 1)
+    names, rows, splits = collector.finish()
+    if not splits.keys() - {"transfer"}:
+        raise InputError(
+            f"{spec.source}: no row with labels is usable ({len(bad)} are bad, corpus.where leaves out "
+            f"{collector.filtered}); check corpus.text, corpus.labels and corpus.where"
+        )
+    task = Task(spec.task, names)
+    notes = {
+        "rows_read": collector.rows_read,
+        "rows_filtered": collector.filtered,
+        "rows_quarantined": len(bad),
+        "rows_later_in_group": collector.later_in_group,
+        "splits_ignored": tables.ignored,
+    }
+    if spec.scrub:
+        notes |= {f"scrubbed_{kind}s": collector.scrubbed[kind] for kind in KINDS}
+    task, rows, splits = _select(rows, splits, task, spec, notes)
+    splits = _split(rows, splits, spec, seed, notes)
+    splits, leaks = remove_leaks(rows, splits, spec.leaks)
+    _check_rows(rows, splits, task, spec)
+    made = {name: _as_split(collector.texts, rows, found, task, name) for name, found in splits.items()}
+    train, validation, test = (made[name] for name in LABELLED_SPLITS)
+    corpus = Corpus(task, train, validation, test, made.get("transfer"), notes | leaks, tables.record)
+    return corpus, bad
+
+
+def _known_names(spec: CorpusSpec, tables: Tables) -> tuple[str, ...] | None:
+    """The label names in logit order where they are given, or carried by the data set."""
+    carried = tables.label_names.get(spec.labels)
+    if spec.label_names is None:
+        return carried
+    given = spec.label_names
+    names = read_label_names(spec.source, given) if isinstance(given, str) else given
+    if carried and names != carried and sorted(names) == sorted(carried):
+        raise InputError(
+            f"corpus.label_names has the names that {spec.source} carries for column '{spec.labels}' in "
+            "another order, which would exchange labels; leave it out, or use the order of the data set"
+        )
+    return names
+
+
+def _select(
+    rows: CorpusRows, splits: SplitRows, task: Task, spec: CorpusSpec, notes: dict[str, int]
+) -> tuple[Task, CorpusRows, SplitRows]:
+    """Repeats merged and rare labels left out; adds to the notes."""
+    before = _count(splits)
+    rows, splits = merge_duplicates(rows, splits, task.kind, spec.duplicates)
+    notes["rows_merged"] = before - _count(splits)
+    counts = rows.labels.take(splits.get("train", NO_ROWS)).counts(task.num_labels)
+    kept = [i for i in range(task.num_labels) if counts[i] >= spec.min_rows or spec.min_rows == 1]
+    notes["labels_left_out"] = task.num_labels - len(kept)
+    before = _count(splits)
+    if len(kept) < task.num_labels:
+        task = Task(task.kind, tuple(task.labels[i] for i in kept))
+        new_ids = np.full(len(counts), NONE, dtype=np.int32)
+        new_ids[kept] = np.arange(len(kept))
+        labels = rows.labels.renamed(new_ids)
+        # a row whose every label is left out goes with them
+        lost = (labels.sizes() == 0) & (rows.labels.sizes() > 0)
+        splits = {name: members[~lost[members]] for name, members in splits.items()}
+        rows = replace(rows, labels=labels)
+    notes["rows_left_out"] = before - _count(splits)
+    return task, rows, splits
+
+
+def _count(splits: SplitRows) -> int:
+    """The rows of all splits."""
+    return sum(len(members) for members in splits.values())
+
+
+def _split(rows: CorpusRows, splits: SplitRows, spec: CorpusSpec, seed: int, notes: dict[str, int]) -> SplitRows:
+    """Split off from train what the source does not give as a split of its own, group by group."""
+    missing = [name for name in LABELLED_SPLITS[1:] if name not in splits]
+    notes["rows_split_off"] = 0
+    if not missing or not len(splits.get("train", NO_ROWS)):
+        return splits
+    fractions = dict(
+        zip(LABELLED_SPLITS, DEFAULT_SPLIT if isinstance(spec.split, str) else spec.split, strict=True)
+    )
+    names = ["train", *missing]
+    parts = split_by_group(rows, splits["train"], [fractions[name] for name in names], seed=seed)
+    notes["rows_split_off"] = sum(len(members) for members in parts[1:])
+    return splits | dict(zip(names, parts, strict=True))
+
+
+def _check_rows(rows: CorpusRows, splits: SplitRows, task: Task, spec: CorpusSpec) -> None:
+    """Refuse a split that ended without rows, and labels that train cannot teach."""
+    for name in LABELLED_SPLITS:
+        if not len(splits.get(name, NO_ROWS)):
+            raise InputError(
+                f"{spec.source}: the {name} split has no row left after filtering, merging and removing leaks; "
+                "add rows or groups, or change corpus.where, corpus.split or corpus.leaks"
+            )
+    missing = labels_without_rows(rows.labels.take(splits["train"]), task.labels)
+    if missing and spec.label_names is None:
+        # found names may be texts, where corpus.labels names the wrong column: count them, quote none
+        raise InputError(
+            f"{spec.source}: {len(missing)} of the {task.num_labels} values in column '{spec.labels}' are in no "
+            "row of train; does corpus.labels name the right column? Add rows, or set corpus.min_rows = 2 or more"
+        )
+    if missing:
+        raise InputError(
+            f"{spec.source}: no row in train has the label{'s' * (len(missing) > 1)} {listed(missing)}; "
+            "add rows, leave the label out of corpus.label_names, or set corpus.min_rows = 2 or more"
+        )
+
+
+def _as_split(texts: TextStore, rows: CorpusRows, members: Ints, task: Task, name: str) -> Split:
+    """Members as arrays; those of the transfer split have no targets."""
+    groups = rows.group[members]
+    targets = None if name == "transfer" else targets_of(rows.labels.take(members), task)
+    grouped = len(groups) > 0 and bool((groups != NONE).all())
+    return Split(StoredTexts(texts, members), targets, groups if grouped else None)

@@ -1,0 +1,57 @@
+"""The settings of a corpus: where it is and how to understand its columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from distill.corpora.task import TaskKind
+from distill.export.runtime.errors import InputError
+
+DEFAULT_SPLIT = (0.8, 0.1, 0.1)
+
+
+@dataclass(frozen=True)
+class CorpusSpec:
+    """Where a corpus is and how to understand it: the recipe's [corpus] table."""
+
+    source: str  # "hub:ID[:config][@revision]", a file, a folder of splits, or "sample"
+    task: TaskKind
+    text: tuple[str, ...]  # columns, joined by `joiner`
+    labels: str  # column of names, 0-based ids, lists, or strings split at `delimiter`
+    label_names: tuple[str, ...] | str | None = None  # in logit order, or a file with one a line
+    delimiter: str | None = ","
+    group: str | None = None  # column whose rows must stay in one split
+    where: dict[str, str | list[str]] | None = None  # keep rows whose column has (one of) the value(s)
+    columns: tuple[str, ...] | None = None  # names the fields of files without a header
+    split: tuple[float, float, float] | str = DEFAULT_SPLIT  # fractions, or the column that names the split
+    duplicates: str = "majority"  # or "error", "keep"
+    on_bad_row: str = "error"  # or "quarantine"
+    transfer: str | None = None  # file of text without labels
+    scrub: bool = False  # mask addresses, links, handles and long numbers before anything is stored
+    joiner: str = "\n"
+    one_per_group: bool = False  # keep the first row of each group
+    row_id: tuple[str, ...] | None = None  # columns that identify a row; repeats of it are annotators
+    leaks: str = "remove"  # or "groups" (compare groups only), "keep"
+    min_rows: int = 1  # labels with fewer rows, before splitting, are left out together with their rows
+
+    def __post_init__(self) -> None:
+        """Refuse settings that contradict each other."""
+        _one_of("duplicates", self.duplicates, ("majority", "error", "keep"))
+        _one_of("on_bad_row", self.on_bad_row, ("error", "quarantine"))
+        _one_of("leaks", self.leaks, ("remove", "groups", "keep"))
+        if not self.text:
+            raise InputError("corpus.text names no column; name at least one")
+        if self.one_per_group and self.group is None:
+            raise InputError("corpus.one_per_group needs corpus.group; name the column of the groups")
+        if self.min_rows < 1:
+            raise InputError(f"corpus.min_rows = {self.min_rows} must be at least 1, which leaves no label out")
+        if not isinstance(self.split, str) and (
+            len(self.split) != 3 or min(self.split) <= 0 or abs(sum(self.split) - 1) > 1e-6
+        ):
+            raise InputError("corpus.split must be three fractions above 0 that add up to 1, or a column name")
+
+
+def _one_of(key: str, value: str, known: tuple[str, ...]) -> None:
+    """Refuse a value that is none of the known ones."""
+    if value not in known:
+        raise InputError(f"corpus.{key} = '{value}' is not known; use one of {', '.join(known)}")

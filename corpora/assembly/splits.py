@@ -1,0 +1,228 @@
+"""Rows into train, validation and test: merging repeats, splitting by group, removing leaks. All pure.
+
+Rows are numbers, ascending; what is known of them stands in columns, so that millions are split in little memory.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from distill.corpora.storage.columns import NONE, CorpusRows, Ints, LabelRows
+from distill.corpora.task import TaskKind
+from distill.export.runtime.errors import InputError
+
+SplitRows = dict[str, Ints]
+
+
+def normalise_text(text: str) -> str:
+    """What two texts must share to count as the same: NFKC, case folded, runs of white space as one blank."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def merge_duplicates(
+    rows: CorpusRows, splits: SplitRows, kind: TaskKind, policy: str
+) -> tuple[CorpusRows, SplitRows]:
+    """Repeats within a split merged into the first of them; "keep" merges none, "error" refuses other labels.
+
+    Raises:
+        InputError: rows that are the same one have different labels, and the policy is "error".
+    """
+    if policy == "keep":
+        return rows, splits
+    merged: SplitRows = {}
+    changed: dict[int, tuple[int, ...]] = {}
+    for name, members in splits.items():
+        order = np.argsort(rows.key[members], kind="stable")
+        keys = rows.key[members][order]
+        starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]])) if len(keys) else keys
+        firsts = members[order[starts]]
+        ends = np.append(starts[1:], len(keys))
+        repeated = np.flatnonzero(ends - starts > 1)
+        for place in repeated[np.argsort(firsts[repeated])]:
+            same = members[order[starts[place] : ends[place]]]
+            labels = _merged_labels(rows, same.tolist(), kind, policy)
+            if labels is not None:
+                changed[int(same[0])] = labels
+        merged[name] = np.sort(firsts)
+    return replace(rows, labels=rows.labels.replaced(changed)), merged
+
+
+def _merged_labels(rows: CorpusRows, same: list[int], kind: TaskKind, policy: str) -> tuple[int, ...] | None:
+    """The labels of one row for rows that are the same one; None where all of them agree."""
+    votes = [rows.labels.ids(row) for row in same]
+    differing = next((row for row, labels in zip(same, votes, strict=True) if labels != votes[0]), None)
+    if differing is None:
+        return None
+    if policy == "error":
+        raise InputError(
+            f"{rows.place(differing)}: repeats {rows.place(same[0])} "
+            'with other labels; correct one of them, or set corpus.duplicates = "majority"'
+        )
+    return majority_single(votes) if kind is TaskKind.SINGLE_LABEL else majority_multi(votes)
+
+
+def majority_single(votes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+    """The label that most annotators gave; among equals the one seen first."""
+    return Counter(votes).most_common(1)[0][0]
+
+
+def majority_multi(votes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+    """The labels that at least half of the annotators gave.
+
+    Where no label reaches half although most annotators gave one, the most frequent label stands, among
+    equals the one seen first: an empty row would say that nothing applies, which most of them denied.
+    """
+    counts = Counter(label for labels in votes for label in labels)
+    chosen = tuple(sorted(label for label, count in counts.items() if 2 * count >= len(votes)))
+    mostly_empty = 2 * sum(not labels for labels in votes) >= len(votes)
+    if chosen or mostly_empty:
+        return chosen
+    return (counts.most_common(1)[0][0],)
+
+
+def split_by_group(rows: CorpusRows, members: Ints, fractions: Sequence[float], *, seed: int) -> list[Ints]:
+    """Members in as many parts as there are fractions, every group whole in one part.
+
+    Rows without a group are grouped by their text, so that a repeated text never straddles parts. Labels
+    are placed rarest first, each group drawn into a part with the odds of what the label still lacks
+    there; the first group of a label goes to the first part, so train has every label.
+    """
+    group_of_row = _dense(rows.group[members], rows.text[members])
+    counts = _count_labels(group_of_row, rows.labels.take(members))
+    shares = [fraction / sum(fractions) for fraction in fractions]
+    part = _fill_empty_parts(_assign(counts, shares, seed), counts, len(shares))
+    part_of_row = part[group_of_row]
+    return [members[part_of_row == number] for number in range(len(shares))]
+
+
+def _dense(group: Ints, text: Ints) -> Ints:
+    """The rows' groups as numbers without gaps, in the order in which they appear."""
+    keys = np.where(group == NONE, group.max(initial=NONE) + 1 + text, group)  # texts stand behind groups
+    rows = np.arange(len(keys), dtype=np.int32)
+    first = np.full(int(keys.max(initial=NONE)) + 1, NONE, dtype=np.int32)
+    first[keys[::-1]] = rows[::-1]  # what is assigned last stays: the first row of each
+    known = np.flatnonzero(first != NONE)
+    numbers = np.empty_like(first)
+    numbers[known[np.argsort(first[known])]] = np.arange(len(known), dtype=np.int32)
+    return numbers[keys]
+
+
+@dataclass(frozen=True)
+class _GroupCounts:
+    """Rows of each label in each group, G of them; the label past the last stands for none."""
+
+    starts: Ints  # (G + 1,)
+    labels: Ints
+    rows: Ints
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def of(self, group: int) -> list[tuple[int, int]]:
+        """The labels of one group, each with its rows."""
+        place = slice(self.starts[group], self.starts[group + 1])
+        return list(zip(self.labels[place].tolist(), self.rows[place].tolist(), strict=True))
+
+
+def _count_labels(group_of_row: Ints, labels: LabelRows) -> _GroupCounts:
+    none = int(labels.values.max(initial=0)) + 1
+    empty = np.flatnonzero(labels.sizes() == 0)
+    groups = np.concatenate([group_of_row[labels.row_of_value()], group_of_row[empty]])
+    values = np.concatenate([labels.values, np.full(len(empty), none)])
+    pairs, rows = np.unique(groups.astype(np.int64) * (none + 1) + values, return_counts=True)
+    sizes = np.bincount(pairs // (none + 1))
+    starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
+    return _GroupCounts(starts, (pairs % (none + 1)).astype(np.int32), rows.astype(np.int32))
+
+
+def _assign(counts: _GroupCounts, shares: Sequence[float], seed: int) -> Ints:
+    """The part of every group, ``(G,)``, from its rows a label and the wanted shares."""
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(counts))
+    draws = rng.random(len(counts))
+    place = np.empty(len(order), dtype=np.int32)
+    place[order] = np.arange(len(order), dtype=np.int32)
+    owners = np.repeat(np.arange(len(counts), dtype=np.int32), np.diff(counts.starts))
+    totals = np.bincount(counts.labels, weights=counts.rows).astype(np.int64)
+    part = np.full(len(counts), -1, dtype=np.int32)
+    lacking = [[int(total) * share for share in shares] for total in totals]
+    open_rows = {label: int(total) for label, total in enumerate(totals) if total}
+    in_train: set[int] = set()
+    while open_rows:
+        label = min(open_rows, key=lambda label: (open_rows[label], label))
+        holders = owners[counts.labels == label]
+        for group in holders[np.argsort(place[holders])].tolist():
+            if part[group] >= 0:
+                continue
+            held = counts.of(group)
+            first_of_a_label = any(other not in in_train for other, _ in held)
+            chosen = 0 if first_of_a_label else _drawn(lacking[label], draws[group])
+            part[group] = chosen
+            if chosen == 0:
+                in_train.update(other for other, _ in held)
+            for other, rows in held:
+                lacking[other][chosen] -= rows
+                open_rows[other] -= rows
+        open_rows = {label: rows for label, rows in open_rows.items() if rows}
+    return part
+
+
+def _drawn(lacking: list[float], draw: float) -> int:
+    """The part that a draw from [0, 1) gives, with the odds of the rows that each part still lacks."""
+    odds = [max(value, 0.0) for value in lacking]
+    total = sum(odds)
+    if not total:
+        return 0
+    reached = 0.0
+    for part, value in enumerate(odds):
+        reached += value
+        if reached / total > draw:
+            return part
+    return len(odds) - 1
+
+
+def _fill_empty_parts(part: Ints, counts: _GroupCounts, num_parts: int) -> Ints:
+    """Give a part that drew nothing the smallest group that train can spare without losing a label."""
+    part = part.copy()
+    for empty in (number for number in range(1, num_parts) if not (part == number).any()):
+        in_train = np.flatnonzero(part == 0).tolist()
+        total: Counter[int] = Counter()
+        for group in in_train:
+            total.update(dict(counts.of(group)))
+        spare = [group for group in in_train if all(total[label] > rows for label, rows in counts.of(group))]
+        if spare:
+            part[min(spare, key=lambda group: sum(rows for _, rows in counts.of(group)))] = empty
+    return part
+
+
+def remove_leaks(rows: CorpusRows, splits: SplitRows, policy: str) -> tuple[SplitRows, dict[str, int]]:
+    """Take rows out of train, validation and transfer that a split judged later also holds, and count them.
+
+    Test stays whole. Validation loses what test has; train and transfer lose what either has. "remove"
+    compares texts and groups, "groups" only groups, "keep" takes nothing out; what stays is counted too.
+    """
+    judges = {"train": ("validation", "test"), "validation": ("test",), "transfer": ("validation", "test")}
+    notes: dict[str, int] = {}
+    clean = dict(splits)
+    for name in (name for name in judges if name in splits):
+        members = splits[name]
+        held = np.concatenate([splits[judge] for judge in judges[name] if judge in splits] or [members[:0]])
+        by_group = np.isin(rows.group[members], rows.group[held]) & (rows.group[members] != NONE)
+        # a row that leaks both ways counts as a group leak only
+        by_text = np.isin(rows.text[members], rows.text[held]) & ~by_group
+        remove_group, remove_text = policy != "keep", policy == "remove"
+        for what, leaks, removed in (("group", by_group, remove_group), ("text", by_text, remove_text)):
+            notes[f"{name}_leaks_{what}_removed"] = int(leaks.sum()) if removed else 0
+            notes[f"{name}_leaks_{what}_kept"] = 0 if removed else int(leaks.sum())
+        clean[name] = members[~(by_group & remove_group) & ~(by_text & remove_text)]
+    return clean, notes
+
+
+def labels_without_rows(labels: LabelRows, names: Sequence[str]) -> list[str]:
+    """The names of the labels that no row has."""
+    return [name for name, count in zip(names, labels.counts(len(names)), strict=True) if not count]

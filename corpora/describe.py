@@ -1,0 +1,162 @@
+"""What a corpus holds, as counts: rows, labels, lengths, leaks, quarantine. Never a text."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distill.corpora.corpus import Corpus, Split
+from distill.corpora.storage.text_store import BLOCK
+from distill.corpora.task import Task
+
+CountTokens = Callable[[list[str]], list[int]]
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Quantiles of a length over the rows of a split."""
+
+    p50: int
+    p95: int
+    p99: int
+    longest: int
+
+
+@dataclass(frozen=True)
+class SplitReport:
+    """One split: `labels` counts rows a label, `cardinality` is the mean number of labels a row.
+
+    `labels`, `cardinality` and `rows_without_label` are None in the transfer split, `groups` without a
+    group column, `tokens` and `cut_share` (of texts longer than `max_tokens`) without a tokenizer.
+    """
+
+    name: str
+    rows: int
+    groups: int | None
+    labels: dict[str, int] | None
+    cardinality: float | None
+    rows_without_label: int | None
+    characters: Lengths
+    words: Lengths
+    tokens: Lengths | None
+    cut_share: float | None
+
+
+@dataclass(frozen=True)
+class LeakCount:
+    """Rows of a split that share a text or a group with a split judged later."""
+
+    split: str
+    by: str
+    removed: int
+    kept: int
+
+
+@dataclass(frozen=True)
+class CorpusReport:
+    """A corpus in numbers; `notes` are those of the corpus, `bad_rows` counts quarantined rows by reason."""
+
+    task: str
+    labels: tuple[str, ...]
+    max_tokens: int
+    splits: tuple[SplitReport, ...]
+    leaks: tuple[LeakCount, ...]
+    quarantined: int
+    bad_rows: dict[str, int]
+    notes: dict[str, int]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return asdict(self)
+
+
+def describe(corpus: Corpus, bad_rows: Counter[str], lengths: CountTokens | None, max_tokens: int) -> CorpusReport:
+    """Count what a corpus holds.
+
+    `bad_rows` are those in quarantine by reason; `lengths` gives the number of tokens of each text, uncut and with
+    the special ones that a model adds.
+    """
+    return CorpusReport(
+        task=corpus.task.kind.value,
+        labels=corpus.task.labels,
+        max_tokens=max_tokens,
+        splits=tuple(
+            _describe_split(name, split, corpus.task, lengths, max_tokens) for name, split in corpus.splits()
+        ),
+        leaks=tuple(_leaks(corpus)),
+        quarantined=bad_rows.total(),
+        bad_rows=dict(bad_rows.most_common()),
+        notes=dict(corpus.notes),
+    )
+
+
+def _describe_split(
+    name: str, split: Split, task: Task, lengths: CountTokens | None, max_tokens: int
+) -> SplitReport:
+    """The counts of one split."""
+    characters, words, tokens = _count_lengths(split.texts, lengths)
+    labels: dict[str, int] | None = None
+    sizes: NDArray[np.int64] | None = None
+    if split.targets is not None:
+        multi = split.targets.ndim == 2
+        counts = split.targets.sum(axis=0) if multi else np.bincount(split.targets, minlength=task.num_labels)
+        labels = {label: int(count) for label, count in zip(task.labels, counts, strict=True)}
+        sizes = split.targets.sum(axis=1) if multi else np.ones(len(split), dtype=np.int64)
+    return SplitReport(
+        name=name,
+        rows=len(split),
+        groups=None if split.groups is None else len(np.unique(split.groups)),
+        labels=labels,
+        cardinality=None if sizes is None else float(sizes.sum()) / max(len(sizes), 1),
+        rows_without_label=None if sizes is None else int((sizes == 0).sum()),
+        characters=_quantiles(characters),
+        words=_quantiles(words),
+        tokens=None if lengths is None else _quantiles(tokens),
+        cut_share=None if lengths is None else _share_above(tokens, max_tokens),
+    )
+
+
+def _count_lengths(
+    texts: Sequence[str], count_tokens: CountTokens | None
+) -> tuple[Counter[int], Counter[int], Counter[int]]:
+    """How many texts have so many characters, words and tokens; without a tokenizer no tokens."""
+    characters, words, tokens = Counter[int](), Counter[int](), Counter[int]()
+    for start in range(0, len(texts), BLOCK):
+        some = list(texts[start : start + BLOCK])
+        characters.update(len(text) for text in some)
+        words.update(len(text.split()) for text in some)
+        if count_tokens is not None:
+            tokens.update(count_tokens(some))
+    return characters, words, tokens
+
+
+def _quantiles(counts: Counter[int]) -> Lengths:
+    """Quantiles that are lengths which occur; zeros for a split without rows."""
+    if not counts:
+        return Lengths(0, 0, 0, 0)
+    values = np.array(sorted(counts))
+    reached = np.cumsum([counts[value] for value in values.tolist()])
+    places = np.searchsorted(reached, np.array([0.5, 0.95, 0.99, 1.0]) * reached[-1])
+    return Lengths(*(int(values[place]) for place in places))
+
+
+def _share_above(counts: Counter[int], bound: int) -> float:
+    """The share of texts that are longer than a bound."""
+    return sum(count for length, count in counts.items() if length > bound) / max(counts.total(), 1)
+
+
+def _leaks(corpus: Corpus) -> list[LeakCount]:
+    """The leak counts among the notes, where there are any."""
+    found = []
+    for split, _ in corpus.splits():
+        for by in ("text", "group"):
+            removed = corpus.notes.get(f"{split}_leaks_{by}_removed", 0)
+            kept = corpus.notes.get(f"{split}_leaks_{by}_kept", 0)
+            if removed or kept:
+                found.append(LeakCount(split, by, removed, kept))
+    return found

@@ -1,0 +1,92 @@
+"""The rows that pass from readers to splits: as read, and as refused."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from distill.corpora.reading.scrub import scrub_value
+from distill.corpora.storage.text_store import TextStore
+from distill.export.runtime.errors import InputError
+
+# Longer lists of names hide the sentence that they stand in.
+MAX_NAMES_SHOWN = 40
+
+QUARANTINE = 'correct it, or set corpus.on_bad_row = "quarantine" to put such rows aside'
+
+QUARANTINE_FILE = "quarantine.jsonl"
+
+
+@dataclass(frozen=True)
+class Record:
+    """One row as its file has it. `row` counts from 1 with the header, as a spreadsheet shows it."""
+
+    file: str
+    row: int
+    fields: dict[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row that cannot be used, and why; `fields` holds what was read, for the quarantine file only."""
+
+    file: str
+    row: int
+    reason: str
+    fields: dict[str, Any] = field(repr=False)
+
+    def error(self, more: int = 0, remedy: str = QUARANTINE) -> InputError:
+        """The one sentence that names the row; it never holds the row's text."""
+        others = f" ({more} more rows are bad)" if more else ""
+        return InputError(f"{self.file}, row {self.row}: {self.reason}{others}; {remedy}")
+
+
+class Quarantine:
+    """The rows that cannot be used: the first of them, how many there are of each reason, and what they held.
+
+    Args:
+        folder: where the file without a name is made that holds them.
+        keep: whether what they held is wanted; otherwise they are only counted.
+        scrubbed: whether it is scrubbed first.
+    """
+
+    def __init__(self, folder: Path | None = None, *, keep: bool = True, scrubbed: bool = False) -> None:
+        self.first: BadRow | None = None
+        self.reasons: Counter[str] = Counter()
+        self._entries = TextStore(folder) if keep else None
+        self._scrubbed = scrubbed
+
+    def __len__(self) -> int:
+        """How many rows."""
+        return self.reasons.total()
+
+    def add(self, bad: BadRow) -> None:
+        """Put one more aside."""
+        self.first = self.first or bad
+        self.reasons[bad.reason] += 1
+        if self._entries is not None:
+            fields = scrub_value(bad.fields) if self._scrubbed else bad.fields
+            entry = {"file": bad.file, "row": bad.row, "reason": bad.reason, "fields": fields}
+            # ASCII escapes keep undecodable bytes writable
+            self._entries.append(json.dumps(entry, ensure_ascii=True, default=str))
+
+    def write(self, folder: Path) -> Path | None:
+        """Write what was kept into `folder/quarantine.jsonl`, and say where; None, and no file, without rows."""
+        target = folder / QUARANTINE_FILE
+        if self._entries is None or not len(self):
+            # a file of an earlier execution would claim rows that this one accepted
+            target.unlink(missing_ok=True)
+            return None
+        folder.mkdir(parents=True, exist_ok=True)
+        with target.open("w", encoding="utf-8", newline="\n") as out:
+            out.writelines(f"{entry}\n" for entry in self._entries.view(0, len(self)))
+        return target
+
+
+def listed(names: list[str] | tuple[str, ...]) -> str:
+    """Names in one line, cut where the line would get too long to read."""
+    shown = ", ".join(names[:MAX_NAMES_SHOWN])
+    return shown if len(names) <= MAX_NAMES_SHOWN else f"{shown} and {len(names) - MAX_NAMES_SHOWN} more"

@@ -1,0 +1,84 @@
+"""Personal data that has a shape: e-mail addresses, links, handles, telephone and other long numbers.
+
+What it finds it replaces by a mark, in the manner of GoEmotions' [NAME]. Names, places and stories have no shape:
+a scrubbed corpus is less easy to search for people, and it is not anonymous.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from typing import Any
+
+# what may stand between two groups of digits
+JOINT = r"(?:[^\S\r\n]{1,2}|[.\-/\u2010-\u2015\u2212])"
+
+# In this order: an address holds what looks like a handle, a link what looks like a long number. Every match
+# begins where its characters begin, so that no text takes more than linear time, and looks back only at what no
+# later pattern removes, so that a scrubbed text is clean.
+PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
+    (
+        "url",
+        re.compile(
+            r"(?:(?:https?|ftp)://|(?<![^\W\d_])www\.|(?<![\w.\-@＠])[\w.\-]+\.[a-z]{2,10}/)[^\s<>\"]+",
+            re.IGNORECASE,
+        ),
+    ),
+    ("email", re.compile(r"(?<![\w.+-])[\w.+-]+[@＠][\w-]+(?:\.[\w-]+)+")),
+    ("handle", re.compile(r"(?<![@＠])[@＠]+[\w.\-]+\w|(?:/|(?<![^\W\d]))u/[\w-]{3,}")),
+    # groups of digits, the first of which is no minute, and the others no hour
+    (
+        "phone",
+        re.compile(
+            r"(?<!\d)(?!(?:(?<=(?<!\d)\d:)|(?<=(?<!\d)\d\d:))\d\d(?!\d))\(?\+?\d+"
+            rf"(?:(?:\)?{JOINT}\(?|\))(?!\d{{1,2}}:\d\d(?!\d))\d+){{1,15}}"
+        ),
+    ),
+    # not what stands behind a decimal point
+    ("number", re.compile(r"(?<!\d)(?<!\d\.)\+?\d{6,}")),
+)
+
+MIN_PHONE_DIGITS = 7
+
+# what is written with as many digits as a telephone number, and tells nobody apart
+PLAIN = re.compile(
+    rf"\d{{4}}{JOINT}\d{{1,2}}{JOINT}\d{{1,2}}|\d{{1,2}}{JOINT}\d{{1,2}}{JOINT}(?:\d{{4}}|\d{{2}})"  # days
+    rf"|(?:19|20)\d\d(?:{JOINT}(?:19|20)\d\d)+"  # years
+    r"|(?:0|[1-9]\d{0,2})\.\d+"  # decimal numbers
+    r"|[1-9]\d{0,2}(?:[^\S\r\n]\d{3})*[^\S\r\n]000"  # round numbers
+    r"|[1-9]\d(?:[^\S\r\n]\d\d){1,3}"  # a few small ones
+)
+
+
+def scrub(text: str) -> tuple[str, Counter[str]]:
+    """A text with marks such as [EMAIL] for what was found, and how often each kind was."""
+    found: Counter[str] = Counter()
+    for kind, pattern in PATTERNS:
+
+        def mark(match: re.Match[str], kind: str = kind) -> str:
+            if kind == "phone" and not _is_phone(match[0]):
+                return match[0]
+            found[kind] += 1
+            return f"[{kind.upper()}]"
+
+        text = pattern.sub(mark, text)
+    return text, found
+
+
+def scrub_value(value: Any) -> Any:
+    """A cell, or what is nested in it, with every string scrubbed."""
+    if isinstance(value, str):
+        return scrub(value)[0]
+    if isinstance(value, dict):
+        return {scrub_value(key): scrub_value(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [scrub_value(item) for item in value]
+    if isinstance(value, int | float) and not isinstance(value, bool) and 10**5 <= abs(value) < math.inf:
+        return scrub(str(int(value)))[0]
+    return value
+
+
+def _is_phone(text: str) -> bool:
+    digits = sum(character.isdigit() for character in text)
+    return digits >= MIN_PHONE_DIGITS and PLAIN.fullmatch(text) is None

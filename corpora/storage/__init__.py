@@ -1,0 +1,1 @@
+"""Storage: texts, label columns and token ids of millions of rows in little memory."""

@@ -1,0 +1,1 @@
+"""Benchmarks: latency, memory and bytes of models and bundles, beside TF-IDF."""

@@ -1,0 +1,1 @@
+"""Bundles in use: predict, evaluate and compare, without torch."""

@@ -1,0 +1,78 @@
+"""Rows of a user's file as texts and labels that a bundle knows."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distill.corpora.corpus import Split, label_matrix, targets_of
+from distill.corpora.reading.files import read_table
+from distill.corpora.reading.headers import SeenColumns
+from distill.corpora.reading.labels import LabelError, parse_cell, resolve
+from distill.corpora.reading.rows import BadRow, Record
+from distill.corpora.reading.texts import RowError, check_encoding, text_of
+from distill.corpora.storage.columns import LabelRows
+from distill.corpora.task import Task, TaskKind
+from distill.export.runtime import Classifier, InputError
+
+REMEDY = "correct the row"
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Where texts and labels stand in a user's file."""
+
+    text: str = "text"
+    labels: str = "labels"
+    delimiter: str = ","
+    header: tuple[str, ...] | None = None
+
+
+def _task(classifier: Classifier) -> Task:
+    return Task(TaskKind(classifier.manifest.task), classifier.labels)
+
+
+def _records(file: Path, columns: Columns, wanted: dict[str, str]) -> Iterator[tuple[Record, str]]:
+    """Every row of a file with its text; `wanted` maps columns to the options that name them.
+
+    Raises:
+        InputError: a row cannot be used, or there is none.
+    """
+    seen, count = SeenColumns(), 0
+    for row in read_table(file, columns.header):
+        if isinstance(row, BadRow):
+            raise row.error(remedy=REMEDY)
+        if not count:
+            seen.add(row)
+            seen.require(wanted, str(file))
+        count += 1
+        try:
+            check_encoding(row.fields)
+            yield row, text_of(row.fields, [columns.text])
+        except RowError as error:
+            raise BadRow(row.file, row.row, str(error), {}).error(remedy=REMEDY) from None
+    if not count:
+        raise InputError(f"{file}: has no row; give a file with at least one")
+
+
+def texts_of(file: Path, columns: Columns) -> list[str]:
+    """Texts of a file: the text column of a table, or the lines of a .txt."""
+    if file.suffix.lower() == ".txt":
+        columns = Columns()  # lines have no columns
+    return [text for _, text in _records(file, columns, {columns.text: "--text"})]
+
+
+def _labelled_rows(file: Path, columns: Columns, classifier: Classifier) -> tuple[list[str], NDArray[np.float32]]:
+    """Texts and gold 0/1 ``(N, C)``."""
+    task = _task(classifier)
+    index = {name: position for position, name in enumerate(task.labels)}
+    texts, ids = [], []
+    for row, text in _records(file, columns, {columns.text: "--text", columns.labels: "--labels"}):
+        try:
+            ids.append(resolve(parse_cell(row.fields.get(columns.labels), task.kind, columns.delimiter), index))
+        except LabelError as error:
+            raise BadRow(row.file, row.row, str(error), {}).error(remedy=REMEDY) from None
+        texts.append(text)
+    return texts, label_matrix(Split(texts, targets_of(LabelRows.of(ids), task)), task)

@@ -1,0 +1,122 @@
+"""The command line: verbs and their help; one sentence and an exit status for whatever can go wrong."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+
+from distill.cli import bundles, runs
+from distill.cli.debug import format_debug
+from distill.cli.exit import CommandGroup
+from distill.runs.shortage import refusal_of
+
+UNEXPECTED = 70  # EX_SOFTWARE: neither a failed check (1) nor a wrong input (2)
+
+
+@dataclass(frozen=True)
+class Command:
+    """A verb: its name, the function that it runs, and an example for its help."""
+
+    name: str
+    function: Callable[..., None]
+    example: str
+    passes_unknown: bool = False  # or click would quote a text that begins with a dash in its complaint
+
+
+COMMANDS = (
+    Command(
+        "run", runs.run, "Example: `distill run goemotions --set corpus.source=CORPORA/goemotions --set seed=7`"
+    ),
+    Command("teach", runs.teach, "Example: `distill teach mine.toml --set teacher.epochs=5`"),
+    Command("label", runs.label, "Example: `distill label mine.toml`"),
+    Command("train", runs.train, "Example: `distill train mine.toml --set objective.temperature=3`"),
+    Command(
+        "export", runs.export, "Example: `distill export mine.toml --set \"export.precision=['int8-weights']\"`"
+    ),
+    Command("report", runs.report, "Example: `distill report mine.toml`"),
+    Command("search", runs.search, "Example: `distill search mine.toml`, with [search.space] in the recipe"),
+    Command(
+        "plan",
+        runs.plan,
+        "Example: `distill plan goemotions --p95-ms 1 --size-mb 4 --out small.toml && distill run small.toml`",
+    ),
+    Command("check", runs.check, "Example: `distill check annomi-client --set corpus.source=CORPORA/annomi`"),
+    Command("init", runs.init, "Example: `distill init rows.csv --out mine.toml`"),
+    Command(
+        "predict",
+        bundles.predict,
+        "Example: `distill predict bundle --json < lines.txt > answers.jsonl`",
+        passes_unknown=True,
+    ),
+    Command("eval", bundles.evaluate, "Example: `distill eval bundle test.csv --text message --labels mood`"),
+    Command("diff", bundles.diff, "Example: `distill diff old/bundle new/bundle rows.csv --text message`"),
+    Command(
+        "bench",
+        bundles.bench,
+        "Example: `distill bench small/bundle large/bundle --texts lines.txt --picture quality.svg`",
+    ),
+    Command(
+        "verify",
+        bundles.verify,
+        'Example: `distill verify bundle --manifest-sha256 "$(sha256sum manifest.json | cut -c1-64)"`',
+    ),
+    Command("forget", runs.forget, "Example: `distill forget runs/mine --yes`"),
+)
+
+
+def command_line() -> typer.Typer:
+    """Build the command line with all verbs."""
+    app = typer.Typer(
+        cls=CommandGroup,
+        help="Turn a corpus into a small, checked ONNX text classifier that runs without PyTorch.",
+        epilog="`--debug` with any command shows where an error came from.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="markdown",
+    )
+    app.callback()(_options)
+    for command in COMMANDS:
+        settings: dict[str, Any] = {"ignore_unknown_options": True} if command.passes_unknown else {}
+        app.command(command.name, epilog=command.example, context_settings=settings)(command.function)
+    return app
+
+
+def main() -> None:
+    """Entry point: one sentence and a status for what can go wrong; `--debug` shows the traceback."""
+    arguments, debug = _without_debug(sys.argv[1:])
+    try:
+        command_line()(args=arguments, prog_name="distill")
+    except Exception as error:
+        if debug:
+            print(format_debug(error), file=sys.stderr)
+        refusal = refusal_of(error)
+        # a message that is not ours may hold a text
+        unexpected = f"unexpected {type(error).__name__}; please report it with what --debug shows"
+        print(f"error: {unexpected if refusal is None else refusal}", file=sys.stderr)
+        sys.exit(UNEXPECTED if refusal is None else refusal.exit_status)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from distill import __version__
+
+        print(__version__)
+        raise typer.Exit
+
+
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and end.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Options that stand before a command."""
+
+
+def _without_debug(arguments: list[str]) -> tuple[list[str], bool]:
+    """The arguments without `--debug`, and whether it was there; behind a `--` it is a text."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    options = [argument for argument in arguments[:end] if argument != "--debug"]
+    return options + arguments[end:], len(options) < end

@@ -1,0 +1,218 @@
+"""Results on stdout, for people: tables that are never cut, trees, and the corpus as `check` shows it."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from distill.export.measure.components import COMPONENTS
+from distill.files.json_files import read_json
+
+# a pipe has no width of its own, and a cut number would be a wrong one
+WIDTH_OF_A_PIPE = 140
+
+SHOWN_TRIALS = 10
+
+SHOWN_MISSES = 5
+
+
+def print_table(title: str, head: list[str], rows: list[list[str]]) -> None:
+    """A table with its first column to the left and all others to the right."""
+    table = Table(title=Text(title), title_justify="left")
+    for index, name in enumerate(head):
+        table.add_column(Text(name), justify="left" if index == 0 else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))  # a label in brackets is no markup
+    console = Console()
+    (console if console.is_terminal else Console(width=WIDTH_OF_A_PIPE)).print(table)
+
+
+def print_tree(data: dict[str, Any], indent: str = "") -> None:
+    """Plain values by name, mappings indented."""
+    for key, value in data.items():
+        if isinstance(value, dict):
+            print(f"{indent}{key}:")
+            print_tree(value, indent + "  ")
+        else:
+            print(f"{indent}{key}: {f'{value:.4f}' if isinstance(value, float) else value}")
+
+
+def print_evaluation(found: dict[str, Any]) -> None:
+    """What `eval` found: everything but curves as a tree, then a table of the labels."""
+    selective = {key: value for key, value in found["selective"].items() if key != "curve"}
+    print_tree({key: value for key, value in found.items() if key != "per_label"} | {"selective": selective})
+    rows = [
+        [
+            row["label"],
+            *(f"{row[key]:.3f}" for key in ("precision", "recall", "f1")),
+            f"{row['brier']:.4f}",
+            _shown(row["brier_skill"], 3),
+            str(row["support"]),
+        ]
+        for row in found["per_label"]
+    ]
+    print_table("by label", ["label", "precision", "recall", "F1", "Brier", "skill", "rows"], rows)
+
+
+def print_bench(found: dict[str, Any]) -> None:
+    """What `bench` found: the machine, a table of latencies, a table of what else a bundle costs."""
+    cpu = found["cpu"]
+    print(f"{cpu['model']}, {' '.join(cpu['flags'])}")
+    rows = [
+        [
+            *(str(row[key]) for key in ("name", "texts", "threads", "batch")),
+            *(f"{row[key]:.3f}" for key in ("p50_ms", "p95_ms", "p99_ms")),
+            f"{row['texts_per_second']:.0f}",
+        ]
+        for row in found["rows"]
+    ]
+    head = ["bundle", "texts", "threads", "batch", "p50 ms", "p95 ms", "p99 ms", "texts/s"]
+    print_table(f"latency of one call, median of {found['rounds']} interleaved rounds", head, rows)
+    sizes = [
+        [
+            name,
+            bundle["precision"],
+            *(f"{bundle['bytes'][key] / 1e6:.2f}" for key in ("total", "model", "tokenizer", "rest")),
+            f"{bundle['cold_start_ms']:.0f}",
+            f"{bundle['peak_rss_bytes'] / 1e6:.0f}",
+            _shown(bundle["test_macro_f1"], 4),
+        ]
+        for name, bundle in found["bundles"].items()
+    ]
+    head = [
+        "bundle",
+        "precision",
+        "MB",
+        "model",
+        "tokenizer",
+        "rest",
+        "cold start ms",
+        "peak memory MB",
+        "macro-F1",
+    ]
+    print_table("bytes; a fresh process on one thread; quality as the manifest tells it", head, sizes)
+    print_components({name: bundle["components"] for name, bundle in found["bundles"].items()})
+
+
+def print_components(weighed: Mapping[str, Mapping[str, int]]) -> None:
+    """What the bytes of each bundle are for: a column a bundle, a row a component that any of them has."""
+    rows = [
+        [name.replace("_", " "), *(f"{sizes.get(name, 0):,}" for sizes in weighed.values())]
+        for name in COMPONENTS
+        if any(name in sizes for sizes in weighed.values())
+    ]
+    print_table("bytes by component, without the model card", ["component", *weighed], rows)
+
+
+def print_summary(name: str, folder: Path) -> None:
+    """The table that a run ends with, and where its bundle and report are."""
+    from distill.report.summary import summary_rows
+
+    data = read_json(folder / "report.json")
+    rows = [
+        [
+            row["name"] + (" (ships)" if row["ships"] else ""),
+            row["runtime"] or "-",
+            _shown(row["macro_f1"], 3),
+            _shown(row["retention"], 3),
+            _shown(row["megabytes"], 1),
+            _shown(row["p50_ms"], 2),
+            _shown(row["p95_ms"], 2),
+            _shown(row["times_faster"], 1),
+        ]
+        for row in summary_rows(data)
+    ]
+    head = ["model", "runtime", "macro-F1", "retention", "MB", "p50 ms", "p95 ms", "times faster"]
+    print_table(f"{name}: test quality; latency of one text on one thread", head, rows)
+    print(f"bundle: {folder / 'bundle'}\nreport: {folder / 'report.html'}")
+
+
+def print_trials(folder: Path) -> None:
+    """The best trials of a search, and where the recipe of the best is."""
+    trials = read_json(folder / "trials.json")["trials"]
+    keys = list(trials[0]["values"])
+    rows = [
+        [str(one["number"]), one["state"], _shown(one["validation_macro_f1"], 4), _shown(one["epochs"])]
+        + [json.dumps(one["values"].get(key)) for key in keys]
+        for one in trials[:SHOWN_TRIALS]
+    ]
+    print_table("trials, the best first", ["trial", "state", "validation macro-F1", "epochs", *keys], rows)
+    print(f"best recipe: {folder / 'best.toml'}")
+
+
+def print_plan(found: dict[str, Any]) -> None:
+    """What a plan found: the students that fit, best first, and those that do not with what they miss."""
+    bounds = {key: value for key, value in found["budget"].items() if key != "threads"}
+    columns = {"p50_ms": "p50 ms", "p95_ms": "p95 ms", "size_mb": "MB"}
+    if "rss_mb" in bounds:
+        columns["rss_mb"] = "peak MB"
+    head = ["student", "precision", "predicted retention"]
+    for key, name in columns.items():
+        head += [name, "left"] if key in bounds else [name]
+    rows = []
+    for one in found["fits"]:
+        row = [one["student"], one["precision"], f"{one['predicted_retention']:.3f}"]
+        for key in columns:
+            row.append(_shown(one[key], 2))
+            if key in bounds:
+                row.append(f"{_left(one, key, bounds):.0%}")
+        rows.append(row)
+    cpu, threads = found["cpu"], found["budget"]["threads"]
+    print(f"{cpu['model']}, {' '.join(cpu['flags'])}; {found['vocabulary']:,} pieces; threads: {threads}")
+    if rows:
+        print_table(f"within the budget, the probably best first; {found['texts']} texts, each alone", head, rows)
+    misses = [[one["student"], one["precision"], "; ".join(one["over"])] for one in found["misses"][:SHOWN_MISSES]]
+    if misses:
+        print_table("over the budget, the nearest first", ["student", "precision", "by how much"], misses)
+    if found["unmeasured"]:
+        print(f"time was up: {found['unmeasured']} students were not measured; on an idle machine more are")
+    if found["busy"]:
+        print("the machine was busy: students may look slower than they are; plan again when it is idle")
+
+
+def _left(one: Mapping[str, Any], key: str, bounds: Mapping[str, float]) -> float:
+    """The share of a bound that a student leaves."""
+    return 1.0 - float(one[key]) / bounds[key]
+
+
+def print_corpus(found: dict[str, Any]) -> None:
+    """What `check` found: splits, labels, leaks, and whatever else was counted."""
+    splits = found["splits"]
+    rows = [
+        [
+            split["name"],
+            str(split["rows"]),
+            _shown(split["groups"]),
+            _shown(split["cardinality"], 2),
+            _shown(split["rows_without_label"]),
+            *(str(split["tokens"][key]) for key in ("p50", "p95", "longest")),
+            f"{split['cut_share']:.1%}",
+        ]
+        for split in splits
+    ]
+    head = ["split", "rows", "groups", "labels a row", "no label", "tokens p50", "p95", "longest"]
+    print_table(f"{found['task']}, {len(found['labels'])} labels", [*head, f"cut at {found['max_tokens']}"], rows)
+    labelled = [split for split in splits if split["labels"] is not None]
+    counts = [[label, *(str(split["labels"][label]) for split in labelled)] for label in found["labels"]]
+    print_table("rows with each label", ["label", *(split["name"] for split in labelled)], counts)
+    for leak in found["leaks"]:
+        print(
+            f"leaks: {leak['removed']} rows removed from {leak['split']}, {leak['kept']} kept (same {leak['by']})"
+        )
+    for reason, count in found["bad_rows"].items():
+        print(f"quarantined: {count} rows: {reason}")
+    for note, count in found["notes"].items():
+        if count and "leaks" not in note:
+            print(f"{note.replace('_', ' ')}: {count}")
+    base, others = found["base_model"], found["further_models"]
+    pins = [model["sha256"] for model in (base, *others)]
+    names = ", ".join(model["name"] for model in (base, *others))
+    print(f"base model: {names}; to pin it: teacher.sha256 = {json.dumps(pins if others else pins[0])}")
+
+
+def _shown(value: float | None, digits: int = 0) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"

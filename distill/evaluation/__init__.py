@@ -1,0 +1,1 @@
+"""Evaluation: metrics, calibration, thresholds, floors, risk and bootstrap: pure functions on arrays."""

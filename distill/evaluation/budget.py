@@ -1,0 +1,43 @@
+"""What a budget says of measured numbers: which bound is missed, and by how much."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from distill.recipe.shipping import BudgetRecipe
+
+# the bounds of [budget] in the order in which people read them: what each is of, and its unit
+BOUNDS = {"p95_ms": ("p95", "ms"), "size_mb": ("the bundle's size", "MB"), "rss_mb": ("peak memory", "MB")}
+
+
+@dataclass(frozen=True)
+class Excess:
+    """A bound that is missed; `key` is its key in [budget]."""
+
+    key: str
+    value: float
+    bound: float
+
+    @property
+    def share(self) -> float:
+        """By how much of the bound: 0.1 is 10 % too much."""
+        return self.value / self.bound - 1.0
+
+    def __str__(self) -> str:
+        what, unit = BOUNDS[self.key]
+        over = f"{self.value - self.bound:.3g} {unit} ({self.share:.1%})"
+        return f"{what} is {self.value:.4g} {unit}, {over} over budget.{self.key} = {self.bound:g}"
+
+
+def bounds_of(budget: BudgetRecipe) -> dict[str, float]:
+    """The bounds that are set, by key."""
+    found = {key: getattr(budget, key) for key in BOUNDS}
+    return {key: float(bound) for key, bound in found.items() if bound is not None}
+
+
+def excesses(measured: Mapping[str, float], budget: BudgetRecipe) -> list[Excess]:
+    """The bounds that these numbers miss; a bound that nothing was measured for cannot be missed."""
+    return [
+        Excess(key, measured[key], bound)
+        for key, bound in bounds_of(budget).items()
+        if key in measured and measured[key] > bound
+    ]

@@ -1,0 +1,112 @@
+"""Floors of recall and precision that a recipe asks of named labels: whether they can be shown, and were kept."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distill.corpora.task import Task
+from distill.evaluation.metrics import Bools, precision_per_label, recall_per_label
+from distill.evaluation.thresholds import least_rows
+from distill.export.gate import Check
+from distill.export.runtime.errors import CheckFailedError, InputError
+from distill.recipe.shipping import DecisionsRecipe
+
+
+@dataclass(frozen=True)
+class Floor:
+    """What a recipe asks of one label; `metric` is recall or precision."""
+
+    label: str
+    metric: str
+    floor: float
+
+
+@dataclass(frozen=True)
+class KeptFloor:
+    """A floor with what was measured on validation, where it has to hold, and on test, where it may not."""
+
+    label: str
+    metric: str
+    floor: float
+    validation: float
+    test: float
+
+    @property
+    def missing(self) -> float:
+        """By how much validation misses it; 0 where it is kept."""
+        return max(0.0, self.floor - self.validation)
+
+
+def floors_of(policy: DecisionsRecipe) -> Iterator[Floor]:
+    """The recipe's floors."""
+    for metric, table in (("recall", policy.recall_floor), ("precision", policy.precision_floor)):
+        for label, floor in table.items():
+            yield Floor(label, metric, floor)
+
+
+def check_floors(policy: DecisionsRecipe, task: Task, validation: NDArray[np.float32]) -> None:
+    """Whether validation's gold ``(N, C)`` can show every floor; before anything is trained.
+
+    Raises:
+        InputError: a label is unknown, or has so few positives that any floor would mean 1.
+    """
+    for wanted in floors_of(policy):
+        key = f"decisions.{wanted.metric}_floor"
+        if wanted.label not in task.labels:
+            raise InputError(f"{key}: unknown label {wanted.label!r}; the labels are {', '.join(task.labels)}")
+        positives = int(validation[:, task.labels.index(wanted.label)].sum())
+        least = least_rows(wanted.floor)
+        if positives < least:
+            raise InputError(
+                f"{key}: {wanted.label!r} has {positives} validation rows, and {wanted.floor:g} cannot be shown "
+                f"with fewer than {least}; lower the floor, or give validation more rows of this label"
+            )
+
+
+def check_kept(
+    policy: DecisionsRecipe, task: Task, decisions: Bools, gold: NDArray[np.float32]
+) -> tuple[Check, ...]:
+    """Checks of the gate: by how much validation's decisions ``(N, C)`` miss each floor."""
+    both = {"validation": (decisions, gold), "test": (decisions, gold)}
+    return tuple(
+        Check(f"missing to a {kept.metric} of {kept.floor:g} for {kept.label!r}", kept.missing, 0.0)
+        for kept in judge_floors(policy, task, both)
+    )
+
+
+def judge_floors(
+    policy: DecisionsRecipe, task: Task, decided: dict[str, tuple[Bools, NDArray[np.float32]]]
+) -> list[KeptFloor]:
+    """Every floor with what validation and test give, from decisions and gold ``(N, C)`` of both."""
+    measured = {
+        split: {"recall": recall_per_label(*both), "precision": precision_per_label(*both)}
+        for split, both in decided.items()
+    }
+    return [
+        KeptFloor(
+            wanted.label,
+            wanted.metric,
+            wanted.floor,
+            validation=float(measured["validation"][wanted.metric][task.labels.index(wanted.label)]),
+            test=float(measured["test"][wanted.metric][task.labels.index(wanted.label)]),
+        )
+        for wanted in floors_of(policy)
+    ]
+
+
+def require_floors(floors: list[dict[str, Any]]) -> None:
+    """Refuse a model that misses a floor on validation; `floors` as its quality.json has them.
+
+    Raises:
+        CheckFailedError: names the label, what can be reached, and the remedy.
+    """
+    for floor in floors:
+        if not floor["kept"]:
+            raise CheckFailedError(
+                f"decisions.{floor['metric']}_floor: the best {floor['metric']} that the student reaches for "
+                f"{floor['label']!r} on validation is {floor['validation']:.3f}, below {floor['floor']:g}; "
+                "lower the floor, or train a student that ranks this label better"
+            )

@@ -1,0 +1,190 @@
+"""Quality from arrays: decisions, F1, and all that is reported. numpy only, all pure.
+
+Everywhere `scores` are float ``(N, C)`` in [0, 1], `gold` is 0/1 ``(N, C)`` and `decisions` are bool ``(N, C)``;
+single-label tasks have exactly one 1 in each row of both. A ratio over nothing counts as 0.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distill.corpora.task import TaskKind
+from distill.evaluation.reliability import (
+    Bin,
+    brier,
+    brier_per_label,
+    brier_skill_per_label,
+    ece,
+    ece_above_tenth,
+    mean_brier_skill,
+    reliability_per_label,
+)
+
+Floats = NDArray[np.floating[Any]]
+
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class LabelQuality:
+    """One label's quality; `support` is its rows in gold, `threshold` is None for argmax.
+
+    `brier_skill` is None where no row or every row has the label; a bin of `reliability` is mean score, observed
+    rate and count.
+    """
+
+    label: str
+    precision: float
+    recall: float
+    f1: float
+    support: int
+    threshold: float | None
+    brier: float
+    brier_skill: float | None
+    reliability: tuple[Bin, ...]
+
+
+@dataclass(frozen=True)
+class Quality:
+    """A model's quality on one split; `macro_f1_at_half` is None for single-label, `accuracy` for multi-label.
+
+    `brier_skill` is the mean of the labels'; `ece_above_tenth` the calibration error of scores of at least 0.1.
+    """
+
+    macro_f1: float
+    macro_f1_at_half: float | None
+    micro_f1: float
+    accuracy: float | None
+    brier: float
+    brier_skill: float
+    ece: float
+    ece_above_tenth: float
+    per_label: tuple[LabelQuality, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {**asdict(self), "per_label": [asdict(row) for row in self.per_label]}
+
+
+def sigmoid(logits: Floats) -> Floats:
+    """Independent probabilities, ``(N, C) -> (N, C)``, without overflow."""
+    small = np.exp(-np.abs(logits))
+    return np.asarray(np.where(logits >= 0, 1.0, small) / (1.0 + small), dtype=logits.dtype)
+
+
+def softmax(logits: Floats) -> Floats:
+    """Probabilities that add up to 1 a row, ``(N, C) -> (N, C)``."""
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True), dtype=logits.dtype)
+
+
+def scores_of(logits: Floats, kind: TaskKind) -> Floats:
+    """The task's scores of logits, ``(N, C) -> (N, C)``."""
+    return softmax(logits) if kind is TaskKind.SINGLE_LABEL else sigmoid(logits)
+
+
+def decide(scores: Floats, thresholds: Floats | None, kind: TaskKind) -> Bools:
+    """Decisions: the highest score of a row, or every score that reaches its label's threshold ``(C,)``."""
+    if kind is TaskKind.SINGLE_LABEL:
+        return np.asarray(np.arange(scores.shape[1]) == scores.argmax(axis=1)[:, None], dtype=np.bool_)
+    if thresholds is None:
+        raise ValueError("a multi-label task is decided by thresholds")
+    return np.asarray(scores >= thresholds, dtype=np.bool_)
+
+
+def _counts(decisions: Bools, gold: Floats) -> tuple[Floats, Floats, Floats]:
+    """True positives, decided and gold positives, each ``(C,)``."""
+    chosen = decisions.astype(np.float64)
+    return (chosen * gold).sum(axis=0), chosen.sum(axis=0), gold.sum(axis=0, dtype=np.float64)
+
+
+def ratio(part: Any, whole: Any) -> Floats:
+    """Part over whole, element by element; 0 where the whole is 0."""
+    part, whole = np.asarray(part, dtype=np.float64), np.asarray(whole, dtype=np.float64)
+    return np.asarray(np.divide(part, whole, out=np.zeros_like(part), where=whole > 0))
+
+
+def f1_per_label(decisions: Bools, gold: Floats) -> Floats:
+    """F1 of each label, ``(C,)``."""
+    hit, decided, true = _counts(decisions, gold)
+    return ratio(2 * hit, decided + true)
+
+
+def recall_per_label(decisions: Bools, gold: Floats) -> Floats:
+    """Recall of each label, ``(C,)``."""
+    hit, _, true = _counts(decisions, gold)
+    return ratio(hit, true)
+
+
+def precision_per_label(decisions: Bools, gold: Floats) -> Floats:
+    """Precision of each label, ``(C,)``."""
+    hit, decided, _ = _counts(decisions, gold)
+    return ratio(hit, decided)
+
+
+def macro_f1(decisions: Bools, gold: Floats) -> float:
+    """Mean of the labels' F1."""
+    return float(f1_per_label(decisions, gold).mean())
+
+
+def micro_f1(decisions: Bools, gold: Floats) -> float:
+    """F1 over all cells."""
+    hit, decided, true = _counts(decisions, gold)
+    return float(ratio(2 * hit.sum(), (decided + true).sum()))
+
+
+def accuracy(decisions: Bools, gold: Floats) -> float:
+    """Share of rows decided exactly as gold."""
+    return float((decisions == (gold > 0)).all(axis=1).mean())
+
+
+def evaluate(
+    scores: Floats, gold: Floats, thresholds: Floats | None, kind: TaskKind, labels: tuple[str, ...]
+) -> Quality:
+    """Everything that is reported of calibrated scores ``(N, C)``."""
+    decisions = decide(scores, thresholds, kind)
+    multi_label = kind is TaskKind.MULTI_LABEL
+    return Quality(
+        macro_f1=macro_f1(decisions, gold),
+        macro_f1_at_half=macro_f1(scores >= 0.5, gold) if multi_label else None,
+        micro_f1=micro_f1(decisions, gold),
+        accuracy=None if multi_label else accuracy(decisions, gold),
+        brier=brier(scores, gold, kind),
+        brier_skill=mean_brier_skill(scores, gold),
+        ece=ece(scores, gold, kind),
+        ece_above_tenth=ece_above_tenth(scores, gold),
+        per_label=_by_label(scores, decisions, gold, thresholds, labels),
+    )
+
+
+def _by_label(
+    scores: Floats, decisions: Bools, gold: Floats, thresholds: Floats | None, labels: tuple[str, ...]
+) -> tuple[LabelQuality, ...]:
+    columns = (
+        precision_per_label(decisions, gold),
+        recall_per_label(decisions, gold),
+        f1_per_label(decisions, gold),
+        gold.sum(axis=0),
+        brier_per_label(scores, gold),
+        brier_skill_per_label(scores, gold),
+    )
+    reliability = reliability_per_label(scores, gold)
+    found = []
+    for at, label in enumerate(labels):
+        precision, recall, f1, support, error, skill = (float(column[at]) for column in columns)
+        found.append(
+            LabelQuality(
+                label=label,
+                precision=precision,
+                recall=recall,
+                f1=f1,
+                support=int(support),
+                threshold=None if thresholds is None else float(thresholds[at]),
+                brier=error,
+                brier_skill=skill if np.isfinite(skill) else None,
+                reliability=tuple(reliability[at]),
+            )
+        )
+    return tuple(found)

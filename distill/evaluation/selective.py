@@ -1,0 +1,98 @@
+"""Selective classification: answer where confidence is high, hand over the rest. numpy only, all pure.
+
+Geifman & El-Yaniv, "Selective Classification for Deep Neural Networks" (arXiv 1705.08500): *coverage* is the
+share of rows that are answered, *risk* the share of these whose answer is not exactly gold's. Confidence is the
+probability of being exactly right that the calibrated scores give, so both are about the same event.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from distill.corpora.task import TaskKind
+from distill.evaluation.metrics import Bools, Floats, macro_f1
+
+CURVE_POINTS = 50
+
+
+def confidences(scores: Floats, decisions: Bools, kind: TaskKind) -> Floats:
+    """Confidence of each row, ``(N,)``, from scores and decisions ``(N, C)``.
+
+    Single-label: the highest score. Multi-label: the product over labels of the score where the label is decided
+    and of its rest to 1 where it is not, which takes labels as independent given the text.
+    """
+    exact = scores.astype(np.float64)
+    if kind is TaskKind.SINGLE_LABEL:
+        return np.asarray(exact.max(axis=1))
+    return np.asarray(np.where(decisions, exact, 1 - exact).prod(axis=1))
+
+
+def cutoff_for(confidence: Floats, coverage: float) -> float:
+    """The confidence below which to abstain, so that at least this share of the rows ``(N,)`` is answered.
+
+    It lies midway between two rows' confidences, strictly inside (0, 1); rows of equal confidence stay together.
+    """
+    ranked = np.sort(confidence.astype(np.float64))[::-1]
+    last = ranked[min(len(ranked), max(1, int(np.ceil(coverage * len(ranked) - 1e-9)))) - 1]
+    lower = ranked[ranked < last]
+    middle = (last + (lower[0] if len(lower) else 0.0)) / 2
+    return float(np.clip(middle, np.finfo(np.float64).tiny, np.nextafter(1.0, 0.0)))
+
+
+def risk_curve(confidence: Floats, wrong: Bools) -> Floats:
+    """Risk of answering the k most confident rows, for k from 1 to N, ``(N,)``.
+
+    Rows of equal confidence count as in a random order, so the curve does not depend on the order of the rows.
+    """
+    _, place, counts = np.unique(-confidence, return_inverse=True, return_counts=True)
+    share = np.bincount(place, weights=wrong.astype(np.float64)) / counts
+    ranked = share[np.sort(place)]
+    return np.asarray(np.cumsum(ranked) / np.arange(1, len(ranked) + 1))
+
+
+def area_under(curve: Floats) -> float:
+    """Area under a risk-coverage curve (AURC), its mean; lower where confidence tells right from wrong better."""
+    return float(curve.mean())
+
+
+def curve_points(curve: Floats, points: int = CURVE_POINTS) -> list[tuple[float, float]]:
+    """Coverage and risk at evenly spread coverages, the last one 1."""
+    rows = np.unique(np.ceil(np.arange(1, points + 1) / points * len(curve) - 1e-9).astype(np.int64))
+    return [(float(k / len(curve)), float(curve[k - 1])) for k in rows]
+
+
+@dataclass(frozen=True)
+class SelectiveQuality:
+    """How well confidence chooses what to answer, on one split.
+
+    `risk` is of answering every row; `coverage`, `selective_risk` and `selective_macro_f1` are under the rule
+    to abstain below `below`: the last two are None where nothing is answered.
+    """
+
+    aurc: float
+    risk: float
+    below: float | None
+    coverage: float
+    selective_risk: float | None
+    selective_macro_f1: float | None
+    curve: tuple[tuple[float, float], ...]
+
+
+def evaluate_selective(
+    scores: Floats, decisions: Bools, gold: Floats, kind: TaskKind, below: float | None
+) -> SelectiveQuality:
+    """Risk and coverage of decisions on calibrated scores, all ``(N, C)``, with or without a rule to abstain."""
+    confidence = confidences(scores, decisions, kind)
+    wrong = (decisions != (gold > 0)).any(axis=1)
+    curve = risk_curve(confidence, wrong)
+    answered = confidence >= (0.0 if below is None else below)
+    some = bool(answered.any())
+    return SelectiveQuality(
+        aurc=area_under(curve),
+        risk=float(wrong.mean()),
+        below=below,
+        coverage=float(answered.mean()),
+        selective_risk=float(wrong[answered].mean()) if some else None,
+        selective_macro_f1=macro_f1(decisions[answered], gold[answered]) if some else None,
+        curve=tuple(curve_points(curve)),
+    )

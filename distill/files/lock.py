@@ -1,0 +1,36 @@
+"""One command at a time in a run's folder."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from distill.export.runtime.errors import InputError
+
+LOCK_FILE = ".lock"
+
+
+@contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """Hold a run's folder; the system lets it go when the process ends, however it ends.
+
+    Raises:
+        InputError: another process holds it, or it cannot be written and locked.
+    """
+    lock = FileLock(folder / LOCK_FILE)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise InputError(
+            f"{folder}: another distill command is at work in this run; wait for it, or choose other --runs"
+        ) from None
+    except (OSError, NotImplementedError) as error:  # the latter from a disk that has no locks at all
+        reason = getattr(error, "strerror", None) or "this disk has no locks"
+        raise InputError(
+            f"{folder}: cannot be written and locked ({reason}); choose another --runs folder, on a local disk"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,1 @@
+"""Labelling: soft labels of everything that a student learns from."""

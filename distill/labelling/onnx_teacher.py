@@ -1,0 +1,56 @@
+"""A teacher as a fused graph: the same float32 logits, on a CPU sooner than PyTorch gives them."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from distill.evaluation.decision import Logits
+from distill.export.runtime.errors import DistillError
+from distill.runs.progress import Reporter
+from distill.teachers.encoder import Teacher
+from distill.teachers.inference import Forward, in_pytorch
+
+# to export it takes seconds; fewer texts are labelled sooner without
+WORTH_ROWS = 4096
+
+# the weights are in memory three times while they are exported, and a graph in one file has no room for 2 GB
+MOST_BYTES = 1_000_000_000
+
+TOLERANCE = 1e-3
+
+
+def in_onnxruntime(teacher: Teacher, sample: tuple[Tensor, Tensor], reporter: Reporter) -> Forward | None:
+    """What gives the teacher's float32 logits by ONNX Runtime, with PyTorch's number of threads.
+
+    Args:
+        teacher: on the CPU, in eval mode.
+        sample: ids and mask ``(B, T)`` of some texts, whose logits have to be PyTorch's.
+        reporter: shows that it takes a while.
+
+    Returns:
+        None where PyTorch has to do it: the export extra is not installed, the body is of a kind that cannot be
+        exported or too large, or its graph gives other logits.
+    """
+    if sum(weight.numel() * weight.element_size() for weight in teacher.parameters()) > MOST_BYTES:
+        return None
+    try:
+        from distill.export.graph.from_torch import export_fused
+        from distill.export.graph.session import GraphRunner
+    except ModuleNotFoundError:
+        return None
+    with reporter.status("export the teacher"), tempfile.TemporaryDirectory(prefix="distill-teacher-") as place:
+        graph = Path(place) / "teacher.onnx"
+        try:
+            export_fused(teacher, teacher.config, graph)
+        except (DistillError, ModuleNotFoundError):
+            return None
+        runner = GraphRunner(graph, threads=torch.get_num_threads())
+
+    def forward(ids: Tensor, mask: Tensor) -> Logits:
+        return runner(ids.numpy(), mask.numpy())
+
+    near = np.allclose(forward(*sample), in_pytorch(teacher)(*sample), rtol=0, atol=TOLERANCE)
+    return forward if near else None

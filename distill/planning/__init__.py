@@ -1,0 +1,1 @@
+"""Planning: students measured before training, and the best one for a budget."""

@@ -1,0 +1,1 @@
+"""Recipes: the strict, frozen models of the TOML file that describes a run."""

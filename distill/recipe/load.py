@@ -1,0 +1,133 @@
+"""Read a recipe from TOML: packaged or a file, with overrides; errors name key, value, bound and remedy."""
+
+import difflib
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pydantic import (
+    ValidationError,
+)
+from pydantic_core import ErrorDetails
+
+from distill.export.runtime.errors import InputError
+from distill.recipe.recipe import Recipe, known_keys
+
+
+def packaged_recipes() -> list[str]:
+    """Names of the recipes that the package carries."""
+    folder = resources.files("distill.recipe") / "packaged"
+    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+
+
+def with_values(recipe: Recipe, values: dict[str, Any], where: str) -> Recipe:
+    """A recipe with some values exchanged, by their keys such as `student.epochs`; checked as a whole.
+
+    Raises:
+        InputError: a value is out of its bounds, or does not go with the others.
+    """
+    data = recipe.model_dump(mode="json", exclude_none=True)
+    for key, value in values.items():
+        table, _, name = key.partition(".")
+        data[table][name] = value
+    return parse_recipe(data, where)
+
+
+def load_recipe(name: str, overrides: list[str] | None = None) -> Recipe:
+    """A recipe by file or packaged name, with `key.path=value` overrides.
+
+    Raises:
+        InputError: no such recipe, broken TOML, an unknown key, a value out of its bounds.
+    """
+    path = Path(name)
+    if path.is_file():
+        text, where = _read(path), str(path)
+    elif name in packaged_recipes():
+        text, where = (resources.files("distill.recipe") / "packaged" / f"{name}.toml").read_text("utf-8"), name
+    else:
+        near = difflib.get_close_matches(name, packaged_recipes(), n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise InputError(
+            f"{name}: no such file and no packaged recipe; {hint}the packaged ones are "
+            f"{', '.join(packaged_recipes())}"
+        )
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{where}: not valid TOML: {error}") from error
+    for override in overrides or []:
+        _apply(data, override)
+    return parse_recipe(data, where)
+
+
+def parse_recipe(data: dict[str, Any], where: str) -> Recipe:
+    """Validate parsed TOML; `where` opens the complaint."""
+    try:
+        return Recipe.model_validate(data)
+    except ValidationError as error:
+        raise InputError(f"{where}: {_explain(error, data)}") from None
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as UTF-8 text; check the file") from error
+
+
+def _apply(data: dict[str, Any], override: str) -> None:
+    """Set one `table.key=value`; the value is TOML, or else a plain string."""
+    key, equals, value = override.partition("=")
+    parts = [part.strip() for part in key.split(".")]
+    if not equals or not all(parts):
+        raise InputError(f"--set {override!r}: must be KEY=VALUE, for instance student.layers=[0,3,5]")
+    try:
+        parsed = tomllib.loads(f"value = {value.strip()}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value.strip()
+    table = data
+    for part in parts[:-1]:
+        table = table.setdefault(part, {})
+        if not isinstance(table, dict):
+            raise InputError(f"--set {override!r}: {part!r} is a value, not a table")
+    table[parts[-1]] = parsed
+
+
+def _explain(error: ValidationError, data: dict[str, Any]) -> str:
+    """Pydantic's complaints about the first wrong key as a sentence with key, value, bound and remedy."""
+    first = error.errors()[0]
+    key = _key_of(first)
+    if not key:  # of the recipe as a whole
+        return _message(first)
+    same = [one for one in error.errors() if _key_of(one) == key]  # one for each member of a union
+    others = error.error_count() - len(same)
+    more = f" (and {others} more)" if others else ""
+    if first["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(key, sorted(known_keys()), n=1, cutoff=0.5)
+        return f"unknown key {key}" + (f"; did you mean {near[0]}?" if near else "; remove it") + more
+    if first["type"] == "missing" and key == ".".join(map(str, first["loc"])):
+        return f"key {key} is missing; add it{more}"
+    if not key:  # about values that do not go together
+        return f"{'; '.join(dict.fromkeys(map(_message, same)))}{more}"
+    value: Any = data
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    shown = "" if isinstance(value, dict) else f" is {value!r};"
+    return f"{key}{shown} {', or '.join(dict.fromkeys(map(_message, same)))}{more}"
+
+
+def _key_of(complaint: ErrorDetails) -> str:
+    """The recipe's key that a complaint is about: a union adds its member's name to the path, a list a place."""
+    known = known_keys()
+    path = [str(part) for part in complaint["loc"]]
+    while len(path) > 1 and ".".join(path) not in known and complaint["type"] != "extra_forbidden":
+        path.pop()
+    return ".".join(path)
+
+
+def _message(complaint: ErrorDetails) -> str:
+    if complaint["type"] == "missing":
+        return "it has too few values"
+    message = complaint["msg"].removeprefix("Value error, ")
+    return message[0].lower() + message[1:]

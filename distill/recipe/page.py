@@ -1,0 +1,77 @@
+"""docs/recipe.md: every key of a recipe with its values, default and meaning, from the models themselves.
+
+`python -m distill.recipe_page` prints it; a test holds the file to what this says.
+"""
+
+import json
+from typing import Any
+
+from pydantic.fields import FieldInfo
+
+from distill.recipe.recipe import Recipe
+from distill.recipe.section import Section
+
+HEAD = """# Recipe keys
+
+A recipe is a TOML file; this page is made from the code that reads it (`python -m distill.recipe_page`).
+An unknown key is an error. Any value can be given on the command line: `--set student.layers=[0,3,5]`. The recipe
+with every default written out is left in the run as `recipe.toml`; running that file again gives the same bundle.
+"""
+
+
+def recipe_page() -> str:
+    """The page as Markdown."""
+    properties = Recipe.model_json_schema()
+    tables = properties["$defs"]
+    top = {name: field for name, field in Recipe.model_fields.items() if _section(field) is None}
+    parts = [HEAD, "## The recipe itself\n", _table(top, properties)]
+    for name, field in Recipe.model_fields.items():
+        if (model := _section(field)) is not None:
+            about = (model.__doc__ or "").partition(": ")[2]
+            parts += [f"## [{name}]\n\n{about[:1].upper()}{about[1:]}\n"]
+            parts += [_table(model.model_fields, tables[model.__name__])]
+    return "\n".join(parts)
+
+
+def _section(field: FieldInfo) -> type[Section] | None:
+    """The table that this field is, if it is one."""
+    kind = field.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, Section) else None
+
+
+def _table(fields: dict[str, FieldInfo], schema: dict[str, Any]) -> str:
+    rows = ["| key | values | default | what |", "| --- | --- | --- | --- |"]
+    for name, field in fields.items():
+        values = _values(schema["properties"][name])
+        default = "must be given" if field.is_required() else _toml(field.default)
+        rows.append(f"| `{name}` | {values} | {default} | {field.description} |")
+    return "\n".join(rows) + "\n"
+
+
+def _toml(value: Any) -> str:
+    """A default as it would stand in the file."""
+    return "not set" if value is None else f"`{json.dumps(value)}`"
+
+
+def _values(schema: dict[str, Any]) -> str:
+    """What a key may hold, from its JSON schema."""
+    if "anyOf" in schema:
+        kinds = [_values(one) for one in schema["anyOf"] if one.get("type") != "null"]
+        return " or ".join(dict.fromkeys(kinds))
+    if "enum" in schema:
+        return ", ".join(f"`{value}`" for value in schema["enum"])
+    if "const" in schema:
+        return f"`{schema['const']}`"
+    if schema["type"] == "array":
+        items = schema.get("items") or schema["prefixItems"][0]
+        return f"list of {_values(items)}"
+    if schema["type"] == "object":
+        return "table"
+    names = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false"}
+    bounds = {"minimum": ">= ", "exclusiveMinimum": "> ", "maximum": "<= ", "exclusiveMaximum": "< "}
+    found = [sign + str(schema[key]).removesuffix(".0") for key, sign in bounds.items() if key in schema]
+    return f"{names[schema['type']]} {', '.join(found)}".strip()
+
+
+if __name__ == "__main__":
+    print(recipe_page(), end="")

@@ -1,0 +1,174 @@
+"""The recipe: strict, frozen models of the TOML file that describes a job; its errors teach."""
+
+import difflib
+from typing import Any
+
+import tomli_w
+from pydantic import (
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from distill.export.int8.packing import whole_rows
+from distill.recipe.section import Section, Seed
+from distill.recipe.shipping import BenchRecipe, BudgetRecipe, Calibration, DecisionsRecipe, ExportRecipe
+from distill.recipe.sources import AugmentationRecipe, CorpusRecipe, TeacherRecipe
+from distill.recipe.student import (
+    FEATURE_WEIGHTS,
+    SINGLE_LABEL_WEIGHTS,
+    WITH_LAYERS,
+    LayerSearchRecipe,
+    ObjectiveRecipe,
+    QatRecipe,
+    SearchRecipe,
+    StudentRecipe,
+)
+
+
+class Recipe(Section):
+    """A whole job."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="names the run's folder")
+    seed: Seed = Field(13, description="of every source of randomness")
+    seeds: list[Seed] = Field(
+        [], description="one student (and twin) for each, the best on validation ships; none: one, with seed"
+    )
+    checkpoint_minutes: float = Field(
+        5.0, gt=0, description="between checkpoints of a training: what a killed run may lose"
+    )
+    corpus: CorpusRecipe
+    teacher: TeacherRecipe = TeacherRecipe()
+    augmentation: AugmentationRecipe = AugmentationRecipe()
+    student: StudentRecipe = StudentRecipe()
+    layer_search: LayerSearchRecipe = LayerSearchRecipe()
+    objective: ObjectiveRecipe = ObjectiveRecipe()
+    decisions: DecisionsRecipe = DecisionsRecipe()
+    qat: QatRecipe = QatRecipe()
+    export: ExportRecipe = ExportRecipe()
+    bench: BenchRecipe = BenchRecipe()
+    budget: BudgetRecipe = BudgetRecipe()
+    search: SearchRecipe = SearchRecipe()
+
+    @model_validator(mode="after")
+    def _space(self) -> "Recipe":
+        known = sorted(key for key in known_keys() if key.startswith(("student.", "objective.")))
+        for key in self.search.space:
+            if key not in known:
+                near = difflib.get_close_matches(key, known, n=1)
+                hint = f"did you mean {near[0]}?" if near else "only keys of student and objective can be searched"
+                raise ValueError(f"search.space has {key!r}; {hint}")
+        return self
+
+    @model_validator(mode="after")
+    def _static_is_not_trained_as_int8(self) -> "Recipe":
+        aware = self.export.trained_as_int8
+        if self.student.kind == "static" and aware:
+            raise ValueError(
+                f"export.precision has {aware[0]!r}, and a static student is quantized after its training alone; "
+                f"use {aware[0].removesuffix('-qat')!r}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _tables_of_few_bits(self) -> "Recipe":
+        bits, student = self.export.table_bits, self.student
+        if bits == 8:
+            return self
+        aware = self.export.trained_as_int8
+        if aware:
+            raise ValueError(
+                f"export.table_bits is {bits}, and {aware[0]} trains tables of 8 bits; set it to 8, "
+                f"or use {aware[0].removesuffix('-qat')!r}"
+            )
+        if student.kind != "layers" and student.width % whole_rows(bits):
+            raise ValueError(
+                f"export.table_bits is {bits}, and rows of student.width = {student.width} numbers do not fill "
+                f"whole bytes; choose a multiple of {whole_rows(bits)}, or set export.table_bits to 8"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _what_a_budget_chooses(self) -> "Recipe":
+        if not (self.budget.asked and self.budget.choose):
+            return self
+        if self.student.vocabulary_bytes is not None:
+            raise ValueError(
+                "student.vocabulary_bytes is for one width, and a [budget] chooses among several; use "
+                "student.vocabulary_coverage, or set budget.choose to false"
+            )
+        aware = self.export.trained_as_int8
+        if aware:
+            raise ValueError(
+                f"export.precision has {aware[0]!r}, and a [budget] chooses a precision among those that need no "
+                "more training; leave it out, or set budget.choose to false"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _seeds(self) -> "Recipe":
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError("seeds must differ: name each once")
+        return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _choose_calibration(cls, data: Any) -> Any:
+        """Write the task's own default out, so that the resolved recipe says what was done."""
+        if not isinstance(data, dict) or not isinstance(data.get("corpus"), dict):
+            return data
+        decisions = data.get("decisions", {})
+        if not isinstance(decisions, dict) or decisions.get("calibration") is not None:
+            return data
+        chosen = default_calibration(data["corpus"].get("task"))
+        return {**data, "decisions": {**decisions, "calibration": chosen}}
+
+    @model_validator(mode="after")
+    def _decided_by_argmax(self) -> "Recipe":
+        if self.corpus.task == "multi_label":
+            return self
+        for key in ("recall_floor", "precision_floor"):
+            if getattr(self.decisions, key):
+                raise ValueError(
+                    f"decisions.{key} moves thresholds, and a single_label task is decided by the highest score; "
+                    "remove it"
+                )
+        if self.decisions.calibration not in ("temperature", "none"):
+            raise ValueError(
+                f"decisions.calibration is {self.decisions.calibration!r}, which is for multi_label tasks; "
+                "choose temperature or none"
+            )
+        return self
+
+    @field_validator("objective")
+    @classmethod
+    def _possible_terms(cls, objective: ObjectiveRecipe, info: ValidationInfo) -> ObjectiveRecipe:
+        corpus, student = info.data.get("corpus"), info.data.get("student")
+        for name, why in SINGLE_LABEL_WEIGHTS.items():
+            if getattr(objective, name) and corpus is not None and corpus.task != "single_label":
+                raise ValueError(f"{name} is for single_label corpora: it {why}; set it to 0")
+        if objective.reads_teacher and student is not None and student.kind not in WITH_LAYERS:
+            on = next(name for name in FEATURE_WEIGHTS if getattr(objective, name))
+            raise ValueError(f"{on} needs a student with layers ({', '.join(WITH_LAYERS)}); set it to 0")
+        return objective
+
+    def to_toml(self) -> str:
+        """The resolved recipe, every default written out; reading it again gives an equal recipe."""
+        return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
+
+
+def default_calibration(task: str | None) -> Calibration:
+    """What calibrates best: one temperature for single-label, for multi-label Platt scaling a label."""
+    return "temperature" if task == "single_label" else "platt-per-label"
+
+
+def known_keys() -> set[str]:
+    """Return every key that a recipe may have, such as `student.epochs`."""
+    keys = set()
+    for name, field in Recipe.model_fields.items():
+        keys.add(name)
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, Section):
+            keys |= {f"{name}.{key}" for key in inner.model_fields}
+    return keys

@@ -1,0 +1,1 @@
+"""Sections of the report page: each a function of `report.json`."""

@@ -1,0 +1,102 @@
+"""What a stage's inputs are, by content and never by place."""
+
+import hashlib
+import json
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+from distill.export.runtime.records import file_record
+from distill.corpora.reading.source import SAMPLE, beside_source
+from distill.recipe.recipe import Recipe
+from distill.recipe.shipping import LATER_KEYS
+from distill.recipe.sources import CorpusRecipe
+from distill.recipe.student import StudentRecipe
+from distill.export.runtime.errors import InputError
+
+# what says where something lies, not what it is
+PLACES = (
+    ("corpus", "source"),
+    ("corpus", "transfer"),
+    ("corpus", "label_names"),
+    ("teacher", "checkpoint"),
+    ("teacher", "model"),
+    ("augmentation", "masked_model"),
+)
+
+def calibrated_by(recipe: Recipe, form: str) -> dict[str, Any]:
+    """What an int8 form depends on for its activations' ranges."""
+    return recipe.export.unusual("calibrator") if form == "int8-static" else {}
+
+def content_hash(source: str, key: str) -> str:
+    """What a source holds: the sha256 of its files' names and bytes; a hub id stands for itself.
+
+    Args:
+        source: hub id, file, folder or "sample".
+        key: the recipe's key to name in a complaint.
+
+    Raises:
+        InputError: there is no such file or folder, or it cannot be read.
+    """
+    if source.startswith("hub:"):
+        return source
+    path = SAMPLE if source == "sample" else Path(source).expanduser()
+    if not path.exists():
+        raise InputError(f"{source}: no such file or folder; correct {key}")
+    digest = hashlib.sha256()
+    try:
+        for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+            if file.is_file():
+                # a lone file's name says nothing; in a folder it says which split a file is
+                digest.update(f"{file.name if path.is_dir() else file.suffix}\n".encode())
+                digest.update(bytes.fromhex(file_record(file).sha256))
+    except OSError as error:
+        raise InputError(f"{error.filename}: cannot be read ({error.strerror}); check its rights") from error
+    return digest.hexdigest()
+
+def corpus_inputs(recipe: CorpusRecipe, seed: int) -> dict[str, Any]:
+    """All that the normalised splits depend on."""
+    keys = recipe.model_dump(mode="json", exclude={"source", "transfer", "max_tokens", "licence", "rows"})
+    if isinstance(recipe.label_names, str):
+        keys["label_names"] = _beside_hash(recipe, recipe.label_names, "corpus.label_names")
+    inputs: dict[str, Any] = {
+        "corpus": keys,
+        "source": content_hash(recipe.source, "corpus.source"),
+        "transfer": _beside_hash(recipe, recipe.transfer, "corpus.transfer") if recipe.transfer else None,
+        "seed": seed,
+    }
+    return inputs if recipe.rows is None else {**inputs, "rows": recipe.rows}
+
+def student_inputs(recipe: StudentRecipe, exclude: Collection[str] = ()) -> dict[str, Any]:
+    """The keys of [student] that a stage depends on, but for some.
+
+    What is not set is left out: a key that came into being later, and is not used, makes no finished run stale.
+    """
+    return recipe.model_dump(mode="json", exclude_none=True, exclude=set(exclude))
+
+def portable_recipe(recipe: Recipe) -> dict[str, Any]:
+    """The recipe without what changes no result: places, how often it saves, what was searched, budget and pin."""
+    nothing: Any = {"checkpoint_minutes": True, "search": True, "budget": True, "teacher": {"sha256"}}
+    data = recipe.model_dump(mode="json", exclude=nothing) | {"student": student_inputs(recipe.student)}
+    export = recipe.export
+    data["export"] = {"precision": data["export"]["precision"], **export.bounds, **export.unusual(*LATER_KEYS)}
+    for table, key in PLACES:
+        value = data[table][key]
+        if table == "teacher" and isinstance(value, list):
+            data[table][key] = [_without_place(one, Path(one).expanduser()) for one in value]
+        elif isinstance(value, str) and value != "sample" and not value.startswith("hub:"):
+            beside = table == "corpus" and key != "source"
+            path = beside_source(recipe.corpus.source, value) if beside else Path(value).expanduser()
+            data[table][key] = _without_place(value, path)
+    return data
+
+def _without_place(value: str, path: Path) -> str:
+    """The name alone of what lies on this machine; anything else as it is."""
+    return path.name if path.exists() else value
+
+def recipe_hash(recipe: Recipe) -> str:
+    """The sha256 of the portable recipe."""
+    return hashlib.sha256(json.dumps(portable_recipe(recipe), sort_keys=True).encode()).hexdigest()
+
+def _beside_hash(recipe: CorpusRecipe, name: str, key: str) -> str:
+    """The content of a file that may stand beside the source."""
+    return content_hash(str(beside_source(recipe.source, name)), key)

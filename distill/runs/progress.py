@@ -1,0 +1,105 @@
+"""What a user sees while a run works: one line a stage, a bar on anything slow; all of it on stderr."""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+LOG_SECONDS = 60.0  # between two lines of a bar where there is no terminal
+
+class Advance(Protocol):
+    """Moves a bar on."""
+
+    def __call__(self, count: int, news: str = "") -> None:
+        """So many more are done."""
+
+class _LogBar:
+    """In a log, which has no use for a moving bar, a line now and then."""
+
+    def __init__(self, reporter: "Reporter", title: str, total: int) -> None:
+        self._reporter, self._title, self._total = reporter, title, total
+        self._done, self._said = 0, time.monotonic()
+
+    def __call__(self, count: int, news: str = "") -> None:
+        self._done += count
+        if time.monotonic() - self._said >= LOG_SECONDS:
+            self._said = time.monotonic()
+            share = f"{self._done / max(self._total, 1):.0%}"
+            self._reporter.say(f"  {self._title}: {share} {news}".rstrip())
+
+class _Stderr(Console):
+    """The console of people's eyes; when nobody reads it any more, the work goes on unseen."""
+
+    def on_broken_pipe(self) -> None:
+        """Say nothing from now on."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+class Reporter:
+    """Prints stages and bars to a console; `quiet` prints nothing."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._console = _Stderr(stderr=True, quiet=quiet, highlight=False)
+
+    @property
+    def _moves(self) -> bool:
+        """Whether anybody sees a thing move."""
+        return self._console.is_terminal and not self._console.quiet
+
+    def say(self, line: str) -> None:
+        """One line."""
+        # a log has no width: a path broken in two could not be copied
+        self._console.print(line, markup=False, soft_wrap=True)
+
+    @contextmanager
+    def status(self, title: str) -> Iterator[None]:
+        """A sign of life while something works whose end cannot be told."""
+        if not self._moves:
+            yield
+            return
+        with self._console.status(title):
+            yield
+
+    @contextmanager
+    def count(self, title: str) -> Iterator[Callable[[int], None]]:
+        """A sign of life that counts, where nobody knows how many there will be."""
+        if not self._moves:
+            yield lambda count: None
+            return
+        columns = (SpinnerColumn(), TextColumn("{task.description}: {task.completed:,}"))
+        # or what a command prints onto stdout meanwhile would be taken for a part of this
+        with Progress(*columns, console=self._console, transient=True, redirect_stdout=False) as progress:
+            task = progress.add_task(title, total=None)
+            yield lambda count: progress.update(task, advance=count)
+
+    @contextmanager
+    def bar(self, title: str, total: int) -> Iterator["Advance"]:
+        """A bar; the function it gives takes how many were done since its last call, and a line of news."""
+        if not self._moves:
+            yield _LogBar(self, title, total)
+            return
+        columns = (
+            TextColumn("  {task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[news]}"),
+        )
+        with Progress(*columns, console=self._console, transient=True, redirect_stdout=False) as progress:
+            task = progress.add_task(title, total=total, news="")
+
+            def advance(count: int, news: str = "") -> None:
+                progress.update(task, advance=count, news=news)
+
+            yield advance

@@ -1,0 +1,1 @@
+"""Search: recipe values tried on validation."""

@@ -1,0 +1,74 @@
+"""What a training learns from, and in which batches."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Sampler
+
+from distill.corpora.storage.token_rows import TokenRows
+
+# rows are sorted by length inside chunks of this many batches: little padding, and still a fresh mix an epoch
+CHUNK_BATCHES = 50
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What there is to learn from; row i of each.
+
+    `targets` are class ids ``(N,)`` or 0/1 ``(N, C)``, anything where `labelled` ``(N,)`` is False;
+    `teacher_logits` ``(N, C)`` are raw. `also` is what the model reads of each row beside its tokens, by the
+    name of the model's argument, ``(N, ...)``.
+    """
+
+    tokens: TokenRows
+    targets: Tensor
+    teacher_logits: Tensor
+    labelled: Tensor
+    also: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+def join_examples(first: Examples, second: Examples) -> Examples:
+    """The rows of both."""
+    return Examples(
+        tokens=first.tokens.followed_by(second.tokens),
+        targets=torch.cat([first.targets, second.targets]),
+        teacher_logits=torch.cat([first.teacher_logits, second.teacher_logits]),
+        labelled=torch.cat([first.labelled, second.labelled]),
+        also={name: torch.cat([values, second.also[name]]) for name, values in first.also.items()},
+    )
+
+
+class LengthSortedBatches(Sampler[list[int]]):
+    """Batches of rows of like length, shuffled anew each epoch from the seed."""
+
+    def __init__(self, lengths: Sequence[int] | NDArray[np.int64], batch_size: int, seed: int) -> None:
+        self._lengths = np.asarray(lengths)
+        self._batch_size = batch_size
+        self._seed = seed
+        self._epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose order comes next."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        """Batches an epoch."""
+        return math.ceil(len(self._lengths) / self._batch_size)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        """Rows of each batch."""
+        rng = np.random.default_rng((self._seed, self._epoch))
+        order = rng.permutation(len(self._lengths))
+        chunk = self._batch_size * CHUNK_BATCHES
+        batches: list[list[int]] = []
+        for start in range(0, len(order), chunk):
+            rows = order[start : start + chunk]
+            rows = rows[np.argsort(self._lengths[rows], kind="stable")]
+            batches += [rows[at : at + self._batch_size].tolist() for at in range(0, len(rows), self._batch_size)]
+        for index in rng.permutation(len(batches)):
+            yield batches[index]

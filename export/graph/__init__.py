@@ -1,0 +1,1 @@
+"""Graphs: fp32 ONNX of students and teachers, fused and calibrated."""

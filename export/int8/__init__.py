@@ -1,0 +1,1 @@
+"""Integer arithmetic: scales, tables, products and their sensitivity."""

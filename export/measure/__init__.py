@@ -1,0 +1,1 @@
+"""Measurements: latency, memory, bytes by component, and the CPU they were taken on."""

@@ -1,0 +1,168 @@
+"""Measuring, and nothing else: latency side by side, cold start, and what machine this is."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from distill.export.measure.cpu import cpu_info
+from distill.export.measure.texts import SYNTHETIC_TEXTS
+from distill.export.runtime.cores import available_threads
+from distill.export.runtime.errors import DistillError, InputError
+
+__all__ = [
+    "SYNTHETIC_TEXTS",
+    "Candidate",
+    "LatencyRow",
+    "available_threads",
+    "cold_start",
+    "cpu_info",
+    "time_interleaved",
+]
+
+# VmHWM before ru_maxrss: on Linux the latter starts at the size of the process that spawned this one
+_COLD_START = """
+import sys, time
+start = time.perf_counter()
+sys.path.append(sys.argv[2])
+from export.runtime import load
+load(sys.argv[1], threads=int(sys.argv[3])).predict([sys.argv[4]])
+elapsed = (time.perf_counter() - start) * 1000
+peak = 0
+try:
+    with open("/proc/self/status") as lines:
+        peak = next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)
+except OSError:
+    pass
+if not peak:
+    import resource
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+import json
+print(json.dumps([elapsed, peak]))
+"""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One thing to time: it gets a list of texts and must have finished when it returns."""
+
+    name: str
+    call: Callable[[list[str]], object]
+    threads: int = 1
+    runtime: str = "onnxruntime"
+
+
+@dataclass(frozen=True)
+class LatencyRow:
+    """One row of a report's `latency`; times are for one call of `batch` texts."""
+
+    name: str
+    texts: str
+    threads: int
+    batch: int
+    rounds: int
+    runtime: str
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    texts_per_second: float
+
+
+def time_interleaved(
+    candidates: Sequence[Candidate],
+    texts: Sequence[str],
+    *,
+    kind: str = "real",
+    rounds: int = 5,
+    batch: int = 1,
+    warmup: int = 10,
+    progress: Callable[[int], None] | None = None,
+) -> list[LatencyRow]:
+    """Time all candidates in one run, in turns, so that a slow minute of the machine strikes all alike.
+
+    Every round each candidate gets all texts in the same order, and the candidate that begins moves on.
+    A call's time is its median over the rounds; percentiles are taken over those. `kind` names the
+    texts in the rows, `progress` is told how many texts were finished since it was last called.
+    """
+    _check_settings(candidates, texts, rounds, batch, warmup)
+    calls = [list(texts[start : start + batch]) for start in range(0, len(texts), batch)]
+    for candidate in candidates:
+        for step in range(warmup):
+            candidate.call(calls[step % len(calls)])
+    seconds = np.zeros((len(candidates), rounds, len(calls)))
+    for turn in range(rounds):
+        for place in range(len(candidates)):
+            which = (turn + place) % len(candidates)
+            seconds[which, turn] = _time_calls(candidates[which].call, calls)
+            if progress is not None:
+                progress(len(texts))
+    return [
+        _row(
+            candidate,
+            np.median(seconds[which], axis=0),
+            kind=kind,
+            texts=len(texts),
+            rounds=rounds,
+            batch=batch,
+        )
+        for which, candidate in enumerate(candidates)
+    ]
+
+
+def cold_start(bundle: str | Path, *, threads: int = 1) -> tuple[float, int]:
+    """Milliseconds from first import to first prediction, and peak resident bytes, of a fresh process.
+
+    The interpreter's own start is not in the time, being the same for every Python program.
+    """
+    root = str(Path(__file__).resolve().parents[2])
+    command = [sys.executable, "-c", _COLD_START, str(Path(bundle).resolve()), root, str(threads)]
+    done = subprocess.run([*command, SYNTHETIC_TEXTS["short"][0]], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise DistillError(f"{bundle}: a fresh process could not load it and predict: {last}")
+    elapsed, peak = json.loads(done.stdout.strip().splitlines()[-1])
+    return float(elapsed), int(peak)
+
+
+def _check_settings(
+    candidates: Sequence[Candidate], texts: Sequence[str], rounds: int, batch: int, warmup: int
+) -> None:
+    if not candidates:
+        raise InputError("candidates: there is nothing to time; give at least one")
+    if not texts:
+        raise InputError("texts: there is nothing to time with; give at least one text")
+    for name, value, low in (("rounds", rounds, 1), ("batch", batch, 1), ("warmup", warmup, 0)):
+        if value < low:
+            raise InputError(f"{name}: is {value}, must be at least {low}")
+
+
+def _time_calls(call: Callable[[list[str]], object], calls: list[list[str]]) -> list[float]:
+    found = []
+    for texts in calls:
+        start = time.perf_counter()
+        call(texts)
+        found.append(time.perf_counter() - start)
+    return found
+
+
+def _row(candidate: Candidate, seconds: Any, *, kind: str, texts: int, rounds: int, batch: int) -> LatencyRow:
+    p50, p95, p99 = (float(value) * 1000 for value in np.percentile(seconds, [50, 95, 99]))
+    return LatencyRow(
+        name=candidate.name,
+        texts=kind,
+        threads=candidate.threads,
+        batch=batch,
+        rounds=rounds,
+        runtime=candidate.runtime,
+        p50_ms=p50,
+        p95_ms=p95,
+        p99_ms=p99,
+        # a clock too coarse to see a call must not divide by zero
+        texts_per_second=texts / max(float(seconds.sum()), 1e-9),
+    )

@@ -1,0 +1,40 @@
+"""Synthetic texts for measuring latency: made up for this project, nobody's own words."""
+
+_SHORT = (
+    "I feel calm today.",
+    "That really scared me.",
+    "Thank you, this helped a lot.",
+    "Nobody called me back.",
+    "I am so proud of her!",
+    "Everything is too loud.",
+    "Why would he say that?",
+    "I miss our kitchen.",
+    "Finally some good news.",
+    "I can't sleep again.",
+    "It's fine, I guess.",
+    "We laughed until it hurt.",
+)
+
+_MEDIUM = (
+    "I practised the speech all week, and when my turn came my hands shook so much that I dropped the cards.",
+    "My sister moved abroad in spring, and the flat has been too quiet since then, even with the radio on.",
+    "The new neighbour left soup at our door without a note, and I was moved to tears by such a small thing.",
+    "I keep checking the letterbox for the result, although it cannot arrive before the end of this month.",
+    "He promised to be there at noon, then he simply forgot, and now I am angry and a little ashamed of it.",
+    "We planted the tree where the old swing stood, and for once this year the garden felt like ours.",
+    "At work they praise the team in every meeting, yet nobody noticed that I stay until nine each evening.",
+    "I thought that the exam had gone badly, so I laughed out loud on the bus when I read my mark.",
+    "Since the accident I take the long way home, because my chest tightens when I come near that crossing.",
+    "She remembered the name of my first dog, and I wondered how anyone could have listened to me so well.",
+    "I cannot decide whether to sell the boat, since every plank reminds me of summers with my father.",
+    "The doctor spoke slowly and kindly, and though the news was mixed I walked out feeling lighter.",
+)
+
+# about 5, 20 and 100 words each; the long ones are walks through the medium ones
+SYNTHETIC_TEXTS: dict[str, tuple[str, ...]] = {
+    "short": _SHORT,
+    "medium": _MEDIUM,
+    "long": tuple(
+        " ".join(_MEDIUM[(start + step) % len(_MEDIUM)] for step in range(5)) for start in range(len(_MEDIUM))
+    ),
+}

@@ -1,0 +1,189 @@
+"""Where the parts of a supported body are: BERT, RoBERTa and DistilBERT name them differently."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from distill.export.graph.roles import Role
+from distill.export.runtime.errors import InputError
+
+SUPPORTED = ("bert", "roberta", "distilbert")
+
+# where in a layer each product with a weight is
+PRODUCTS = {
+    Role.QUERY: "attention.self.query",
+    Role.KEY: "attention.self.key",
+    Role.VALUE: "attention.self.value",
+    Role.ATTENTION_OUTPUT: "attention.output.dense",
+    Role.FFN_UP: "intermediate.dense",
+    Role.FFN_OUTPUT: "output.dense",
+}
+
+DISTILBERT_PRODUCTS = {
+    Role.QUERY: "attention.q_lin",
+    Role.KEY: "attention.k_lin",
+    Role.VALUE: "attention.v_lin",
+    Role.ATTENTION_OUTPUT: "attention.out_lin",
+    Role.FFN_UP: "ffn.lin1",
+    Role.FFN_OUTPUT: "ffn.lin2",
+}
+
+
+def require_supported(config: Any) -> str:
+    """The model type of a body's configuration.
+
+    Raises:
+        InputError: another architecture, by its name.
+    """
+    name = str(config.model_type)
+    if name not in SUPPORTED:
+        raise InputError(f"a student cannot start from a {name} body; supported are {', '.join(SUPPORTED)}")
+    return name
+
+
+def layers_of(encoder: Any) -> nn.ModuleList:
+    """The transformer layers, first to last."""
+    stack = encoder.transformer if require_supported(encoder.config) == "distilbert" else encoder.encoder
+    layers: nn.ModuleList = stack.layer
+    return layers
+
+
+def products_of(encoder: Any) -> dict[tuple[int, Role], str]:
+    """The dotted names, inside a body, of its products with a weight, by layer and role."""
+    if require_supported(encoder.config) == "distilbert":
+        stack, products = "transformer.layer", DISTILBERT_PRODUCTS
+    else:
+        stack, products = "encoder.layer", PRODUCTS
+    return {
+        (layer, role): f"{stack}.{layer}.{name}"
+        for layer in range(len(layers_of(encoder)))
+        for role, name in products.items()
+    }
+
+
+def embeddings_of(encoder: Any) -> Any:
+    """The embedding block: word and position tables and a norm."""
+    require_supported(encoder.config)
+    return encoder.embeddings
+
+
+@dataclass(frozen=True)
+class LayerParts:
+    """The linear maps and norms of one transformer layer, whatever its architecture calls them."""
+
+    query: nn.Linear
+    key: nn.Linear
+    value: nn.Linear
+    attention_output: nn.Linear
+    attention_norm: nn.LayerNorm
+    ffn_up: nn.Linear
+    ffn_output: nn.Linear
+    ffn_norm: nn.LayerNorm
+
+
+def parts_of(encoder: Any, layer: Any) -> LayerParts:
+    """The parts of one layer of a body."""
+    if require_supported(encoder.config) == "distilbert":
+        attention, ffn = layer.attention, layer.ffn
+        return LayerParts(
+            *(attention.q_lin, attention.k_lin, attention.v_lin, attention.out_lin, layer.sa_layer_norm),
+            *(ffn.lin1, ffn.lin2, layer.output_layer_norm),
+        )
+    own, written = layer.attention.self, layer.attention.output
+    return LayerParts(
+        *(own.query, own.key, own.value, written.dense, written.LayerNorm),
+        *(layer.intermediate.dense, layer.output.dense, layer.output.LayerNorm),
+    )
+
+
+def evenly_spaced(available: int, wanted: int) -> list[int]:
+    """`wanted` of so many layers, the last always among them: 2 of 6 are 2 and 5.
+
+    Raises:
+        InputError: there are fewer.
+    """
+    if wanted > available:
+        raise InputError(f"student.depth is {wanted}; the teacher has only {available} layers to start from")
+    return [round((place + 1) * available / wanted) - 1 for place in range(wanted)]
+
+
+def depth_of(config: Any) -> int:
+    """How many layers a body of this configuration has."""
+    return int(getattr(config, shape_keys(config)["depth"]))
+
+
+def width_of(config: Any) -> int:
+    """The hidden size of a body of this configuration."""
+    return int(getattr(config, shape_keys(config)["width"]))
+
+
+def check_layers(config: Any, layers: Sequence[int]) -> None:
+    """Refuse layers that a teacher of this configuration has not.
+
+    Raises:
+        InputError: one of them is not there, or they are not in ascending order.
+    """
+    depth = depth_of(config)
+    if not layers or list(layers) != sorted(set(layers)) or layers[0] < 0 or layers[-1] >= depth:
+        raise InputError(
+            f"student.layers is {list(layers)}; the teacher has layers 0 to {depth - 1}, "
+            "name some of them in ascending order"
+        )
+
+
+def check_width(config: Any, width: int, heads: int) -> None:
+    """Refuse a width that cannot start from a teacher of this configuration.
+
+    Raises:
+        InputError: it is no multiple of the heads, or above the teacher's.
+    """
+    most = width_of(config)
+    if width % heads:
+        raise InputError(f"student.width is {width}; it must be a multiple of student.heads, {heads}")
+    if width > most:
+        raise InputError(f"student.width is {width}; it must be at most the teacher's, {most}")
+
+
+def shape_keys(config: Any) -> dict[str, str]:
+    """The configuration's own names of depth, width, heads and intermediate width."""
+    if require_supported(config) == "distilbert":
+        return {"depth": "n_layers", "width": "dim", "heads": "n_heads", "intermediate": "hidden_dim"}
+    return {
+        "depth": "num_hidden_layers",
+        "width": "hidden_size",
+        "heads": "num_attention_heads",
+        "intermediate": "intermediate_size",
+    }
+
+
+OFFSET_POSITIONS = ("roberta", "xlm-roberta", "camembert")
+
+
+def check_max_tokens(config: Any, max_tokens: int) -> None:
+    """Refuse texts that are longer than a body has positions for.
+
+    Raises:
+        InputError: `max_tokens` is above what this configuration can read.
+    """
+    most = most_tokens(config)
+    if most is not None and max_tokens > most:
+        raise InputError(
+            f"corpus.max_tokens is {max_tokens}; this {config.model_type} teacher reads at most "
+            f"{most} tokens: lower it"
+        )
+
+
+def most_tokens(config: Any) -> int | None:
+    """How many tokens a body of this configuration has positions for; None where it does not count them."""
+    positions = getattr(config, "max_position_embeddings", None)
+    if positions is None:
+        return None
+    return int(positions) - unused_positions(config)
+
+
+def unused_positions(config: Any) -> int:
+    """How many positions a body of this configuration leaves before the first token's."""
+    # these bodies count positions from behind the padding id
+    return int(config.pad_token_id) + 1 if config.model_type in OFFSET_POSITIONS else 0

@@ -1,0 +1,169 @@
+"""Teachers on disk: our own encoder classifiers and any transformers classifier, from safetensors only."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
+
+from distill.corpora.task import Task
+from distill.export.runtime.errors import InputError
+from distill.teachers.encoder import EncoderClassifier, HeadedClassifier, Pooling, Teacher
+
+HEAD_FILE = "head.safetensors"
+
+# what transformers raises over files that are missing, broken or of another kind
+UNREADABLE = (OSError, ValueError, KeyError, AttributeError, TypeError, SafetensorError)
+
+# nothing is looked up, and no code that a model brings along is run or asked about
+LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+
+# what a `static` student calls itself in config.json; it has no body that anything could start from
+STATIC_MODEL_TYPE = "static"
+
+
+def model_type_of(path: str | Path) -> str | None:
+    """What the config.json in a folder calls its model; None where there is none that says it."""
+    try:
+        data = json.loads((Path(path) / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return str(data["model_type"]) if isinstance(data, dict) and "model_type" in data else None
+
+
+def refuse_static(path: str | Path) -> None:
+    """Refuse a static student where a teacher is wanted.
+
+    Raises:
+        InputError: it is one.
+    """
+    if model_type_of(path) == STATIC_MODEL_TYPE:
+        raise InputError(
+            f"{path}: is a static student, which has no encoder that another student could start from; "
+            "name a BERT, RoBERTa or DistilBERT in teacher.model or teacher.checkpoint"
+        )
+
+
+def load_config(path: str | Path) -> Any:
+    """The transformers configuration in a folder.
+
+    Raises:
+        InputError: there is none that can be read, or it is a static student's.
+    """
+    refuse_static(path)
+    try:
+        return AutoConfig.from_pretrained(str(path), **LOCAL)
+    except UNREADABLE as error:
+        raise InputError(
+            f"{path}: no model configuration can be loaded ({type(error).__name__}); give a folder "
+            "with config.json, tokenizer.json and model.safetensors"
+        ) from error
+
+
+def build_classifier(model: str | Path, task: Task, pooling: Pooling, dropout: float) -> EncoderClassifier:
+    """A pretrained body with a fresh head; seed torch before, for the head is drawn at random.
+
+    Raises:
+        InputError: the body cannot be loaded, or it is a static student, which has none.
+    """
+    refuse_static(model)
+    try:
+        encoder = AutoModel.from_pretrained(str(model), use_safetensors=True, dtype=torch.float32, **LOCAL)
+    except UNREADABLE as error:
+        raise InputError(
+            f"teacher.model {str(model)!r}: no encoder with safetensors weights can be loaded "
+            f"({type(error).__name__}); give a folder with config.json and model.safetensors"
+        ) from error
+    return EncoderClassifier(encoder, task, pooling, dropout)
+
+
+def save_classifier(model: EncoderClassifier, tokenizer: Any, folder: Path) -> None:
+    """Write the folder that `load_classifier` reads."""
+    config = model.encoder.config
+    config.id2label = dict(enumerate(model.task.labels))
+    config.label2id = {name: index for index, name in enumerate(model.task.labels)}
+    config.problem_type = model.task.problem_type
+    config.classifier_pooling = model.pooling.value
+    model.encoder.save_pretrained(folder, safe_serialization=True)
+    tokenizer.save_pretrained(folder)
+    head = {name: tensor.detach().cpu().contiguous() for name, tensor in model.head.state_dict().items()}
+    save_file(head, folder / HEAD_FILE)
+
+
+def load_classifier(folder: str | Path, task: Task, pooling: Pooling | None = None) -> Teacher:
+    """A fine-tuned checkpoint: a folder with `head.safetensors`, or one whose model has a head of its own.
+
+    Args:
+        folder: where `resolve_model` found it.
+        task: what the logits must stand for; names stored in the checkpoint must be the same set.
+        pooling: for a checkpoint that does not say how it pools.
+
+    Raises:
+        InputError: it cannot be loaded, is a static student, has no head, or its labels are not the task's.
+    """
+    refuse_static(folder)
+    head_file = Path(folder) / HEAD_FILE
+    if head_file.is_file():
+        return _load_own(Path(folder), head_file, task, pooling)
+    return _load_headed(str(folder), task)
+
+
+def _load_own(folder: Path, head_file: Path, task: Task, pooling: Pooling | None) -> EncoderClassifier:
+    try:
+        head = load_file(head_file)
+    except SafetensorError as error:
+        raise InputError(f"{head_file}: is not a whole safetensors file; copy it again") from error
+    if sorted(head) != ["bias", "weight"] or head["weight"].shape[0] != task.num_labels:
+        raise InputError(f"{head_file}: must hold 'weight' and 'bias' for the corpus's {task.num_labels} labels")
+    try:
+        stored = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        pooling = Pooling(stored.get("classifier_pooling", pooling or "mean"))
+    except (*UNREADABLE, RecursionError) as error:
+        raise InputError(
+            f"{folder / 'config.json'}: is no configuration of a classifier, or its classifier_pooling is not one "
+            f"of {', '.join(Pooling)}; copy the folder again"
+        ) from error
+    model = build_classifier(folder, task, pooling, 0.1)
+    if head["weight"].shape[1] != model.config.hidden_size:
+        raise InputError(f"{head_file}: 'weight' must have {model.config.hidden_size} columns, as the body")
+    order = _label_order(stored.get("id2label"), task, str(folder), required=False)
+    model.head.load_state_dict({name: tensor.float()[order] for name, tensor in head.items()})
+    return model
+
+
+def _load_headed(name: str, task: Task) -> HeadedClassifier:
+    try:
+        config = AutoConfig.from_pretrained(name, **LOCAL)
+        model, info = AutoModelForSequenceClassification.from_pretrained(
+            name, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **LOCAL
+        )
+    except UNREADABLE as error:
+        raise InputError(
+            f"teacher.checkpoint {name!r}: cannot be loaded ({type(error).__name__}); give a folder that "
+            f"has {HEAD_FILE}, or a model with a sequence-classification head in safetensors"
+        ) from error
+    if any(key.startswith(("classifier", "score", "pre_classifier")) for key in info["missing_keys"]):
+        raise InputError(
+            f"teacher.checkpoint {name!r}: has no fine-tuned head; name it in teacher.model to fine-tune it"
+        )
+    order = _label_order(config.id2label, task, name, required=True)
+    return HeadedClassifier(model, task, order)
+
+
+def _label_order(id2label: dict[Any, str] | None, task: Task, where: str, *, required: bool) -> list[int]:
+    """For each label of the task its row in the checkpoint's head."""
+    names = [id2label[key] for key in sorted(id2label, key=int)] if id2label else []
+    placeholders = not names or all(name == f"LABEL_{index}" for index, name in enumerate(names))
+    if placeholders and not required:
+        return list(range(task.num_labels))
+    if len(names) != task.num_labels or set(names) != set(task.labels):
+        missing = sorted(set(task.labels) - set(names))
+        raise InputError(
+            f"{where}: its {len(names)} labels are not the corpus's {task.num_labels}"
+            + (f" (missing: {', '.join(missing[:5])})" if missing else "")
+            + "; use a checkpoint for these labels, or fine-tune one with teacher.model"
+        )
+    return [names.index(label) for label in task.labels]

@@ -1,0 +1,28 @@
+"""The device that models run on, and what it computes fast."""
+
+import torch
+from torch import nn
+
+from distill.export.measure.cpu import cpu_info
+
+BF16_FLAGS = {"avx512_bf16", "amx_bf16"}
+
+
+def multiplies_bf16(device: torch.device) -> bool:
+    """Whether training runs in bf16 there: GPUs that multiply it, CPUs with AVX512-BF16 or AMX.
+
+    Weights and losses stay in float32.
+    """
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return not BF16_FLAGS.isdisjoint(cpu_info()["flags"])
+
+
+def best_device() -> torch.device:
+    """The GPU where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where the model's weights are."""
+    return next(model.parameters()).device

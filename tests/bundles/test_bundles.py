@@ -1,0 +1,193 @@
+"""What a user does with bundles on files of their own: bad rows are named, never quoted."""
+
+import io
+import json
+import shlex
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from distill.bundles.evaluate import compare_bundles, evaluate_bundle
+from distill.bundles.predict import MAX_LINE_BYTES, line_blocks, predict_blocks, predict_lines
+from distill.bundles.rows import Columns, texts_of
+from distill.export.runtime import InputError, load
+from distill.export.runtime.classifier import BLOCK
+from distill.runs.progress import Advance, Reporter
+from tests.support.command import ROOT, command_of, distill
+from tests.support.tiny_bundle import make_tiny_bundle, rewrite_manifest
+
+SECRET = "nobody may read this"
+
+
+def evaluate(runs: Path, file: Path) -> dict[str, object]:
+    return evaluate_bundle(runs / "bundle", file, Columns(), Reporter(quiet=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.jsonl", f'{{"text": "{SECRET}", "labels": "joy"}}\n{{"labels": "joy"}}\n', "row 2: the text is empty"),
+        ("a.jsonl", f'{{"text": ["{SECRET}"], "labels": "joy"}}\n', "row 1: column 'text' holds a list"),
+        ("a.jsonl", f'{{"text": null, "labels": "joy"}}\n{{"text": "{SECRET}"}}', "row 1: the text is empty"),
+        ("a.csv", f"text,labels\n{SECRET},bliss\n", "row 2: unknown label"),
+        ("a.csv", f"text,labels\n{SECRET},joy,more\n", "row 2: too many fields"),
+        ("a.csv", f"message,labels\n{SECRET},joy\n", "no column 'text', which --text"),
+        ("a.csv", "text,labels\n", "has no row"),
+    ],
+)
+def test_a_bad_row_is_named_with_its_file(name: str, content: str, said: str, runs: Path, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(InputError) as caught:
+        evaluate(runs, tmp_path / name)
+    message = str(caught.value)
+    assert said in message
+    assert name in message
+    assert SECRET not in message
+    assert "quarantine" not in message  # there is none here
+
+
+def test_broken_bytes_are_named_by_row(runs: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"text,labels\ngood,joy\nb\xffd,joy\n")
+    with pytest.raises(InputError, match=r"a\.csv, row 3: column 1 is not valid UTF-8; correct the row"):
+        evaluate(runs, tmp_path / "a.csv")
+
+
+def test_quality_is_that_of_the_runtimes_decisions(runs: Path, tmp_path: Path) -> None:
+    classifier = load(runs / "bundle")
+    texts = ["thank you so much", "i feel alone tonight", "what time is it"]
+    rows = [
+        f"{text}\t{','.join(found.labels)}" for text, found in zip(texts, classifier.predict(texts), strict=True)
+    ]
+    (tmp_path / "own.tsv").write_text("text\tlabels\n" + "\n".join(rows) + "\n")
+    found = evaluate(runs, tmp_path / "own.tsv")
+    decided = {label for prediction in classifier.predict(texts) for label in prediction.labels}
+    per_label = found["per_label"]
+    assert isinstance(per_label, list)
+    assert all(row["f1"] == 1.0 for row in per_label if row["label"] in decided)
+
+
+def test_a_bundle_differs_in_nothing_from_itself(runs: Path, tmp_path: Path) -> None:
+    (tmp_path / "lines.txt").write_text("one line\nanother line\n")
+    bundle = runs / "bundle"
+    found = compare_bundles(bundle, bundle, tmp_path / "lines.txt", Columns(), Reporter(quiet=True))
+    assert found["rows"] == 2
+    assert found["changed_rows"] == []
+    texts = texts_of(tmp_path / "lines.txt", Columns(text="not a column of lines"))
+    assert texts == ["one line", "another line"]
+
+
+WORDS = ["happy", "sad", "i am very happy today", "you feel calm", "not sad not sad", "i am not calm"]
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> tuple[Path, Path, list[bool]]:
+    """A bundle, the same with a rule to abstain, and which of `WORDS` the rule hands over to a person."""
+    plain, careful = make_tiny_bundle(tmp_path / "plain"), make_tiny_bundle(tmp_path / "careful")
+    sure = [found.confidence for found in load(plain).predict(WORDS)]
+    below = (sorted(sure)[2] + sorted(sure)[3]) / 2
+    rewrite_manifest(careful, abstain={"confidence": "exact_match", "below": below})
+    return plain, careful, [confidence < below for confidence in sure]
+
+
+def test_eval_counts_what_is_handed_over_and_how_the_rest_does(
+    pair: tuple[Path, Path, list[bool]], tmp_path: Path
+) -> None:
+    plain, careful, abstained = pair
+    gold = [found.labels for found in load(plain).predict(WORDS)]
+    for handed in (True, False):  # one wrong row among those that a person sees, and one among the others
+        at = abstained.index(handed)
+        gold[at] = () if gold[at] else ("joy",)
+    rows = [f"{text}\t{','.join(labels)}" for text, labels in zip(WORDS, gold, strict=True)]
+    (tmp_path / "own.tsv").write_text("text\tlabels\n" + "\n".join(rows) + "\n")
+    found = evaluate_bundle(careful, tmp_path / "own.tsv", Columns(), Reporter(quiet=True))
+    assert found["abstained"] == 3
+    assert found["selective"]["coverage"] == 0.5
+    assert found["selective"]["selective_risk"] == pytest.approx(1 / 3)
+    free = evaluate_bundle(plain, tmp_path / "own.tsv", Columns(), Reporter(quiet=True))
+    assert (free["abstained"], free["selective"]["below"], free["selective"]["coverage"]) == (0, None, 1.0)
+    assert (free["macro_f1"], free["brier_skill"]) == (found["macro_f1"], found["brier_skill"])
+    shown = distill("eval", str(careful), str(tmp_path / "own.tsv"))
+    assert shown.returncode == 0, shown.stderr
+    assert "abstained: 3" in shown.stdout
+    assert "coverage: 0.5000" in shown.stdout
+    assert "curve" not in shown.stdout
+
+
+def test_diff_says_which_rows_are_handed_over_now(pair: tuple[Path, Path, list[bool]], tmp_path: Path) -> None:
+    plain, careful, abstained = pair
+    (tmp_path / "lines.txt").write_text("\n".join(WORDS) + "\n")
+    found = compare_bundles(plain, careful, tmp_path / "lines.txt", Columns(), Reporter(quiet=True))
+    assert found["changed_rows"] == [row for row, handed in enumerate(abstained, 1) if handed]
+    assert found["abstained"] == {"gained": 3, "lost": 0}
+    assert all(counts == {"gained": 0, "lost": 0} for counts in found["by_label"].values())
+    back = distill("diff", str(careful), str(plain), str(tmp_path / "lines.txt"))
+    assert "3 of 6 rows are decided differently" in back.stdout
+    assert "(handed over to a person)" in back.stdout
+
+
+def test_predict_says_what_it_hands_over(pair: tuple[Path, Path, list[bool]]) -> None:
+    _, careful, abstained = pair
+    lines = distill("predict", str(careful), *WORDS).stdout.splitlines()
+    assert [line.startswith("abstained (confidence 0.") for line in lines] == abstained
+    answers = [json.loads(line) for line in distill("predict", str(careful), *WORDS, "--json").stdout.splitlines()]
+    assert [answer["abstained"] for answer in answers] == abstained
+    assert all((answer["labels"] == []) for answer in answers if answer["abstained"])
+
+
+def test_lines_that_cannot_be_read_are_named_by_number(runs: Path) -> None:
+    assert list(line_blocks(io.BytesIO("ä\r\n\nlast".encode()))) == [["ä", ""], ["last"]]
+    for content, said in (
+        (b"good\nb\xffd\n", "line 2: is not valid UTF-8"),
+        (b"good\n" + b"x" * (MAX_LINE_BYTES + 1), "line 2: has more than 1048576 characters"),
+        (b"good\n" + b"x" * (MAX_LINE_BYTES + 1) + b"\nmore", "line 2: has more than 1048576 characters"),
+    ):
+        blocks = line_blocks(io.BytesIO(content))
+        assert next(blocks) == ["good"]
+        with pytest.raises(InputError, match=said):
+            next(blocks)
+    found = predict_blocks(load(runs / "bundle"), [["good"], ["good", "\ud800", "good"]])
+    assert [len(next(found)), len(next(found))] == [1, 1]  # what stands before it is decided
+    with pytest.raises(InputError, match="text 3: cannot be tokenized"):
+        next(found)
+
+
+class Slow(io.BytesIO):
+    """Gives little at a time, as a pipe does that somebody writes into."""
+
+    def read1(self, size: int | None = -1) -> bytes:
+        return super().read1(7)
+
+
+def test_lines_are_decided_as_they_arrive(runs: Path) -> None:
+    assert list(line_blocks(Slow(b"one\ntwo\na longer one\n"))) == [["one"], ["two"], ["a longer one"]]
+    classifier = load(runs / "bundle")
+    lines = [f"line {number}" for number in range(2000)]
+    found = list(predict_lines(classifier, io.BytesIO("\n".join(lines).encode()), Reporter(quiet=True)))
+    assert max(map(len, found)) <= BLOCK
+    assert [one for block in found for one in block] == classifier.predict(lines)
+
+
+def test_a_file_has_a_bar_of_its_bytes(runs: Path, tmp_path: Path) -> None:
+    moved: list[tuple[int, str]] = []
+
+    class Watched(Reporter):
+        @contextmanager
+        def bar(self, title: str, total: int) -> Iterator[Advance]:
+            moved.append((total, title))
+            yield lambda count, news="": moved.append((count, news))
+
+    (tmp_path / "lines.txt").write_text("one\ntwo\n")
+    with (tmp_path / "lines.txt").open("rb") as stream:
+        list(predict_lines(load(runs / "bundle"), stream, Watched(quiet=True)))
+    assert moved == [(8, "predict"), (8, "2 texts")]
+
+
+@pytest.mark.parametrize(("closed", "status"), [("<&-", 2), ("hello >&-", 0)])
+def test_streams_that_are_closed_from_the_start_are_no_fault_of_ours(closed: str, status: int, runs: Path) -> None:
+    line = f"{shlex.join(command_of('predict', str(runs / 'bundle')))} {closed}"
+    found = subprocess.run(["sh", "-c", line], cwd=ROOT, stderr=subprocess.PIPE, text=True, check=False)
+    assert found.returncode == status
+    assert ("there is no text" in found.stderr) == (status == 2)

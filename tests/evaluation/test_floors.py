@@ -1,0 +1,64 @@
+"""Floors that cannot be shown or kept are sentences with label, bound and remedy."""
+
+import numpy as np
+import pytest
+
+from distill.corpora.task import Task, TaskKind
+from distill.evaluation.floors import check_floors, check_kept, judge_floors, require_floors
+from distill.export.runtime.errors import CheckFailedError, InputError
+from distill.recipe.shipping import DecisionsRecipe
+
+TASK = Task(TaskKind.MULTI_LABEL, ("joy", "grief"))
+GOLD = np.array([[1, 1]] * 10 + [[1, 0]] * 10 + [[0, 0]] * 20, dtype=np.float32)
+# joy: 18 of 20 found, nothing else decided; grief: 6 of 10, and 2 of 8 decided are wrong
+DECIDED = np.array([[1, 1]] * 6 + [[1, 0]] * 12 + [[0, 1]] * 2 + [[0, 0]] * 20, dtype=bool)
+
+
+@pytest.mark.parametrize(
+    ("policy", "said"),
+    [
+        (
+            DecisionsRecipe(recall_floor={"jay": 0.9}),
+            "decisions.recall_floor: unknown label 'jay'; the labels are",
+        ),
+        (DecisionsRecipe(precision_floor={"jay": 0.9}), "decisions.precision_floor: unknown label 'jay'"),
+        (
+            DecisionsRecipe(recall_floor={"grief": 0.95}),
+            "'grief' has 10 validation rows, and 0.95 cannot be shown with fewer than 20; lower the floor",
+        ),
+        (DecisionsRecipe(precision_floor={"joy": 0.99}), "0.99 cannot be shown with fewer than 100"),
+    ],
+)
+def test_a_floor_that_cannot_be_shown_is_refused_before_training(policy: DecisionsRecipe, said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        check_floors(policy, TASK, GOLD)
+    assert said in str(caught.value)
+
+
+def test_floors_that_can_be_shown_are_not_refused() -> None:
+    check_floors(DecisionsRecipe(recall_floor={"joy": 0.95, "grief": 0.9}), TASK, GOLD)
+    check_floors(DecisionsRecipe(), TASK, GOLD)
+
+
+def test_what_validation_and_test_give_is_reported() -> None:
+    policy = DecisionsRecipe(recall_floor={"joy": 0.9}, precision_floor={"grief": 0.8})
+    recall, precision = judge_floors(policy, TASK, {"validation": (DECIDED, GOLD), "test": (GOLD > 0, GOLD)})
+    assert (recall.metric, recall.validation, recall.test, recall.missing) == ("recall", 0.9, 1.0, 0.0)
+    assert (precision.validation, precision.test) == (0.75, 1.0)
+    assert precision.missing == pytest.approx(0.05)
+
+
+def test_a_missed_floor_fails_the_gate_and_the_student() -> None:
+    policy = DecisionsRecipe(recall_floor={"joy": 0.9}, precision_floor={"grief": 0.8})
+    kept, missed = check_kept(policy, TASK, DECIDED, GOLD)
+    assert kept.passed
+    assert not missed.passed
+    assert "precision of 0.8 for 'grief'" in missed.name
+    floors = [
+        {"label": "grief", "metric": "precision", "floor": 0.8, "validation": 0.75, "test": 1.0, "kept": False}
+    ]
+    with pytest.raises(CheckFailedError) as caught:
+        require_floors(floors)
+    assert str(caught.value).startswith("decisions.precision_floor: the best precision that the student reaches")
+    assert "'grief' on validation is 0.750, below 0.8; lower the floor" in str(caught.value)
+    require_floors([{**floors[0], "kept": True}])

@@ -1,0 +1,108 @@
+"""The wheel alone in a fresh environment, outside the checkout: it predicts, and there is no torch."""
+
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import ROOT
+from tests.support.own_names import check_beside_own_names
+
+PACKAGES = ("distill", "teachers", "students", "corpora", "export")
+PACKAGING = ("pyproject.toml", "setup.py", "README.md", "LICENSE")
+
+
+def run(*command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    return subprocess.run(
+        [str(part) for part in command], capture_output=True, text=True, cwd=cwd, env=environment, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The scripts' folder of an environment with nothing but the wheel and the base install."""
+    place = tmp_path_factory.mktemp("wheel")
+    for name in PACKAGES:
+        shutil.copytree(ROOT / name, place / "source" / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in PACKAGING:
+        shutil.copy(ROOT / name, place / "source" / name)
+    built = run(
+        sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", place, ".",
+        cwd=place / "source",
+    )  # fmt: skip
+    assert built.returncode == 0, built.stderr
+    venv.create(place / "venv", with_pip=True)
+    scripts = place / "venv" / "bin"
+    constraints = ROOT / "constraints.txt"
+    probe = run(scripts / "pip", "download", "-q", "--no-deps", "-c", constraints, "-d", place, "rich", cwd=place)
+    if probe.returncode:
+        pytest.skip("no package index can be reached")
+    wheel = next(place.glob("distill_text-*.whl"))
+    done = run(scripts / "pip", "install", "-q", "-c", constraints, wheel, cwd=place)
+    assert done.returncode == 0, done.stderr
+    return scripts
+
+
+@pytest.mark.timeout(600)
+def test_the_wheel_alone_decides_and_holds_no_torch(installed: Path, runs: Path, tmp_path: Path) -> None:
+    shutil.copytree(runs / "bundle", tmp_path / "bundle")
+    answer = run(installed / "distill", "predict", "bundle", "thank you so much!", "--json", cwd=tmp_path)
+    assert answer.returncode == 0, answer.stderr
+    assert '"scores"' in answer.stdout
+    (tmp_path / "own.csv").write_text("text,labels\nthank you so much,gratitude\nnobody called,loneliness\n")
+    for arguments in (
+        ("verify", "bundle"),
+        ("bench", "bundle"),
+        ("eval", "bundle", "own.csv"),
+        ("diff", "bundle", "bundle", "own.csv"),
+    ):
+        done = run(installed / "distill", *arguments, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    code = (
+        "import distill, importlib.util as u; print([m for m in ('torch', 'onnx', 'datasets') if u.find_spec(m)])"
+    )
+    assert run(installed / "python", "-c", code, cwd=tmp_path).stdout.strip() == "[]"
+
+
+def test_the_wheel_carries_recipes_and_lists_of_words(installed: Path, tmp_path: Path) -> None:
+    code = (
+        "from importlib.resources import files; print(*sorted(f'{folder}/{one.name}' for folder in "
+        "('report/word_lists', 'recipe/packaged') for one in (files('distill') / folder).iterdir()))"
+    )
+    folders = ("report/word_lists/*.tsv", "recipe/packaged/*.toml")
+    data = [path for folder in folders for path in (ROOT / "distill").glob(folder)]
+    assert run(installed / "python", "-c", code, cwd=tmp_path).stdout.split() == sorted(
+        path.relative_to(ROOT / "distill").as_posix() for path in data
+    )
+
+
+def test_the_wheel_owns_one_name(installed: Path) -> None:
+    packages = next((installed.parent / "lib").glob("python*/site-packages"))
+    record = next(packages.glob("distill_text-*.dist-info")) / "RECORD"
+    tops = {line.split(",")[0].split("/")[0] for line in record.read_text().splitlines()}
+    assert {top for top in tops if not top.endswith(".dist-info") and top != ".."} == {"distill"}
+
+
+def test_the_wheel_ignores_a_users_files_of_the_same_names(installed: Path, runs: Path, tmp_path: Path) -> None:
+    check_beside_own_names(installed, runs / "bundle", tmp_path)
+
+
+def test_a_verb_whose_extra_is_missing_names_the_command(installed: Path, tmp_path: Path) -> None:
+    done = run(installed / "distill", "run", "smoke", cwd=tmp_path)
+    assert done.returncode == 2
+    assert 'pip install "distill-text[train]"' in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_the_base_install_weighs_no_more_than_it_may(installed: Path) -> None:
+    """Without pip, which the environment brought: 240 MB on Linux, most of it numpy, onnxruntime and its needs."""
+    packages = next((installed.parent / "lib").glob("python*/site-packages"))
+    files = [path for path in packages.rglob("*") if path.is_file() and path.parts[len(packages.parts)] != "pip"]
+    megabytes = sum(path.stat().st_size for path in files) / 1e6
+    assert 100 < megabytes <= 240
+    print(f"{megabytes:.0f} MB of site-packages")

@@ -1,0 +1,132 @@
+"""Several teachers, several students, made texts: one run of all of them as a user runs it."""
+
+import json
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from distill.artifacts.logits import read_logits_file
+from distill.corpora.augment import text_key
+from distill.corpora.corpus import label_matrix
+from distill.corpora.storage.parquet import load_corpus, load_texts
+from distill.evaluation.metrics import macro_f1
+from distill.labelling.soft_labels import soft_labels
+from distill.recipe.load import load_recipe
+from distill.report.attribution import test_decisions as decisions_of
+from distill.runs.context import Job
+from distill.runs.progress import Reporter
+from tests.support.command import ROOT, command_of, distill
+
+SETTINGS = ["seeds=[13, 14]", "teacher.seeds=[1, 2]", "teacher.fit_temperature=true", "augmentation.rows=40"]
+
+
+def options(*settings: str) -> list[str]:
+    return [part for setting in settings for part in ("--set", setting)]
+
+
+@pytest.fixture(scope="module")
+def several(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("several")
+    command = command_of("run", "smoke", "--runs", str(folder), *options(*SETTINGS))
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder / "smoke"
+
+
+def job_in(folder: Path) -> Job:
+    return Job(load_recipe("smoke", SETTINGS), folder, Reporter(quiet=True))
+
+
+def test_each_teacher_labels_and_each_student_has_its_folder(several: Path) -> None:
+    for name in ("teacher", "teacher-2", "labels/augmented", "labels-2/train", "augmented", "ensemble"):
+        assert (several / name / "stage.json").is_file(), name
+    for seed in (13, 14):
+        for name in ("student", "twin", "quality/twin", "export/fp32", "export/int8-weights"):
+            assert (several / "seeds" / str(seed) / name / "stage.json").is_file(), name
+    weights = [(several / f"seeds/{seed}/student/model.safetensors").read_bytes() for seed in (13, 14)]
+    assert weights[0] != weights[1]
+
+
+def test_the_student_learns_the_mean_of_the_tempered_teachers(several: Path) -> None:
+    job = job_in(several)
+    corpus = load_corpus(job.corpus)
+    temperatures = json.loads((job.ensemble / "temperatures.json").read_text())["temperatures"]
+    assert len(temperatures) == 2
+    assert 1.0 not in temperatures
+    members = [read_logits_file(job.member(index))["test"] for index in (0, 1)]
+    mean = sum(one / temperature for one, temperature in zip(members, temperatures, strict=True)) / 2
+    assert np.allclose(soft_labels(job, corpus, "test"), mean, atol=1e-4)
+    assert np.allclose(read_logits_file(job.ensemble)["test"], mean, atol=1e-4)
+    assert soft_labels(job, corpus, "augmented").shape == (40, corpus.task.num_labels)
+
+
+def test_made_texts_repeat_no_row_of_the_corpus(several: Path) -> None:
+    job = job_in(several)
+    known = {text_key(text) for _, split in load_corpus(job.corpus).splits() for text in split.texts}
+    made = list(load_texts(job.augmented / "augmented.parquet"))
+    assert len(made) == 40
+    assert not known & {text_key(text) for text in made}
+
+
+def test_the_report_says_what_each_seed_gave_and_the_best_on_validation_ships(several: Path) -> None:
+    report = json.loads((several / "report.json").read_text())
+    assert [model["name"] for model in report["models"]][:3] == ["teacher", "teacher-2", "ensemble"]
+    rows = report["seeds"]["rows"]
+    assert [row["seed"] for row in rows] == [13, 14]
+    best = max(rows, key=lambda row: row["ships"]["validation"])
+    assert report["seed"] == best["seed"]
+    manifest = json.loads((several / "bundle/manifest.json").read_text())
+    assert manifest["provenance"]["seed"] == best["seed"]
+    assert len(manifest["provenance"]["further_teachers_sha256"]) == 1
+    job = job_in(several)
+    corpus = load_corpus(job.corpus)
+    gold = label_matrix(corpus.test, corpus.task)
+    scores = [macro_f1(decisions_of(branch, corpus, "twin"), gold) for branch in job.branches()]
+    assert report["seeds"]["mean"]["twin"] == pytest.approx(np.mean(scores))
+    gain = report["seeds"]["gain"]["ships"]
+    assert gain["difference"] == pytest.approx(report["seeds"]["mean"]["ships"] - np.mean(scores))
+    assert gain["low"] <= gain["difference"] <= gain["high"]
+    attributed = report["attribution"]
+    assert attributed["reference"] == "ensemble"
+    assert set(attributed["agreement"]) == {"student", "twin", "int8-weights"}
+    assert 0 <= attributed["copied_errors"]["student"] <= 1
+
+
+def test_students_of_several_seeds_get_one_precision_by_what_the_first_one_s_forms_take(
+    several: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(several, tmp_path / "smoke")
+    done = distill("export", "smoke", "--runs", str(tmp_path), *options(*SETTINGS, "export.precision=auto"))
+    assert done.returncode == 0, done.stderr
+    stages = [line.split(":")[0] for line in done.stderr.splitlines() if not line.startswith(" ")]
+    assert stages.count("precision") == 1
+    assert stages.index("seeds/14/export/int8-static") < stages.index("precision") < stages.index("bundle")
+    manifest = json.loads((tmp_path / "smoke/bundle/manifest.json").read_text())
+    resolved = tomllib.loads((tmp_path / "smoke/recipe.toml").read_text())
+    assert manifest["precision"] == resolved["export"]["precision"][0]
+
+
+def test_one_more_teacher_labels_alone_and_trains_no_twin_again(several: Path) -> None:
+    more = [*SETTINGS, "teacher.seeds=[1, 2, 3]"]
+    done = distill("train", "smoke", "--runs", str(several.parent), *options(*more))
+    assert done.returncode == 0, done.stderr
+    redone = [line.split(":")[0] for line in done.stderr.splitlines() if not line.endswith("already done")]
+    splits = ("train", "validation", "test", "transfer", "augmented")
+    assert redone == [
+        *("teacher-3", "quality/teacher-3", "ensemble", "quality/ensemble"),
+        *(f"labels-3/{split}" for split in splits),
+        *(f"seeds/{seed}/{name}" for seed in (13, 14) for name in ("student", "quality/student")),
+    ]
+
+
+def test_a_student_teaches_another_recipe(several: Path, tmp_path: Path) -> None:
+    student = several / "seeds/13/student"
+    settings = options(f"teacher.checkpoint={student}", "objective.compare=false", "student.start=embeddings")
+    done = distill("train", "smoke", "--runs", str(tmp_path), *settings)
+    assert done.returncode == 0, done.stderr
+    logits = [read_logits_file(folder)["test"] for folder in (student, tmp_path / "smoke/teacher")]
+    assert np.allclose(logits[0], logits[1], atol=1e-5)

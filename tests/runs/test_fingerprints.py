@@ -1,0 +1,131 @@
+"""What a stage depends on: contents, whatever the place, and every choice that changes a result."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from distill.export.runtime.errors import InputError
+from distill.pipeline.export import _export_one
+from distill.pipeline.runner import run
+from distill.pipeline.state import Run
+from distill.recipe.load import load_recipe
+from distill.recipe.sources import CorpusRecipe
+from distill.runs.context import Job
+from distill.runs.fingerprints import content_hash, corpus_inputs, portable_recipe, recipe_hash
+from distill.runs.progress import Reporter
+from distill.runs.stage import read_record
+from distill.teachers.checkpoints import save_classifier
+from tests.support.tiny_models import bert_tokenizer, multi_label_task, tiny_classifier
+
+
+def write(folder: Path, names: str) -> CorpusRecipe:
+    folder.mkdir()
+    (folder / "rows.csv").write_text("text,labels\nhello there,0\n")
+    (folder / "labels.txt").write_text(names)
+    (folder / "more.txt").write_text("a text without label\n")
+    return CorpusRecipe(
+        source=str(folder / "rows.csv"), task="multi_label", label_names="labels.txt", transfer="more.txt"
+    )
+
+
+def test_files_beside_the_source_count_by_content_and_not_by_place(tmp_path: Path) -> None:
+    first = corpus_inputs(write(tmp_path / "a", "joy\nfear\n"), seed=1)
+    same = corpus_inputs(write(tmp_path / "b", "joy\nfear\n"), seed=1)
+    other = corpus_inputs(write(tmp_path / "c", "fear\njoy\n"), seed=1)
+    assert first == same
+    assert first != other
+    assert first["transfer"] is not None
+
+
+def test_a_missing_file_is_named_with_its_key() -> None:
+    with pytest.raises(InputError, match=r"nowhere\.csv.*corpus\.transfer"):
+        content_hash("nowhere.csv", "corpus.transfer")
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read everything")
+def test_an_unreadable_file_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("text,labels\n")
+    (tmp_path / "rows.csv").chmod(0)
+    with pytest.raises(InputError, match="cannot be read"):
+        content_hash(str(tmp_path / "rows.csv"), "corpus.source")
+
+
+def test_how_often_a_run_saves_and_where_it_reads_changes_no_bundle(tmp_path: Path) -> None:
+    recipes = []
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+        path = tmp_path / name / "rows.csv"
+        path.write_text("text,labels\n")
+        recipes.append(load_recipe("quickstart", [f"corpus.source={path}", f"checkpoint_minutes={len(name)}"]))
+    assert recipe_hash(recipes[0]) == recipe_hash(recipes[1])
+    assert "checkpoint_minutes" not in portable_recipe(recipes[0])
+
+
+def test_bits_of_tables_are_no_part_of_a_recipe_that_leaves_them_at_8() -> None:
+    assert "table_bits" not in portable_recipe(load_recipe("smoke", ["export.table_bits=8"]))["export"]
+    narrow = load_recipe("smoke", ["export.table_bits=5"])
+    assert portable_recipe(narrow)["export"]["table_bits"] == 5
+    assert recipe_hash(narrow) != recipe_hash(load_recipe("smoke"))
+
+
+@dataclass
+class Recorder(Run):
+    """Notes what each stage's inputs are, and executes none."""
+
+    found: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def stage(self, name: str, folder: Path, inputs: Mapping[str, Any], *_: Any, **__: Any) -> None:
+        self.found[folder.name] = inputs
+
+    def digest(self, *names: str) -> dict[str, str]:
+        return dict.fromkeys(names, "the same")
+
+
+ALL = {"fp32", "int8-static", "int8-dynamic", "int8-weights"}
+
+
+@pytest.mark.parametrize(
+    ("override", "anew"),
+    [
+        ("export.calibrator=minmax", {"int8-static"}),
+        ("export.table_bits=5", ALL - {"fp32"}),
+        ("export.max_row_flip_rate=0.2", ALL),
+        ("decisions.calibration=none", ALL),
+        ("bench.texts=50", set()),
+        ("budget.size_mb=1", set()),
+    ],
+)
+def test_a_key_makes_those_variants_anew_that_it_changes(tmp_path: Path, override: str, anew: set[str]) -> None:
+    def inputs(overrides: list[str]) -> dict[str, Mapping[str, Any]]:
+        job = Job(load_recipe("smoke", overrides), tmp_path, Reporter(quiet=True))
+        under_way = Recorder(job, trains_student=True)
+        _export_one(under_way, job)
+        return under_way.found
+
+    auto = "export.precision=auto"
+    before, after = inputs([auto]), inputs([auto, override])
+    assert before.keys() == ALL
+    assert {name for name in ALL if before[name] != after[name]} == anew
+
+
+def test_to_fine_tune_a_model_and_to_take_it_as_it_is_are_two_things(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    tokenizer = bert_tokenizer()
+    save_classifier(tiny_classifier(vocabulary=len(tokenizer)), tokenizer, tmp_path / "model")
+    labels = list(multi_label_task().labels)
+    rows = [f"{name}\ti feel {name} number {row}" for name in labels for row in range(20)]
+    (tmp_path / "rows.tsv").write_text("labels\ttext\n" + "\n".join(rows) + "\n")
+    shared = [f"corpus.source={tmp_path / 'rows.tsv'}", f"corpus.label_names={labels}", "teacher.epochs=1"]
+    prints = []
+    for key in ("model", "checkpoint"):
+        recipe = load_recipe("smoke", [*shared, f"teacher.{key}={tmp_path / 'model'}"])
+        job = Job(recipe, tmp_path / "run", Reporter(quiet=True))
+        run(job, "teach")
+        record = read_record(job.teacher)
+        assert record is not None
+        prints.append(record.fingerprint)
+    assert prints[0] != prints[1]

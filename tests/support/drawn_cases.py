@@ -1,0 +1,22 @@
+"""Logits and gold that hypothesis draws, for tests of metrics, thresholds and reliability."""
+
+import numpy as np
+from hypothesis import strategies as st
+
+from distill.corpora.task import TaskKind
+
+SINGLE, MULTI = TaskKind.SINGLE_LABEL, TaskKind.MULTI_LABEL
+
+
+@st.composite
+def cases(draw, kind=None, max_rows=40):
+    """Logits, gold and kind; coarse logits, so that equal scores occur."""
+    kind = kind or draw(st.sampled_from([SINGLE, MULTI]))
+    rows, labels = draw(st.integers(1, max_rows)), draw(st.integers(2, 5))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    logits = rng.integers(-6, 7, (rows, labels)).astype(np.float32) / 2
+    if kind is SINGLE:
+        gold = np.eye(labels, dtype=np.float32)[rng.integers(0, labels, rows)]
+    else:
+        gold = (rng.random((rows, labels)) < draw(st.sampled_from([0.0, 0.1, 0.5]))).astype(np.float32)
+    return logits, gold, kind

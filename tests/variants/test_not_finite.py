@@ -1,0 +1,71 @@
+"""Logits that are not finite, wherever they come from: nothing ships, nothing crashes, a sentence says it."""
+
+import json
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from distill.corpora.storage.parquet import load_corpus
+from distill.corpora.storage.token_rows import TokenRows
+from distill.export.gate import Floats, Ints
+from distill.export.graph.session import GraphRunner
+from distill.export.runtime.errors import CheckFailedError, DistillError
+from distill.recipe.load import load_recipe
+from distill.report.quantization import quantization_cost
+from distill.runs.context import Job
+from distill.runs.progress import Reporter
+from distill.teachers.encoding import encode
+from distill.teachers.tokenizers import load_tokenizer
+from distill.training.session import Learner, judged_logits
+from distill.variants import export as exporting
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_logits_that_are_not_finite_ship_nowhere_and_can_be_reported(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, split: str, value: float
+) -> None:
+    shutil.copytree(runs, tmp_path / "smoke")
+    job = Job(load_recipe("smoke"), tmp_path / "smoke", Reporter(quiet=True))
+    broken = encode(load_tokenizer(job.student), dict(load_corpus(job.corpus).splits())[split].texts, 24)[0]
+
+    class Runner(GraphRunner):
+        def __call__(self, ids: Ints, mask: Ints) -> Floats:
+            logits = super().__call__(ids, mask)
+            return logits * np.float32(value) if ids.tolist() == [broken] else logits
+
+    monkeypatch.setattr(exporting, "GraphRunner", Runner)
+    exporting.export_variant(job, job.variant("int8-weights"), "int8-weights")
+    gate = json.loads((job.variant("int8-weights") / "gate.json").read_text())
+    assert not gate["passed"]
+    assert gate["failures"] == f"{split} rows with logits that are not finite 1 above 0"
+    cost = quantization_cost(job, load_corpus(job.corpus).task.kind, "int8-weights")
+    assert json.loads(json.dumps(cost, allow_nan=False)) == cost
+    with pytest.raises(CheckFailedError, match=f"not finite for 1 {split} rows"):
+        exporting.export_variant(job, job.variant("fp32"), "fp32")
+
+
+class Broken(nn.Module):
+    """Gives NaN to the token 7."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(2))
+
+    def forward(self, ids: Tensor, _mask: Tensor) -> Tensor:
+        return self.bias + torch.where(ids[:, :1] == 7, torch.nan, 1.0)
+
+
+def test_a_trained_or_given_model_that_gives_them_is_refused() -> None:
+    tokens = {"validation": TokenRows.of([[1], [2]]), "test": TokenRows.of([[1], [7], [7]])}
+    model: Any = Broken()
+    learner = Learner("teacher", model, SimpleNamespace(pad_token_id=0), corpus=None, tokens=tokens)  # type: ignore[arg-type]
+    job: Any = SimpleNamespace(reporter=Reporter(quiet=True))
+    with pytest.raises(DistillError, match="the teacher gives logits that are not finite for 2 test rows; lower"):
+        judged_logits(job, learner)

@@ -1,0 +1,143 @@
+"""Which products are left in fp32: measured one by one, and as few as a gate allows."""
+
+import json
+import math
+import shutil
+from collections.abc import Collection
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from distill.export.gate import Bounds
+from distill.export.graph.rewrite import Rewriter, find_products
+from distill.export.graph.session import GraphRunner
+from distill.export.int8.quantize import quantize_dynamic
+from distill.export.int8.sensitivity import Sensitivity, fewest, measure_sensitivity
+from distill.recipe.load import load_recipe
+from distill.report.sections.export import _kept
+from distill.runs.context import Job
+from distill.runs.progress import Reporter
+from distill.variants import export as exporting
+from tests.support.export_models import WIDTH, random_rows, tiny_classifier, tiny_graph
+
+
+@pytest.mark.parametrize("count", range(1, 20))
+def test_bisection_finds_the_least_that_passes_and_asks_seldom(count: int) -> None:
+    for least in range(1, count + 2):
+        asked: list[int] = []
+
+        def passes(number: int, least: int = least, asked: list[int] = asked) -> bool:
+            asked.append(number)
+            return number >= least
+
+        assert fewest(count, passes) == (least if least <= count else None)
+        assert len(asked) == len(set(asked)) <= 2 + math.log2(count)
+
+
+def test_with_nothing_to_leave_out_nobody_is_asked() -> None:
+    assert fewest(0, lambda number: pytest.fail("asked")) is None
+
+
+def test_a_gain_is_noise_squared_for_its_cost() -> None:
+    small, large = Sensitivity("a", 0.2, 100), Sensitivity("b", 0.3, 400)
+    assert small.gain > large.gain
+    assert Sensitivity("c", math.inf, 400).to_dict() == {"product": "c", "noise": None, "multiply_adds": 400}
+
+
+@pytest.fixture(scope="module")
+def sensitive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A graph one of whose weights has a wide row, beside which seven bits are few for the others."""
+    model = tiny_classifier("bert")
+    with torch.no_grad():
+        model.encoder.encoder.layer[1].attention.self.value.weight[:, 0] *= 60
+    return tiny_graph(tmp_path_factory.mktemp("sensitive"), model)
+
+
+def measured(fused: Path, folder: Path) -> list[Sensitivity]:
+    def write(graph: Path, keep: Collection[str]) -> None:
+        quantize_dynamic(fused, graph, keep=keep)
+
+    return measure_sensitivity(fused, write, random_rows(40, seed=1), folder)
+
+
+def test_the_most_sensitive_product_comes_first(sensitive: Path, tmp_path: Path) -> None:
+    found = measured(sensitive, tmp_path)
+    assert found[0].product == "layer.1.value"
+    products = {product.name: product for product in find_products(Rewriter(sensitive))}
+    assert {one.product: one.multiply_adds for one in found} == {
+        name: product.multiply_adds for name, product in products.items()
+    }
+    assert products["layer.0.query"].multiply_adds == WIDTH**2
+    assert products["layer.1.ffn_up"].multiply_adds == 2 * WIDTH**2
+    assert [one.gain for one in found] == sorted((one.gain for one in found), reverse=True)
+    assert found == measured(sensitive, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_noises_of_products_add_up_as_squares(sensitive: Path, tmp_path: Path) -> None:
+    """Which is why a gain is a square."""
+    found = {one.product: one.noise for one in measured(sensitive, tmp_path)}
+    rows, names = random_rows(40, seed=1), list(found)
+    logits = []
+    for keep in (names, []):
+        quantize_dynamic(sensitive, tmp_path / "x.onnx", keep=keep)
+        logits.append(GraphRunner(tmp_path / "x.onnx").each(rows))
+    together = float(np.mean(np.square(logits[1] - logits[0])))
+    assert sum(noise**2 for noise in found.values()) == pytest.approx(together, rel=0.5)
+
+
+def exported(job: Job, name: str) -> dict[str, Any]:
+    exporting.export_variant(job, job.variant(name), name)
+    gate: dict[str, Any] = json.loads((job.variant(name) / "gate.json").read_text())
+    return gate
+
+
+def noise_of(attempt: dict[str, Any]) -> float:
+    return next(float(one["value"]) for one in attempt["checks"] if one["name"].startswith("logit noise"))
+
+
+@pytest.mark.parametrize("name", ["int8-dynamic", "int8-static"])
+def test_a_gate_that_refuses_all_in_int8_gets_as_few_products_in_fp32_as_it_needs(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    shutil.copytree(runs, tmp_path / "smoke")
+    job = Job(load_recipe("smoke"), tmp_path / "smoke", Reporter(quiet=True))
+    job.variant(name).mkdir()
+
+    easy = exported(job, name)
+    assert (easy["passed"], easy["kept_fp32"], easy["sensitivity"], len(easy["tried"])) == (True, [], [], 1)
+
+    monkeypatch.setattr(exporting, "Bounds", partial(Bounds, max_int8_noise=0.0))
+    never = exported(job, name)
+    assert not never["passed"]
+    assert len(never["tried"]) == 2
+    order = [one["product"] for one in never["sensitivity"]]
+    assert len(set(order)) == 6
+    assert never["kept_fp32"] == order[:5]  # one stays, for without any it would be int8-weights
+
+    bound = (noise_of(never["tried"][0]) + noise_of(never["tried"][1])) / 2
+    monkeypatch.setattr(exporting, "Bounds", partial(Bounds, max_int8_noise=bound))
+    found = exported(job, name)
+    model = (job.variant(name) / "model.onnx").read_bytes()
+    assert found["passed"]
+    kept = found["kept_fp32"]
+    assert 1 <= len(kept) <= 5
+    assert kept == order[: len(kept)]
+    tried = {len(attempt["kept_fp32"]): noise_of(attempt) for attempt in found["tried"]}
+    assert tried[len(kept)] <= bound < tried[len(kept) - 1]
+    assert len(tried) == len(found["tried"]) <= 3 + math.log2(5)
+    kinds = [node.op_type for node in onnx.load_from_string(model).graph.node]
+    assert kinds.count("MatMulIntegerToFloat") == 6 - len(kept) == found["operators"]["MatMulIntegerToFloat"]
+    assert exported(job, name) == found
+    assert (job.variant(name) / "model.onnx").read_bytes() == model
+    assert not list(job.variant(name).glob("*raw*"))
+
+    page = _kept({"models": [{"name": name, "gate": {**found, "attempts": len(found["tried"])}}]})
+    assert f"{name}: {len(kept)} of 6 products in fp32 after {len(tried)} runs of the gate" in page
+    assert page.count("<td>fp32</td>") == len(kept)
+    assert _kept({"models": [{"name": name, "gate": {**easy, "attempts": 1}}]}) == ""
