@@ -13,6 +13,7 @@ from distill.recipe.ensemble import members_of
 from distill.runs.progress import Reporter
 from distill.recipe.recipe import Recipe
 
+
 @dataclass(frozen=True)
 class Job:
     """A recipe and the run's folder; the folder names are the contract of a run on disk."""
@@ -133,6 +134,7 @@ class Job:
     def bundle(self) -> Path:
         """What ships."""
         return self.folder / "bundle"
+
 
 def numbered(name: str, index: int) -> str:
     """The name of an ensemble's part: the first has it as it is, the others by their number from 2 on."""

@@ -23,9 +23,11 @@ PLACES = (
     ("augmentation", "masked_model"),
 )
 
+
 def calibrated_by(recipe: Recipe, form: str) -> dict[str, Any]:
     """What an int8 form depends on for its activations' ranges."""
     return recipe.export.unusual("calibrator") if form == "int8-static" else {}
+
 
 def content_hash(source: str, key: str) -> str:
     """What a source holds: the sha256 of its files' names and bytes; a hub id stands for itself.
@@ -53,6 +55,7 @@ def content_hash(source: str, key: str) -> str:
         raise InputError(f"{error.filename}: cannot be read ({error.strerror}); check its rights") from error
     return digest.hexdigest()
 
+
 def corpus_inputs(recipe: CorpusRecipe, seed: int) -> dict[str, Any]:
     """All that the normalised splits depend on."""
     keys = recipe.model_dump(mode="json", exclude={"source", "transfer", "max_tokens", "licence", "rows"})
@@ -66,12 +69,14 @@ def corpus_inputs(recipe: CorpusRecipe, seed: int) -> dict[str, Any]:
     }
     return inputs if recipe.rows is None else {**inputs, "rows": recipe.rows}
 
+
 def student_inputs(recipe: StudentRecipe, exclude: Collection[str] = ()) -> dict[str, Any]:
     """The keys of [student] that a stage depends on, but for some.
 
     What is not set is left out: a key that came into being later, and is not used, makes no finished run stale.
     """
     return recipe.model_dump(mode="json", exclude_none=True, exclude=set(exclude))
+
 
 def portable_recipe(recipe: Recipe) -> dict[str, Any]:
     """The recipe without what changes no result: places, how often it saves, what was searched, budget and pin."""
@@ -89,13 +94,16 @@ def portable_recipe(recipe: Recipe) -> dict[str, Any]:
             data[table][key] = _without_place(value, path)
     return data
 
+
 def _without_place(value: str, path: Path) -> str:
     """The name alone of what lies on this machine; anything else as it is."""
     return path.name if path.exists() else value
 
+
 def recipe_hash(recipe: Recipe) -> str:
     """The sha256 of the portable recipe."""
     return hashlib.sha256(json.dumps(portable_recipe(recipe), sort_keys=True).encode()).hexdigest()
+
 
 def _beside_hash(recipe: CorpusRecipe, name: str, key: str) -> str:
     """The content of a file that may stand beside the source."""

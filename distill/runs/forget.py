@@ -17,6 +17,7 @@ RECIPE_FILE = "recipe.toml"
 # splits and quarantine, and what was made out of them; NAME.partial and the like are what a killed run leaves
 CORPUS = ("corpus", "augmented")
 
+
 @dataclass(frozen=True)
 class Copies:
     """What there is of a corpus in a run: the folders, and how many files and bytes they hold."""
@@ -24,6 +25,7 @@ class Copies:
     paths: tuple[Path, ...]
     files: int
     bytes: int
+
 
 def find_copies(run: Path) -> Copies:
     """Every copy of the corpus in a run.
@@ -35,6 +37,7 @@ def find_copies(run: Path) -> Copies:
     found = tuple(path for path in sorted(run.iterdir()) if path.name.partition(".")[0] in CORPUS)
     files = [file for path in found for file in _files_under(path)]
     return Copies(found, len(files), sum(file.lstat().st_size for file in files))
+
 
 def remove_copies(copies: Copies) -> None:
     """Remove them; what was removed before an error stays removed, and the rest is found again.
@@ -49,6 +52,7 @@ def remove_copies(copies: Copies) -> None:
             raise InputError(
                 f"{error.filename or path}: cannot be removed ({error.strerror}); check its rights and try again"
             ) from error
+
 
 def left_outside(run: Path, copies: Copies) -> list[str]:
     """What holds the corpus and is not the run's to remove, each as a sentence that says where and how."""
@@ -65,13 +69,16 @@ def left_outside(run: Path, copies: Copies) -> list[str]:
         found.append(f"the transfer file stays where it is: {corpus['transfer']}")
     return found
 
+
 def _links(copies: Copies) -> list[Path]:
     return [path for path in copies.paths if path.is_symlink()]
+
 
 def _files_under(path: Path) -> list[Path]:
     if path.is_symlink() or not path.is_dir():
         return [path]
     return [file for file in path.rglob("*") if file.is_symlink() or not file.is_dir()]
+
 
 def _hub_caches(source: str) -> list[str]:
     """The caches of huggingface_hub and datasets that hold a data set, with the command that removes them."""
@@ -83,6 +90,7 @@ def _hub_caches(source: str) -> list[str]:
     places = [hub / f"datasets--{identifier.replace('/', '--')}", data / identifier.replace("/", "___")]
     found = [f"the cache of {identifier} stays: rm -r '{place}'" for place in places if place.exists()]
     return found or [f"{identifier} is in no cache under {home}; look where else it was downloaded to"]
+
 
 def _read_recipe(run: Path) -> dict[str, Any]:
     """The recipe that a run left, of which nothing but names of places is wanted."""
@@ -98,6 +106,7 @@ def _read_recipe(run: Path) -> dict[str, Any]:
         return tomllib.loads(data.decode())
     except (ValueError, RecursionError):
         return {}  # damaged; what stands in the run's folder is removed all the same
+
 
 def _near(folder: Path) -> Path | None:
     """A run that may have been meant: the one that a folder stands in, or one of a like name."""

@@ -8,12 +8,14 @@ from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
+
 class Interrupted(KeyboardInterrupt):
     """A stage was stopped on request; the same command goes on from there."""
 
     def __init__(self, stage: str) -> None:
         super().__init__(stage)
         self.stage = stage
+
 
 class StopRequest:
     """Whether somebody has asked to stop, and by which signal.

@@ -18,11 +18,13 @@ from rich.progress import (
 
 LOG_SECONDS = 60.0  # between two lines of a bar where there is no terminal
 
+
 class Advance(Protocol):
     """Moves a bar on."""
 
     def __call__(self, count: int, news: str = "") -> None:
         """So many more are done."""
+
 
 class _LogBar:
     """In a log, which has no use for a moving bar, a line now and then."""
@@ -38,6 +40,7 @@ class _LogBar:
             share = f"{self._done / max(self._total, 1):.0%}"
             self._reporter.say(f"  {self._title}: {share} {news}".rstrip())
 
+
 class _Stderr(Console):
     """The console of people's eyes; when nobody reads it any more, the work goes on unseen."""
 
@@ -45,6 +48,7 @@ class _Stderr(Console):
         """Say nothing from now on."""
         self.quiet = True
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
 
 class Reporter:
     """Prints stages and bars to a console; `quiet` prints nothing."""

@@ -40,11 +40,13 @@ BATCH_KEYS = {
     "qat": "student.batch_size",
 }
 
+
 class Shortage(Enum):
     """What a machine can have no more of."""
 
     DISK = "disk"
     MEMORY = "memory"
+
 
 def shortage_of(error: BaseException) -> Shortage | None:
     """What was short, from an exception and all that stands behind it; None for other errors."""
@@ -59,6 +61,7 @@ def shortage_of(error: BaseException) -> Shortage | None:
         if any(words in said for words in MEMORY_WORDS):
             return Shortage.MEMORY
     return None
+
 
 def stage_shortage(error: BaseException, stage: str, folder: Path) -> ResourceError | None:
     """The sentence for a stage that ended for want of something, or None where that is not why.
@@ -83,6 +86,7 @@ def stage_shortage(error: BaseException, stage: str, folder: Path) -> ResourceEr
         )
     return None
 
+
 def refusal_of(error: Exception) -> DistillError | None:
     """What a command says at its end: what was short, or else what our own exception says; None for others."""
     if isinstance(error, ResourceError):
@@ -93,6 +97,7 @@ def refusal_of(error: Exception) -> DistillError | None:
     if short is Shortage.MEMORY:
         return ResourceError("out of memory: free some, or give fewer or shorter texts")
     return error if isinstance(error, DistillError) else None
+
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
     """The exception, and all behind it, each once; what our own `raise ... from None` cut off is not behind it."""

@@ -32,6 +32,7 @@ EXPORT_PACKAGES = ("onnx", "onnxruntime", "optimum-onnx", "tokenizers", "numpy")
 
 PACKAGES = ("torch", "transformers", "datasets", *EXPORT_PACKAGES)
 
+
 @dataclass(frozen=True)
 class Stage:
     """One step of the pipeline.
@@ -75,6 +76,7 @@ class Stage:
         added = {name for name in found if name.startswith("../")} - set(record.outputs)
         return record if {name: found[name] for name in found if name not in added} == record.outputs else None
 
+
 @dataclass(frozen=True)
 class StageRecord:
     """What `stage.json` says."""
@@ -89,6 +91,7 @@ class StageRecord:
         """One hash of all outputs that later stages may depend on: what they are, not how they came about."""
         kept = {name: sha for name, sha in self.outputs.items() if not name.endswith(SAYS_HOW)}
         return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+
 
 def execute(stage: Stage) -> StageRecord:
     """Run a stage unless it is done already; an exception leaves nothing under its folder's name."""
@@ -110,6 +113,7 @@ def execute(stage: Stage) -> StageRecord:
     put_in_place(partial, stage.folder)
     return record
 
+
 def _begin(stage: Stage, partial: Path) -> None:
     """Keep what an interrupted execution left if this stage can go on from it, and say which stage this is."""
     mark = partial / UNFINISHED / MARK_FILE
@@ -121,6 +125,7 @@ def _begin(stage: Stage, partial: Path) -> None:
     for half in partial.glob(f"*{PARTIAL}"):
         half.unlink()
 
+
 def read_record(folder: Path) -> StageRecord | None:
     """The record of a finished stage, or None where there is no readable one."""
     try:
@@ -128,6 +133,7 @@ def read_record(folder: Path) -> StageRecord | None:
         return StageRecord(data["fingerprint"], dict(data["outputs"]), float(data["seconds"]), skipped=True)
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
 
 def earlier_record(name: str, folder: Path, inputs: Mapping[str, Any], version: int) -> StageRecord | None:
     """The record of a finished stage that had these inputs among others, and whose outputs are all still there.
@@ -143,9 +149,11 @@ def earlier_record(name: str, folder: Path, inputs: Mapping[str, Any], version: 
         return None
     return Stage(name, folder, recorded, version, work=lambda _: None).done()
 
+
 def recorded_versions(folder: Path) -> dict[str, str]:
     """The versions with which a finished stage was executed."""
     return dict(read_json(folder / STAGE_FILE)["versions"])
+
 
 def package_versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
     """Installed versions of what a result may depend on."""
@@ -156,6 +164,7 @@ def package_versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
 
 def _hash_outputs(stage: Stage, folder: Path) -> dict[str, str]:
     """Path relative to the stage's folder, final or partial, -> sha256, of all files that it wrote."""
@@ -168,6 +177,7 @@ def _hash_outputs(stage: Stage, folder: Path) -> dict[str, str]:
             if path.is_file() and path.name != STAGE_FILE and not unfinished and path not in stage.edited:
                 found[name] = file_record(path).sha256
     return found
+
 
 def _write(stage: Stage, record: StageRecord, folder: Path) -> None:
     data = {
