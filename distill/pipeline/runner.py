@@ -15,9 +15,11 @@ from distill.pipeline.state import Run
 from distill.pipeline.teacher import teach_stages
 from distill.pipeline.train import train_stages
 from distill.recipe.ensemble import members_of
+from distill.recipe.keys import recipe_keys
 from distill.runs.context import Job
 
 
+@recipe_keys()
 def run(job: Job, until: str = "report") -> Run:
     """Run all stages up to and with one (corpus, plan, teach, label, layers, train, export, report).
 
@@ -39,6 +41,7 @@ def run(job: Job, until: str = "report") -> Run:
         return _run_stages(job, until)
 
 
+@recipe_keys()
 def run_search(job: Job) -> None:
     """The stages up to the labels, then students with other values of the recipe.
 

@@ -21,6 +21,7 @@ from distill.planning.ranking import Measured, Question, fitting, missing
 from distill.planning.result import nothing_fits
 from distill.planning.survey import Survey
 from distill.recipe.ensemble import members_of
+from distill.recipe.keys import recipe_keys
 from distill.recipe.load import with_values
 from distill.recipe.recipe import Recipe
 from distill.recipe.sources import corpus_spec
@@ -68,6 +69,7 @@ class Plan:
         }
 
 
+@recipe_keys()
 def plan_recipe(recipe: Recipe, reporter: Reporter, started: float) -> Plan:
     """Read the recipe's corpus, and plan.
 

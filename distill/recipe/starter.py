@@ -19,6 +19,7 @@ from distill.corpora.reading.rows import Record, listed
 from distill.corpora.reading.source import open_source
 from distill.corpora.task import TaskKind
 from distill.export.runtime.errors import InputError
+from distill.recipe.keys import recipe_keys
 
 TOKEN_BOUNDS = (16, 32, 64, 128, 256)
 
@@ -70,6 +71,7 @@ class _Proposal:
     ids: bool  # whether labels are numbers, so that names would say more
 
 
+@recipe_keys()
 def propose_recipe(path: Path) -> str:
     """The text of a recipe for a data file or folder, made sure to be readable with it."""
     return _to_toml(_accepted(_guess(path)), _recipe_name(path))

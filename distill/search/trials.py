@@ -21,6 +21,7 @@ from distill.files.atomic import write_text
 from distill.files.json_files import write_json
 from distill.files.lock import exclusive
 from distill.recipe.ensemble import members_of
+from distill.recipe.keys import recipe_keys
 from distill.recipe.load import with_values
 from distill.recipe.recipe import Recipe
 from distill.recipe.student import Span
@@ -153,7 +154,8 @@ def _try(job: Job, study: optuna.Study, train: Callable[[Job, Path], float]) -> 
 
     try:
         recipe = with_values(job.recipe, values, f"trial {trial.number}")
-        score = train(replace(job, recipe=recipe, branch=branch, heard=heard), folder)
+        with recipe_keys():
+            score = train(replace(job, recipe=recipe, branch=branch, heard=heard), folder)
     except optuna.TrialPruned:
         study.tell(trial, state=TrialState.PRUNED)
     except ResourceError:

@@ -1,27 +1,28 @@
-"""Whole numbers of few bits packed into bytes, and how many of them a row must have for that."""
+"""Integers of 4 to 6 bits packed into bytes, and the row widths that allow it."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from distill.export.runtime.errors import InputError
 
-# how many bits of each integer, from the lowest, stand in which table of bytes; 8 are one byte and no packing
+# bits per integer -> the bit widths of its planes, from the lowest bits; each plane is a byte table of its own.
+# 8 bits are one byte and need no packing.
 PLANES = {4: (4,), 5: (4, 1), 6: (4, 2)}
 
 BYTE = 8
 
 
 def whole_rows(bits: int) -> int:
-    """A row of so many integers, or of a multiple of that, fills whole bytes; with 8 bits any does."""
+    """Return the number that a row's width must be a multiple of to fill whole bytes; 1 with 8 bits."""
     return max(BYTE // plane for plane in PLANES.get(bits, (BYTE,)))
 
 
 def pack(integers: NDArray[np.uint8], bits: int) -> list[NDArray[np.uint8]]:
-    """Bytes ``(V, 1, H * width / 8)`` for each width of PLANES; a byte holds values that stand far apart.
+    """Return the packed bytes ``(V, 1, H * width / 8)`` of each plane; values that share a byte are far apart.
 
     Args:
         integers: ``(V, H)``, each below ``2**bits``.
-        bits: of PLANES.
+        bits: a key of PLANES.
 
     Raises:
         InputError: a row does not fill whole bytes.
@@ -29,7 +30,7 @@ def pack(integers: NDArray[np.uint8], bits: int) -> list[NDArray[np.uint8]]:
     rows, width = integers.shape
     if width % whole_rows(bits):
         raise InputError(
-            f"export.table_bits is {bits}, and rows of {width} numbers do not fill whole bytes; set it to 8"
+            f"`table_bits` is {bits}, and rows of {width} numbers do not fill whole bytes. Set it to 8."
         )
     packed, shift = [], 0
     for plane in PLANES[bits]:

@@ -1,18 +1,34 @@
-"""The project's exceptions, kept here because the runtime may import nothing above itself."""
+"""The project's exceptions. They live here because the runtime imports nothing above itself."""
+
+import re
+from collections.abc import Mapping
+
+_ARGUMENT = re.compile(r"`(\w+)`")
 
 
 class DistillError(Exception):
-    """Anything the project refuses on purpose; `exit_status` is what a command exits with."""
+    """Base class of every deliberate refusal; `exit_status` is the status a command exits with."""
 
     exit_status: int = 2
 
 
 class InputError(DistillError):
-    """An input (argument, config, table, text list) is wrong and the caller can correct it."""
+    """An input (argument, config, table, list of texts) is wrong, and the caller can correct it.
+
+    A message names an argument between backticks, such as `max_tokens`. Whoever knows that argument under another
+    name (a recipe key, an option) calls `rename` on the way up.
+    """
+
+    def rename(self, names: Mapping[str, str]) -> None:
+        """Put `names[argument]`, without backticks, in place of each argument that the message names.
+
+        Arguments that `names` does not have stay as they are.
+        """
+        self.args = (_ARGUMENT.sub(lambda match: names.get(match[1], match[0]), str(self)),)
 
 
 class BundleError(DistillError):
-    """A bundle is refused: malformed, altered, or made for another format version."""
+    """A bundle is refused: it is malformed, was altered, or has another format version."""
 
 
 class CheckFailedError(DistillError):
@@ -22,8 +38,8 @@ class CheckFailedError(DistillError):
 
 
 class ResourceError(DistillError):
-    """The machine has no more disk or memory; what was finished before is kept."""
+    """The machine ran out of disk or memory; finished work is kept."""
 
 
 class MissingExtraError(DistillError):
-    """An optional dependency is absent; the message names the command that installs it."""
+    """An optional dependency is missing; the message names the command that installs it."""

@@ -200,7 +200,7 @@ def broken(folder: Path, what: str) -> Path:
     [
         ("no head", "no trained head that fills it in"),
         ("no such model", "cannot be loaded .*masked language model in safetensors"),
-        ("another tokenizer", "give a model with its own tokenizer"),
+        ("another tokenizer", "Give a model with its own tokenizer"),
         ("no mask", "no mask token"),
         ("nothing", "no tokenizer can be loaded"),
     ],

@@ -96,7 +96,7 @@ def test_without_the_hub_its_cache_serves_and_without_both_one_sentence_does(hub
 
 @pytest.mark.parametrize("name", ["./nowhere", "/no/where", "a/b/c", "somebody/tiny@", "", "../up"])
 def test_what_is_neither_folder_nor_id_never_asks_the_hub(name: str, hub: FakeHub) -> None:
-    with pytest.raises(InputError, match="no folder and no hub id"):
+    with pytest.raises(InputError, match="neither a folder nor a hub id"):
         resolve_model(name)
     assert not hub.asked
 

@@ -1,0 +1,37 @@
+"""Recipe keys in errors of the packages below, which know nothing of a recipe and name their arguments."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from distill.export.runtime.errors import InputError
+
+# argument, as corpora, teachers, students and export name it in messages -> recipe key
+KEYS = {
+    **{
+        name: f"corpus.{name}"
+        for name in (
+            *("source", "text", "labels", "label_names", "delimiter", "columns", "where", "group", "row_id"),
+            *("one_per_group", "min_rows", "split", "duplicates", "leaks", "on_bad_row", "transfer", "max_tokens"),
+        )
+    },
+    **{name: f"teacher.{name}" for name in ("model", "checkpoint", "sha256", "freeze")},
+    "masked_model": "augmentation.masked_model",
+    **{
+        name: f"student.{name}"
+        for name in (
+            *("layers", "depth", "width", "heads"),
+            *("trim_vocabulary", "vocabulary_coverage", "vocabulary_bytes", "min_piece_groups"),
+        )
+    },
+    "table_bits": "export.table_bits",
+}
+
+
+@contextmanager
+def recipe_keys() -> Iterator[None]:
+    """Name recipe keys instead of arguments in an InputError raised inside; also works as a decorator."""
+    try:
+        yield
+    except InputError as error:
+        error.rename(KEYS)
+        raise

@@ -1,0 +1,58 @@
+"""Errors name arguments in the packages below a recipe, and recipe keys where a recipe was given."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from distill.export.runtime.errors import BundleError, InputError
+from distill.recipe.keys import KEYS, recipe_keys
+from distill.recipe.recipe import Recipe
+
+ROOT = Path(__file__).resolve().parents[2]
+# packages below a recipe, all of whose messages name arguments; none of them may name a recipe key
+PACKAGES = ("export", "teachers")
+UNTRANSLATED = ("teachers/bodies.py",)
+RECIPE_KEY = re.compile(
+    r"\b(corpus|teacher|augmentation|student|objective|decisions|export|budget|search)\.[a-z_]+\b(?!\.?(py|json|onnx))"
+)
+
+
+def messages(package: str) -> Iterator[tuple[str, str]]:
+    """Every string that an error of a package is raised with, with its place."""
+    for path in sorted((ROOT / package).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Raise):
+                for part in ast.walk(node):
+                    if isinstance(part, ast.Constant) and isinstance(part.value, str):
+                        yield f"{path.relative_to(ROOT)}:{part.lineno}", part.value
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_packages_below_a_recipe_name_arguments(package: str) -> None:
+    for place, message in messages(package):
+        if place.startswith(UNTRANSLATED):
+            continue
+        assert not RECIPE_KEY.search(message), place
+        # a name without blanks between backticks is an argument; a command has blanks
+        assert set(re.findall(r"`(\w+)`", message)) <= KEYS.keys(), place
+
+
+def test_every_key_is_one_of_the_recipe() -> None:
+    for key in KEYS.values():
+        section, name = key.split(".")
+        table = Recipe.model_fields[section].annotation
+        assert name in table.model_fields, key  # type: ignore[union-attr]
+
+
+def test_arguments_are_renamed_and_everything_else_stays() -> None:
+    with pytest.raises(InputError) as caught, recipe_keys():
+        raise InputError("`table_bits` is 4. Run `distill check`, or ask for `other`.")
+    assert str(caught.value) == "export.table_bits is 4. Run `distill check`, or ask for `other`."
+
+
+def test_other_errors_stay() -> None:
+    with pytest.raises(BundleError, match="`table_bits`"), recipe_keys():
+        raise BundleError("`table_bits` is 4.")
