@@ -1,7 +1,7 @@
 """The command line: verbs and their help; one sentence and an exit status for whatever can go wrong."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -10,6 +10,7 @@ import typer
 from distill.cli import bundles, runs
 from distill.cli.debug import format_debug
 from distill.cli.exit import CommandGroup
+from distill.cli.options import Invocation
 from distill.runs.shortage import refusal_of
 
 UNEXPECTED = 70  # EX_SOFTWARE: neither a failed check (1) nor a wrong input (2)
@@ -29,13 +30,49 @@ COMMANDS = (
     Command(
         "run", runs.run, "Example: `distill run goemotions --set corpus.source=CORPORA/goemotions --set seed=7`"
     ),
-    Command("teach", runs.teach, "Example: `distill teach mine.toml --set teacher.epochs=5`"),
-    Command("label", runs.label, "Example: `distill label mine.toml`"),
-    Command("train", runs.train, "Example: `distill train mine.toml --set objective.temperature=3`"),
     Command(
-        "export", runs.export, "Example: `distill export mine.toml --set \"export.precision=['int8-weights']\"`"
+        "teach",
+        runs.stages_through(
+            "teach",
+            "Run the stages through the teacher: fine-tune one, or load a checkpoint.",
+            lambda job: job.teacher,
+        ),
+        "Example: `distill teach mine.toml --set teacher.epochs=5`",
     ),
-    Command("report", runs.report, "Example: `distill report mine.toml`"),
+    Command(
+        "label",
+        runs.stages_through(
+            "label",
+            "Run the stages through the teacher's soft labels; an interrupted command resumes where it stopped.",
+            lambda job: job.folder / "labels",
+        ),
+        "Example: `distill label mine.toml`",
+    ),
+    Command(
+        "train",
+        runs.stages_through(
+            "train",
+            "Run the stages through the student and, for comparison, its twin.",
+            lambda job: job.student,
+        ),
+        "Example: `distill train mine.toml --set objective.temperature=3`",
+    ),
+    Command(
+        "export",
+        runs.stages_through(
+            "export", "Run the stages through the bundle: ONNX, int8, the gate.", lambda job: job.bundle
+        ),
+        "Example: `distill export mine.toml --set \"export.precision=['int8-weights']\"`",
+    ),
+    Command(
+        "report",
+        runs.stages_through(
+            "report",
+            "Run all stages, as `run` does, and print where the report is.",
+            lambda job: job.folder / "report.html",
+        ),
+        "Example: `distill report mine.toml`",
+    ),
     Command("search", runs.search, "Example: `distill search mine.toml`, with [search.space] in the recipe"),
     Command(
         "plan",
@@ -84,11 +121,22 @@ def command_line() -> typer.Typer:
     return app
 
 
-def main() -> None:
-    """Entry point: one sentence and a status for what can go wrong; `--debug` shows the traceback."""
-    arguments, debug = _without_debug(sys.argv[1:])
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command; what can go wrong ends it with one sentence and a status, and `--debug` shows the traceback.
+
+    Args:
+        arguments: the verb and what follows it; those of this process if None.
+
+    Raises:
+        SystemExit: always, with the command's status.
+    """
+    if arguments is None:
+        invocation = Invocation(sys.argv[0], tuple(sys.argv[1:]))
+    else:
+        invocation = Invocation("distill", tuple(arguments))
+    options, debug = _without_debug(list(invocation.arguments))
     try:
-        command_line()(args=arguments, prog_name="distill")
+        command_line()(args=options, prog_name="distill", obj=invocation)
     except Exception as error:
         if debug:
             print(format_debug(error), file=sys.stderr)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 def predict(
+    context: typer.Context,
     bundle: Bundle,
     texts: Annotated[list[str] | None, typer.Argument(help="Texts; without any, lines of stdin.")] = None,
     as_json: AsJson = False,
@@ -31,7 +32,7 @@ def predict(
     from distill.export.runtime.cores import available_threads
     from distill.runs.progress import Reporter
 
-    if any(text.startswith("-") for text in texts or ()) and "--" not in sys.argv:
+    if any(text.startswith("-") for text in texts or ()) and "--" not in context.obj.arguments:
         raise InputError("a text begins with a dash, or an option is not known; put -- before such texts")
     if not texts and sys.stdin is None:
         raise InputError("there is no text: give some as arguments, or lines on stdin")

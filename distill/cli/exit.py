@@ -45,10 +45,10 @@ def leave_at_once(status: int) -> NoReturn:
     os._exit(status)
 
 
-def say_how_to_go_on(error: KeyboardInterrupt, arguments: Sequence[str]) -> str:
-    """The sentence for whoever stopped a run: where it was, and the command as it was typed (`sys.argv`)."""
+def say_how_to_go_on(error: KeyboardInterrupt, program: str, arguments: Sequence[str]) -> str:
+    """The sentence for whoever stopped a run: where it was, and the command as it was typed."""
     where = f" in stage {error.stage}" if isinstance(error, Interrupted) else ""
-    return f"interrupted{where}; to go on: {shlex.join([_program(arguments[0]), *arguments[1:]])}"
+    return f"interrupted{where}; to go on: {shlex.join([_program(program), *arguments])}"
 
 
 def _program(path: str) -> str:

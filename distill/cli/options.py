@@ -1,5 +1,6 @@
 """Arguments and options that several commands share, and what they need before they start."""
 
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -34,6 +35,14 @@ Header = Annotated[
 ]
 
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """A command as it was typed; `context.obj` of every command."""
+
+    program: str
+    arguments: tuple[str, ...]
 
 
 def need(extra: str, module: str) -> None:

@@ -1,9 +1,9 @@
 """Commands over a recipe: run, its stages one by one, search, plan, check, init and forget."""
 
 import json
-import os
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +11,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from distill.cli.exit import leave_at_once, say_how_to_go_on
-from distill.cli.options import AsJson, Overrides, Quiet, RecipeName, Rows, Runs, need, need_export, refuse_place
+from distill.cli.libraries import prepared_libraries
+from distill.cli.options import (
+    AsJson,
+    Invocation,
+    Overrides,
+    Quiet,
+    RecipeName,
+    Rows,
+    Runs,
+    need,
+    need_export,
+    refuse_place,
+)
 from distill.cli.tables import print_corpus, print_plan, print_summary, print_trials
 from distill.files.atomic import write_text
 from distill.runs.interrupts import StopRequest
@@ -21,59 +33,43 @@ if TYPE_CHECKING:
 
 
 def run(
-    recipe: RecipeName = "quickstart", overrides: Overrides = None, runs: Runs = Path("runs"), quiet: Quiet = False
+    context: typer.Context,
+    recipe: RecipeName = "quickstart",
+    overrides: Overrides = None,
+    runs: Runs = Path("runs"),
+    quiet: Quiet = False,
 ) -> None:
-    """All stages: corpus, teacher, soft labels, student and twin, export, gate, bundle, bench, report."""
-    job = _run_until("report", recipe, overrides, runs, quiet)
+    """Run all stages: corpus, teacher, soft labels, student and twin, export, gate, bundle, bench, report."""
+    job = _run_until("report", context, recipe, overrides, runs, quiet)
     print_summary(job.recipe.name, job.folder)
 
 
-def teach(
-    recipe: RecipeName, overrides: Overrides = None, runs: Runs = Path("runs"), quiet: Quiet = False
-) -> None:
-    """Up to and with the teacher: fine-tune it, or take over a checkpoint."""
-    job = _run_until("teach", recipe, overrides, runs, quiet)
-    print(job.teacher)
+def stages_through(until: str, description: str, result: Callable[["Job"], Path]) -> Callable[..., None]:
+    """Return a command that runs the stages up to and including one, and prints where its result is."""
 
+    def command(
+        context: typer.Context,
+        recipe: RecipeName,
+        overrides: Overrides = None,
+        runs: Runs = Path("runs"),
+        quiet: Quiet = False,
+    ) -> None:
+        print(result(_run_until(until, context, recipe, overrides, runs, quiet)))
 
-def label(
-    recipe: RecipeName, overrides: Overrides = None, runs: Runs = Path("runs"), quiet: Quiet = False
-) -> None:
-    """Up to and with the teacher's soft labels; an interrupted run goes on where it stopped."""
-    job = _run_until("label", recipe, overrides, runs, quiet)
-    print(job.folder / "labels")
-
-
-def train(
-    recipe: RecipeName, overrides: Overrides = None, runs: Runs = Path("runs"), quiet: Quiet = False
-) -> None:
-    """Up to and with the student (and its twin, for comparison)."""
-    job = _run_until("train", recipe, overrides, runs, quiet)
-    print(job.student)
-
-
-def export(
-    recipe: RecipeName, overrides: Overrides = None, runs: Runs = Path("runs"), quiet: Quiet = False
-) -> None:
-    """Up to and with the bundle: ONNX, int8, the gate."""
-    job = _run_until("export", recipe, overrides, runs, quiet)
-    print(job.bundle)
-
-
-def report(
-    recipe: RecipeName, overrides: Overrides = None, runs: Runs = Path("runs"), quiet: Quiet = False
-) -> None:
-    """Up to and with the bench and the report: the same as run, but prints where the report is."""
-    job = _run_until("report", recipe, overrides, runs, quiet)
-    print(job.folder / "report.html")
+    command.__doc__ = description
+    return command
 
 
 def search(
-    recipe: RecipeName, overrides: Overrides = None, runs: Runs = Path("runs"), quiet: Quiet = False
+    context: typer.Context,
+    recipe: RecipeName,
+    overrides: Overrides = None,
+    runs: Runs = Path("runs"),
+    quiet: Quiet = False,
 ) -> None:
     """Tune values of the recipe on validation, a student a trial; bad ones are given up early."""
     need("train", "optuna")
-    job = _run_until("search", recipe, overrides, runs, quiet)
+    job = _run_until("search", context, recipe, overrides, runs, quiet)
     print_trials(job.search)
 
 
@@ -114,13 +110,14 @@ def plan(
     started = time.monotonic()
     bounds = {"p95_ms": p95_ms, "size_mb": size_mb, "rss_mb": rss_mb, "threads": threads}
     asked = [f"budget.{key}={value}" for key, value in bounds.items() if value is not None]
-    job = _job(recipe, [*(overrides or []), *asked], Path("runs"), quiet, exports=True)
-    place = Path(f"{job.recipe.name}-plan.toml") if out is None else out
-    refuse_place(place)
-    from distill.planning.plan import plan_recipe
-    from distill.planning.result import planned_recipe
+    with prepared_libraries():
+        job = _job(recipe, [*(overrides or []), *asked], Path("runs"), quiet, exports=True)
+        place = Path(f"{job.recipe.name}-plan.toml") if out is None else out
+        refuse_place(place)
+        from distill.planning.plan import plan_recipe
+        from distill.planning.result import planned_recipe
 
-    found = plan_recipe(job.recipe, job.reporter, started).to_dict()
+        found = plan_recipe(job.recipe, job.reporter, started).to_dict()
     if as_json:
         print(json.dumps(found, indent=2))
     else:
@@ -131,10 +128,11 @@ def plan(
 
 def check(recipe: RecipeName, overrides: Overrides = None, as_json: AsJson = False) -> None:
     """Validate a recipe and its corpus without training: rows, labels, lengths, leaks, share of cut texts."""
-    job = _job(recipe, overrides, Path("runs"), quiet=False)
-    from distill.pipeline.check import check_job
+    with prepared_libraries():
+        job = _job(recipe, overrides, Path("runs"), quiet=False)
+        from distill.pipeline.check import check_job
 
-    found = check_job(job)
+        found = check_job(job)
     if as_json:
         print(json.dumps(found, indent=2))
         return
@@ -197,30 +195,15 @@ def _job(recipe: str, overrides: list[str] | None, runs: Path, quiet: bool, *, e
     from distill.runs.context import Job
     from distill.runs.progress import Reporter
 
-    _prepare_libraries()
     loaded = load_recipe(recipe, overrides)
     return Job(loaded, runs / loaded.name, Reporter(quiet=quiet))
 
 
-def _prepare_libraries() -> None:
-    """As many threads as this process may use, and no notices that would bury the one line that matters."""
-    from distill.export.runtime.cores import available_threads
-
-    # before torch is imported, whose pool would be as large as the host and not as this container
-    os.environ.setdefault("OMP_NUM_THREADS", str(available_threads()))
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    import logging
-    import warnings
-
-    logging.getLogger().setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore")
-
-
-def _run_until(until: str, recipe: str, overrides: list[str] | None, runs: Path, quiet: bool) -> "Job":
+def _run_until(
+    until: str, context: typer.Context, recipe: str, overrides: list[str] | None, runs: Path, quiet: bool
+) -> "Job":
     stop = StopRequest()
-    with stop.listening():
+    with stop.listening(), prepared_libraries():
         try:
             job = replace(_job(recipe, overrides, runs, quiet, exports=until in ("export", "report")), stop=stop)
             from distill.pipeline.runner import run as run_stages
@@ -234,7 +217,8 @@ def _run_until(until: str, recipe: str, overrides: list[str] | None, runs: Path,
             else:
                 run_stages(job, until)
         except KeyboardInterrupt as error:
-            print(say_how_to_go_on(error, sys.argv), file=sys.stderr)
+            typed: Invocation = context.obj
+            print(say_how_to_go_on(error, typed.program, typed.arguments), file=sys.stderr)
             leave_at_once(stop.exit_status)
     return job
 

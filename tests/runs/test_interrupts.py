@@ -61,10 +61,10 @@ def test_other_threads_are_left_alone() -> None:
 
 
 def test_the_sentence_gives_the_command_as_it_was_typed() -> None:
-    typed = ["/venv/bin/distill", "run", "mine.toml", "--set", "teacher.model=my model"]
-    said = say_how_to_go_on(Interrupted("labels/train"), typed)
+    typed = ("run", "mine.toml", "--set", "teacher.model=my model")
+    said = say_how_to_go_on(Interrupted("labels/train"), "/venv/bin/distill", typed)
     assert said == (
         "interrupted in stage labels/train; to go on: "
         "/venv/bin/distill run mine.toml --set 'teacher.model=my model'"
     )
-    assert say_how_to_go_on(KeyboardInterrupt(), ["-c", "run"]) == "interrupted; to go on: distill run"
+    assert say_how_to_go_on(KeyboardInterrupt(), "-c", ["run"]) == "interrupted; to go on: distill run"

@@ -1,0 +1,37 @@
+"""Settings of torch, transformers and their like that hold while a command runs, and no longer."""
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from distill.export.runtime.cores import available_threads
+
+
+@contextmanager
+def prepared_libraries() -> Iterator[None]:
+    """Size thread pools to this process, and silence notices that would bury the one line that matters.
+
+    Enter it before torch is imported, whose thread pool would otherwise be as large as the host and not as this
+    container. Variables that the user has set keep their values.
+    """
+    defaults = {
+        "OMP_NUM_THREADS": str(available_threads()),
+        "TRANSFORMERS_VERBOSITY": "error",
+        "TOKENIZERS_PARALLELISM": "true",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+    }
+    added = {name: value for name, value in defaults.items() if name not in os.environ}
+    root = logging.getLogger()
+    level = root.level
+    os.environ.update(added)
+    root.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        root.setLevel(level)
+        for name in added:
+            os.environ.pop(name, None)
