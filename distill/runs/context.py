@@ -1,17 +1,14 @@
 """One execution of a recipe: where its artifacts are, who hears of its progress, and who may stop it."""
 
-from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
-from distill.files.json_files import read_json
-from distill.recipe.load import with_values
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from distill.runs.interrupts import StopRequest
+from pathlib import Path
+
 from distill.recipe.ensemble import members_of
-from distill.runs.progress import Reporter
+from distill.recipe.load import with_values
 from distill.recipe.recipe import Recipe
+from distill.runs.interrupts import StopRequest
+from distill.runs.progress import Reporter
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,14 @@ import json
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
-from distill.export.runtime.records import file_record
+
 from distill.corpora.reading.source import SAMPLE, beside_source
+from distill.export.runtime.errors import InputError
+from distill.export.runtime.records import file_record
 from distill.recipe.recipe import Recipe
 from distill.recipe.shipping import LATER_KEYS
 from distill.recipe.sources import CorpusRecipe
 from distill.recipe.student import StudentRecipe
-from distill.export.runtime.errors import InputError
 
 # what says where something lies, not what it is
 PLACES = (

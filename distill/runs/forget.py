@@ -9,8 +9,9 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from distill.files.atomic import remove
+
 from distill.export.runtime.errors import InputError
+from distill.files.atomic import remove
 
 RECIPE_FILE = "recipe.toml"
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
+
 from rich.console import Console
 from rich.progress import (
     BarColumn,

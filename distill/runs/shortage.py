@@ -4,6 +4,7 @@ import errno
 from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
+
 from distill.export.runtime.errors import DistillError, ResourceError
 
 FULL_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}

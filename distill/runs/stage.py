@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
 from distill.export.runtime.records import file_record
 from distill.files.atomic import PARTIAL, discard, partial_of, put_in_place, write_text
 from distill.files.json_files import read_json, write_json
