@@ -111,7 +111,7 @@ def _types(kind: Any) -> dict[str, Any]:
     return get_type_hints(kind)
 
 
-def _record(kind: type[Any], data: Any, at: str) -> Any:
+def _record(kind: Any, data: Any, at: str) -> Any:
     if not isinstance(data, Mapping):
         raise _MismatchError(f"{at or 'the file'} must be an object, is {_shown(data)}")
     values = {}

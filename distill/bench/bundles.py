@@ -10,7 +10,7 @@ from typing import Any
 
 from distill.export.measure.components import weigh_files
 from distill.export.measure.cpu import cpu_info
-from distill.export.measure.latency import SYNTHETIC_TEXTS, Candidate, cold_start, time_interleaved
+from distill.export.measure.latency import SYNTHETIC_TEXTS, BenchTarget, cold_start, time_interleaved
 from distill.export.runtime import load
 from distill.export.runtime.manifest import MANIFEST_FILE, Manifest, read_manifest
 from distill.runs.progress import Reporter
@@ -50,7 +50,7 @@ def bench_bundles(
     rows = []
     with reporter.bar("bench", total) as advance:
         for count in threads:
-            loaded = [Candidate(str(path), load(path, threads=count).predict, threads=count) for path in bundles]
+            loaded = [BenchTarget(str(path), load(path, threads=count).predict, threads=count) for path in bundles]
             for kind, some in kinds.items():
                 for batch in BATCHES:
                     rows += time_interleaved(

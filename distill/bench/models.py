@@ -17,7 +17,7 @@ from distill.export.graph.from_torch import export_fused
 from distill.export.graph.session import GraphRunner
 from distill.export.measure.latency import (
     SYNTHETIC_TEXTS,
-    Candidate,
+    BenchTarget,
     LatencyRow,
     available_threads,
     cold_start,
@@ -47,7 +47,7 @@ def bench_run(job: Job, folder: Path) -> None:
     candidates = [
         *_in_pytorch(job, corpus),
         *_in_onnxruntime(job, corpus, folder),
-        Candidate("tfidf", baseline, runtime="scikit-learn"),
+        BenchTarget("tfidf", baseline, runtime="scikit-learn"),
     ]
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -69,41 +69,41 @@ def bench_run(job: Job, folder: Path) -> None:
 def _bundle_rows(job: Job, texts: list[str], rounds: int) -> list[LatencyRow]:
     """The bundle on short and long texts, and its throughput on one thread and on all."""
     name = choose_variant(job)
-    one = [Candidate(name, load(job.bundle).predict)]
+    one = [BenchTarget(name, load(job.bundle).predict)]
     rows = []
     for kind in ("short", "long"):
         rows += time_interleaved(one, list(SYNTHETIC_TEXTS[kind]), kind=kind, rounds=rounds)
     for threads in sorted({1, available_threads()}):
-        all_of_them = [Candidate(name, load(job.bundle, threads=threads).predict, threads=threads)]
+        all_of_them = [BenchTarget(name, load(job.bundle, threads=threads).predict, threads=threads)]
         rows += time_interleaved(all_of_them, texts, kind="real", rounds=rounds, batch=THROUGHPUT_BATCH)
     budget = job.recipe.budget
     if budget.asked and budget.threads > 1:  # on one it stands beside all others
-        there = Candidate(name, load(job.bundle, threads=budget.threads).predict, threads=budget.threads)
+        there = BenchTarget(name, load(job.bundle, threads=budget.threads).predict, threads=budget.threads)
         rows += time_interleaved([there], texts, kind="real", rounds=rounds)
     return rows
 
 
-def _in_pytorch(job: Job, corpus: Corpus) -> list[Candidate]:
+def _in_pytorch(job: Job, corpus: Corpus) -> list[BenchTarget]:
     """Teacher, student and twin as they were trained."""
     folders = {"teacher": job.teacher, "student": job.student}
     if job.recipe.objective.compare:
         folders["twin"] = job.twin
     return [
-        Candidate(name, _torch_call(job, name, folder, corpus), runtime="pytorch")
+        BenchTarget(name, _torch_call(job, name, folder, corpus), runtime="pytorch")
         for name, folder in folders.items()
     ]
 
 
-def _in_onnxruntime(job: Job, corpus: Corpus, folder: Path) -> list[Candidate]:
+def _in_onnxruntime(job: Job, corpus: Corpus, folder: Path) -> list[BenchTarget]:
     """The teacher in fp32 by its graph, what ships by its bundle, and every variant as it would ship."""
     teacher = read_quality(job.quality("teacher"))["decision"]
     graph = _teacher_graph(job, corpus, folder)
-    found = [Candidate("teacher", _graph_call(job, job.teacher, graph, Decision.from_dict(teacher), corpus))]
+    found = [BenchTarget("teacher", _graph_call(job, job.teacher, graph, Decision.from_dict(teacher), corpus))]
     graph.unlink()
     chosen = choose_variant(job)
     for name in exported(job.recipe):
         classifier = load(job.bundle) if name == chosen else _as_bundled(job, name)
-        found.append(Candidate(name, classifier.predict))
+        found.append(BenchTarget(name, classifier.predict))
     return found
 
 

@@ -72,7 +72,7 @@ class Dimensions:
 
 
 @dataclass(frozen=True)
-class Body:
+class Architecture:
     """A student without its precision: what it is called, its keys in [student], its shape, its tables' bits.
 
     `shape` has no layers for a static one.
@@ -108,9 +108,9 @@ class Body:
         return vocabulary * self.shape.width * self.table_bits // 8 + self.shape.layer_weights
 
 
-def candidate_bodies(
+def candidate_architectures(
     student: StudentRecipe, teacher: Dimensions, *, table_bits: int = 8, narrow: bool = False
-) -> list[Body]:
+) -> list[Architecture]:
     """Every student that may be measured, each once; the recipe's own is among them.
 
     Args:
@@ -124,16 +124,16 @@ def candidate_bodies(
     return own + ([_narrowed(body) for body in own if _narrow_bits(body) < table_bits] if narrow else [])
 
 
-def _narrow_bits(body: Body) -> int:
+def _narrow_bits(body: Architecture) -> int:
     return NARROW_BITS if body.is_transformer else NARROW_BITS_STATIC
 
 
-def _narrowed(body: Body) -> Body:
+def _narrowed(body: Architecture) -> Architecture:
     bits = _narrow_bits(body)
     return replace(body, name=f"{body.name}, {bits}-bit tables", table_bits=bits)
 
 
-def frozen_values(body: Body, student: StudentRecipe) -> dict[str, Any]:
+def frozen_values(body: Architecture, student: StudentRecipe) -> dict[str, Any]:
     """The recipe's keys that make its student this one; another kind gets learning rates of its own."""
     values = dict(body.values)
     if body.kind != student.kind:
@@ -144,22 +144,24 @@ def frozen_values(body: Body, student: StudentRecipe) -> dict[str, Any]:
     return found if body.table_bits == 8 else {**found, "export.table_bits": body.table_bits}
 
 
-def _layers(student: StudentRecipe, teacher: Dimensions) -> list[Body]:
+def _layers(student: StudentRecipe, teacher: Dimensions) -> list[Architecture]:
     own = student.layers if student.kind == "layers" and isinstance(student.layers, list) else []
     counts = {*range(min(2, teacher.depth), teacher.depth + 1), *([len(own)] if own else [])}
     found = []
     for count in sorted(counts):
         shape = Dimensions(count, teacher.width, teacher.intermediate)
         if student.layers == "auto":  # which ones is found out later
-            found.append(Body(f"layers, {count}", {"kind": "layers", "layers": "auto", "depth": count}, shape))
+            found.append(
+                Architecture(f"layers, {count}", {"kind": "layers", "layers": "auto", "depth": count}, shape)
+            )
             continue
         layers = list(own) if count == len(own) else evenly_spaced(teacher.depth, count)
         name = f"layers {' '.join(map(str, layers))}"
-        found.append(Body(name, {"kind": "layers", "layers": layers}, shape))
+        found.append(Architecture(name, {"kind": "layers", "layers": layers}, shape))
     return found
 
 
-def _compact(student: StudentRecipe, teacher: Dimensions) -> list[Body]:
+def _compact(student: StudentRecipe, teacher: Dimensions) -> list[Architecture]:
     shapes = {
         (depth, width): width // HEAD_WIDTH
         for depth in DEPTHS
@@ -169,7 +171,7 @@ def _compact(student: StudentRecipe, teacher: Dimensions) -> list[Body]:
     if student.kind == "compact":
         shapes[student.depth, student.width] = student.heads
     return [
-        Body(
+        Architecture(
             f"compact {depth} x {width}",
             {"kind": "compact", "depth": depth, "width": width, "heads": heads},
             Dimensions(depth, width, INTERMEDIATE_RATIO * width),
@@ -178,7 +180,7 @@ def _compact(student: StudentRecipe, teacher: Dimensions) -> list[Body]:
     ]
 
 
-def _static(student: StudentRecipe, teacher: Dimensions) -> list[Body]:
+def _static(student: StudentRecipe, teacher: Dimensions) -> list[Architecture]:
     shapes = [(width, window, 0, hidden) for width, window, hidden in STATIC_SHAPES if width <= teacher.width]
     if student.kind == "static":
         shapes.append((student.width, student.window_channels, student.hash_buckets, student.hidden))
@@ -188,5 +190,5 @@ def _static(student: StudentRecipe, teacher: Dimensions) -> list[Body]:
         # longer n-grams than the default's would need a table
         values |= {"hash_buckets": buckets, "hidden": hidden, "ngrams": student.ngrams if buckets else 2}
         name = f"static {width}" + (f", {buckets} buckets" if buckets else "")
-        found.append(Body(name, values, Dimensions(0, width, 0)))
+        found.append(Architecture(name, values, Dimensions(0, width, 0)))
     return found

@@ -28,7 +28,7 @@ from distill.export.int8.scales import Scales, fit_scales
 from distill.export.measure.latency import cold_start
 from distill.export.runtime.classifier import Classifier, load
 from distill.files.sizes import folder_bytes
-from distill.planning.candidates import Body
+from distill.planning.candidates import Architecture
 from distill.planning.ranking import Measured
 from distill.recipe.recipe import Recipe
 from distill.students.compact import Shape, compact_student
@@ -57,10 +57,10 @@ HISTORY_BYTES = 1800
 
 
 @dataclass(frozen=True)
-class Made:
+class TimedBundle:
     """A bundle of a student in one precision, opened."""
 
-    body: Body
+    student: Architecture
     precision: str
     folder: Path
     classifier: Classifier
@@ -113,15 +113,15 @@ def new_workbench(
     return Workbench(recipe, teacher, own, trimmed, corpus, texts, folder)
 
 
-def make_bundles(bench: Workbench, body: Body, recipe: Recipe) -> list[Made]:
+def make_bundles(bench: Workbench, student: Architecture, recipe: Recipe) -> list[TimedBundle]:
     """A bundle of a student in each precision.
 
     Args:
         bench: what it is made with.
-        body: which student.
+        student: its shape, and the bits of its tables.
         recipe: the one that makes this student.
     """
-    place = bench.folder / body.name.replace(" ", "-")
+    place = bench.folder / student.name.replace(" ", "-")
     source = place / "student"
     source.mkdir(parents=True)
     model = _random_student(bench, recipe)
@@ -131,8 +131,8 @@ def make_bundles(bench: Workbench, body: Body, recipe: Recipe) -> list[Made]:
     found, scales = [], _scales(bench, fused)
     for precision in PRECISIONS:
         graph = place / f"{precision}.onnx"
-        _write_graph(bench, precision, body.table_bits, fused, scales, graph)
-        found.append(_bundle(bench, body, precision, graph, source))
+        _write_graph(bench, precision, student.table_bits, fused, scales, graph)
+        found.append(_bundle(bench, student, precision, graph, source))
         graph.unlink()
     fused.unlink()
     shutil.rmtree(source)
@@ -140,7 +140,7 @@ def make_bundles(bench: Workbench, body: Body, recipe: Recipe) -> list[Made]:
 
 
 def time_bundles(
-    made: Sequence[Made], texts: Sequence[str], rounds: int, until: float = math.inf
+    made: Sequence[TimedBundle], texts: Sequence[str], rounds: int, until: float = math.inf
 ) -> NDArray[np.float64]:
     """Milliseconds ``(bundles, rounds, texts)`` of each text alone, the bundles in turns; a first round warms up.
 
@@ -164,11 +164,11 @@ def time_bundles(
     return found[:, 1:done]
 
 
-def measured(made: Sequence[Made], milliseconds: NDArray[np.float64]) -> list[Measured]:
+def measured(made: Sequence[TimedBundle], milliseconds: NDArray[np.float64]) -> list[Measured]:
     """Percentiles over texts of one time a text, ``(bundles, texts)``."""
     p50, p95 = np.percentile(milliseconds, [50, 95], axis=1)
     return [
-        Measured(one.body, one.precision, float(p50[which]), float(p95[which]), one.size_mb)
+        Measured(one.student, one.precision, float(p50[which]), float(p95[which]), one.size_mb)
         for which, one in enumerate(made)
     ]
 
@@ -185,7 +185,7 @@ def times_of_texts(milliseconds: NDArray[np.float64]) -> tuple[NDArray[np.float6
     return (least if busy else median), busy
 
 
-def with_memory(one: Measured, made: Made) -> Measured:
+def with_memory(one: Measured, made: TimedBundle) -> Measured:
     """The same with the peak memory of a fresh process."""
     _, peak = cold_start(made.folder)
     return replace(one, rss_mb=peak / 1e6)
@@ -228,7 +228,7 @@ def _write_graph(
     save(proto, graph)
 
 
-def _bundle(bench: Workbench, body: Body, precision: str, graph: Path, source: Path) -> Made:
+def _bundle(bench: Workbench, student: Architecture, precision: str, graph: Path, source: Path) -> TimedBundle:
     """A whole bundle, whose history and card are as long as real ones."""
     labels, several = bench.task.labels, bench.task.kind is TaskKind.MULTI_LABEL
     scale, bias = _calibration(len(labels))
@@ -253,7 +253,7 @@ def _bundle(bench: Workbench, body: Body, precision: str, graph: Path, source: P
         model_card="x" * (CARD_BYTES + CARD_BYTES_A_LABEL * len(labels)),
     )
     write_bundle(folder, shipment)
-    return Made(body, precision, folder, load(folder, threads=bench.recipe.budget.threads))
+    return TimedBundle(student, precision, folder, load(folder, threads=bench.recipe.budget.threads))
 
 
 def _calibration(labels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:

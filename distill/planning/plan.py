@@ -15,11 +15,11 @@ from distill.evaluation.budget import bounds_of
 from distill.export.measure.cpu import cpu_info
 from distill.export.runtime.errors import InputError
 from distill.files.json_files import write_json
-from distill.planning.candidates import Body, Dimensions, candidate_bodies, frozen_values
+from distill.planning.candidates import Architecture, Dimensions, candidate_architectures, frozen_values
 from distill.planning.measure import PRECISIONS, new_workbench
-from distill.planning.ranking import Measured, Question, fitting, missing
+from distill.planning.ranking import Measured, PlanConstraints, fitting, missing
 from distill.planning.result import nothing_fits
-from distill.planning.survey import Survey
+from distill.planning.search import PlanSearch
 from distill.recipe.ensemble import members_of
 from distill.recipe.keys import recipe_keys
 from distill.recipe.load import with_values
@@ -42,7 +42,7 @@ class Plan:
     `busy` is whether other work on the machine made times longer.
     """
 
-    question: Question
+    constraints: PlanConstraints
     fits: list[Measured]
     misses: list[Measured]
     unmeasured: int
@@ -52,15 +52,15 @@ class Plan:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
-        cpu, budget = cpu_info(), self.question.budget
+        cpu, budget = cpu_info(), self.constraints.budget
         return {
             "budget": {**bounds_of(budget), "threads": budget.threads},
             "cpu": {"model": cpu["model"], "flags": cpu["flags"]},
             "texts": self.texts,
-            "vocabulary": self.question.vocabulary,
-            "fits": [one.to_dict(self.question.teacher) for one in self.fits],
+            "vocabulary": self.constraints.vocabulary,
+            "fits": [one.to_dict(self.constraints.teacher) for one in self.fits],
             "misses": [
-                {**one.to_dict(self.question.teacher), "over": [str(excess) for excess in one.excesses(budget)]}
+                {**one.to_dict(self.constraints.teacher), "over": [str(excess) for excess in one.excesses(budget)]}
                 for one in self.misses
             ],
             "unmeasured": self.unmeasured,
@@ -116,17 +116,17 @@ def make_plan(recipe: Recipe, corpus: Corpus, reporter: Reporter, started: float
     with tempfile.TemporaryDirectory(prefix="distill-plan-") as place:
         with reporter.status("trim the vocabulary"):
             bench = new_workbench(recipe, corpus, teacher, load_tokenizer(base), Path(place))
-        question = Question(
+        constraints = PlanConstraints(
             recipe.budget, dimensions_of(config), bench.vocabulary, bench.tokens(), bench.tokenizer_bytes()
         )
-        survey = Survey(bench, question, students, reporter, started)
+        survey = PlanSearch(bench, constraints, students, reporter, started)
         survey.screen()
         measured = survey.compare()
-    fits = fitting(measured, question)
+    fits = fitting(measured, constraints)
     return Plan(
-        question=question,
+        constraints=constraints,
         fits=fits,
-        misses=missing(measured, question),
+        misses=missing(measured, constraints),
         unmeasured=survey.unmeasured,
         busy=survey.busy,
         texts=len(bench.texts),
@@ -135,12 +135,12 @@ def make_plan(recipe: Recipe, corpus: Corpus, reporter: Reporter, started: float
 
 
 def dimensions_of(config: Any) -> Dimensions:
-    """The shape of a body of this configuration."""
+    """Return the shape of the body that this configuration describes."""
     keys = shape_keys(config)
     return Dimensions(*(int(getattr(config, keys[name])) for name in ("depth", "width", "intermediate")))
 
 
-def _possible(recipe: Recipe, teacher: Dimensions, config: Any) -> list[tuple[Body, Recipe]]:
+def _possible(recipe: Recipe, teacher: Dimensions, config: Any) -> list[tuple[Architecture, Recipe]]:
     """The students that teacher and objective allow, each with the recipe that makes it.
 
     Raises:
@@ -148,13 +148,13 @@ def _possible(recipe: Recipe, teacher: Dimensions, config: Any) -> list[tuple[Bo
     """
     found, export = [], recipe.export
     narrow = recipe.budget.size_mb is not None
-    for body in candidate_bodies(recipe.student, teacher, table_bits=export.table_bits, narrow=narrow):
+    for student in candidate_architectures(recipe.student, teacher, table_bits=export.table_bits, narrow=narrow):
         try:
-            one = with_values(recipe, _values(body, recipe, PRECISIONS), recipe.name)
+            one = with_values(recipe, _values(student, recipe, PRECISIONS), recipe.name)
             check_models(one, config)
         except InputError:
             continue
-        found.append((body, one))
+        found.append((student, one))
     if not found:
         check_models(recipe, config)
         raise InputError(
@@ -163,11 +163,15 @@ def _possible(recipe: Recipe, teacher: Dimensions, config: Any) -> list[tuple[Bo
     return found
 
 
-def _values(body: Body, recipe: Recipe, precisions: Sequence[str]) -> dict[str, Any]:
-    return {**frozen_values(body, recipe.student), "export.precision": list(precisions), "budget.choose": False}
+def _values(student: Architecture, recipe: Recipe, precisions: Sequence[str]) -> dict[str, Any]:
+    return {
+        **frozen_values(student, recipe.student),
+        "export.precision": list(precisions),
+        "budget.choose": False,
+    }
 
 
 def _chosen(fits: Sequence[Measured], recipe: Recipe) -> dict[str, Any]:
     """The keys that make the best student; of its precisions those that fit, for the gate may refuse the first."""
-    best = fits[0].body
-    return _values(best, recipe, [one.precision for one in fits if one.body.name == best.name])
+    best = fits[0].student
+    return _values(best, recipe, [one.precision for one in fits if one.student.name == best.name])

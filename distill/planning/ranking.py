@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from distill.evaluation.budget import Excess, excesses
-from distill.planning.candidates import Body, Dimensions
+from distill.planning.candidates import Architecture, Dimensions
 from distill.recipe.shipping import BudgetRecipe
 
 # students that fit, each probably better than all that are not measured yet: then there is nothing left to find
@@ -32,7 +32,7 @@ class Measured:
     `rss_mb` is None where it was not asked for, or the other bounds are missed already.
     """
 
-    body: Body
+    student: Architecture
     precision: str
     p50_ms: float
     p95_ms: float
@@ -46,8 +46,12 @@ class Measured:
 
     def to_dict(self, teacher: Dimensions) -> dict[str, Any]:
         """Plain data, with the retention that is expected of it."""
-        numbers = {key: value for key, value in asdict(self).items() if key != "body"}
-        return {"student": self.body.name, "predicted_retention": self.body.retention(teacher), **numbers}
+        numbers = {key: value for key, value in asdict(self).items() if key != "student"}
+        return {
+            "student": self.student.name,
+            "predicted_retention": self.student.retention(teacher),
+            **numbers,
+        }
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Question:
+class PlanConstraints:
     """What a plan has to answer: the budget, the teacher's shape, pieces in the vocabulary, tokens in a text."""
 
     budget: BudgetRecipe
@@ -72,13 +76,13 @@ class Question:
     tokens: float
     tokenizer_bytes: int = 0
 
-    def rank(self, body: Body) -> tuple[float, float, str]:
+    def rank(self, student: Architecture) -> tuple[float, float, str]:
         """Sorts students, the one that is probably best first; of equally good ones the one that computes less."""
-        return (-body.retention(self.teacher), body.shape.work(self.tokens), body.name)
+        return (-student.retention(self.teacher), student.shape.work(self.tokens), student.name)
 
-    def least_mb(self, body: Body) -> float:
+    def least_mb(self, student: Architecture) -> float:
         """No bundle of it can be smaller."""
-        return (body.least_bytes(self.vocabulary) + self.tokenizer_bytes) / 1e6
+        return (student.least_bytes(self.vocabulary) + self.tokenizer_bytes) / 1e6
 
 
 def fit_line(xs: Sequence[float], ys: Sequence[float]) -> Line | None:
@@ -91,47 +95,54 @@ def fit_line(xs: Sequence[float], ys: Sequence[float]) -> Line | None:
     return Line(float(y.mean()) - slope * float(x.mean()), slope) if slope > 0 else None
 
 
-def promising(left: Sequence[Body], seen: Sequence[Measured], question: Question) -> list[Body]:
+def promising(
+    left: Sequence[Architecture], seen: Sequence[Measured], constraints: PlanConstraints
+) -> list[Architecture]:
     """Those not measured yet that may turn out as the best choice, the probably best first."""
     kept = sorted(
         {
-            one.body.name: one.body.retention(question.teacher)
+            one.student.name: one.student.retention(constraints.teacher)
             for one in seen
-            if not replace(one, p95_ms=ROOM * one.p95_ms).excesses(question.budget)
+            if not replace(one, p95_ms=ROOM * one.p95_ms).excesses(constraints.budget)
         }.values()
     )
     enough = kept[-ENOUGH] if len(kept) >= ENOUGH else float("-inf")
-    possible = (body for body in left if not _ruled_out(body, seen, question))
-    return sorted((body for body in possible if body.retention(question.teacher) > enough), key=question.rank)
+    possible = (student for student in left if not _ruled_out(student, seen, constraints))
+    return sorted(
+        (student for student in possible if student.retention(constraints.teacher) > enough),
+        key=constraints.rank,
+    )
 
 
-def next_body(left: Sequence[Body], seen: Sequence[Measured], question: Question) -> Body | None:
+def next_student(
+    left: Sequence[Architecture], seen: Sequence[Measured], constraints: PlanConstraints
+) -> Architecture | None:
     """Which student to measure next; None where no other could be a better choice than those seen.
 
     Two cheap transformers go first where latency or memory counts, and then the probably best that can still fit.
     """
-    possible, budget = promising(left, seen, question), question.budget
-    transformers = [body for body in possible if body.is_transformer]
-    pilots = PILOTS - len({one.body.name for one in seen if one.body.is_transformer})
+    possible, budget = promising(left, seen, constraints), constraints.budget
+    transformers = [student for student in possible if student.is_transformer]
+    pilots = PILOTS - len({one.student.name for one in seen if one.student.is_transformer})
     if (budget.p95_ms is None and budget.rss_mb is None) or not transformers or pilots <= 0:
         return possible[0] if possible else None
-    ascending = sorted(transformers, key=lambda body: body.shape.work(question.tokens))
+    ascending = sorted(transformers, key=lambda student: student.shape.work(constraints.tokens))
     return ascending[0 if pilots == PILOTS else len(ascending) // 2]
 
 
-def fitting(seen: Sequence[Measured], question: Question) -> list[Measured]:
+def fitting(seen: Sequence[Measured], constraints: PlanConstraints) -> list[Measured]:
     """Those within the budget, the probably best student first, of one student the fastest precision first."""
-    kept = [one for one in seen if not one.excesses(question.budget)]
-    return sorted(kept, key=lambda one: (*question.rank(one.body), one.p95_ms))
+    kept = [one for one in seen if not one.excesses(constraints.budget)]
+    return sorted(kept, key=lambda one: (*constraints.rank(one.student), one.p95_ms))
 
 
-def missing(seen: Sequence[Measured], question: Question) -> list[Measured]:
+def missing(seen: Sequence[Measured], constraints: PlanConstraints) -> list[Measured]:
     """Students without a precision that fits, each in the one that misses least, the nearest first."""
-    within = {one.body.name for one in fitting(seen, question)}
+    within = {one.student.name for one in fitting(seen, constraints)}
     nearest: dict[str, Measured] = {}
-    for one in sorted(seen, key=lambda one: _worst(one, question.budget)):
-        if one.body.name not in within:
-            nearest.setdefault(one.body.name, one)
+    for one in sorted(seen, key=lambda one: _worst(one, constraints.budget)):
+        if one.student.name not in within:
+            nearest.setdefault(one.student.name, one)
     return list(nearest.values())
 
 
@@ -139,7 +150,7 @@ def fastest_of_each(seen: Sequence[Measured]) -> list[Measured]:
     """Of each student its fastest precision."""
     found: dict[str, Measured] = {}
     for one in sorted(seen, key=lambda one: one.p95_ms):
-        found.setdefault(one.body.name, one)
+        found.setdefault(one.student.name, one)
     return list(found.values())
 
 
@@ -147,25 +158,28 @@ def _worst(one: Measured, budget: BudgetRecipe) -> float:
     return max((excess.share for excess in one.excesses(budget)), default=0.0)
 
 
-def _ruled_out(body: Body, seen: Sequence[Measured], question: Question) -> bool:
+def _ruled_out(student: Architecture, seen: Sequence[Measured], constraints: PlanConstraints) -> bool:
     """Whether it misses size for certain, or any bound by a wide margin as far as those seen tell."""
-    budget, least = question.budget, question.least_mb(body)
-    alike = [one for one in seen if one.body.is_transformer == body.is_transformer]
+    budget, least = constraints.budget, constraints.least_mb(student)
+    alike = [one for one in seen if one.student.is_transformer == student.is_transformer]
     if budget.size_mb is not None:
-        sizes = [(question.least_mb(one.body), one.size_mb) for one in alike]
+        sizes = [(constraints.least_mb(one.student), one.size_mb) for one in alike]
         if least > budget.size_mb or _beyond(least, sizes, SIZE_MARGIN * budget.size_mb):
             return True
-    if not body.is_transformer:
+    if not student.is_transformer:
         return False  # it takes about the same time whatever its width, and there are few, soon measured
     if budget.p95_ms is not None:
-        times = [(one.body.shape.work(question.tokens), one.p95_ms) for one in fastest_of_each(alike)]
-        if _beyond(body.shape.work(question.tokens), times, LATENCY_MARGIN * budget.p95_ms):
+        times = [(one.student.shape.work(constraints.tokens), one.p95_ms) for one in fastest_of_each(alike)]
+        if _beyond(student.shape.work(constraints.tokens), times, LATENCY_MARGIN * budget.p95_ms):
             return True
     if budget.rss_mb is None:
         return False
-    peaks = [(one.rss_mb, one.body) for one in alike if one.rss_mb is not None]
+    peaks = [(one.rss_mb, one.student) for one in alike if one.rss_mb is not None]
     # of each student's precisions the one with the least stands last, and stays
-    memory = {body.name: (question.least_mb(body), peak) for peak, body in sorted(peaks, key=lambda one: -one[0])}
+    memory = {
+        student.name: (constraints.least_mb(student), peak)
+        for peak, student in sorted(peaks, key=lambda one: -one[0])
+    }
     return _beyond(least, list(memory.values()), MEMORY_MARGIN * budget.rss_mb)
 
 

@@ -8,7 +8,7 @@ from distill.artifacts.gate import read_gate
 from distill.corpora.storage.parquet import load_corpus
 from distill.export.bundle import write_bundle
 from distill.export.measure.cpu import cpu_info
-from distill.export.measure.latency import Candidate, time_interleaved
+from distill.export.measure.latency import BenchTarget, time_interleaved
 from distill.export.runtime.classifier import load
 from distill.files.json_files import write_json
 from distill.files.sizes import folder_bytes
@@ -28,7 +28,7 @@ def measure_forms(job: Job, folder: Path) -> None:
     for name, bundle in bundles.items():
         bundle.parent.mkdir(exist_ok=True)
         write_bundle(bundle, shipment_of(job, name, corpus))
-    candidates = [Candidate(name, load(bundle, threads=THREADS).predict) for name, bundle in bundles.items()]
+    candidates = [BenchTarget(name, load(bundle, threads=THREADS).predict) for name, bundle in bundles.items()]
     with job.reporter.bar("measure the precisions", len(texts) * ROUNDS * len(candidates)) as advance:
         rows = time_interleaved(candidates, texts, rounds=ROUNDS, progress=advance)
     forms = [

@@ -18,7 +18,7 @@ from distill.export.runtime.errors import DistillError, InputError
 
 __all__ = [
     "SYNTHETIC_TEXTS",
-    "Candidate",
+    "BenchTarget",
     "LatencyRow",
     "available_threads",
     "cold_start",
@@ -49,7 +49,7 @@ print(json.dumps([elapsed, peak]))
 
 
 @dataclass(frozen=True)
-class Candidate:
+class BenchTarget:
     """One thing to time: it gets a list of texts and must have finished when it returns."""
 
     name: str
@@ -75,7 +75,7 @@ class LatencyRow:
 
 
 def time_interleaved(
-    candidates: Sequence[Candidate],
+    candidates: Sequence[BenchTarget],
     texts: Sequence[str],
     *,
     kind: str = "real",
@@ -131,7 +131,7 @@ def cold_start(bundle: str | Path, *, threads: int = 1) -> tuple[float, int]:
 
 
 def _check_settings(
-    candidates: Sequence[Candidate], texts: Sequence[str], rounds: int, batch: int, warmup: int
+    candidates: Sequence[BenchTarget], texts: Sequence[str], rounds: int, batch: int, warmup: int
 ) -> None:
     if not candidates:
         raise InputError("candidates: there is nothing to time; give at least one")
@@ -151,7 +151,7 @@ def _time_calls(call: Callable[[list[str]], object], calls: list[list[str]]) -> 
     return found
 
 
-def _row(candidate: Candidate, seconds: Any, *, kind: str, texts: int, rounds: int, batch: int) -> LatencyRow:
+def _row(candidate: BenchTarget, seconds: Any, *, kind: str, texts: int, rounds: int, batch: int) -> LatencyRow:
     p50, p95, p99 = (float(value) * 1000 for value in np.percentile(seconds, [50, 95, 99]))
     return LatencyRow(
         name=candidate.name,

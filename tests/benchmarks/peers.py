@@ -24,7 +24,7 @@ from distill.corpora.storage.parquet import load_corpus
 from distill.evaluation.decision import Decision
 from distill.evaluation.quality import JUDGED, quality_of
 from distill.export.measure.cpu import cpu_info
-from distill.export.measure.latency import Candidate, time_interleaved
+from distill.export.measure.latency import BenchTarget, time_interleaved
 from distill.export.runtime import load
 from distill.export.runtime.errors import InputError
 from distill.files.json_files import write_json
@@ -105,11 +105,11 @@ def compare(
     peers, skipped = make_peers(Made(job, corpus, folder), kinds)
     qualities = {peer.name: quality_of(judged(peer, corpus), corpus, job.recipe.decisions) for peer in peers}
     ours = {bundle_name(one): one for one in jobs}
-    candidates = [Candidate(name, load(one.bundle).predict) for name, one in ours.items()]
+    candidates = [BenchTarget(name, load(one.bundle).predict) for name, one in ours.items()]
     for peer in peers:
         decision = Decision.from_dict(qualities[peer.name]["decision"])
         call = decide_with(peer, decision, corpus.task.kind)
-        candidates.append(Candidate(peer.name, call, runtime=peer.runtime))
+        candidates.append(BenchTarget(peer.name, call, runtime=peer.runtime))
     some = list(corpus.test.texts[:texts])
     single = time_interleaved(candidates, some, rounds=rounds)
     batches = time_interleaved(candidates, some, rounds=rounds, batch=BATCH)

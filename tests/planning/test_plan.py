@@ -9,17 +9,17 @@ from hypothesis import strategies as st
 
 from distill.evaluation.budget import excesses
 from distill.export.runtime.errors import CheckFailedError, InputError
-from distill.planning.candidates import Body, Dimensions, candidate_bodies, frozen_values
+from distill.planning.candidates import Architecture, Dimensions, candidate_architectures, frozen_values
 from distill.planning.ranking import (
     ENOUGH,
     Line,
     Measured,
-    Question,
+    PlanConstraints,
     fastest_of_each,
     fit_line,
     fitting,
     missing,
-    next_body,
+    next_student,
     promising,
 )
 from distill.planning.result import nothing_fits, planned_recipe
@@ -31,48 +31,57 @@ from distill.runs.fingerprints import recipe_hash
 MINILM = Dimensions(6, 384, 1536)
 
 
-def question(p95_ms: float | None = None, size_mb: float | None = None, rss_mb: float | None = None) -> Question:
+def constraints(
+    p95_ms: float | None = None, size_mb: float | None = None, rss_mb: float | None = None
+) -> PlanConstraints:
     budget = BudgetRecipe(p95_ms=p95_ms, size_mb=size_mb, rss_mb=rss_mb)
-    return Question(budget, MINILM, vocabulary=9437, tokens=20)
+    return PlanConstraints(budget, MINILM, vocabulary=9437, tokens=20)
 
 
-def bodies() -> dict[str, Body]:
-    return {body.name: body for body in candidate_bodies(StudentRecipe(), MINILM)}
+def students() -> dict[str, Architecture]:
+    return {student.name: student for student in candidate_architectures(StudentRecipe(), MINILM)}
 
 
-def timed(body: Body, asked: Question, milliseconds_a_million: float = 0.025) -> Measured:
+def timed(student: Architecture, asked: PlanConstraints, milliseconds_a_million: float = 0.025) -> Measured:
     """As if latency were a line over the work, a bundle 0.3 MB more than its weights, and memory as measured."""
-    p95 = 0.16 + milliseconds_a_million * body.shape.work(asked.tokens) / 1e6
-    return Measured(body, "int8-static", 0.7 * p95, p95, asked.least_mb(body) + 0.3, memory_of(body, asked))
+    p95 = 0.16 + milliseconds_a_million * student.shape.work(asked.tokens) / 1e6
+    return Measured(
+        student,
+        "int8-static",
+        0.7 * p95,
+        p95,
+        asked.least_mb(student) + 0.3,
+        memory_of(student, asked),
+    )
 
 
-def memory_of(body: Body, asked: Question) -> float:
+def memory_of(student: Architecture, asked: PlanConstraints) -> float:
     """Of MiniLM's students: about the same while the weights are few, and then a line."""
-    if not body.is_transformer:
-        return 69.0 + 0.06 * body.shape.width
-    return max(71.0, 66.5 + 3.2 * asked.least_mb(body))
+    if not student.is_transformer:
+        return 69.0 + 0.06 * student.shape.width
+    return max(71.0, 66.5 + 3.2 * asked.least_mb(student))
 
 
 def survey(
-    asked: Question, *, most: int = 1000, of: Callable[[Body, Question], Measured] = timed
-) -> tuple[list[Measured], list[Body]]:
+    asked: PlanConstraints, *, most: int = 1000, of: Callable[[Architecture, PlanConstraints], Measured] = timed
+) -> tuple[list[Measured], list[Architecture]]:
     """All that a plan would measure, and what it would leave."""
-    left, seen = list(bodies().values()), []
-    while len(seen) < most and (body := next_body(left, seen, asked)) is not None:
-        left.remove(body)
-        seen.append(of(body, asked))
+    left, seen = list(students().values()), []
+    while len(seen) < most and (student := next_student(left, seen, asked)) is not None:
+        left.remove(student)
+        seen.append(of(student, asked))
     return seen, left
 
 
 def test_candidates_are_of_every_kind_and_within_the_teacher() -> None:
-    found = bodies()
-    assert {body.kind for body in found.values()} == {"layers", "compact", "static"}
+    found = students()
+    assert {student.kind for student in found.values()} == {"layers", "compact", "static"}
     assert found["layers 1 3 5"].values["layers"] == [1, 3, 5]
     assert found["compact 3 x 192"].values["heads"] == 6
-    for body in found.values():
-        assert body.shape.width <= MINILM.width
-        assert body.shape.depth <= MINILM.depth
-        StudentRecipe.model_validate(dict(body.values))
+    for student in found.values():
+        assert student.shape.width <= MINILM.width
+        assert student.shape.depth <= MINILM.depth
+        StudentRecipe.model_validate(dict(student.values))
 
 
 @pytest.mark.parametrize(
@@ -85,13 +94,15 @@ def test_candidates_are_of_every_kind_and_within_the_teacher() -> None:
     ],
 )
 def test_the_recipes_own_student_is_a_candidate(own: dict[str, object], name: str) -> None:
-    found = {body.name: body for body in candidate_bodies(StudentRecipe.model_validate(own), MINILM)}
+    found = {
+        student.name: student for student in candidate_architectures(StudentRecipe.model_validate(own), MINILM)
+    }
     assert {key: value for key, value in own.items() if found[name].values[key] != value} == {}
 
 
 def test_where_bytes_count_each_student_may_have_tables_of_fewer_bits() -> None:
-    wide = bodies()
-    found = {body.name: body for body in candidate_bodies(StudentRecipe(), MINILM, narrow=True)}
+    wide = students()
+    found = {student.name: student for student in candidate_architectures(StudentRecipe(), MINILM, narrow=True)}
     assert len(found) == 2 * len(wide)
     narrow = found["compact 2 x 128, 5-bit tables"]
     assert wide["compact 2 x 128"].least_bytes(8000) - narrow.least_bytes(8000) == 8000 * 128 * 3 // 8
@@ -99,8 +110,8 @@ def test_where_bytes_count_each_student_may_have_tables_of_fewer_bits() -> None:
     assert frozen_values(narrow, StudentRecipe())["export.table_bits"] == 5
     assert frozen_values(found["static 128, 6-bit tables"], StudentRecipe())["export.table_bits"] == 6
     assert "export.table_bits" not in frozen_values(found["compact 2 x 128"], StudentRecipe())
-    own = candidate_bodies(StudentRecipe(), MINILM, table_bits=4, narrow=True)
-    assert {(body.name, body.table_bits) for body in own} == {(name, 4) for name in wide}
+    own = candidate_architectures(StudentRecipe(), MINILM, table_bits=4, narrow=True)
+    assert {(student.name, student.table_bits) for student in own} == {(name, 4) for name in wide}
 
 
 def test_a_layer_costs_its_products_its_attention_and_its_calls() -> None:
@@ -112,11 +123,11 @@ def test_a_layer_costs_its_products_its_attention_and_its_calls() -> None:
 def test_retention_is_what_was_measured_and_rises_with_arithmetic() -> None:
     expected = {"layers 1 3 5": 0.98, "compact 3 x 192": 0.965, "compact 2 x 128": 0.935, "static 128": 0.94}
     for name, retention in expected.items():
-        assert bodies()[name].retention(MINILM) == pytest.approx(retention, abs=0.002), name
-    assert bodies()["layers 0 1 2 3 4 5"].retention(MINILM) == 1.0
-    transformers = [body for body in bodies().values() if body.is_transformer]
-    ascending = sorted(transformers, key=lambda body: body.shape.layer_weights)
-    kept = [body.retention(MINILM) for body in ascending]
+        assert students()[name].retention(MINILM) == pytest.approx(retention, abs=0.002), name
+    assert students()["layers 0 1 2 3 4 5"].retention(MINILM) == 1.0
+    transformers = [student for student in students().values() if student.is_transformer]
+    ascending = sorted(transformers, key=lambda student: student.shape.layer_weights)
+    kept = [student.retention(MINILM) for student in ascending]
     assert kept == sorted(kept)
     assert 0 < kept[0] < kept[-1]
 
@@ -144,67 +155,70 @@ def test_points_that_do_not_rise_tell_nothing() -> None:
 def test_the_best_that_fits_is_found_though_most_are_never_measured(
     p95_ms: float, size_mb: float, rss_mb: float | None
 ) -> None:
-    asked = question(p95_ms, size_mb, rss_mb)
-    everything = fitting([timed(body, asked) for body in bodies().values()], asked)
+    asked = constraints(p95_ms, size_mb, rss_mb)
+    everything = fitting([timed(student, asked) for student in students().values()], asked)
     seen, left = survey(asked)
-    assert len(seen) + len(left) == len(bodies())
-    assert [one.body.name for one in fitting(seen, asked)][:1] == [one.body.name for one in everything][:1]
+    assert len(seen) + len(left) == len(students())
+    assert [one.student.name for one in fitting(seen, asked)][:1] == [one.student.name for one in everything][:1]
     assert len(seen) <= ENOUGH + 10
 
 
 @pytest.mark.parametrize("rss_mb", [60.0, 70.0, 71.0, 74.0, 76.0, 84.0, 200.0])
 def test_memory_alone_leads_to_the_best_that_fits(rss_mb: float) -> None:
-    asked = question(rss_mb=rss_mb)
-    everything = fitting([timed(body, asked) for body in bodies().values()], asked)
+    asked = constraints(rss_mb=rss_mb)
+    everything = fitting([timed(student, asked) for student in students().values()], asked)
     seen, _ = survey(asked)
-    assert [one.body.name for one in fitting(seen, asked)][:1] == [one.body.name for one in everything][:1]
+    assert [one.student.name for one in fitting(seen, asked)][:1] == [one.student.name for one in everything][:1]
     assert len(seen) <= ENOUGH + 12
 
 
 def test_memory_alone_reaches_static_where_every_transformer_needs_more() -> None:
-    def large(body: Body, asked: Question) -> Measured:
-        return replace(timed(body, asked), rss_mb=(300.0 if body.is_transformer else 72.0) + body.shape.width / 10)
+    def large(student: Architecture, asked: PlanConstraints) -> Measured:
+        return replace(
+            timed(student, asked),
+            rss_mb=(300.0 if student.is_transformer else 72.0) + student.shape.width / 10,
+        )
 
-    seen, _ = survey(question(rss_mb=84.0), of=large)
-    assert fitting(seen, question(rss_mb=84.0))[0].body.name == "static 64"
+    seen, _ = survey(constraints(rss_mb=84.0), of=large)
+    assert fitting(seen, constraints(rss_mb=84.0))[0].student.name == "static 64"
     assert len(seen) <= 7
 
 
 def test_a_precision_that_needs_much_memory_rules_out_no_student() -> None:
-    asked = question(rss_mb=92.0)
-    small, large, other = (bodies()[name] for name in ("compact 2 x 64", "compact 4 x 256", "layers 2 5"))
-    lean = [timed(body, asked) for body in (small, large)]
+    asked = constraints(rss_mb=92.0)
+    small, large, other = (students()[name] for name in ("compact 2 x 64", "compact 4 x 256", "layers 2 5"))
+    lean = [timed(student, asked) for student in (small, large)]
     wasteful = [replace(one, precision="int8-weights", rss_mb=3 * (one.rss_mb or 0)) for one in lean]
     assert promising([other], [*lean, *wasteful], asked) == [other]
     assert promising([other], wasteful, asked) == []
 
 
 def test_two_cheap_transformers_go_first_where_latency_counts() -> None:
-    seen, _ = survey(question(p95_ms=1.0), most=3)
-    assert seen[0].body.name == "compact 2 x 64"
+    seen, _ = survey(constraints(p95_ms=1.0), most=3)
+    assert seen[0].student.name == "compact 2 x 64"
     assert seen[0].p95_ms < seen[1].p95_ms
-    first, _ = survey(question(size_mb=40.0), most=1)
-    assert first[0].body.name == "layers 0 1 2 3 4 5"
+    first, _ = survey(constraints(size_mb=40.0), most=1)
+    assert first[0].student.name == "layers 0 1 2 3 4 5"
 
 
 def test_one_that_barely_fits_does_not_end_the_search() -> None:
-    asked = question(p95_ms=1.0)
+    asked = constraints(p95_ms=1.0)
     names = ("compact 4 x 192", "compact 3 x 256", "compact 6 x 192")
     for p95, goes_on in ((0.94, False), (0.97, True)):
-        seen = [Measured(bodies()[name], "int8-static", 0.5, p95, 5.0) for name in names]
-        left = [bodies()["compact 3 x 192"]]
+        seen = [Measured(students()[name], "int8-static", 0.5, p95, 5.0) for name in names]
+        left = [students()["compact 3 x 192"]]
         assert (promising(left, seen, asked) == left) == goes_on
 
 
 def test_what_weighs_too_much_by_its_weights_alone_is_not_measured() -> None:
-    names = {body.name for body in promising(list(bodies().values()), [], question(size_mb=4.0))}
+    names = {student.name for student in promising(list(students().values()), [], constraints(size_mb=4.0))}
     assert "layers 1 3 5" not in names
     assert {"compact 3 x 192", "static 128"} <= names
 
 
 def test_fitting_ones_stand_best_first_and_the_others_with_what_they_miss() -> None:
-    asked = question(p95_ms=1.0, size_mb=4.0)
-    three, two, deep = (bodies()[name] for name in ("compact 3 x 192", "compact 2 x 128", "compact 4 x 192"))
+    asked = constraints(p95_ms=1.0, size_mb=4.0)
+    three, two, deep = (students()[name] for name in ("compact 3 x 192", "compact 2 x 128", "compact 4 x 192"))
     seen = [
         Measured(two, "int8-static", 0.3, 0.5, 2.0),
         Measured(three, "int8-dynamic", 0.7, 0.95, 3.6),
@@ -213,7 +227,7 @@ def test_fitting_ones_stand_best_first_and_the_others_with_what_they_miss() -> N
         Measured(deep, "int8-weights", 1.0, 2.0, 4.2),
         Measured(deep, "int8-static", 1.0, 1.1, 4.2),
     ]
-    found = [(one.body.name, one.precision) for one in fitting(seen, asked)]
+    found = [(one.student.name, one.precision) for one in fitting(seen, asked)]
     assert found == [
         ("compact 3 x 192", "int8-static"),
         ("compact 3 x 192", "int8-dynamic"),
@@ -221,7 +235,7 @@ def test_fitting_ones_stand_best_first_and_the_others_with_what_they_miss() -> N
     ]
     assert [one.p95_ms for one in fastest_of_each(seen)] == [0.5, 0.9, 1.1]
     (over,) = missing(seen, asked)
-    assert (over.body.name, over.precision) == ("compact 4 x 192", "int8-static")
+    assert (over.student.name, over.precision) == ("compact 4 x 192", "int8-static")
     assert [str(one) for one in over.excesses(asked.budget)] == [
         "p95 is 1.1 ms, 0.1 ms (10.0%) over budget.p95_ms = 1",
         "the bundle's size is 4.2 MB, 0.2 MB (5.0%) over budget.size_mb = 4",
@@ -236,10 +250,10 @@ def test_a_bound_is_kept_where_it_is_met_exactly_or_nothing_was_measured() -> No
 
 def test_another_kind_of_student_gets_rates_of_its_own() -> None:
     own = StudentRecipe(kind="compact", body_learning_rate=7e-4, epochs=2)
-    assert "student.body_learning_rate" not in frozen_values(bodies()["compact 3 x 192"], own)
-    static = frozen_values(bodies()["static 128"], own)
+    assert "student.body_learning_rate" not in frozen_values(students()["compact 3 x 192"], own)
+    static = frozen_values(students()["static 128"], own)
     assert (static["student.body_learning_rate"], static["student.epochs"]) == (1e-3, 5)
-    assert frozen_values(bodies()["layers 1 3 5"], own)["student.body_learning_rate"] == 2e-4
+    assert frozen_values(students()["layers 1 3 5"], own)["student.body_learning_rate"] == 2e-4
 
 
 def test_a_budget_changes_no_fingerprint_of_what_comes_after_the_plan() -> None:

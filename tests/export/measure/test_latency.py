@@ -7,14 +7,14 @@ import pytest
 
 from distill.export.measure import cpu
 from distill.export.measure.cpu import cpu_info
-from distill.export.measure.latency import SYNTHETIC_TEXTS, Candidate, cold_start, time_interleaved
+from distill.export.measure.latency import SYNTHETIC_TEXTS, BenchTarget, cold_start, time_interleaved
 from distill.export.runtime import DistillError, InputError
 from tests.support.tiny_bundle import make_tiny_bundle
 
 
 def test_candidates_take_turns_over_the_same_texts() -> None:
     calls: list[tuple[str, list[str]]] = []
-    candidates = [Candidate(name, lambda texts, name=name: calls.append((name, texts))) for name in "ab"]
+    candidates = [BenchTarget(name, lambda texts, name=name: calls.append((name, texts))) for name in "ab"]
     done: list[int] = []
     rows = time_interleaved(
         candidates, ["1", "2", "3"], rounds=2, batch=2, warmup=1, progress=done.append, kind="short"
@@ -31,7 +31,7 @@ def test_candidates_take_turns_over_the_same_texts() -> None:
 
 
 def test_a_row_has_the_reports_fields() -> None:
-    row = time_interleaved([Candidate("a", lambda texts: None, threads=2, runtime="torch")], ["x"])[0]
+    row = time_interleaved([BenchTarget("a", lambda texts: None, threads=2, runtime="torch")], ["x"])[0]
     assert set(dataclasses.asdict(row)) == set(
         "name texts threads batch rounds runtime p50_ms p95_ms p99_ms texts_per_second".split()
     )
@@ -47,7 +47,7 @@ def test_times_are_medians_over_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     def call(texts: list[str]) -> None:
         now[0] += next(seconds)
 
-    row = time_interleaved([Candidate("a", call)], ["x", "y"], rounds=3, warmup=0)[0]
+    row = time_interleaved([BenchTarget("a", call)], ["x", "y"], rounds=3, warmup=0)[0]
     assert math.isclose(row.p50_ms, 1.0, rel_tol=1e-6)
     assert math.isclose(row.p99_ms, 1.0, rel_tol=1e-6)
     assert math.isclose(row.texts_per_second, 1000.0, rel_tol=1e-6)
@@ -57,14 +57,14 @@ def test_times_are_medians_over_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     ("candidates", "texts", "settings", "message"),
     [
         ([], ["x"], {}, "candidates"),
-        ([Candidate("a", print)], [], {}, "texts"),
-        ([Candidate("a", print)], ["x"], {"rounds": 0}, "rounds: is 0, must be at least 1"),
-        ([Candidate("a", print)], ["x"], {"batch": 0}, "batch: is 0"),
-        ([Candidate("a", print)], ["x"], {"warmup": -1}, "warmup: is -1"),
+        ([BenchTarget("a", print)], [], {}, "texts"),
+        ([BenchTarget("a", print)], ["x"], {"rounds": 0}, "rounds: is 0, must be at least 1"),
+        ([BenchTarget("a", print)], ["x"], {"batch": 0}, "batch: is 0"),
+        ([BenchTarget("a", print)], ["x"], {"warmup": -1}, "warmup: is -1"),
     ],
 )
 def test_settings_are_checked(
-    candidates: list[Candidate], texts: list[str], settings: dict[str, int], message: str
+    candidates: list[BenchTarget], texts: list[str], settings: dict[str, int], message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
         time_interleaved(candidates, texts, **settings)

@@ -4,10 +4,10 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from distill.planning.candidates import Body
+from distill.planning.candidates import Architecture
 from distill.planning.measure import (
     LEAST_ROUNDS,
-    Made,
+    TimedBundle,
     Workbench,
     make_bundles,
     measured,
@@ -15,7 +15,14 @@ from distill.planning.measure import (
     times_of_texts,
     with_memory,
 )
-from distill.planning.ranking import ENOUGH, Measured, Question, fastest_of_each, next_body, promising
+from distill.planning.ranking import (
+    ENOUGH,
+    Measured,
+    PlanConstraints,
+    fastest_of_each,
+    next_student,
+    promising,
+)
 from distill.recipe.recipe import Recipe
 from distill.recipe.shipping import BudgetRecipe
 from distill.runs.progress import Reporter
@@ -39,12 +46,12 @@ LEAST_TEXTS = 50
 TOLERANCE = 0.1
 
 
-class Survey:
+class PlanSearch:
     """What was made and measured so far.
 
     Args:
         bench: what students are made with.
-        question: the budget.
+        constraints: the budget.
         students: those that are possible, each with the recipe that makes it.
         reporter: hears of the progress.
         started: when the time that there is began, of `time.monotonic`.
@@ -53,15 +60,15 @@ class Survey:
     def __init__(
         self,
         bench: Workbench,
-        question: Question,
-        students: Sequence[tuple[Body, Recipe]],
+        constraints: PlanConstraints,
+        students: Sequence[tuple[Architecture, Recipe]],
         reporter: Reporter,
         started: float,
     ) -> None:
-        self._bench, self._question, self._reporter, self._started = bench, question, reporter, started
-        self._recipes: Mapping[str, Recipe] = {body.name: recipe for body, recipe in students}
-        self._left = [body for body, _ in students]
-        self._made: dict[tuple[str, str], Made] = {}
+        self._bench, self._constraints, self._reporter, self._started = bench, constraints, reporter, started
+        self._recipes: Mapping[str, Recipe] = {student.name: recipe for student, recipe in students}
+        self._left = [student for student, _ in students]
+        self._made: dict[tuple[str, str], TimedBundle] = {}
         self._seen: list[Measured] = []
         self.unmeasured = 0  # that might have been the best, had there been time
         self.busy = False  # whether other work made times longer, those of students that were left out included
@@ -70,19 +77,19 @@ class Survey:
         """Measure students on a few texts, until no other could be a better choice or the time is up."""
         slowest, count = SECONDS_A_STUDENT, 0
         with self._reporter.bar("measure students", len(self._left)) as advance:
-            while (body := next_body(self._left, self._seen, self._question)) is not None:
+            while (student := next_student(self._left, self._seen, self._constraints)) is not None:
                 begun = time.monotonic()
                 if count >= AT_LEAST and begun + slowest > self._started + SECONDS - SECONDS_TO_COMPARE:
-                    self.unmeasured = len(promising(self._left, self._seen, self._question))
+                    self.unmeasured = len(promising(self._left, self._seen, self._constraints))
                     return
-                fastest = fastest_of_each(self._measure(body))[0]
+                fastest = fastest_of_each(self._measure(student))[0]
                 slowest, count = max(slowest, time.monotonic() - begun), count + 1
-                advance(1, f"{body.name}: p95 {fastest.p95_ms:.2f} ms, {fastest.size_mb:.2f} MB")
+                advance(1, f"{student.name}: p95 {fastest.p95_ms:.2f} ms, {fastest.size_mb:.2f} MB")
 
-    def _measure(self, body: Body) -> list[Measured]:
+    def _measure(self, student: Architecture) -> list[Measured]:
         """One student in each precision on a few texts; with its memory if asked, and where it may still fit."""
-        budget = self._question.budget
-        made = make_bundles(self._bench, body, self._recipes[body.name])
+        budget = self._constraints.budget
+        made = make_bundles(self._bench, student, self._recipes[student.name])
         rounds = time_bundles(made, self._bench.texts[:SCREENING_TEXTS], SCREENING_ROUNDS)
         # the least: what other work does to a few rounds is left out
         found = measured(made, rounds.min(axis=1))
@@ -92,9 +99,9 @@ class Survey:
             found = [
                 with_memory(one, two) if _near(one, budget) else one for one, two in zip(found, made, strict=True)
             ]
-        self._left.remove(body)
+        self._left.remove(student)
         self._seen += found
-        self._made |= {(body.name, one.precision): one for one in made}
+        self._made |= {(student.name, one.precision): one for one in made}
         return found
 
     def compare(self) -> list[Measured]:
@@ -102,7 +109,7 @@ class Survey:
         short = self._shortlist()
         if not short:
             return self._seen
-        made = [self._made[one.body.name, one.precision] for one in short]
+        made = [self._made[one.student.name, one.precision] for one in short]
         now = time.monotonic()
         seconds = max(LEAST_TO_COMPARE, min(SECONDS_TO_COMPARE, self._started + SECONDS - now))
         texts = fewer_texts(self._bench.texts, sum(one.p50_ms for one in short), seconds)
@@ -113,18 +120,20 @@ class Survey:
             replace(before, p50_ms=one.p50_ms, p95_ms=one.p95_ms)
             for before, one in zip(short, measured(made, times), strict=True)
         ]
-        again = {one.body.name for one in found}
-        return found + [one for one in self._seen if one.body.name not in again]
+        again = {one.student.name for one in found}
+        return found + [one for one in self._seen if one.student.name not in again]
 
     def _shortlist(self) -> list[Measured]:
         """The best that fit or nearly do in every precision that does, and of the others the fastest."""
-        near = [one for one in self._seen if _near(one, self._question.budget)]
+        near = [one for one in self._seen if _near(one, self._constraints.budget)]
         names = list(
-            dict.fromkeys(one.body.name for one in sorted(near, key=lambda one: self._question.rank(one.body)))
+            dict.fromkeys(
+                one.student.name for one in sorted(near, key=lambda one: self._constraints.rank(one.student))
+            )
         )
         best = set(names[: ENOUGH + 1])
-        return [one for one in near if one.body.name in best] + [
-            one for one in fastest_of_each(near) if one.body.name not in best
+        return [one for one in near if one.student.name in best] + [
+            one for one in fastest_of_each(near) if one.student.name not in best
         ]
 
 
