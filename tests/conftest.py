@@ -1,12 +1,18 @@
 """Settings and fixtures of all tests: property tests are not timed, for the machines that run them are shared."""
 
-import subprocess
+import os
 from pathlib import Path
 
+# as `make test` has them, and as a command sets them for its process: before torch and transformers are imported
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+
 import pytest
+from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
-from tests.support.command import ROOT, command_of
+from tests.support.command import run_process
 from tests.support.no_network import SUPPORTED
 
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -14,11 +20,17 @@ settings.load_profile("shared")
 
 
 @pytest.fixture(scope="session")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of one `smoke` run, made once for all tests that look at it, without a network."""
-    folder = tmp_path_factory.mktemp("runs")
-    command = command_of("run", "smoke", "--runs", str(folder), cut_off=SUPPORTED)
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "int8-weights (ships)" in done.stdout
+def runs(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """The folder of one `smoke` run, made once for all tests that look at it, without a network.
+
+    It is one for all workers: whoever needs it first makes it. Tests copy it before they change anything.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "runs"
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "said").exists():
+            done = run_process("run", "smoke", "--runs", str(folder), cut_off=SUPPORTED)
+            assert done.returncode == 0, done.stderr
+            assert "int8-weights (ships)" in done.stdout
+            (folder / "said").write_text(done.stdout)
     return folder / "smoke"

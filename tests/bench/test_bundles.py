@@ -13,7 +13,7 @@ from distill.cli.bundles import bench, check_picture
 from distill.export.runtime.errors import InputError
 from distill.export.runtime.manifest import read_manifest
 from distill.runs.progress import Reporter
-from tests.support.command import distill
+from tests.support.command import run_cli
 from tests.support.tiny_bundle import make_tiny_bundle, rewrite_manifest
 
 
@@ -76,7 +76,7 @@ def test_a_picture_that_cannot_be_drawn_is_refused_before_anything_is_timed(
     picture: str, said: str, tmp_path: Path
 ) -> None:
     (tmp_path / "folder.svg").mkdir()
-    found = distill("bench", str(make_tiny_bundle(tmp_path / "b")), "--picture", str(tmp_path / picture))
+    found = run_cli("bench", str(make_tiny_bundle(tmp_path / "b")), "--picture", str(tmp_path / picture))
     assert (found.returncode, found.stdout) == (2, "")
     assert said in found.stderr
 
@@ -113,13 +113,13 @@ def test_the_command_prints_tables_or_json(tmp_path: Path) -> None:
     bundle = with_quality(tmp_path / "b", 0.5)
     (tmp_path / "lines.txt").write_text("i am sad\nyou feel calm\n")
     options = ("--texts", str(tmp_path / "lines.txt"), "--rounds", "1")
-    shown = distill("bench", str(bundle), *options, "--picture", str(tmp_path / "q.svg"))
+    shown = run_cli("bench", str(bundle), *options, "--picture", str(tmp_path / "q.svg"))
     assert shown.returncode == 0, shown.stderr
     assert all(
         word in shown.stdout for word in ("texts/s", "cold start ms", "tokenizer", "0.5000", "other weights")
     )
     assert (tmp_path / "q.svg").is_file()
-    assert set(json.loads(distill("bench", str(bundle), *options, "--json").stdout)["texts"]) == {
+    assert set(json.loads(run_cli("bench", str(bundle), *options, "--json").stdout)["texts"]) == {
         "synthetic-short",
         "real",
         "synthetic-long",

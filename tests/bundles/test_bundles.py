@@ -16,7 +16,7 @@ from distill.bundles.rows import Columns, texts_of
 from distill.export.runtime import InputError, load
 from distill.export.runtime.classifier import BLOCK
 from distill.runs.progress import Advance, Reporter
-from tests.support.command import ROOT, command_of, distill
+from tests.support.command import ROOT, command_of, run_cli
 from tests.support.tiny_bundle import make_tiny_bundle, rewrite_manifest
 
 SECRET = "nobody may read this"
@@ -109,7 +109,7 @@ def test_eval_counts_what_is_handed_over_and_how_the_rest_does(
     free = evaluate_bundle(plain, tmp_path / "own.tsv", Columns(), Reporter(quiet=True))
     assert (free["abstained"], free["selective"]["below"], free["selective"]["coverage"]) == (0, None, 1.0)
     assert (free["macro_f1"], free["brier_skill"]) == (found["macro_f1"], found["brier_skill"])
-    shown = distill("eval", str(careful), str(tmp_path / "own.tsv"))
+    shown = run_cli("eval", str(careful), str(tmp_path / "own.tsv"))
     assert shown.returncode == 0, shown.stderr
     assert "abstained: 3" in shown.stdout
     assert "coverage: 0.5000" in shown.stdout
@@ -123,16 +123,16 @@ def test_diff_says_which_rows_are_handed_over_now(pair: tuple[Path, Path, list[b
     assert found["changed_rows"] == [row for row, handed in enumerate(abstained, 1) if handed]
     assert found["abstained"] == {"gained": 3, "lost": 0}
     assert all(counts == {"gained": 0, "lost": 0} for counts in found["by_label"].values())
-    back = distill("diff", str(careful), str(plain), str(tmp_path / "lines.txt"))
+    back = run_cli("diff", str(careful), str(plain), str(tmp_path / "lines.txt"))
     assert "3 of 6 rows are decided differently" in back.stdout
     assert "(handed over to a person)" in back.stdout
 
 
 def test_predict_says_what_it_hands_over(pair: tuple[Path, Path, list[bool]]) -> None:
     _, careful, abstained = pair
-    lines = distill("predict", str(careful), *WORDS).stdout.splitlines()
+    lines = run_cli("predict", str(careful), *WORDS).stdout.splitlines()
     assert [line.startswith("abstained (confidence 0.") for line in lines] == abstained
-    answers = [json.loads(line) for line in distill("predict", str(careful), *WORDS, "--json").stdout.splitlines()]
+    answers = [json.loads(line) for line in run_cli("predict", str(careful), *WORDS, "--json").stdout.splitlines()]
     assert [answer["abstained"] for answer in answers] == abstained
     assert all((answer["labels"] == []) for answer in answers if answer["abstained"])
 

@@ -8,7 +8,7 @@ import pytest
 
 from distill.cli.debug import format_debug
 from distill.export.runtime.errors import InputError
-from tests.support.command import distill
+from tests.support.command import run_cli
 
 SECRET = "grzmvqolt came again"
 
@@ -75,7 +75,7 @@ def test_a_cut_chain_stays_cut_and_a_circle_ends() -> None:
 
 
 def test_behind_two_dashes_it_is_a_text() -> None:
-    assert "Traceback" in distill("predict", "nowhere", "--debug").stderr
-    text = distill("predict", "nowhere", "--", "--debug")
+    assert "Traceback" in run_cli("predict", "nowhere", "--debug").stderr
+    text = run_cli("predict", "nowhere", "--", "--debug")
     assert "Traceback" not in text.stderr
     assert text.returncode == 2

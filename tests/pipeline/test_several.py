@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import subprocess
 import tomllib
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from distill.recipe.load import load_recipe
 from distill.report.attribution import test_decisions as decisions_of
 from distill.runs.context import Job
 from distill.runs.progress import Reporter
-from tests.support.command import ROOT, command_of, distill
+from tests.support.command import run_cli
 
 SETTINGS = ["seeds=[13, 14]", "teacher.seeds=[1, 2]", "teacher.fit_temperature=true", "augmentation.rows=40"]
 
@@ -31,8 +30,7 @@ def options(*settings: str) -> list[str]:
 @pytest.fixture(scope="module")
 def several(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("several")
-    command = command_of("run", "smoke", "--runs", str(folder), *options(*SETTINGS))
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    done = run_cli("run", "smoke", "--runs", str(folder), *options(*SETTINGS))
     assert done.returncode == 0, done.stderr
     return folder / "smoke"
 
@@ -100,7 +98,7 @@ def test_students_of_several_seeds_get_one_precision_by_what_the_first_one_s_for
     several: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(several, tmp_path / "smoke")
-    done = distill("export", "smoke", "--runs", str(tmp_path), *options(*SETTINGS, "export.precision=auto"))
+    done = run_cli("export", "smoke", "--runs", str(tmp_path), *options(*SETTINGS, "export.precision=auto"))
     assert done.returncode == 0, done.stderr
     stages = [line.split(":")[0] for line in done.stderr.splitlines() if not line.startswith(" ")]
     assert stages.count("precision") == 1
@@ -112,7 +110,7 @@ def test_students_of_several_seeds_get_one_precision_by_what_the_first_one_s_for
 
 def test_one_more_teacher_labels_alone_and_trains_no_twin_again(several: Path) -> None:
     more = [*SETTINGS, "teacher.seeds=[1, 2, 3]"]
-    done = distill("train", "smoke", "--runs", str(several.parent), *options(*more))
+    done = run_cli("train", "smoke", "--runs", str(several.parent), *options(*more))
     assert done.returncode == 0, done.stderr
     redone = [line.split(":")[0] for line in done.stderr.splitlines() if not line.endswith("already done")]
     splits = ("train", "validation", "test", "transfer", "augmented")
@@ -126,7 +124,7 @@ def test_one_more_teacher_labels_alone_and_trains_no_twin_again(several: Path) -
 def test_a_student_teaches_another_recipe(several: Path, tmp_path: Path) -> None:
     student = several / "seeds/13/student"
     settings = options(f"teacher.checkpoint={student}", "objective.compare=false", "student.start=embeddings")
-    done = distill("train", "smoke", "--runs", str(tmp_path), *settings)
+    done = run_cli("train", "smoke", "--runs", str(tmp_path), *settings)
     assert done.returncode == 0, done.stderr
     logits = [read_logits_file(folder)["test"] for folder in (student, tmp_path / "smoke/teacher")]
     assert np.allclose(logits[0], logits[1], atol=1e-5)

@@ -13,7 +13,7 @@ from distill.recipe.load import load_recipe
 from distill.runs.context import Job
 from distill.runs.progress import Reporter
 from distill.variants import export as exporting
-from tests.support.command import distill
+from tests.support.command import run_cli
 
 SETTINGS = (
     "student.kind=static",
@@ -36,7 +36,7 @@ def static_run(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The smoke run with another student: corpus, teacher and labels are those of the shared one."""
     folder = tmp_path_factory.mktemp("static")
     shutil.copytree(runs, folder / "smoke")
-    done = distill("run", *command(folder))
+    done = run_cli("run", *command(folder))
     assert done.returncode == 0, done.stderr
     assert "labels/train: already done" in done.stderr
     return folder / "smoke"
@@ -69,7 +69,7 @@ def test_of_one_product_there_is_nothing_to_choose(
 
 def test_its_bundle_answers_and_opens_elsewhere(static_run: Path) -> None:
     bundle = static_run / "bundle"
-    assert distill("verify", str(bundle)).returncode == 0
+    assert run_cli("verify", str(bundle)).returncode == 0
     classifier = load(bundle)
     assert classifier.manifest.inputs == ("input_ids", "attention_mask")
     (found,) = classifier.predict([TEXT])
@@ -91,7 +91,7 @@ def test_training_again_gives_the_same_bundle_byte_for_byte(static_run: Path, tm
     shutil.copytree(static_run, tmp_path / "smoke")
     for name in ("student", "export", "bundle"):
         shutil.rmtree(tmp_path / "smoke" / name)
-    done = distill("export", *command(tmp_path))
+    done = run_cli("export", *command(tmp_path))
     assert done.returncode == 0, done.stderr
     for path in (static_run / "bundle").rglob("*"):
         if path.is_file():
@@ -102,9 +102,9 @@ def test_training_again_gives_the_same_bundle_byte_for_byte(static_run: Path, tm
 def test_a_static_student_as_a_teacher_is_refused_in_one_sentence(static_run: Path, tmp_path: Path) -> None:
     for key in ("model", "checkpoint"):
         setting = f"teacher.{key}={static_run / 'student'}"
-        done = distill("teach", "smoke", "--runs", str(tmp_path), "--set", setting)
+        done = run_cli("teach", "smoke", "--runs", str(tmp_path), "--set", setting)
         assert done.returncode == 2
         assert "is a static student, which has no encoder" in done.stderr
-        checked = distill("check", "smoke", "--set", setting)
+        checked = run_cli("check", "smoke", "--set", setting)
         assert checked.returncode == 2
         assert len(checked.stderr.strip().splitlines()) == 1

@@ -15,7 +15,7 @@ from distill.recipe.load import load_recipe
 from distill.runs.context import Job
 from distill.runs.progress import Reporter
 from distill.runs.stage import read_record
-from tests.support.command import distill
+from tests.support.command import run_cli
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def planned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, o
     """A plan on the smoke recipe, with the recipe that it wrote."""
     place = tmp_path_factory.mktemp("plan")
     out, limits = place / "small.toml", ("--size-mb", "0.9", "--p95-ms", "1000", "--rss-mb", "5000")
-    done = distill("plan", "smoke", *limits, "--out", str(out), "--json")
+    done = run_cli("plan", "smoke", *limits, "--out", str(out), "--json")
     assert done.returncode == 0, done.stderr
     assert f"recipe: {out}" in done.stderr
     return out, json.loads(done.stdout)
@@ -66,7 +66,7 @@ def test_a_folder_that_is_not_there_is_named_before_anything_is_measured(
 
 
 def test_the_help_says_what_the_status_means_what_a_megabyte_is_and_what_a_run_does() -> None:
-    said = " ".join(distill("plan", "--help").stdout.replace("│", " ").split())
+    said = " ".join(run_cli("plan", "--help").stdout.replace("│", " ").split())
     assert "Where nothing fits the status is 1" in said
     assert said.count("MB, 10^6 bytes") == 2
     assert "A [budget] in a recipe makes distill run do the same first" in said
@@ -79,7 +79,7 @@ def test_without_a_bound_there_is_nothing_to_plan(tmp_path: Path) -> None:
 
 def test_a_budget_that_nothing_meets_is_one_sentence_and_status_1(tmp_path: Path) -> None:
     out = tmp_path / "x.toml"
-    done = distill("plan", "smoke", "--p95-ms", "0.001", "--size-mb", "1.5", "--out", str(out))
+    done = run_cli("plan", "smoke", "--p95-ms", "0.001", "--size-mb", "1.5", "--out", str(out))
     assert done.returncode == 1, done.stderr
     assert "over the budget, the nearest first" in done.stdout
     last = done.stderr.splitlines()[-1]
@@ -114,7 +114,7 @@ def test_a_run_with_a_budget_plans_first_freezes_the_choice_and_checks_the_bundl
     gate = [part for one in ("label_flip_rate", "row_flip_rate") for part in ("--set", f"export.max_{one}=1")]
     gate += ["--set", "export.max_macro_f1_drop=1"]
     command = ["run", "smoke", "--runs", str(tmp_path), *limits, *gate]
-    done = distill(*command)
+    done = run_cli(*command)
     assert done.returncode == 0, done.stderr
     stages = [line.split(":")[0] for line in done.stderr.splitlines() if not line.startswith(" ")]
     assert stages[:3] == ["corpus", "plan", "teacher"]
@@ -143,11 +143,11 @@ def test_a_run_with_a_budget_plans_first_freezes_the_choice_and_checks_the_bundl
         before = read_record(folder / "plan")
         run(Job(load_recipe("smoke", [*limits[1::2], *gate[1::2]]), folder, Reporter(quiet=True)), "label")
         assert read_record(folder / "plan") == before
-    again = distill(*command)
+    again = run_cli(*command)
     assert again.returncode == 0, again.stderr
     lines = [line for line in again.stderr.splitlines() if not line.startswith(" ")]
     assert all(line.endswith("already done") for line in lines), again.stderr
-    missed = distill("run", str(folder / "recipe.toml"), "--runs", str(tmp_path), "--set", "budget.size_mb=0.1")
+    missed = run_cli("run", str(folder / "recipe.toml"), "--runs", str(tmp_path), "--set", "budget.size_mb=0.1")
     assert missed.returncode == 1
     assert "error: budget: the bundle's size is 0." in missed.stderr
     assert "over budget.size_mb = 0.1; widen that bound" in missed.stderr

@@ -11,7 +11,7 @@ import pytest
 from distill.export.runtime.errors import InputError
 from distill.files.lock import exclusive
 from distill.runs.forget import find_copies, left_outside, remove_copies
-from tests.support.command import ROOT, command_of, distill
+from tests.support.command import ROOT, command_of, run_cli
 
 
 def made(folder: Path, source: str = "sample") -> Path:
@@ -88,7 +88,7 @@ def test_what_is_no_run_is_refused_with_the_one_that_was_meant(
 
 def test_it_asks_and_without_a_terminal_refuses(tmp_path: Path) -> None:
     run = made(tmp_path / "mine")
-    refused = distill("forget", str(run), stdin="y\n")
+    refused = run_cli("forget", str(run), stdin="y\n")
     assert refused.returncode == 2
     assert "give --yes" in refused.stderr
     assert (run / "corpus").is_dir()
@@ -108,7 +108,7 @@ def test_it_asks_and_without_a_terminal_refuses(tmp_path: Path) -> None:
 def test_it_never_works_under_a_running_command(tmp_path: Path) -> None:
     run = made(tmp_path / "mine")
     with exclusive(run):
-        done = distill("forget", str(run), "--yes")
+        done = run_cli("forget", str(run), "--yes")
     assert done.returncode == 2
     assert "another distill command" in done.stderr
     assert (run / "corpus/train.parquet").is_file()
@@ -117,13 +117,13 @@ def test_it_never_works_under_a_running_command(tmp_path: Path) -> None:
 def test_a_forgotten_run_still_answers_and_comes_back_the_same(runs: Path, tmp_path: Path) -> None:
     run = tmp_path / "smoke"
     shutil.copytree(runs, run)
-    done = distill("forget", str(run), "--yes")
+    done = run_cli("forget", str(run), "--yes")
     assert done.returncode == 0, done.stderr
     assert f"removed: {run / 'corpus'}" in done.stdout
     assert not list(run.glob("corpus*"))
-    assert distill("predict", str(run / "bundle"), "hello").returncode == 0
+    assert run_cli("predict", str(run / "bundle"), "hello").returncode == 0
     assert (run / "report.html").is_file()
-    again = distill("run", "smoke", "--runs", str(tmp_path))
+    again = run_cli("run", "smoke", "--runs", str(tmp_path))
     assert again.returncode == 0, again.stderr
     redone = [line.split(":")[0] for line in again.stderr.splitlines() if not line.endswith("already done")]
     # The report tells how long each stage took: it stays when the corpus took as long as before, to the hundredth.

@@ -13,7 +13,7 @@ from distill.export.runtime.errors import BundleError, InputError, ResourceError
 from distill.files import lock
 from distill.files.lock import exclusive
 from distill.runs.shortage import Shortage, refusal_of, shortage_of, stage_shortage
-from tests.support.command import ROOT, command_of, distill
+from tests.support.command import ROOT, command_of, run_process
 
 
 class SafetensorError(Exception):
@@ -126,7 +126,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_run_on_a_full_disk_says_so_and_goes_on_when_there_is_space(small_disk: Path, runs: Path) -> None:
     command = ["export", "smoke", "--runs", str(small_disk)]
-    full = distill(*command)
+    full = run_process(*command)
     assert full.returncode == 2, full.stderr
     assert full.stderr.splitlines()[-1] == (
         f"error: the disk is full (stage teacher, folder {small_disk}/smoke): free some space and give the same "
@@ -134,7 +134,7 @@ def test_a_run_on_a_full_disk_says_so_and_goes_on_when_there_is_space(small_disk
     )
     assert not (small_disk / "smoke/teacher").exists()
     subprocess.run(["mount", "-o", "remount,size=600m", str(small_disk)], check=True)
-    done = distill(*command)
+    done = run_process(*command)
     assert done.returncode == 0, done.stderr
     assert "corpus: already done" in done.stderr
     for file in ("onnx/model_quantized.onnx", "manifest.json"):

@@ -16,7 +16,7 @@ from distill.runs.context import Job
 from distill.runs.progress import Reporter
 from distill.search.space import check_space
 from distill.search.trials import draw, search
-from tests.support.command import distill
+from tests.support.command import run_cli
 from tests.support.tiny_models import tiny_classifier
 
 SPACE = "search.space={'objective.temperature'={low=1.0,high=8.0,log=true},'student.epochs'=[1,2,3]}"
@@ -273,7 +273,7 @@ def test_whole_bounds_draw_whole_numbers() -> None:
 
 
 def test_the_command_refuses_a_wrong_value_before_there_is_a_run(tmp_path: Path) -> None:
-    done = distill("search", "smoke", "--runs", str(tmp_path), "--set", "search.space={'student.epochs'=[0]}")
+    done = run_cli("search", "smoke", "--runs", str(tmp_path), "--set", "search.space={'student.epochs'=[0]}")
     assert done.returncode == 2
     assert "student.epochs cannot be 0" in done.stderr
     assert not (tmp_path / "smoke").exists()
@@ -282,13 +282,13 @@ def test_the_command_refuses_a_wrong_value_before_there_is_a_run(tmp_path: Path)
 def test_the_command_trains_students_of_the_run(runs: Path, tmp_path: Path) -> None:
     shutil.copytree(runs, tmp_path / "smoke")
     settings = ["--set", "search.trials=2", "--set", "search.space={'objective.temperature'=[1.0,4.0]}"]
-    done = distill("search", "smoke", "--runs", str(tmp_path), *settings)
+    done = run_cli("search", "smoke", "--runs", str(tmp_path), *settings)
     assert done.returncode == 0, done.stderr
     assert "labels/train: already done" in done.stderr
     assert "best recipe" in done.stdout
     trials = json.loads((tmp_path / "smoke/search/trials.json").read_text())["trials"]
     assert all(0 <= one["validation_macro_f1"] <= 1 for one in trials if one["state"] == "complete")
-    again = distill("run", str(tmp_path / "smoke/search/best.toml"), "--runs", str(tmp_path))
+    again = run_cli("run", str(tmp_path / "smoke/search/best.toml"), "--runs", str(tmp_path))
     assert again.returncode == 0, again.stderr
 
 
@@ -296,7 +296,7 @@ def test_layers_that_are_left_open_are_chosen_before_the_first_trial(runs: Path,
     shutil.copytree(runs, tmp_path / "smoke")
     settings = ["student.kind=layers", "student.layers=auto", "student.depth=6", "layer_search.rows=20"]
     settings += ["search.trials=2", "student.epochs=1", "search.space={'objective.temperature'=[1.0]}"]
-    done = distill(
+    done = run_cli(
         "search", "smoke", "--runs", str(tmp_path), *(part for one in settings for part in ("--set", one))
     )
     assert done.returncode == 0, done.stderr

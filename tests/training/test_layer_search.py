@@ -21,7 +21,7 @@ from distill.runs.progress import Reporter
 from distill.runs.stage import UNFINISHED, StageRecord
 from distill.students.layers import FEW_CANDIDATES, candidate_layers
 from distill.training.layer_search import rank_layers
-from tests.support.command import distill
+from tests.support.command import run_cli
 
 AUTO = [
     "student.kind=layers",
@@ -62,7 +62,7 @@ def searched(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The smoke run with its layers left open."""
     folder = tmp_path_factory.mktemp("searched")
     shutil.copytree(runs, folder / "smoke")
-    done = distill("run", "smoke", "--runs", str(folder), *settings())
+    done = run_cli("run", "smoke", "--runs", str(folder), *settings())
     assert done.returncode == 0, done.stderr
     return folder / "smoke"
 
@@ -87,7 +87,7 @@ def test_the_resolved_recipe_searches_nothing_and_gives_the_same_bundle(searched
     shutil.copytree(searched, tmp_path / "smoke")
     for name in ("layers", "student", "bundle"):
         shutil.rmtree(tmp_path / "smoke" / name)
-    done = distill("export", str(searched / "recipe.toml"), "--runs", str(tmp_path))
+    done = run_cli("export", str(searched / "recipe.toml"), "--runs", str(tmp_path))
     assert done.returncode == 0, done.stderr
     assert not (tmp_path / "smoke/layers").exists()
     for path in (searched / "bundle").rglob("*.*"):
@@ -97,7 +97,7 @@ def test_the_resolved_recipe_searches_nothing_and_gives_the_same_bundle(searched
 
 
 def test_a_second_run_has_nothing_to_do(searched: Path) -> None:
-    done = distill("run", "smoke", "--runs", str(searched.parent), *settings())
+    done = run_cli("run", "smoke", "--runs", str(searched.parent), *settings())
     assert done.returncode == 0, done.stderr
     stages = [line for line in done.stderr.splitlines() if not line.startswith(" ")]
     assert any(line.startswith("layers:") for line in stages)
@@ -180,6 +180,6 @@ def test_a_search_goes_on_with_the_next_candidate_and_ends_in_the_same_ranking(
 
 
 def test_more_layers_than_the_teacher_has_are_refused_before_anything_is_trained(tmp_path: Path) -> None:
-    done = distill("run", "smoke", "--runs", str(tmp_path), *settings(), "--set", "student.depth=7")
+    done = run_cli("run", "smoke", "--runs", str(tmp_path), *settings(), "--set", "student.depth=7")
     assert done.returncode == 2
     assert "student.depth is 7; the teacher has 6 layers" in done.stderr

@@ -21,7 +21,7 @@ from distill.training.qat import FAKE_LOGITS_FILE
 from distill.training.session import Learner
 from distill.variants import export as exporting
 from distill.variants.variant import exported, form_of, qat_forms
-from tests.support.command import distill
+from tests.support.command import run_cli
 
 PRECISION = "export.precision=['int8-static-qat','int8-dynamic-qat']"
 RATES = ("qat.epochs=2", "qat.body_learning_rate=1e-3", "qat.head_learning_rate=1e-3")
@@ -36,7 +36,7 @@ def aware(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The smoke run, gone on with students trained as two int8 forms."""
     folder = tmp_path_factory.mktemp("aware")
     shutil.copytree(runs, folder / "smoke")
-    done = distill("run", "smoke", "--runs", str(folder), *settings())
+    done = run_cli("run", "smoke", "--runs", str(folder), *settings())
     assert done.returncode == 0, done.stderr
     assert "int8-static-qat (ships)" in done.stdout
     redone = [line.split(":")[0] for line in done.stderr.splitlines() if line.endswith(" s")]
@@ -92,7 +92,7 @@ def test_the_report_compares_it_with_plain_quantization(aware: Path) -> None:
 def test_the_bundle_says_what_it_computes(aware: Path) -> None:
     manifest = json.loads((aware / "bundle/manifest.json").read_text())
     assert manifest["precision"] == "int8-static"
-    assert distill("verify", str(aware / "bundle")).returncode == 0
+    assert run_cli("verify", str(aware / "bundle")).returncode == 0
 
 
 def test_a_gate_that_refuses_it_gets_its_most_sensitive_products_in_fp32(
@@ -112,7 +112,7 @@ def test_a_gate_that_refuses_it_gets_its_most_sensitive_products_in_fp32(
 def test_the_phase_ends_in_the_same_bytes(aware: Path, tmp_path: Path) -> None:
     shutil.copytree(aware, tmp_path / "smoke")
     shutil.rmtree(tmp_path / "smoke/qat/int8-static")
-    again = distill("export", "smoke", "--runs", str(tmp_path), *settings())
+    again = run_cli("export", "smoke", "--runs", str(tmp_path), *settings())
     assert again.returncode == 0, again.stderr
     redone = [line.split(":")[0] for line in again.stderr.splitlines() if line.endswith(" s")]
     assert redone == ["qat/int8-static"]

@@ -20,7 +20,7 @@ from distill.runs.stage import read_record
 from distill.variants.precision import Form, forms_of, instructions, preferred, reason
 from distill.variants.select import choose_variant
 from distill.variants.variant import FORMS, exported, may_ship, qat_forms
-from tests.support.command import distill
+from tests.support.command import run_cli
 
 NO_BUDGET = BudgetRecipe()
 
@@ -150,7 +150,7 @@ def auto(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The smoke run, gone on with a recipe that leaves the precision open."""
     folder = tmp_path_factory.mktemp("auto")
     shutil.copytree(runs, folder / "smoke")
-    done = distill("run", "smoke", "--runs", str(folder), *COMMAND)
+    done = run_cli("run", "smoke", "--runs", str(folder), *COMMAND)
     assert done.returncode == 0, done.stderr
     lines = done.stderr.splitlines()
     at = next(place for place, line in enumerate(lines) if line.startswith("precision: "))
@@ -184,7 +184,7 @@ def test_the_choice_is_frozen_with_its_reason_and_ships(auto: Path) -> None:
 
 def test_a_rerun_measures_nothing_and_chooses_the_same(auto: Path) -> None:
     before = (auto / "recipe.toml").read_text()
-    again = distill("run", "smoke", "--runs", str(auto.parent), *COMMAND)
+    again = run_cli("run", "smoke", "--runs", str(auto.parent), *COMMAND)
     assert again.returncode == 0, again.stderr
     lines = [line for line in again.stderr.splitlines() if not line.startswith(" ")]
     assert "precision: already done" in lines
@@ -194,7 +194,7 @@ def test_a_rerun_measures_nothing_and_chooses_the_same(auto: Path) -> None:
 
 def test_the_resolved_recipe_keeps_the_choice_its_reason_and_the_bench(auto: Path, tmp_path: Path) -> None:
     shutil.copytree(auto, tmp_path / "smoke")
-    done = distill("report", str(auto / "recipe.toml"), "--runs", str(tmp_path))
+    done = run_cli("report", str(auto / "recipe.toml"), "--runs", str(tmp_path))
     assert done.returncode == 0, done.stderr
     lines = [line for line in done.stderr.splitlines() if not line.startswith(" ")]
     assert not [line for line in lines if not line.endswith("already done") and not line.startswith("report")]
@@ -215,7 +215,7 @@ def test_the_resolved_recipe_gives_the_same_bundle_and_measures_nothing(auto: Pa
     shutil.copytree(auto, tmp_path / "smoke")
     shutil.rmtree(tmp_path / "smoke/bundle")
     shutil.rmtree(tmp_path / "smoke/precision")
-    done = distill("export", str(auto / "recipe.toml"), "--runs", str(tmp_path))
+    done = run_cli("export", str(auto / "recipe.toml"), "--runs", str(tmp_path))
     assert done.returncode == 0, done.stderr
     assert "precision: " not in done.stderr
     for path in (auto / "bundle").rglob("*"):

@@ -1,0 +1,73 @@
+"""A finished run with another policy of decisions: what is done again, what ships, what the report says."""
+
+import json
+import shutil
+from pathlib import Path
+
+from tests.support.command import run_cli
+
+
+def test_another_threshold_policy_trains_nothing_again(runs: Path, tmp_path: Path) -> None:
+    shutil.copytree(runs, tmp_path / "smoke")
+    done = run_cli("train", "smoke", "--runs", str(tmp_path), "--set", "decisions.threshold_shrink=3")
+    assert done.returncode == 0, done.stderr
+    redone = [line.split(":")[0] for line in done.stderr.splitlines() if not line.endswith("already done")]
+    assert redone == ["quality/teacher", "quality/student", "quality/twin"]
+
+
+def test_floors_and_the_rule_to_abstain_reach_the_bundle(runs: Path, tmp_path: Path) -> None:
+    shutil.copytree(runs, tmp_path / "smoke")
+    wanted = ("abstain_coverage=0.8", "recall_floor.joy=0.8", "recall_floor.anger=0.75")
+    options = [part for value in wanted for part in ("--set", f"decisions.{value}")]
+    done = run_cli("report", "smoke", "--runs", str(tmp_path), *options)
+    assert done.returncode == 0, done.stderr
+    assert "student: already done" in done.stderr
+    report = json.loads((tmp_path / "smoke/report.json").read_text())
+    shipped = next(model for model in report["models"] if model["name"] == report["chosen"])
+    assert [(floor["label"], floor["kept"]) for floor in shipped["floors"]] == [("joy", True), ("anger", True)]
+    rows = {row["label"]: row for row in shipped["validation"]["per_label"]}
+    assert rows["joy"]["recall"] >= 0.8
+    assert rows["anger"]["recall"] >= 0.75
+    assert "missing to a recall of 0.8 for 'joy'" in [check["name"] for check in shipped["gate"]["checks"]]
+    selective = shipped["validation"]["selective"]
+    assert 0.8 <= selective["coverage"] < 0.85
+    manifest = json.loads((tmp_path / "smoke/bundle/manifest.json").read_text())
+    assert manifest["abstain"] == {"confidence": "exact_match", "below": selective["below"]}
+    page = (tmp_path / "smoke/report.html").read_text()
+    assert "<h2>Floors</h2>" in page
+    card = (tmp_path / "smoke/bundle/README.md").read_text()
+    assert f"Below a confidence of {selective['below']:.3f} it abstains" in card
+
+
+def test_a_precision_that_the_student_cannot_reach_is_one_sentence(runs: Path, tmp_path: Path) -> None:
+    shutil.copytree(runs, tmp_path / "smoke")
+    done = run_cli("train", "smoke", "--runs", str(tmp_path), "--set", "decisions.precision_floor.joy=0.8")
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("error: decisions.precision_floor: the best precision that the student reaches for")
+    assert "'joy'" in last
+    assert "below 0.8; lower the floor" in last
+    for name in ("bundle", "report.json", "report.html"):  # of a recipe without the floor
+        assert not (tmp_path / "smoke" / name).exists(), name
+
+
+def test_a_floor_that_validation_cannot_show_stops_before_the_teacher(tmp_path: Path) -> None:
+    done = run_cli("run", "smoke", "--runs", str(tmp_path), "--set", "decisions.recall_floor.joy=0.99")
+    assert done.returncode == 2
+    assert "0.99 cannot be shown with fewer than 100" in done.stderr
+    assert not (tmp_path / "smoke/teacher").exists()
+
+
+def test_the_report_says_what_calibration_is_worth(runs: Path) -> None:
+    report = json.loads((runs / "report.json").read_text())
+    teacher = report["models"][0]
+    assert teacher["brier_skill_ratio"] in (1.0, None)
+    for model in report["models"]:
+        for row in model["test"]["per_label"]:
+            assert 0 <= row["brier"] <= 1
+            assert sum(count for _, _, count in row["reliability"]) == report["corpus"]["rows"]["test"]
+        assert model["test"]["selective"]["curve"][-1] == [1.0, model["test"]["selective"]["risk"]]
+        assert (model["bars"] is None) == (model["kind"] != "variant")
+        assert (model["ece_above_tenth_difference"] is None) == (model["kind"] in ("teacher", "baseline"))
+        for bar in model["bars"] or []:
+            assert bar["passed"] == (bar["value"] <= bar["bound"])

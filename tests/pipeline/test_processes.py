@@ -1,0 +1,96 @@
+"""A command as a process of its own: signals, pipes that close, and the status that a shell sees."""
+
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import ROOT, command_of, run_cli, run_process
+
+# The signal comes from inside, at the moment when a file of a stage appears: whatever the machine's speed.
+SIGNALLED = """
+import os, signal, sys
+sys.path.insert(0, {root!r})
+def watch(event, arguments):
+    if event == "open" and not sent and {path!r} in str(arguments[0]):
+        sent.append(True)
+        os.kill(os.getpid(), {number})
+sent = []
+sys.addaudithook(watch)
+from distill.cli.app import main
+main()
+"""
+
+
+def interrupted(arguments: list[str], number: int, path: Path) -> subprocess.CompletedProcess[str]:
+    """A command that gets a signal as soon as it opens something whose path begins so."""
+    code = SIGNALLED.format(root=str(ROOT), path=str(path), number=int(number))
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+
+
+def test_an_interrupted_run_says_how_to_go_on_and_does(runs: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "with space"
+    command = ["export", "smoke", "--runs", str(folder)]
+    for stage, number, status in (("teacher", signal.SIGTERM, 143), ("student", signal.SIGINT, 130)):
+        partial = folder / f"smoke/{stage}.partial"
+        done = interrupted(command, number, partial / "metrics.jsonl")
+        assert done.returncode == status, done.stderr
+        line = done.stderr.splitlines()[-1]
+        assert line == f"interrupted in stage {stage}; to go on: {shlex.join(['distill', *command])}"
+        assert "Traceback" not in done.stderr
+        assert partial.exists()
+        assert not (folder / "smoke" / stage).exists()
+    again = run_cli(*command)
+    assert again.returncode == 0, again.stderr
+    assert "teacher: already done" in again.stderr
+    for file in ("onnx/model_quantized.onnx", "manifest.json"):
+        assert (folder / "smoke/bundle" / file).read_bytes() == (runs / "bundle" / file).read_bytes()
+
+
+def test_a_reader_that_wants_no_more_ends_a_command_quietly(runs: Path) -> None:
+    command = command_of("predict", str(runs / "bundle"))
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdin.write("i feel lonely\n")
+        process.stdin.flush()
+        assert process.stdout.readline().strip()
+        process.stdout.close()
+        process.stdin.write("i feel lonely\n" * 10)
+        process.stdin.close()
+        said = process.stderr.read()
+        assert process.wait() == 141
+    assert said == ""
+
+
+def test_a_run_goes_on_when_nobody_reads_its_progress_any_more(runs: Path, tmp_path: Path) -> None:
+    shutil.copytree(runs, tmp_path / "smoke")
+    shutil.rmtree(tmp_path / "smoke/report")
+    command = command_of("run", "smoke", "--runs", str(tmp_path))
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        process.stderr.close()
+        assert process.wait() == 0
+    assert (tmp_path / "smoke/report/stage.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "lines"),
+    [
+        (["--version"], 0, 0),
+        (["predict", "/nowhere", "hello"], 2, 1),
+        (["predict", "--help"], 0, 0),
+    ],
+)
+def test_a_shell_sees_what_a_call_returns(arguments: list[str], status: int, lines: int) -> None:
+    done, called = run_process(*arguments), run_cli(*arguments)
+    assert (done.returncode, len(done.stderr.splitlines())) == (status, lines)
+    assert (done.returncode, done.stdout, done.stderr) == (called.returncode, called.stdout, called.stderr)
