@@ -1,4 +1,4 @@
-"""What the choices of a run measured: `plan.json`, `ranking.json`, `precision.json`."""
+"""What the choices of a run measured: `ranking.json`, `precision.json`."""
 
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,6 @@ RANKING_FILE = "ranking.json"
 def read_ranking(folder: Path) -> list[dict[str, Any]]:
     """The candidates, best first: `layers`, and on validation `divergence` from the teacher and `macro_f1`."""
     return list(read_json(folder / RANKING_FILE)["ranking"])
-
-
-PLAN_FILE = "plan.json"
-
-
-def read_plan(folder: Path) -> dict[str, Any]:
-    """The plan that a run made."""
-    return read_json(folder / PLAN_FILE)
 
 
 MEASURED_FILE = "precision.json"

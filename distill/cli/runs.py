@@ -117,9 +117,9 @@ def plan(
         from distill.planning.plan import plan_recipe
         from distill.planning.result import planned_recipe
 
-        found = plan_recipe(job.recipe, job.reporter, started).to_dict()
+        found = plan_recipe(job.recipe, job.reporter, started)
     if as_json:
-        print(json.dumps(found, indent=2))
+        print(json.dumps(found.to_dict(), indent=2))
     else:
         print_plan(found)
     _write_recipe(place, planned_recipe(job.recipe, found).to_toml())

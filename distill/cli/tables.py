@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from distill.artifacts.plan import Plan
 from distill.export.measure.components import COMPONENTS
 from distill.files.json_files import read_json
 
@@ -144,9 +145,9 @@ def print_trials(folder: Path) -> None:
     print(f"best recipe: {folder / 'best.toml'}")
 
 
-def print_plan(found: dict[str, Any]) -> None:
-    """What a plan found: the students that fit, best first, and those that do not with what they miss."""
-    bounds = {key: value for key, value in found["budget"].items() if key != "threads"}
+def print_plan(plan: Plan) -> None:
+    """Print the students that fit, the best first, and those that do not with the bounds that they miss."""
+    bounds = plan.budget.bounds
     columns = {"p50_ms": "p50 ms", "p95_ms": "p95 ms", "size_mb": "MB"}
     if "rss_mb" in bounds:
         columns["rss_mb"] = "peak MB"
@@ -154,29 +155,25 @@ def print_plan(found: dict[str, Any]) -> None:
     for key, name in columns.items():
         head += [name, "left"] if key in bounds else [name]
     rows = []
-    for one in found["fits"]:
-        row = [one["student"], one["precision"], f"{one['predicted_retention']:.3f}"]
+    for student in plan.fits:
+        row = [student.student, student.precision, f"{student.predicted_retention:.3f}"]
         for key in columns:
-            row.append(_shown(one[key], 2))
+            value = getattr(student, key)
+            row.append(_shown(value, 2))
             if key in bounds:
-                row.append(f"{_left(one, key, bounds):.0%}")
+                row.append(f"{1.0 - value / bounds[key]:.0%}")
         rows.append(row)
-    cpu, threads = found["cpu"], found["budget"]["threads"]
-    print(f"{cpu['model']}, {' '.join(cpu['flags'])}; {found['vocabulary']:,} pieces; threads: {threads}")
+    flags, threads = " ".join(plan.cpu.flags), plan.budget.threads
+    print(f"{plan.cpu.model}, {flags}; {plan.vocabulary:,} pieces; threads: {threads}")
     if rows:
-        print_table(f"within the budget, the probably best first; {found['texts']} texts, each alone", head, rows)
-    misses = [[one["student"], one["precision"], "; ".join(one["over"])] for one in found["misses"][:SHOWN_MISSES]]
+        print_table(f"within the budget, the probably best first; {plan.texts} texts, each alone", head, rows)
+    misses = [[one.student, one.precision, "; ".join(one.over or ())] for one in plan.misses[:SHOWN_MISSES]]
     if misses:
         print_table("over the budget, the nearest first", ["student", "precision", "by how much"], misses)
-    if found["unmeasured"]:
-        print(f"time was up: {found['unmeasured']} students were not measured; on an idle machine more are")
-    if found["busy"]:
+    if plan.unmeasured:
+        print(f"time was up: {plan.unmeasured} students were not measured; on an idle machine more are")
+    if plan.busy:
         print("the machine was busy: students may look slower than they are; plan again when it is idle")
-
-
-def _left(one: Mapping[str, Any], key: str, bounds: Mapping[str, float]) -> float:
-    """The share of a bound that a student leaves."""
-    return 1.0 - float(one[key]) / bounds[key]
 
 
 def print_corpus(found: dict[str, Any]) -> None:

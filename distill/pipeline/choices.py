@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from distill.artifacts.choices import THREADS, read_measured, read_plan, read_ranking
+from distill.artifacts.choices import THREADS, read_measured, read_ranking
+from distill.artifacts.plan import read_plan
 from distill.export.measure.cpu import cpu_info
 from distill.export.measure.latency import available_threads
 from distill.pipeline.state import Run
@@ -46,18 +47,18 @@ def plan_stage(under_way: Run) -> None:
     }
 
     def work(folder: Path) -> None:
-        from distill.planning.plan import plan_job
+        from distill.planning.plan import plan_stored_corpus
 
-        plan_job(job, folder)
+        plan_stored_corpus(job.recipe, job.corpus, job.reporter, folder)
 
     under_way.stage("plan", job.plan, inputs, work)
     plan = read_plan(job.plan)
-    best = plan["fits"][0]
+    best = plan.fits[0]
     job.reporter.say(
-        f"  {best['student']} in {best['precision']} is probably the best that fits: "
-        f"p95 {best['p95_ms']:.2f} ms, {best['size_mb']:.2f} MB"
+        f"  {best.student} in {best.precision} is probably the best that fits: "
+        f"p95 {best.p95_ms:.2f} ms, {best.size_mb:.2f} MB"
     )
-    under_way.go_on_with(plan["chosen"])
+    under_way.go_on_with(dict(plan.chosen or {}))
 
 
 # stages that choose a value of the recipe; a later stage depends on that value, and not on how it was found
@@ -87,7 +88,7 @@ def _recall_plan(under_way: Run) -> None:
         "max_tokens": recipe.corpus.max_tokens,
     }
     record = under_way.earlier("plan", job.plan, inputs)
-    if record is not None and _named(recipe.model_dump(mode="json"), read_plan(job.plan)["chosen"]):
+    if record is not None and _named(recipe.model_dump(mode="json"), dict(read_plan(job.plan).chosen or {})):
         under_way.records["plan"] = record
 
 

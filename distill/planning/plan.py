@@ -3,29 +3,25 @@
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from distill.artifacts.choices import PLAN_FILE
+from distill.artifacts.plan import Plan, PlanBudget, PlanCpu, write_plan
 from distill.corpora.assembly.read import read_corpus
 from distill.corpora.corpus import Corpus, part_of
 from distill.corpora.storage.parquet import load_corpus
 from distill.evaluation.budget import bounds_of
 from distill.export.measure.cpu import cpu_info
 from distill.export.runtime.errors import InputError
-from distill.files.json_files import write_json
 from distill.planning.candidates import Architecture, Dimensions, candidate_architectures, frozen_values
 from distill.planning.measure import PRECISIONS, new_workbench
 from distill.planning.ranking import Measured, PlanConstraints, fitting, missing
 from distill.planning.result import nothing_fits
 from distill.planning.search import PlanSearch
 from distill.recipe.ensemble import members_of
-from distill.recipe.keys import recipe_keys
 from distill.recipe.load import with_values
 from distill.recipe.recipe import Recipe
 from distill.recipe.sources import corpus_spec
-from distill.runs.context import Job
 from distill.runs.progress import Reporter
 from distill.teachers.bodies import shape_keys
 from distill.teachers.checkpoints import build_classifier, load_config
@@ -35,41 +31,6 @@ from distill.teachers.tokenizers import load_tokenizer
 from distill.training.preflight import check_models
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What was measured: those that fit, best first, those that do not, and how many there was no time for.
-
-    `busy` is whether other work on the machine made times longer.
-    """
-
-    constraints: PlanConstraints
-    fits: list[Measured]
-    misses: list[Measured]
-    unmeasured: int
-    busy: bool
-    texts: int
-    chosen: dict[str, Any] | None  # recipe keys of the best; None where nothing fits
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data."""
-        cpu, budget = cpu_info(), self.constraints.budget
-        return {
-            "budget": {**bounds_of(budget), "threads": budget.threads},
-            "cpu": {"model": cpu["model"], "flags": cpu["flags"]},
-            "texts": self.texts,
-            "vocabulary": self.constraints.vocabulary,
-            "fits": [one.to_dict(self.constraints.teacher) for one in self.fits],
-            "misses": [
-                {**one.to_dict(self.constraints.teacher), "over": [str(excess) for excess in one.excesses(budget)]}
-                for one in self.misses
-            ],
-            "unmeasured": self.unmeasured,
-            "busy": self.busy,
-            "chosen": self.chosen,
-        }
-
-
-@recipe_keys()
 def plan_recipe(recipe: Recipe, reporter: Reporter, started: float) -> Plan:
     """Read the recipe's corpus, and plan.
 
@@ -92,17 +53,22 @@ def plan_recipe(recipe: Recipe, reporter: Reporter, started: float) -> Plan:
     return make_plan(recipe, corpus, reporter, started)
 
 
-def plan_job(job: Job, folder: Path) -> None:
-    """Plan on the corpus of a run, and write `plan.json`.
+def plan_stored_corpus(recipe: Recipe, corpus: Path, reporter: Reporter, folder: Path) -> None:
+    """Plan on a run's corpus, and write `plan.json`.
+
+    Args:
+        recipe: with a budget.
+        corpus: the folder of the normalised splits.
+        reporter: shows the progress.
+        folder: where the plan is written.
 
     Raises:
         CheckFailedError: nothing fits.
     """
-    found = make_plan(job.recipe, load_corpus(job.corpus), job.reporter, time.monotonic())
-    data = found.to_dict()
-    if found.chosen is None:
-        raise nothing_fits(data)
-    write_json(data, folder / PLAN_FILE)
+    plan = make_plan(recipe, load_corpus(corpus), reporter, time.monotonic())
+    if plan.chosen is None:
+        raise nothing_fits(plan)
+    write_plan(plan, folder)
 
 
 def make_plan(recipe: Recipe, corpus: Corpus, reporter: Reporter, started: float) -> Plan:
@@ -119,17 +85,19 @@ def make_plan(recipe: Recipe, corpus: Corpus, reporter: Reporter, started: float
         constraints = PlanConstraints(
             recipe.budget, dimensions_of(config), bench.vocabulary, bench.tokens(), bench.tokenizer_bytes()
         )
-        survey = PlanSearch(bench, constraints, students, reporter, started)
-        survey.screen()
-        measured = survey.compare()
-    fits = fitting(measured, constraints)
+        search = PlanSearch(bench, constraints, students, reporter, started)
+        search.screen()
+        measured = search.compare()
+    fits, cpu = fitting(measured, constraints), cpu_info()
     return Plan(
-        constraints=constraints,
-        fits=fits,
-        misses=missing(measured, constraints),
-        unmeasured=survey.unmeasured,
-        busy=survey.busy,
+        budget=PlanBudget(threads=recipe.budget.threads, **bounds_of(recipe.budget)),
+        cpu=PlanCpu(cpu["model"], tuple(cpu["flags"])),
         texts=len(bench.texts),
+        vocabulary=constraints.vocabulary,
+        fits=tuple(student.record(constraints) for student in fits),
+        misses=tuple(student.record(constraints) for student in missing(measured, constraints)),
+        unmeasured=search.unmeasured,
+        busy=search.busy,
         chosen=_chosen(fits, recipe) if fits else None,
     )
 

@@ -1,11 +1,11 @@
 """What a plan measures next, when it has seen enough, and what it chooses: pure functions of what was measured."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from distill.artifacts.plan import PlannedStudent
 from distill.evaluation.budget import Excess, excesses
 from distill.planning.candidates import Architecture, Dimensions
 from distill.recipe.shipping import BudgetRecipe
@@ -44,14 +44,19 @@ class Measured:
         numbers = {"p95_ms": self.p95_ms, "size_mb": self.size_mb}
         return excesses(numbers if self.rss_mb is None else {**numbers, "rss_mb": self.rss_mb}, budget)
 
-    def to_dict(self, teacher: Dimensions) -> dict[str, Any]:
-        """Plain data, with the retention that is expected of it."""
-        numbers = {key: value for key, value in asdict(self).items() if key != "student"}
-        return {
-            "student": self.student.name,
-            "predicted_retention": self.student.retention(teacher),
-            **numbers,
-        }
+    def record(self, constraints: "PlanConstraints") -> PlannedStudent:
+        """Return the measurement as `plan.json` has it, with the retention that is expected of the student."""
+        over = tuple(map(str, self.excesses(constraints.budget)))
+        return PlannedStudent(
+            student=self.student.name,
+            predicted_retention=self.student.retention(constraints.teacher),
+            precision=self.precision,
+            p50_ms=self.p50_ms,
+            p95_ms=self.p95_ms,
+            size_mb=self.size_mb,
+            rss_mb=self.rss_mb,
+            over=over or None,
+        )
 
 
 @dataclass(frozen=True)

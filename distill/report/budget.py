@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from distill.artifacts.choices import read_plan
+from distill.artifacts.plan import read_plan
+from distill.artifacts.records import to_dict
 from distill.bench.measured import measured_bundle
 from distill.evaluation.budget import bounds_of
-from distill.report.sections.budget import _differences, _shipped
+from distill.report.sections.budget import _differences
 from distill.runs.context import Job
 from distill.variants.select import choose_variant
 from distill.variants.variant import form_of
@@ -23,10 +24,11 @@ def budget_report(job: Job, *, planned: bool) -> dict[str, Any] | None:
         return None
     asked, measured = bounds_of(budget), measured_bundle(job)
     plan = read_plan(job.plan) if planned else None
-    predicted = None if plan is None else _shipped(plan, form_of(choose_variant(job)))
+    best = None if plan is None else plan.prediction(form_of(choose_variant(job)))
+    predicted = None if best is None else to_dict(best)
     return {
         "asked": {**asked, "threads": budget.threads},
-        "plan": plan,
+        "plan": None if plan is None else plan.to_dict(),
         "predicted": predicted,
         "measured": measured,
         "over_asked": _differences(measured, asked),

@@ -2,10 +2,12 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from distill.artifacts.choices import MEASURED_FILE, PLAN_FILE, RANKING_FILE
+from distill.artifacts.choices import MEASURED_FILE, RANKING_FILE
+from distill.artifacts.plan import PLAN_FILE
 from distill.pipeline.choices import choose_layers, choose_precision, plan_stage, recall_choices
 from distill.pipeline.report import _benched
 from distill.pipeline.runner import _leave_recipe
@@ -18,7 +20,18 @@ from distill.variants.variant import FORMS
 
 LABELS = ("labels/train", "labels/validation", "labels/test")
 CHOSEN = {"student.kind": "layers", "student.layers": "auto", "student.depth": 2, "budget.choose": False}
-PLAN = {"fits": [{"student": "layers, 2", "precision": "fp32", "p95_ms": 1.0, "size_mb": 9.0}], "chosen": CHOSEN}
+BEST = {"student": "layers, 2", "precision": "fp32", "p50_ms": 0.9, "p95_ms": 1.0, "size_mb": 9.0}
+PLAN = {
+    "budget": {"size_mb": 10.0, "threads": 1},
+    "cpu": {"model": "a CPU", "flags": []},
+    "texts": 9,
+    "vocabulary": 99,
+    "fits": [{**BEST, "predicted_retention": 0.98, "rss_mb": None}],
+    "misses": [],
+    "unmeasured": 0,
+    "busy": False,
+    "chosen": CHOSEN,
+}
 TIMED = [("fp32", 0.5, 9.0), ("int8-static", 0.3, 3.0), ("int8-weights", 0.9, 3.0)]
 
 
@@ -37,14 +50,14 @@ def chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     forms = [{"name": name, "passed": True, "p50_ms": ms, "p95_ms": ms, "size_mb": mb} for name, ms, mb in TIMED]
     cpu = {"model": "a CPU", "flags": []}
     left = {
-        "planning.plan_job": (PLAN_FILE, {**PLAN, "chosen": CHOSEN}),
-        "layer_search.rank_layers": (RANKING_FILE, {"ranking": [{"layers": [0, 5]}, {"layers": [0, 1]}]}),
-        "precision_measure.measure_forms": (MEASURED_FILE, {"cpu": cpu, "forms": forms}),
+        "planning.plan.plan_stored_corpus": (PLAN_FILE, PLAN),
+        "training.layer_search.rank_layers": (RANKING_FILE, {"ranking": [{"layers": [0, 5]}, {"layers": [0, 1]}]}),
+        "variants.precision_bench.measure_forms": (MEASURED_FILE, {"cpu": cpu, "forms": forms}),
     }
     for work, (file, data) in left.items():
 
-        def leave(_: Job, folder: Path, file: str = file, data: object = data) -> None:
-            (folder / file).write_text(json.dumps(data))
+        def leave(*arguments: Any, file: str = file, data: object = data) -> None:
+            (arguments[-1] / file).write_text(json.dumps(data))
 
         monkeypatch.setattr(f"distill.{work}", leave)
     monkeypatch.setattr("distill.pipeline.choices.choose_variant", lambda _: "fp32")

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from distill.artifacts.plan import Plan, PlanBudget, PlanCpu, PlannedStudent
 from distill.evaluation.budget import excesses
 from distill.export.runtime.errors import CheckFailedError, InputError
 from distill.planning.candidates import Architecture, Dimensions, candidate_architectures, frozen_values
@@ -29,6 +30,19 @@ from distill.recipe.student import StudentRecipe
 from distill.runs.fingerprints import recipe_hash
 
 MINILM = Dimensions(6, 384, 1536)
+
+
+NOTHING = Plan(
+    budget=PlanBudget(p95_ms=1.0),
+    cpu=PlanCpu("a CPU", ("avx2",)),
+    texts=2,
+    vocabulary=9437,
+    fits=(),
+    misses=(),
+    unmeasured=0,
+    busy=False,
+    chosen=None,
+)
 
 
 def constraints(
@@ -259,10 +273,8 @@ def test_another_kind_of_student_gets_rates_of_its_own() -> None:
 def test_a_budget_changes_no_fingerprint_of_what_comes_after_the_plan() -> None:
     plain = load_recipe("smoke")
     assert recipe_hash(plain) == recipe_hash(load_recipe("smoke", ["budget.p95_ms=1", "budget.choose=false"]))
-    chosen = {"student.kind": "compact", "student.depth": 1, "budget.choose": False}
-    assert recipe_hash(
-        planned_recipe(load_recipe("smoke", ["budget.size_mb=3"]), {"chosen": chosen})
-    ) == recipe_hash(plain)
+    plan = replace(NOTHING, chosen={"student.kind": "compact", "student.depth": 1, "budget.choose": False})
+    assert recipe_hash(planned_recipe(load_recipe("smoke", ["budget.size_mb=3"]), plan)) == recipe_hash(plain)
 
 
 @pytest.mark.parametrize(
@@ -290,15 +302,14 @@ def test_a_chosen_student_may_be_trained_as_int8() -> None:
 
 
 def test_where_no_weights_are_few_enough_the_sentence_says_what_would_help() -> None:
-    found = {"chosen": None, "misses": [], "vocabulary": 9437}
     with pytest.raises(CheckFailedError, match=r"9437 pieces.*raise budget.size_mb.*student.min_piece_groups"):
-        planned_recipe(load_recipe("smoke"), found)
-    over = ["p95 is 2 ms, 1 ms (100.0%) over budget.p95_ms = 1"]
-    nearest = {"student": "static 64", "precision": "int8-static", "over": over}
-    late = str(nothing_fits({**found, "misses": [nearest], "unmeasured": 4}))
+        planned_recipe(load_recipe("smoke"), NOTHING)
+    over = ("p95 is 2 ms, 1 ms (100.0%) over budget.p95_ms = 1",)
+    nearest = PlannedStudent("static 64", 0.9, "int8-static", 1.0, 2.0, 3.0, over=over)
+    late = str(nothing_fits(replace(NOTHING, misses=(nearest,), unmeasured=4)))
     assert late.startswith("plan: no student fits of those measured; for 4 more time was up; the nearest is")
-    said = str(nothing_fits({**found, "misses": [nearest], "unmeasured": 0}))
-    assert said.startswith("plan: no student fits; the nearest is")
-    assert said.endswith(
+    message = str(nothing_fits(replace(NOTHING, misses=(nearest,))))
+    assert message.startswith("plan: no student fits; the nearest is")
+    assert message.endswith(
         "static 64 in int8-static: p95 is 2 ms, 1 ms (100.0%) over budget.p95_ms = 1; widen that bound"
     )

@@ -38,12 +38,6 @@ def _plan(plan: Mapping[str, Any], chosen: Mapping[str, Any] | None) -> str:
     )
 
 
-def _shipped(plan: Mapping[str, Any], precision: str) -> dict[str, Any] | None:
-    """What the plan says of its best student in the precision that ships."""
-    best = plan["fits"][0]["student"]
-    return next((one for one in plan["fits"] if (one["student"], one["precision"]) == (best, precision)), None)
-
-
 def _differences(measured: Mapping[str, float], others: Mapping[str, Any]) -> dict[str, float]:
     """By how much of each other number the measured one is more; 0.1 is 10 %."""
     return {key: value / others[key] - 1 for key, value in measured.items() if others.get(key)}
