@@ -10,8 +10,8 @@ from itertools import pairwise
 from typing import Any
 
 from distill.corpora.reading.labels import MAX_FOUND_LABELS, MAX_LABEL_CHARS, LabelError, Token, parse_cell
+from distill.corpora.reading.locate import SPLIT_NAMES
 from distill.corpora.reading.rows import Record
-from distill.corpora.reading.source import SPLIT_NAMES
 from distill.corpora.task import TaskKind
 
 DELIMITERS = (",", ";", "|")

@@ -15,9 +15,10 @@ from distill.corpora.assembly.splits import SplitRows, normalise_text
 from distill.corpora.corpus import LABELLED_SPLITS
 from distill.corpora.reading.headers import SeenColumns
 from distill.corpora.reading.labels import LabelError, Token, find_names, parse_cell, resolve
+from distill.corpora.reading.locate import SPLIT_NAMES
 from distill.corpora.reading.rows import BadRow, Quarantine, Record
 from distill.corpora.reading.scrub import scrub
-from distill.corpora.reading.source import SPLIT_NAMES, Table
+from distill.corpora.reading.source import Table
 from distill.corpora.reading.texts import RowError, check_encoding, text_of
 from distill.corpora.storage.columns import CorpusRows, Ints, KeyColumn, LabelRows
 from distill.corpora.storage.text_store import TextStore
@@ -69,8 +70,7 @@ class Collector:
         Raises:
             InputError: it has no row, or lacks a column that the spec names.
         """
-        plain = table.where.endswith(".txt")  # a file of one text a line needs no column names
-        columns = ("text",) if plain else self._spec.text
+        plain = table.lines  # a file of one text a line needs no column names
         before, seen = self.rows_read, SeenColumns()
         for record in table.rows:
             self.rows_read += 1
@@ -80,13 +80,15 @@ class Collector:
                 self.bad.add(record)
                 continue
             seen.add(record)
+            columns = ("text",) if plain and record.fields.keys() == {"text"} else self._spec.text
             try:
                 self._add(split, record, columns)
             except (RowError, LabelError) as error:
                 self.bad.add(BadRow(record.file, record.row, str(error), record.fields))
         if self.rows_read == before:
             raise InputError(f"{table.where}: the {split} split has no row; fill it, or take the file away")
-        wanted = {} if plain else dict.fromkeys(self._spec.text, "corpus.text")
+        plain = plain and seen.are({"text"})
+        wanted = {} if plain else dict.fromkeys(self._spec.text, "`text`")
         seen.require(wanted | ({} if split == "transfer" else _label_columns(self._spec)), table.where)
 
     def finish(self) -> tuple[tuple[str, ...], CorpusRows, SplitRows]:
@@ -124,7 +126,7 @@ class Collector:
         if isinstance(spec.split, str) and split != "transfer":
             split = _split_of(fields, spec.split)
         labelled = split != "transfer"
-        group = _group_of(fields, spec.group, labelled)
+        group = _group_of(fields, spec.group, labelled) if spec.group is not None else record.group
         text = text_of(fields, columns, spec.joiner)
         tokens = parse_cell(fields.get(spec.labels), spec.task, spec.delimiter) if labelled else ()
         if spec.one_per_group and labelled:
@@ -163,13 +165,13 @@ class Collector:
 
 def _label_columns(spec: CorpusSpec) -> dict[str, str]:
     """The columns that a labelled table needs beside its text, with the keys that name them."""
-    wanted = {spec.labels: "corpus.labels"}
-    wanted |= dict.fromkeys(spec.where or {}, "corpus.where")
-    wanted |= dict.fromkeys(spec.row_id or (), "corpus.row_id")
+    wanted = {spec.labels: "`labels`"}
+    wanted |= dict.fromkeys(spec.where or {}, "`where`")
+    wanted |= dict.fromkeys(spec.row_id or (), "`row_id`")
     if spec.group is not None:
-        wanted[spec.group] = "corpus.group"
+        wanted[spec.group] = "`group`"
     if isinstance(spec.split, str):
-        wanted[spec.split] = "corpus.split"
+        wanted[spec.split] = "`split`"
     return wanted
 
 
@@ -187,7 +189,7 @@ def _group_of(fields: dict[str, Any], column: str | None, labelled: bool) -> str
         return None
     group = _cell(fields, column)
     if not group:
-        raise RowError(f"column '{column}' (corpus.group) is empty")
+        raise RowError(f"column '{column}' (`group`) is empty")
     return group
 
 

@@ -50,7 +50,7 @@ def read_corpus(
         folder: where that file is made; the system's folder for temporary files by default.
         progress: told how many rows were read since its last call.
     """
-    tables = open_source(spec.source, spec.columns, spec.transfer)
+    tables = open_source(spec.source, spec.form, spec.transfer, spec.read_columns)
     collector = Collector(spec, _known_names(spec, tables), folder, progress)
     for split, table in tables.by_split.items():
         collector.take(split, table)
@@ -60,8 +60,8 @@ def read_corpus(
     names, rows, splits = collector.finish()
     if not splits.keys() - {"transfer"}:
         raise InputError(
-            f"{spec.source}: no row with labels is usable ({len(bad)} are bad, corpus.where leaves out "
-            f"{collector.filtered}); check corpus.text, corpus.labels and corpus.where"
+            f"{spec.source}: no row with labels is usable ({len(bad)} are bad, `where` leaves out "
+            f"{collector.filtered}); check `text`, `labels` and `where`"
         )
     task = Task(spec.task, names)
     notes = {
@@ -92,7 +92,7 @@ def _known_names(spec: CorpusSpec, tables: Tables) -> tuple[str, ...] | None:
     names = read_label_names(spec.source, given) if isinstance(given, str) else given
     if carried and names != carried and sorted(names) == sorted(carried):
         raise InputError(
-            f"corpus.label_names has the names that {spec.source} carries for column '{spec.labels}' in "
+            f"`label_names` has the names that {spec.source} carries for column '{spec.labels}' in "
             "another order, which would exchange labels; leave it out, or use the order of the data set"
         )
     return names
@@ -148,19 +148,19 @@ def _check_rows(rows: CorpusRows, splits: SplitRows, task: Task, spec: CorpusSpe
         if not len(splits.get(name, NO_ROWS)):
             raise InputError(
                 f"{spec.source}: the {name} split has no row left after filtering, merging and removing leaks; "
-                "add rows or groups, or change corpus.where, corpus.split or corpus.leaks"
+                "add rows or groups, or change `where`, `split` or `leaks`"
             )
     missing = labels_without_rows(rows.labels.take(splits["train"]), task.labels)
     if missing and spec.label_names is None:
-        # found names may be texts, where corpus.labels names the wrong column: count them, quote none
+        # found names may be texts, where `labels` names the wrong column: count them, quote none
         raise InputError(
             f"{spec.source}: {len(missing)} of the {task.num_labels} values in column '{spec.labels}' are in no "
-            "row of train; does corpus.labels name the right column? Add rows, or set corpus.min_rows = 2 or more"
+            "row of train; does `labels` name the right column? Add rows, or set `min_rows` = 2 or more"
         )
     if missing:
         raise InputError(
             f"{spec.source}: no row in train has the label{'s' * (len(missing) > 1)} {listed(missing)}; "
-            "add rows, leave the label out of corpus.label_names, or set corpus.min_rows = 2 or more"
+            "add rows, leave the label out of `label_names`, or set `min_rows` = 2 or more"
         )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from distill.corpora.reading.form import TableForm
+from distill.corpora.reading.nested import root_of
 from distill.corpora.task import TaskKind
 from distill.export.runtime.errors import InputError
 
@@ -32,7 +34,21 @@ class CorpusSpec:
     one_per_group: bool = False  # keep the first row of each group
     row_id: tuple[str, ...] | None = None  # columns that identify a row; repeats of it are annotators
     leaks: str = "remove"  # or "groups" (compare groups only), "keep"
+    encoding: str | None = None  # of text files; UTF-8 by default
+    quoting: bool | None = None  # whether quotation marks around a field are the file's
     min_rows: int = 1  # labels with fewer rows, before splitting, are left out together with their rows
+
+    @property
+    def form(self) -> TableForm:
+        """The form of the source's files."""
+        return TableForm(self.columns, self.encoding, self.quoting, root_of(self.read_columns))
+
+    @property
+    def read_columns(self) -> tuple[str, ...]:
+        """Every column that is read, the text's first."""
+        named = [self.labels, self.group, self.split if isinstance(self.split, str) else None]
+        more = [*(self.where or {}), *(self.row_id or ())]
+        return tuple(dict.fromkeys([*self.text, *(name for name in (*named, *more) if name is not None)]))
 
     def __post_init__(self) -> None:
         """Refuse settings that contradict each other."""
@@ -40,18 +56,18 @@ class CorpusSpec:
         _one_of("on_bad_row", self.on_bad_row, ("error", "quarantine"))
         _one_of("leaks", self.leaks, ("remove", "groups", "keep"))
         if not self.text:
-            raise InputError("corpus.text names no column; name at least one")
+            raise InputError("`text` names no column; name at least one")
         if self.one_per_group and self.group is None:
-            raise InputError("corpus.one_per_group needs corpus.group; name the column of the groups")
+            raise InputError("`one_per_group` needs `group`; name the column of the groups")
         if self.min_rows < 1:
-            raise InputError(f"corpus.min_rows = {self.min_rows} must be at least 1, which leaves no label out")
+            raise InputError(f"`min_rows` = {self.min_rows} must be at least 1, which leaves no label out")
         if not isinstance(self.split, str) and (
             len(self.split) != 3 or min(self.split) <= 0 or abs(sum(self.split) - 1) > 1e-6
         ):
-            raise InputError("corpus.split must be three fractions above 0 that add up to 1, or a column name")
+            raise InputError("`split` must be three fractions above 0 that add up to 1, or a column name")
 
 
 def _one_of(key: str, value: str, known: tuple[str, ...]) -> None:
     """Refuse a value that is none of the known ones."""
     if value not in known:
-        raise InputError(f"corpus.{key} = '{value}' is not known; use one of {', '.join(known)}")
+        raise InputError(f"`{key}` = '{value}' is not known; use one of {', '.join(known)}")

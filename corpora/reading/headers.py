@@ -28,6 +28,10 @@ class SeenColumns:
             if len(self._known) < MOST_COLUMNS:
                 self._known.update(dict.fromkeys(names))
 
+    def are(self, names: set[str]) -> bool:
+        """Tell whether these are all columns there are, or no record was seen."""
+        return self._last is None or set(self._known) == names
+
     def require(self, wanted: dict[str, str], where: str) -> None:
         """Refuse a table in which no record has a wanted column; `wanted` maps column to what asks for it.
 
@@ -44,7 +48,7 @@ class SeenColumns:
             shown = (
                 f"its columns are {listed(known)}"
                 if looks_like_names(known)
-                else "its first row looks like no header: if it has none, name its fields in corpus.columns"
+                else "its first row looks like no header: if it has none, name its fields in `columns`"
             )
             raise InputError(f"{where}: no column '{column}', which {key} asks for; {shown}")
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from distill.corpora.reading.files import TRAIN_EXTRA, Rows
 from distill.corpora.reading.provenance import hub_record, parse_hub
-from distill.corpora.reading.rows import Record
+from distill.corpora.reading.rows import Record, Rows
+from distill.corpora.reading.streams import TRAIN_EXTRA
 from distill.export.runtime.errors import InputError, MissingExtraError
 
 
@@ -39,7 +39,7 @@ def read_hub(source: str) -> HubData:
     except Exception as error:  # the hub client raises many kinds: network, missing id, config, broken files
         raise InputError(
             f"{source}: cannot be loaded ({type(error).__name__}); check the id, the config and the network, "
-            "or download the files and set corpus.source to their folder"
+            "or download the files and set `source` to their folder"
         ) from error
     splits: dict[str, Rows] = {}
     names: dict[str, tuple[str, ...]] = {}

@@ -88,5 +88,5 @@ def parse_hub(source: str) -> tuple[str, str | None, str | None]:
     name, _, revision = source.removeprefix("hub:").partition("@")
     identifier, _, config = name.partition(":")
     if not identifier:
-        raise InputError(f"corpus.source = '{source}' names no data set; write hub:ID[:config][@revision]")
+        raise InputError(f"`source` = '{source}' names no data set; write hub:ID[:config][@revision]")
     return identifier, config or None, revision or None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,18 +16,26 @@ from distill.export.runtime.errors import InputError
 # Longer lists of names hide the sentence that they stand in.
 MAX_NAMES_SHOWN = 40
 
-QUARANTINE = 'correct it, or set corpus.on_bad_row = "quarantine" to put such rows aside'
+QUARANTINE = 'correct it, or set `on_bad_row` = "quarantine" to put such rows aside'
 
 QUARANTINE_FILE = "quarantine.jsonl"
 
 
 @dataclass(frozen=True)
 class Record:
-    """One row as its file has it. `row` counts from 1 with the header, as a spreadsheet shows it."""
+    """One row as its file has it.
+
+    Args:
+        file: where it was read.
+        row: its number, from 1 with the header, as a spreadsheet shows it.
+        fields: its cells by name.
+        group: the list that it is an element of, where rows were taken out of lists.
+    """
 
     file: str
     row: int
     fields: dict[str, Any] = field(repr=False)
+    group: str | None = None
 
 
 @dataclass(frozen=True)
@@ -42,6 +51,9 @@ class BadRow:
         """The one sentence that names the row; it never holds the row's text."""
         others = f" ({more} more rows are bad)" if more else ""
         return InputError(f"{self.file}, row {self.row}: {self.reason}{others}; {remedy}")
+
+
+Rows = Iterator[Record | BadRow]
 
 
 class Quarantine:

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distill.corpora.corpus import LABELLED_SPLITS, Corpus, Split, ids_from_targets, targets_of
-from distill.corpora.reading.files import BROKEN_PARQUET, TRAIN_EXTRA
+from distill.corpora.reading.arrow import BROKEN_PARQUET
 from distill.corpora.reading.provenance import SOURCE_FILE
+from distill.corpora.reading.streams import TRAIN_EXTRA
 from distill.corpora.storage.columns import LabelRows
 from distill.corpora.storage.text_store import BLOCK, TextStore
 from distill.corpora.task import Task

@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from distill.corpora.corpus import Split, label_matrix, targets_of
 from distill.corpora.reading.files import read_table
+from distill.corpora.reading.form import TableForm
 from distill.corpora.reading.headers import SeenColumns
 from distill.corpora.reading.labels import LabelError, parse_cell, resolve
+from distill.corpora.reading.locate import archive_table
 from distill.corpora.reading.rows import BadRow, Record
 from distill.corpora.reading.texts import RowError, check_encoding, text_of
 from distill.corpora.storage.columns import LabelRows
@@ -41,7 +43,7 @@ def _records(file: Path, columns: Columns, wanted: dict[str, str]) -> Iterator[t
         InputError: a row cannot be used, or there is none.
     """
     seen, count = SeenColumns(), 0
-    for row in read_table(file, columns.header):
+    for row in read_table(archive_table(file), TableForm(columns.header)):
         if isinstance(row, BadRow):
             raise row.error(remedy=REMEDY)
         if not count:

@@ -24,6 +24,10 @@ class CorpusRecipe(Section):
     label_names: list[str] | str | None = Field(None, description="in logit order, or a file with one a line")
     delimiter: str | None = Field(",", description="splits a string of several labels")
     columns: list[str] | None = Field(None, description="names the fields of a csv or tsv without a header")
+    encoding: str | None = Field(None, description="of text files, such as gb18030 or cp1252; none: UTF-8")
+    quoting: bool | None = Field(
+        None, description="whether quotation marks around a field are the file's; none: in csv, and checked"
+    )
     where: dict[str, str | list[str]] | None = Field(None, description="keep rows with these column values")
     group: str | None = Field(None, description="column whose rows stay in one split (conversation, client)")
     row_id: list[str] | None = Field(None, description="columns that identify a row; repeats are annotators")

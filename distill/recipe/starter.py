@@ -15,6 +15,7 @@ from distill.corpora.assembly.read import read_corpus
 from distill.corpora.assembly.spec import CorpusSpec
 from distill.corpora.guess import Column, group_column, has_header, label_column, split_column, text_column
 from distill.corpora.reading.files import is_broken
+from distill.corpora.reading.form import TableForm
 from distill.corpora.reading.rows import Record, listed
 from distill.corpora.reading.source import open_source
 from distill.corpora.task import TaskKind
@@ -114,7 +115,7 @@ def _guess(path: Path) -> _Proposal:
 
 def _records(source: str, columns: tuple[str, ...] | None) -> list[Record]:
     """The readable rows to train on, as many as guesses need."""
-    table = open_source(source, columns, None).by_split["train"]
+    table = open_source(source, TableForm(columns)).by_split["train"]
     records = [row for row in islice(table.rows, LOOKED_AT) if isinstance(row, Record)]
     if not records:
         raise InputError(f"{table.where}: no readable row; give a file with a text and a label in each row")

@@ -6,7 +6,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from distill.corpora.reading.source import SAMPLE, beside_source
+from distill.corpora.reading.locate import data_files
+from distill.corpora.reading.source import SAMPLE, beside_source, read_paths
 from distill.export.runtime.errors import InputError
 from distill.export.runtime.records import file_record
 from distill.recipe.recipe import Recipe
@@ -23,6 +24,10 @@ PLACES = (
     ("teacher", "model"),
     ("augmentation", "masked_model"),
 )
+
+
+# of [corpus]: they came into being later
+LATER_CORPUS_KEYS = ("encoding", "quoting")
 
 
 def calibrated_by(recipe: Recipe, form: str) -> dict[str, Any]:
@@ -60,6 +65,7 @@ def content_hash(source: str, key: str) -> str:
 def corpus_inputs(recipe: CorpusRecipe, seed: int) -> dict[str, Any]:
     """All that the normalised splits depend on."""
     keys = recipe.model_dump(mode="json", exclude={"source", "transfer", "max_tokens", "licence", "rows"})
+    keys = _without_unused(recipe, keys)
     if isinstance(recipe.label_names, str):
         keys["label_names"] = _beside_hash(recipe, recipe.label_names, "corpus.label_names")
     inputs: dict[str, Any] = {
@@ -68,7 +74,29 @@ def corpus_inputs(recipe: CorpusRecipe, seed: int) -> dict[str, Any]:
         "transfer": _beside_hash(recipe, recipe.transfer, "corpus.transfer") if recipe.transfer else None,
         "seed": seed,
     }
+    below = _files_below(recipe.source)
+    if below:
+        inputs["source_below"] = below
     return inputs if recipe.rows is None else {**inputs, "rows": recipe.rows}
+
+
+def _without_unused(recipe: CorpusRecipe, keys: dict[str, Any]) -> dict[str, Any]:
+    """The keys of [corpus] without later ones that are not used, so that they make no finished run stale."""
+    fields = CorpusRecipe.model_fields
+    return {
+        key: value
+        for key, value in keys.items()
+        if key not in LATER_CORPUS_KEYS or getattr(recipe, key) != fields[key].default
+    }
+
+
+def _files_below(source: str) -> dict[str, str]:
+    """The sha256 of each data file that lies deeper than in the source's folder itself."""
+    path = SAMPLE if source == "sample" else Path(source).expanduser()
+    if source.startswith("hub:") or not path.is_dir():
+        return {}
+    paths = [file for file in read_paths(data_files(path)[0]) if file.parent != path]
+    return {file.relative_to(path).as_posix(): file_record(file).sha256 for file in paths}
 
 
 def student_inputs(recipe: StudentRecipe, exclude: Collection[str] = ()) -> dict[str, Any]:
@@ -83,6 +111,7 @@ def portable_recipe(recipe: Recipe) -> dict[str, Any]:
     """The recipe without what changes no result: places, how often it saves, what was searched, budget and pin."""
     nothing: Any = {"checkpoint_minutes": True, "search": True, "budget": True, "teacher": {"sha256"}}
     data = recipe.model_dump(mode="json", exclude=nothing) | {"student": student_inputs(recipe.student)}
+    data["corpus"] = _without_unused(recipe.corpus, data["corpus"])
     export = recipe.export
     data["export"] = {"precision": data["export"]["precision"], **export.bounds, **export.unusual(*LATER_KEYS)}
     for table, key in PLACES:

@@ -6,6 +6,7 @@ import pytest
 
 from distill.corpora.assembly.read import CorpusSpec, read_corpus
 from distill.corpora.reading.files import read_table
+from distill.corpora.reading.form import TableForm
 from distill.corpora.reading.labels import LabelError, parse_cell, resolve
 from distill.corpora.task import Task, TaskKind
 from distill.export.runtime.errors import InputError
@@ -43,11 +44,14 @@ def test_a_missing_file_is_one_sentence(name, tmp_path):
         list(read_table(tmp_path / name))
 
 
-def test_a_json_file_too_large_to_be_one_value_is_refused_unread(tmp_path):
-    with (tmp_path / "rows.json").open("wb") as out:
-        out.truncate(64_000_001)
-    with pytest.raises(InputError, match="more than 64,000,000 bytes.* .jsonl"):
-        read_table(tmp_path / "rows.json")
+def test_a_json_file_too_large_to_be_one_value_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("distill.corpora.reading.json_text.MAX_VALUE_CHARS", 200_000)
+    path = tmp_path / "rows.json"
+    path.write_text(json.dumps({"text": {str(row): SECRET for row in range(20_000)}, "labels": {}}))
+    with pytest.raises(InputError, match="more than 200,000 characters.* .jsonl"):
+        list(read_table(path))
+    path.write_text(json.dumps([{"text": SECRET, "labels": "a"}] * 20_000))  # a list is read piece by piece
+    assert sum(1 for _ in read_table(path)) == 20_000
 
 
 @pytest.mark.parametrize(
@@ -83,16 +87,16 @@ def test_the_number_of_other_bad_rows_is_told(tmp_path):
 def test_a_missing_column_lists_those_there(tmp_path):
     path = tsv(tmp_path)
     assert refusal(path, labels="topic") == (
-        f"{path}: no column 'topic', which corpus.labels asks for; its columns are text, labels"
+        f"{path}: no column 'topic', which `labels` asks for; its columns are text, labels"
     )
     for key in ("group", "where", "row_id", "split", "text"):
         value = {"group": "x", "where": {"x": "1"}, "row_id": ("x",), "split": "x", "text": ("x",)}[key]
-        assert f"no column 'x', which corpus.{key} asks for" in refusal(path, **{key: value})
+        assert f"no column 'x', which `{key}` asks for" in refusal(path, **{key: value})
 
 
 def test_a_missing_header_is_suspected_and_not_quoted(tmp_path):
     path = tsv(tmp_path, header=f"{SECRET} header\ta")
-    assert "name its fields in corpus.columns" in refusal(path)
+    assert "name its fields in `columns`" in refusal(path)
 
 
 def test_a_header_that_repeats_a_name_is_refused(tmp_path):
@@ -114,7 +118,7 @@ def test_a_header_that_repeats_a_name_is_refused(tmp_path):
         ("data.json", f'{{"text": "{SECRET}"}}', "not a list of objects"),
         ("data.parquet", SECRET, "cannot be read as parquet"),
         ("data.csv", f"text,labels\n{SECRET}\0,a", "it has zero bytes"),
-        ("data.xlsx", SECRET, "unknown kind of file; known endings are .csv, .tsv"),
+        ("data.xls", SECRET, "unknown kind of file; known endings are .csv, .tsv"),
         ("data.csv", "", "the train split has no row"),
         ("data.csv", "text,labels\n", "the train split has no row"),
         ("data.json", "[]", "the train split has no row"),
@@ -132,7 +136,7 @@ def test_all_rows_in_quarantine_leave_nothing(tmp_path):
     path = tmp_path / "data.jsonl"
     path.write_text('{"text": "", "labels": "a"}\n')
     message = refusal(path, on_bad_row="quarantine", where={"labels": "a"})
-    assert "no row with labels is usable (1 are bad, corpus.where leaves out 0)" in message
+    assert "no row with labels is usable (1 are bad, `where` leaves out 0)" in message
 
 
 def test_missing_and_unreadable_sources(tmp_path):
@@ -172,13 +176,13 @@ def test_a_split_column_must_name_splits(tmp_path):
 
 def test_an_empty_group_is_a_bad_row(tmp_path):
     path = tsv(tmp_path, good=[f"{SECRET}\ta\t"], header="text\tlabels\twho")
-    assert f"{path}, row 2: column 'who' (corpus.group) is empty" in refusal(path, group="who")
+    assert f"{path}, row 2: column 'who' (`group`) is empty" in refusal(path, group="who")
 
 
 def test_a_label_without_a_row_is_named(tmp_path):
     message = refusal(tsv(tmp_path), label_names=("a", "b", "grief"))
     assert "no row in train has the label grief; " in message
-    assert "corpus.min_rows" in message
+    assert "`min_rows`" in message
     corpus, _ = read(tsv(tmp_path), label_names=("a", "b", "grief"), min_rows=2)
     assert corpus.task.labels == ("a", "b")
 
@@ -208,12 +212,12 @@ def test_two_transfer_sets_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("more", "reason"),
     [
-        ({"duplicates": "first"}, "corpus.duplicates = 'first' is not known; use one of majority, error, keep"),
+        ({"duplicates": "first"}, "`duplicates` = 'first' is not known; use one of majority, error, keep"),
         ({"on_bad_row": "skip"}, "use one of error, quarantine"),
         ({"leaks": "no"}, "use one of remove, groups, keep"),
-        ({"text": ()}, "corpus.text names no column"),
-        ({"one_per_group": True}, "needs corpus.group"),
-        ({"min_rows": 0}, "corpus.min_rows = 0 must be at least 1"),
+        ({"text": ()}, "`text` names no column"),
+        ({"one_per_group": True}, "needs `group`"),
+        ({"min_rows": 0}, "`min_rows` = 0 must be at least 1"),
         ({"split": (0.5, 0.5, 0.5)}, "three fractions above 0 that add up to 1"),
         ({"split": (0.9, 0.1, 0.0)}, "three fractions above 0 that add up to 1"),
     ],
@@ -250,7 +254,7 @@ def test_errors_of_a_json_file_count_objects(tmp_path):
 )
 def test_a_separator_is_found_outside_quotation_marks(content, columns, tmp_path):
     (tmp_path / "a.CSV").write_text(content)
-    rows = list(read_table(tmp_path / "a.CSV", columns))
+    rows = list(read_table(tmp_path / "a.CSV", TableForm(columns)))
     assert [row.fields["label, or not"] for row in rows] == ["joy", "fear"]
 
 

@@ -1,0 +1,125 @@
+"""Parquet files and the Arrow files of `datasets.save_to_disk`, a batch of rows in memory at a time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from distill.corpora.reading.rows import Record, Rows
+from distill.corpora.reading.streams import TRAIN_EXTRA, DataFile
+from distill.export.runtime.errors import InputError, MissingExtraError
+
+PARQUET_ROWS = 4096
+
+# what pyarrow raises over files that are cut short, altered or of another kind
+BROKEN_PARQUET = (OSError, ValueError, KeyError, TypeError, IndexError, NotImplementedError, OverflowError)
+
+NO_PARQUET = "cannot be read as parquet; check that it is a whole parquet file"
+
+NO_ARROW = "cannot be read as Arrow; check that datasets.save_to_disk wrote it to the end"
+
+INFO_FILE = "dataset_info.json"
+
+
+def read_parquet(file: DataFile) -> Rows:
+    """Yield the rows of a parquet file."""
+    number = 0
+    with _open_parquet(file) as table:
+        batches = table.iter_batches(batch_size=PARQUET_ROWS)
+        while True:
+            try:
+                batch = next(batches, None)
+                values = None if batch is None else batch.to_pylist()
+            except BROKEN_PARQUET:
+                raise InputError(f"{file}: {NO_PARQUET}") from None
+            if values is None:
+                return
+            for value in values:
+                number += 1
+                yield Record(str(file), number, value)
+
+
+def read_arrow(file: DataFile) -> Rows:
+    """Yield the rows of one of the files that `datasets.save_to_disk` wrote."""
+    number = 0
+    with _open_arrow(file) as table:
+        while True:
+            try:
+                batch = table.read_next_batch()
+            except StopIteration:
+                return
+            except BROKEN_PARQUET:
+                raise InputError(f"{file}: {NO_ARROW}") from None
+            for start in range(0, batch.num_rows, PARQUET_ROWS):
+                for value in batch.slice(start, PARQUET_ROWS).to_pylist():
+                    number += 1
+                    yield Record(str(file), number, value)
+
+
+@contextmanager
+def _open_parquet(file: DataFile) -> Iterator[Any]:
+    try:
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        raise MissingExtraError(f"{file}: reading parquet needs pyarrow; {TRAIN_EXTRA}") from error
+    stream = file.open_seekable()
+    with closing(stream):
+        try:
+            table = pq.ParquetFile(stream)
+        except BROKEN_PARQUET:
+            raise InputError(f"{file}: {NO_PARQUET}") from None
+        with table:
+            yield table
+
+
+@contextmanager
+def _open_arrow(file: DataFile) -> Iterator[Any]:
+    try:
+        import pyarrow as pa
+    except ImportError as error:
+        raise MissingExtraError(f"{file}: reading Arrow needs pyarrow; {TRAIN_EXTRA}") from error
+    with closing(file.open()) as stream:
+        try:
+            table = pa.ipc.open_stream(stream)
+        except BROKEN_PARQUET:
+            raise InputError(f"{file}: {NO_ARROW}") from None
+        with table:
+            yield table
+
+
+def label_names_in(file: DataFile) -> dict[str, tuple[str, ...]]:
+    """Return the label names that the datasets package stored with a parquet or Arrow file, by column."""
+    if file.suffix == ".arrow":
+        return _names_beside(file.path.parent / INFO_FILE)
+    if file.suffix != ".parquet":
+        return {}
+    with _open_parquet(file) as table:
+        stored = (table.schema_arrow.metadata or {}).get(b"huggingface", b"{}")
+    try:
+        features = dict(json.loads(stored)["info"]["features"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return {}
+    return class_labels(features)
+
+
+def _names_beside(path: Path) -> dict[str, tuple[str, ...]]:
+    try:
+        features = dict(json.loads(path.read_text(encoding="utf-8"))["features"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return {}
+    return class_labels(features)
+
+
+def class_labels(features: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Return the names of every ClassLabel among stored features, also where it stands in a list."""
+    names_of = {}
+    for column, feature in features.items():
+        inner = feature[0] if isinstance(feature, list) and feature else feature
+        inner = inner.get("feature", inner) if isinstance(inner, dict) else {}
+        names = inner.get("names") if isinstance(inner, dict) and inner.get("_type") == "ClassLabel" else None
+        if isinstance(names, list) and all(isinstance(name, str) for name in names):
+            names_of[column] = tuple(names)
+    return names_of

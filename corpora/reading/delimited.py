@@ -1,0 +1,285 @@
+"""Delimited text as rows: csv, tsv, and tables in a .txt; with quoting or without."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import BinaryIO
+
+from distill.corpora.reading.conll import refuse_conll
+from distill.corpora.reading.form import TableForm
+from distill.corpora.reading.headers import looks_like_names
+from distill.corpora.reading.rows import BadRow, Record, Rows
+from distill.corpora.reading.streams import MAX_LINE_BYTES, DataFile, check_encoding, lines, refuse_zeros
+from distill.export.runtime.errors import InputError
+
+SEPARATORS = ",;\t|"
+
+# commas last: there are some in every text
+TXT_SEPARATORS = "\t;|,"
+
+# longer than any text that somebody wrote; the csv module's own bound is 131,072
+MAX_FIELD_CHARS = 10_000_000
+
+# enough rows to see how many fields they have
+SAMPLED_ROWS = 50
+
+# the share of those rows that a separator must split alike
+ALIKE = 0.9
+
+PEEKED_ROWS = 20
+
+MAX_ROW_NAME_CHARS = 20
+
+NOT_QUOTED = "set `quoting` = false if the file is written without quoting"
+
+Cells = tuple[int, "list[str] | str"]
+
+
+def read_delimited(file: DataFile, form: TableForm) -> Rows:
+    """Yield the rows of a csv, tsv or txt table; a .txt that is no table has one text on each line."""
+    head = check_encoding(file, form.recoded)
+    refuse_conll(file, head)
+    kind = file.suffix
+    separator = "\t" if kind == ".tsv" else table_separator(head, form) if kind == ".txt" else None
+    if kind == ".txt" and separator is None:
+        return (Record(str(file), row, {"text": line}) for row, line in lines(file, form.recoded) if line.strip())
+    quoted = form.quoting if form.quoting is not None else kind == ".csv"
+    if kind == ".tsv" and form.quoting is None and looks_quoted(head, "\t"):
+        raise InputError(
+            f"{file}: quotation marks may belong to the file, for its fields double them, or to the texts, as "
+            "they do in a tsv; set `quoting` = true if the file quotes its fields, and false if not"
+        )
+    if separator is None:
+        separator = csv_separator(head, form.columns, quoted=quoted)
+    cells = _quoted_cells(file, separator, form) if quoted else _plain_cells(file, separator, form)
+    return _records(file, cells, form.columns)
+
+
+def table_separator(head: str, form: TableForm) -> str | None:
+    """Return what separates the fields of a .txt; None where it holds texts, one a line.
+
+    It is a table where `columns` says so, or where its first line is a header and every line has as many fields.
+    """
+    if form.columns is not None:
+        return csv_separator(head, form.columns, quoted=bool(form.quoting), order=TXT_SEPARATORS)
+    rows = [line for line in head.split("\n")[:SAMPLED_ROWS] if line.strip()]
+    for separator in TXT_SEPARATORS:
+        names = rows[0].strip("\r").split(separator) if rows else []
+        alike = all(line.count(separator) == len(names) - 1 for line in rows)
+        if len(names) > 1 and len(rows) > 1 and alike and looks_like_names(names):
+            return separator
+    return None
+
+
+def looks_quoted(head: str, separator: str) -> bool:
+    """Tell whether fields that begin with a quotation mark all end with one and double those inside."""
+    doubled = 0
+    for line in head.split("\n")[:-1]:
+        for cell in line.removesuffix("\r").split(separator):
+            if not cell.startswith('"'):
+                continue
+            inner = cell[1:-1]
+            if len(cell) < 2 or not cell.endswith('"') or '"' in inner.replace('""', ""):
+                return False
+            doubled += '""' in inner
+    return doubled > 1
+
+
+def csv_separator(
+    head: str, columns: tuple[str, ...] | None = None, *, quoted: bool = True, order: str = SEPARATORS
+) -> str:
+    """Return what splits all rows alike, into as many fields as are named or into most; `order` decides a tie."""
+    counts = {separator: _field_counts(head, separator, quoted) for separator in order}
+    alike = {
+        separator: sum(count == found[0] for count in found) >= ALIKE * len(found) if found else False
+        for separator, found in counts.items()
+    }
+    first = {separator: found[0] if found else 0 for separator, found in counts.items()}
+    if columns is not None:
+        fitting = [separator for separator in order if first[separator] == len(columns)]
+        return max(fitting, key=lambda separator: alike[separator], default=",")
+    return max(order, key=lambda separator: (alike[separator] and first[separator] > 1, first[separator]))
+
+
+def _field_counts(head: str, separator: str, quoted: bool) -> list[int]:
+    """How many fields the first rows have, separators inside quotation marks not counted."""
+    if not quoted:
+        rows = [line for line in head.split("\n")[:SAMPLED_ROWS] if line.strip()]
+        return [line.count(separator) + 1 for line in rows]
+    counts: list[int] = []
+    try:
+        for cells in islice(csv.reader(io.StringIO(head, newline=""), delimiter=separator), SAMPLED_ROWS):
+            counts += [len(cells)] if cells else []
+    except csv.Error:
+        pass  # too long a field, or a bare carriage return: what was counted before it counts
+    return counts
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Which cells of a row are fields: `names` stand at `places` of `width` cells."""
+
+    names: tuple[str, ...]
+    places: tuple[int, ...]
+    width: int
+    trailing: tuple[int, ...] = ()  # places behind the last name, which hold nothing
+
+    @classmethod
+    def of(cls, cells: list[str], file: DataFile) -> _Layout:
+        """The layout that a header shows.
+
+        Raises:
+            InputError: it repeats a name, or has none.
+        """
+        names = [cell.strip() for cell in cells]
+        places = tuple(place for place, name in enumerate(names) if name)
+        kept = tuple(names[place] for place in places)
+        if len(set(kept)) < len(kept):
+            raise InputError(f"{file}, row 1: the header repeats a column name; give every column its own name")
+        if not kept:
+            raise InputError(f"{file}, row 1: the header has no name; name its fields in `columns`")
+        return cls(kept, places, len(names), tuple(range(places[-1] + 1, len(names))))
+
+    def fitted(self, rows: list[Cells]) -> _Layout:
+        """The layout for rows that all have more cells than the header: an index before, or nothing behind."""
+        data = [cells for _, cells in rows if isinstance(cells, list)]
+        more = {len(cells) - self.width for cells in data}
+        if len(data) < 3 or len(more) > 1 or min(more) < 1:
+            return self
+        extra = more.pop()
+        if all(not any(cells[self.width :]) for cells in data):
+            behind = tuple(range(self.width, self.width + extra))
+            return _Layout(self.names, self.places, self.width + extra, self.trailing + behind)
+        if extra == 1 and _are_row_names([cells[0] for cells in data]):
+            return _Layout(self.names, tuple(place + 1 for place in self.places), self.width + 1)
+        return self
+
+    def record(self, file: str, row: int, cells: list[str]) -> Record | BadRow:
+        """One row under its column names."""
+        if len(cells) == self.width or (len(cells) < self.width and len(cells) > self.places[-1]):
+            full = next((place for place in self.trailing if place < len(cells) and cells[place].strip()), None)
+            if full is None:
+                return Record(
+                    file, row, {name: cells[at] for name, at in zip(self.names, self.places, strict=True)}
+                )
+            reason = f"field {full + 1} holds something, and the header has no name for it"
+        else:
+            few = "too few" if len(cells) < self.width else "too many"
+            reason = f"{few} fields: {len(cells)} where there are {self.width} columns"
+        return BadRow(file, row, reason, {str(place): cell for place, cell in enumerate(cells)})
+
+
+def _are_row_names(cells: list[str]) -> bool:
+    """Whether first cells can be an index without a name, as R writes it: numbers, or short names that differ."""
+    if len(set(cells)) < len(cells) or max(map(len, cells)) > MAX_ROW_NAME_CHARS:
+        return False
+    return all(cell.isdigit() for cell in cells) or len(cells) > PEEKED_ROWS // 2
+
+
+def _records(file: DataFile, cell_rows: Iterable[Cells], columns: tuple[str, ...] | None) -> Rows:
+    """Rows of cells as records: the first row names the fields, or `columns` does where it is data."""
+    rows = iter(cell_rows)
+    layout: _Layout | None = None
+    for number, cells in rows:
+        if isinstance(cells, str):
+            if columns is None:
+                raise InputError(f"{file}, row {number}: {cells}; correct the header")
+            yield BadRow(str(file), number, cells, {})
+            continue
+        if columns is not None and not set(columns) <= {cell.strip() for cell in cells}:
+            layout = _Layout(columns, tuple(range(len(columns))), len(columns))
+            rows = chain([(number, cells)], rows)
+        else:
+            layout = _Layout.of(cells, file)
+            peeked = list(islice(rows, PEEKED_ROWS))
+            layout, rows = layout.fitted(peeked), chain(peeked, rows)
+        break
+    if layout is None:
+        return
+    for number, cells in rows:
+        if isinstance(cells, str):
+            yield BadRow(str(file), number, cells, {})
+        else:
+            yield layout.record(str(file), number, cells)
+
+
+def _plain_cells(file: DataFile, separator: str, form: TableForm) -> Iterator[Cells]:
+    """Lines without quoting: quotation marks in a text are just characters."""
+    for number, line in lines(file, form.recoded):
+        cells = line.split(separator)
+        if len(cells) > 1 or cells[0].strip():
+            yield number, cells
+
+
+class _CountedLines:
+    """The lines of a csv file, and for those of the row in work how many fields each had without quoting."""
+
+    def __init__(self, file: DataFile, stream: BinaryIO, separator: str) -> None:
+        self._file, self._separator = file, separator
+        self._text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
+        self.fields: list[int] = []
+
+    def __iter__(self) -> Iterator[str]:
+        """Pieces of text that each end where a line does; a row may go over several."""
+        while line := self._text.readline(MAX_LINE_BYTES + 1):
+            if len(line) > MAX_LINE_BYTES:
+                raise InputError(f"{self._file}: a line has more than {MAX_LINE_BYTES:,} characters; shorten it")
+            refuse_zeros(self._file, line)
+            self.fields.append(line.count(self._separator) + 1)
+            yield line
+
+
+def _quoted_cells(file: DataFile, separator: str, form: TableForm) -> Iterator[Cells]:
+    """Row numbers with their cells, or with the reason why a row is not csv.
+
+    Raises:
+        InputError: nobody knows where a row ends, or a quoted field seems to have swallowed rows.
+    """
+    csv.field_size_limit(MAX_FIELD_CHARS)
+    with file.open(form.recoded) as stream:
+        counted = _CountedLines(file, stream, separator)
+        reader = csv.reader(counted, delimiter=separator, strict=True)
+        number = width = 0
+        while True:
+            number += 1
+            counted.fields.clear()
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield number, _csv_complaint(file, number, error)
+                continue
+            if cells:  # none on an empty line
+                width = width or len(cells)
+                if form.quoting is None and _swallowed(counted.fields, width):
+                    raise InputError(
+                        f"{file}, row {number}: a quoted field goes over {len(counted.fields)} lines that each "
+                        f"have {width} fields, so that a stray quotation mark may have swallowed rows; "
+                        f"{NOT_QUOTED}, and true if the field is right"
+                    )
+                yield number, cells
+
+
+def _swallowed(fields: list[int], width: int) -> bool:
+    """Whether the lines of one row look like rows of their own; two lines of two fields each are chance."""
+    return len(fields) > 1 and width > 1 and set(fields) == {width} and (width > 2 or len(fields) > 2)
+
+
+def _csv_complaint(file: DataFile, number: int, error: csv.Error) -> str:
+    """The reason for a bad row; raises where nobody knows where the next row starts, so none can be put aside."""
+    if "field limit" in str(error):
+        raise InputError(
+            f"{file}, row {number}: a field has more than {MAX_FIELD_CHARS} characters; "
+            f"shorten it, or close the quotation mark that opens it, or {NOT_QUOTED}"
+        ) from None
+    if "unexpected end" in str(error):
+        raise InputError(
+            f"{file}, row {number}: a quotation mark that opens a field here is not closed; "
+            f"close it, double the marks that belong to the text, or {NOT_QUOTED}"
+        ) from None
+    return f"characters stand after a closing quotation mark (double the marks inside a field, or {NOT_QUOTED})"

@@ -1,0 +1,115 @@
+"""Which encoding the bytes of a text file are in, told from what they decode to."""
+
+from __future__ import annotations
+
+import codecs
+import re
+
+# the most frequent letters of what is written in each encoding; the one whose letters are met most often fits
+# fmt: off
+FREQUENT = {
+    "gb18030": "的一是不了在人有我他这个们中来上大为和国地到以说时要就出会"
+    "可也你对生能而子那得于着下自之年过发后作里天好觉很",
+    "big5": "的一是不了在人有我他這個們中來上大為和國地到以說時要就出會"
+    "可也你對生能而子那得於著下自之年過發後作裡天好覺很",
+    "shift_jis": "いうかきくけこさしすせそたちつてとなにのはまもやらりるれをんがでアイスタトラリルン、。ー",
+    "euc_jp": "いうかきくけこさしすせそたちつてとなにのはまもやらりるれをんがでアイスタトラリルン、。ー",
+    "cp949": "이다는에을가의고지하어기나로도서한사은리를자아게시있그들해대니일만라정마요인면내수보것안오너무",
+    "cp1252": "éèàçâêîôûëïüöäßñóíáúåæøÉÖÄÜ’‘“”–—…",
+    "cp1250": "ąćęłńóśźżčěřšžýůáíéťďňőű",
+    "cp1251": "оеаинтсрвлкмдпуяыьгзбчйхжшюцщэф",
+    "koi8-r": "оеаинтсрвлкмдпуяыьгзбчйхжшюцщэф",
+    "cp1253": "αοιετσνρπκμλυςηωγδθάέίόήύώ",
+    "cp1254": "ışğçöüİŞĞÇÖÜ",
+    "cp1255": "אבגדהוזחטיכלמנסעפצקרשתםןךףץ",
+    "cp1256": "ابتثجحخدذرزسشصضطظعغفقكلمنهويةى",
+    "cp874": "กขคงจชซดตถทนบปผพฟภมยรลวสหอะาิีึืุูเแโใไ่้",
+}
+# fmt: on
+
+# two bytes a character: what decodes to such letters is hardly ever by chance anything else, so these go first
+WIDE = ("gb18030", "big5", "shift_jis", "euc_jp", "cp949")
+
+LATIN = ("cp1252", "cp1250", "cp1254")
+
+MIN_FREQUENT = 0.25
+
+_ASCII_LETTER = re.compile(r"[A-Za-z]")
+
+# a broken byte in a row or two is a bad row, not another encoding
+MIN_BROKEN_LINES = 3
+
+MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+def utf8_problem(data: bytes) -> str | None:
+    """Return why the beginning of a file cannot be UTF-8; None where it is, but for single bytes at most.
+
+    A header that is not UTF-8, or several lines without one line that shows UTF-8's own sequences, are another
+    encoding; a broken line among good ones is that row's fault.
+    """
+    if _wide(data):
+        return "is not UTF-8 but a wide encoding, with zero bytes"
+    broken = good = 0
+    for number, line in enumerate(data.split(b"\n")[: None if data.endswith(b"\n") else -1] or [data]):
+        if line.isascii():
+            continue
+        try:
+            line.decode()
+        except UnicodeDecodeError:
+            broken += 1
+            if number == 0:
+                return "its first row is not UTF-8"
+        else:
+            good += 1
+    if broken >= MIN_BROKEN_LINES and not good:
+        return "is not UTF-8"
+    return None
+
+
+def likely_encoding(data: bytes) -> str | None:
+    """Return the encoding whose most frequent letters the bytes decode to; None where none fits."""
+    wide = _wide(data)
+    if wide:
+        return wide
+    for names in (WIDE, [name for name in FREQUENT if name not in WIDE]):
+        scores = {name: _share_of_frequent(data, name) for name in names}
+        best = max(scores, key=lambda name: scores[name])
+        if scores[best] >= MIN_FREQUENT:
+            return best
+    return None
+
+
+def _wide(data: bytes) -> str | None:
+    """The wide encoding that a byte order mark or the places of zero bytes show."""
+    for mark, name in MARKS:
+        if data.startswith(mark):
+            return name
+    even, odd = data[::2], data[1::2]
+    if len(data) < 8 or b"\0" not in data:
+        return None
+    if odd.count(0) > 0.3 * len(odd) and even.count(0) < 0.05 * len(even):
+        return "utf-16-le"
+    if even.count(0) > 0.3 * len(even) and odd.count(0) < 0.05 * len(odd):
+        return "utf-16-be"
+    return None
+
+
+def _share_of_frequent(data: bytes, encoding: str) -> float:
+    """The share of the characters beyond ASCII that are frequent ones; 0 where the bytes do not decode."""
+    try:
+        text = codecs.getincrementaldecoder(encoding)().decode(data)
+    except UnicodeDecodeError:
+        return 0.0
+    if encoding not in (*WIDE, *LATIN):
+        # a word of another script has no Latin letters inside
+        text = " ".join(word for word in text.split() if not (_ASCII_LETTER.search(word) and not word.isascii()))
+    letters = set(FREQUENT[encoding])
+    foreign = sum(not character.isascii() for character in text)
+    total = foreign if encoding in (*WIDE, *LATIN) else sum(byte > 127 for byte in data)
+    return sum(character in letters for character in text) / max(total, 1)

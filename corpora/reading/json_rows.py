@@ -1,0 +1,202 @@
+"""JSON files as rows, in every form that people write: told apart by what they hold, whatever their ending."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from itertools import chain, islice
+from typing import Any
+
+from distill.corpora.reading.form import TableForm
+from distill.corpora.reading.json_text import JsonText
+from distill.corpora.reading.rows import BadRow, Record, Rows
+from distill.corpora.reading.streams import DataFile, check_encoding, lines
+from distill.export.runtime.errors import InputError
+
+LINES = (".jsonl", ".ndjson")
+
+MAX_NAMES = 5
+
+# the field that holds the key of a record in an object of records
+KEY = "key"
+
+
+def read_json(file: DataFile, form: TableForm) -> Rows:
+    """Yield the rows of a JSON file: a list, lines, columns, or an object around any of them.
+
+    Raises:
+        InputError: it is none of these, or not valid JSON.
+    """
+    head = check_encoding(file, form.recoded)
+    start = head.lstrip()
+    if file.suffix in LINES and not _is_one_value(start):
+        return _read_lines(file, form)
+    if start.startswith("["):
+        return _read_list(file, form)
+    if start.startswith("{") and _are_lines(start):
+        return _read_lines(file, form)
+    return _read_object(file, form) if start else iter(())
+
+
+def _is_one_value(start: str) -> bool:
+    """Whether a file named as lines holds one value all the same: a list of objects, or one object over lines."""
+    if start.startswith("["):
+        return start[1:].lstrip()[:1] in ("{", "]") and not start.split("\n", 1)[0].rstrip().endswith("}")
+    return start.split("\n", 1)[0].strip() == "{" or (
+        _is_one_line(start) and _columns_of(_parsed(start)) is not None
+    )
+
+
+def _is_one_line(start: str) -> bool:
+    return start.startswith("{") and "\n" not in start.rstrip()
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _are_lines(start: str) -> bool:
+    """Whether the first line is an object of its own and another line follows."""
+    first, _, rest = start.partition("\n")
+    return isinstance(_parsed(first), dict) and rest.lstrip().startswith("{")
+
+
+def _json_record(file: DataFile, number: int, value: object) -> Record | BadRow:
+    """One JSON value that should be an object."""
+    if isinstance(value, dict):
+        return Record(str(file), number, value)
+    return BadRow(str(file), number, "not a JSON object with named fields", {"value": value})
+
+
+def _read_lines(file: DataFile, form: TableForm) -> Rows:
+    """One JSON object a line."""
+    for number, line in lines(file, form.recoded):
+        if not line.strip():
+            continue
+        try:
+            yield _json_record(file, number, json.loads(line))
+        except (ValueError, RecursionError):  # also numbers of more digits than Python reads
+            yield BadRow(str(file), number, "not valid JSON", {"line": line})
+
+
+@contextmanager
+def _text_of(file: DataFile, form: TableForm) -> Iterator[JsonText]:
+    with file.open(form.recoded) as stream:
+        yield JsonText(file, stream)
+
+
+def _read_list(file: DataFile, form: TableForm) -> Rows:
+    """A list of objects, of any length."""
+    with _text_of(file, form) as text:
+        for number, value in enumerate(text.elements(), 1):
+            yield _json_record(file, number, value)
+        text.end()
+
+
+def _read_object(file: DataFile, form: TableForm) -> Rows:
+    """An object: columns, records by key, or a list of rows under one of its keys."""
+    first: list[tuple[str, Any]] = []
+    number = 0
+    with _text_of(file, form) as text:
+        keys = text.members()
+        for key in keys:
+            if key == form.root and text.peek() in "[{":
+                number = yield from _under_root(file, form.root, text)
+                continue
+            first.append((key, text.value()))
+            if len(first) == 2 and all(_may_be_record(value, form.root) for _, value in first):
+                for key_of_record, value in chain(first, ((key, text.value()) for key in keys)):
+                    number += 1
+                    fields = {KEY: key_of_record, **value} if isinstance(value, dict) else value
+                    yield _json_record(file, number, fields)
+        text.end()
+    if not number:
+        yield from _column_rows(file, dict(first))
+
+
+def _under_root(file: DataFile, root: str, text: JsonText) -> Generator[Record | BadRow, None, int]:
+    """The elements under one key, each as a record with one field `root[]`; returns how many."""
+    number = 0
+    values = text.elements() if text.peek() == "[" else (text.value() for _ in text.members())
+    for number, value in enumerate(values, 1):
+        yield Record(str(file), number, {f"{root}[]": value})
+    return number
+
+
+def _column_rows(file: DataFile, whole: dict[str, Any]) -> Rows:
+    """The rows of columns of one length."""
+    columns = _columns_of(whole)
+    if columns is None:
+        raise InputError(f"{file}: {_complaint(whole)}")
+    names = tuple(columns)
+    for row, cells in enumerate(zip(*columns.values(), strict=True), 1):
+        yield Record(str(file), row, dict(zip(names, cells, strict=True)))
+
+
+def _may_be_record(value: object, root: str | None) -> bool:
+    """Whether an object inside of an object is a record, not a column of cells by row number."""
+    if not isinstance(value, dict) or not value or (root is not None and root not in value):
+        return False
+    return not all(key.isdigit() for key in value)
+
+
+def _columns_of(members: object) -> dict[str, list[Any]] | None:
+    """Columns of equal length: lists, or objects by row, or pandas' split form; None where there are none."""
+    if not isinstance(members, dict) or not members:
+        return None
+    names, data = members.get("columns"), members.get("data")
+    if isinstance(names, list) and isinstance(data, list) and all(isinstance(name, str) for name in names):
+        if not all(isinstance(row, list) and len(row) == len(names) for row in data):
+            return None
+        return {name: [row[place] for row in data] for place, name in enumerate(names)}
+    if all(isinstance(column, list) for column in members.values()):
+        columns = members
+    elif all(isinstance(column, dict) for column in members.values()):
+        first = next(iter(members.values()))
+        if any(column.keys() != first.keys() for column in members.values()):
+            return None
+        columns = {name: [column[key] for key in first] for name, column in members.items()}
+    else:
+        return None
+    # several lists of one length; a single list of objects is a list of rows that its key hides
+    plain = len(columns) > 1 or not any(isinstance(cell, dict) for column in columns.values() for cell in column)
+    return columns if plain and len({len(column) for column in columns.values()}) == 1 else None
+
+
+def _complaint(members: dict[str, Any]) -> str:
+    roots = [key for key, value in members.items() if _is_table(value)]
+    if roots:
+        shown = ", ".join(f"'{key}'" for key in roots[:MAX_NAMES])
+        return (
+            f"one object, whose rows stand in lists under {shown}; name the path to a row's field, for instance "
+            f'`text` = "{roots[0]}[].text"'
+        )
+    return "not a list of objects, nor columns of one length; write one object a line, or a list of objects"
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(item, dict) for item in islice(value, 10))
+
+
+def find_roots(file: DataFile, form: TableForm) -> list[str]:
+    """Return the keys of a file's one object under which there is a list of objects; none for other files."""
+    start = check_encoding(file, form.recoded).lstrip()
+    if not start.startswith("{") or _are_lines(start) or file.suffix in LINES:
+        return []
+    roots = []
+    with _text_of(file, form) as text:
+        for key in text.members():
+            if text.peek() != "[":
+                text.value()
+                continue
+            values = text.elements()
+            first = list(islice(values, 1))
+            if first and isinstance(first[0], dict):
+                roots.append(key)
+            for _ in values:
+                pass
+    return roots

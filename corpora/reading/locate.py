@@ -1,0 +1,215 @@
+"""Which files of a folder or an archive are which split."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from distill.corpora.reading.files import KNOWN, SUFFIXES
+from distill.corpora.reading.rows import listed
+from distill.corpora.reading.streams import ARCHIVE, DataFile, zip_members
+from distill.export.runtime.errors import InputError
+
+SPLIT_NAMES = {
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "dev": "validation",
+    "val": "validation",
+    "test": "test",
+    "testing": "test",
+    "transfer": "transfer",
+    "unlabeled": "transfer",
+    "unlabelled": "transfer",
+    "unsupervised": "transfer",
+}
+
+LABELLED = frozenset({"train", "validation", "test"})
+
+# of a folder that datasets.save_to_disk wrote: of several splits, and of one
+SEVERAL_FILE, SINGLE_FILE = "dataset_dict.json", "state.json"
+
+# where a data set on the hub keeps its files
+HUB_FOLDER = "data"
+
+_SHARD = re.compile(r"-\d+-of-\d+$")
+
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+
+Files = dict[str, list[DataFile]]
+
+
+def data_files(path: Path) -> tuple[Files, int]:
+    """Return the files of each split of a source, train among them, and how many data files belong to none.
+
+    Args:
+        path: a file, an archive or a folder.
+
+    Raises:
+        InputError: it is not clear which file is train, or a split has several that are no shards of one table.
+    """
+    if path.is_dir():
+        return _folder_files(path)
+    if path.suffix.lower() != ARCHIVE:
+        return {"train": [DataFile(path)]}, 0
+    members = [DataFile(path, member) for member in zip_members(path)]
+    readable = [member for member in members if member.suffix in SUFFIXES]
+    if len(readable) == 1:
+        return {"train": readable}, 0
+    return _by_split(path, readable)
+
+
+def archive_table(path: Path) -> DataFile:
+    """Return the one data file that a path stands for, be it in an archive."""
+    if path.suffix.lower() != ARCHIVE or not path.exists():
+        return DataFile(path)
+    members = [member for member in zip_members(path) if DataFile(path, member).suffix in SUFFIXES]
+    if len(members) != 1:
+        raise InputError(
+            f"{path}: has {len(members)} data files where one is wanted; unpack it and name one of them"
+        )
+    return DataFile(path, members[0])
+
+
+def split_of(stem: str) -> str | None:
+    """Return the split that stands in a name as a word; None where there is none, or there are several."""
+    words = {word.lower() for word in _WORD.findall(_SHARD.sub("", stem))}
+    splits = {SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES}
+    if "transfer" in splits:
+        return "transfer"
+    return splits.pop() if len(splits) == 1 else None
+
+
+def _folder_files(folder: Path) -> tuple[Files, int]:
+    """The data files of each split in a folder; a folder with a single data file is that file."""
+    saved = _saved_files(folder)
+    if saved is not None:
+        return saved, 0
+    files = [archive_table(path) for path in _entries(folder) if path.is_file() and _is_data(path)]
+    below = [path for path in _entries(folder) if path.is_dir() and not path.name.startswith((".", "_"))]
+    if not any(file.suffix != ".txt" or split_of(file.stem) for file in files) and below:
+        return _folders_below(folder, below, files)
+    return _by_split(folder, files)
+
+
+def _is_data(path: Path) -> bool:
+    if path.suffix.lower() == ARCHIVE:
+        return any(DataFile(path, member).suffix in SUFFIXES for member in zip_members(path))
+    return DataFile(path).suffix in SUFFIXES and not path.name.startswith(".") and path.suffix.lower() != ".arrow"
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be read ({error.strerror}); check its rights") from error
+
+
+def _folders_below(folder: Path, below: list[Path], files: list[DataFile]) -> tuple[Files, int]:
+    """The splits of a folder whose data lie deeper: in data/, in folders named like splits, or in a single one."""
+    splits = {path: split for path in below if (split := SPLIT_NAMES.get(path.name.lower())) is not None}
+    if "train" in splits.values():
+        found: Files = {}
+        for path, split in splits.items():
+            inside = [archive_table(entry) for entry in _entries(path) if entry.is_file() and _is_data(entry)]
+            if inside:
+                found.setdefault(split, []).extend(inside)
+        if "train" in found:
+            return found, len(below) - len(found)
+    holding = [path for path in below if _holds_data(path)]
+    named = [path for path in holding if path.name == HUB_FOLDER]
+    if named or len(holding) == 1:
+        return _folder_files((named or holding)[0])
+    if holding:
+        names = listed([path.name for path in holding])
+        raise InputError(f"{folder}: has several folders of data ({names}); set `source` to one of them")
+    return _by_split(folder, files)
+
+
+def _holds_data(folder: Path) -> bool:
+    entries = _entries(folder)
+    return any((path.is_file() and _is_data(path)) or path.name in (SEVERAL_FILE, SINGLE_FILE) for path in entries)
+
+
+def _by_split(where: Path, files: Iterable[DataFile]) -> tuple[Files, int]:
+    """Files by the split in their names; a single file that is not a list of words is train."""
+    files = sorted(files)
+    candidates: Files = {}
+    others = []
+    for file in files:
+        split = split_of(file.stem)
+        if split is not None:
+            candidates.setdefault(split, []).append(file)
+        elif file.suffix != ".txt":  # lists of labels, licences and notes
+            others.append(file)
+    found = {split: _chosen(where, split, paths) for split, paths in candidates.items()}
+    if not found.keys() & LABELLED and len(others) == 1:
+        found["train"] = others
+        others = []
+    if "train" not in found:
+        shown = f"its data files are {listed([file.name for file in files])}" if files else "it has no data file"
+        raise InputError(
+            f"{where}: no train file, and no single data file; {shown}; name them train, validation and "
+            f"test with one of the endings {KNOWN}, or set `source` to one file"
+        )
+    return found, len(files) - sum(map(len, found.values()))
+
+
+def _chosen(where: Path, split: str, files: list[DataFile]) -> list[DataFile]:
+    """The files of one split: of its bare name, else tables before texts; shards of one table, or a single one."""
+
+    def bare(file: DataFile) -> bool:
+        return _SHARD.sub("", file.stem).lower() in SPLIT_NAMES
+
+    for wanted in (
+        [file for file in files if bare(file)],
+        [file for file in files if file.suffix != ".txt"],
+        files,
+    ):
+        if not wanted:
+            continue
+        if len(wanted) > 1 and not all(_SHARD.search(file.stem) for file in wanted):
+            names = listed([file.name for file in wanted])
+            raise InputError(f"{where}: several files for the {split} split ({names}); keep one of them")
+        return wanted
+    return files
+
+
+def _saved_files(folder: Path) -> Files | None:
+    """The files of a folder that datasets.save_to_disk wrote; None where it is none."""
+    several = folder / SEVERAL_FILE
+    if several.is_file():
+        names = _stored(several, "splits")
+        found: Files = {}
+        for name in map(str, names):
+            split = SPLIT_NAMES.get(name.lower()) or split_of(name)
+            if split is not None and split not in found:
+                found[split] = _saved_shards(folder / name)
+        if len(names) == 1:
+            found = {"train": _saved_shards(folder / str(names[0]))}
+        if "train" not in found:
+            raise InputError(f"{folder}: no train split; its splits are {listed([str(name) for name in names])}")
+        return found
+    return {"train": _saved_shards(folder)} if (folder / SINGLE_FILE).is_file() else None
+
+
+def _saved_shards(folder: Path) -> list[DataFile]:
+    """The Arrow files of one split, in their order."""
+    entries = _stored(folder / SINGLE_FILE, "_data_files")
+    names = [str(entry.get("filename")) for entry in entries if isinstance(entry, dict)]
+    if not names or any(name != Path(name).name for name in names):
+        raise InputError(f"{folder}: {SINGLE_FILE} names no Arrow file; save the data set again")
+    return [DataFile(folder / name) for name in names]
+
+
+def _stored(path: Path, key: str) -> Sequence[object]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))[key]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        value = None
+    if not isinstance(value, list):
+        raise InputError(f"{path}: cannot be read; save the data set again with datasets.save_to_disk")
+    return value

@@ -1,0 +1,156 @@
+"""Rows out of nested records: a dotted path such as `talk[].text` has one row per element of its lists."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Any
+
+from distill.corpora.reading.rows import Record, Rows
+
+LIST = "[]"
+
+MAX_DEPTH = 4
+
+MAX_PATHS = 200
+
+_STEP = re.compile(r"[^.\[\]]+|\[\]")
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a path has come to: a value, and the lists on the way with the place in each."""
+
+    value: Any
+    lists: dict[str, int]
+
+
+def is_path(column: str) -> bool:
+    """Tell whether a column's name may be a path into nested records."""
+    return "." in column or LIST in column
+
+
+def root_of(columns: Sequence[str]) -> str | None:
+    """Return the key under which a JSON file that is one object has its rows; None where no path says so."""
+    for column in columns:
+        key, found, _ = column.partition(LIST)
+        if found and "." not in key:
+            return key
+    return None
+
+
+def unnested(rows: Rows, columns: Sequence[str]) -> Rows:
+    """Yield the rows with the named columns, one per element where they lie in lists.
+
+    The first path, which is the text's, says what an element is. Another column stands in the element where it
+    begins with the same lists, else above it. Rows of one list are one group.
+
+    Args:
+        rows: records as the file has them.
+        columns: the columns that are wanted, the text's first.
+    """
+    first = list(islice(rows, 1))
+    rows = chain(first, rows)
+    if not any(isinstance(row, Record) and _needed(row.fields, columns) for row in first):
+        yield from rows
+        return
+    for row in rows:
+        if isinstance(row, Record) and _needed(row.fields, columns):
+            yield from _elements(row, columns)
+        else:
+            yield row
+
+
+def _needed(fields: Mapping[str, Any], columns: Sequence[str]) -> bool:
+    return any(is_path(column) and column not in fields for column in columns)
+
+
+def _elements(row: Record, columns: Sequence[str]) -> Iterator[Record]:
+    """The rows of one record."""
+    lead = next((column for column in columns if LIST in column and column not in row.fields), columns[0])
+    for place in _places(row.fields, lead):
+        fields = dict(row.fields)
+        for column in columns:
+            if column not in row.fields:
+                fields[column] = _beside(row.fields, column, place)
+        group = None
+        if place.lists:
+            above = list(place.lists.values())[:-1]
+            group = "/".join(map(str, (row.file, row.row, *above)))
+        yield Record(row.file, row.row, fields, group)
+
+
+def _places(fields: Mapping[str, Any], path: str) -> Iterator[_Place]:
+    """Every place that a path leads to."""
+    start, rest = _start(fields, path)
+    yield from _walk(start, rest, path[: len(path) - sum(map(len, rest))], {})
+
+
+def _start(fields: Mapping[str, Any], path: str) -> tuple[Any, list[str]]:
+    """The value under the longest beginning of a path that is a field's own name, and the steps from there."""
+    if path in fields:
+        return fields[path], []
+    ends = [match.start() for match in re.finditer(r"\.|\[\]", path)] + [
+        match.end() for match in re.finditer(r"\[\]", path)
+    ]
+    for end in sorted(ends, reverse=True):
+        if path[:end] in fields:
+            return fields[path[:end]], _STEP.findall(path[end:])
+    return fields, _STEP.findall(path)
+
+
+def _walk(value: Any, steps: list[str], way: str, lists: dict[str, int]) -> Iterator[_Place]:
+    if not steps:
+        yield _Place(value, lists)
+        return
+    step, *rest = steps
+    if step != LIST:
+        inner = value.get(step) if isinstance(value, Mapping) else None
+        yield from _walk(inner, rest, f"{way}.{step}", lists)
+        return
+    inner_values = list(value.values()) if isinstance(value, Mapping) else value
+    if not isinstance(inner_values, list | tuple):
+        return
+    for number, inner in enumerate(inner_values):
+        yield from _walk(inner, rest, f"{way}{LIST}", {**lists, f"{way}{LIST}": number})
+
+
+def _beside(fields: Mapping[str, Any], column: str, place: _Place) -> Any:
+    """A column's value for one element: at the same places of the lists that it shares; None where it has none."""
+    value, steps = _start(fields, column)
+    way = column[: len(column) - sum(map(len, steps))]
+    for number, step in enumerate(steps):
+        if step != LIST:
+            value = value.get(step) if isinstance(value, Mapping) else None
+            way = f"{way}.{step}"
+            continue
+        way = f"{way}{LIST}"
+        inner = list(value.values()) if isinstance(value, Mapping) else value
+        if way not in place.lists or not isinstance(inner, list | tuple):
+            # a list of its own, such as the labels of an element
+            return [found.value for found in _walk(value, steps[number:], "", {})]
+        at = place.lists[way]
+        value = inner[at] if at < len(inner) else None
+    return value
+
+
+def paths_in(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the paths of a record's cells, each with one value, lists of objects and objects opened."""
+    found: dict[str, Any] = {}
+
+    def visit(value: Any, path: str, depth: int) -> None:
+        if len(found) >= MAX_PATHS:
+            return
+        if depth < MAX_DEPTH and isinstance(value, Mapping) and value:
+            for key, inner in value.items():
+                visit(inner, f"{path}.{key}" if path else str(key), depth + 1)
+        elif depth < MAX_DEPTH and isinstance(value, list) and value and isinstance(value[0], Mapping):
+            for inner in value[:20]:
+                visit(inner, f"{path}{LIST}", depth + 1)
+        else:
+            found.setdefault(path, value)
+
+    visit(record, "", 0)
+    return found

@@ -1,0 +1,254 @@
+"""A data file as a stream of UTF-8 bytes, whatever it is compressed with and encoded in."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import io
+import lzma
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO, cast
+
+from distill.corpora.reading.encodings import likely_encoding, utf8_problem
+from distill.export.runtime.errors import InputError, MissingExtraError
+
+TRAIN_EXTRA = 'pip install "distill-text[train]"'
+
+COMPRESSED = (".gz", ".xz", ".zst")
+
+ARCHIVE = ".zip"
+
+# of several fields of the longest kind; a file without line feeds is refused before it fills the memory
+MAX_LINE_BYTES = 50_000_000
+
+# enough for any header, and for guesses
+HEAD_BYTES = 1_000_000
+
+CHUNK_BYTES = 1 << 16
+
+# what the decompressors raise over bytes that are cut short, altered, locked or of another kind
+BROKEN_ARCHIVE = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError, ValueError)
+
+ZERO_BYTES = "not a UTF-8 text file (it has zero bytes); save it again as UTF-8, or name its `encoding`"
+
+
+@dataclass(frozen=True, order=True)
+class DataFile:
+    """One table's file: a path, or a member of a zip archive."""
+
+    path: Path
+    member: str | None = None
+
+    def __str__(self) -> str:
+        """Name it as an error does."""
+        return str(self.path) if self.member is None else f"{self.path}, {self.member}"
+
+    @property
+    def name(self) -> str:
+        """The file's name without the endings of compression."""
+        name = self.path.name if self.member is None else PurePosixPath(self.member).name
+        while PurePosixPath(name).suffix.lower() in (*COMPRESSED, ARCHIVE):
+            name = PurePosixPath(name).stem
+        return name
+
+    @property
+    def suffix(self) -> str:
+        """The ending that says what the file holds, lower case."""
+        return PurePosixPath(self.name).suffix.lower()
+
+    @property
+    def stem(self) -> str:
+        """The name without that ending."""
+        return PurePosixPath(self.name).stem
+
+    def open(self, encoding: str | None = None) -> BinaryIO:
+        """Open it decompressed, and as UTF-8 where `encoding` names another one.
+
+        Raises:
+            InputError: it cannot be opened; reading from it raises the same over broken bytes.
+        """
+        stream = self._decompressed()
+        return stream if encoding is None else _buffered(_Recoded(self, stream, encoding))
+
+    def open_seekable(self) -> BinaryIO:
+        """Open it where a reader jumps about: what is compressed is unpacked into a file without a name."""
+        if self.member is None and self.path.suffix.lower() not in COMPRESSED:
+            return _opened(self.path)
+        whole = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115 - whoever asked closes it
+        with self.open() as stream:
+            while data := stream.read(CHUNK_BYTES):
+                whole.write(data)
+        whole.seek(0)
+        return whole
+
+    def head(self, encoding: str | None = None, size: int = HEAD_BYTES) -> bytes:
+        """Return the first bytes, for guesses."""
+        with self.open(encoding) as stream:
+            return stream.read(size)
+
+    def _decompressed(self) -> BinaryIO:
+        if self.member is not None:
+            return _buffered(_Guarded(self, _open_member(self.path, self.member)))
+        suffix = self.path.suffix.lower()
+        if suffix == ".gz":
+            return _buffered(_Guarded(self, gzip.GzipFile(fileobj=_opened(self.path), mode="rb")))
+        if suffix == ".xz":
+            return _buffered(_Guarded(self, lzma.LZMAFile(_opened(self.path), "rb")))
+        if suffix == ".zst":
+            return _buffered(_Guarded(self, _open_zstd(self.path)))
+        return _opened(self.path)
+
+
+def zip_members(path: Path) -> list[str]:
+    """Return the names of an archive's files, without folders and what macOS adds.
+
+    Raises:
+        InputError: it is no whole zip archive.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [info.filename for info in archive.infolist() if not info.is_dir()]
+    except BROKEN_ARCHIVE as error:
+        raise InputError(f"{path}: cannot be read as a zip archive; check that it is a whole one") from error
+    hidden = ("__MACOSX", ".")
+    return sorted(name for name in names if not any(part.startswith(hidden) for part in name.split("/")))
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path and its rights") from error
+
+
+def _open_member(path: Path, member: str) -> Any:
+    try:
+        return zipfile.ZipFile(path).open(member)
+    except (*BROKEN_ARCHIVE, KeyError) as error:
+        why = "it is locked with a password" if "password" in str(error) else "check that the archive is whole"
+        raise InputError(f"{path}, {member}: cannot be unpacked; {why}") from error
+
+
+def _open_zstd(path: Path) -> Any:
+    try:
+        import pyarrow as pa
+    except ImportError as error:
+        raise MissingExtraError(f"{path}: reading .zst needs pyarrow; {TRAIN_EXTRA}") from error
+    _opened(path).close()  # says so where it cannot be read
+    return pa.input_stream(str(path), compression="zstd")
+
+
+def _buffered(raw: io.RawIOBase) -> BinaryIO:
+    return cast(BinaryIO, io.BufferedReader(raw, CHUNK_BYTES))
+
+
+class _Guarded(io.RawIOBase):
+    """A decompressor whose errors are sentences."""
+
+    def __init__(self, file: DataFile, inner: Any) -> None:
+        self._file, self._inner = file, inner
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, target: Any) -> int:
+        try:
+            data = self._inner.read(len(target))
+        except BROKEN_ARCHIVE as error:
+            raise InputError(f"{self._file}: cannot be unpacked; check that it is a whole file") from error
+        target[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._inner.close()
+        super().close()
+
+
+class _Recoded(io.RawIOBase):
+    """A stream in another encoding, read as UTF-8; bytes that it does not have stay, and are found later."""
+
+    def __init__(self, file: DataFile, inner: BinaryIO, encoding: str) -> None:
+        self._file, self._inner, self._encoding = file, inner, encoding
+        self._decoder = codecs.getincrementaldecoder(encoding)(errors="surrogateescape")
+        self._ready = b""
+        self._done = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, target: Any) -> int:
+        while not self._ready and not self._done:
+            data = self._inner.read(CHUNK_BYTES)
+            self._done = not data
+            try:
+                self._ready = self._decoder.decode(data, final=self._done).encode("utf-8", "surrogateescape")
+            except UnicodeError as error:
+                raise InputError(
+                    f"{self._file}: is not valid {self._encoding}; set `encoding` to the one it is written in"
+                ) from error
+        size = min(len(target), len(self._ready))
+        target[:size] = self._ready[:size]
+        self._ready = self._ready[size:]
+        return size
+
+    def close(self) -> None:
+        if not self.closed:
+            self._inner.close()
+        super().close()
+
+
+def refuse_zeros(file: DataFile, data: bytes | str) -> None:
+    """Refuse a text file with zero bytes."""
+    if "\0" in data if isinstance(data, str) else b"\0" in data:
+        raise InputError(f"{file}: {ZERO_BYTES}")
+
+
+def check_encoding(file: DataFile, encoding: str | None) -> str:
+    """Return the beginning of a text file, decoded; undecodable bytes are lone surrogates.
+
+    Raises:
+        InputError: it is written in another encoding than the recipe says; names the one that fits where one does.
+    """
+    data = file.head(encoding)
+    if encoding is None:
+        problem = utf8_problem(data)
+        if problem:
+            fits = likely_encoding(data)
+            remedy = f'its bytes read as {fits}: set `encoding` = "{fits}"' if fits else "name its `encoding`"
+            raise InputError(f"{file}: {problem}; {remedy}, or save it again as UTF-8")
+    refuse_zeros(file, data)
+    return data.decode("utf-8", errors="surrogateescape").removeprefix("\ufeff")
+
+
+def read_text(file: DataFile, *, longest: int = MAX_LINE_BYTES) -> str:
+    """Return a whole file's text; undecodable bytes become lone surrogates, so that their row can be named."""
+    with file.open() as stream:
+        data = stream.read(longest + 1)
+    if len(data) > longest:
+        raise InputError(f"{file}: has more than {longest:,} bytes, too many to be read at once; split it up")
+    refuse_zeros(file, data)
+    return data.decode("utf-8", errors="surrogateescape").removeprefix("\ufeff")
+
+
+def lines(file: DataFile, encoding: str | None = None) -> Iterator[tuple[int, str]]:
+    """Yield numbered lines without their ends.
+
+    Only line feeds end one: str.splitlines would also split at U+2028 and U+0085 inside a text.
+    """
+    with file.open(encoding) as stream:
+        number = 0
+        while data := stream.readline(MAX_LINE_BYTES + 1):
+            number += 1
+            if len(data) > MAX_LINE_BYTES:
+                raise InputError(f"{file}, row {number}: has more than {MAX_LINE_BYTES:,} bytes; shorten it")
+            refuse_zeros(file, data)
+            if number == 1:
+                data = data.removeprefix(b"\xef\xbb\xbf")
+            line = data.decode("utf-8", errors="surrogateescape")
+            yield number, line.removesuffix("\n").removesuffix("\r")
