@@ -38,7 +38,7 @@ def run_process(*arguments: str, cut_off: bool = False) -> subprocess.CompletedP
 def run_cli(
     *arguments: str, stdin: str | None = None, cwd: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """The command inside this process; its settings of environment, warnings and logs end with it (test_app.py)."""
+    """The command inside this process; what it sets for libraries ends with it (tests/cli/test_app.py)."""
     given, out, err = (_stream(text) for text in (stdin or "", "", ""))
     with ExitStack() as stack:
         stack.enter_context(_same_draws_afterwards())
