@@ -26,7 +26,7 @@ else
 TORCH_INDEX ?= --extra-index-url https://download.pytorch.org/whl/cpu --retries 1 --timeout 15
 endif
 
-.PHONY: help setup distill bench bench-peers bench-training wheel test golden campaign tree lint check smoke clean
+.PHONY: help setup distill bench bench-peers bench-training wheel test golden campaign tree lint house check smoke clean
 .DEFAULT_GOAL := help
 
 help: ## show this text
@@ -109,6 +109,10 @@ lint: $(STAMP) tree ## lint, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	MYPYPATH=$(TREE) $(BIN)/mypy
+
+# the branches on kinds, openings and tokenizations of docs/ARCHITECTURE.md; three smoke runs, a minute or two
+house: $(STAMP) ## print how the house stands, and fill the table of docs/ARCHITECTURE.md
+	$(BIN)/python -m tests.house --measure --write docs/ARCHITECTURE.md
 
 check: lint test ## lint, format, types and tests: the same command on a laptop and in CI
 
