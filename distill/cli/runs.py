@@ -207,7 +207,7 @@ def _run_until(
         try:
             job = replace(_job(recipe, overrides, runs, quiet, exports=until in ("export", "report")), stop=stop)
             from distill.pipeline.runner import run as run_stages
-            from distill.pipeline.runner import run_search
+            from distill.pipeline.search import run_search
             from distill.variants.variant import qat_forms
 
             if until == "train" and qat_forms(job.recipe):  # its scales are fitted on a graph

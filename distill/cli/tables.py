@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from distill.artifacts.plan import Plan
+from distill.artifacts.trials import BEST_FILE, read_trials
 from distill.export.measure.components import COMPONENTS
 from distill.files.json_files import read_json
 
@@ -133,16 +134,16 @@ def print_summary(name: str, folder: Path) -> None:
 
 
 def print_trials(folder: Path) -> None:
-    """The best trials of a search, and where the recipe of the best is."""
-    trials = read_json(folder / "trials.json")["trials"]
-    keys = list(trials[0]["values"])
+    """Print the best trials of a search, and where the recipe of the best is."""
+    trials = read_trials(folder).trials
+    keys = list(trials[0].values)
     rows = [
-        [str(one["number"]), one["state"], _shown(one["validation_macro_f1"], 4), _shown(one["epochs"])]
-        + [json.dumps(one["values"].get(key)) for key in keys]
-        for one in trials[:SHOWN_TRIALS]
+        [str(trial.number), trial.state, _shown(trial.validation_macro_f1, 4), _shown(trial.epochs)]
+        + [json.dumps(trial.values.get(key)) for key in keys]
+        for trial in trials[:SHOWN_TRIALS]
     ]
     print_table("trials, the best first", ["trial", "state", "validation macro-F1", "epochs", *keys], rows)
-    print(f"best recipe: {folder / 'best.toml'}")
+    print(f"best recipe: {folder / BEST_FILE}")
 
 
 def print_plan(plan: Plan) -> None:

@@ -1,7 +1,8 @@
 """The stages in order."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from distill.export.runtime.errors import CheckFailedError, InputError
 from distill.files.atomic import remove_leftovers, write_text
@@ -14,7 +15,6 @@ from distill.pipeline.report import report_stages
 from distill.pipeline.state import Run
 from distill.pipeline.teacher import teach_stages
 from distill.pipeline.train import train_stages
-from distill.recipe.ensemble import members_of
 from distill.recipe.keys import recipe_keys
 from distill.runs.context import Job
 
@@ -31,6 +31,17 @@ def run(job: Job, until: str = "report") -> Run:
             bundle and report are taken away.
         KeyboardInterrupt: somebody stopped it; the same call goes on from there.
     """
+    with exclusive_run(job):
+        return run_stages(job, until)
+
+
+@contextmanager
+def exclusive_run(job: Job) -> Iterator[None]:
+    """Make the run's folder, and keep every other command out of it.
+
+    Raises:
+        InputError: it cannot be made, or another command is at work in it.
+    """
     try:
         job.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -38,28 +49,7 @@ def run(job: Job, until: str = "report") -> Run:
             f"{job.folder}: cannot be made ({error.strerror}); choose another --runs folder"
         ) from error
     with exclusive(job.folder):
-        return _run_stages(job, until)
-
-
-@recipe_keys()
-def run_search(job: Job) -> None:
-    """The stages up to the labels, then students with other values of the recipe.
-
-    Raises:
-        InputError: as of `run`; or a value that the recipe's [search] wants to try cannot be.
-        KeyboardInterrupt: somebody stopped it; the same call goes on from there.
-    """
-    from distill.search.space import check_space
-    from distill.teachers.checkpoints import load_config
-    from distill.teachers.sources import resolve_model
-
-    first = members_of(job.recipe)[0]
-    check_space(job.recipe, load_config(resolve_model(first.source, first.pin).folder))
-    under_way = run(job, until="label" if "student.layers" in job.recipe.search.space else "layers")
-    from distill.search.trials import search
-    from distill.training.student import study
-
-    search(under_way.job, lambda trial, folder: study(trial, folder, distilled=True).best_score)
+        yield
 
 
 def _leave_recipe(job: Job) -> None:
@@ -70,7 +60,8 @@ def _leave_recipe(job: Job) -> None:
         write_text(path, text)
 
 
-def _run_stages(job: Job, until: str) -> Run:
+def run_stages(job: Job, until: str) -> Run:
+    """As `run`, for a caller that holds the run's lock."""
     remove_leftovers(job.folder)
     _leave_recipe(job)
     under_way = Run(job, trains_student=until in ("train", "export", "report"))

@@ -1,201 +1,210 @@
-"""`distill search`: draws, pruning, going on, and the best trial as a recipe."""
+"""`distill search`: draws, pruning, resuming, and the best trial as a recipe."""
 
 import json
 import shutil
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import optuna
 import pytest
 
+from distill.artifacts.trials import Trials
 from distill.export.runtime.errors import DistillError, InputError, ResourceError
+from distill.pipeline.search import label_digests
 from distill.recipe.load import load_recipe
 from distill.recipe.recipe import Recipe
 from distill.recipe.student import Span
 from distill.runs.context import Job
+from distill.runs.interrupts import StopRequest
 from distill.runs.progress import Reporter
 from distill.search.space import check_space
-from distill.search.trials import draw, search
+from distill.search.trials import Search, TrialTraining, draw
 from tests.support.command import run_cli
 from tests.support.tiny_models import tiny_classifier
 
 SPACE = "search.space={'objective.temperature'={low=1.0,high=8.0,log=true},'student.epochs'=[1,2,3]}"
 
 
-def job_in(folder: Path, *settings: str) -> Job:
-    return Job(load_recipe("smoke", [SPACE, *settings]), folder, Reporter(quiet=True))
+Report = Callable[[float], None]
 
 
-def near_four(job: Job, _folder: Path) -> float:
+def search_in(folder: Path, train: TrialTraining, *settings: str, **labels: str) -> Trials:
+    recipe = load_recipe("smoke", [SPACE, *settings])
+    return Search(folder, recipe, train, Reporter(quiet=True), StopRequest()).run(labels)
+
+
+def near_four(recipe: Recipe, _folder: Path, on_epoch_end: Report) -> float:
     """Best at a temperature of 4, told epoch by epoch as a training does."""
-    score = 1 / (1 + abs(job.recipe.objective.temperature - 4.0))
-    for epoch in range(1, job.recipe.student.epochs + 1):
-        job.heard(score * epoch / job.recipe.student.epochs)
+    score = 1 / (1 + abs(recipe.objective.temperature - 4.0))
+    for epoch in range(1, recipe.student.epochs + 1):
+        on_epoch_end(score * epoch / recipe.student.epochs)
     return score
 
 
+def by_epoch(recipe: Recipe, _folder: Path, on_epoch_end: Report) -> float:
+    for _ in range(recipe.student.epochs):
+        on_epoch_end(1 / recipe.student.epochs)
+    return 1 / recipe.student.epochs
+
+
 def test_the_best_trial_is_a_recipe_without_its_search(tmp_path: Path) -> None:
-    found = search(job_in(tmp_path, "search.trials=12"), near_four)
+    found = search_in(tmp_path, near_four, "search.trials=12")
     assert len(found.trials) == 12
-    scores = [one["validation_macro_f1"] for one in found.trials if one["state"] == "complete"]
+    scores = [one.validation_macro_f1 for one in found.trials if one.state == "complete"]
     assert scores == sorted(scores, reverse=True)
-    best = tomllib.loads(found.best.read_text())
-    assert best["objective"]["temperature"] == found.trials[0]["values"]["objective.temperature"]
+    best = tomllib.loads((tmp_path / "best.toml").read_text())
+    assert best["objective"]["temperature"] == found.trials[0].values["objective.temperature"]
     assert best["search"]["space"] == {}
-    assert Recipe.model_validate(best).student.epochs == found.trials[0]["values"]["student.epochs"]
-    assert not list((tmp_path / "search/trials").iterdir())
+    assert Recipe.model_validate(best).student.epochs == found.trials[0].values["student.epochs"]
+    assert not list((tmp_path / "trials").iterdir())
 
 
 def test_two_halves_try_what_one_whole_tries(tmp_path: Path) -> None:
-    whole = search(job_in(tmp_path / "a", "search.trials=8"), near_four)
-    search(job_in(tmp_path / "b", "search.trials=3"), near_four)
-    halves = search(job_in(tmp_path / "b", "search.trials=8"), near_four)
+    whole = search_in(tmp_path / "a", near_four, "search.trials=8")
+    search_in(tmp_path / "b", near_four, "search.trials=3")
+    halves = search_in(tmp_path / "b", near_four, "search.trials=8")
     assert halves.trials == whole.trials
 
 
 def test_a_killed_trial_is_tried_again_first(tmp_path: Path) -> None:
     seen = []
 
-    def killed_at_the_second(job: Job, folder: Path) -> float:
-        seen.append(job.recipe.objective.temperature)
+    def killed_at_the_second(recipe: Recipe, folder: Path, on_epoch_end: Report) -> float:
+        seen.append(recipe.objective.temperature)
         if len(seen) == 2:
             raise KeyboardInterrupt
-        return near_four(job, folder)
+        return near_four(recipe, folder, on_epoch_end)
 
     with pytest.raises(KeyboardInterrupt):
-        search(job_in(tmp_path, "search.trials=3"), killed_at_the_second)
-    search(job_in(tmp_path, "search.trials=3"), killed_at_the_second)
+        search_in(tmp_path, killed_at_the_second, "search.trials=3")
+    search_in(tmp_path, killed_at_the_second, "search.trials=3")
     assert seen[2] == seen[1]
     assert len(seen) == 4
 
 
 def test_a_kill_changes_nothing_of_what_comes_after_it(tmp_path: Path) -> None:
-    whole = search(job_in(tmp_path / "a", "search.trials=14"), near_four)
+    whole = search_in(tmp_path / "a", near_four, "search.trials=14")
     calls = 0
 
-    def killed(job: Job, folder: Path) -> float:
+    def killed(recipe: Recipe, folder: Path, on_epoch_end: Report) -> float:
         nonlocal calls
         calls += 1
         if calls in (2, 3, 6):
             raise KeyboardInterrupt
-        return near_four(job, folder)
+        return near_four(recipe, folder, on_epoch_end)
 
     for _ in range(3):
         with pytest.raises(KeyboardInterrupt):
-            search(job_in(tmp_path / "b", "search.trials=14"), killed)
-    assert list((tmp_path / "b/search/trials").iterdir())
-    found = search(job_in(tmp_path / "b", "search.trials=14"), killed)
-    ended = [one for one in found.trials if one["state"] != "fail"]
-    assert [one["values"] for one in ended] == [one["values"] for one in whole.trials]
-    assert not list((tmp_path / "b/search/trials").iterdir())
+            search_in(tmp_path / "b", killed, "search.trials=14")
+    assert list((tmp_path / "b/trials").iterdir())
+    found = search_in(tmp_path / "b", killed, "search.trials=14")
+    ended = [one for one in found.trials if one.state != "fail"]
+    assert [one.values for one in ended] == [one.values for one in whole.trials]
+    assert not list((tmp_path / "b/trials").iterdir())
 
 
 def test_a_line_that_was_half_written_is_cut_off(tmp_path: Path) -> None:
-    search(job_in(tmp_path / "a", "search.trials=2"), near_four)
-    with (tmp_path / "a/search/journal.log").open("ab") as journal:
+    search_in(tmp_path / "a", near_four, "search.trials=2")
+    with (tmp_path / "a/journal.log").open("ab") as journal:
         journal.write(b'{"op_code":4,"wor')
     for trials in (3, 4):  # the second reads what the first has written behind it
-        assert len(search(job_in(tmp_path / "a", f"search.trials={trials}"), near_four).trials) == trials
+        assert len(search_in(tmp_path / "a", near_four, f"search.trials={trials}").trials) == trials
 
 
 def test_bad_trials_are_given_up_early(tmp_path: Path) -> None:
     space = "search.space={'student.epochs'={low=2,high=99}}"
-    found = search(job_in(tmp_path, "search.trials=15", space), by_epoch)
-    pruned = [one for one in found.trials if one["state"] == "pruned"]
+    found = search_in(tmp_path, by_epoch, "search.trials=15", space)
+    pruned = [one for one in found.trials if one.state == "pruned"]
     assert pruned
-    assert all(one["epochs"] < one["values"]["student.epochs"] for one in pruned)
+    assert all(one.epochs < one.values["student.epochs"] for one in pruned)
 
 
 def test_values_that_were_tried_before_are_not_trained_again(tmp_path: Path) -> None:
     trained = []
 
-    def count(job: Job, folder: Path) -> float:
-        trained.append(job.recipe.student.epochs)
-        return by_epoch(job, folder)
+    def count(recipe: Recipe, folder: Path, on_epoch_end: Report) -> float:
+        trained.append(recipe.student.epochs)
+        return by_epoch(recipe, folder, on_epoch_end)
 
-    found = search(job_in(tmp_path, "search.trials=12", "search.space={'student.epochs'=[2,3]}"), count)
+    found = search_in(tmp_path, count, "search.trials=12", "search.space={'student.epochs'=[2,3]}")
     assert sorted(trained) == [2, 3]
-    scores = {one["values"]["student.epochs"]: one["validation_macro_f1"] for one in found.trials}
+    scores = {one.values["student.epochs"]: one.validation_macro_f1 for one in found.trials}
     assert scores == {2: 1 / 2, 3: 1 / 3}
-    assert all(one["epochs"] == one["values"]["student.epochs"] for one in found.trials)
+    assert all(one.epochs == one.values["student.epochs"] for one in found.trials)
 
 
 def test_a_training_that_diverges_is_a_failed_trial_and_counts_as_one(tmp_path: Path) -> None:
-    def diverges(job: Job, folder: Path) -> float:
-        if job.recipe.objective.temperature < 3:
+    def diverges(recipe: Recipe, folder: Path, on_epoch_end: Report) -> float:
+        if recipe.objective.temperature < 3:
             raise DistillError("the loss is not finite at step 3; lower the learning rates")
-        return near_four(job, folder)
+        return near_four(recipe, folder, on_epoch_end)
 
-    found = search(job_in(tmp_path, "search.trials=8"), diverges)
-    failed = [one for one in found.trials if one["state"] == "fail"]
+    found = search_in(tmp_path, diverges, "search.trials=8")
+    failed = [one for one in found.trials if one.state == "fail"]
     assert len(found.trials) == 8
     assert failed
-    assert all("not finite" in one["complaint"] for one in failed)
-    assert found.trials[-len(failed) :] == failed
-    assert search(job_in(tmp_path, "search.trials=8"), diverges).trials == found.trials
-    halves = job_in(tmp_path / "b", "search.trials=3"), job_in(tmp_path / "b", "search.trials=8")
-    assert [search(half, diverges) for half in halves][-1].trials == found.trials
+    assert all("not finite" in one.complaint for one in failed)
+    assert list(found.trials[-len(failed) :]) == failed
+    assert search_in(tmp_path, diverges, "search.trials=8").trials == found.trials
+    halves = [search_in(tmp_path / "b", diverges, f"search.trials={trials}") for trials in (3, 8)]
+    assert halves[-1].trials == found.trials
 
 
 def test_a_full_disk_stops_the_search_and_fails_no_trial(tmp_path: Path) -> None:
-    def full(_job: Job, _folder: Path) -> float:
+    def full(*_: object) -> float:
         raise ResourceError("the disk is full")
 
     with pytest.raises(ResourceError):
-        search(job_in(tmp_path, "search.trials=2"), full)
-    assert len(search(job_in(tmp_path, "search.trials=2"), near_four).trials) == 3
+        search_in(tmp_path, full, "search.trials=2")
+    assert len(search_in(tmp_path, near_four, "search.trials=2").trials) == 3
 
 
 def test_a_score_of_zero_is_a_score(tmp_path: Path) -> None:
-    def zero_after_a_failure(job: Job, folder: Path) -> float:
-        if not list(folder.parents[1].glob("0001")):
+    def zero_after_a_failure(recipe: Recipe, folder: Path, on_epoch_end: Report) -> float:
+        if not list(folder.parent.glob("0001")):
             raise InputError("no")
         return 0.0
 
-    found = search(job_in(tmp_path, "search.trials=2"), zero_after_a_failure)
-    assert [one["state"] for one in found.trials] == ["complete", "fail"]
+    found = search_in(tmp_path, zero_after_a_failure, "search.trials=2")
+    assert [one.state for one in found.trials] == ["complete", "fail"]
 
 
 def test_a_search_without_any_result_says_the_last_complaint(tmp_path: Path) -> None:
-    def fails(_job: Job, _folder: Path) -> float:
+    def fails(*_: object) -> float:
         raise InputError("the width is odd")
 
     with pytest.raises(InputError, match=r"no trial could be trained to its end; the width is odd .*remove"):
-        search(job_in(tmp_path, "search.trials=2"), fails)
+        search_in(tmp_path, fails, "search.trials=2")
 
 
 @pytest.mark.parametrize("place", ["labels/train", "labels-2/train"])
 def test_other_labels_of_any_teacher_are_another_question(tmp_path: Path, place: str) -> None:
-    settings = ["search.trials=2", "teacher.seeds=[1,2]"]
+    job = Job(load_recipe("smoke", ["teacher.seeds=[1,2]"]), tmp_path, Reporter(quiet=True))
 
-    def labelled(**shas: str) -> None:
+    def labelled(**shas: str) -> dict[str, str]:
         for name in ("labels/train", "labels-2/train"):
             record = {"fingerprint": "", "outputs": {"part": shas.get(name.partition("/")[0], "0")}, "seconds": 0}
             (tmp_path / name).mkdir(parents=True, exist_ok=True)
             (tmp_path / name / "stage.json").write_text(json.dumps(record))
+        return label_digests(job)
 
-    def forbidden(_job: Job, _folder: Path) -> float:
+    def forbidden(*_: object) -> float:
         raise AssertionError
 
-    labelled()
-    search(job_in(tmp_path, *settings), near_four)
-    search(job_in(tmp_path, *settings), forbidden)
-    labelled(**{place.partition("/")[0]: "1"})
+    before = labelled()
+    assert before.keys() == {"labels/train", "labels-2/train"}
+    search_in(tmp_path, near_four, "search.trials=2", **before)
+    search_in(tmp_path, forbidden, "search.trials=2", **before)
     with pytest.raises(AssertionError):
-        search(job_in(tmp_path, *settings), forbidden)
-
-
-def by_epoch(job: Job, _folder: Path) -> float:
-    for _ in range(job.recipe.student.epochs):
-        job.heard(1 / job.recipe.student.epochs)
-    return 1 / job.recipe.student.epochs
+        search_in(tmp_path, forbidden, "search.trials=2", **labelled(**{place.partition("/")[0]: "1"}))
 
 
 def test_values_that_do_not_go_together_fail_alone(tmp_path: Path) -> None:
     space = "search.space={'student.width'=[10,64],'student.heads'=[3,2]}"
-    found = search(job_in(tmp_path, "search.trials=9", space), lambda job, _: float(job.recipe.student.width))
-    assert {one["state"] for one in found.trials} == {"complete", "fail"}
-    best = found.trials[0]["values"]
+    found = search_in(tmp_path, lambda recipe, *_: float(recipe.student.width), "search.trials=9", space)
+    assert {one.state for one in found.trials} == {"complete", "fail"}
+    best = found.trials[0].values
     assert best["student.width"] % best["student.heads"] == 0
 
 
