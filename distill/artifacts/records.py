@@ -12,11 +12,11 @@ and other sequences, mappings (keys `str`, `int` or an enum) and unions of these
 
 import dataclasses
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from enum import Enum
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from distill.export.runtime.errors import InputError
 from distill.files.json_files import read_json, write_json
@@ -114,12 +114,12 @@ def _types(kind: Any) -> dict[str, Any]:
 def _record(kind: Any, data: Any, at: str) -> Any:
     if not isinstance(data, Mapping):
         raise _MismatchError(f"{at or 'the file'} must be an object, is {_shown(data)}")
-    values = {}
+    values, hints = {}, _types(cast("Hashable", kind))
     for field in _fields(kind):
         key = _key_of(field)
         where = f"{at}.{key}" if at else key
         if key in data:
-            values[field.name] = _value(_types(kind)[field.name], data[key], where)
+            values[field.name] = _value(hints[field.name], data[key], where)
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             raise _MismatchError(f"{where} is missing")
     return kind(**values)

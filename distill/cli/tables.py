@@ -112,21 +112,22 @@ def print_components(weighed: Mapping[str, Mapping[str, int]]) -> None:
 
 def print_summary(name: str, folder: Path) -> None:
     """The table that a run ends with, and where its bundle and report are."""
+    from distill.artifacts.report import read_report
     from distill.report.summary import summary_rows
 
-    data = read_json(folder / "report.json")
+    report = read_report(folder)
     rows = [
         [
-            row["name"] + (" (ships)" if row["ships"] else ""),
-            row["runtime"] or "-",
-            _shown(row["macro_f1"], 3),
-            _shown(row["retention"], 3),
-            _shown(row["megabytes"], 1),
-            _shown(row["p50_ms"], 2),
-            _shown(row["p95_ms"], 2),
-            _shown(row["times_faster"], 1),
+            row.name + (" (ships)" if row.ships else ""),
+            row.runtime or "-",
+            _shown(row.macro_f1, 3),
+            _shown(row.retention, 3),
+            _shown(row.megabytes, 1),
+            _shown(row.p50_ms, 2),
+            _shown(row.p95_ms, 2),
+            _shown(row.times_faster, 1),
         ]
-        for row in summary_rows(data)
+        for row in summary_rows(report)
     ]
     head = ["model", "runtime", "macro-F1", "retention", "MB", "p50 ms", "p95 ms", "times faster"]
     print_table(f"{name}: test quality; latency of one text on one thread", head, rows)

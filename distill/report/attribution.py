@@ -1,88 +1,110 @@
-"""What distillation added: over the twin, over several seeds, and how far the student follows its teacher."""
+"""The contribution of distillation: over the twin, over several seeds, and agreement with the teacher."""
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from distill.artifacts.quality import read_quality
-from distill.corpora.corpus import Corpus, label_matrix
+from distill.artifacts.report import Attribution, SeedScores, SeedSpread, SplitScores
+from distill.corpora.task import TaskKind
+from distill.evaluation.bootstrap import Bootstrap
 from distill.evaluation.comparison import agreement, copied_errors, paired_bootstrap
 from distill.evaluation.metrics import Bools, Floats, macro_f1
-from distill.report.models import logits_and_decision, quality_folder
-from distill.runs.context import Job
-from distill.variants.select import choose_variant
+from distill.report.models import RunModel
 
 
-def attribution(job: Job, corpus: Corpus) -> dict[str, Any]:
-    """The student that ships beside its twin and its teacher, on test rows, as plain data.
+def attribution(
+    reference: RunModel, models: Mapping[str, RunModel], gold: Floats, kind: TaskKind, *, seed: int
+) -> Attribution:
+    """Compare the student that ships with its twin and with its teacher, on test rows.
 
-    `gain` is that of the student and of the variant that ships over the twin, None without a twin; `agreement` and
-    `copied_errors` are those of every model with the teacher, or with the ensemble.
+    Args:
+        reference: the teacher, or the ensemble.
+        models: the student and what ships by name, and the twin where there is one.
+        gold: 0/1 of the test rows, ``(N, C)``.
+        kind: of the task.
+        seed: of the bootstrap.
     """
-    gold = label_matrix(corpus.test, corpus.task)
-    chosen = choose_variant(job)
-    names = ["student", *(["twin"] if job.recipe.objective.compare else []), chosen]
-    decided = {name: test_decisions(job, corpus, name) for name in (job.reference, *names)}
-    theirs = decided[job.reference]
-    gains = None
-    if job.recipe.objective.compare:
-        gains = {name: _gain(job, [decided[name]], [decided["twin"]], gold) for name in ("student", chosen)}
-    return {
-        "reference": job.reference,
-        "gain": gains,
-        "agreement": {name: asdict(agreement(decided[name], theirs)) for name in names},
-        "copied_errors": {name: copied_errors(decided[name], theirs, gold, corpus.task.kind) for name in names},
-    }
-
-
-def spread(job: Job, corpus: Corpus) -> dict[str, Any] | None:
-    """Every seed's quality, their mean and standard deviation, and the gain of all over their twins.
-
-    None where there is one student. Macro-F1 throughout; the interval is a bootstrap over test rows of the mean
-    over the seeds, so that it says what these students gained and not what another seed would.
-    """
-    if not job.recipe.seeds:
-        return None
-    branches, gold = job.branches(), label_matrix(corpus.test, corpus.task)
-    names = ["student", "ships", *(["twin"] if job.recipe.objective.compare else [])]
-    models = [{name: choose_variant(one) if name == "ships" else name for name in names} for one in branches]
-    rows = [
-        {"seed": branch.seed, "variant": named["ships"]}
-        | {name: _macro_f1(branch, model) for name, model in named.items()}
-        for branch, named in zip(branches, models, strict=True)
-    ]
-    decided = {
-        name: [test_decisions(one, corpus, named[name]) for one, named in zip(branches, models, strict=True)]
-        for name in names
-    }
-    tests = {name: np.array([macro_f1(one, gold) for one in decisions]) for name, decisions in decided.items()}
-    gains = {
-        name: _gain(job, decided[name], decided["twin"], gold)
-        for name in ("student", "ships")
-        if job.recipe.objective.compare
-    }
-    return {
-        "rows": rows,
-        "mean": {name: float(values.mean()) for name, values in tests.items()},
-        "standard_deviation": {
-            name: float(values.std(ddof=1)) if len(values) > 1 else None for name, values in tests.items()
+    decisions = {name: model.test_decisions(kind) for name, model in models.items()}
+    reference_decisions = reference.test_decisions(kind)
+    gain = None
+    if "twin" in models:
+        gain = {
+            name: paired_bootstrap([decisions[name]], [decisions["twin"]], gold, seed=seed)
+            for name in models
+            if name != "twin"
+        }
+    return Attribution(
+        reference=reference.name,
+        gain=gain,
+        agreement={name: agreement(decided, reference_decisions) for name, decided in decisions.items()},
+        copied_errors={
+            name: copied_errors(decided, reference_decisions, gold, kind) for name, decided in decisions.items()
         },
-        "gain": gains or None,
+    )
+
+
+@dataclass(frozen=True)
+class SeedModels:
+    """The models of one seed; `ships` is the variant that would ship, `twin` is None without a comparison."""
+
+    seed: int
+    student: RunModel
+    ships: RunModel
+    twin: RunModel | None
+
+    def by_role(self) -> dict[str, RunModel]:
+        """Return the models by the report's names of their roles."""
+        models = {"student": self.student, "ships": self.ships}
+        return models if self.twin is None else {**models, "twin": self.twin}
+
+
+def spread(seeds: Sequence[SeedModels], gold: Floats, kind: TaskKind, *, seed: int) -> SeedSpread | None:
+    """Return every seed's quality, its mean and standard deviation, and the mean gain over the twins.
+
+    Macro-F1 throughout. The interval is a bootstrap over test rows of the mean over the seeds: it is about these
+    students, and does not cover another seed.
+
+    Args:
+        seeds: the models per seed; None is returned where there are none.
+        gold: 0/1 of the test rows, ``(N, C)``.
+        kind: of the task.
+        seed: of the bootstrap.
+    """
+    if not seeds:
+        return None
+    models = [one_seed.by_role() for one_seed in seeds]
+    decisions = {role: [by_role[role].test_decisions(kind) for by_role in models] for role in models[0]}
+    tests = {role: np.array([macro_f1(decided, gold) for decided in decisions[role]]) for role in decisions}
+    return SeedSpread(
+        rows=tuple(_scores(one_seed) for one_seed in seeds),
+        mean={role: float(values.mean()) for role, values in tests.items()},
+        standard_deviation={
+            role: float(values.std(ddof=1)) if len(values) > 1 else None for role, values in tests.items()
+        },
+        gain=_gain(decisions, gold, seed),
+    )
+
+
+def _gain(decisions: Mapping[str, Sequence[Bools]], gold: Floats, seed: int) -> dict[str, Bootstrap] | None:
+    if "twin" not in decisions:
+        return None
+    return {
+        role: paired_bootstrap(decisions[role], decisions["twin"], gold, seed=seed)
+        for role in ("student", "ships")
     }
 
 
-def _macro_f1(job: Job, name: str) -> dict[str, float]:
-    quality = read_quality(quality_folder(job, name))
-    return {split: quality[split]["macro_f1"] for split in ("validation", "test")}
+def _scores(models: SeedModels) -> SeedScores:
+    return SeedScores(
+        seed=models.seed,
+        variant=models.ships.name,
+        student=_macro_f1(models.student.quality()),
+        ships=_macro_f1(models.ships.quality()),
+        twin=None if models.twin is None else _macro_f1(models.twin.quality()),
+    )
 
 
-def test_decisions(job: Job, corpus: Corpus, name: str) -> Bools:
-    """What one model decides on the test rows, ``(N, C)``: a teacher, the ensemble, student, twin or a variant."""
-    logits, decision = logits_and_decision(job, name)
-    return decision.decide(logits, corpus.task.kind)
-
-
-def _gain(job: Job, ours: Sequence[Bools], theirs: Sequence[Bools], gold: Floats) -> dict[str, float]:
-    return asdict(paired_bootstrap(ours, theirs, gold, seed=job.recipe.seed))
+def _macro_f1(quality: Mapping[str, Any]) -> SplitScores:
+    return SplitScores(quality["validation"]["macro_f1"], quality["test"]["macro_f1"])

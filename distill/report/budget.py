@@ -1,36 +1,39 @@
-"""The budget of a run beside what the plan predicted and the bench measured."""
+"""A run's budget beside the plan's prediction and the bench's measurement."""
 
-from typing import Any
+from collections.abc import Mapping
 
-from distill.artifacts.plan import read_plan
-from distill.artifacts.records import to_dict
-from distill.bench.measured import measured_bundle
-from distill.evaluation.budget import bounds_of
-from distill.report.sections.budget import _differences
-from distill.runs.context import Job
-from distill.variants.select import choose_variant
-from distill.variants.variant import form_of
+from distill.artifacts.plan import Plan
+from distill.artifacts.report import BudgetReport
+from distill.evaluation.budget import BOUNDS, bounds_of
+from distill.recipe.shipping import BudgetRecipe
 
 
-def budget_report(job: Job, *, planned: bool) -> dict[str, Any] | None:
-    """Bounds, plan, prediction and measurement as plain data; None where the recipe has no budget.
+def budget_report(
+    budget: BudgetRecipe, plan: Plan | None, measured: Mapping[str, float], precision: str
+) -> BudgetReport:
+    """Return bounds, plan, prediction and measurement.
 
     Args:
-        job: whose bench is done.
-        planned: whether this run chose its student by a plan.
+        budget: has at least one bound.
+        plan: the run's plan, None where the recipe names its student.
+        measured: the finished bundle's numbers by the budget's keys.
+        precision: the precision that ships.
     """
-    budget = job.recipe.budget
-    if not budget.asked:
-        return None
-    asked, measured = bounds_of(budget), measured_bundle(job)
-    plan = read_plan(job.plan) if planned else None
-    best = None if plan is None else plan.prediction(form_of(choose_variant(job)))
-    predicted = None if best is None else to_dict(best)
+    bounds = bounds_of(budget)
+    predicted = None if plan is None else plan.prediction(precision)
+    predictions = {} if predicted is None else {key: getattr(predicted, key) for key in BOUNDS}
+    return BudgetReport(
+        asked={**bounds, "threads": budget.threads},
+        plan=plan,
+        predicted=predicted,
+        measured=measured,
+        over_asked=_relative_excess(measured, bounds),
+        over_predicted=_relative_excess(measured, predictions),
+    )
+
+
+def _relative_excess(measured: Mapping[str, float], reference: Mapping[str, float | None]) -> dict[str, float]:
+    """Return the relative excess of each measured number over the reference; 0.1 is 10 %."""
     return {
-        "asked": {**asked, "threads": budget.threads},
-        "plan": None if plan is None else plan.to_dict(),
-        "predicted": predicted,
-        "measured": measured,
-        "over_asked": _differences(measured, asked),
-        "over_predicted": _differences(measured, predicted or {}),
+        key: value / expected - 1 for key, value in measured.items() if (expected := reference.get(key)) is not None
     }

@@ -1,164 +1,136 @@
-"""`report.json` from what the stages left, and the short table that a run ends with."""
+"""Build `report.json` and `report.html` from the artifacts that the stages left."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from distill.artifacts.choices import read_measured, read_ranking
-from distill.artifacts.gate import read_gate
-from distill.artifacts.quality import read_quality
+from distill.artifacts.plan import read_plan
+from distill.artifacts.records import from_dict
+from distill.artifacts.report import (
+    FORMAT_VERSION,
+    CorpusCounts,
+    Environment,
+    LayerCandidate,
+    Report,
+    SplitQuality,
+    TrainingCurve,
+    write_report_file,
+)
+from distill.bench.measured import measured_bundle
+from distill.corpora.corpus import label_matrix
 from distill.corpora.storage.parquet import load_corpus
-from distill.export.measure.components import in_order, weigh_bundle, weigh_graph
 from distill.export.measure.cpu import cpu_info
 from distill.export.measure.latency import available_threads
 from distill.files.atomic import write_text
-from distill.files.json_files import read_json, write_json
-from distill.files.sizes import folder_bytes
-from distill.report.attribution import attribution, spread
+from distill.files.json_files import read_json
+from distill.report.attribution import SeedModels, attribution, spread
 from distill.report.budget import budget_report
-from distill.report.calibration import add_bars
-from distill.report.models import kind_of, trained_models
+from distill.report.calibration import with_calibration
+from distill.report.model_reports import RunOutcome, model_reports
+from distill.report.models import RunModel, run_models
 from distill.report.page import render_page
-from distill.report.quantization import quantization_cost
-from distill.report.summary import summary_rows
-from distill.report.words import word_rates
+from distill.report.training import read_curve
+from distill.report.words import word_report
 from distill.runs.context import Job
 from distill.runs.stage import package_versions
 from distill.teachers.tokenizers import load_tokenizer
+from distill.training.callback import METRICS_FILE
 from distill.variants.select import choose_variant
-from distill.variants.variant import MODEL_FILE, exported
+from distill.variants.variant import form_of, qat_forms
 
-FORMAT_VERSION = 1
-
-GATE_KEYS = ("passed", "checks", "kept_fp32", "batch_invariant", "operators", "sensitivity")
+PAGE_FILE = "report.html"
 
 
-def write_report(job: Job, seconds: dict[str, float]) -> None:
+def write_report(job: Job, seconds: Mapping[str, float]) -> None:
     """Write `report.json` and `report.html` into the run's folder."""
     report = build_report(job, seconds)
-    write_json(report, job.folder / "report.json")
-    write_text(job.folder / "report.html", render_page(report, summary_rows(report), job))
+    write_report_file(report, job.folder)
+    write_text(job.folder / PAGE_FILE, render_page(report))
 
 
-def build_report(job: Job, seconds: dict[str, float]) -> dict[str, Any]:
-    """The report as plain data; its keys are a contract."""
-    corpus = load_corpus(job.corpus)
-    bench = read_json(job.bench / "bench.json")
-    chosen = choose_variant(job)
-    folders = trained_models(job)
-    qualities = {name: read_quality(job.quality(name)) for name in folders}
-    best = qualities[job.reference]["test"]["macro_f1"]
-    models = [
-        _model(name, kind_of(name), qualities[name], bytes_of(folder, _weights_of(folder)), best, bench)
-        for name, folder in folders.items()
-    ]
-    for model in models:
-        if model["name"] == "ensemble":
-            parts = [one["bytes"] for one in models if one["kind"] == "teacher" and one is not model]
-            model["bytes"] = {key: sum(part[key] for part in parts) for key in parts[0]}
-    parameters = qualities["student"]["parameters"]
-    for name in exported(job.recipe):
-        model = _variant(job, name, chosen, parameters, best, bench)
-        models.append({**model, "quantization": quantization_cost(job, corpus.task.kind, name)})
-    baseline = bench["baseline"]
-    models.append(_model("tfidf", "baseline", baseline, baseline["bytes"], best, bench))
-    add_bars(job, corpus, models)
+def build_report(job: Job, seconds: Mapping[str, float]) -> Report:
+    """Return the report of a run whose bench is done.
+
+    Args:
+        job: the run, with the seed that ships.
+        seconds: the duration of every stage that the run had.
+    """
+    recipe, corpus = job.recipe, load_corpus(job.corpus)
+    kind, gold = corpus.task.kind, label_matrix(corpus.test, corpus.task)
+    chosen, models = choose_variant(job), run_models(job)
+    run = RunOutcome(models, job.reference, read_json(job.bench / "bench.json"), chosen, job.bundle)
+    compared = {name: models[name] for name in ("student", "twin", chosen) if name in models}
+    attributed = attribution(models[job.reference], compared, gold, kind, seed=recipe.seed)
+    before_tuning = models["teacher"].quality().get("before_tuning")
+    return Report(
+        format_version=FORMAT_VERSION,
+        recipe=recipe.model_dump(mode="json"),
+        task=kind.value,
+        labels=corpus.task.labels,
+        seed=job.seed,
+        environment=_environment(),
+        corpus=CorpusCounts({name: len(split) for name, split in corpus.splits()}, corpus.notes),
+        seconds=seconds,
+        chosen=chosen,
+        budget=None
+        if not recipe.budget.asked
+        else budget_report(
+            recipe.budget,
+            read_plan(job.plan) if "plan" in seconds else None,
+            measured_bundle(job),
+            form_of(chosen),
+        ),
+        words=word_report(load_tokenizer(job.student), load_tokenizer(job.teacher), corpus.test.texts),
+        teacher_before_tuning=None if before_tuning is None else from_dict(SplitQuality, before_tuning["test"]),
+        distillation_gain=None if attributed.gain is None else attributed.gain["student"],
+        attribution=attributed,
+        seeds=spread(_seed_models(job), gold, kind, seed=recipe.seed),
+        layer_search=_layer_search(job.layers) if "layers" in seconds else None,
+        precision=read_measured(job.precision) if "precision" in seconds else None,
+        models=with_calibration(model_reports(run, kind), models, job.reference, gold, kind, seed=recipe.seed),
+        training=_training_curves(job, models),
+    )
+
+
+def _environment() -> Environment:
     cpu = cpu_info()
-    attributed = attribution(job, corpus)
-    return {
-        "format_version": FORMAT_VERSION,
-        "recipe": job.recipe.model_dump(mode="json"),
-        "task": corpus.task.kind.value,
-        "labels": list(corpus.task.labels),
-        "seed": job.seed,
-        "environment": {
-            "cpu_model": cpu["model"],
-            "isa_flags": cpu["flags"],
-            "cores": available_threads(),
-            "gpu": _gpu(),
-            "packages": package_versions(),
-        },
-        "corpus": {"rows": {name: len(split) for name, split in corpus.splits()}, "notes": corpus.notes},
-        "seconds": seconds,
-        "chosen": chosen,
-        "budget": budget_report(job, planned="plan" in seconds),
-        "words": word_rates(load_tokenizer(job.student), load_tokenizer(job.teacher), corpus.test.texts),
-        "teacher_before_tuning": (qualities["teacher"].get("before_tuning") or {}).get("test"),
-        "distillation_gain": (attributed["gain"] or {}).get("student"),
-        "attribution": attributed,
-        "seeds": spread(job, corpus),
-        "layer_search": read_ranking(job.layers) if "layers" in seconds else None,
-        "precision": read_measured(job.precision) if "precision" in seconds else None,
-        "models": models,
-    }
-
-
-def _model(
-    name: str,
-    kind: str,
-    quality: dict[str, Any],
-    sizes: dict[str, int],
-    best: float,
-    bench: dict[str, Any],
-) -> dict[str, Any]:
-    rows = [
-        {key: value for key, value in row.items() if key != "name"} for row in bench["rows"] if row["name"] == name
-    ]
-    return {
-        "name": name,
-        "kind": kind,
-        "parameters": quality["parameters"],
-        "bytes": sizes,
-        "components": None,
-        "test": quality["test"],
-        "validation": quality["validation"],
-        "retention": quality["test"]["macro_f1"] / best if best else None,
-        "brier_skill_ratio": None,
-        "ece_above_tenth_difference": None,
-        "bars": None,
-        "floors": quality["floors"],
-        "gate": None,
-        "latency": {"rows": rows},
-    }
-
-
-def _variant(
-    job: Job, name: str, chosen: str, parameters: int, best: float, bench: dict[str, Any]
-) -> dict[str, Any]:
-    folder = job.variant(name)
-    quality = {**read_quality(folder), "parameters": parameters}
-    if name == chosen:
-        sizes = bytes_of(job.bundle, list((job.bundle / "onnx").iterdir()), whole=True)
-        components = weigh_bundle(job.bundle)
-    else:
-        sizes = bytes_of(job.student, [folder / MODEL_FILE])
-        components = in_order({**weigh_graph(folder / MODEL_FILE), "tokenizer": sizes["tokenizer"]})
-    model = _model(name, "variant", quality, sizes, best, bench)
-    model["components"] = components
-    gate = read_gate(folder)
-    model["gate"] = {key: gate[key] for key in GATE_KEYS} | {"attempts": len(gate["tried"])}
-    if name == chosen:
-        model["latency"] |= {key: bench[key] for key in ("cold_start_ms", "peak_rss_bytes")}
-    return model
-
-
-def bytes_of(folder: Path, weights: Sequence[Path], *, whole: bool = False) -> dict[str, int]:
-    """Bytes by file of a model with its tokenizer in `folder`; of a whole folder the other files as well."""
-    sizes = {
-        "weights": sum(path.stat().st_size for path in weights),
-        "tokenizer": sum(path.stat().st_size for path in folder.glob("tokenizer*")),
-    }
-    if whole:
-        sizes["other"] = folder_bytes(folder) - sum(sizes.values())
-    return {**sizes, "total": sum(sizes.values())}
-
-
-def _weights_of(folder: Path) -> list[Path]:
-    """A trained model's weight files; its judged logits are none."""
-    return [path for path in folder.glob("*.safetensors") if not path.name.startswith("logits")]
+    return Environment(
+        cpu_model=cpu["model"],
+        isa_flags=tuple(cpu["flags"]),
+        cores=available_threads(),
+        gpu=_gpu(),
+        packages=package_versions(),
+    )
 
 
 def _gpu() -> str | None:
     import torch
 
     return torch.cuda.get_device_name() if torch.cuda.is_available() else None
+
+
+def _layer_search(folder: Path) -> tuple[LayerCandidate, ...]:
+    return tuple(from_dict(LayerCandidate, candidate) for candidate in read_ranking(folder))
+
+
+def _seed_models(job: Job) -> list[SeedModels]:
+    """Return the models per seed; none where the recipe has one student."""
+    if not job.recipe.seeds:
+        return []
+    seeds = []
+    for branch in job.branches():
+        models = run_models(branch)
+        ships = models[choose_variant(branch)]
+        seeds.append(SeedModels(branch.seed, models["student"], ships, models.get("twin")))
+    return seeds
+
+
+def _training_curves(job: Job, models: Mapping[str, RunModel]) -> tuple[TrainingCurve, ...]:
+    """Return the curves of all sessions that logged metrics; an ensemble and a checkpoint have none."""
+    sessions = [(model.name, model.kind, model.folder) for model in models.values() if model.kind != "variant"]
+    sessions += [(f"student as {form}", "variant", job.qat(form)) for form in qat_forms(job.recipe)]
+    return tuple(
+        read_curve(name, kind, folder / METRICS_FILE)
+        for name, kind, folder in sessions
+        if (folder / METRICS_FILE).is_file()
+    )

@@ -1,49 +1,64 @@
-"""What calibration has to reach beside the teacher's, on test: Brier skill, and reliability by bootstrap."""
+"""Acceptance checks of calibration against the teacher's, on test: Brier skill, and reliability by bootstrap."""
 
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from distill.corpora.corpus import Corpus, label_matrix
-from distill.evaluation.bootstrap import row_weights
+from distill.artifacts.report import CheckResult, ModelReport
+from distill.corpora.task import TaskKind
+from distill.evaluation.bootstrap import Bootstrap, row_weights
 from distill.evaluation.metrics import Floats
 from distill.evaluation.reliability import bootstrap_ece_above_tenth
-from distill.export.gate import Check
-from distill.report.models import logits_and_decision
-from distill.runs.context import Job
+from distill.report.models import RunModel
 
-# of the teacher's mean Brier skill a label, what a variant may lose
+# share of the teacher's mean Brier skill per label that a variant may lose
 MAX_SKILL_LOSS = 0.05
 
 
-def add_bars(job: Job, corpus: Corpus, models: list[dict[str, Any]]) -> None:
-    """Add to each model of the report how its calibration stands to the teacher's, or to the ensemble's.
+def with_calibration(
+    reports: Sequence[ModelReport],
+    models: Mapping[str, RunModel],
+    reference: str,
+    gold: Floats,
+    kind: TaskKind,
+    *,
+    seed: int,
+) -> tuple[ModelReport, ...]:
+    """Return the reports with each model's calibration compared with the teacher's, or with the ensemble's.
 
-    `brier_skill_ratio` is its mean Brier skill over the teacher's; `ece_above_tenth_difference` the paired
-    bootstrap over test rows of its calibration error minus the teacher's, of scores of at least 0.1; `bars` what a
-    variant has to reach. A variant is no worse than the teacher unless the whole interval says that it is.
+    `brier_skill_ratio` is the mean Brier skill over the teacher's; `ece_above_tenth_difference` is the paired
+    bootstrap over test rows of the calibration error minus the teacher's, for scores of at least 0.1. A variant's
+    `acceptance_checks` fail where it loses skill, or where the whole interval says that it is calibrated worse.
+
+    Args:
+        reports: without a comparison yet.
+        models: the run's models by name; a baseline is not among them, for its logits are not kept.
+        reference: the name of the teacher or the ensemble.
+        gold: 0/1 of the test rows, ``(N, C)``.
+        kind: of the task.
+        seed: of the bootstrap.
     """
-    teacher = next(model for model in models if model["name"] == job.reference)
-    gold = label_matrix(corpus.test, corpus.task)
-    theirs = _scores(job, corpus, teacher)
-    weights = row_weights(len(gold), seed=job.recipe.seed)
-    for model in models:
-        skill, best = model["test"]["brier_skill"], teacher["test"]["brier_skill"]
-        model["brier_skill_ratio"] = ratio = skill / best if best > 0 else None
-        if model is teacher or model["kind"] == "baseline":  # whose logits are not kept
-            continue
-        ours = _scores(job, corpus, model)
-        difference = bootstrap_ece_above_tenth(ours, theirs, gold, weights)
-        model["ece_above_tenth_difference"] = asdict(difference)
-        if model["kind"] == "variant":
-            checks = (
-                # without a teacher's skill there is nothing to lose
-                Check("Brier skill lost against the teacher", 0.0 if ratio is None else 1 - ratio, MAX_SKILL_LOSS),
-                Check("calibration error above the teacher's, low end", difference.low, 0.0),
-            )
-            model["bars"] = [check.to_dict() for check in checks]
+    teacher_skill = next(report for report in reports if report.name == reference).test.brier_skill
+    teacher_scores = models[reference].test_scores(kind)
+    weights = row_weights(len(gold), seed=seed)
+    compared = []
+    for report in reports:
+        ratio = report.test.brier_skill / teacher_skill if teacher_skill > 0 else None
+        report = replace(report, brier_skill_ratio=ratio)
+        if report.name in models and report.name != reference:
+            scores = models[report.name].test_scores(kind)
+            difference = bootstrap_ece_above_tenth(scores, teacher_scores, gold, weights)
+            checks = _acceptance_checks(ratio, difference) if report.kind == "variant" else None
+            report = replace(report, ece_above_tenth_difference=difference, acceptance_checks=checks)
+        compared.append(report)
+    return tuple(compared)
 
 
-def _scores(job: Job, corpus: Corpus, model: dict[str, Any]) -> Floats:
-    """Calibrated test scores ``(N, C)``."""
-    logits, decision = logits_and_decision(job, model["name"])
-    return decision.scores(logits, corpus.task.kind)
+def _acceptance_checks(skill_ratio: float | None, difference: Bootstrap) -> tuple[CheckResult, ...]:
+    # without a teacher's skill there is nothing to lose
+    skill_loss = 0.0 if skill_ratio is None else 1 - skill_ratio
+    return (
+        CheckResult(
+            "Brier skill lost against the teacher", skill_loss, MAX_SKILL_LOSS, skill_loss <= MAX_SKILL_LOSS
+        ),
+        CheckResult("calibration error above the teacher's, low end", difference.low, 0.0, difference.low <= 0.0),
+    )

@@ -1,36 +1,70 @@
-"""Which models a run has, and where each left its logits and its quality."""
+"""The models of a run: where each left its weights, its logits and its quality."""
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from distill.artifacts.logits import read_logits_file
 from distill.artifacts.quality import read_quality
+from distill.corpora.task import TaskKind
 from distill.evaluation.decision import Decision, Logits
+from distill.evaluation.metrics import Bools, Floats
 from distill.recipe.ensemble import members_of
 from distill.runs.context import Job, numbered
+from distill.variants.variant import exported, form_of
 
 
-def trained_models(job: Job) -> dict[str, Path]:
-    """What was trained or taken over, by name: every teacher, the ensemble, the twin and the student."""
-    names = [numbered("teacher", member.index) for member in members_of(job.recipe)]
-    found = {name: job.member(index) for index, name in enumerate(names)}
+@dataclass(frozen=True)
+class RunModel:
+    """One model of a run: `folder` has its logits, `quality_folder` its `quality.json`.
+
+    `source` is the trained student that a variant was exported from, None for anything else.
+    """
+
+    name: str
+    kind: str
+    folder: Path
+    quality_folder: Path
+    source: "RunModel | None" = None
+
+    def quality(self) -> dict[str, Any]:
+        """Read the model's quality."""
+        return read_quality(self.quality_folder)
+
+    def logits(self, split: str = "test") -> Logits:
+        """Read the model's raw logits of one split, ``(N, C)``."""
+        return read_logits_file(self.folder)[split]
+
+    def decision(self) -> Decision:
+        """Read the calibration and the thresholds that were fitted for the model."""
+        return Decision.from_dict(self.quality()["decision"])
+
+    def test_decisions(self, kind: TaskKind) -> Bools:
+        """Return the model's decisions on the test rows, ``(N, C)``."""
+        return self.decision().decide(self.logits(), kind)
+
+    def test_scores(self, kind: TaskKind) -> Floats:
+        """Return the model's calibrated scores of the test rows, ``(N, C)``."""
+        return self.decision().scores(self.logits(), kind)
+
+
+def run_models(job: Job) -> dict[str, RunModel]:
+    """Return the models of a run by name: teachers, the ensemble, the twin, the student, and its variants."""
+    folders = {numbered("teacher", member.index): job.member(member.index) for member in members_of(job.recipe)}
     if job.reference == "ensemble":
-        found["ensemble"] = job.ensemble
+        folders["ensemble"] = job.ensemble
     if job.recipe.objective.compare:
-        found["twin"] = job.twin
-    return {**found, "student": job.student}
+        folders["twin"] = job.twin
+    folders["student"] = job.student
+    models = {
+        name: RunModel(name, name if name in ("twin", "student") else "teacher", folder, job.quality(name))
+        for name, folder in folders.items()
+    }
+    return models | {name: _variant(job, name, models["student"]) for name in exported(job.recipe)}
 
 
-def kind_of(name: str) -> str:
-    """A trained model's kind, as the report names it."""
-    return name if name in ("twin", "student") else "teacher"
-
-
-def quality_folder(job: Job, name: str) -> Path:
-    """Where the quality of a trained model, or of a variant, stands."""
-    return job.quality(name) if name in trained_models(job) else job.variant(name)
-
-
-def logits_and_decision(job: Job, name: str) -> tuple[Logits, Decision]:
-    """Raw logits ``(N, C)`` of the test rows, of a trained model or a variant, and how they are decided."""
-    logits = read_logits_file(trained_models(job).get(name) or job.variant(name))["test"]
-    return logits, Decision.from_dict(read_quality(quality_folder(job, name))["decision"])
+def _variant(job: Job, name: str, student: RunModel) -> RunModel:
+    form, source = form_of(name), student
+    if name != form:
+        source = RunModel(f"student as {form}", "student", job.qat(form), job.quality(f"qat/{form}"))
+    return RunModel(name, "variant", job.variant(name), job.variant(name), source)

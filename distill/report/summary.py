@@ -1,37 +1,62 @@
-"""The short table that a run ends with."""
+"""The summary table that a run ends with."""
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from distill.artifacts.report import ModelReport, Report, Timing
 
 
-def summary_rows(report: dict[str, Any]) -> list[dict[str, Any]]:
-    """The closing table: one dict for each model and runtime that was timed, the teacher in PyTorch first."""
-    found: list[dict[str, Any]] = []
-    for model in report["models"]:
-        for latency in _single(model) or [{"runtime": None, "p50_ms": None, "p95_ms": None}]:
-            base = found[0]["p50_ms"] if found else latency["p50_ms"]
-            p50 = latency["p50_ms"]
-            found.append(
-                {
-                    "name": model["name"],
-                    "kind": model["kind"],
-                    "runtime": latency["runtime"],
-                    "macro_f1": model["test"]["macro_f1"],
-                    "macro_f1_at_half": model["test"]["macro_f1_at_half"],
-                    "micro_f1": model["test"]["micro_f1"],
-                    "ece": model["test"]["ece"],
-                    "retention": model["retention"],
-                    "megabytes": model["bytes"]["total"] / 1e6,
-                    "p50_ms": p50,
-                    "p95_ms": latency["p95_ms"],
-                    "times_faster": base / p50 if base and p50 else None,
-                    "ships": model["name"] == report["chosen"],
-                }
+@dataclass(frozen=True)
+class SummaryRow:
+    """One model in one runtime; latency is for single real texts on one thread, None where it was not timed.
+
+    `times_faster` is the speed-up over the first row, the teacher in PyTorch.
+    """
+
+    name: str
+    kind: str
+    ships: bool
+    runtime: str | None
+    macro_f1: float
+    macro_f1_at_half: float | None
+    micro_f1: float
+    ece: float
+    retention: float | None
+    megabytes: float
+    p50_ms: float | None
+    p95_ms: float | None
+    times_faster: float | None
+
+
+def summary_rows(report: Report) -> list[SummaryRow]:
+    """Return one row per model and runtime, the teacher in PyTorch first."""
+    rows: list[SummaryRow] = []
+    for model in report.models:
+        timings: Sequence[Timing | None] = _single_text(model) or [None]
+        for timing in timings:
+            p50 = None if timing is None else timing.p50_ms
+            baseline = rows[0].p50_ms if rows else p50
+            rows.append(
+                SummaryRow(
+                    name=model.name,
+                    kind=model.kind,
+                    ships=model.name == report.chosen,
+                    runtime=None if timing is None else timing.runtime,
+                    macro_f1=model.test.macro_f1,
+                    macro_f1_at_half=model.test.macro_f1_at_half,
+                    micro_f1=model.test.micro_f1,
+                    ece=model.test.ece,
+                    retention=model.retention,
+                    megabytes=model.bytes.total / 1e6,
+                    p50_ms=p50,
+                    p95_ms=None if timing is None else timing.p95_ms,
+                    times_faster=baseline / p50 if baseline and p50 else None,
+                )
             )
-    return found
+    return rows
 
 
-def _single(model: dict[str, Any]) -> list[dict[str, Any]]:
-    """Latency rows of single real texts on one thread, PyTorch's first."""
-    rows = model["latency"]["rows"]
-    found = [row for row in rows if (row["texts"], row["threads"], row["batch"]) == ("real", 1, 1)]
-    return sorted(found, key=lambda row: row["runtime"] != "pytorch")
+def _single_text(model: ModelReport) -> list[Timing]:
+    """Return the timings of single real texts on one thread, PyTorch's first."""
+    rows = [row for row in model.latency.rows if (row.texts, row.threads, row.batch) == ("real", 1, 1)]
+    return sorted(rows, key=lambda row: row.runtime != "pytorch")

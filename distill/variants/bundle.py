@@ -8,6 +8,8 @@ import numpy as np
 from distill.artifacts.gate import read_gate
 from distill.artifacts.logits import read_logits_file
 from distill.artifacts.quality import read_quality
+from distill.artifacts.records import from_dict
+from distill.artifacts.report import SplitQuality
 from distill.corpora.corpus import Corpus
 from distill.corpora.reading.provenance import SOURCE_FILE
 from distill.corpora.storage.parquet import load_corpus
@@ -67,7 +69,20 @@ def shipment_of(job: Job, chosen: str, corpus: Corpus) -> Shipment:
         config=published_config(student),
         provenance=_provenance(job, corpus, student),
         metrics=_metrics(job, chosen),
-        model_card=model_card(job, chosen),
+        model_card=_model_card(job, chosen),
+    )
+
+
+def _model_card(job: Job, chosen: str) -> str:
+    corpus = job.recipe.corpus
+    return model_card(
+        name=job.recipe.name,
+        variant=chosen,
+        test=from_dict(SplitQuality, read_quality(job.variant(chosen))["test"]),
+        teacher=from_dict(SplitQuality, read_quality(job.quality(job.reference))["test"]),
+        is_sample=corpus.source == "sample",
+        licence=corpus.licence,
+        max_tokens=corpus.max_tokens,
     )
 
 

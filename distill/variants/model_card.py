@@ -1,76 +1,49 @@
 """The model card: the README.md of a bundle, filled from the run."""
 
 import re
-from typing import Any
 
-from distill.artifacts.quality import read_quality
-from distill.runs.context import Job
+from distill.artifacts.report import SplitQuality
+from distill.files.templates import template_environment
 
 
-def model_card(job: Job, chosen: str) -> str:
-    """Markdown with the front matter that the Hub reads; no date, path or latency."""
-    recipe = job.recipe
-    quality, teacher = read_quality(job.variant(chosen)), read_quality(job.quality(job.reference))
-    test = quality["test"]
-    rows = "\n".join(
-        f"| {_cell(row['label'])} | {_numbers(row, 'precision', 'recall', 'f1')} | {row['support']} |"
-        for row in test["per_label"]
+def model_card(
+    *,
+    name: str,
+    variant: str,
+    test: SplitQuality,
+    teacher: SplitQuality,
+    is_sample: bool,
+    licence: str | None,
+    max_tokens: int,
+) -> str:
+    """Return Markdown with the front matter that the Hub reads; it has no date, path or latency.
+
+    Args:
+        name: the bundle's name.
+        variant: the exported variant in the bundle.
+        test: its quality on the test split.
+        teacher: the teacher's quality on the test split, or the ensemble's.
+        is_sample: the corpus is the packaged sample, which is synthetic.
+        licence: the corpus's licence, None where the recipe does not state one.
+        max_tokens: the length at which texts are cut.
+    """
+    environment = template_environment("distill.variants")
+    environment.filters.update(
+        cell=escape_cell,
+        number=lambda value, digits=3: f"{value:.{digits}f}",
+        percent=lambda share: f"{share:.1%}",
     )
-    return f"""---
-pipeline_tag: text-classification
-library_name: onnxruntime
-tags: [distillation, onnx, int8]
----
-
-# {recipe.name}
-
-A compact text classifier, distilled from a larger one with distill-text; variant `{chosen}`.
-It runs on one CPU core with onnxruntime and tokenizers, and sends no text anywhere.
-
-## Intended use
-
-Sorting or summarising text by the labels below, under the eyes of people who know the text's setting.
-
-**It is not a crisis detector.** It misses what it was not taught, it does not know who is writing, and no
-decision about a person's safety or treatment may rest on it. Measure it on your own rows
-(`distill eval`) before you use it.
-
-## Quality on the test split
-
-Macro-F1 {test["macro_f1"]:.3f} (teacher {teacher["test"]["macro_f1"]:.3f}), micro-F1 {test["micro_f1"]:.3f},
-Brier {test["brier"]:.4f} (mean skill over the labels' base rates {test["brier_skill"]:.3f}), expected calibration
-error {test["ece"]:.4f}. Thresholds come from validation.{_abstaining(test["selective"])}
-
-| label | precision | recall | F1 | rows |
-| --- | --- | --- | --- | --- |
-{rows}
-
-## Training
-
-Corpus `{"sample (synthetic)" if recipe.corpus.source == "sample" else "see manifest.json: provenance"}`,
-licence {recipe.corpus.licence or "not stated"}; texts are cut at {recipe.corpus.max_tokens} tokens.
-Calibration is inside the graph: its logits are calibrated. Thresholds and hashes are in `manifest.json`.
-"""
-
-
-def _cell(label: str) -> str:
-    """A label in a Markdown table, whatever characters it has."""
-    return re.sub(r"([\\|`*~$\[\]<>&])", r"\\\1", label)
-
-
-def _numbers(row: dict[str, Any], *keys: str) -> str:
-    return " | ".join(f"{row[key]:.3f}" for key in keys)
-
-
-def _abstaining(selective: dict[str, Any]) -> str:
-    """What the rule to abstain did on test, in a sentence; nothing where there is none."""
-    if selective["below"] is None:
-        return ""
-    risk = selective["selective_risk"]
-    wrong = (
-        "" if risk is None else f", of which {risk:.1%} are not decided exactly ({selective['risk']:.1%} of all)"
+    return environment.get_template("model_card.md").render(
+        name=name,
+        variant=variant,
+        test=test,
+        teacher=teacher,
+        corpus="sample (synthetic)" if is_sample else "see manifest.json: provenance",
+        licence=licence or "not stated",
+        max_tokens=max_tokens,
     )
-    return (
-        f"\n\nBelow a confidence of {selective['below']:.3f} it abstains, and a person should decide: it answers "
-        f"{selective['coverage']:.1%} of the texts{wrong}."
-    )
+
+
+def escape_cell(text: str) -> str:
+    """Escape the characters of a text that Markdown would interpret in a table cell."""
+    return re.sub(r"([\\|`*~$\[\]<>&])", r"\\\1", text)

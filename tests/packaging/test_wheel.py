@@ -69,16 +69,18 @@ def test_the_wheel_alone_decides_and_holds_no_torch(installed: Path, runs: Path,
     assert run(installed / "python", "-c", code, cwd=tmp_path).stdout.strip() == "[]"
 
 
-def test_the_wheel_carries_recipes_and_lists_of_words(installed: Path, tmp_path: Path) -> None:
-    code = (
-        "from importlib.resources import files; print(*sorted(f'{folder}/{one.name}' for folder in "
-        "('report/word_lists', 'recipe/packaged') for one in (files('distill') / folder).iterdir()))"
-    )
-    folders = ("report/word_lists/*.tsv", "recipe/packaged/*.toml")
-    data = [path for folder in folders for path in (ROOT / "distill").glob(folder)]
-    assert run(installed / "python", "-c", code, cwd=tmp_path).stdout.split() == sorted(
-        path.relative_to(ROOT / "distill").as_posix() for path in data
-    )
+DATA = ("report/word_lists", "report/templates", "recipe/packaged", "variants/templates")
+
+
+def test_the_wheel_carries_recipes_templates_and_lists_of_words(installed: Path, tmp_path: Path) -> None:
+    def files_in(root: Path) -> list[str]:
+        files = (path for folder in DATA for path in (root / folder).rglob("*") if path.is_file())
+        return sorted(path.relative_to(root).as_posix() for path in files)
+
+    code = "import distill; print(*distill.__path__)"
+    carried = files_in(Path(run(installed / "python", "-c", code, cwd=tmp_path).stdout.strip()))
+    assert carried == files_in(ROOT / "distill")
+    assert all(any(path.startswith(folder) for path in carried) for folder in DATA)
 
 
 def test_the_wheel_owns_one_name(installed: Path) -> None:

@@ -74,7 +74,7 @@ def test_the_report_has_its_keys_and_its_page_loads_nothing(runs: Path) -> None:
     assert "<h2>Budget</h2>" not in page
     assert "<script" not in page
     assert 'src="http' not in page
-    assert f"before tuning: {report['teacher_before_tuning']['macro_f1']:.3f}" in page
+    assert f"before fine-tuning: {report['teacher_before_tuning']['macro_f1']:.3f}" in page
 
 
 def test_nothing_is_done_twice(runs: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from distill.corpora.storage.parquet import load_corpus, load_texts
 from distill.evaluation.metrics import macro_f1
 from distill.labelling.soft_labels import soft_labels
 from distill.recipe.load import load_recipe
-from distill.report.attribution import test_decisions as decisions_of
+from distill.report.models import run_models
 from distill.runs.context import Job
 from distill.runs.progress import Reporter
 from tests.support.command import run_cli
@@ -83,7 +83,9 @@ def test_the_report_says_what_each_seed_gave_and_the_best_on_validation_ships(se
     job = job_in(several)
     corpus = load_corpus(job.corpus)
     gold = label_matrix(corpus.test, corpus.task)
-    scores = [macro_f1(decisions_of(branch, corpus, "twin"), gold) for branch in job.branches()]
+    scores = [
+        macro_f1(run_models(branch)["twin"].test_decisions(corpus.task.kind), gold) for branch in job.branches()
+    ]
     assert report["seeds"]["mean"]["twin"] == pytest.approx(np.mean(scores))
     gain = report["seeds"]["gain"]["ships"]
     assert gain["difference"] == pytest.approx(report["seeds"]["mean"]["ships"] - np.mean(scores))

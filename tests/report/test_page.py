@@ -1,78 +1,211 @@
-"""The report's page: any label's name, every training's curve, and which seed it shows."""
+"""The report's page: a function of the report alone, safe for any name, with every section that has content."""
 
 import json
-import math
+import re
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
+from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from distill.recipe.load import load_recipe
-from distill.report import page as report_page
-from distill.report.markup import MAX_DRAWN, drawn, picture
-from distill.report.sections import attribution as report_attribution
-from distill.report.sections import decisions as report_decisions
-from distill.runs.context import Job
-from distill.runs.progress import Reporter
-from distill.variants.model_card import _cell
+from distill.artifacts.report import Report, TrainingCurve, read_report, write_report_file
+from distill.report.charts.decisions import reliability_by_label
+from distill.report.charts.figure import MAX_CHART_TEXT, chart_text
+from distill.report.charts.quality import draw_training_curves, f1_by_label
+from distill.report.page import SECTIONS, render_page
+from tests.support.tiny_report import report_data, tiny_report
 
-LABELS = [r"$\frac{$", "from $5 to $10", "<b>&%{x}", "_private", "long " * 60, "a|b"]
+LABELS = (r"$\frac{$", "from $5 to $10", "<b>&%{x}", "_private", "long " * 60, "a|b")
 
 
-def model(name: str) -> dict[str, Any]:
-    rows = [{"label": label, "f1": 0.5, "support": 3, "reliability": [[0.2, 0.1, 5]]} for label in LABELS]
-    return {"name": name, "kind": name, "test": {"per_label": rows}}
+def cells(page: str) -> list[list[str]]:
+    """The cells of each row of tables in a page, without markup."""
+    rows = re.findall(r"<tr>(.*?)</tr>", page, flags=re.DOTALL)
+    return [
+        [Markup(cell).striptags() for cell in re.findall(r"<t[dh]>(.*?)</t[dh]>", row, flags=re.DOTALL)]
+        for row in rows
+    ]
+
+
+def words(page: str) -> str:
+    """A page's text on one line."""
+    return Markup(re.sub(r"<svg.*?</svg>", "", page, flags=re.DOTALL)).striptags()
 
 
 def test_labels_are_drawn_as_they_are_whatever_their_characters() -> None:
-    models = [model(name) for name in ("teacher", "student")]
-    report = {"labels": LABELS, "attribution": {"reference": "teacher"}, "models": models}
-    page = picture(lambda ax: report_page._per_label(ax, report), 9, 4)
-    page += report_decisions._reliability(LABELS, models)
+    report = tiny_report(LABELS)
+    page = f1_by_label(report) + reliability_by_label(report.labels, report.models)
     # matplotlib writes each text that it draws as shapes into a comment beside them
     for name in (r"$\frac{$", "from $5 to $10", "&lt;b&gt;&amp;%{x}", "_private", "a|b"):
         assert f"<!-- {name} -->" in page, name
-    assert len(drawn(LABELS[4])) == MAX_DRAWN
-    assert drawn("joy") == "joy"
+    assert len(chart_text(LABELS[4])) == MAX_CHART_TEXT
+    assert chart_text("joy") == "joy"
 
 
-def test_a_label_is_one_cell_of_a_markdown_table() -> None:
-    assert _cell("a|b <i> *c*") == r"a\|b \<i\> \*c\*"
-    assert _cell("joy_or_grief (strong)") == "joy_or_grief (strong)"
+@pytest.mark.parametrize("section", SECTIONS)
+def test_every_name_and_value_is_escaped_in_every_section(section: str) -> None:
+    hostile = "<script>alert('&')</script>"
+    text = json.dumps(report_data([hostile, "calm"]))
+    for name in ("tiny", "AMD EPYC", "first", "2 layers", "harm", "rows with a flip", "macro-F1 drop"):
+        text = text.replace(name, hostile)
+    text = text.replace("int8-static", "<i>int8</i>")
+    data = json.loads(text)
+    data["environment"]["packages"] = {hostile: hostile}
+    data["environment"]["gpu"] = hostile
+    data["seconds"] = {hostile: 1.0}
+    report = tiny_report(**data)
+    page = render_page(report, [section])
+    assert "<script" not in page
+    assert "<i>" not in page
+    assert Markup.escape(hostile) in page  # the title, at least
 
 
-def test_every_training_has_its_curve(tmp_path: Path) -> None:
-    settings = ["teacher.seeds=[1,2]", "export.precision=['int8-static-qat','int8-dynamic-qat','int8-static']"]
-    job = Job(load_recipe("smoke", settings), tmp_path, Reporter(quiet=True))
-    for folder in (job.member(0), job.member(1), job.twin, job.student, job.qat("int8-static")):
-        folder.mkdir(parents=True)
-        lines = [{"step": 1, "loss": 0.5}, {"step": 2, "macro_f1": 0.4}]
-        (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    job.ensemble.mkdir()
-    ax = Figure().subplots()
-    report_page._curves(ax, job)
-    named = [text.get_text() for text in ax.get_legend().get_texts()]
-    trained = ("teacher", "teacher-2", "twin", "student", "student as int8-static")
-    assert named[:5] == [f"{name}: loss" for name in trained]
-    assert named[5:] == [f"{name}: validation macro-F1" for name in trained]
-    looks = {(line.get_color(), line.get_linestyle()) for line in ax.get_lines()}
-    assert len(looks) == len(trained)
+def test_the_page_is_one_file_with_all_sections_and_the_style_of_a_phone() -> None:
+    page = render_page(tiny_report())
+    titles = re.findall("<h2>(.*?)</h2>", page)
+    assert titles == [
+        "Models",
+        "Budget",
+        "Quality against latency",
+        "F1 by label",
+        "Training",
+        "Contribution of distillation",
+        "Across seeds",
+        "Calibration on test",
+        "Brier skill by label",
+        "Reliability by label",
+        "Calibration error by label",
+        "Floors",
+        "Abstention",
+        "Layer search",
+        "Quantization",
+        "Choice of precision",
+        "Gate",
+        "Bytes by component",
+        "Vocabulary",
+        "Environment",
+    ]
+    assert page.count("<svg") == 6
+    assert "<script" not in page
+    assert 'src="http' not in page
+    assert "max-width:62rem" in page
+    assert "svg{max-width:100%;height:auto}" in page
 
 
-@pytest.mark.parametrize("gain", [None, {"student": {"difference": 0.1, "low": 0.0, "high": 0.2}}])
-def test_the_seed_that_is_shown_is_marked_and_means_stand_under_their_split(gain: Any) -> None:
-    one = {"validation": 0.5, "test": 0.4}
-    spread = {
-        "rows": [{"seed": seed, "variant": "fp32", "student": one, "ships": one} for seed in (1, 2)],
-        "mean": {"student": 0.41, "ships": 0.42},
-        "standard_deviation": {"student": None, "ships": math.pi / 100},
-        "gain": gain,
+def test_a_section_without_content_is_left_out() -> None:
+    report = tiny_report(budget=None, seeds=None, layer_search=None, precision=None, teacher_before_tuning=None)
+    report = replace(report, models=tuple(replace(model, floors=()) for model in report.models))
+    page = render_page(report)
+    for title in ("Budget", "Across seeds", "Floors", "Layer search", "Choice of precision"):
+        assert f"<h2>{title}</h2>" not in page
+    assert "before fine-tuning" not in page
+
+
+def test_the_page_needs_the_stored_report_and_nothing_else(tmp_path: Path) -> None:
+    report = tiny_report()
+    write_report_file(report, tmp_path)
+    assert read_report(tmp_path) == report
+    assert render_page(read_report(tmp_path)) == render_page(report)
+
+
+def test_a_report_from_before_its_curves_is_read() -> None:
+    data = report_data()
+    del data["training"]
+    assert "<h2>Training</h2>" in render_page(tiny_report(**data))
+
+
+def test_every_training_session_has_its_curve() -> None:
+    names = {
+        "teacher": "teacher",
+        "teacher-2": "teacher",
+        "twin": "twin",
+        "student": "student",
+        "student as int8-static": "variant",
     }
-    page = report_attribution._seeds(spread, 2)
-    assert "1 (fp32)" in page
-    assert "2 (fp32, ships)" in page
-    assert "<td>mean</td><td></td><td>0.4100</td><td></td><td>0.4200</td>" in page
-    assert "<td>standard deviation</td><td></td><td>–</td><td></td><td>0.0314</td>" in page
-    assert "Macro-F1." in page
-    assert ("student over twin +0.1000" in page) == (gain is not None)
+    curves = [TrainingCurve(name, kind, ((1, 0.5),), ((2, 0.4),)) for name, kind in names.items()]
+    ax = Figure().subplots()
+    draw_training_curves(ax, curves)
+    legend = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert legend[:5] == [f"{name}: loss" for name in names]
+    assert legend[5:] == [f"{name}: validation macro-F1" for name in names]
+    looks = {(line.get_color(), line.get_linestyle()) for line in ax.get_lines()}
+    assert len(looks) == len(names)
+
+
+@pytest.mark.parametrize("compared", [True, False])
+def test_the_seed_that_is_shown_is_marked_and_means_are_under_their_split(compared: bool) -> None:
+    seeds = report_data()["seeds"]
+    if not compared:
+        seeds["gain"] = None
+        seeds["rows"] = [{key: value for key, value in row.items() if key != "twin"} for row in seeds["rows"]]
+        del seeds["mean"]["twin"]
+    page = render_page(tiny_report(seeds=seeds), ["seeds"])
+    rows = cells(page)
+    assert rows[1][0] == "1 (int8-static)"
+    assert rows[2][0] == "2 (int8-static, ships)"
+    assert rows[3][:5] == ["mean", "", "0.4100", "", "0.4200"]
+    assert rows[4][:5] == ["standard deviation", "", "–", "", "0.0314"]
+    assert len(rows[1]) == len(rows[3]) == (7 if compared else 5)
+    assert ("student over twin +0.1000 (-0.0500 to +0.2000);" in words(page)) == compared
+
+
+def test_a_budget_is_beside_the_plan_and_the_measurement() -> None:
+    report = tiny_report()
+    page = render_page(report, ["budget"])
+    assert ["p95, ms", "2.00", "1.25", "1.50", "-25.0%", "+20.0%"] in cells(page)
+    assert ["the bundle's size, MB", "–", "3.00", "3.25", "–", "+8.3%"] in cells(page)
+    assert "2 layers (ships)" in page
+    assert "1 more were measured and do not fit." in words(page)
+    assert "3 were not measured because the time limit was reached." in words(page)
+    assert report.budget is not None
+    unplanned = render_page(replace(report, budget=replace(report.budget, plan=None, predicted=None)), ["budget"])
+    assert ["p95, ms", "2.00", "–", "1.50", "-25.0%", "+20.0%"] in cells(unplanned)
+    assert "predicted retention" not in unplanned
+
+
+def test_checks_and_floors_have_a_verdict() -> None:
+    page = render_page(tiny_report(), ["calibration", "floors", "gate"])
+    assert page.count('passed / <span class="bad">failed</span>') == 2
+    assert ["joy", "recall", "0.9", "teacher", "0.950", "0.800", "kept"] in cells(page)
+    assert ["fp32", "macro-F1 drop", "–", "0.005", "failed"] in cells(page)
+
+
+def test_bytes_and_shares_are_shown_by_component() -> None:
+    report = tiny_report()
+    models = [
+        replace(model, components={"token_table": 6000}) if model.name == "fp32" else model
+        for model in report.models
+    ]
+    page = render_page(replace(report, models=tuple(models)), ["bytes"])
+    assert ["token table", "6,000", "1,500", "75.0%"] in cells(page)
+    assert ["all", "6,000", "2,000", "100.0%"] in cells(page)
+    assert "<!-- feed-forward -->" in page
+
+
+def test_matmuls_that_stay_in_fp32_are_named() -> None:
+    page = render_page(tiny_report(), ["quantization"])
+    assert "int8-static: 1 of 2 matmuls in fp32 after 2 runs of the gate" in words(page)
+    assert ["first", "0.50000", "1,024", "fp32"] in cells(page)
+    assert ["second", "0.50000", "1,024", "int8"] in cells(page)
+
+
+def test_what_became_of_every_precision_is_said() -> None:
+    def results(report: Report) -> list[str]:
+        return [row[-1] for row in cells(render_page(report, ["precision"]))[1:]]
+
+    report = tiny_report()
+    refused = "gate failed: rows with a flip 0.5 above 0.05"
+    assert results(report) == ["chosen", "may ship too", refused]
+    # with several seeds another than the first that is allowed may ship
+    assert results(replace(report, chosen="fp32")) == ["may ship too", "chosen", refused]
+    slower = {"recipe": {"name": "tiny", "export": {"precision": ["fp32"]}}, "chosen": "fp32"}
+    assert results(tiny_report(**slower)) == ["slower than fp32", "chosen", refused]
+    assert "first seed" in render_page(report, ["precision"])
+    assert "first seed" not in render_page(replace(report, seeds=None), ["precision"])
+
+
+def test_crisis_words_that_are_read_worse_are_listed() -> None:
+    page = render_page(tiny_report(), ["words"])
+    assert "harm (3 tokens, 1)." in words(page)
+    assert "not from any text" in words(page)

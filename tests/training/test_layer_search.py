@@ -79,7 +79,7 @@ def test_every_candidate_is_ranked_and_the_best_becomes_the_student(searched: Pa
     report = json.loads((searched / "report.json").read_text())
     assert report["layer_search"] == ranking
     assert report["recipe"]["student"]["layers"] == ranking[0]["layers"]
-    assert "Which layers" in (searched / "report.html").read_text()
+    assert "Layer search" in (searched / "report.html").read_text()
     assert json.loads((searched / "student/config.json").read_text())["num_hidden_layers"] == 5
 
 

@@ -11,12 +11,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from distill.artifacts.records import to_dict
 from distill.corpora.storage.parquet import load_corpus
 from distill.corpora.storage.token_rows import TokenRows
 from distill.export.gate import Floats, Ints
 from distill.export.graph.session import GraphRunner
 from distill.export.runtime.errors import CheckFailedError, DistillError
 from distill.recipe.load import load_recipe
+from distill.report.models import run_models
 from distill.report.quantization import quantization_cost
 from distill.runs.context import Job
 from distill.runs.progress import Reporter
@@ -45,7 +47,8 @@ def test_logits_that_are_not_finite_ship_nowhere_and_can_be_reported(
     gate = json.loads((job.variant("int8-weights") / "gate.json").read_text())
     assert not gate["passed"]
     assert gate["failures"] == f"{split} rows with logits that are not finite 1 above 0"
-    cost = quantization_cost(job, load_corpus(job.corpus).task.kind, "int8-weights")
+    student, variant = (run_models(job)[name] for name in ("student", "int8-weights"))
+    cost = to_dict(quantization_cost(variant, student, student, load_corpus(job.corpus).task.kind))
     assert json.loads(json.dumps(cost, allow_nan=False)) == cost
     with pytest.raises(CheckFailedError, match=f"not finite for 1 {split} rows"):
         exporting.export_variant(job, job.variant("fp32"), "fp32")

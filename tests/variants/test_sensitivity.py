@@ -19,11 +19,12 @@ from distill.export.graph.session import GraphRunner
 from distill.export.int8.quantize import quantize_dynamic
 from distill.export.int8.sensitivity import Sensitivity, fewest, measure_sensitivity
 from distill.recipe.load import load_recipe
-from distill.report.sections.export import _kept
+from distill.report.page import render_page
 from distill.runs.context import Job
 from distill.runs.progress import Reporter
 from distill.variants import export as exporting
 from tests.support.export_models import WIDTH, random_rows, tiny_classifier, tiny_graph
+from tests.support.tiny_report import report_data, tiny_report, variant_data
 
 
 @pytest.mark.parametrize("count", range(1, 20))
@@ -137,7 +138,11 @@ def test_a_gate_that_refuses_all_in_int8_gets_as_few_products_in_fp32_as_it_need
     assert (job.variant(name) / "model.onnx").read_bytes() == model
     assert not list(job.variant(name).glob("*raw*"))
 
-    page = _kept({"models": [{"name": name, "gate": {**found, "attempts": len(found["tried"])}}]})
-    assert f"{name}: {len(kept)} of 6 products in fp32 after {len(tried)} runs of the gate" in page
+    models = report_data()["models"]
+    variant = {**variant_data(name), "gate": {**found, "attempts": len(found["tried"])}}
+    page = render_page(tiny_report(models=[models[0], {**models[3], **variant, "name": name}]), ["quantization"])
+    assert f"{name}: {len(kept)} of 6 matmuls in fp32 after {len(tried)} runs of the gate" in page
     assert page.count("<td>fp32</td>") == len(kept)
-    assert _kept({"models": [{"name": name, "gate": {**easy, "attempts": 1}}]}) == ""
+    passed = {**variant, "gate": {**easy, "attempts": 1}}
+    page = render_page(tiny_report(models=[models[0], {**models[3], **passed, "name": name}]), ["quantization"])
+    assert "matmuls in fp32" not in page

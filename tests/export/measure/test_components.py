@@ -13,7 +13,6 @@ from distill.export.int8.quantize import quantize_weights
 from distill.export.int8.scales import fit_scales
 from distill.export.measure.components import COMPONENTS, weigh_bundle, weigh_files, weigh_graph
 from distill.export.runtime import BundleError
-from distill.report.sections import bytes as report_bytes
 from distill.students.families import export_graph
 from distill.students.static import StaticClassifier, StaticConfig
 from tests.support.export_models import KINDS, feeds, random_rows, tiny_classifier, tiny_graph
@@ -115,16 +114,3 @@ def test_a_constant_without_a_reader_or_a_known_name_is_other(tmp_path: Path) ->
     onnx.save(onnx.helper.make_model(graph), tmp_path / "x.onnx")
     found = weigh_graph(tmp_path / "x.onnx")
     assert found["other_weights"] == weight.ByteSize()
-
-
-def test_the_report_shows_bytes_and_shares() -> None:
-    components = {"token_table": 1500, "ffn": 300, "tokenizer": 200}
-    models = [{"name": "fp32", "components": {"token_table": 6000}}, {"name": "a<b", "components": components}]
-    ((title, page),) = report_bytes.byte_sections(
-        {"models": [{"name": "teacher", "components": None}, *models], "chosen": "a<b"}
-    )
-    assert title == "Every byte"
-    assert "<tr><td>token table</td><td>6,000</td><td>1,500</td><td>75.0 %</td></tr>" in page
-    assert "<tr><td>all</td><td>6,000</td><td>2,000</td><td>100.0 %</td></tr>" in page
-    assert "<!-- feed-forward -->" in page
-    assert "a<b" not in page

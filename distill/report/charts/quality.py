@@ -1,0 +1,87 @@
+"""Charts of quality: against latency, by label, and over the course of training."""
+
+import itertools
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from markupsafe import Markup
+from matplotlib.axes import Axes
+
+from distill.artifacts.report import Report, TrainingCurve
+from distill.report.charts.figure import COLOURS, chart_text, svg
+from distill.report.summary import SummaryRow
+
+# for training sessions that share a colour
+LINE_STYLES = ("-", "--", ":", "-.")
+
+
+def quality_against_latency(rows: Sequence[SummaryRow]) -> Markup:
+    """Test macro-F1 over the median latency of every timed model."""
+    return svg(lambda ax: _quality_against_latency(ax, rows), 9, 4)
+
+
+def f1_by_label(report: Report) -> Markup:
+    """Test F1 per label of the teacher (or the ensemble), the twin and the student."""
+    return svg(lambda ax: _f1_by_label(ax, report), 9, max(3, 0.32 * len(report.labels)))
+
+
+def training_curves(curves: Sequence[TrainingCurve]) -> Markup:
+    """Loss and validation macro-F1 of every training session."""
+    return svg(lambda ax: draw_training_curves(ax, curves), 7, 4)
+
+
+def _quality_against_latency(ax: Axes, rows: Sequence[SummaryRow]) -> None:
+    # the legend names the points: neighbours are often too close together for labels beside them
+    markers = itertools.cycle("osD^vP*X<")
+    for row in rows:
+        if row.p50_ms is None:
+            continue
+        marker, title = next(markers), f"{row.name}, {row.runtime}"
+        ax.scatter(row.p50_ms, row.macro_f1, s=70, color=COLOURS[row.kind], marker=marker, label=title, alpha=0.8)
+    ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), fontsize=8)
+    ax.set_xscale("log")
+    ax.margins(0.15)
+    ax.set_xlabel("p50 latency of a single text on one thread, ms (log scale)")
+    ax.set_ylabel("test macro-F1")
+    ax.grid(alpha=0.3)
+
+
+def _f1_by_label(ax: Axes, report: Report) -> None:
+    names = (report.attribution.reference, "twin", "student")
+    models = [model for model in report.models if model.name in names]
+    positions = np.arange(len(report.labels))
+    height = 0.8 / len(models)
+    for index, model in enumerate(models):
+        values = [row.f1 for row in model.test.per_label]
+        ax.barh(positions + index * height, values, height, label=model.name, color=COLOURS[model.kind])
+    ax.set_yticks(positions + 0.4 - height / 2, [chart_text(label) for label in report.labels])
+    ax.invert_yaxis()
+    ax.set_xlabel("test F1")
+    ax.legend(loc="lower right")
+
+
+def draw_training_curves(ax: Axes, curves: Sequence[TrainingCurve]) -> None:
+    """Draw loss on the left axis and validation macro-F1 on the right one, a line style per session."""
+    right = ax.twinx()
+    sessions_of: Counter[str] = Counter()
+    for curve in curves:
+        colour = COLOURS[curve.kind]
+        style = LINE_STYLES[sessions_of[colour] % len(LINE_STYLES)]
+        sessions_of[colour] += 1
+        if curve.loss:
+            ax.plot(*zip(*curve.loss, strict=True), style, color=colour, alpha=0.5, label=f"{curve.name}: loss")
+        if curve.macro_f1:
+            title = f"{curve.name}: validation macro-F1"
+            right.plot(*zip(*curve.macro_f1, strict=True), f"o{style}", color=colour, label=title)
+    ax.set_xlabel("step")
+    ax.set_ylabel("training loss (scale differs per objective)")
+    right.set_ylabel("validation macro-F1")
+    handles, labels = [
+        left_axis + right_axis
+        for left_axis, right_axis in zip(
+            ax.get_legend_handles_labels(), right.get_legend_handles_labels(), strict=True
+        )
+    ]
+    if handles:
+        ax.legend(handles, labels, fontsize=8, loc="center right")

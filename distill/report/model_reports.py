@@ -1,0 +1,118 @@
+"""The part of the report that is per model: quality, bytes, gate and latency."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from distill.artifacts.gate import read_gate
+from distill.artifacts.records import from_dict
+from distill.artifacts.report import (
+    FloorResult,
+    GateResult,
+    Latency,
+    ModelBytes,
+    ModelReport,
+    SplitQuality,
+    Timing,
+)
+from distill.corpora.task import TaskKind
+from distill.export.measure.components import in_order, weigh_bundle, weigh_graph
+from distill.files.sizes import folder_bytes
+from distill.report.models import RunModel
+from distill.report.quantization import quantization_cost
+from distill.variants.variant import MODEL_FILE
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """A finished run: its models by name, `bench.json`, and the bundle with the name of the variant in it."""
+
+    models: Mapping[str, RunModel]
+    reference: str
+    bench: Mapping[str, Any]
+    chosen: str
+    bundle: Path
+
+    def latency(self, name: str) -> Latency:
+        """Return the timings of one model."""
+        rows = tuple(from_dict(Timing, row) for row in self.bench["rows"] if row["name"] == name)
+        if name != self.chosen:
+            return Latency(rows)
+        return Latency(rows, self.bench["cold_start_ms"], self.bench["peak_rss_bytes"])
+
+
+def model_reports(run: RunOutcome, kind: TaskKind) -> list[ModelReport]:
+    """Return the report of every model: trained models, then variants, then the baseline.
+
+    Calibration is not compared with the teacher's yet.
+    """
+    trained = [_trained_report(run, model) for model in run.models.values() if model.source is None]
+    reports = [_with_ensemble_bytes(report, trained) for report in trained]
+    reports += [_variant_report(run, model, kind) for model in run.models.values() if model.source is not None]
+    baseline = run.bench["baseline"]
+    reports.append(_report("tfidf", "baseline", baseline, from_dict(ModelBytes, baseline["bytes"]), run))
+    best = next(report for report in reports if report.name == run.reference).test.macro_f1
+    return [replace(report, retention=report.test.macro_f1 / best if best else None) for report in reports]
+
+
+def _report(name: str, kind: str, quality: Mapping[str, Any], sizes: ModelBytes, run: RunOutcome) -> ModelReport:
+    return ModelReport(
+        name=name,
+        kind=kind,
+        parameters=quality["parameters"],
+        bytes=sizes,
+        components=None,
+        test=from_dict(SplitQuality, quality["test"]),
+        validation=from_dict(SplitQuality, quality["validation"]),
+        retention=None,
+        brier_skill_ratio=None,
+        ece_above_tenth_difference=None,
+        acceptance_checks=None,
+        floors=tuple(from_dict(FloorResult, floor) for floor in quality["floors"]),
+        gate=None,
+        latency=run.latency(name),
+    )
+
+
+def _trained_report(run: RunOutcome, model: RunModel) -> ModelReport:
+    weights = [path for path in model.folder.glob("*.safetensors") if not path.name.startswith("logits")]
+    return _report(model.name, model.kind, model.quality(), _model_bytes(model.folder, weights), run)
+
+
+def _with_ensemble_bytes(report: ModelReport, trained: Sequence[ModelReport]) -> ModelReport:
+    """Return the report of an ensemble with the bytes of all its teachers, any other as it is."""
+    if report.name != "ensemble":
+        return report
+    sizes = [other.bytes for other in trained if other.kind == "teacher" and other is not report]
+    weights, tokenizer = sum(size.weights for size in sizes), sum(size.tokenizer for size in sizes)
+    return replace(report, bytes=ModelBytes(weights, tokenizer, total=weights + tokenizer))
+
+
+def _variant_report(run: RunOutcome, variant: RunModel, kind: TaskKind) -> ModelReport:
+    student = run.models["student"]
+    graph = variant.folder / MODEL_FILE
+    if variant.name == run.chosen:
+        files = list((run.bundle / "onnx").iterdir())
+        sizes = _model_bytes(run.bundle, files)
+        other = folder_bytes(run.bundle) - sizes.total
+        sizes = replace(sizes, other=other, total=sizes.total + other)
+        components = weigh_bundle(run.bundle)
+    else:
+        sizes = _model_bytes(student.folder, [graph])
+        components = in_order({**weigh_graph(graph), "tokenizer": sizes.tokenizer})
+    quality = {**variant.quality(), "parameters": student.quality()["parameters"]}
+    gate = read_gate(variant.folder)
+    return replace(
+        _report(variant.name, variant.kind, quality, sizes, run),
+        components=components,
+        gate=from_dict(GateResult, {**gate, "attempts": len(gate["tried"])}),
+        quantization=quantization_cost(variant, student, variant.source or student, kind),
+    )
+
+
+def _model_bytes(folder: Path, weights: Sequence[Path]) -> ModelBytes:
+    """Return the bytes of weight files, and of the tokenizer in a folder."""
+    weight_bytes = sum(path.stat().st_size for path in weights)
+    tokenizer_bytes = sum(path.stat().st_size for path in folder.glob("tokenizer*"))
+    return ModelBytes(weight_bytes, tokenizer_bytes, total=weight_bytes + tokenizer_bytes)

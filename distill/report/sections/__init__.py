@@ -1,1 +1,0 @@
-"""Sections of the report page: each a function of `report.json`."""

@@ -1,0 +1,222 @@
+"""A report in code: every section of the page has something to show, and names may be anybody's."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from distill.artifacts.records import from_dict
+from distill.artifacts.report import Report
+
+LABELS = ("joy", "fear")
+
+DIFFERENCE = {"difference": 0.1, "low": -0.05, "high": 0.2, "p_value": 0.1}
+
+CPU = {"model": "AMD EPYC", "flags": ["avx2"]}
+
+
+def report_data(labels: Sequence[str] = LABELS, **changed: Any) -> dict[str, Any]:
+    """Return the plain data of a report with a teacher, a twin, a student, two variants and a baseline."""
+    models = [
+        model_data(name, kind, labels)
+        for name, kind in (
+            ("teacher", "teacher"),
+            ("twin", "twin"),
+            ("student", "student"),
+            ("fp32", "variant"),
+            ("int8-static", "variant"),
+            ("tfidf", "baseline"),
+        )
+    ]
+    compared = ("student", "twin", "int8-static")
+    scores = {"validation": 0.5, "test": 0.4}
+    data = {
+        "format_version": 1,
+        "recipe": {"name": "tiny", "export": {"precision": ["int8-static", "fp32"]}},
+        "task": "multi_label",
+        "labels": list(labels),
+        "seed": 2,
+        "environment": {
+            "cpu_model": CPU["model"],
+            "isa_flags": CPU["flags"],
+            "cores": 2,
+            "gpu": None,
+            "packages": {},
+        },
+        "corpus": {"rows": {"test": 8}, "notes": {}},
+        "seconds": {"corpus": 0.25, "teacher": 61.0},
+        "chosen": "int8-static",
+        "budget": budget_data(),
+        "words": {
+            "rates": dict.fromkeys(("corpus", "slang", "emoji", "crisis"), word_rates_data()),
+            "crisis_words": [{"word": "harm", "field": "harm", "unknown": False, "pieces": 3, "teacher": 1}],
+        },
+        "teacher_before_tuning": split_data(labels),
+        "distillation_gain": DIFFERENCE,
+        "attribution": {
+            "reference": "teacher",
+            "gain": {"student": DIFFERENCE, "int8-static": DIFFERENCE},
+            "agreement": {name: {"rows": 0.5, "cells": 0.75} for name in compared},
+            "copied_errors": {"student": 0.25, "twin": None, "int8-static": 0.5},
+        },
+        "seeds": {
+            "rows": [
+                {"seed": seed, "variant": "int8-static", "student": scores, "ships": scores, "twin": scores}
+                for seed in (1, 2)
+            ],
+            "mean": {"student": 0.41, "ships": 0.42, "twin": 0.3},
+            "standard_deviation": {"student": None, "ships": 0.0314159, "twin": 0.01},
+            "gain": {"student": DIFFERENCE, "ships": DIFFERENCE},
+        },
+        "layer_search": [{"layers": [0, 2], "divergence": 0.5, "macro_f1": 0.375}],
+        "precision": precision_data(),
+        "models": models,
+        "training": [{"name": "teacher", "kind": "teacher", "loss": [[1, 0.5], [2, 0.4]], "macro_f1": [[2, 0.4]]}],
+    }
+    return {**data, **changed}
+
+
+def tiny_report(labels: Sequence[str] = LABELS, **changed: Any) -> Report:
+    """Return such a report."""
+    return from_dict(Report, report_data(labels, **changed))
+
+
+def split_data(labels: Sequence[str] = LABELS) -> dict[str, Any]:
+    row = {
+        "precision": 0.5,
+        "recall": 0.25,
+        "f1": 1 / 3,
+        "support": 3,
+        "threshold": 0.5,
+        "brier": 0.125,
+        "brier_skill": None,
+        "reliability": [[0.25, 0.125, 5]],
+    }
+    return {
+        "macro_f1": 0.5,
+        "macro_f1_at_half": 0.25,
+        "micro_f1": 0.5,
+        "accuracy": None,
+        "brier": 0.125,
+        "brier_skill": 0.5,
+        "ece": 0.0625,
+        "ece_above_tenth": 0.03125,
+        "per_label": [{**row, "label": label} for label in labels],
+        "selective": {
+            "aurc": 0.25,
+            "risk": 0.5,
+            "below": 0.125,
+            "coverage": 0.75,
+            "selective_risk": 0.25,
+            "selective_macro_f1": 0.625,
+            "curve": [[0.5, 0.25], [1.0, 0.5]],
+        },
+    }
+
+
+def model_data(name: str, kind: str, labels: Sequence[str] = LABELS) -> dict[str, Any]:
+    latency = {
+        "texts": "real",
+        "threads": 1,
+        "batch": 1,
+        "rounds": 3,
+        "runtime": "onnxruntime",
+        "p50_ms": 0.5,
+        "p95_ms": 0.75,
+        "p99_ms": 1.0,
+        "texts_per_second": 2000.0,
+    }
+    data = {
+        "name": name,
+        "kind": kind,
+        "parameters": 1000,
+        "bytes": {"weights": 3000, "tokenizer": 1000, "total": 4000},
+        "components": None,
+        "test": split_data(labels),
+        "validation": split_data(labels),
+        "retention": 1.0,
+        "brier_skill_ratio": 1.0,
+        "ece_above_tenth_difference": None if kind in ("teacher", "baseline") else DIFFERENCE,
+        "bars": None,
+        "floors": [
+            {"label": labels[0], "metric": "recall", "floor": 0.9, "validation": 0.95, "test": 0.8, "kept": True}
+        ],
+        "gate": None,
+        "latency": {"rows": [latency]},
+    }
+    return {**data, **variant_data(name)} if kind == "variant" else data
+
+
+def variant_data(name: str) -> dict[str, Any]:
+    fidelity = {"label_flip_rate": 0.01, "row_flip_rate": 0.02, "logit_noise": 0.125}
+    cost = {"macro_f1_in_fp32": 0.5, "against_student": fidelity, "against_own_fp32": fidelity}
+    return {
+        "components": {"token_table": 1500, "ffn": 300, "tokenizer": 200},
+        "bars": [
+            {"name": "skill", "value": 0.0, "bound": 0.05, "passed": True},
+            {"name": "error", "value": 0.25, "bound": 0.0, "passed": False},
+        ],
+        "gate": {
+            "passed": True,
+            "checks": [{"name": "macro-F1 drop", "value": None, "bound": 0.005, "passed": False}],
+            "kept_fp32": ["first"] if name != "fp32" else [],
+            "batch_invariant": True,
+            "operators": {"MatMul": 2},
+            "sensitivity": []
+            if name == "fp32"
+            else [{"product": product, "noise": 0.5, "multiply_adds": 1024} for product in ("first", "second")],
+            "attempts": 2,
+        },
+        "quantization": {"aware": False, "validation": cost, "test": cost},
+    }
+
+
+def word_rates_data() -> dict[str, Any]:
+    return {
+        "words": 1000,
+        "unknown": 0.5,
+        "unknown_to_teacher": 0.25,
+        "split_more": 0.125,
+        "pieces": 2.5,
+        "pieces_of_teacher": 1.5,
+    }
+
+
+def budget_data() -> dict[str, Any]:
+    student = {
+        "student": "2 layers",
+        "precision": "int8-static",
+        "predicted_retention": 0.9,
+        "p50_ms": 1.0,
+        "p95_ms": 1.25,
+        "size_mb": 3.0,
+        "rss_mb": None,
+    }
+    plan = {
+        "budget": {"p95_ms": 2.0, "threads": 1},
+        "cpu": CPU,
+        "texts": 50,
+        "vocabulary": 300,
+        "fits": [student],
+        "misses": [{**student, "student": "6 layers", "over": ["p95 is 3 ms"]}],
+        "unmeasured": 3,
+        "busy": True,
+        "chosen": {"student.kind": "layers"},
+    }
+    return {
+        "asked": {"p95_ms": 2.0, "threads": 1},
+        "plan": plan,
+        "predicted": student,
+        "measured": {"p95_ms": 1.5, "size_mb": 3.25, "rss_mb": 80.0},
+        "over_asked": {"p95_ms": -0.25},
+        "over_predicted": {"p95_ms": 0.2, "size_mb": 0.0833},
+    }
+
+
+def precision_data() -> dict[str, Any]:
+    form = {"name": "int8-static", "passed": True, "p50_ms": 0.5, "p95_ms": 0.75, "size_mb": 1.5}
+    return {
+        "cpu": CPU,
+        "texts": 50,
+        "rounds": 5,
+        "forms": [form, {**form, "name": "fp32", "p50_ms": 1.0}],
+        "refused": {"int8-dynamic": "rows with a flip 0.5 above 0.05"},
+    }

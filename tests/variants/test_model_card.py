@@ -1,0 +1,49 @@
+"""The model card: Markdown whose table holds any label, with a sentence on abstention where there is a rule."""
+
+from typing import Any
+
+from distill.artifacts.records import from_dict
+from distill.artifacts.report import SplitQuality
+from distill.variants.model_card import escape_cell, model_card
+from tests.support.tiny_report import split_data
+
+
+def card(*labels: str, selective: dict[str, Any] | None = None) -> str:
+    data = split_data(labels or ("joy",))
+    quality = from_dict(SplitQuality, {**data, "selective": data["selective"] | (selective or {})})
+    return model_card(
+        name="tiny",
+        variant="int8-static",
+        test=quality,
+        teacher=quality,
+        is_sample=False,
+        licence=None,
+        max_tokens=24,
+    )
+
+
+def test_a_label_is_one_cell_of_a_markdown_table() -> None:
+    assert escape_cell("a|b <i> *c*") == r"a\|b \<i\> \*c\*"
+    assert escape_cell("joy_or_grief (strong)") == "joy_or_grief (strong)"
+    assert "\n| a\\|b \\<script\\> | 0.500 | 0.250 | 0.333 | 3 |\n\n## Training\n" in card("joy", "a|b <script>")
+
+
+def test_the_card_has_the_front_matter_and_the_quality() -> None:
+    text = card()
+    assert text.startswith("---\npipeline_tag: text-classification\n")
+    assert "# tiny\n" in text
+    assert "variant `int8-static`." in text
+    assert "Macro-F1 0.500 (teacher 0.500), micro-F1 0.500,\nBrier 0.1250" in text
+    assert "licence not stated; texts are cut at 24 tokens." in text
+    assert text.endswith("`manifest.json`.\n")
+    assert "\n\n\n" not in text
+
+
+def test_abstention_is_a_paragraph_where_there_is_a_rule() -> None:
+    assert (
+        "validation.\n\nBelow a confidence of 0.125 it abstains, and a person should decide. It answers 75.0% of the "
+        "texts, of which 25.0% are not decided exactly (50.0% of all texts without abstention).\n\n| label |"
+    ) in card()
+    nothing = {"selective_risk": None, "selective_macro_f1": None, "coverage": 0.0}
+    assert "It answers 0.0% of the texts.\n\n| label |" in card(selective=nothing)
+    assert "validation.\n\n| label |" in card(selective={"below": None})
