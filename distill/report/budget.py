@@ -34,6 +34,8 @@ def budget_report(
 
 def _relative_excess(measured: Mapping[str, float], reference: Mapping[str, float | None]) -> dict[str, float]:
     """Return the relative excess of each measured number over the reference; 0.1 is 10 %."""
-    return {
-        key: value / expected - 1 for key, value in measured.items() if (expected := reference.get(key)) is not None
-    }
+    shares = {}
+    for key, value in measured.items():
+        if expected := reference.get(key):
+            shares[key] = value / expected - 1
+    return shares

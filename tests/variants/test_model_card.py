@@ -41,8 +41,8 @@ def test_the_card_has_the_front_matter_and_the_quality() -> None:
 
 def test_abstention_is_a_paragraph_where_there_is_a_rule() -> None:
     assert (
-        "validation.\n\nBelow a confidence of 0.125 it abstains, and a person should decide. It answers 75.0% of the "
-        "texts, of which 25.0% are not decided exactly (50.0% of all texts without abstention).\n\n| label |"
+        "validation.\n\nBelow a confidence of 0.125 it abstains, and a person should decide. It answers 75.0% of "
+        "the texts, of which 25.0% are not decided exactly (50.0% of all texts without abstention).\n\n| label |"
     ) in card()
     nothing = {"selective_risk": None, "selective_macro_f1": None, "coverage": 0.0}
     assert "It answers 0.0% of the texts.\n\n| label |" in card(selective=nothing)
