@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Callable
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ import numpy as np
 from distill.corpora.assembly.spec import CorpusSpec
 from distill.corpora.assembly.splits import SplitRows, normalise_text
 from distill.corpora.corpus import LABELLED_SPLITS
+from distill.corpora.reading.cells import NoLabel
 from distill.corpora.reading.headers import SeenColumns
 from distill.corpora.reading.labels import LabelError, Token, find_names, parse_cell, resolve
 from distill.corpora.reading.locate import SPLIT_NAMES
-from distill.corpora.reading.rows import BadRow, Quarantine, Record
+from distill.corpora.reading.rows import BadRow, Quarantine, Record, Rows
 from distill.corpora.reading.scrub import scrub
 from distill.corpora.reading.source import Table
 from distill.corpora.reading.texts import RowError, check_encoding, text_of
@@ -30,6 +32,9 @@ SPLITS = (*LABELLED_SPLITS, "transfer")
 MAX_DISTINCT = 10_000
 
 PROGRESS_ROWS = 1000
+
+# of a test file, to see whether it has labels at all
+PEEKED_ROWS = 1000
 
 
 class Collector:
@@ -51,10 +56,11 @@ class Collector:
     ) -> None:
         self.texts = TextStore(folder)
         self.bad = Quarantine(folder, keep=spec.on_bad_row == "quarantine", scrubbed=spec.scrub)
-        self.rows_read = self.filtered = self.later_in_group = 0
+        self.rows_read = self.filtered = self.later_in_group = self.without_gold = 0
         self.scrubbed: Counter[str] = Counter()
         self._spec, self._progress = spec, progress
         self._names = names
+        self._cells = spec.label_cells(names)
         self._known = None if names is None else {name: index for index, name in enumerate(names)}
         self._found: dict[str, int] = {}  # names in the order in which they appeared, where none are known
         self._label_counts: Counter[str] = Counter()
@@ -72,31 +78,51 @@ class Collector:
         """
         plain = table.lines  # a file of one text a line needs no column names
         before, seen = self.rows_read, SeenColumns()
-        for record in table.rows:
+        rows, gold = self._with_gold(split, table.rows)
+        for record in rows:
             self.rows_read += 1
             if self._progress is not None and self.rows_read % PROGRESS_ROWS == 0:
                 self._progress(PROGRESS_ROWS)
             if isinstance(record, BadRow):
                 self.bad.add(record)
                 continue
+            if not gold:
+                self.without_gold += 1
+                continue
             seen.add(record)
             columns = ("text",) if plain and record.fields.keys() == {"text"} else self._spec.text
             try:
                 self._add(split, record, columns)
+            except NoLabel as error:
+                if self._spec.missing is None:
+                    self.bad.add(BadRow(record.file, record.row, str(error), record.fields))
+                else:
+                    self.without_gold += 1
             except (RowError, LabelError) as error:
                 self.bad.add(BadRow(record.file, record.row, str(error), record.fields))
         if self.rows_read == before:
             raise InputError(f"{table.where}: the {split} split has no row; fill it, or take the file away")
         plain = plain and seen.are({"text"})
         wanted = {} if plain else dict.fromkeys(self._spec.text, "`text`")
-        seen.require(wanted | ({} if split == "transfer" else _label_columns(self._spec)), table.where)
+        seen.require(
+            {} if not gold else wanted | ({} if split == "transfer" else _label_columns(self._spec)), table.where
+        )
+
+    def _with_gold(self, split: str, rows: Rows) -> tuple[Rows, bool]:
+        """The rows, and whether somebody labelled them: a test or validation file may be there to predict."""
+        if split not in ("validation", "test"):
+            return rows, True
+        first = list(islice(rows, PEEKED_ROWS))
+        records = [row.fields for row in first if isinstance(row, Record)]
+        gold = not records or any(self._cells.has_label(fields) for fields in records)
+        return chain(first, rows), gold
 
     def finish(self) -> tuple[tuple[str, ...], CorpusRows, SplitRows]:
         """The label names, known or found, the rows, and which of them stand in which split."""
         labels = LabelRows(_ints(self._label_starts), _ints(self._labels))
         names = self._names
         if names is None:
-            names = find_names(self._label_counts, self._spec.labels)
+            names = self._found_names(labels)
             labels = labels.renamed(np.array([names.index(name) for name in self._found], dtype=np.int32))
         text = self._text.numbers()
         rows = CorpusRows(
@@ -128,7 +154,7 @@ class Collector:
         labelled = split != "transfer"
         group = _group_of(fields, spec.group, labelled) if spec.group is not None else record.group
         text = text_of(fields, columns, spec.joiner)
-        tokens = parse_cell(fields.get(spec.labels), spec.task, spec.delimiter) if labelled else ()
+        tokens = self._tokens(fields) if labelled else ()
         if spec.one_per_group and labelled:
             if str(group) in self._groups_seen:
                 self.later_in_group += 1
@@ -152,6 +178,20 @@ class Collector:
         self._file.append(self._files.setdefault(record.file, len(self._files)))
         self._row.append(record.row)
 
+    def _tokens(self, fields: dict[str, Any]) -> tuple[Token, ...]:
+        """The names or ids of a row's labels."""
+        cell = self._cells.cell(fields)
+        return tuple(map(self._cells.token, parse_cell(cell, self._spec.task, self._spec.delimiter)))
+
+    def _found_names(self, labels: LabelRows) -> tuple[str, ...]:
+        """The names of the labels that were found, where none are known."""
+        names = find_names(self._label_counts, self._spec.labels_from)
+        try:
+            self._cells.check_found(names, pairs=bool((labels.sizes() == 2).any()))
+        except LabelError as error:
+            raise InputError(f"{self._spec.source}, column '{self._spec.labels_from}': {error}") from None
+        return names
+
     def _ids(self, tokens: tuple[Token, ...]) -> tuple[int, ...]:
         """Label ids, or the places of their names among those found so far."""
         if self._known is not None:
@@ -159,13 +199,13 @@ class Collector:
         names = [str(token) for token in tokens]
         self._label_counts.update(names)
         if len(self._label_counts) > MAX_DISTINCT:
-            find_names(self._label_counts, self._spec.labels)  # says so
+            find_names(self._label_counts, self._spec.labels_from)  # says so
         return tuple(dict.fromkeys(self._found.setdefault(name, len(self._found)) for name in names))
 
 
 def _label_columns(spec: CorpusSpec) -> dict[str, str]:
     """The columns that a labelled table needs beside its text, with the keys that name them."""
-    wanted = {spec.labels: "`labels`"}
+    wanted = dict.fromkeys(spec.label_columns, "`labels`")
     wanted |= dict.fromkeys(spec.where or {}, "`where`")
     wanted |= dict.fromkeys(spec.row_id or (), "`row_id`")
     if spec.group is not None:

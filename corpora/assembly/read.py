@@ -18,6 +18,7 @@ from distill.corpora.assembly.splits import (
     split_by_group,
 )
 from distill.corpora.corpus import LABELLED_SPLITS, Corpus, Split, targets_of
+from distill.corpora.reading.cells import label_names_of
 from distill.corpora.reading.rows import Quarantine, listed
 from distill.corpora.reading.scrub import PATTERNS
 from distill.corpora.reading.source import Tables, open_source, read_label_names
@@ -71,6 +72,8 @@ def read_corpus(
         "rows_later_in_group": collector.later_in_group,
         "splits_ignored": tables.ignored,
     }
+    if collector.without_gold:
+        notes["rows_without_gold"] = collector.without_gold
     if spec.scrub:
         notes |= {f"scrubbed_{kind}s": collector.scrubbed[kind] for kind in KINDS}
     task, rows, splits = _select(rows, splits, task, spec, notes)
@@ -84,12 +87,18 @@ def read_corpus(
 
 
 def _known_names(spec: CorpusSpec, tables: Tables) -> tuple[str, ...] | None:
-    """The label names in logit order where they are given, or carried by the data set."""
-    carried = tables.label_names.get(spec.labels)
+    """The label names in logit order where they are given, or carried by the data set or the columns."""
+    carried = tables.label_names.get(spec.labels_from)
+    columns = spec.label_columns if not isinstance(spec.labels, str) else None
     if spec.label_names is None:
-        return carried
+        return label_names_of(columns) if columns else carried
     given = spec.label_names
     names = read_label_names(spec.source, given) if isinstance(given, str) else given
+    if columns and len(names) != len(columns):
+        raise InputError(
+            f"`label_names` has {len(names)} names for the {len(columns)} columns of `labels`; "
+            "give one for each, in their order"
+        )
     if carried and names != carried and sorted(names) == sorted(carried):
         raise InputError(
             f"`label_names` has the names that {spec.source} carries for column '{spec.labels}' in "
@@ -154,8 +163,8 @@ def _check_rows(rows: CorpusRows, splits: SplitRows, task: Task, spec: CorpusSpe
     if missing and spec.label_names is None:
         # found names may be texts, where `labels` names the wrong column: count them, quote none
         raise InputError(
-            f"{spec.source}: {len(missing)} of the {task.num_labels} values in column '{spec.labels}' are in no "
-            "row of train; does `labels` name the right column? Add rows, or set `min_rows` = 2 or more"
+            f"{spec.source}: {len(missing)} of the {task.num_labels} values in column '{spec.labels_from}' are in "
+            "no row of train; does `labels` name the right column? Add rows, or set `min_rows` = 2 or more"
         )
     if missing:
         raise InputError(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from distill.corpora.reading.cells import LabelCells, LabelForm
 from distill.corpora.reading.form import TableForm
 from distill.corpora.reading.nested import root_of
+from distill.corpora.reading.rows import listed
 from distill.corpora.task import TaskKind
 from distill.export.runtime.errors import InputError
 
@@ -19,9 +21,11 @@ class CorpusSpec:
     source: str  # "hub:ID[:config][@revision]", a file, a folder of splits, or "sample"
     task: TaskKind
     text: tuple[str, ...]  # columns, joined by `joiner`
-    labels: str  # column of names, 0-based ids, lists, or strings split at `delimiter`
+    labels: str | tuple[str, ...]  # column of names, ids, lists or delimited strings; or one of 0 and 1 per label
     label_names: tuple[str, ...] | str | None = None  # in logit order, or a file with one a line
     delimiter: str | None = ","
+    missing: tuple[str, ...] | None = None  # values of the labels column that say that there is none
+    label_form: LabelForm | None = None  # "names", "ids" or "vector", where a cell could be read in two ways
     group: str | None = None  # column whose rows must stay in one split
     where: dict[str, str | list[str]] | None = None  # keep rows whose column has (one of) the value(s)
     columns: tuple[str, ...] | None = None  # names the fields of files without a header
@@ -46,15 +50,35 @@ class CorpusSpec:
     @property
     def read_columns(self) -> tuple[str, ...]:
         """Every column that is read, the text's first."""
-        named = [self.labels, self.group, self.split if isinstance(self.split, str) else None]
+        named = [self.group, self.split if isinstance(self.split, str) else None]
         more = [*(self.where or {}), *(self.row_id or ())]
-        return tuple(dict.fromkeys([*self.text, *(name for name in (*named, *more) if name is not None)]))
+        others = [name for name in (*named, *more) if name is not None]
+        return tuple(dict.fromkeys([*self.text, *self.label_columns, *others]))
+
+    @property
+    def label_columns(self) -> tuple[str, ...]:
+        """The columns of the labels: one, or one of 0 and 1 per label."""
+        return (self.labels,) if isinstance(self.labels, str) else self.labels
+
+    def label_cells(self, names: tuple[str, ...] | None) -> LabelCells:
+        """The label cells, with the names of the labels where they are known."""
+        several = self.task == "multi_label"
+        return LabelCells(self.label_columns, several, self.delimiter, names, self.missing, self.label_form)
+
+    @property
+    def labels_from(self) -> str:
+        """The label columns as an error names them."""
+        return self.labels if isinstance(self.labels, str) else listed(self.labels)
 
     def __post_init__(self) -> None:
         """Refuse settings that contradict each other."""
         _one_of("duplicates", self.duplicates, ("majority", "error", "keep"))
         _one_of("on_bad_row", self.on_bad_row, ("error", "quarantine"))
         _one_of("leaks", self.leaks, ("remove", "groups", "keep"))
+        if self.label_form is not None:
+            _one_of("label_form", self.label_form, ("names", "ids", "vector"))
+        if not self.labels or len(set(self.label_columns)) < len(self.label_columns):
+            raise InputError("`labels` names no column, or one twice; name each label's column once")
         if not self.text:
             raise InputError("`text` names no column; name at least one")
         if self.one_per_group and self.group is None:

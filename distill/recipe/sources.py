@@ -20,9 +20,17 @@ class CorpusRecipe(Section):
     task: Literal["single_label", "multi_label"] = Field(description="one label a row, or any number")
     text: str | list[str] = Field("text", description="column, or several that are joined")
     joiner: str = Field("\n", description="what stands between joined columns")
-    labels: str = Field("labels", description="column of names, 0-based ids, lists or delimited strings")
+    labels: str | Annotated[list[str], Field(min_length=2)] = Field(
+        "labels", description="column of names, 0-based ids, lists or delimited strings; or columns of 0 and 1"
+    )
     label_names: list[str] | str | None = Field(None, description="in logit order, or a file with one a line")
     delimiter: str | None = Field(",", description="splits a string of several labels")
+    missing: list[str] | None = Field(
+        None, description="values of the labels column that mean none: such rows are left out and counted"
+    )
+    label_form: Literal["names", "ids", "vector"] | None = Field(
+        None, description="what a label cell is where it could be read in two ways"
+    )
     columns: list[str] | None = Field(None, description="names the fields of a csv or tsv without a header")
     encoding: str | None = Field(None, description="of text files, such as gb18030 or cp1252; none: UTF-8")
     quoting: bool | None = Field(
@@ -122,7 +130,7 @@ def corpus_spec(recipe: CorpusRecipe) -> CorpusSpec:
     values = recipe.model_dump(exclude={"max_tokens", "licence", "rows"})
     values["task"] = TaskKind(recipe.task)
     values["text"] = (recipe.text,) if isinstance(recipe.text, str) else tuple(recipe.text)
-    for key in ("columns", "row_id", "label_names"):
+    for key in ("columns", "row_id", "label_names", "labels", "missing"):
         if isinstance(values[key], list):
             values[key] = tuple(values[key])
     return CorpusSpec(**values)

@@ -27,7 +27,7 @@ PLACES = (
 
 
 # of [corpus]: they came into being later
-LATER_CORPUS_KEYS = ("encoding", "quoting")
+LATER_CORPUS_KEYS = ("encoding", "quoting", "missing", "label_form")
 
 
 def calibrated_by(recipe: Recipe, form: str) -> dict[str, Any]:

@@ -113,7 +113,7 @@ def test_a_header_that_repeats_a_name_is_refused(tmp_path):
         ("data.jsonl", f'{{"text": "{SECRET} \\ud800", "labels": "a"}}', "row 1: column 1 is not valid UTF-8"),
         ("data.jsonl", '{"text": ["SECRET"], "labels": "a"}', "row 1: column 'text' holds a list"),
         ("data.jsonl", f'{{"text": "{SECRET}"}}\n{{"labels": "a"}}', "row 1: the label is missing"),
-        ("data.jsonl", f'{{"text": "{SECRET}", "labels": {{}}}}', "row 1: a label of type dict"),
+        ("data.jsonl", f'{{"text": "{SECRET}", "labels": {{}}}}', "row 1: a mapping without labels"),
         ("data.json", f'[{{"text": "{SECRET}" "labels": "a"}}]', "not valid JSON (line 1, column"),
         ("data.json", f'{{"text": "{SECRET}"}}', "not a list of objects"),
         ("data.parquet", SECRET, "cannot be read as parquet"),
