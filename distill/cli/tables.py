@@ -1,4 +1,4 @@
-"""Results on stdout, for people: tables that are never cut, trees, and the corpus as `check` shows it."""
+"""Results on stdout for people: tables that are never cut, trees of values, and the corpus as `check` shows it."""
 
 import json
 from collections.abc import Mapping
@@ -12,9 +12,8 @@ from rich.text import Text
 from distill.artifacts.plan import Plan
 from distill.artifacts.trials import BEST_FILE, read_trials
 from distill.export.measure.components import COMPONENTS
-from distill.files.json_files import read_json
 
-# a pipe has no width of its own, and a cut number would be a wrong one
+# a pipe has no width of its own, and a truncated number would be a wrong one
 WIDTH_OF_A_PIPE = 140
 
 SHOWN_TRIALS = 10
@@ -23,18 +22,18 @@ SHOWN_MISSES = 5
 
 
 def print_table(title: str, head: list[str], rows: list[list[str]]) -> None:
-    """A table with its first column to the left and all others to the right."""
+    """Print a table: the first column aligned to the left, all others to the right."""
     table = Table(title=Text(title), title_justify="left")
     for index, name in enumerate(head):
         table.add_column(Text(name), justify="left" if index == 0 else "right", overflow="fold")
     for row in rows:
-        table.add_row(*map(Text, row))  # a label in brackets is no markup
+        table.add_row(*map(Text, row))  # `Text`, for a label in brackets is not markup
     console = Console()
     (console if console.is_terminal else Console(width=WIDTH_OF_A_PIPE)).print(table)
 
 
 def print_tree(data: dict[str, Any], indent: str = "") -> None:
-    """Plain values by name, mappings indented."""
+    """Print plain values by name, nested mappings indented."""
     for key, value in data.items():
         if isinstance(value, dict):
             print(f"{indent}{key}:")
@@ -44,7 +43,7 @@ def print_tree(data: dict[str, Any], indent: str = "") -> None:
 
 
 def print_evaluation(found: dict[str, Any]) -> None:
-    """What `eval` found: everything but curves as a tree, then a table of the labels."""
+    """Print the result of `eval`: everything but curves as a tree, then a table of the labels."""
     selective = {key: value for key, value in found["selective"].items() if key != "curve"}
     print_tree({key: value for key, value in found.items() if key != "per_label"} | {"selective": selective})
     rows = [
@@ -61,7 +60,7 @@ def print_evaluation(found: dict[str, Any]) -> None:
 
 
 def print_bench(found: dict[str, Any]) -> None:
-    """What `bench` found: the machine, a table of latencies, a table of what else a bundle costs."""
+    """Print the result of `bench`: the machine, latencies, and the size and memory of each bundle."""
     cpu = found["cpu"]
     print(f"{cpu['model']}, {' '.join(cpu['flags'])}")
     rows = [
@@ -96,12 +95,14 @@ def print_bench(found: dict[str, Any]) -> None:
         "peak memory MB",
         "macro-F1",
     ]
-    print_table("bytes; a fresh process on one thread; quality as the manifest tells it", head, sizes)
+    print_table(
+        "size; cold start and memory of a fresh process on one thread; quality from the manifest", head, sizes
+    )
     print_components({name: bundle["components"] for name, bundle in found["bundles"].items()})
 
 
 def print_components(weighed: Mapping[str, Mapping[str, int]]) -> None:
-    """What the bytes of each bundle are for: a column a bundle, a row a component that any of them has."""
+    """Print bytes by component: a column per bundle, a row per component that any of them has."""
     rows = [
         [name.replace("_", " "), *(f"{sizes.get(name, 0):,}" for sizes in weighed.values())]
         for name in COMPONENTS
@@ -111,7 +112,7 @@ def print_components(weighed: Mapping[str, Mapping[str, int]]) -> None:
 
 
 def print_summary(name: str, folder: Path) -> None:
-    """The table that a run ends with, and where its bundle and report are."""
+    """Print the summary of a run, and the paths of its bundle and its report."""
     from distill.artifacts.report import read_report
     from distill.report.summary import summary_rows
 
@@ -130,12 +131,12 @@ def print_summary(name: str, folder: Path) -> None:
         for row in summary_rows(report)
     ]
     head = ["model", "runtime", "macro-F1", "retention", "MB", "p50 ms", "p95 ms", "times faster"]
-    print_table(f"{name}: test quality; latency of one text on one thread", head, rows)
+    print_table(f"{name}: test quality; latency of a single text on one thread", head, rows)
     print(f"bundle: {folder / 'bundle'}\nreport: {folder / 'report.html'}")
 
 
 def print_trials(folder: Path) -> None:
-    """Print the best trials of a search, and where the recipe of the best is."""
+    """Print the best trials of a search, and the path of the best recipe."""
     trials = read_trials(folder).trials
     keys = list(trials[0].values)
     rows = [
@@ -143,12 +144,12 @@ def print_trials(folder: Path) -> None:
         + [json.dumps(trial.values.get(key)) for key in keys]
         for trial in trials[:SHOWN_TRIALS]
     ]
-    print_table("trials, the best first", ["trial", "state", "validation macro-F1", "epochs", *keys], rows)
+    print_table("trials, best first", ["trial", "state", "validation macro-F1", "epochs", *keys], rows)
     print(f"best recipe: {folder / BEST_FILE}")
 
 
 def print_plan(plan: Plan) -> None:
-    """Print the students that fit, the best first, and those that do not with the bounds that they miss."""
+    """Print the students that fit, best first, and those that do not with the bounds that they miss."""
     bounds = plan.budget.bounds
     columns = {"p50_ms": "p50 ms", "p95_ms": "p95 ms", "size_mb": "MB"}
     if "rss_mb" in bounds:
@@ -166,20 +167,23 @@ def print_plan(plan: Plan) -> None:
                 row.append(f"{1.0 - value / bounds[key]:.0%}")
         rows.append(row)
     flags, threads = " ".join(plan.cpu.flags), plan.budget.threads
-    print(f"{plan.cpu.model}, {flags}; {plan.vocabulary:,} pieces; threads: {threads}")
+    print(f"{plan.cpu.model}, {flags}; {plan.vocabulary:,} tokens in the vocabulary; threads: {threads}")
     if rows:
-        print_table(f"within the budget, the probably best first; {plan.texts} texts, each alone", head, rows)
-    misses = [[one.student, one.precision, "; ".join(one.over or ())] for one in plan.misses[:SHOWN_MISSES]]
+        print_table(f"within the budget, most promising first; {plan.texts} texts, one at a time", head, rows)
+    misses = [
+        [student.student, student.precision, "; ".join(student.over or ())]
+        for student in plan.misses[:SHOWN_MISSES]
+    ]
     if misses:
-        print_table("over the budget, the nearest first", ["student", "precision", "by how much"], misses)
+        print_table("over the budget, nearest first", ["student", "precision", "excess"], misses)
     if plan.unmeasured:
-        print(f"time was up: {plan.unmeasured} students were not measured; on an idle machine more are")
+        print(f"Time limit reached: {plan.unmeasured} students not measured. An idle machine measures more.")
     if plan.busy:
-        print("the machine was busy: students may look slower than they are; plan again when it is idle")
+        print("The machine was busy, so students may look slower than they are. Plan again when it is idle.")
 
 
 def print_corpus(found: dict[str, Any]) -> None:
-    """What `check` found: splits, labels, leaks, and whatever else was counted."""
+    """Print the result of `check`: splits, labels, leaks, and everything else that was counted."""
     splits = found["splits"]
     rows = [
         [
@@ -193,7 +197,7 @@ def print_corpus(found: dict[str, Any]) -> None:
         ]
         for split in splits
     ]
-    head = ["split", "rows", "groups", "labels a row", "no label", "tokens p50", "p95", "longest"]
+    head = ["split", "rows", "groups", "labels per row", "no label", "tokens p50", "p95", "longest"]
     print_table(f"{found['task']}, {len(found['labels'])} labels", [*head, f"cut at {found['max_tokens']}"], rows)
     labelled = [split for split in splits if split["labels"] is not None]
     counts = [[label, *(str(split["labels"][label]) for split in labelled)] for label in found["labels"]]
