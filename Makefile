@@ -26,7 +26,7 @@ else
 TORCH_INDEX ?= --extra-index-url https://download.pytorch.org/whl/cpu --retries 1 --timeout 15
 endif
 
-.PHONY: help setup distill bench bench-peers bench-training wheel test golden campaign tree lint house check smoke clean
+.PHONY: help setup distill bench bench-peers bench-training wheel sdist test coverage check-benchmarks golden campaign tree lint house check smoke clean
 .DEFAULT_GOAL := help
 
 help: ## show this text
@@ -73,9 +73,20 @@ wheel: $(STAMP) ## build dist/*.whl, all that a machine needs to use a bundle
 	$(PIP) wheel -q --no-deps --no-build-isolation -w dist .
 	rm -rf build/lib build/bdist.*
 
+sdist: $(STAMP) ## build dist/*.tar.gz, the product's source without tests
+	rm -rf build/lib
+	$(BIN)/python -c "from setuptools.build_meta import build_sdist; print(build_sdist('dist'))"
+
 # a process for each core, each test file in one of them: its fixtures train models that the file's tests share
 test: $(STAMP) ## run the tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+
+# a C tracer for each line: docs/ARCHITECTURE.md says what it costs; processes that tests start are not seen
+coverage: $(STAMP) ## run the tests and print which lines and branches of the product they reach
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term
+
+check-benchmarks: $(STAMP) ## the tests of the benchmark scripts, which no other target runs
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -o addopts="-q --strict-markers --strict-config" tests/benchmarks
 
 # of each line of the base install the bound itself, or the newest that the bound allows
 $(LOWEST)/.installed $(NEWEST)/.installed: pyproject.toml

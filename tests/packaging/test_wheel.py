@@ -12,6 +12,8 @@ import pytest
 from tests.support.command import ROOT
 from tests.support.own_names import check_beside_own_names
 
+pytestmark = pytest.mark.slow
+
 PACKAGES = ("distill", "teachers", "students", "corpora", "export")
 PACKAGING = ("pyproject.toml", "setup.py", "README.md", "LICENSE")
 
@@ -25,15 +27,18 @@ def run(*command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The scripts' folder of an environment with nothing but the wheel and the base install."""
+    """The scripts of an environment with nothing but the base install and the wheel, built out of the sdist."""
     place = tmp_path_factory.mktemp("wheel")
     for name in PACKAGES:
         shutil.copytree(ROOT / name, place / "source" / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in PACKAGING:
         shutil.copy(ROOT / name, place / "source" / name)
+    code = "from setuptools.build_meta import build_sdist; build_sdist('..')"
+    packed = run(sys.executable, "-c", code, cwd=place / "source")
+    assert packed.returncode == 0, packed.stderr
     built = run(
-        sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", place, ".",
-        cwd=place / "source",
+        sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", place,
+        next(place.glob("distill_text-*.tar.gz")), cwd=place,
     )  # fmt: skip
     assert built.returncode == 0, built.stderr
     venv.create(place / "venv", with_pip=True)
@@ -48,7 +53,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return scripts
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_the_wheel_alone_decides_and_holds_no_torch(installed: Path, runs: Path, tmp_path: Path) -> None:
     shutil.copytree(runs / "bundle", tmp_path / "bundle")
     answer = run(installed / "distill", "predict", "bundle", "thank you so much!", "--json", cwd=tmp_path)
@@ -88,6 +93,12 @@ def test_the_wheel_owns_one_name(installed: Path) -> None:
     record = next(packages.glob("distill_text-*.dist-info")) / "RECORD"
     tops = {line.split(",")[0].split("/")[0] for line in record.read_text().splitlines()}
     assert {top for top in tops if not top.endswith(".dist-info") and top != ".."} == {"distill"}
+
+
+def test_the_wheel_says_that_it_is_typed(installed: Path) -> None:
+    package = next((installed.parent / "lib").glob("python*/site-packages")) / "distill"
+    marked = {path.parent.name for path in package.rglob("py.typed")}
+    assert marked == set(PACKAGES)
 
 
 def test_the_wheel_ignores_a_users_files_of_the_same_names(installed: Path, runs: Path, tmp_path: Path) -> None:

@@ -4,7 +4,11 @@ import json
 import shutil
 from pathlib import Path
 
+import pytest
+
 from tests.support.command import run_cli
+
+pytestmark = pytest.mark.slow
 
 
 def test_another_threshold_policy_trains_nothing_again(runs: Path, tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ from tests.support.canaries import canaries_of, first_hit, hits, id_needles, nee
 from tests.support.command import ROOT
 from tests.support.tiny_models import LABELS, bert_tokenizer, roberta_tokenizer, tiny_classifier
 
+pytestmark = pytest.mark.slow
+
 PLACES = ("train", "validation", "test", "transfer", "one_group", "group", "notes", "label", "broken", "own_rows")
 CANARIES = {place: canaries_of(place) for place in PLACES}
 ALL = [canary for shapes in CANARIES.values() for canary in shapes.values()]

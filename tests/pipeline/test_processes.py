@@ -11,6 +11,8 @@ import pytest
 
 from tests.support.command import ROOT, command_of, run_cli, run_process
 
+pytestmark = pytest.mark.slow
+
 # The signal comes from inside, at the moment when a file of a stage appears: whatever the machine's speed.
 SIGNALLED = """
 import os, signal, sys

@@ -18,6 +18,8 @@ from distill.variants import gate
 from distill.variants.select import choose_variant
 from tests.support.command import run_cli
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_run_folder_is_as_the_contract_says(runs: Path) -> None:
     for name in ("recipe.toml", "report.json", "report.html", "bundle/manifest.json", "student/metrics.jsonl"):

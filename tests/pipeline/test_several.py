@@ -20,6 +20,8 @@ from distill.runs.context import Job
 from distill.runs.progress import Reporter
 from tests.support.command import run_cli
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = ["seeds=[13, 14]", "teacher.seeds=[1, 2]", "teacher.fit_temperature=true", "augmentation.rows=40"]
 
 

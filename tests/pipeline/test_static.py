@@ -15,6 +15,8 @@ from distill.runs.progress import Reporter
 from distill.variants import export as exporting
 from tests.support.command import run_cli
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = (
     "student.kind=static",
     "student.width=32",
