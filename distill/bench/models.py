@@ -1,16 +1,16 @@
-"""The run's own bench: teacher, student and TF-IDF, string in to decision out, interleaved in one run."""
+"""A run's bench: teacher, student, variants and TF-IDF, string in to decision out, interleaved in one run."""
 
-from collections.abc import Callable
-from dataclasses import asdict, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from distill.artifacts.quality import read_quality
+from distill.artifacts.bench import RunBench
 from distill.bench.tfidf import fit_tfidf
 from distill.corpora.corpus import Corpus
-from distill.corpora.storage.parquet import load_corpus
+from distill.corpora.task import Task
 from distill.evaluation.decision import Decision
 from distill.evaluation.quality import JUDGED, quality_of
 from distill.export.graph.from_torch import export_fused
@@ -25,135 +25,160 @@ from distill.export.measure.latency import (
 )
 from distill.export.runtime.classifier import Classifier, load, open_bundle
 from distill.export.runtime.manifest import read_manifest
-from distill.files.json_files import write_json
-from distill.runs.context import Job
-from distill.students.families import load_student
+from distill.recipe.shipping import DecisionsRecipe
+from distill.runs.progress import Reporter
 from distill.teachers.checkpoints import load_classifier
 from distill.teachers.encoding import encode, pad_batch
 from distill.teachers.tokenizers import load_tokenizer
-from distill.variants.select import choose_variant
-from distill.variants.variant import MODEL_FILE, exported
-
-BENCH_FILE = "bench.json"
 
 THROUGHPUT_BATCH = 32
 
 
-def bench_run(job: Job, folder: Path) -> None:
-    """Train the baseline, time everything, and write `bench.json`."""
-    corpus = load_corpus(job.corpus)
-    baseline, baseline_quality = _baseline(job, corpus)
-    texts = list(corpus.test.texts[: job.recipe.bench.texts])
-    candidates = [
-        *_in_pytorch(job, corpus),
-        *_in_onnxruntime(job, corpus, folder),
+@dataclass(frozen=True)
+class TrainedModel:
+    """A trained model with its tokenizer in a folder, and the decision that was fitted for it."""
+
+    name: str
+    folder: Path
+    decision: Decision
+    load: Callable[[Path, Task], torch.nn.Module]
+
+
+@dataclass(frozen=True)
+class ExportedVariant:
+    """A variant's graph, and the decision that was fitted for it."""
+
+    graph: Path
+    decision: Decision
+
+
+@dataclass(frozen=True)
+class BenchInputs:
+    """Everything that a run's bench depends on.
+
+    Attributes:
+        corpus: train rows for the baseline, test rows to time.
+        teacher: timed in PyTorch, and in fp32 by its graph.
+        students: timed in PyTorch.
+        variants: by name; each is timed as the bundle would be if it shipped.
+        shipped: the name of the variant in the bundle.
+        bundle: the bundle's folder.
+        decisions: of the baseline.
+        seed: of the baseline.
+        max_tokens: length at which texts are cut.
+        texts: the number of test texts.
+        rounds: interleaved rounds.
+        budget_threads: a number of threads that the bundle must be timed on too, because a budget bounds it there.
+    """
+
+    corpus: Corpus
+    teacher: TrainedModel
+    students: tuple[TrainedModel, ...]
+    variants: Mapping[str, ExportedVariant]
+    shipped: str
+    bundle: Path
+    decisions: DecisionsRecipe
+    seed: int
+    max_tokens: int
+    texts: int
+    rounds: int
+    budget_threads: int = 1
+
+
+def bench_models(folder: Path, inputs: BenchInputs, reporter: Reporter) -> None:
+    """Train the baseline, time everything, and write `bench.json` into a folder."""
+    baseline, baseline_quality = _baseline(inputs, reporter)
+    texts = list(inputs.corpus.test.texts[: inputs.texts])
+    targets = [
+        *(BenchTarget(model.name, _torch_call(model, inputs), runtime="pytorch") for model in _trained(inputs)),
+        *_in_onnxruntime(inputs, folder),
         BenchTarget("tfidf", baseline, runtime="scikit-learn"),
     ]
     before = torch.get_num_threads()
     torch.set_num_threads(1)
-    rounds = job.recipe.bench.rounds
-    with job.reporter.bar("bench", len(texts) * rounds * len(candidates)) as advance:
-        rows = time_interleaved(candidates, texts, kind="real", rounds=rounds, progress=advance)
+    with reporter.bar("bench", len(texts) * inputs.rounds * len(targets)) as advance:
+        rows = time_interleaved(targets, texts, kind="real", rounds=inputs.rounds, progress=advance)
     torch.set_num_threads(before)
-    rows += _bundle_rows(job, texts, rounds)
-    milliseconds, peak = cold_start(job.bundle)
-    data = {
-        "rows": [asdict(row) for row in rows],
-        "cold_start_ms": milliseconds,
-        "peak_rss_bytes": peak,
-        "baseline": baseline_quality,
-    }
-    write_json(data, folder / BENCH_FILE)
+    rows += _bundle_rows(inputs, texts)
+    milliseconds, peak = cold_start(inputs.bundle)
+    RunBench(tuple(rows), milliseconds, peak, baseline_quality).write(folder)
 
 
-def _bundle_rows(job: Job, texts: list[str], rounds: int) -> list[LatencyRow]:
-    """The bundle on short and long texts, and its throughput on one thread and on all."""
-    name = choose_variant(job)
-    one = [BenchTarget(name, load(job.bundle).predict)]
-    rows = []
+def _trained(inputs: BenchInputs) -> tuple[TrainedModel, ...]:
+    return (inputs.teacher, *inputs.students)
+
+
+def _bundle_rows(inputs: BenchInputs, texts: list[str]) -> list[LatencyRow]:
+    """Time the bundle on short and long texts, and its throughput on one thread and on all."""
+
+    def target(threads: int = 1) -> list[BenchTarget]:
+        return [BenchTarget(inputs.shipped, load(inputs.bundle, threads=threads).predict, threads=threads)]
+
+    rows, single = [], target()
     for kind in ("short", "long"):
-        rows += time_interleaved(one, list(SYNTHETIC_TEXTS[kind]), kind=kind, rounds=rounds)
+        rows += time_interleaved(single, list(SYNTHETIC_TEXTS[kind]), kind=kind, rounds=inputs.rounds)
     for threads in sorted({1, available_threads()}):
-        all_of_them = [BenchTarget(name, load(job.bundle, threads=threads).predict, threads=threads)]
-        rows += time_interleaved(all_of_them, texts, kind="real", rounds=rounds, batch=THROUGHPUT_BATCH)
-    budget = job.recipe.budget
-    if budget.asked and budget.threads > 1:  # on one it stands beside all others
-        there = BenchTarget(name, load(job.bundle, threads=budget.threads).predict, threads=budget.threads)
-        rows += time_interleaved([there], texts, kind="real", rounds=rounds)
+        rows += time_interleaved(target(threads), texts, kind="real", rounds=inputs.rounds, batch=THROUGHPUT_BATCH)
+    if inputs.budget_threads > 1:  # on one thread it is already timed beside all others
+        rows += time_interleaved(target(inputs.budget_threads), texts, kind="real", rounds=inputs.rounds)
     return rows
 
 
-def _in_pytorch(job: Job, corpus: Corpus) -> list[BenchTarget]:
-    """Teacher, student and twin as they were trained."""
-    folders = {"teacher": job.teacher, "student": job.student}
-    if job.recipe.objective.compare:
-        folders["twin"] = job.twin
-    return [
-        BenchTarget(name, _torch_call(job, name, folder, corpus), runtime="pytorch")
-        for name, folder in folders.items()
-    ]
-
-
-def _in_onnxruntime(job: Job, corpus: Corpus, folder: Path) -> list[BenchTarget]:
-    """The teacher in fp32 by its graph, what ships by its bundle, and every variant as it would ship."""
-    teacher = read_quality(job.quality("teacher"))["decision"]
-    graph = _teacher_graph(job, corpus, folder)
-    found = [BenchTarget("teacher", _graph_call(job, job.teacher, graph, Decision.from_dict(teacher), corpus))]
+def _in_onnxruntime(inputs: BenchInputs, folder: Path) -> list[BenchTarget]:
+    """Return the teacher in fp32 by its graph, the bundle, and every other variant as it would ship."""
+    graph = _teacher_graph(inputs, folder)
+    targets = [BenchTarget(inputs.teacher.name, _graph_call(inputs, graph))]
     graph.unlink()
-    chosen = choose_variant(job)
-    for name in exported(job.recipe):
-        classifier = load(job.bundle) if name == chosen else _as_bundled(job, name)
-        found.append(BenchTarget(name, classifier.predict))
-    return found
+    for name, variant in inputs.variants.items():
+        classifier = load(inputs.bundle) if name == inputs.shipped else _as_bundled(inputs.bundle, variant)
+        targets.append(BenchTarget(name, classifier.predict))
+    return targets
 
 
-def _as_bundled(job: Job, name: str) -> Classifier:
-    """A variant that does not ship, in the place of the one that does."""
-    manifest = read_manifest(job.bundle)
-    thresholds = Decision.from_dict(read_quality(job.variant(name))["decision"]).thresholds
+def _as_bundled(bundle: Path, variant: ExportedVariant) -> Classifier:
+    """Open a variant that does not ship in the place of the one that does."""
+    manifest = read_manifest(bundle)
     return open_bundle(
-        replace(manifest, thresholds=thresholds),
-        (job.variant(name) / MODEL_FILE).read_bytes(),
-        (job.bundle / manifest.tokenizer_file).read_bytes(),
-        where=job.bundle,
+        replace(manifest, thresholds=variant.decision.thresholds),
+        variant.graph.read_bytes(),
+        (bundle / manifest.tokenizer_file).read_bytes(),
+        where=bundle,
     )
 
 
-def _graph_call(
-    job: Job, folder: Path, graph: Path, decision: Decision, corpus: Corpus
-) -> Callable[[list[str]], object]:
-    """Tokenizer, graph and decision, one text at a time."""
-    tokenizer, runner, kind = load_tokenizer(folder), GraphRunner(graph), corpus.task.kind
-    limit = job.recipe.corpus.max_tokens
-    return lambda texts: decision.decide(runner.each(encode(tokenizer, texts, limit)), kind)
+def _graph_call(inputs: BenchInputs, graph: Path) -> Callable[[list[str]], object]:
+    """Return the teacher's tokenizer, graph and decision as one function, which runs one text at a time."""
+    teacher, kind, limit = inputs.teacher, inputs.corpus.task.kind, inputs.max_tokens
+    tokenizer, runner = load_tokenizer(teacher.folder), GraphRunner(graph)
+    return lambda texts: teacher.decision.decide(runner.each(encode(tokenizer, texts, limit)), kind)
 
 
-def _teacher_graph(job: Job, corpus: Corpus, folder: Path) -> Path:
-    model = load_classifier(job.teacher, corpus.task).eval()
+def _teacher_graph(inputs: BenchInputs, folder: Path) -> Path:
+    model = load_classifier(inputs.teacher.folder, inputs.corpus.task).eval()
     export_fused(model, model.config, folder / "teacher.onnx")
     return folder / "teacher.onnx"
 
 
-def _torch_call(job: Job, name: str, folder: Path, corpus: Corpus) -> Callable[[list[str]], object]:
-    model, tokenizer = load_student(folder, corpus.task).eval(), load_tokenizer(folder)
-    decision = Decision.from_dict(read_quality(job.quality(name))["decision"])
-    kind, limit = corpus.task.kind, job.recipe.corpus.max_tokens
+def _torch_call(trained: TrainedModel, inputs: BenchInputs) -> Callable[[list[str]], object]:
+    task, limit = inputs.corpus.task, inputs.max_tokens
+    model, tokenizer = trained.load(trained.folder, task).eval(), load_tokenizer(trained.folder)
 
     def call(texts: list[str]) -> object:
         with torch.inference_mode():
             ids, mask = pad_batch(encode(tokenizer, texts, limit), tokenizer.pad_token_id)
-            return decision.decide(model(ids, mask).numpy(), kind)
+            return trained.decision.decide(model(ids, mask).numpy(), task.kind)
 
     return call
 
 
-def _baseline(job: Job, corpus: Corpus) -> tuple[Callable[[list[str]], object], dict[str, Any]]:
-    """TF-IDF on the same train rows, judged the same way."""
-    with job.reporter.bar("train the TF-IDF baseline", 1) as advance:
-        model = fit_tfidf(corpus, job.recipe.seed)
+def _baseline(inputs: BenchInputs, reporter: Reporter) -> tuple[Callable[[list[str]], object], Mapping[str, Any]]:
+    """Fit TF-IDF on the same train rows, and evaluate it the same way."""
+    corpus = inputs.corpus
+    with reporter.bar("train the TF-IDF baseline", 1) as advance:
+        model = fit_tfidf(corpus, inputs.seed)
         advance(1)
-    found = {split: model.logits(list(dict(corpus.splits())[split].texts)) for split in JUDGED}
-    quality = quality_of(found, corpus, job.recipe.decisions)
+    logits = {split: model.logits(list(dict(corpus.splits())[split].texts)) for split in JUDGED}
+    quality = quality_of(logits, corpus, inputs.decisions)
     decision = Decision.from_dict(quality.pop("decision"))
 
     def call(texts: list[str]) -> object:

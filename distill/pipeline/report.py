@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from distill.artifacts.bench import read_bench
 from distill.bench.measured import measured_bundle
 from distill.evaluation.budget import excesses
 from distill.export.measure.cpu import cpu_info
@@ -10,7 +11,7 @@ from distill.export.runtime.errors import CheckFailedError
 from distill.pipeline.choices import CHOICES, recall_choices
 from distill.pipeline.state import Run
 from distill.runs.fingerprints import portable_recipe
-from distill.variants.select import choose_branch
+from distill.variants.select import choose_branch, choose_variant
 from distill.variants.variant import exported
 
 
@@ -23,7 +24,9 @@ def check_budget(under_way: Run) -> None:
     job = choose_branch(under_way.job)
     if not job.recipe.budget.asked:
         return
-    over = excesses(measured_bundle(job), job.recipe.budget)
+    bench, threads = read_bench(job.bench), job.recipe.budget.threads
+    measured = measured_bundle(bench, job.bundle, choose_variant(job), threads=threads)
+    over = excesses(measured, job.recipe.budget)
     if over:
         remedies = ["widen that bound or choose a smaller student"]
         missed = {one.key for one in over}
@@ -63,7 +66,7 @@ def report_stages(under_way: Run) -> None:
         inputs["budget_threads"] = recipe.budget.threads
 
     def bench(folder: Path) -> None:
-        from distill.bench.models import bench_run
+        from distill.pipeline.bench import bench_run
 
         bench_run(job, folder)
 

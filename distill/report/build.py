@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from distill.artifacts.bench import read_bench
 from distill.artifacts.choices import read_measured, read_ranking
 from distill.artifacts.plan import read_plan
 from distill.artifacts.records import from_dict
@@ -22,7 +23,6 @@ from distill.corpora.storage.parquet import load_corpus
 from distill.export.measure.cpu import cpu_info
 from distill.export.measure.latency import available_threads
 from distill.files.atomic import write_text
-from distill.files.json_files import read_json
 from distill.report.attribution import SeedModels, attribution, spread
 from distill.report.budget import budget_report
 from distill.report.calibration import with_calibration
@@ -58,7 +58,8 @@ def build_report(job: Job, seconds: Mapping[str, float]) -> Report:
     recipe, corpus = job.recipe, load_corpus(job.corpus)
     kind, gold = corpus.task.kind, label_matrix(corpus.test, corpus.task)
     chosen, models = choose_variant(job), run_models(job)
-    run = RunOutcome(models, job.reference, read_json(job.bench / "bench.json"), chosen, job.bundle)
+    bench = read_bench(job.bench)
+    run = RunOutcome(models, job.reference, bench, chosen, job.bundle)
     compared = {name: models[name] for name in ("student", "twin", chosen) if name in models}
     attributed = attribution(models[job.reference], compared, gold, kind, seed=recipe.seed)
     before_tuning = models["teacher"].quality().get("before_tuning")
@@ -77,7 +78,7 @@ def build_report(job: Job, seconds: Mapping[str, float]) -> Report:
         else budget_report(
             recipe.budget,
             read_plan(job.plan) if "plan" in seconds else None,
-            measured_bundle(job),
+            measured_bundle(bench, job.bundle, chosen, threads=recipe.budget.threads),
             form_of(chosen),
         ),
         words=word_report(load_tokenizer(job.student), load_tokenizer(job.teacher), corpus.test.texts),

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from distill.artifacts.bench import RunBench
 from distill.artifacts.gate import read_gate
-from distill.artifacts.records import from_dict
+from distill.artifacts.records import from_dict, to_dict
 from distill.artifacts.report import (
     FloorResult,
     GateResult,
@@ -30,16 +31,16 @@ class RunOutcome:
 
     models: Mapping[str, RunModel]
     reference: str
-    bench: Mapping[str, Any]
+    bench: RunBench
     chosen: str
     bundle: Path
 
     def latency(self, name: str) -> Latency:
         """Return the timings of one model."""
-        rows = tuple(from_dict(Timing, row) for row in self.bench["rows"] if row["name"] == name)
+        rows = tuple(from_dict(Timing, to_dict(row)) for row in self.bench.rows_of(name))
         if name != self.chosen:
             return Latency(rows)
-        return Latency(rows, self.bench["cold_start_ms"], self.bench["peak_rss_bytes"])
+        return Latency(rows, self.bench.cold_start_ms, self.bench.peak_rss_bytes)
 
 
 def model_reports(run: RunOutcome, kind: TaskKind) -> list[ModelReport]:
@@ -50,7 +51,7 @@ def model_reports(run: RunOutcome, kind: TaskKind) -> list[ModelReport]:
     trained = [_trained_report(run, model) for model in run.models.values() if model.source is None]
     reports = [_with_ensemble_bytes(report, trained) for report in trained]
     reports += [_variant_report(run, model, kind) for model in run.models.values() if model.source is not None]
-    baseline = run.bench["baseline"]
+    baseline = run.bench.baseline
     reports.append(_report("tfidf", "baseline", baseline, from_dict(ModelBytes, baseline["bytes"]), run))
     best = next(report for report in reports if report.name == run.reference).test.macro_f1
     return [replace(report, retention=report.test.macro_f1 / best if best else None) for report in reports]

@@ -98,8 +98,13 @@ def test_what_would_help_depends_on_the_bound_that_is_missed(
     missed: str, busy: bool, smaller: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     measured = {"p95_ms": 1.0, "size_mb": 1.0, "rss_mb": 1.0, missed: 3.0}
-    monkeypatch.setattr("distill.pipeline.report.choose_branch", lambda job: job)
-    monkeypatch.setattr("distill.pipeline.report.measured_bundle", lambda _: measured)
+    for name, made_up in (
+        ("choose_branch", lambda job: job),
+        ("choose_variant", lambda _: "fp32"),
+        ("read_bench", lambda _: None),
+        ("measured_bundle", lambda *_, **__: measured),
+    ):
+        monkeypatch.setattr(f"distill.pipeline.report.{name}", made_up)
     recipe = load_recipe("smoke", [f"budget.{key}=2" for key in measured])
     with pytest.raises(CheckFailedError, match="widen that bound or choose a smaller student") as caught:
         check_budget(Run(Job(recipe, Path("smoke"), Reporter(quiet=True)), True))
