@@ -12,7 +12,7 @@ from typing import Any
 import onnx
 from tokenizers import Tokenizer
 
-from distill.export.graph.from_torch import add_contract, save
+from distill.export.graph.model import add_contract, save_model
 from distill.export.runtime.classifier import Classifier, load, open_bundle, self_test
 from distill.export.runtime.manifest import (
     ACTIVATIONS,
@@ -80,7 +80,7 @@ def write_bundle(folder: Path, shipment: Shipment, check: Callable[[Classifier],
     draft = _draft(shipment)
     model = onnx.load(shipment.graph)
     add_contract(model, contract(draft))
-    save(model, partial / draft.model_file)
+    save_model(model, partial / draft.model_file)
     _write_tokenizer(shipment, partial)
     (partial / "config.json").write_text(dump_json(_config(shipment)), encoding="utf-8")
     (partial / "README.md").write_text(shipment.model_card, encoding="utf-8")

@@ -11,7 +11,7 @@ from itertools import accumulate, islice
 from typing import Any
 
 from distill.export.runtime.errors import InputError
-from distill.teachers.tokenizers import uncut
+from distill.teachers.tokenizers import without_truncation
 
 BATCH = 4096
 
@@ -45,7 +45,7 @@ class PieceCounts:
 
 def count_pieces(tokenizer: Any, rows: Iterable[tuple[str, str]], *, up_to: int) -> PieceCounts:
     """Counts of each piece that occurs, groups up to a bound; the full tokenizer splits the texts."""
-    plain = uncut(tokenizer)
+    plain = without_truncation(tokenizer)
     holders: dict[int, set[bytes]] = {}
     occurrences: Counter[int] = Counter()
     rows = iter(rows)

@@ -15,7 +15,7 @@ from distill.teachers.encoding import encode, pad_batch
 Forward = Callable[[Tensor, Tensor], NDArray[np.float32]]
 
 
-def in_pytorch(model: nn.Module, *, bf16: bool = False) -> Forward:
+def torch_forward(model: nn.Module, *, bf16: bool = False) -> Forward:
     """A model in eval mode where its weights are; with `bf16` its products are that coarse.
 
     In float32 otherwise: bf16 would move logits by a third of what int8 does, and a gate that compares with them
@@ -56,7 +56,7 @@ def predict_logits(
     """Raw logits of a model in float32 ``(N, C)``, as `by_length`; it is put into eval mode and back."""
     training = model.training
     model.eval()
-    logits = by_length(in_pytorch(model), tokens, pad_id=pad_id, batch_size=batch_size, progress=progress)
+    logits = by_length(torch_forward(model), tokens, pad_id=pad_id, batch_size=batch_size, progress=progress)
     model.train(training)
     return logits
 

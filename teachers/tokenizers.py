@@ -34,7 +34,7 @@ def load_tokenizer(path: str | Path) -> Any:
     return tokenizer
 
 
-def uncut(tokenizer: Any) -> Tokenizer:
+def without_truncation(tokenizer: Any) -> Tokenizer:
     """A copy of a fast tokenizer's backend that neither cuts nor pads."""
     plain = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
     plain.no_truncation()

@@ -150,7 +150,7 @@ def _graph_call(inputs: BenchInputs, graph: Path) -> Callable[[list[str]], objec
     """Return the teacher's tokenizer, graph and decision as one function, which runs one text at a time."""
     teacher, kind, limit = inputs.teacher, inputs.corpus.task.kind, inputs.max_tokens
     tokenizer, runner = load_tokenizer(teacher.folder), GraphRunner(graph)
-    return lambda texts: teacher.decision.decide(runner.each(encode(tokenizer, texts, limit)), kind)
+    return lambda texts: teacher.decision.decide(runner.run_rows(encode(tokenizer, texts, limit)), kind)
 
 
 def _teacher_graph(inputs: BenchInputs, folder: Path) -> Path:

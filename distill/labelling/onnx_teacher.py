@@ -11,7 +11,7 @@ from distill.evaluation.decision import Logits
 from distill.export.runtime.errors import DistillError
 from distill.runs.progress import Reporter
 from distill.teachers.encoder import Teacher
-from distill.teachers.inference import Forward, in_pytorch
+from distill.teachers.inference import Forward, torch_forward
 
 # to export it takes seconds; fewer texts are labelled sooner without
 WORTH_ROWS = 4096
@@ -52,5 +52,5 @@ def in_onnxruntime(teacher: Teacher, sample: tuple[Tensor, Tensor], reporter: Re
     def forward(ids: Tensor, mask: Tensor) -> Logits:
         return runner(ids.numpy(), mask.numpy())
 
-    near = np.allclose(forward(*sample), in_pytorch(teacher)(*sample), rtol=0, atol=TOLERANCE)
+    near = np.allclose(forward(*sample), torch_forward(teacher)(*sample), rtol=0, atol=TOLERANCE)
     return forward if near else None

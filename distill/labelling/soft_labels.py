@@ -22,7 +22,7 @@ from distill.runs.context import Job
 from distill.teachers.checkpoints import HEAD_FILE, load_classifier
 from distill.teachers.device import best_device, multiplies_bf16
 from distill.teachers.encoding import encode, pad_batch
-from distill.teachers.inference import in_pytorch, label_texts
+from distill.teachers.inference import label_texts, torch_forward
 from distill.teachers.store import LabelIdentity, label_split, read_logits
 from distill.teachers.tokenizers import load_tokenizer
 
@@ -55,7 +55,7 @@ def label(job: Job, folder: Path, split: str, index: int) -> None:
     model.to(device).eval()
     # what a student only learns from may be as coarse as its own training is; what is judged may not
     coarse = split not in JUDGED and multiplies_bf16(device)
-    forward = in_pytorch(model, bf16=coarse)
+    forward = torch_forward(model, bf16=coarse)
     if device.type == "cpu" and not coarse and len(texts) >= WORTH_ROWS:
         sample = pad_batch(encode(tokenizer, texts[:CHECKED_TEXTS], max_tokens), tokenizer.pad_token_id)
         forward = in_onnxruntime(model, sample, job.reporter) or forward

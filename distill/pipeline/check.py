@@ -13,7 +13,7 @@ from distill.recipe.sources import corpus_spec
 from distill.runs.context import Job
 from distill.teachers.checkpoints import load_config
 from distill.teachers.sources import resolve_model
-from distill.teachers.tokenizers import load_tokenizer, uncut
+from distill.teachers.tokenizers import load_tokenizer, without_truncation
 from distill.training.preflight import check_models, check_vocabulary
 
 
@@ -38,7 +38,7 @@ def check_job(job: Job) -> dict[str, Any]:
         corpus = part_of(corpus, recipe.corpus.rows)
     check_floors(recipe.decisions, corpus.task, label_matrix(corpus.validation, corpus.task))
     check_vocabulary(recipe, config, tokenizer, corpus)
-    backend = uncut(tokenizer)
+    backend = without_truncation(tokenizer)
 
     def lengths(texts: list[str]) -> list[int]:
         return [len(encoding) for encoding in backend.encode_batch(texts)]

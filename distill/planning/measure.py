@@ -21,10 +21,10 @@ from transformers import set_seed
 from distill.corpora.corpus import Corpus
 from distill.corpora.task import Task, TaskKind
 from distill.export.bundle import Shipment, write_bundle
-from distill.export.graph.from_torch import add_calibration, save, strip
+from distill.export.graph.model import add_calibration, save_model, strip_metadata
 from distill.export.graph.session import GraphRunner
-from distill.export.int8.forms import write_form
-from distill.export.int8.scales import Scales, fit_scales
+from distill.export.int8.input_scales import InputScales, fit_input_scales
+from distill.export.int8.precisions import write_precision
 from distill.export.measure.latency import cold_start
 from distill.export.runtime.classifier import Classifier, load
 from distill.files.sizes import folder_bytes
@@ -211,21 +211,21 @@ def _random_student(bench: Workbench, recipe: Recipe) -> Student:
     return model if bench.trimmed is None else apply_trim(model, bench.trimmed)
 
 
-def _scales(bench: Workbench, fused: Path) -> Scales:
+def _scales(bench: Workbench, fused: Path) -> InputScales:
     runner = GraphRunner(fused)
     some = list(bench.corpus.train.texts[:CALIBRATION_TEXTS])
     rows = encode(bench.tokenizer, some, bench.recipe.corpus.max_tokens)
-    return fit_scales(fused, [runner.feed_of(row) for row in rows])
+    return fit_input_scales(fused, [runner.row_feed(row) for row in rows])
 
 
 def _write_graph(
-    bench: Workbench, precision: str, table_bits: int, fused: Path, scales: Scales, graph: Path
+    bench: Workbench, precision: str, table_bits: int, fused: Path, scales: InputScales, graph: Path
 ) -> None:
-    write_form(precision, fused, graph, scales=scales, table_bits=table_bits)
+    write_precision(precision, fused, graph, scales=scales, table_bits=table_bits)
     proto = onnx.load(graph)
-    strip(proto)
+    strip_metadata(proto)
     add_calibration(proto, *_calibration(bench.task.num_labels))
-    save(proto, graph)
+    save_model(proto, graph)
 
 
 def _bundle(bench: Workbench, student: Architecture, precision: str, graph: Path, source: Path) -> TimedBundle:

@@ -11,7 +11,7 @@ from pydantic import (
     model_validator,
 )
 
-from distill.export.int8.packing import whole_rows
+from distill.export.int8.packing import packed_multiple
 from distill.recipe.section import Section, Seed
 from distill.recipe.shipping import BenchRecipe, BudgetRecipe, Calibration, DecisionsRecipe, ExportRecipe
 from distill.recipe.sources import AugmentationRecipe, CorpusRecipe, TeacherRecipe
@@ -82,10 +82,10 @@ class Recipe(Section):
                 f"export.table_bits is {bits}, and {aware[0]} trains tables of 8 bits; set it to 8, "
                 f"or use {aware[0].removesuffix('-qat')!r}"
             )
-        if student.kind != "layers" and student.width % whole_rows(bits):
+        if student.kind != "layers" and student.width % packed_multiple(bits):
             raise ValueError(
                 f"export.table_bits is {bits}, and rows of student.width = {student.width} numbers do not fill "
-                f"whole bytes; choose a multiple of {whole_rows(bits)}, or set export.table_bits to 8"
+                f"whole bytes; choose a multiple of {packed_multiple(bits)}, or set export.table_bits to 8"
             )
         return self
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from distill.export.int8.ranges import Calibrator
+from distill.export.int8.ranges import RangeMethod
 from distill.recipe.section import Fraction, Section
 
 Calibration = Literal["temperature", "platt", "platt-per-label", "none"]
@@ -77,7 +77,7 @@ class ExportRecipe(Section):
         description="the first that passes ships; -qat: of a student trained as that form; auto: the fastest on "
         "this CPU of those that pass; a [budget] that chooses the student writes its own list here",
     )
-    calibrator: Calibrator = Field(
+    calibrator: RangeMethod = Field(
         "mse",
         description="range of int8-static's activations: the least squared error, all values, or 99.99 % of them",
     )

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distill.artifacts.report import CrisisWord, WordRates, WordReport
-from distill.teachers.tokenizers import uncut
+from distill.teachers.tokenizers import without_truncation
 
 LISTS = ("slang", "emoji", "crisis")
 
@@ -86,7 +86,9 @@ def read_list(name: str) -> dict[str, str]:
 def _tokenize(tokenizer: Any, words: list[str]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
     """Return for each word whether any token of it is unknown, and its number of tokens, both ``(W,)``."""
     # with a blank before it, as inside a text: byte-level BPE has other tokens there
-    encodings = uncut(tokenizer).encode_batch([f" {word}" for word in words], add_special_tokens=False)
+    encodings = without_truncation(tokenizer).encode_batch(
+        [f" {word}" for word in words], add_special_tokens=False
+    )
     unknown = [tokenizer.unk_token_id in encoding.ids for encoding in encodings]
     return np.array(unknown, dtype=np.bool_), np.array(
         [len(encoding.ids) for encoding in encodings], dtype=np.int64

@@ -4,7 +4,7 @@ from typing import Any
 
 from distill.corpora.corpus import Corpus
 from distill.corpora.storage.token_rows import TokenRows
-from distill.export.int8.packing import whole_rows
+from distill.export.int8.packing import packed_multiple
 from distill.export.runtime.errors import InputError
 from distill.recipe.recipe import Recipe
 from distill.students.layers import candidate_layers
@@ -56,7 +56,7 @@ def check_packed_width(config: Any, bits: int) -> None:
         InputError: they do not.
     """
     width = width_of(config)
-    if width % whole_rows(bits):
+    if width % packed_multiple(bits):
         raise InputError(
             f"export.table_bits is {bits}, and rows of the teacher's {width} numbers do not fill whole bytes; "
             "set it to 8"

@@ -14,8 +14,9 @@ from pathlib import Path
 from distill.artifacts.logits import write_logits_file
 from distill.corpora.storage.parquet import load_corpus
 from distill.corpora.storage.token_rows import TokenRows
+from distill.export.graph.builder import GraphBuilder
 from distill.export.graph.from_torch import export_fused
-from distill.export.graph.rewrite import Product, Rewriter, find_products
+from distill.export.graph.matmuls import LayerMatMul, find_matmuls
 from distill.export.graph.session import GraphRunner
 from distill.export.int8.fake_quantization import (
     FakeQuantization,
@@ -24,7 +25,13 @@ from distill.export.int8.fake_quantization import (
     fake_quantize,
     table_names,
 )
-from distill.export.int8.scales import SCALES_FILE, Scales, calibration_feeds, fit_scales, save_scales
+from distill.export.int8.input_scales import (
+    SCALES_FILE,
+    InputScales,
+    calibration_feeds,
+    fit_input_scales,
+    save_input_scales,
+)
 from distill.recipe.student import StudentRecipe
 from distill.runs.context import Job
 from distill.teachers.bodies import products_of
@@ -57,7 +64,7 @@ def study_quantized(job: Job, folder: Path, form: str) -> None:
     result = train(job, learner, examples, objective, settings, recipe, folder)
     write_logits_file(judged_logits(job, learner), folder / FAKE_LOGITS_FILE)
     save_classifier(model, tokenizer, folder)
-    save_scales(scales, folder / SCALES_FILE)
+    save_input_scales(scales, folder / SCALES_FILE)
     plain = replace(learner, model=_student(job, folder).to(device_of(model)))
     save_results(job, folder, plain, {"best_step": result.best_step, "steps": result.steps})
 
@@ -67,17 +74,19 @@ def phase_recipe(job: Job) -> StudentRecipe:
     return job.recipe.student.model_copy(update=job.recipe.qat.model_dump())
 
 
-def plan_of(model: EncoderClassifier, products: Sequence[Product], form: str, scales: Scales) -> FakeQuantization:
+def plan_of(
+    model: EncoderClassifier, products: Sequence[LayerMatMul], form: str, scales: InputScales
+) -> FakeQuantization:
     """What is rounded in a student whose fused graph has these products."""
     modules = products_of(model.encoder)
 
-    def rounding(product: Product) -> InputRounding:
+    def rounding(product: LayerMatMul) -> InputRounding:
         if form == "int8-static":
             return scales[product.layer, product.role]
         return TokenScale(product.after_exact_gelu) if form == "int8-dynamic" else None
 
     return FakeQuantization(
-        products={f"encoder.{modules[one.layer, one.role]}": rounding(one) for one in products},
+        matmuls={f"encoder.{modules[one.layer, one.role]}": rounding(one) for one in products},
         tables=table_names(model),
     )
 
@@ -91,13 +100,13 @@ def _student(job: Job, folder: Path) -> EncoderClassifier:
 
 def _fit(
     job: Job, model: EncoderClassifier, fused: Path, form: str, train: TokenRows
-) -> tuple[tuple[Product, ...], Scales]:
+) -> tuple[tuple[LayerMatMul, ...], InputScales]:
     """The products of the student's fused graph, and the scales that `form` fixes for them."""
     export_fused(copy.deepcopy(model).cpu(), model.config, fused)
-    products = find_products(Rewriter(fused))
-    scales: Scales = {}
+    products = find_matmuls(GraphBuilder.load(fused))
+    scales: InputScales = {}
     if form == "int8-static":
         feeds = calibration_feeds(job.seed, GraphRunner(fused), train)
-        scales = fit_scales(fused, feeds, job.recipe.export.calibrator)
+        scales = fit_input_scales(fused, feeds, job.recipe.export.calibrator)
     fused.unlink()
     return products, scales

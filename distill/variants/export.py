@@ -19,17 +19,19 @@ from distill.evaluation.quality import assess
 from distill.export.gate import (
     failures,
 )
-from distill.export.graph.from_torch import (
-    FUSED_OPERATORS,
-    add_calibration,
-    count_operators,
-    save,
-    strip,
-)
-from distill.export.graph.rewrite import Rewriter, find_products
+from distill.export.graph.builder import GraphBuilder
+from distill.export.graph.from_torch import FUSED_OPERATORS
+from distill.export.graph.matmuls import find_matmuls
+from distill.export.graph.model import add_calibration, count_operators, save_model, strip_metadata
 from distill.export.graph.session import GraphRunner
-from distill.export.int8.forms import write_form
-from distill.export.int8.scales import SCALES_FILE, Scales, calibration_feeds, fit_scales, load_scales
+from distill.export.int8.input_scales import (
+    SCALES_FILE,
+    InputScales,
+    calibration_feeds,
+    fit_input_scales,
+    load_input_scales,
+)
+from distill.export.int8.precisions import write_precision
 from distill.export.int8.sensitivity import Sensitivity, Writer, fewest, measure_sensitivity
 from distill.files.json_files import write_json
 from distill.runs.context import Job
@@ -114,7 +116,7 @@ def _search(
 
         def passes(count: int) -> bool:
             nonlocal best
-            found = attempt([one.product for one in order[:count]])
+            found = attempt([one.matmul for one in order[:count]])
             best, other = (found, best) if _better(found, best) else (best, found)
             other.graph.unlink()
             return found.passed
@@ -136,7 +138,7 @@ def _sensitivity(
 ) -> list[Sensitivity]:
     """The products of a variant on texts from all over the validation split."""
     some = validation[:: math.ceil(len(validation) / SENSITIVITY_TEXTS)]
-    products = len(find_products(Rewriter(fused)))
+    products = len(find_matmuls(GraphBuilder.load(fused)))
     if products < 2:  # there is nothing to choose
         return []
     with job.reporter.bar(f"sensitivity of {name}", len(some) * (products + 1)) as advance:
@@ -154,18 +156,18 @@ def _fused_graph(job: Job, name: str, folder: Path, task: Task) -> Path:
 def _writer(job: Job, name: str, fused: Path, train: TokenRows) -> Writer:
     """What writes the raw graph of a variant, some products left in fp32; scales are fitted once for all."""
     form = form_of(name)
-    scales: Scales = {}
+    scales: InputScales = {}
     if form == "int8-static" and name == form:
         feeds = calibration_feeds(job.seed, GraphRunner(fused), train)
-        scales = fit_scales(fused, feeds, job.recipe.export.calibrator)
+        scales = fit_input_scales(fused, feeds, job.recipe.export.calibrator)
     elif form == "int8-static":
-        scales = load_scales(job.qat(form) / SCALES_FILE)
+        scales = load_input_scales(job.qat(form) / SCALES_FILE)
 
     def write(graph: Path, keep: Collection[str]) -> None:
-        write_form(form, fused, graph, keep=keep, scales=scales, table_bits=job.recipe.export.table_bits)
+        write_precision(form, fused, graph, keep_fp32=keep, scales=scales, table_bits=job.recipe.export.table_bits)
         proto = onnx.load(graph)
-        strip(proto)
-        save(proto, graph)
+        strip_metadata(proto)
+        save_model(proto, graph)
 
     return write
 
@@ -179,9 +181,9 @@ def _write_variant(
     """
     proto = onnx.load(candidate.graph)
     add_calibration(proto, candidate.decision.scale, candidate.decision.bias)
-    save(proto, folder / MODEL_FILE)
+    save_model(proto, folder / MODEL_FILE)
     with job.reporter.bar("judge the variant", len(rows)) as advance:
-        test = GraphRunner(candidate.graph).each(rows, advance)
+        test = GraphRunner(candidate.graph).run_rows(rows, advance)
     candidate.graph.unlink()
     logits = {"validation": candidate.logits, "test": _reportable(test)}
     write_logits_file(logits, folder / LOGITS_FILE)

@@ -54,7 +54,7 @@ def _measure(
     check_contract(runner.session, runner.inputs, task.num_labels)
     left = f", {len(keep)} products in fp32" if keep else ""
     with job.reporter.bar(f"gate {name}{left}", len(rows)) as advance:
-        logits = runner.each(rows, advance)
+        logits = runner.run_rows(rows, advance)
     broken = _check_finite(name, "validation", logits)
     if broken:  # no decision can be fitted; with products in fp32, or another variant, may do
         decision = Decision.from_dict(read_quality(job.variant("fp32"))["decision"])

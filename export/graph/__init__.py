@@ -1,1 +1,1 @@
-"""Graphs: fp32 ONNX of students and teachers, fused and calibrated."""
+"""fp32 ONNX graphs of students and teachers: export, fusions, calibration, and the builder of all graphs."""

@@ -1,8 +1,8 @@
-"""Mean pooling as a product of the mask and the hidden states: the same sum whatever stands beside a text.
+"""Mean pooling as a matmul of the mask and the hidden states, whose sums do not depend on the batch.
 
 PyTorch exports ``(hidden * mask).sum(dim=1)`` as Mul and ReduceSum, and ONNX Runtime's ReduceSum adds tokens up in
-an order that depends on the number of texts: all that came before is equal to the bit in every batch, and a text's
-scores are not. A MatMul multiplies text by text, and to its sum over tokens padding adds zeros at the end.
+an order that depends on the number of texts. So hidden states would be equal to the bit in every batch, and scores
+would not. A MatMul works text by text, and padding only adds zeros at the end of its sum over tokens.
 """
 
 from typing import Any
@@ -11,19 +11,21 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from distill.export.graph.names import axes_of
+
 TOKEN_AXIS = 1
 
 MASK = "attention_mask"
 
-# between the mask as it comes in and the mask as it is multiplied, (B, T) to (B, T, 1)
+# operators between the mask as an input (B, T) and the mask as a factor (B, T, 1)
 MASK_STEPS = ("Cast", "Unsqueeze")
 
 
-def pool_by_product(model: onnx.ModelProto) -> int:
-    """Replace each masked sum over tokens, ``(B, T, H), (B, T, 1) -> (B, H)``, in place; gives their number."""
+def pool_by_matmul(model: onnx.ModelProto) -> int:
+    """Replace each masked sum over tokens, ``(B, T, H), (B, T, 1) -> (B, H)``, in place; return their number."""
     graph = model.graph
     producers = {name: node for node in graph.node for name in node.output}
-    found = 0
+    replaced = 0
     for node in list(graph.node):
         product = producers.get(node.input[0]) if node.op_type == "ReduceSum" else None
         if product is None or product.op_type != "Mul" or not _sums_tokens(node, graph, producers):
@@ -33,13 +35,13 @@ def pool_by_product(model: onnx.ModelProto) -> int:
             continue
         hidden = next(name for name in product.input if name != masks[0])
         _replace(graph, node, product, hidden, masks[0])
-        found += 1
-    return found
+        replaced += 1
+    return replaced
 
 
 def _replace(graph: Any, reduce: Any, product: Any, hidden: str, mask: str) -> None:
     output = reduce.output[0]
-    row, pooled, axes = f"{output}.mask", f"{output}.product", f"{output}.axes"
+    row, pooled, axes = f"{output}.mask", f"{output}.product", axes_of(output)
     graph.initializer.append(numpy_helper.from_array(np.array([TOKEN_AXIS], dtype=np.int64), axes))
     nodes = [
         helper.make_node("Transpose", [mask], [row], row, perm=[0, 2, 1]),  # (B, 1, T)
@@ -57,7 +59,7 @@ def _replace(graph: Any, reduce: Any, product: Any, hidden: str, mask: str) -> N
 
 
 def _sums_tokens(node: Any, graph: Any, producers: dict[str, Any]) -> bool:
-    """Whether a ReduceSum is over the tokens alone and keeps no axis of them."""
+    """Whether a ReduceSum sums over the tokens alone and drops their axis."""
     keeps = next((item.i for item in node.attribute if item.name == "keepdims"), 1)
     return not keeps and len(node.input) == 2 and _constant(node.input[1], graph, producers) == [TOKEN_AXIS]
 
@@ -73,7 +75,7 @@ def _constant(name: str, graph: Any, producers: dict[str, Any]) -> list[int] | N
 
 
 def _is_mask(name: str, producers: dict[str, Any]) -> bool:
-    """Whether this is the attention mask, with an axis more and as numbers of another type."""
+    """Whether this is the attention mask, possibly with one more axis and another type."""
     while name != MASK:
         node = producers.get(name)
         if node is None or node.op_type not in MASK_STEPS:

@@ -1,10 +1,10 @@
-"""What the products of a transformer are for."""
+"""Roles of the matmuls in a transformer layer."""
 
 from enum import StrEnum
 
 
 class Role(StrEnum):
-    """What a product of a hidden state and a weight is for."""
+    """Role of a matmul of a hidden state and a weight."""
 
     QUERY = "query"
     KEY = "key"

@@ -1,4 +1,4 @@
-"""An ONNX graph on ids and mask: what quantization, gate and bench run before there is a bundle."""
+"""ONNX graphs run on ids and mask, for quantization, gate and bench, before there is a bundle."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ Floats = npt.NDArray[np.float32]
 
 
 class GraphRunner:
-    """One session; thread spinning is off, so that it leaves other work its cores."""
+    """One onnxruntime session; thread spinning is off, so that cores stay free for other work."""
 
     def __init__(self, path: Path, *, threads: int = 1) -> None:
         options = onnxruntime.SessionOptions()
@@ -25,26 +25,26 @@ class GraphRunner:
         self.inputs = [value.name for value in self.session.get_inputs()]
 
     def __call__(self, ids: Ints, mask: Ints) -> Floats:
-        """Logits ``(B, C)`` of ids and mask ``(B, T)``; token types are all 0."""
+        """Return logits ``(B, C)`` for ids and mask ``(B, T)``; token types are all 0."""
         logits: Floats = self.session.run(["logits"], self.feed(ids, mask))[0]
         return logits
 
     def feed(self, ids: Ints, mask: Ints) -> dict[str, Ints]:
-        """What the graph's inputs get for ids and mask ``(B, T)``; token types are all 0."""
+        """Return the graph's inputs for ids and mask ``(B, T)``; token types are all 0."""
         values = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
         return {name: values[name] for name in self.inputs}
 
-    def feed_of(self, row: Sequence[int]) -> dict[str, Ints]:
-        """What the graph's inputs get for the token ids of one text alone."""
+    def row_feed(self, row: Sequence[int]) -> dict[str, Ints]:
+        """Return the graph's inputs for the token ids of one text alone."""
         ids = np.array([row], dtype=np.int64)  # (1, T)
         return self.feed(ids, np.ones_like(ids))
 
-    def each(self, rows: Sequence[Sequence[int]], progress: Callable[[int], None] | None = None) -> Floats:
-        """Logits ``(N, C)``, every row alone, so that no row depends on another."""
-        found = []
+    def run_rows(self, rows: Sequence[Sequence[int]], progress: Callable[[int], None] | None = None) -> Floats:
+        """Return logits ``(N, C)``; every row runs alone, so that none depends on another."""
+        logits = []
         for row in rows:
             ids = np.array([row], dtype=np.int64)  # (1, T)
-            found.append(self(ids, np.ones_like(ids)))
+            logits.append(self(ids, np.ones_like(ids)))
             if progress is not None:
                 progress(1)
-        return np.concatenate(found)
+        return np.concatenate(logits)

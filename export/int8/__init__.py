@@ -1,1 +1,1 @@
-"""Integer arithmetic: scales, tables, products and their sensitivity."""
+"""int8 arithmetic: quantization scales, tables, matmuls and their sensitivity."""

@@ -1,10 +1,10 @@
-"""Fake quantization: a PyTorch model computes what its integer graph will compute, and learns through it.
+"""Fake quantization: a PyTorch model computes what its integer graph will, and trains through the rounding.
 
-Weights, table rows and activations are rounded as export/integer.py rounds them, with the same scales, granularity
-and bit widths. Rounding has no useful gradient, so it is passed over as if it were not there: the straight-through
-estimator of Bengio et al., "Estimating or Propagating Gradients Through Stochastic Neurons for Conditional
-Computation" (arXiv 1308.3432); beyond the range of a fixed scale it is zero. Products are taken of whole numbers
-below 256 and scaled afterwards, as in the graph: bfloat16 holds them exactly.
+Weights, table rows and activations are rounded as export/int8/integer.py rounds them, with the same scales,
+granularity and bit widths. Rounding has no useful gradient, so gradients pass through it unchanged: the
+straight-through estimator of Bengio et al., "Estimating or Propagating Gradients Through Stochastic Neurons for
+Conditional Computation" (arXiv 1308.3432); beyond the range of a fixed scale the gradient is zero. As in the
+graph, integers below 256 are multiplied and scaled afterwards: bfloat16 holds them exactly.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -22,35 +22,35 @@ from distill.export.runtime.errors import InputError
 
 @dataclass(frozen=True)
 class TokenScale:
-    """Each token's activations are scaled by its own largest value."""
+    """Activations are scaled per token, by the token's own largest value."""
 
     after_exact_gelu: bool = False
 
 
 Kind = TypeVar("Kind", bound=nn.Module)
 
-# how a product's activations are rounded; None: not at all, and its weight has 8 bits instead of 7
+# rounding of a matmul's activations; None leaves them as they are and gives the weight 8 bits instead of 7
 InputRounding = InputScale | TokenScale | None
 
 
 @dataclass(frozen=True)
 class FakeQuantization:
-    """Which modules of a model are rounded and how, by their dotted names.
+    """Modules of a model to round, by their dotted names.
 
-    `products` are `nn.Linear`, `tables` are `nn.Embedding`; all others compute in fp32.
+    `matmuls` are `nn.Linear`, `tables` are `nn.Embedding`; all other modules compute in fp32.
     """
 
-    products: Mapping[str, InputRounding]
+    matmuls: Mapping[str, InputRounding]
     tables: Collection[str]
 
 
 def fake_quantize(model: nn.Module, plan: FakeQuantization) -> None:
-    """Replace the planned modules in place; parameters and their names stay what they were.
+    """Replace the planned modules in place; parameters and their names stay the same.
 
     Raises:
-        InputError: a planned module is not there, or of another kind.
+        InputError: a planned module does not exist, or has another type.
     """
-    for name, rounding in plan.products.items():
+    for name, rounding in plan.matmuls.items():
         linear = _module(model, name, nn.Linear)
         model.set_submodule(name, _linear(linear, rounding))
     for name in plan.tables:
@@ -58,7 +58,7 @@ def fake_quantize(model: nn.Module, plan: FakeQuantization) -> None:
 
 
 def table_names(model: nn.Module) -> tuple[str, ...]:
-    """The embedding tables that are stored as int8: all but those of a few rows."""
+    """Return the names of the embedding tables that are stored as int8: all but those of a few rows."""
     return tuple(
         name
         for name, module in model.named_modules()
@@ -67,34 +67,34 @@ def table_names(model: nn.Module) -> tuple[str, ...]:
 
 
 class FakeQuantizedEmbedding(nn.Module):
-    """Rows of 8 bits with a scale each; only the rows that are looked up are rounded."""
+    """Embedding table with rows of 8 bits and a scale per row; only rows that are looked up are rounded."""
 
     def __init__(self, table: nn.Embedding) -> None:
         super().__init__()
         self.weight, self.padding_idx = table.weight, table.padding_idx
 
     def forward(self, ids: Tensor) -> Tensor:
-        """Rows by id: ``(...) -> (..., H)``."""
+        """Look rows up by id: ``(...) -> (..., H)``."""
         rows = F.embedding(ids, self.weight, self.padding_idx)
         values, scale = _rounded(rows, INT8_MAX)
         return values * scale
 
 
 class StoredLinear(nn.Module):
-    """A product in fp32 of a weight that is stored in 8 bits."""
+    """Linear map in fp32 with a weight that is stored in 8 bits."""
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
         self.weight, self.bias = linear.weight, linear.bias
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """``(..., K) -> (..., N)``."""
+        """Map ``(..., K) -> (..., N)``."""
         values, scale = _rounded(self.weight, INT8_MAX)  # (N, K), (N, 1)
         return F.linear(hidden, values * scale, self.bias)
 
 
 class TokenScaledLinear(nn.Module):
-    """A product in integers, each token's activations scaled by its own largest value."""
+    """Linear map in integers, with activations scaled per token by the token's own largest value."""
 
     def __init__(self, linear: nn.Linear, after_exact_gelu: bool) -> None:
         super().__init__()
@@ -102,7 +102,7 @@ class TokenScaledLinear(nn.Module):
         self._depth = GELU_DEPTH if after_exact_gelu else 0.0
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """``(..., K) -> (..., N)``."""
+        """Map ``(..., K) -> (..., N)``."""
         values, scale = _rounded(self.weight, SEVEN_BITS_MAX)  # (N, K), (N, 1)
         moved = hidden.float() + self._depth
         size = moved if self._depth else moved.abs()
@@ -118,7 +118,7 @@ class TokenScaledLinear(nn.Module):
 
 
 class FixedScaleLinear(nn.Module):
-    """A product in integers, activations smoothed and scaled by what was fitted beforehand."""
+    """Linear map in integers, with activations smoothed and scaled as fitted beforehand."""
 
     smoothing: Tensor
     inverse: Tensor
@@ -137,7 +137,7 @@ class FixedScaleLinear(nn.Module):
             self.register_buffer(name, values.to(linear.weight.device), persistent=False)
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """``(..., K) -> (..., N)``."""
+        """Map ``(..., K) -> (..., N)``."""
         values, scale = _rounded(self.weight * self.smoothing, SEVEN_BITS_MAX)  # (N, K), (N, 1)
         steps = _through(hidden.float() * self.inverse / self.scale, torch.round)
         integers = steps.clamp(-self._zero_point, UINT8_MAX - self._zero_point)
@@ -154,14 +154,14 @@ def _linear(linear: nn.Linear, rounding: InputRounding) -> nn.Module:
 
 
 def _rounded(values: Tensor, largest: int) -> tuple[Tensor, Tensor]:
-    """Whole numbers ``(R, K)`` up to `largest`, and the scale ``(R, 1)`` of each row."""
+    """Return integers ``(R, K)`` up to `largest`, and the scale ``(R, 1)`` of each row."""
     peak = values.detach().abs().amax(dim=-1, keepdim=True)
     scale = (peak / largest).clamp(min=float(MIN_SCALE))
     return _through(values / scale, torch.round), scale
 
 
 def _through(values: Tensor, rounding: Callable[[Tensor], Tensor]) -> Tensor:
-    """Rounded values with the gradient of the values as they were."""
+    """Return rounded values with the gradient of the unrounded ones."""
     return values + (rounding(values.detach()) - values.detach())
 
 
@@ -172,6 +172,6 @@ def _module(model: nn.Module, name: str, kind: type[Kind]) -> Kind:
         module = nn.Identity()
     if not isinstance(module, kind):
         raise InputError(
-            f"fake quantization: the model has no {kind.__name__} called {name}; list its own modules"
+            f"Fake quantization: the model has no {kind.__name__} called {name}. Name modules of this model."
         )
     return module

@@ -12,7 +12,7 @@ PLANES = {4: (4,), 5: (4, 1), 6: (4, 2)}
 BYTE = 8
 
 
-def whole_rows(bits: int) -> int:
+def packed_multiple(bits: int) -> int:
     """Return the number that a row's width must be a multiple of to fill whole bytes; 1 with 8 bits."""
     return max(BYTE // plane for plane in PLANES.get(bits, (BYTE,)))
 
@@ -28,7 +28,7 @@ def pack(integers: NDArray[np.uint8], bits: int) -> list[NDArray[np.uint8]]:
         InputError: a row does not fill whole bytes.
     """
     rows, width = integers.shape
-    if width % whole_rows(bits):
+    if width % packed_multiple(bits):
         raise InputError(
             f"`table_bits` is {bits}, and rows of {width} numbers do not fill whole bytes. Set it to 8."
         )

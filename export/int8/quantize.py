@@ -1,29 +1,30 @@
-"""int8 forms of a graph, made so that a text's scores do not depend on the texts beside it.
+"""int8 graphs in which a text's scores do not depend on the other texts of its batch.
 
-Weights are rounded per output channel and embedding tables per row. Products that run in int8 get unsigned
-8-bit activations and 7-bit weights: no sum of two products then leaves 16 bits, so that a CPU without VNNI
-gives the very integers that one with it does. Activations are scaled per token (dynamic) or by scales fixed
-from calibration texts (static); either way a token gets the same integers in every batch. ONNX Runtime's own
-quantizers scale a whole batch at once, or round the outputs of every product too, and flip more decisions:
+Weights are rounded per output channel and embedding tables per row. Matmuls that run in int8 get unsigned 8-bit
+activations and 7-bit weights: the sum of two products then fits into 16 bits, so that a CPU without VNNI computes
+the same integers as one with it. Activations are scaled per token (dynamic) or by scales fitted on calibration
+texts (static); either way a token gets the same integers in every batch. ONNX Runtime's own quantizers scale a
+whole batch at once, or round the outputs of every matmul too, and flip more decisions:
 docs/results/quantization.md has the numbers.
 """
 
 from collections.abc import Collection
 from pathlib import Path
 
-from distill.export.graph.rewrite import Rewriter, find_products
-from distill.export.int8.biases import take_biases_in
+from distill.export.graph.builder import GraphBuilder
+from distill.export.graph.matmuls import find_matmuls
+from distill.export.int8.biases import absorb_biases
+from distill.export.int8.input_scales import InputScales
 from distill.export.int8.integer import (
     Inputs,
     StaticInputs,
     TokenInputs,
-    integer_product,
+    integer_matmul,
     is_table,
     lookup,
     restored_table,
     stored_weight,
 )
-from distill.export.int8.scales import Scales
 from distill.export.runtime.errors import InputError
 
 
@@ -31,92 +32,94 @@ def quantize_weights(source: Path, target: Path, *, table_bits: int = 8) -> None
     """Store tables and weights as int8 and compute in fp32: a quarter of the bytes, at fp32's speed.
 
     Args:
-        source: a graph of `fuse` or `write_static_graph`.
+        source: a graph written by `fuse` or `write_static_graph`.
         target: the file to write.
         table_bits: 8, or 4 to 6 for smaller embedding tables.
 
     Raises:
-        InputError: rows of so few bits do not fill whole bytes.
-        CheckFailedError: the graph has a product that no BERT-like layer has.
+        InputError: rows of `table_bits` bits do not fill whole bytes.
+        CheckFailedError: the graph has a matmul that no BERT-like layer has.
     """
-    rewriter = Rewriter(source)
-    every = [product.name for product in find_products(rewriter)]
-    _write(rewriter, target, every, TokenInputs(rewriter), table_bits)
+    builder = GraphBuilder.load(source)
+    every = [matmul.name for matmul in find_matmuls(builder)]
+    _write(builder, target, every, TokenInputs(builder), table_bits)
 
 
-def quantize_dynamic(source: Path, target: Path, *, keep: Collection[str] = (), table_bits: int = 8) -> None:
-    """int8 arithmetic whose activations are scaled at run time, each token by its own largest value.
+def quantize_dynamic(source: Path, target: Path, *, keep_fp32: Collection[str] = (), table_bits: int = 8) -> None:
+    """Compute in int8 with activations scaled at run time, each token by its own largest value.
 
     Args:
-        source: a graph of `fuse` or `write_static_graph`.
+        source: a graph written by `fuse` or `write_static_graph`.
         target: the file to write.
-        keep: names of products that compute in fp32; their weights are stored as int8 all the same.
+        keep_fp32: names of matmuls that compute in fp32; their weights are stored as int8 all the same.
         table_bits: 8, or 4 to 6 for smaller embedding tables.
 
     Raises:
-        InputError: rows of so few bits do not fill whole bytes.
-        CheckFailedError: the graph has a product that no BERT-like layer has.
+        InputError: rows of `table_bits` bits do not fill whole bytes.
+        CheckFailedError: the graph has a matmul that no BERT-like layer has.
     """
-    rewriter = Rewriter(source)
-    _write(rewriter, target, keep, TokenInputs(rewriter), table_bits)
+    builder = GraphBuilder.load(source)
+    _write(builder, target, keep_fp32, TokenInputs(builder), table_bits)
 
 
 def quantize_with_scales(
     source: Path,
     target: Path,
     *,
-    keep: Collection[str] = (),
-    scales: Scales,
+    keep_fp32: Collection[str] = (),
+    scales: InputScales,
     table_bits: int = 8,
 ) -> None:
-    """int8 arithmetic whose activations are scaled once, by scales fitted on real texts: the fastest form.
+    """Compute in int8 with fixed activation scales, fitted on real texts: the fastest precision.
 
     Args:
-        source: a graph of `fuse` or `write_static_graph`.
+        source: a graph written by `fuse` or `write_static_graph`.
         target: the file to write.
-        keep: names of products that compute in fp32; their weights are stored as int8 all the same.
-        scales: of the input of each product, by layer and role; of `fit_scales` or a quantization-aware training.
+        keep_fp32: names of matmuls that compute in fp32; their weights are stored as int8 all the same.
+        scales: from `fit_input_scales` or quantization-aware training, per matmul, by layer and role.
         table_bits: 8, or 4 to 6 for smaller embedding tables.
 
     Raises:
-        InputError: a product of the graph has no scale, or rows of so few bits do not fill whole bytes.
-        CheckFailedError: the graph has a product that no BERT-like layer has.
+        InputError: a matmul of the graph has no scale, or rows of `table_bits` bits do not fill whole bytes.
+        CheckFailedError: the graph has a matmul that no BERT-like layer has.
     """
-    rewriter = Rewriter(source)
-    products = find_products(rewriter)
-    missing = [product for product in products if (product.layer, product.role) not in scales]
+    builder = GraphBuilder.load(source)
+    matmuls = find_matmuls(builder)
+    missing = [matmul for matmul in matmuls if (matmul.layer, matmul.role) not in scales]
     if missing:
         raise InputError(
-            f"quantization: layer {missing[0].layer} has no scale for its {missing[0].role}; "
-            "the scales belong to another student, train it again"
+            f"quantization: layer {missing[0].layer} has no scale for its {missing[0].role}: the scales belong to "
+            "another student. Train it again."
         )
-    by_name = {product.hidden_state: scales[product.layer, product.role] for product in products}
-    _write(rewriter, target, keep, StaticInputs(rewriter, by_name), table_bits)
+    by_name = {matmul.hidden_state: scales[matmul.layer, matmul.role] for matmul in matmuls}
+    _write(builder, target, keep_fp32, StaticInputs(builder, by_name), table_bits)
 
 
-def _write(rewriter: Rewriter, target: Path, keep: Collection[str], inputs: Inputs, table_bits: int) -> None:
-    products = {product.node: product for product in find_products(rewriter)}
-    # tables that onnxruntime multiplies while it opens the graph; it has them in fp32 then
-    factors = {node.input[0] for node in rewriter.source if rewriter.is_constant_product(node)}
-    for node in rewriter.source:
-        product = products.get(node.name)
-        if rewriter.is_constant_product(node):
-            rewriter.add(
+def _write(
+    builder: GraphBuilder, target: Path, keep_fp32: Collection[str], inputs: Inputs, table_bits: int
+) -> None:
+    matmuls = {matmul.node: matmul for matmul in find_matmuls(builder)}
+    # tables that onnxruntime multiplies while it opens the graph, and therefore needs in fp32
+    factors = {node.input[0] for node in builder.source if builder.is_constant_matmul(node)}
+    for node in builder.source:
+        matmul = matmuls.get(node.name)
+        if builder.is_constant_matmul(node):
+            builder.add(
                 "MatMul",
-                [restored_table(rewriter, node.input[0], table_bits), stored_weight(rewriter, node)],
+                [restored_table(builder, node.input[0], table_bits), stored_weight(builder, node)],
                 node.output[0],
             )
-        elif product is None and is_table(rewriter, node) and node.input[0] in factors:
-            rewriter.add(
-                "Gather", [restored_table(rewriter, node.input[0], table_bits), node.input[1]], node.output[0]
+        elif matmul is None and is_table(builder, node) and node.input[0] in factors:
+            builder.add(
+                "Gather", [restored_table(builder, node.input[0], table_bits), node.input[1]], node.output[0]
             )
-        elif product is None and is_table(rewriter, node):
-            lookup(rewriter, node, table_bits)
-        elif product is None:
-            rewriter.keep(node)
-        elif product.name in keep:
-            rewriter.add("MatMul", [node.input[0], stored_weight(rewriter, node)], node.output[0])
+        elif matmul is None and is_table(builder, node):
+            lookup(builder, node, table_bits)
+        elif matmul is None:
+            builder.keep(node)
+        elif matmul.name in keep_fp32:
+            builder.add("MatMul", [node.input[0], stored_weight(builder, node)], node.output[0])
         else:
-            integer_product(rewriter, node, inputs)
-    take_biases_in(rewriter)
-    rewriter.write(target)
+            integer_matmul(builder, node, inputs)
+    absorb_biases(builder)
+    builder.write(target)

@@ -7,7 +7,7 @@ import torch
 from onnxruntime.quantization import quantize_dynamic
 from torch import Tensor, nn
 
-from distill.export.graph.from_torch import OPSET
+from distill.export.graph.model import OPSET
 from distill.export.graph.session import GraphRunner
 from distill.students.families import load_student
 from tests.benchmarks.peer import Made, Peer, PlainTokenizer, size_of

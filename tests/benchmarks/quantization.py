@@ -25,8 +25,8 @@ from distill.corpora.storage.parquet import load_corpus
 from distill.corpora.storage.token_rows import TokenRows
 from distill.evaluation.decision import Decision
 from distill.export.graph.session import GraphRunner
-from distill.export.int8.forms import write_form
-from distill.export.int8.scales import calibration_feeds, fit_scales
+from distill.export.int8.input_scales import calibration_feeds, fit_input_scales
+from distill.export.int8.precisions import write_precision
 from distill.export.int8.sensitivity import measure_sensitivity
 from distill.export.measure.cpu import cpu_info
 from distill.export.measure.latency import Candidate, time_interleaved
@@ -56,7 +56,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         graphs = dict(_graphs(job, corpus, Path(folder)))
         runners = {name: GraphRunner(path) for name, path in graphs.items()}
-        logits = {name: runner.each(rows) for name, runner in runners.items()}
+        logits = {name: runner.run_rows(rows) for name, runner in runners.items()}
         timed = times_of(runners, rows)
         cpu = cpu_info()
         print(f"{cpu['model']}, {' '.join(cpu['flags'])}; {len(rows)} texts for flips, {TIMED_TEXTS} for times\n")
@@ -87,16 +87,16 @@ def _graphs(job: Job, corpus: Corpus, folder: Path) -> Iterator[tuple[str, Path]
     fused, export = job.variant("fp32") / FUSED_FILE, job.recipe.export
     yield "fp32", fused
     feeds = calibration_feeds(job.seed, GraphRunner(fused), _tokens(job, corpus, "train"))
-    scales = fit_scales(fused, feeds, export.calibrator)
+    scales = fit_input_scales(fused, feeds, export.calibrator)
 
     def write(form: str, graph: Path, keep: Collection[str] = ()) -> None:
-        write_form(form, fused, graph, keep=keep, scales=scales, table_bits=export.table_bits)
+        write_precision(form, fused, graph, keep_fp32=keep, scales=scales, table_bits=export.table_bits)
 
     write("int8-weights", folder / "weights.onnx")
     yield "int8-weights", folder / "weights.onnx"
     some = list(_tokens(job, corpus, "validation", SENSITIVITY_TEXTS))
     for form in ("int8-dynamic", "int8-static"):
-        order = [one.product for one in measure_sensitivity(fused, partial(write, form), some, folder)]
+        order = [one.matmul for one in measure_sensitivity(fused, partial(write, form), some, folder)]
         # of a few products some shares are the same number
         for count in sorted({round(share * len(order)) for share in SHARES}):
             path = folder / f"{form}-{count}.onnx"
@@ -118,7 +118,7 @@ def times_of(runners: dict[str, GraphRunner], rows: list[list[int]]) -> dict[str
     numbers = [str(row) for row in range(min(TIMED_TEXTS, len(rows)))]
 
     def candidate(name: str, runner: GraphRunner) -> Candidate:
-        return Candidate(name, lambda texts: runner.each([rows[int(text)] for text in texts]))
+        return Candidate(name, lambda texts: runner.run_rows([rows[int(text)] for text in texts]))
 
     candidates = [candidate(name, runner) for name, runner in runners.items()]
     return {row.name: row.p50_ms for row in time_interleaved(candidates, numbers, rounds=ROUNDS)}

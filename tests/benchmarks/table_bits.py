@@ -20,8 +20,8 @@ from distill.corpora.storage.parquet import load_corpus
 from distill.evaluation.decision import fit_decision
 from distill.evaluation.metrics import macro_f1
 from distill.export.graph.session import GraphRunner
-from distill.export.int8.forms import write_form
-from distill.export.int8.scales import calibration_feeds, fit_scales
+from distill.export.int8.input_scales import calibration_feeds, fit_input_scales
+from distill.export.int8.precisions import write_precision
 from distill.export.measure.cpu import cpu_info
 from distill.recipe.load import load_recipe
 from distill.teachers.encoding import encode
@@ -60,16 +60,16 @@ def _rows(run: Path, place: Path, seed: int | None) -> Iterator[tuple[str, ...]]
     with tempfile.TemporaryDirectory() as folder:
         fused = place / "export/fp32/fused.onnx"
         feeds = calibration_feeds(recipe.seed if seed is None else seed, GraphRunner(fused), tokens["train"])
-        scales = fit_scales(fused, feeds)
+        scales = fit_input_scales(fused, feeds)
         graphs = {"fp32": fused}
         for form, bits in FORMS:
             name = f"{form}, tables of {bits}"
             graphs[name] = Path(folder) / f"{form}-{bits}.onnx"
-            write_form(form, fused, graphs[name], scales=scales, table_bits=bits)
+            write_precision(form, fused, graphs[name], scales=scales, table_bits=bits)
         runners = {name: GraphRunner(path) for name, path in graphs.items()}
         times = times_of(runners, list(tokens["validation"]))
         for name, runner in runners.items():
-            logits = {split: runner.each(tokens[split]) for split in SPLITS}
+            logits = {split: runner.run_rows(tokens[split]) for split in SPLITS}
             decision = fit_decision(logits["validation"], gold["validation"], task, recipe.decisions)
             decided = {split: decision.decide(logits[split], task.kind) for split in SPLITS}
             flipped = decided["validation"] != decision.decide(reference, task.kind)

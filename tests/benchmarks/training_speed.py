@@ -43,7 +43,7 @@ from distill.students.static import StaticClassifier
 from distill.teachers.checkpoints import load_classifier
 from distill.teachers.device import best_device, multiplies_bf16
 from distill.teachers.encoding import encode, pad_batch
-from distill.teachers.inference import Forward, in_pytorch, label_texts
+from distill.teachers.inference import Forward, label_texts, torch_forward
 from distill.teachers.tokenizers import load_tokenizer
 from distill.training import loop as trainer
 from distill.training.batches import Examples, LengthSortedBatches
@@ -148,14 +148,14 @@ def time_labelling(work: Work, turns: Turns) -> list[dict[str, Any]]:
 
     def as_they_come() -> None:
         for start in range(0, len(texts), OURS_BATCH):
-            ours(in_pytorch(teacher), texts[start : start + OURS_BATCH])
+            ours(torch_forward(teacher), texts[start : start + OURS_BATCH])
 
-    check_equal(plain(some), ours(in_pytorch(teacher), some), "logits of the teacher")
+    check_equal(plain(some), ours(torch_forward(teacher), some), "logits of the teacher")
 
     ways = [
         Way(f"pipeline, batches of {PIPELINE_BATCH}", "float32", lambda: lambda: plain(texts)),
         Way(f"our loop, batches of {OURS_BATCH} as they come", "float32", lambda: as_they_come),
-        Way("+ sorted by length", "float32", lambda: lambda: ours(in_pytorch(teacher))),
+        Way("+ sorted by length", "float32", lambda: lambda: ours(torch_forward(teacher))),
     ]
     if best_device().type == "cpu":
         sample = pad_batch(encode(tokenizer, some, work.max_tokens), tokenizer.pad_token_id)
@@ -163,7 +163,7 @@ def time_labelling(work: Work, turns: Turns) -> list[dict[str, Any]]:
         if graph is not None:
             ways.append(Way("+ as a fused graph (validation, test)", "float32", lambda: lambda: ours(graph)))
     if multiplies_bf16(best_device()):
-        bf16 = in_pytorch(teacher, bf16=True)
+        bf16 = torch_forward(teacher, bf16=True)
         ways.append(Way("bf16 in PyTorch instead (train text)", "bfloat16", lambda: lambda: ours(bf16)))
     flops = encoder_flops(teacher, encode(tokenizer, texts, work.max_tokens).lengths(), LABELLING)
     return rates(ways, turns.seconds(ways), work.rows, flops)

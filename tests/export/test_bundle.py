@@ -9,10 +9,10 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from distill.export.bundle import SELF_TEST_TEXTS, Shipment, write_bundle
-from distill.export.graph.from_torch import add_calibration, save
+from distill.export.graph.model import add_calibration, save_model
 from distill.export.graph.session import GraphRunner
-from distill.export.int8.forms import write_form
-from distill.export.int8.scales import fit_scales
+from distill.export.int8.input_scales import fit_input_scales
+from distill.export.int8.precisions import write_precision
 from distill.export.runtime.classifier import load, verify
 from distill.export.runtime.errors import BundleError
 from tests.support.export_models import (
@@ -63,12 +63,12 @@ def make_shipment(folder: Path, kind: str = "bert", precision: str = "fp32") -> 
     graph = tiny_graph(folder, model)
     inputs = GraphRunner(graph).inputs
     if precision == "int8-static":
-        scales = fit_scales(graph, feeds(random_rows(40), inputs))
-        write_form(precision, graph, folder / "int8.onnx", scales=scales)
+        scales = fit_input_scales(graph, feeds(random_rows(40), inputs))
+        write_precision(precision, graph, folder / "int8.onnx", scales=scales)
         graph = folder / "int8.onnx"
     proto = onnx.load(graph)
     add_calibration(proto, SCALE, BIAS)
-    save(proto, folder / "calibrated.onnx")
+    save_model(proto, folder / "calibrated.onnx")
     make_tokenizer(folder / "tokenizer", kind)
     return Shipment(
         name="tiny",

@@ -15,8 +15,8 @@ from distill.export.gate import (
 )
 from distill.export.graph.from_torch import torch_logits
 from distill.export.graph.session import GraphRunner
+from distill.export.int8.input_scales import fit_input_scales
 from distill.export.int8.quantize import quantize_with_scales
-from distill.export.int8.scales import fit_scales
 from distill.export.runtime.errors import CheckFailedError
 from tests.support.export_models import LABELS, MAX_TOKENS, feeds, random_rows, tiny_classifier, tiny_graph
 
@@ -126,7 +126,7 @@ def test_fp32_passes_over_shapes(student, fused):
 
 
 def test_int8_is_measured_for_noise(student, fused, tmp_path):
-    scales = fit_scales(fused, feeds(random_rows(40), list(INPUTS)))
+    scales = fit_input_scales(fused, feeds(random_rows(40), list(INPUTS)))
     quantize_with_scales(fused, tmp_path / "x.onnx", scales=scales)
     found = shapes(GraphRunner(tmp_path / "x.onnx"), student, int8=True)
     assert failures(found.checks) == ""
@@ -150,7 +150,7 @@ def test_a_graph_that_ignores_the_mask_fails_and_one_that_mixes_rows_is_seen(stu
 
 def test_rows_of_real_text_are_compared_to_the_bit(fused):
     runner, rows = GraphRunner(fused), random_rows(70, seed=9)
-    alone = runner.each(rows)
+    alone = runner.run_rows(rows)
     assert same_in_batches(runner, rows, alone, seed=1)
     for row in (0, 69):  # also one in the last batch, which is not full
         moved = alone.copy()

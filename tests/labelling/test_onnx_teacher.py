@@ -52,7 +52,7 @@ def test_pytorch_labels_where_there_is_no_such_graph(monkeypatch: pytest.MonkeyP
         assert in_onnxruntime(teacher, sample(), QUIET) is None
     with monkeypatch.context() as changed:
         changed.setattr(
-            teacher_graph, "in_pytorch", lambda _: lambda ids, mask: np.ones((len(ids), 3), np.float32)
+            teacher_graph, "torch_forward", lambda _: lambda ids, mask: np.ones((len(ids), 3), np.float32)
         )
         assert in_onnxruntime(teacher, sample(), QUIET) is None
 

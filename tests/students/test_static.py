@@ -9,11 +9,13 @@ import pytest
 import torch
 from onnx import numpy_helper
 
+from distill.export.graph.builder import GraphBuilder
 from distill.export.graph.from_torch import torch_logits
-from distill.export.graph.rewrite import Rewriter, Role, find_roles
+from distill.export.graph.matmuls import find_roles
+from distill.export.graph.roles import Role
 from distill.export.graph.session import GraphRunner
-from distill.export.int8.forms import write_form
-from distill.export.int8.scales import fit_scales
+from distill.export.int8.input_scales import fit_input_scales
+from distill.export.int8.precisions import write_precision
 from distill.export.runtime.errors import InputError
 from distill.export.runtime.untrusted.graph_file import check_graph_file
 from distill.recipe.load import load_recipe
@@ -75,11 +77,11 @@ def test_padding_and_batch_mates_change_nothing(options: str, tmp_path: Path) ->
     export_graph(model, tmp_path / "x.onnx", MAX_TOKENS)
     runner = GraphRunner(tmp_path / "x.onnx")
     rows = random_rows(20, seed=1)
-    alone = runner.each(rows)
+    alone = runner.run_rows(rows)
     ids, mask = batch(rows)
     assert alone.std() > 0.1
     for values, kept in ((ids, mask), (np.flip(ids, 1).copy(), np.flip(mask, 1).copy())):
-        expected = alone if values is ids else runner.each([row[::-1] for row in rows])
+        expected = alone if values is ids else runner.run_rows([row[::-1] for row in rows])
         np.testing.assert_allclose(runner(values, kept), expected, atol=1e-5)
         np.testing.assert_allclose(torch_logits(model, values, kept), expected, atol=1e-5)
     # whatever stands where the mask says that nothing does
@@ -268,10 +270,10 @@ def test_every_int8_form_stays_near_fp32_and_keeps_still_in_a_batch(
     export_graph(random_static(options), tmp_path / "x.onnx", MAX_TOKENS)
     plain = GraphRunner(tmp_path / "x.onnx")
     rows = random_rows(64, seed=2)
-    expected = plain.each(rows)
+    expected = plain.run_rows(rows)
     quantize(form, tmp_path / "x.onnx", tmp_path / "y.onnx")
     variant = GraphRunner(tmp_path / "y.onnx")
-    alone = variant.each(rows)
+    alone = variant.run_rows(rows)
     assert (alone - expected).std() / expected.std() < (0.02 if form == "weights" else 0.05)
     np.testing.assert_array_equal(variant(*batch(rows)), alone)
     np.testing.assert_array_equal(variant(*batch([rows[0][:1], rows[1]]))[1], alone[1])
@@ -279,13 +281,13 @@ def test_every_int8_form_stays_near_fp32_and_keeps_still_in_a_batch(
 
 
 def quantize(form: str, source: Path, target: Path) -> None:
-    scales = fit_scales(source, feeds(random_rows(60, seed=9), GraphRunner(source).inputs))
-    write_form(f"int8-{form}", source, target, scales=scales)
+    scales = fit_input_scales(source, feeds(random_rows(60, seed=9), GraphRunner(source).inputs))
+    write_precision(f"int8-{form}", source, target, scales=scales)
 
 
 def test_tables_get_a_scale_a_row_and_no_large_matrix_stays_in_floats(tmp_path: Path) -> None:
     export_graph(random_static("all"), tmp_path / "x.onnx", MAX_TOKENS)
-    assert sorted(find_roles(Rewriter(tmp_path / "x.onnx")).values()) == [Role.FFN_UP]
+    assert sorted(find_roles(GraphBuilder.load(tmp_path / "x.onnx")).values()) == [Role.FFN_UP]
     for form in FORMS:
         quantize(form, tmp_path / "x.onnx", tmp_path / "y.onnx")
         stored = {

@@ -11,7 +11,7 @@ from safetensors.numpy import load_file
 
 from distill.artifacts.logits import LOGITS_FILE, read_logits_file
 from distill.export.gate import Bounds
-from distill.export.int8.scales import SCALES_FILE, load_scales
+from distill.export.int8.input_scales import SCALES_FILE, load_input_scales
 from distill.recipe.load import load_recipe
 from distill.runs.context import Job
 from distill.runs.progress import Reporter
@@ -68,8 +68,8 @@ def test_the_phase_changed_the_weights_and_kept_the_students_files(aware: Path) 
         )
         assert set(before) == set(after)
         assert any(not np.array_equal(before[name], after[name]) for name in before)
-    assert len(load_scales(aware / "qat/int8-static" / SCALES_FILE)) == 6
-    assert load_scales(aware / "qat/int8-dynamic" / SCALES_FILE) == {}
+    assert len(load_input_scales(aware / "qat/int8-static" / SCALES_FILE)) == 6
+    assert load_input_scales(aware / "qat/int8-dynamic" / SCALES_FILE) == {}
 
 
 def test_the_report_compares_it_with_plain_quantization(aware: Path) -> None:

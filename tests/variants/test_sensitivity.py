@@ -14,7 +14,8 @@ import pytest
 import torch
 
 from distill.export.gate import Bounds
-from distill.export.graph.rewrite import Rewriter, find_products
+from distill.export.graph.builder import GraphBuilder
+from distill.export.graph.matmuls import find_matmuls
 from distill.export.graph.session import GraphRunner
 from distill.export.int8.quantize import quantize_dynamic
 from distill.export.int8.sensitivity import Sensitivity, fewest, measure_sensitivity
@@ -61,16 +62,16 @@ def sensitive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def measured(fused: Path, folder: Path) -> list[Sensitivity]:
     def write(graph: Path, keep: Collection[str]) -> None:
-        quantize_dynamic(fused, graph, keep=keep)
+        quantize_dynamic(fused, graph, keep_fp32=keep)
 
     return measure_sensitivity(fused, write, random_rows(40, seed=1), folder)
 
 
 def test_the_most_sensitive_product_comes_first(sensitive: Path, tmp_path: Path) -> None:
     found = measured(sensitive, tmp_path)
-    assert found[0].product == "layer.1.value"
-    products = {product.name: product for product in find_products(Rewriter(sensitive))}
-    assert {one.product: one.multiply_adds for one in found} == {
+    assert found[0].matmul == "layer.1.value"
+    products = {product.name: product for product in find_matmuls(GraphBuilder.load(sensitive))}
+    assert {one.matmul: one.multiply_adds for one in found} == {
         name: product.multiply_adds for name, product in products.items()
     }
     assert products["layer.0.query"].multiply_adds == WIDTH**2
@@ -82,12 +83,12 @@ def test_the_most_sensitive_product_comes_first(sensitive: Path, tmp_path: Path)
 
 def test_the_noises_of_products_add_up_as_squares(sensitive: Path, tmp_path: Path) -> None:
     """Which is why a gain is a square."""
-    found = {one.product: one.noise for one in measured(sensitive, tmp_path)}
+    found = {one.matmul: one.noise for one in measured(sensitive, tmp_path)}
     rows, names = random_rows(40, seed=1), list(found)
     logits = []
     for keep in (names, []):
-        quantize_dynamic(sensitive, tmp_path / "x.onnx", keep=keep)
-        logits.append(GraphRunner(tmp_path / "x.onnx").each(rows))
+        quantize_dynamic(sensitive, tmp_path / "x.onnx", keep_fp32=keep)
+        logits.append(GraphRunner(tmp_path / "x.onnx").run_rows(rows))
     together = float(np.mean(np.square(logits[1] - logits[0])))
     assert sum(noise**2 for noise in found.values()) == pytest.approx(together, rel=0.5)
 

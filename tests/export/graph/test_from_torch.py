@@ -6,8 +6,9 @@ import pytest
 from onnx import numpy_helper
 from transformers import AlbertConfig
 
-from distill.export.graph.from_torch import add_calibration, add_contract, export_onnx, fuse, save, torch_logits
-from distill.export.graph.pooling import pool_by_product
+from distill.export.graph.from_torch import export_onnx, fuse, torch_logits
+from distill.export.graph.model import add_calibration, add_contract, save_model
+from distill.export.graph.pooling import pool_by_matmul
 from distill.export.graph.session import GraphRunner
 from distill.export.runtime.errors import CheckFailedError, InputError
 from distill.teachers.encoder import Pooling
@@ -51,7 +52,7 @@ def test_padding_on_the_left_is_masked_too(tmp_path):
 def test_logits_are_the_same_bits_alone_and_in_a_batch(exported):
     _, fused = exported
     runner, rows = GraphRunner(fused), random_rows(64, seed=4)
-    np.testing.assert_array_equal(runner(*batch(rows)), runner.each(rows))
+    np.testing.assert_array_equal(runner(*batch(rows)), runner.run_rows(rows))
 
 
 def test_mean_pooling_becomes_a_product_and_no_other_sum_does(tmp_path):
@@ -59,9 +60,9 @@ def test_mean_pooling_becomes_a_product_and_no_other_sum_does(tmp_path):
     plain = onnx.load(tmp_path / "unfused.onnx")
     sums = [sum(node.op_type == "ReduceSum" for node in model.graph.node) for model in (plain, fused)]
     assert sums == [2, 1]  # the number of tokens is still counted
-    assert pool_by_product(fused) == 0
+    assert pool_by_matmul(fused) == 0
     first = onnx.load(tiny_graph(tmp_path, tiny_classifier("bert", Pooling.FIRST)))
-    assert pool_by_product(first) == 0
+    assert pool_by_matmul(first) == 0
 
 
 def test_every_layer_is_fused_and_gelu_stays_exact(tmp_path):
@@ -78,7 +79,7 @@ def test_a_graph_without_attention_is_refused(tmp_path):
     from tests.support.tiny_bundle import tiny_graph as mean_of_words
 
     onnx.save(mean_of_words(), tmp_path / "plain.onnx")
-    with pytest.raises(CheckFailedError, match="no fused attention"):
+    with pytest.raises(CheckFailedError, match="attention was not fused"):
         fuse(tmp_path / "plain.onnx", tmp_path / "fused.onnx", heads=HEADS, width=WIDTH)
 
 
@@ -116,7 +117,7 @@ def test_calibration_is_the_last_node_pair(tmp_path):
     bias = np.array([0.1, -0.2, 0.0, 3.0], dtype=np.float32)
     model = onnx.load(fused)
     add_calibration(model, scale, bias)
-    save(model, tmp_path / "calibrated.onnx")
+    save_model(model, tmp_path / "calibrated.onnx")
     last = onnx.load(tmp_path / "calibrated.onnx").graph
     assert [node.op_type for node in last.node][-2:] == ["Mul", "Add"]
     assert list(last.node[-1].output) == ["logits"]
@@ -131,6 +132,6 @@ def test_calibration_is_the_last_node_pair(tmp_path):
 def test_the_contract_stands_in_the_file(tmp_path):
     model = onnx.load(tiny_graph(tmp_path, tiny_classifier("distilbert")))
     add_contract(model, {"labels": list(LABELS)})
-    save(model, tmp_path / "own.onnx")
+    save_model(model, tmp_path / "own.onnx")
     session = GraphRunner(tmp_path / "own.onnx").session
     assert '"joy"' in "".join(session.get_modelmeta().custom_metadata_map.values())

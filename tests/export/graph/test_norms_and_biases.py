@@ -8,13 +8,13 @@ import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from distill.export.graph.from_torch import save
-from distill.export.graph.norms import norm_by_sum
-from distill.export.graph.rewrite import Rewriter
+from distill.export.graph.builder import GraphBuilder
+from distill.export.graph.model import save_model
+from distill.export.graph.norms import split_residual_norms
 from distill.export.graph.session import GraphRunner
-from distill.export.int8.biases import take_biases_in
-from distill.export.int8.forms import write_form
-from distill.export.int8.scales import fit_scales
+from distill.export.int8.biases import absorb_biases
+from distill.export.int8.input_scales import fit_input_scales
+from distill.export.int8.precisions import write_precision
 from tests.support.export_models import KINDS, feeds, random_rows, tiny_classifier, tiny_graph
 
 WIDTH, TOKENS = 8, 5
@@ -56,12 +56,12 @@ def run(model):
 def test_sum_and_norm_give_what_the_fused_operator_gives(bias, gives_sum, epsilon):
     model = residual_graph(bias=bias, gives_sum=gives_sum, epsilon=epsilon)
     expected = run(model)
-    assert norm_by_sum(model) == 1
+    assert split_residual_norms(model) == 1
     onnx.checker.check_model(model)
     assert [node.op_type for node in model.graph.node] == ["Sum", "LayerNormalization"]
     for found, value in zip(run(model), expected, strict=True):
         np.testing.assert_allclose(found, value, atol=1e-5)
-    assert norm_by_sum(model) == 0
+    assert split_residual_norms(model) == 0
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -75,10 +75,10 @@ def test_onnxruntime_does_not_fuse_them_again(kind, tmp_path):
     assert opened["SkipLayerNormalization"] == 0
 
 
-def static_form(folder, kind, keep=()):
+def static_form(folder, kind, keep_fp32=()):
     source = tiny_graph(folder, tiny_classifier(kind))
-    scales = fit_scales(source, feeds(random_rows(60, seed=9), GraphRunner(source).inputs))
-    write_form("int8-static", source, folder / "static.onnx", keep=keep, scales=scales)
+    scales = fit_input_scales(source, feeds(random_rows(60, seed=9), GraphRunner(source).inputs))
+    write_precision("int8-static", source, folder / "static.onnx", keep_fp32=keep_fp32, scales=scales)
     return folder / "static.onnx"
 
 
@@ -92,10 +92,10 @@ def test_every_bias_behind_an_integer_product_is_in_it(kind, tmp_path, monkeypat
     kinds = Counter(node.op_type for node in nodes)
     assert (kinds["BiasGelu"], kinds["Gelu"]) == (0, 2)
     assert all(not node.input[3] for node in nodes if node.op_type == "MultiHeadAttention")
-    with_biases = GraphRunner(static).each(rows)
-    monkeypatch.setattr("distill.export.int8.quantize.take_biases_in", lambda _: 0)
+    with_biases = GraphRunner(static).run_rows(rows)
+    monkeypatch.setattr("distill.export.int8.quantize.absorb_biases", lambda _: 0)
     (tmp_path / "apart").mkdir()
-    apart = GraphRunner(static_form(tmp_path / "apart", kind)).each(rows)
+    apart = GraphRunner(static_form(tmp_path / "apart", kind)).run_rows(rows)
     np.testing.assert_allclose(with_biases, apart, atol=2e-2 * apart.std())
 
 
@@ -119,9 +119,9 @@ def test_a_product_that_something_else_reads_too_keeps_no_bias(tmp_path):
     reader.op_type = "BiasGelu"
     reader.input.append(bias)
     model.graph.node.append(helper.make_node("Identity", [up.output[0]], ["also"], "also"))
-    save(model, tmp_path / "read-twice.onnx")
-    rewriter = Rewriter(tmp_path / "read-twice.onnx")
-    for node in rewriter.source:
-        rewriter.keep(node)
-    assert take_biases_in(rewriter) == 0
-    assert sum(node.op_type == "BiasGelu" for node in rewriter.nodes) == 1
+    save_model(model, tmp_path / "read-twice.onnx")
+    builder = GraphBuilder.load(tmp_path / "read-twice.onnx")
+    for node in builder.source:
+        builder.keep(node)
+    assert absorb_biases(builder) == 0
+    assert sum(node.op_type == "BiasGelu" for node in builder.nodes) == 1

@@ -5,15 +5,16 @@ import pytest
 import torch
 from torch import nn
 
+from distill.export.graph.builder import GraphBuilder
 from distill.export.graph.from_torch import torch_logits
-from distill.export.graph.rewrite import Rewriter, find_products
+from distill.export.graph.matmuls import find_matmuls
 from distill.export.graph.roles import Role
 from distill.export.graph.session import GraphRunner
 from distill.export.int8.fake_quantization import FakeQuantization, TokenScale, fake_quantize, table_names
-from distill.export.int8.forms import write_form
+from distill.export.int8.input_scales import fit_input_scales
+from distill.export.int8.precisions import write_precision
 from distill.export.int8.quantize import quantize_with_scales
-from distill.export.int8.ranges import InputScale, fit_scale
-from distill.export.int8.scales import fit_scales
+from distill.export.int8.ranges import InputScale, fit_input_scale
 from distill.export.runtime.errors import InputError
 from distill.teachers.bodies import products_of
 from tests.support.export_models import KEEPS, KINDS, batch, feeds, random_rows, tiny_classifier, tiny_graph
@@ -33,7 +34,7 @@ def fused(kind, tmp_path_factory):
 
 def fitted(fused):
     """The scales of static int8, by layer and role."""
-    return fit_scales(fused, feeds(random_rows(60, seed=9), GraphRunner(fused).inputs))
+    return fit_input_scales(fused, feeds(random_rows(60, seed=9), GraphRunner(fused).inputs))
 
 
 def rounding(form, product, scales, keep):
@@ -48,12 +49,12 @@ def rounding(form, product, scales, keep):
 @pytest.mark.parametrize("keep", KEEPS)
 def test_it_computes_what_the_integer_graph_computes(kind, fused, tmp_path, form, keep):
     scales = fitted(fused)
-    write_form(form, fused, tmp_path / "x.onnx", keep=keep, scales=scales)
+    write_precision(form, fused, tmp_path / "x.onnx", keep_fp32=keep, scales=scales)
     model = tiny_classifier(kind)
     modules = products_of(model.encoder)
     products = {
         f"encoder.{modules[one.layer, one.role]}": rounding(form, one, scales, keep)
-        for one in find_products(Rewriter(fused))
+        for one in find_matmuls(GraphBuilder.load(fused))
     }
     assert len(products) == 12
     fake_quantize(model, FakeQuantization(products, table_names(model)))
@@ -82,7 +83,7 @@ class Small(nn.Module):
 
 
 IDS = torch.arange(20)[None]
-FIXED = fit_scale(np.random.default_rng(0).normal(size=(200, 8)).astype(np.float32))
+FIXED = fit_input_scale(np.random.default_rng(0).normal(size=(200, 8)).astype(np.float32))
 
 
 @pytest.mark.parametrize("rounding", [None, TokenScale(), TokenScale(after_exact_gelu=True), FIXED])

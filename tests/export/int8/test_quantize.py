@@ -3,24 +3,25 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from distill.export.graph.rewrite import Rewriter, find_products, find_roles
+from distill.export.graph.builder import GraphBuilder
+from distill.export.graph.matmuls import find_matmuls, find_roles
 from distill.export.graph.roles import Role
 from distill.export.graph.session import GraphRunner
-from distill.export.int8.forms import FORMS as WRITTEN
-from distill.export.int8.forms import write_form
+from distill.export.int8.input_scales import fit_input_scales
 from distill.export.int8.integer import INT8_MAX, SEVEN_BITS_MAX, rounded
+from distill.export.int8.precisions import PRECISIONS as WRITTEN
+from distill.export.int8.precisions import write_precision
 from distill.export.int8.quantize import quantize_weights, quantize_with_scales
-from distill.export.int8.ranges import UINT8_MAX, fit_scale
-from distill.export.int8.scales import fit_scales
+from distill.export.int8.ranges import UINT8_MAX, fit_input_scale
 from distill.export.runtime.errors import CheckFailedError, InputError
 from tests.support.export_models import KEEPS, KINDS, batch, feeds, random_rows, tiny_classifier, tiny_graph
 
-FORMS = ("weights", "dynamic", "static")
+PRECISIONS = ("weights", "dynamic", "static")
 
 
-def make(form, source, target, keep=()):
-    scales = fit_scales(source, feeds(random_rows(60, seed=9), GraphRunner(source).inputs))
-    write_form(f"int8-{form}", source, target, keep=keep, scales=scales)
+def make(form, source, target, keep_fp32=()):
+    scales = fit_input_scales(source, feeds(random_rows(60, seed=9), GraphRunner(source).inputs))
+    write_precision(f"int8-{form}", source, target, keep_fp32=keep_fp32, scales=scales)
     return GraphRunner(target)
 
 
@@ -35,7 +36,7 @@ def bert(tmp_path_factory):
 
 
 def test_roles_are_found_in_every_body(fused):
-    roles = find_roles(Rewriter(fused))
+    roles = find_roles(GraphBuilder.load(fused))
     # a window is a static student's
     assert sorted(roles.values()) == sorted(list(Role) * 2)
     names = {"query": ("query", "q_lin"), "ffn_output": ("layer.0/output", "layer.1/output", "lin2")}
@@ -44,12 +45,12 @@ def test_roles_are_found_in_every_body(fused):
             assert any(part in node for part in names[role])
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", PRECISIONS)
 def test_every_form_stays_near_fp32_and_keeps_still_in_a_batch(fused, tmp_path, form):
     rows = random_rows(64, seed=2)
-    plain = GraphRunner(fused).each(rows)
+    plain = GraphRunner(fused).run_rows(rows)
     variant = make(form, fused, tmp_path / "x.onnx")
-    alone = variant.each(rows)
+    alone = variant.run_rows(rows)
     noise = (alone - plain).std() / plain.std()
     assert noise < (0.02 if form == "weights" else 0.08)
     np.testing.assert_array_equal(variant(*batch(rows)), alone)
@@ -57,7 +58,7 @@ def test_every_form_stays_near_fp32_and_keeps_still_in_a_batch(fused, tmp_path, 
     np.testing.assert_array_equal(variant(*batch([rows[0][:1], rows[1]]))[1], alone[1])
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", PRECISIONS)
 def test_the_same_graph_gives_the_same_bytes(bert, tmp_path, form):
     for name in ("a", "b"):
         make(form, bert, tmp_path / name)
@@ -65,9 +66,9 @@ def test_the_same_graph_gives_the_same_bytes(bert, tmp_path, form):
 
 
 def test_what_is_left_out_computes_in_fp32_and_is_stored_as_int8(bert, tmp_path):
-    whole = Rewriter(bert)
+    whole = GraphBuilder.load(bert)
     nodes = {node.name: node for node in whole.source}
-    outputs = {product.name: nodes[product.node].output[0] for product in find_products(whole)}
+    outputs = {product.name: nodes[product.node].output[0] for product in find_matmuls(whole)}
     for form in ("dynamic", "static"):
         sizes = []
         for keep in KEEPS:
@@ -88,10 +89,10 @@ def test_what_is_left_out_computes_in_fp32_and_is_stored_as_int8(bert, tmp_path)
 
 def test_more_left_out_is_nearer_to_fp32(bert, tmp_path):
     rows = random_rows(64, seed=4)
-    plain = GraphRunner(bert).each(rows)
+    plain = GraphRunner(bert).run_rows(rows)
     for form in ("dynamic", "static"):
         noise = [
-            (make(form, bert, tmp_path / "x.onnx", keep).each(rows) - plain).std()
+            (make(form, bert, tmp_path / "x.onnx", keep).run_rows(rows) - plain).std()
             for keep in (KEEPS[0], KEEPS[-1])
         ]
         assert noise[1] < noise[0]
@@ -133,46 +134,46 @@ def test_a_fitted_scale_covers_a_wide_channel_and_finds_the_zero():
     rng = np.random.default_rng(0)
     values = rng.normal(size=(500, 8)).astype(np.float32)
     values[:, 3] *= 50
-    fitted = fit_scale(values)
+    fitted = fit_input_scale(values)
     assert fitted.smoothing[3] == fitted.smoothing.max()
     integers = np.clip(np.rint(values / fitted.smoothing / fitted.scale) + fitted.zero_point, 0, UINT8_MAX)
     again = (integers - fitted.zero_point) * fitted.scale * fitted.smoothing
     narrow = np.delete(np.arange(8), 3)
     # one scale for all channels as they are would have steps of more than 1
     assert np.abs(again - values)[:, narrow].mean() < 0.12
-    silent = fit_scale(np.zeros((4, 8), dtype=np.float32))
+    silent = fit_input_scale(np.zeros((4, 8), dtype=np.float32))
     assert silent.scale > 0
     assert np.isfinite(silent.smoothing).all()
 
 
 def test_static_needs_texts(bert):
     with pytest.raises(InputError, match="calibrate"):
-        fit_scales(bert, [])
+        fit_input_scales(bert, [])
 
 
 def test_static_scales_do_not_see_padding(bert, tmp_path):
     rows = random_rows(40, seed=5)
     ids, mask = batch(rows)
     padded = [{"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}]
-    quantize_with_scales(bert, tmp_path / "x.onnx", scales=fit_scales(bert, padded))
-    plain = GraphRunner(bert).each(rows)
-    assert (GraphRunner(tmp_path / "x.onnx").each(rows) - plain).std() / plain.std() < 0.08
+    quantize_with_scales(bert, tmp_path / "x.onnx", scales=fit_input_scales(bert, padded))
+    plain = GraphRunner(bert).run_rows(rows)
+    assert (GraphRunner(tmp_path / "x.onnx").run_rows(rows) - plain).std() / plain.std() < 0.08
 
 
 def test_an_unfused_graph_is_refused(bert, tmp_path):
     unfused = bert.with_name("unfused.onnx")
-    for form in FORMS:
-        with pytest.raises(CheckFailedError, match="no BERT-like layer"):
-            write_form(f"int8-{form}", unfused, tmp_path / "x.onnx")
-    with pytest.raises(CheckFailedError, match="no BERT-like layer"):
-        fit_scales(unfused, feeds(random_rows(3), GraphRunner(unfused).inputs))
+    for form in PRECISIONS:
+        with pytest.raises(CheckFailedError, match="a BERT-like layer has none"):
+            write_precision(f"int8-{form}", unfused, tmp_path / "x.onnx")
+    with pytest.raises(CheckFailedError, match="a BERT-like layer has none"):
+        fit_input_scales(unfused, feeds(random_rows(3), GraphRunner(unfused).inputs))
 
 
 def test_a_form_by_its_name(bert, tmp_path):
-    write_form("fp32", bert, tmp_path / "x.onnx")
+    write_precision("fp32", bert, tmp_path / "x.onnx")
     assert (tmp_path / "x.onnx").read_bytes() == bert.read_bytes()
-    assert sorted(WRITTEN) == sorted(["fp32", *(f"int8-{form}" for form in FORMS)])
+    assert sorted(WRITTEN) == sorted(["fp32", *(f"int8-{form}" for form in PRECISIONS)])
     with pytest.raises(InputError, match=r"there is no int4; there are fp32, int8-weights"):
-        write_form("int4", bert, tmp_path / "y.onnx")
+        write_precision("int4", bert, tmp_path / "y.onnx")
     with pytest.raises(InputError, match="has no scale for its"):
-        write_form("int8-static", bert, tmp_path / "y.onnx")
+        write_precision("int8-static", bert, tmp_path / "y.onnx")

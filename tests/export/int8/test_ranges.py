@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from distill.export.graph.session import GraphRunner
+from distill.export.int8.input_scales import fit_input_scales
 from distill.export.int8.quantize import quantize_with_scales
-from distill.export.int8.ranges import UINT8_MAX, Calibrator, InputScale, fit_scale
-from distill.export.int8.scales import fit_scales
+from distill.export.int8.ranges import UINT8_MAX, InputScale, RangeMethod, fit_input_scale
 from distill.export.runtime.errors import InputError
 from distill.recipe.load import load_recipe
 from distill.runs.fingerprints import calibrated_by, portable_recipe, recipe_hash
@@ -36,7 +36,7 @@ def error(fitted: InputScale, values: np.ndarray) -> float:
 
 def test_each_calibrator_holds_the_range_that_it_says() -> None:
     values = values_with_outliers()
-    found = {name: fit_scale(values, name) for name in ("mse", "minmax", "percentile")}  # type: ignore[arg-type]
+    found = {name: fit_input_scale(values, name) for name in ("mse", "minmax", "percentile")}  # type: ignore[arg-type]
     smooth = values / found["minmax"].smoothing
     low, high = held(found["minmax"])
     assert low == pytest.approx(smooth.min(), rel=0.01)
@@ -50,13 +50,13 @@ def test_each_calibrator_holds_the_range_that_it_says() -> None:
 
 def test_the_default_is_the_least_squared_error() -> None:
     values = values_with_outliers()
-    default, named = fit_scale(values), fit_scale(values, "mse")
+    default, named = fit_input_scale(values), fit_input_scale(values, "mse")
     assert (default.scale, default.zero_point) == (named.scale, named.zero_point)
 
 
 @pytest.mark.parametrize("calibrator", ["mse", "minmax", "percentile"])
-def test_values_that_are_all_zero_get_a_scale(calibrator: Calibrator) -> None:
-    fitted = fit_scale(np.zeros((4, 8), dtype=np.float32), calibrator)
+def test_values_that_are_all_zero_get_a_scale(calibrator: RangeMethod) -> None:
+    fitted = fit_input_scale(np.zeros((4, 8), dtype=np.float32), calibrator)
     assert fitted.scale > 0
     assert np.isfinite(fitted.smoothing).all()
 
@@ -64,11 +64,11 @@ def test_values_that_are_all_zero_get_a_scale(calibrator: Calibrator) -> None:
 def test_a_graph_has_the_ranges_of_its_calibrator_and_stays_near_fp32(tmp_path) -> None:  # type: ignore[no-untyped-def]
     fused = tiny_graph(tmp_path, tiny_classifier("bert"))
     plain, rows = GraphRunner(fused), random_rows(40, seed=2)
-    some, expected = feeds(random_rows(60, seed=9), plain.inputs), plain.each(rows)
+    some, expected = feeds(random_rows(60, seed=9), plain.inputs), plain.run_rows(rows)
     graphs = set()
     for calibrator in ("mse", "minmax", "percentile"):
-        quantize_with_scales(fused, tmp_path / "x.onnx", scales=fit_scales(fused, some, calibrator))
-        assert (GraphRunner(tmp_path / "x.onnx").each(rows) - expected).std() / expected.std() < 0.1
+        quantize_with_scales(fused, tmp_path / "x.onnx", scales=fit_input_scales(fused, some, calibrator))
+        assert (GraphRunner(tmp_path / "x.onnx").run_rows(rows) - expected).std() / expected.std() < 0.1
         graphs.add((tmp_path / "x.onnx").read_bytes())
     assert len(graphs) == 3
 

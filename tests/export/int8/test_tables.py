@@ -2,14 +2,14 @@ import numpy as np
 import onnx
 import pytest
 
-from distill.export.graph.rewrite import Rewriter
+from distill.export.graph.builder import GraphBuilder
 from distill.export.graph.session import GraphRunner
 from distill.export.graph.static import StaticWeights, Window, write_static_graph
-from distill.export.int8.forms import write_form
+from distill.export.int8.input_scales import fit_input_scales
 from distill.export.int8.integer import INT8_MAX, rounded
-from distill.export.int8.packing import PLANES, pack, whole_rows
+from distill.export.int8.packing import PLANES, pack, packed_multiple
+from distill.export.int8.precisions import write_precision
 from distill.export.int8.quantize import quantize_weights
-from distill.export.int8.scales import fit_scales
 from distill.export.int8.tables import fit_table, middle_of, narrow_lookup
 from distill.export.runtime.errors import InputError
 from distill.export.runtime.untrusted.graph_file import check_graph_file
@@ -109,18 +109,18 @@ def test_packed_rows_have_so_many_bits_a_number(bits):
 def test_rows_that_do_not_fill_bytes_are_refused_and_all_others_packed(bits):
     for width in range(1, 33):
         integers = np.zeros((2, width), dtype=np.uint8)
-        assert (width % whole_rows(bits) == 0) == (width * bits % 8 == 0)
+        assert (width % packed_multiple(bits) == 0) == (width * bits % 8 == 0)
         if width * bits % 8:
             with pytest.raises(InputError, match=rf"export\.table_bits is {bits}, and rows of {width} numbers do"):
                 pack(integers, bits)
         else:
             assert sum(part.nbytes for part in pack(integers, bits)) == 2 * width * bits // 8
-    assert whole_rows(8) == 1
+    assert packed_multiple(8) == 1
 
 
 @pytest.mark.parametrize("bits", BITS)
 def test_the_narrowest_rows_are_looked_up_too(tmp_path, bits):
-    width = whole_rows(bits)
+    width = packed_multiple(bits)
     table = random_table(width=width)
     ids = onnx.helper.make_tensor_value_info("input_ids", onnx.TensorProto.INT64, ["b", "t"])
     found = onnx.helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, ["b", "t", width])
@@ -128,9 +128,9 @@ def test_the_narrowest_rows_are_looked_up_too(tmp_path, bits):
     graph = onnx.helper.make_graph([node], "g", [ids], [found], [onnx.numpy_helper.from_array(table, "table")])
     opsets = [onnx.helper.make_opsetid("", 18)]
     onnx.save(onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8), tmp_path / "plain.onnx")
-    rewriter = Rewriter(tmp_path / "plain.onnx")
-    narrow_lookup(rewriter, "table", "input_ids", bits, "logits")
-    rewriter.write(tmp_path / "x.onnx")
+    builder = GraphBuilder.load(tmp_path / "plain.onnx")
+    narrow_lookup(builder, "table", "input_ids", bits, "logits")
+    builder.write(tmp_path / "x.onnx")
     some = np.array([[0, 5, 39], [7, 7, 1]], dtype=np.int64)
     looked_up = GraphRunner(tmp_path / "x.onnx").session.run(["logits"], {"input_ids": some})[0]
     np.testing.assert_allclose(looked_up, fit_table(table, bits).values()[some], atol=1e-5)
@@ -139,11 +139,11 @@ def test_the_narrowest_rows_are_looked_up_too(tmp_path, bits):
 @pytest.mark.parametrize("bits", BITS)
 def test_the_graph_looks_up_what_was_fitted(tmp_path, bits):
     source = static_graph(tmp_path)
-    rewriter = Rewriter(source)
-    fitted = fit_table(rewriter.weight("vectors"), bits)
-    narrow_lookup(rewriter, "vectors", "input_ids", bits, "logits")
-    del rewriter.model.graph.output[0].type.tensor_type.shape.dim[:]
-    rewriter.write(tmp_path / "x.onnx")
+    builder = GraphBuilder.load(source)
+    fitted = fit_table(builder.weight("vectors"), bits)
+    narrow_lookup(builder, "vectors", "input_ids", bits, "logits")
+    del builder.model.graph.output[0].type.tensor_type.shape.dim[:]
+    builder.write(tmp_path / "x.onnx")
     ids = np.array([[0, 5, 100], [7, 7, 1]], dtype=np.int64)
     found = GraphRunner(tmp_path / "x.onnx").session.run(["logits"], {"input_ids": ids, "attention_mask": ids})[0]
     np.testing.assert_allclose(found, fitted.values()[ids], atol=1e-5)
@@ -154,14 +154,14 @@ def test_the_graph_looks_up_what_was_fitted(tmp_path, bits):
 @pytest.mark.parametrize("form", ["weights", "dynamic", "static"])
 def test_every_form_takes_narrow_tables_and_keeps_still_in_a_batch(fused, tmp_path, bits, form):
     target, rows = tmp_path / "x.onnx", random_rows(64, seed=2)
-    scales = fit_scales(fused, feeds(random_rows(60, seed=9), GraphRunner(fused).inputs))
-    write_form(f"int8-{form}", fused, target, scales=scales, table_bits=bits)
+    scales = fit_input_scales(fused, feeds(random_rows(60, seed=9), GraphRunner(fused).inputs))
+    write_precision(f"int8-{form}", fused, target, scales=scales, table_bits=bits)
     check_graph_file(target.read_bytes(), target)  # no operator that a bundle may not have
     stored = onnx.load(target).graph.initializer
     tables = [item for item in stored if item.dims and item.dims[0] >= VOCABULARY and item.dims[-1] < VOCABULARY]
     assert {item.data_type for item in tables if item.dims[-1] > 1} == {onnx.TensorProto.UINT8}
-    plain, variant = GraphRunner(fused).each(rows), GraphRunner(target)
-    alone = variant.each(rows)
+    plain, variant = GraphRunner(fused).run_rows(rows), GraphRunner(target)
+    alone = variant.run_rows(rows)
     assert (alone - plain).std() / plain.std() < {4: 0.4, 5: 0.25, 6: 0.15}[bits]
     np.testing.assert_array_equal(variant(*batch(rows)), alone)
 

@@ -7,10 +7,10 @@ import onnx
 import pytest
 
 from distill.export.graph.session import GraphRunner
-from distill.export.int8.forms import FORMS, write_form
+from distill.export.int8.input_scales import fit_input_scales
 from distill.export.int8.packing import PLANES
+from distill.export.int8.precisions import PRECISIONS, write_precision
 from distill.export.int8.quantize import quantize_weights
-from distill.export.int8.scales import fit_scales
 from distill.export.measure.components import COMPONENTS, weigh_bundle, weigh_files, weigh_graph
 from distill.export.runtime import BundleError
 from distill.students.families import export_graph
@@ -26,10 +26,10 @@ VOCABULARY, POSITIONS = 120 * 32, 26 * 32
 
 def forms(fused: Path, folder: Path) -> dict[str, Path]:
     """The graph in fp32 and in each int8 form."""
-    scales = fit_scales(fused, feeds(random_rows(3), GraphRunner(fused).inputs))
-    found = {name: folder / f"{name}.onnx" for name in FORMS}
+    scales = fit_input_scales(fused, feeds(random_rows(3), GraphRunner(fused).inputs))
+    found = {name: folder / f"{name}.onnx" for name in PRECISIONS}
     for name, target in found.items():
-        write_form(name, fused, target, scales=scales)
+        write_precision(name, fused, target, scales=scales)
     return found
 
 

@@ -13,8 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 from transformers.activations import ACT2FN
 
 from distill.export.graph.session import GraphRunner
-from distill.export.int8.forms import FORMS, write_form
-from distill.export.int8.scales import fit_scales
+from distill.export.int8.input_scales import fit_input_scales
+from distill.export.int8.precisions import PRECISIONS, write_precision
 from distill.export.runtime import BundleError
 from distill.export.runtime.untrusted.graph_file import check_graph_file
 from distill.teachers.encoder import Pooling
@@ -39,10 +39,10 @@ def node(kind: str = "Add", **attributes: Any) -> Any:
 @pytest.mark.parametrize("pooling", list(Pooling))
 def test_every_form_of_every_body_may_ship(kind: str, pooling: Pooling, tmp_path: Path) -> None:
     fused = tiny_graph(tmp_path, tiny_classifier(kind, pooling))  # beside Optimum's plain unfused.onnx
-    scales = fit_scales(fused, feeds(random_rows(5), GraphRunner(fused).inputs))
-    for form in FORMS:
-        write_form(form, fused, tmp_path / f"{form}.onnx", scales=scales)
-    for path in (tmp_path / f"{name}.onnx" for name in ("unfused", *FORMS)):
+    scales = fit_input_scales(fused, feeds(random_rows(5), GraphRunner(fused).inputs))
+    for form in PRECISIONS:
+        write_precision(form, fused, tmp_path / f"{form}.onnx", scales=scales)
+    for path in (tmp_path / f"{name}.onnx" for name in ("unfused", *PRECISIONS)):
         assert check_graph_file(path.read_bytes(), path) == len(onnx.load(path).graph.node)
 
 
