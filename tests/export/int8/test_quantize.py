@@ -173,7 +173,7 @@ def test_a_form_by_its_name(bert, tmp_path):
     write_precision("fp32", bert, tmp_path / "x.onnx")
     assert (tmp_path / "x.onnx").read_bytes() == bert.read_bytes()
     assert sorted(WRITTEN) == sorted(["fp32", *(f"int8-{form}" for form in PRECISIONS)])
-    with pytest.raises(InputError, match=r"there is no int4; there are fp32, int8-weights"):
+    with pytest.raises(InputError, match=r"no precision 'int4'. Choose one of fp32, int8-weights"):
         write_precision("int4", bert, tmp_path / "y.onnx")
     with pytest.raises(InputError, match="has no scale for its"):
         write_precision("int8-static", bert, tmp_path / "y.onnx")
