@@ -17,10 +17,10 @@ from transformers import BertConfig, BertModel, BertTokenizerFast, set_seed
 
 from distill.corpora.task import Task, TaskKind
 from distill.export.bundle import Shipment, write_bundle
-from distill.export.graph.from_torch import add_calibration, save, strip
+from distill.export.graph.model import add_calibration, save_model, strip_metadata
 from distill.export.graph.session import GraphRunner
-from distill.export.int8.forms import write_form
-from distill.export.int8.scales import fit_scales
+from distill.export.int8.input_scales import fit_input_scales
+from distill.export.int8.precisions import write_precision
 from distill.export.runtime import Classifier, load
 from distill.students.compact import Shape, compact_student
 from distill.students.families import Student, export_graph, published_config, save_student
@@ -141,12 +141,12 @@ def make_graph(
 ) -> Path:
     """The graph of a precision with this scale and bias a label, beside the fused one."""
     graph = fused.with_name("graph.onnx")
-    scales = fit_scales(fused, [GraphRunner(fused).feed_of(row) for row in rows])
-    write_form(precision, fused, graph, scales=scales, table_bits=table_bits)
+    scales = fit_input_scales(fused, [GraphRunner(fused).row_feed(row) for row in rows])
+    write_precision(precision, fused, graph, scales=scales, table_bits=table_bits)
     proto = onnx.load(graph)
-    strip(proto)
+    strip_metadata(proto)
     add_calibration(proto, *calibrated)
-    save(proto, graph)
+    save_model(proto, graph)
     return graph
 
 
