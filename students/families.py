@@ -1,110 +1,161 @@
-"""What a run trains, whatever its kind: how it is saved, loaded, optimised and exported."""
+"""Student families: the interface of one, and which there are.
 
-import json
+A family is a frozen dataclass whose fields are the shape of a student. The modules of the families import no
+torch, so that a recipe can be checked without it; their networks are in `students.networks`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from distill.corpora.task import Task
-from distill.export.graph.from_torch import export_fused
-from distill.export.graph.static import StaticWeights, Window, write_static_graph
-from distill.students.positions import cut_positions
-from distill.students.static import EDGE, HASH_FACTORS, WINDOW, StaticClassifier, load_static, save_static
-from distill.students.static import parameter_groups as static_groups
-from distill.teachers.checkpoints import STATIC_MODEL_TYPE, load_classifier, model_type_of, save_classifier
-from distill.teachers.encoder import EncoderClassifier, Teacher
-from distill.teachers.finetune import parameter_groups
+from distill.students.compact import CompactFamily
+from distill.students.layers import LayersFamily
+from distill.students.shape import Dimensions
+from distill.students.start import Start
+from distill.students.static import StaticFamily
 
-Student = EncoderClassifier | StaticClassifier
+if TYPE_CHECKING:
+    from torch import nn
 
-Model = Teacher | StaticClassifier
+    from distill.students.start import Texts
 
 
-def load_student(folder: Path, task: Task) -> Model:
-    """A trained student, twin or teacher.
+class StudentFamily(Protocol):
+    """One kind of student, with the shape of one such student."""
 
-    Raises:
-        InputError: it cannot be loaded, or its labels are not the task's.
-    """
-    if model_type_of(folder) == STATIC_MODEL_TYPE:
-        return load_static(folder, task)
-    return load_classifier(folder, task)
+    kind: ClassVar[str]
+    """Its name: the value of `student.kind` in a recipe and the key in `FAMILIES`."""
+    has_layers: ClassVar[bool]
+    """Whether it has transformer layers, whose hidden states can be matched with the teacher's."""
+    trains_as_int8: ClassVar[bool]
+    """Whether it can be trained as the int8 form that will be exported."""
+    body_learning_rate: ClassVar[float]
+    """AdamW's usual rate for all but the head, where a plan chooses the family."""
+    least_epochs: ClassVar[int | None]
+    """Fewest epochs where a plan chooses the family; None leaves the recipe's."""
+    narrow_table_bits: ClassVar[int]
+    """Fewest bits per number of an embedding table that still pass the gate with room to spare."""
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """Return the student that these keys of a recipe's [student] describe; other keys are ignored."""
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The keys of [student] that make this shape, `kind` included."""
+
+    @property
+    def name(self) -> str:
+        """A short name for tables, unique among the candidates of a plan."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a part of the shape is left to be measured (`layers = "auto"`)."""
+
+    @property
+    def width(self) -> int | None:
+        """Hidden size; None where it is the teacher's."""
+
+    def dimensions(self, teacher: Dimensions) -> Dimensions:
+        """Return the dimensions of this student of a teacher of those dimensions."""
+
+    def check_values(self) -> None:
+        """Refuse values that contradict each other, whatever the teacher is.
+
+        Raises:
+            ValueError: two of them do.
+        """
+
+    def check(self, config: Any) -> None:
+        """Refuse a shape that cannot start from a teacher with this transformers configuration.
+
+        Raises:
+            InputError: the teacher has too few layers, is too narrow, or has a body that is not supported.
+        """
+
+    def candidates(self, teacher: Dimensions, *, named: bool) -> list[Self]:
+        """Return the shapes of this family that a plan may choose among.
+
+        Args:
+            teacher: its dimensions.
+            named: whether the recipe names this family; then this student is among the candidates.
+        """
+
+    def pieces_within(self, size: int, config: Any) -> int:
+        """Return how many tokens of a vocabulary have room in `size` bytes of int8 tables.
+
+        Args:
+            size: bytes.
+            config: the teacher's transformers configuration.
+        """
+
+    def build(self, start: Start, texts: Texts) -> nn.Module:
+        """Return the untrained student; its forward maps ids and mask ``(B, T)`` to raw logits ``(B, C)``.
+
+        Args:
+            start: teacher, tokenizers and seed.
+            texts: returns some train texts, for a student that is fitted to the teacher's hidden states.
+        """
+
+    def random(self, start: Start) -> nn.Module:
+        """Return a student of this shape and vocabulary with any weights, for measuring speed and size."""
+
+    @staticmethod
+    def parameter_groups(
+        model: Any, *, body_learning_rate: float, head_learning_rate: float, weight_decay: float
+    ) -> list[dict[str, Any]]:
+        """Return AdamW's parameter groups."""
+
+    @staticmethod
+    def save(model: Any, tokenizer: Any, folder: Path) -> None:
+        """Write the folder that `load` reads: weights, configuration and tokenizer."""
+
+    @staticmethod
+    def load(folder: Path, task: Task) -> nn.Module:
+        """Return the trained student in a folder.
+
+        Raises:
+            InputError: it cannot be loaded, or its labels are not the task's.
+        """
+
+    @staticmethod
+    def export(model: Any, path: Path, max_tokens: int) -> dict[str, int]:
+        """Write the fp32 graph with raw logits, from which int8 starts; return its operators and their counts.
+
+        Args:
+            model: the student, in evaluation mode.
+            path: the file to write.
+            max_tokens: length of the longest text that the graph will read.
+
+        Raises:
+            InputError, CheckFailedError: the graph cannot be written, or does not compute what PyTorch computes.
+        """
+
+    @staticmethod
+    def published_config(folder: Path) -> dict[str, Any]:
+        """Return the transformers configuration that a bundle of the student in this folder ships."""
 
 
-def save_student(model: Student, tokenizer: Any, folder: Path) -> None:
-    """Write the folder that `load_student` reads."""
-    if isinstance(model, StaticClassifier):
-        save_static(model, tokenizer, folder)
-    else:
-        save_classifier(model, tokenizer, folder)
+FAMILIES: dict[str, type[StudentFamily]] = {
+    "layers": LayersFamily,
+    "compact": CompactFamily,
+    "static": StaticFamily,
+}
 
 
-def optimizer_groups(
-    model: Model, *, body_learning_rate: float, head_learning_rate: float, weight_decay: float
-) -> list[dict[str, Any]]:
-    """Return AdamW's parameter groups of a model."""
-    chosen = {
-        "body_learning_rate": body_learning_rate,
-        "head_learning_rate": head_learning_rate,
-        "weight_decay": weight_decay,
-    }
-    if isinstance(model, StaticClassifier):
-        return static_groups(model, **chosen)
-    if not isinstance(model, EncoderClassifier):
-        raise TypeError("a published model with a head of its own is not trained")
-    return parameter_groups(model, **chosen)
-
-
-def export_graph(model: Model, target: Path, max_tokens: int) -> dict[str, int]:
-    """Write the fp32 graph with raw logits, from which int8 starts; gives how many of which operators it has.
+def all_candidates(kind: str, values: Mapping[str, Any], teacher: Dimensions) -> Sequence[StudentFamily]:
+    """Return the candidates of every family for a plan, each family with the keys that a recipe has for it.
 
     Args:
-        model: a student.
-        target: the file to write.
-        max_tokens: of the longest text that the graph will get.
-
-    Raises:
-        InputError, CheckFailedError: as `export_fused` does.
+        kind: the family that the recipe names.
+        values: the keys of [student].
+        teacher: its dimensions.
     """
-    if isinstance(model, StaticClassifier):
-        return write_static_graph(static_weights(model), target)
-    if isinstance(model, EncoderClassifier):
-        model = cut_positions(model, max_tokens)
-    return export_fused(model, model.config, target)
-
-
-def static_weights(model: StaticClassifier) -> StaticWeights:
-    """The numbers of a static student as plain arrays, matrices as a graph multiplies them."""
-    state = {name: tensor.detach().cpu().float().numpy() for name, tensor in model.state_dict().items()}
-    window = None
-    if model.window is not None:
-        window = Window(WINDOW, state["window.weight"].T.copy(), state["window.bias"])
-    return StaticWeights(
-        edge=EDGE,
-        vectors=state["vectors.weight"],
-        weights=state["weights"],
-        ngrams=tuple(state[f"ngrams.{index}.weight"] for index in range(len(model.config.lengths))),
-        factors=HASH_FACTORS,
-        window=window,
-        norm=(state["norm.weight"], state["norm.bias"], model.norm.eps),
-        up=(state["up.weight"].T.copy(), state["up.bias"]),
-        head=(state["head.weight"].T.copy(), state["head.bias"]),
-    )
-
-
-def published_config(folder: Path) -> dict[str, Any]:
-    """The transformers configuration that a bundle of the student in this folder ships.
-
-    Optimum and Transformers.js refuse a model type that they do not know, and take from the configuration no more
-    than labels and the names of the inputs. So a static student passes for a DistilBERT without layers, whose
-    inputs are ids and mask alone.
-    """
-    config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    if config["model_type"] != STATIC_MODEL_TYPE:
-        return config
-    return {
-        "model_type": "distilbert",
-        "vocab_size": config["vocabulary"],
-        "dim": config["width"],
-        "hidden_dim": config["hidden"],
-        "n_layers": 0,
-    }
+    return [
+        candidate
+        for name, family in FAMILIES.items()
+        for candidate in family.of(values).candidates(teacher, named=name == kind)
+    ]

@@ -1,66 +1,183 @@
 """The `layers` student: some of the teacher's layers, weights copied (DistilBERT, arXiv 1910.01108)."""
 
-import copy
+from __future__ import annotations
+
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self, final
 
-from torch import nn
-from transformers import AutoModel
-
+from distill.corpora.task import Task
 from distill.export.runtime.errors import InputError
-from distill.teachers.bodies import check_layers, layers_of, shape_keys
-from distill.teachers.encoder import EncoderClassifier, Pooling, Teacher
+from distill.students.shape import Dimensions, table_rows
+from distill.students.start import Start
+from distill.teachers.bodies import check_layers, depth_of, evenly_spaced, width_of
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from distill.students.start import Texts
 
 # a short training of each is affordable
 FEW_CANDIDATES = 6
 
+OPEN = "auto"
 
-def layers_student(
-    teacher: Teacher, layers: Sequence[int], *, pooling: Pooling, dropout: float
-) -> EncoderClassifier:
-    """A network of the teacher's width with its embeddings and the chosen layers; the teacher stays as it is.
 
-    With all layers and the teacher's pooling its logits are the teacher's to the bit. The head is copied from a
-    teacher that pools the same way, and fresh otherwise (seed torch before).
+@final
+@dataclass(frozen=True)
+class LayersFamily:
+    """Some of the teacher's layers.
 
-    Args:
-        teacher: what to copy from.
-        layers: 0-based, ascending.
-        pooling: of the student.
-        dropout: before the head.
-
-    Raises:
-        InputError: a layer that the teacher has not, or a body that is not supported.
+    Attributes:
+        layers: 0-based, ascending; None leaves open which ones.
+        depth: how many, where that is left open.
     """
-    check_layers(teacher.config, layers)
-    available = layers_of(teacher.encoder)
-    config = copy.deepcopy(teacher.config)
-    setattr(config, shape_keys(config)["depth"], len(layers))
-    encoder = AutoModel.from_config(config)
-    encoder.embeddings.load_state_dict(teacher.encoder.embeddings.state_dict())
-    for own, chosen in zip(layers_of(encoder), layers, strict=True):
-        own.load_state_dict(available[chosen].state_dict())
-    student = EncoderClassifier(encoder, teacher.task, pooling, dropout)
-    copy_head(teacher, student)
-    return student
+
+    kind: ClassVar[str] = "layers"
+    has_layers: ClassVar[bool] = True
+    trains_as_int8: ClassVar[bool] = True
+    body_learning_rate: ClassVar[float] = 2e-4
+    least_epochs: ClassVar[int | None] = None
+    narrow_table_bits: ClassVar[int] = 5
+
+    layers: tuple[int, ...] | None
+    depth: int
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """See `StudentFamily.of`."""
+        if values["layers"] == OPEN:
+            return cls(None, int(values["depth"]))
+        return cls(tuple(values["layers"]), len(values["layers"]))
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """See `StudentFamily.values`."""
+        if self.layers is None:
+            return {"kind": self.kind, "layers": OPEN, "depth": self.depth}
+        return {"kind": self.kind, "layers": list(self.layers)}
+
+    @property
+    def name(self) -> str:
+        """See `StudentFamily.name`."""
+        return f"layers, {self.depth}" if self.layers is None else f"layers {' '.join(map(str, self.layers))}"
+
+    @property
+    def is_open(self) -> bool:
+        """See `StudentFamily.is_open`."""
+        return self.layers is None
+
+    @property
+    def width(self) -> int | None:
+        """See `StudentFamily.width`."""
+        return None
+
+    def dimensions(self, teacher: Dimensions) -> Dimensions:
+        """See `StudentFamily.dimensions`."""
+        return Dimensions(self.depth, teacher.width, teacher.intermediate)
+
+    def check_values(self) -> None:
+        """See `StudentFamily.check_values`."""
+
+    def check(self, config: Any) -> None:
+        """See `StudentFamily.check`."""
+        if self.layers is None:
+            candidate_layers(depth_of(config), self.depth)
+        else:
+            check_layers(config, self.layers)
+
+    def candidates(self, teacher: Dimensions, *, named: bool) -> list[Self]:
+        """See `StudentFamily.candidates`."""
+        counts = set(range(min(2, teacher.depth), teacher.depth + 1))
+        if self.layers is None:  # which ones is measured later
+            return [type(self)(None, count) for count in sorted(counts)]
+        own = {self.depth: self.layers} if named else {}
+        return [
+            type(self)(own[count] if count in own else tuple(evenly_spaced(teacher.depth, count)), count)
+            for count in sorted(counts | own.keys())
+        ]
+
+    def pieces_within(self, size: int, config: Any) -> int:
+        """See `StudentFamily.pieces_within`."""
+        return table_rows(size, width_of(config))
+
+    def build(self, start: Start, texts: Texts) -> nn.Module:
+        """See `StudentFamily.build`; a head that cannot be copied is drawn, so seed torch before."""
+        from distill.students.networks.encoder import trim_embeddings
+        from distill.students.networks.layers import layers_student
+
+        if self.layers is None:
+            raise TypeError("which layers is measured before a student is made")
+        model = layers_student(start.teacher, self.layers, pooling=start.pooling, dropout=start.dropout)
+        return trim_embeddings(model, start.trimmed)
+
+    def random(self, start: Start) -> nn.Module:
+        """See `StudentFamily.random`."""
+        # which of them makes no difference to speed and size
+        layers = tuple(range(self.depth)) if self.layers is None else self.layers
+        return type(self)(layers, self.depth).build(start, list)
+
+    @staticmethod
+    def parameter_groups(
+        model: Any, *, body_learning_rate: float, head_learning_rate: float, weight_decay: float
+    ) -> list[dict[str, Any]]:
+        """See `StudentFamily.parameter_groups`."""
+        from distill.teachers.finetune import parameter_groups
+
+        return parameter_groups(
+            model,
+            body_learning_rate=body_learning_rate,
+            head_learning_rate=head_learning_rate,
+            weight_decay=weight_decay,
+        )
+
+    @staticmethod
+    def save(model: Any, tokenizer: Any, folder: Path) -> None:
+        """See `StudentFamily.save`."""
+        from distill.teachers.checkpoints import save_classifier
+
+        save_classifier(model, tokenizer, folder)
+
+    @staticmethod
+    def load(folder: Path, task: Task) -> nn.Module:
+        """See `StudentFamily.load`."""
+        from distill.teachers.checkpoints import load_classifier
+
+        return load_classifier(folder, task)
+
+    @staticmethod
+    def export(model: Any, path: Path, max_tokens: int) -> dict[str, int]:
+        """See `StudentFamily.export`."""
+        from distill.students.networks.encoder import export_encoder
+
+        return export_encoder(model, path, max_tokens)
+
+    @staticmethod
+    def published_config(folder: Path) -> dict[str, Any]:
+        """See `StudentFamily.published_config`."""
+        from distill.students.networks.encoder import saved_config
+
+        return saved_config(folder)
 
 
 def candidate_layers(depth: int, count: int) -> list[tuple[int, ...]]:
-    """The choices of `count` of `depth` layers that are worth a try: all of a few, else the usual ones.
+    """Return the choices of `count` of `depth` layers that are worth a try: all of a few, else the usual ones.
 
     Those are: the last, and the first, of `count` blocks of equal depth; evenly spaced from the first layer to the
     last; the first ones; the last ones; and each of these two with one layer of the other end instead.
 
     Raises:
-        InputError: more layers than there are, or none.
+        InputError: `count` is below 1 or above `depth`.
     """
     if not 1 <= count <= depth:
         raise InputError(f"student.depth is {count}; the teacher has {depth} layers, ask for 1 to {depth} of them")
     if math.comb(depth, count) <= FEW_CANDIDATES:
         return list(itertools.combinations(range(depth), count))
     first, last = tuple(range(count)), tuple(range(depth - count, depth))
-    found = [
+    choices = [
         tuple((block + 1) * depth // count - 1 for block in range(count)),
         tuple(block * depth // count for block in range(count)),
         tuple(round(place * (depth - 1) / max(1, count - 1)) for place in range(count)),
@@ -69,16 +186,4 @@ def candidate_layers(depth: int, count: int) -> list[tuple[int, ...]]:
         (0, *last[1:]),
         (*first[:-1], depth - 1),
     ]
-    return list(dict.fromkeys(found))
-
-
-def copy_head(teacher: Teacher, student: EncoderClassifier) -> None:
-    """Start from the teacher's head where it reads the same vectors."""
-    if not isinstance(teacher, EncoderClassifier) or teacher.pooling is not student.pooling:
-        return
-    if _same_shape(teacher.head, student.head):
-        student.head.load_state_dict(teacher.head.state_dict())
-
-
-def _same_shape(first: nn.Linear, second: nn.Linear) -> bool:
-    return first.weight.shape == second.weight.shape
+    return list(dict.fromkeys(choices))

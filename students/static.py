@@ -1,245 +1,186 @@
-"""The `static` student: learned token vectors, n-gram hashing, pooling, a small MLP; no attention between tokens.
+"""The `static` student: learned token vectors, n-gram hashing, pooling and a small MLP; no attention."""
 
-Token vectors start from the teacher's outputs for each token alone. Row 0 of every table stands for "no token": it
-is zero, it never learns, and padding reads it, so that a text's logits do not depend on how far it is padded.
-"""
+from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
-from torch.nn import functional
-from transformers import set_seed
+from typing import TYPE_CHECKING, Any, ClassVar, Self, final
 
 from distill.corpora.task import Task
-from distill.export.runtime.errors import InputError
-from distill.students.projection import principal_basis
-from distill.teachers.bodies import check_width, require_supported
-from distill.teachers.checkpoints import STATIC_MODEL_TYPE
-from distill.teachers.encoder import RARE_LABEL_LOGIT, Teacher
+from distill.students.shape import Dimensions, table_rows
+from distill.students.start import Start
+from distill.teachers.bodies import check_width
 
-WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.json"
+if TYPE_CHECKING:
+    from torch import nn
 
-# tokens that the window mixer sees at once
-WINDOW = 3
+    from distill.students.networks.static import StaticConfig
+    from distill.students.start import Texts
 
-# rows of "no token" on both sides of a text, so that windows that reach over its ends find the same in any batch;
-# n-grams begin as much before the text as they are long
-EDGE = WINDOW - 1
+# width, window_channels, hidden: what a plan may choose among
+SHAPES = ((64, 64, 256), (128, 128, 512), (256, 256, 512))
 
-# a token's n-gram is hashed as the sum of its row numbers times these odd numbers, cut to the table's bits
-HASH_FACTORS = (31337, 1000003, 7919)
+# a runtime multiplies no table into one that is more than this many times as wide
+WIDEST_WINDOW = 4
 
-# the token weight of "no token": its share of a text's mean is 0 in float32
-NO_WEIGHT = -1e4
-
-# spread of the token vectors at the start
-START_STD = 0.5
-
-NGRAM_STD = 0.01
-
-HEAD_STD = 0.02
-
-PIECES_AT_ONCE = 512
+# stored per token beside its vector: the float32 weight with which it counts in a text's mean
+WEIGHT_BYTES = 4
 
 
+@final
 @dataclass(frozen=True)
-class StaticConfig:
-    """The shape of a static student; 0 `window_channels` or `hash_buckets` leave that part out."""
+class StaticFamily:
+    """Token vectors without attention between tokens.
 
-    vocabulary: int  # tokens, without the row of "no token"
+    Attributes:
+        width: of a token vector.
+        window_channels: of a convolution over three tokens; 0 leaves it out.
+        hash_buckets: rows of each table of n-grams, a power of two; 0 leaves them out.
+        ngrams: tokens in the longest n-gram.
+        hidden: width of the layer before the head.
+    """
+
+    kind: ClassVar[str] = "static"
+    has_layers: ClassVar[bool] = False
+    trains_as_int8: ClassVar[bool] = False
+    body_learning_rate: ClassVar[float] = 1e-3
+    least_epochs: ClassVar[int | None] = 5  # each takes seconds
+    narrow_table_bits: ClassVar[int] = 6
+
     width: int
     window_channels: int
-    hash_buckets: int  # a power of two: rows of each n-gram table
-    ngrams: int  # tokens in the longest n-gram
+    hash_buckets: int
+    ngrams: int
     hidden: int
 
-    @property
-    def lengths(self) -> tuple[int, ...]:
-        """Lengths of the n-grams that are hashed, each into a table of its own."""
-        return tuple(range(2, self.ngrams + 1)) if self.hash_buckets else ()
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """See `StudentFamily.of`."""
+        names = ("width", "window_channels", "hash_buckets", "ngrams", "hidden")
+        return cls(*(values[name] for name in names))
 
     @property
-    def features(self) -> int:
-        """Width of a pooled text: weighted mean and maximum of the token vectors, maximum of the windows."""
-        return 2 * self.width + self.window_channels
+    def values(self) -> dict[str, Any]:
+        """See `StudentFamily.values`."""
+        return {
+            "kind": self.kind,
+            "width": self.width,
+            "window_channels": self.window_channels,
+            "hash_buckets": self.hash_buckets,
+            "hidden": self.hidden,
+            "ngrams": self.ngrams,
+        }
 
+    @property
+    def name(self) -> str:
+        """See `StudentFamily.name`."""
+        return f"static {self.width}" + (f", {self.hash_buckets} buckets" if self.hash_buckets else "")
 
-class StaticClassifier(nn.Module):
-    """Token vectors, pooled, normalised, and an MLP with a linear head over them."""
+    @property
+    def is_open(self) -> bool:
+        """See `StudentFamily.is_open`."""
+        return False
 
-    def __init__(self, config: StaticConfig, task: Task, dropout: float = 0.1) -> None:
-        super().__init__()
-        self.config = config
-        self.task = task
-        self.vectors = nn.Embedding(config.vocabulary + 1, config.width, padding_idx=0)
-        # a softmax over the text makes them shares, so row 0 gets none, and no gradient either
-        self.weights = nn.Parameter(torch.zeros(config.vocabulary + 1))
-        self.ngrams = nn.ModuleList(
-            nn.Embedding(config.hash_buckets, config.width, padding_idx=0) for _ in config.lengths
-        )
-        self.window = nn.Linear(WINDOW * config.width, config.window_channels) if config.window_channels else None
-        self.norm = nn.LayerNorm(config.features)
-        self.up = nn.Linear(config.features, config.hidden)
-        self.head = nn.Linear(config.hidden, task.num_labels)
-        self.dropout = nn.Dropout(dropout)
-        with torch.no_grad():
-            self.weights[0] = NO_WEIGHT
-            for table in self.ngrams:
-                nn.init.normal_(table.weight, std=NGRAM_STD)  # type: ignore[arg-type]
-                table.weight[0] = 0  # type: ignore[operator]
-        nn.init.normal_(self.head.weight, std=HEAD_STD)
-        nn.init.constant_(self.head.bias, RARE_LABEL_LOGIT if task.multi_label else 0.0)
+    def dimensions(self, teacher: Dimensions) -> Dimensions:
+        """See `StudentFamily.dimensions`."""
+        return Dimensions(0, self.width, 0)
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """Raw logits: ``(B, T) -> (B, C)``."""
-        # bf16 saved no time where it was measured
-        with torch.autocast(input_ids.device.type, enabled=False):
-            return self._logits(input_ids, attention_mask)
+    def check_values(self) -> None:
+        """See `StudentFamily.check_values`."""
+        most = WIDEST_WINDOW
+        if self.window_channels > most * self.width:
+            raise ValueError(
+                f"window_channels {self.window_channels} must be at most {most} times width {self.width}: a "
+                f"runtime multiplies no table into one that is more than {most} times as wide"
+            )
+        if self.ngrams > 2 and not self.hash_buckets:
+            raise ValueError(f"ngrams {self.ngrams} needs hash_buckets, for instance 8192; it is 0")
 
-    def _logits(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        longest = max(self.config.lengths, default=1)
-        numbers = (input_ids + 1) * attention_mask  # (B, T), 0 where there is no token
-        edge = EDGE + longest - 1
-        numbers = functional.pad(numbers, (edge, edge))
-        size = numbers.shape[1] - longest + 1  # W = T + edge + EDGE
-        rows = numbers[:, :size]  # (B, W)
-        hidden = self.vectors(rows)  # (B, W, D)
-        for length, table in zip(self.config.lengths, self.ngrams, strict=True):
-            hidden = hidden + table(self._hash(numbers, length, size))
-        shares = functional.softmax(self.weights[rows], dim=1)  # (B, W)
-        pooled = [(shares.unsqueeze(1) @ hidden).squeeze(1), hidden.amax(dim=1)]
-        if self.window is not None:
-            pooled.append(self._strongest_windows(hidden, self.window))
-        features = self.dropout(self.norm(torch.cat(pooled, dim=1)))  # (B, F)
-        logits: Tensor = self.head(self.dropout(functional.gelu(self.up(features))))
-        return logits
+    def check(self, config: Any) -> None:
+        """See `StudentFamily.check`."""
+        check_width(config, self.width, heads=1)
 
-    def _hash(self, numbers: Tensor, length: int, size: int) -> Tensor:
-        """The bucket ``(B, W)`` of the n-gram that begins at each place; "no token" repeated falls into 0."""
-        parts = [
-            numbers[:, place : place + size] * factor
-            for place, factor in zip(range(length), HASH_FACTORS, strict=False)
+    def candidates(self, teacher: Dimensions, *, named: bool) -> list[Self]:
+        """See `StudentFamily.candidates`."""
+        usual = [
+            # longer n-grams than the shortest would need a table
+            replace(self, width=width, window_channels=channels, hash_buckets=0, ngrams=2, hidden=hidden)
+            for width, channels, hidden in SHAPES
+            if width <= teacher.width
         ]
-        return torch.stack(parts).sum(dim=0) & (self.config.hash_buckets - 1)
+        own = [replace(self, ngrams=self.ngrams if self.hash_buckets else 2)] if named else []
+        return [*usual, *own]
+
+    def pieces_within(self, size: int, config: Any) -> int:
+        """See `StudentFamily.pieces_within`; one row of each table is that of "no token"."""
+        return table_rows(size, self.width + WEIGHT_BYTES) - 1
+
+    def build(self, start: Start, texts: Texts) -> nn.Module:
+        """See `StudentFamily.build`."""
+        from distill.students.networks.static import static_student
+
+        sources = start.sources
+        return static_student(
+            start.teacher,
+            start.tokenizer,
+            sources,
+            self._config(len(sources)),
+            dropout=start.dropout,
+            seed=start.seed,
+        )
+
+    def random(self, start: Start) -> nn.Module:
+        """See `StudentFamily.random`."""
+        from distill.students.networks.static import random_student
+
+        return random_student(self._config(len(start.sources)), start.teacher.task, start.dropout, start.seed)
+
+    def _config(self, vocabulary: int) -> StaticConfig:
+        from distill.students.networks.static import StaticConfig
+
+        return StaticConfig(
+            vocabulary, self.width, self.window_channels, self.hash_buckets, self.ngrams, self.hidden
+        )
 
     @staticmethod
-    def _strongest_windows(hidden: Tensor, window: nn.Linear) -> Tensor:
-        """A 1-D convolution and the maximum over the text: ``(B, W, D) -> (B, channels)``.
+    def parameter_groups(
+        model: Any, *, body_learning_rate: float, head_learning_rate: float, weight_decay: float
+    ) -> list[dict[str, Any]]:
+        """See `StudentFamily.parameter_groups`."""
+        from distill.students.networks.static import parameter_groups
 
-        A window of "no token" alone gives 0, which counts in every text, padded or not; bias and GELU come behind
-        the maximum, where they are needed once a text.
-        """
-        seen = hidden.shape[1] - WINDOW + 1
-        windows = torch.cat([hidden[:, place : place + seen] for place in range(WINDOW)], dim=2)
-        strongest = functional.linear(windows, window.weight).amax(dim=1).relu()
-        return functional.gelu(strongest + window.bias)
+        return parameter_groups(
+            model,
+            body_learning_rate=body_learning_rate,
+            head_learning_rate=head_learning_rate,
+            weight_decay=weight_decay,
+        )
 
+    @staticmethod
+    def save(model: Any, tokenizer: Any, folder: Path) -> None:
+        """See `StudentFamily.save`."""
+        from distill.students.networks.static_files import save_static
 
-def static_student(
-    teacher: Teacher,
-    tokenizer: Any,
-    sources: Sequence[Sequence[int]],
-    config: StaticConfig,
-    *,
-    dropout: float,
-    seed: int,
-) -> StaticClassifier:
-    """A static student whose token vectors are the principal components of the teacher's outputs.
+        save_static(model, tokenizer, folder)
 
-    Args:
-        teacher: its body reads each token alone.
-        tokenizer: the teacher's.
-        sources: for each token of the student the teacher's ids whose mean it starts from.
-        config: the student's shape; `vocabulary` is the number of `sources`.
-        dropout: before the MLP and before the head.
-        seed: of all weights that do not come from the teacher.
+    @staticmethod
+    def load(folder: Path, task: Task) -> nn.Module:
+        """See `StudentFamily.load`."""
+        from distill.students.networks.static_files import load_static
 
-    Raises:
-        InputError: it is wider than the teacher, or the teacher's body is not supported.
-    """
-    require_supported(teacher.config)
-    check_width(teacher.config, config.width, heads=1)
-    needed = sorted({one for ids in sources for one in ids})
-    outputs = token_outputs(teacher, tokenizer, needed)  # (N, H)
-    place = {piece: index for index, piece in enumerate(needed)}
-    table = torch.stack([outputs[[place[one] for one in ids]].mean(dim=0) for ids in sources])  # (V, H)
-    vectors = (table - table.mean(dim=0)) @ principal_basis(table, config.width)  # (V, D)
-    set_seed(seed)
-    student = StaticClassifier(config, teacher.task, dropout)
-    with torch.no_grad():
-        student.vectors.weight[1:] = vectors * (START_STD / vectors.std())
-    return student
+        return load_static(folder, task)
 
+    @staticmethod
+    def export(model: Any, path: Path, max_tokens: int) -> dict[str, int]:
+        """See `StudentFamily.export`; the graph reads texts of any length."""
+        from distill.students.networks.static_files import export_static
 
-@torch.inference_mode()
-def token_outputs(teacher: Teacher, tokenizer: Any, pieces: Sequence[int]) -> Tensor:
-    """The mean of the teacher's last hidden states for each token alone between its special tokens ``(N, H)``."""
-    before, after = (
-        [] if special is None else [special] for special in (tokenizer.cls_token_id, tokenizer.sep_token_id)
-    )
-    training = teacher.training
-    teacher.eval()
-    found = []
-    for start in range(0, len(pieces), PIECES_AT_ONCE):
-        rows = [[*before, piece, *after] for piece in pieces[start : start + PIECES_AT_ONCE]]
-        ids = torch.tensor(rows)
-        hidden = teacher.encoder(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state
-        found.append(hidden.mean(dim=1))
-    teacher.train(training)
-    return torch.cat(found).clone()
+        return export_static(model, path)
 
+    @staticmethod
+    def published_config(folder: Path) -> dict[str, Any]:
+        """See `StudentFamily.published_config`."""
+        from distill.students.networks.static_files import published_config
 
-def parameter_groups(
-    model: StaticClassifier, *, body_learning_rate: float, head_learning_rate: float, weight_decay: float
-) -> list[dict[str, Any]]:
-    """AdamW's groups: the tables at the body's rate; they do not decay, for most rows have no gradient."""
-    tables = [model.vectors.weight, model.weights, *(parameter for parameter in model.ngrams.parameters())]
-    known = {id(parameter) for parameter in tables}
-    rest = [parameter for parameter in model.parameters() if id(parameter) not in known]
-    head = {"lr": head_learning_rate}
-    return [
-        {"params": tables, "lr": body_learning_rate, "weight_decay": 0.0},
-        {"params": [one for one in rest if one.ndim > 1], "weight_decay": weight_decay, **head},
-        {"params": [one for one in rest if one.ndim <= 1], "weight_decay": 0.0, **head},
-    ]
-
-
-def save_static(model: StaticClassifier, tokenizer: Any, folder: Path) -> None:
-    """Write the folder that `load_static` reads: weights, configuration and tokenizer."""
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    save_file(weights, folder / WEIGHTS_FILE)
-    tokenizer.save_pretrained(folder)
-    data = {"model_type": STATIC_MODEL_TYPE, "labels": list(model.task.labels), **asdict(model.config)}
-    (folder / CONFIG_FILE).write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
-
-
-def load_static(folder: Path, task: Task) -> StaticClassifier:
-    """The static student in a folder.
-
-    Raises:
-        InputError: its files are broken, or its labels are not the task's.
-    """
-    try:
-        data = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
-        config = StaticConfig(**{name: int(data[name]) for name in StaticConfig.__dataclass_fields__})
-        labels = data["labels"]
-        model = StaticClassifier(config, task)
-        weights = load_file(folder / WEIGHTS_FILE)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, RecursionError, SafetensorError) as error:
-        raise InputError(
-            f"{folder}: holds no whole static student ({type(error).__name__}); train it again"
-        ) from error
-    if labels != list(task.labels):
-        raise InputError(f"{folder}: its labels are not the corpus's, or in another order; train it again")
-    expected = {name: tensor.shape for name, tensor in model.state_dict().items()}
-    if {name: tensor.shape for name, tensor in weights.items()} != expected:
-        raise InputError(f"{folder / WEIGHTS_FILE}: its weights do not fit {CONFIG_FILE}; train it again")
-    model.load_state_dict(weights)
-    return model
+        return published_config(folder)

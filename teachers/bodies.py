@@ -1,13 +1,19 @@
-"""Where the parts of a supported body are: BERT, RoBERTa and DistilBERT name them differently."""
+"""The parts of a transformer body by its architecture: BERT, RoBERTa and DistilBERT name them differently.
+
+This module imports no torch, so that a shape can be checked without it.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from torch import nn
+from typing import TYPE_CHECKING, Any
 
 from distill.export.graph.roles import Role
 from distill.export.runtime.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import nn
 
 SUPPORTED = ("bert", "roberta", "distilbert")
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
+from transformers import CONFIG_MAPPING, AutoConfig, AutoModel, AutoModelForSequenceClassification
 
 from distill.corpora.task import Task
 from distill.export.runtime.errors import InputError
@@ -21,12 +21,23 @@ UNREADABLE = (OSError, ValueError, KeyError, AttributeError, TypeError, Safetens
 # nothing is looked up, and no code that a model brings along is run or asked about
 LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 
-# what a `static` student calls itself in config.json; it has no body that anything could start from
-STATIC_MODEL_TYPE = "static"
+
+def require_transformers(path: str | Path) -> None:
+    """Refuse a model that transformers does not know by its type, where a teacher is wanted.
+
+    Raises:
+        InputError: the config.json in the folder names such a type.
+    """
+    name = _model_type(path)
+    if name is not None and name not in CONFIG_MAPPING:
+        raise InputError(
+            f"{path}: is a model of type {name!r}, which has no encoder that a student could start from. "
+            "Give a BERT, RoBERTa or DistilBERT as `model` or `checkpoint`."
+        )
 
 
-def model_type_of(path: str | Path) -> str | None:
-    """What the config.json in a folder calls its model; None where there is none that says it."""
+def _model_type(path: str | Path) -> str | None:
+    """Return the model type that the config.json in a folder names; None where there is none."""
     try:
         data = json.loads((Path(path) / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -34,26 +45,13 @@ def model_type_of(path: str | Path) -> str | None:
     return str(data["model_type"]) if isinstance(data, dict) and "model_type" in data else None
 
 
-def refuse_static(path: str | Path) -> None:
-    """Refuse a static student where a teacher is wanted.
-
-    Raises:
-        InputError: it is one.
-    """
-    if model_type_of(path) == STATIC_MODEL_TYPE:
-        raise InputError(
-            f"{path}: is a static student, which has no encoder that another student could start from. "
-            "Give a BERT, RoBERTa or DistilBERT as `model` or `checkpoint`."
-        )
-
-
 def load_config(path: str | Path) -> Any:
     """The transformers configuration in a folder.
 
     Raises:
-        InputError: there is none that can be read, or it is a static student's.
+        InputError: there is none that can be read, or transformers does not know its model type.
     """
-    refuse_static(path)
+    require_transformers(path)
     try:
         return AutoConfig.from_pretrained(str(path), **LOCAL)
     except UNREADABLE as error:
@@ -67,9 +65,9 @@ def build_classifier(model: str | Path, task: Task, pooling: Pooling, dropout: f
     """A pretrained body with a fresh head; seed torch before, for the head is drawn at random.
 
     Raises:
-        InputError: the body cannot be loaded, or it is a static student, which has none.
+        InputError: the body cannot be loaded, or transformers does not know its model type.
     """
-    refuse_static(model)
+    require_transformers(model)
     try:
         encoder = AutoModel.from_pretrained(str(model), use_safetensors=True, dtype=torch.float32, **LOCAL)
     except UNREADABLE as error:
@@ -102,9 +100,10 @@ def load_classifier(folder: str | Path, task: Task, pooling: Pooling | None = No
         pooling: for a checkpoint that does not say how it pools.
 
     Raises:
-        InputError: it cannot be loaded, is a static student, has no head, or its labels are not the task's.
+        InputError: it cannot be loaded, has a model type that transformers does not know, has no head, or its
+            labels are not the task's.
     """
-    refuse_static(folder)
+    require_transformers(folder)
     head_file = Path(folder) / HEAD_FILE
     if head_file.is_file():
         return _load_own(Path(folder), head_file, task, pooling)

@@ -33,6 +33,9 @@ from distill.teachers.tokenizers import load_tokenizer
 
 THROUGHPUT_BATCH = 32
 
+# reads a trained model from its folder
+Load = Callable[[Path, Task], torch.nn.Module]
+
 
 @dataclass(frozen=True)
 class TrainedModel:
@@ -41,7 +44,7 @@ class TrainedModel:
     name: str
     folder: Path
     decision: Decision
-    load: Callable[[Path, Task], torch.nn.Module]
+    load: Load
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from distill.artifacts.quality import read_quality
-from distill.bench.models import BenchInputs, ExportedVariant, TrainedModel, bench_models
+from distill.bench.models import BenchInputs, ExportedVariant, Load, TrainedModel, bench_models
 from distill.corpora.storage.parquet import load_corpus
 from distill.evaluation.decision import Decision
 from distill.runs.context import Job
-from distill.students.families import load_student
+from distill.teachers.checkpoints import load_classifier
 from distill.variants.select import choose_variant
 from distill.variants.variant import MODEL_FILE, exported
 
@@ -18,8 +18,8 @@ def bench_run(job: Job, folder: Path) -> None:
     folders = {"student": job.student} | ({"twin": job.twin} if recipe.objective.compare else {})
     inputs = BenchInputs(
         corpus=load_corpus(job.corpus),
-        teacher=_trained(job, "teacher", job.teacher),
-        students=tuple(_trained(job, name, place) for name, place in folders.items()),
+        teacher=_trained(job, "teacher", job.teacher, load_classifier),
+        students=tuple(_trained(job, name, place, recipe.student.family.load) for name, place in folders.items()),
         variants={name: _variant(job.variant(name)) for name in exported(recipe)},
         shipped=choose_variant(job),
         bundle=job.bundle,
@@ -33,8 +33,8 @@ def bench_run(job: Job, folder: Path) -> None:
     bench_models(folder, inputs, job.reporter)
 
 
-def _trained(job: Job, name: str, folder: Path) -> TrainedModel:
-    return TrainedModel(name, folder, _decision(job.quality(name)), load_student)
+def _trained(job: Job, name: str, folder: Path, load: Load) -> TrainedModel:
+    return TrainedModel(name, folder, _decision(job.quality(name)), load)
 
 
 def _variant(folder: Path) -> ExportedVariant:

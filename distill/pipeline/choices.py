@@ -103,7 +103,7 @@ def _recall_layers(under_way: Run) -> None:
     labels = [name for name in under_way.records if name.endswith(("/train", "/validation"))]
     record = under_way.earlier("layers", job.layers, under_way.digest("corpus", "teacher", *labels))
     chosen = None if record is None else read_ranking(job.layers)[0]["layers"]
-    if record is not None and recipe.student.kind == "layers" and recipe.student.layers == chosen:
+    if record is not None and recipe.student.family.values.get("layers") == chosen:
         under_way.records["layers"] = record
 
 
@@ -156,7 +156,7 @@ def choose_precision(under_way: Run) -> None:
 def choose_layers(under_way: Run) -> None:
     """Where the recipe leaves the layers open: rank candidates, and go on with the recipe that names the best."""
     job, recipe = under_way.job, under_way.job.recipe
-    if recipe.student.kind != "layers" or recipe.student.layers != "auto":
+    if not recipe.student.family.is_open:
         return
     members = members_of(recipe)
     labels = [

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from transformers import set_seed
 
 from distill.corpora.corpus import Corpus
 from distill.corpora.task import Task, TaskKind
@@ -31,12 +30,9 @@ from distill.files.sizes import folder_bytes
 from distill.planning.candidates import Architecture
 from distill.planning.ranking import Measured
 from distill.recipe.recipe import Recipe
-from distill.students.compact import Shape, compact_student
-from distill.students.families import Student, export_graph, published_config, save_student
-from distill.students.layers import layers_student
-from distill.students.static import StaticClassifier, StaticConfig
-from distill.students.vocabulary import Trimmed, apply_trim
-from distill.teachers.encoder import EncoderClassifier, Pooling
+from distill.students.start import Start
+from distill.students.vocabulary import Trimmed
+from distill.teachers.encoder import EncoderClassifier
 from distill.teachers.encoding import encode
 from distill.training.start import student_vocabulary
 
@@ -77,7 +73,7 @@ class Workbench:
 
     recipe: Recipe
     teacher: EncoderClassifier
-    tokenizer: Any
+    teacher_tokenizer: Any
     trimmed: Trimmed | None
     corpus: Corpus
     texts: list[str]
@@ -89,8 +85,13 @@ class Workbench:
         return self.corpus.task
 
     @property
+    def tokenizer(self) -> Any:
+        """The students' tokenizer."""
+        return self.teacher_tokenizer if self.trimmed is None else self.trimmed.tokenizer
+
+    @property
     def vocabulary(self) -> int:
-        """Pieces of the student's tokenizer."""
+        """Tokens in the students' vocabulary."""
         return len(self.tokenizer)
 
     def tokens(self) -> float:
@@ -109,8 +110,7 @@ def new_workbench(
     """Trim the vocabulary as the run will, once for all students."""
     trimmed = student_vocabulary(recipe.student, teacher.config, tokenizer, corpus)
     texts = list(corpus.test.texts[: recipe.bench.texts])
-    own = tokenizer if trimmed is None else trimmed.tokenizer
-    return Workbench(recipe, teacher, own, trimmed, corpus, texts, folder)
+    return Workbench(recipe, teacher, tokenizer, trimmed, corpus, texts, folder)
 
 
 def make_bundles(bench: Workbench, student: Architecture, recipe: Recipe) -> list[TimedBundle]:
@@ -124,10 +124,18 @@ def make_bundles(bench: Workbench, student: Architecture, recipe: Recipe) -> lis
     place = bench.folder / student.name.replace(" ", "-")
     source = place / "student"
     source.mkdir(parents=True)
-    model = _random_student(bench, recipe)
-    save_student(model, bench.tokenizer, source)
+    start = Start(
+        teacher=bench.teacher,
+        tokenizer=bench.teacher_tokenizer,
+        trimmed=bench.trimmed,
+        pooling=bench.teacher.pooling,
+        dropout=recipe.student.dropout,
+        seed=recipe.seed,
+    )
+    model = student.family.random(start)
+    student.family.save(model, bench.tokenizer, source)
     fused = place / "fused.onnx"
-    export_graph(model.eval(), fused, recipe.corpus.max_tokens)
+    student.family.export(model.eval(), fused, recipe.corpus.max_tokens)
     found, scales = [], _scales(bench, fused)
     for precision in PRECISIONS:
         graph = place / f"{precision}.onnx"
@@ -191,26 +199,6 @@ def with_memory(one: Measured, made: TimedBundle) -> Measured:
     return replace(one, rss_mb=peak / 1e6)
 
 
-def _random_student(bench: Workbench, recipe: Recipe) -> Student:
-    """A student of the recipe's shape, whatever its weights, with the trimmed vocabulary."""
-    student = recipe.student
-    if student.kind == "static":
-        set_seed(recipe.seed)
-        shape = (student.width, student.window_channels, student.hash_buckets, student.ngrams, student.hidden)
-        return StaticClassifier(StaticConfig(bench.vocabulary, *shape), bench.task, student.dropout)
-    pooling: Pooling = bench.teacher.pooling
-    if student.kind == "layers":
-        # which of them makes no difference here
-        layers = list(range(student.depth)) if isinstance(student.layers, str) else student.layers
-        model = layers_student(bench.teacher, layers, pooling=pooling, dropout=student.dropout)
-    else:
-        dimensions = Shape(student.depth, student.width, student.heads)
-        model = compact_student(
-            bench.teacher, dimensions, texts=None, pooling=pooling, dropout=student.dropout, seed=recipe.seed
-        )
-    return model if bench.trimmed is None else apply_trim(model, bench.trimmed)
-
-
 def _scales(bench: Workbench, fused: Path) -> InputScales:
     runner = GraphRunner(fused)
     some = list(bench.corpus.train.texts[:CALIBRATION_TEXTS])
@@ -247,7 +235,7 @@ def _bundle(bench: Workbench, student: Architecture, precision: str, graph: Path
         inputs=tuple(GraphRunner(graph).inputs),
         graph=graph,
         tokenizer_folder=source,
-        config=published_config(source),
+        config=student.family.published_config(source),
         provenance={"planned": "x" * HISTORY_BYTES},
         metrics={},
         model_card="x" * (CARD_BYTES + CARD_BYTES_A_LABEL * len(labels)),

@@ -13,7 +13,7 @@ from distill.corpora.storage.parquet import load_corpus
 from distill.evaluation.budget import bounds_of
 from distill.export.measure.cpu import cpu_info
 from distill.export.runtime.errors import InputError
-from distill.planning.candidates import Architecture, Dimensions, candidate_architectures, frozen_values
+from distill.planning.candidates import Architecture, candidate_architectures, frozen_values
 from distill.planning.measure import PRECISIONS, new_workbench
 from distill.planning.ranking import Measured, PlanConstraints, fitting, missing
 from distill.planning.result import nothing_fits
@@ -23,7 +23,7 @@ from distill.recipe.load import with_values
 from distill.recipe.recipe import Recipe
 from distill.recipe.sources import corpus_spec
 from distill.runs.progress import Reporter
-from distill.teachers.bodies import shape_keys
+from distill.students.shape import Dimensions, dimensions_of
 from distill.teachers.checkpoints import build_classifier, load_config
 from distill.teachers.encoder import Pooling
 from distill.teachers.sources import resolve_model
@@ -100,12 +100,6 @@ def make_plan(recipe: Recipe, corpus: Corpus, reporter: Reporter, started: float
         busy=search.busy,
         chosen=_chosen(fits, recipe) if fits else None,
     )
-
-
-def dimensions_of(config: Any) -> Dimensions:
-    """Return the shape of the body that this configuration describes."""
-    keys = shape_keys(config)
-    return Dimensions(*(int(getattr(config, keys[name])) for name in ("depth", "width", "intermediate")))
 
 
 def _possible(recipe: Recipe, teacher: Dimensions, config: Any) -> list[tuple[Architecture, Recipe]]:

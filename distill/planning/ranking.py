@@ -7,8 +7,9 @@ import numpy as np
 
 from distill.artifacts.plan import PlannedStudent
 from distill.evaluation.budget import Excess, excesses
-from distill.planning.candidates import Architecture, Dimensions
+from distill.planning.candidates import Architecture
 from distill.recipe.shipping import BudgetRecipe
+from distill.students.shape import Dimensions
 
 # students that fit, each probably better than all that are not measured yet: then there is nothing left to find
 ENOUGH = 3

@@ -18,13 +18,13 @@ from distill.recipe.sources import AugmentationRecipe, CorpusRecipe, TeacherReci
 from distill.recipe.student import (
     FEATURE_WEIGHTS,
     SINGLE_LABEL_WEIGHTS,
-    WITH_LAYERS,
     LayerSearchRecipe,
     ObjectiveRecipe,
     QatRecipe,
     SearchRecipe,
     StudentRecipe,
 )
+from distill.students.families import FAMILIES
 
 
 class Recipe(Section):
@@ -62,18 +62,18 @@ class Recipe(Section):
         return self
 
     @model_validator(mode="after")
-    def _static_is_not_trained_as_int8(self) -> "Recipe":
+    def _trained_as_int8(self) -> "Recipe":
         aware = self.export.trained_as_int8
-        if self.student.kind == "static" and aware:
+        if aware and not self.student.family.trains_as_int8:
             raise ValueError(
-                f"export.precision has {aware[0]!r}, and a static student is quantized after its training alone; "
-                f"use {aware[0].removesuffix('-qat')!r}"
+                f"export.precision has {aware[0]!r}, and a {self.student.kind} student is quantized after its "
+                f"training alone; use {aware[0].removesuffix('-qat')!r}"
             )
         return self
 
     @model_validator(mode="after")
     def _tables_of_few_bits(self) -> "Recipe":
-        bits, student = self.export.table_bits, self.student
+        bits, width = self.export.table_bits, self.student.family.width
         if bits == 8:
             return self
         aware = self.export.trained_as_int8
@@ -82,9 +82,9 @@ class Recipe(Section):
                 f"export.table_bits is {bits}, and {aware[0]} trains tables of 8 bits; set it to 8, "
                 f"or use {aware[0].removesuffix('-qat')!r}"
             )
-        if student.kind != "layers" and student.width % packed_multiple(bits):
+        if width is not None and width % packed_multiple(bits):
             raise ValueError(
-                f"export.table_bits is {bits}, and rows of student.width = {student.width} numbers do not fill "
+                f"export.table_bits is {bits}, and rows of student.width = {width} numbers do not fill "
                 f"whole bytes; choose a multiple of {packed_multiple(bits)}, or set export.table_bits to 8"
             )
         return self
@@ -148,9 +148,10 @@ class Recipe(Section):
         for name, why in SINGLE_LABEL_WEIGHTS.items():
             if getattr(objective, name) and corpus is not None and corpus.task != "single_label":
                 raise ValueError(f"{name} is for single_label corpora: it {why}; set it to 0")
-        if objective.reads_teacher and student is not None and student.kind not in WITH_LAYERS:
+        if objective.reads_teacher and student is not None and not student.family.has_layers:
             on = next(name for name in FEATURE_WEIGHTS if getattr(objective, name))
-            raise ValueError(f"{on} needs a student with layers ({', '.join(WITH_LAYERS)}); set it to 0")
+            with_layers = ", ".join(kind for kind, family in FAMILIES.items() if family.has_layers)
+            raise ValueError(f"{on} needs a student with layers ({with_layers}); set it to 0")
         return objective
 
     def to_toml(self) -> str:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StrictFloat, StrictInt, model_validator
 
 from distill.recipe.section import RATES, Rate, Section
+from distill.students.families import FAMILIES, StudentFamily
 
 Weight = Annotated[float, Field(ge=0, le=1000)]
 
@@ -20,8 +21,6 @@ TERMS = (
     ("relation_weight", "relation_heads", "relation_layer"),
     ("embedding_weight",),
 )
-
-WITH_LAYERS = ("layers", "compact")  # kinds of student
 
 FEATURE_WEIGHTS = ("hidden_weight", "relation_weight", "embedding_weight")
 
@@ -72,6 +71,11 @@ class StudentRecipe(Section):
     warmup: float = Field(0.1, ge=0, lt=1, description="share of the steps with a rising learning rate")
     patience: int = Field(1000, ge=1, description="epochs without a better validation macro-F1 before it stops")
 
+    @property
+    def family(self) -> StudentFamily:
+        """The student's family, with its shape."""
+        return FAMILIES[self.kind].of(dict(self))
+
     def rates(self) -> dict[str, float]:
         """Return AdamW's learning rates and weight decay by their keys."""
         return self.model_dump(include=set(RATES))
@@ -85,19 +89,11 @@ class StudentRecipe(Section):
 
     @model_validator(mode="after")
     def _shape(self) -> "StudentRecipe":
-        if self.kind == "compact" and self.width % self.heads:
-            raise ValueError(f"width {self.width} must be a multiple of heads {self.heads}")
         if isinstance(self.layers, list) and (not self.layers or sorted(set(self.layers)) != self.layers):
             raise ValueError("layers must be ascending, each once, at least one")
         if self.hash_buckets & (self.hash_buckets - 1):
             raise ValueError(f"hash_buckets {self.hash_buckets} must be a power of two, for instance 8192, or 0")
-        if self.kind == "static" and self.window_channels > 4 * self.width:
-            raise ValueError(
-                f"window_channels {self.window_channels} must be at most 4 times width {self.width}: a runtime "
-                "multiplies no table into one that is more than 4 times as wide"
-            )
-        if self.kind == "static" and self.ngrams > 2 and not self.hash_buckets:
-            raise ValueError(f"ngrams {self.ngrams} needs hash_buckets, for instance 8192; it is 0")
+        self.family.check_values()
         return self
 
 

@@ -11,6 +11,7 @@ from distill.recipe.load import with_values
 from distill.recipe.recipe import Recipe
 from distill.recipe.section import Section
 from distill.recipe.student import ObjectiveRecipe, Span, StudentRecipe
+from distill.students.families import FAMILIES
 from distill.training.preflight import check_models
 
 # more than these are left to the trials themselves, each of which is checked before it is trained
@@ -73,12 +74,9 @@ def _refuse_open_layers(recipe: Recipe) -> None:
     """Layers that are left open are chosen once, before the first trial."""
     space, student = recipe.search.space, recipe.student
     kinds = space.get("student.kind", [student.kind])
-    if (
-        student.layers != "auto"
-        or "student.layers" in space
-        or not isinstance(kinds, list)
-        or "layers" not in kinds
-    ):
+    if "student.layers" in space or not isinstance(kinds, list):
+        return
+    if not any(FAMILIES[kind].of(dict(student)).is_open for kind in kinds):
         return
     for key in ("student.kind", "student.depth"):
         if key in space:

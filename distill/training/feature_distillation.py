@@ -19,7 +19,8 @@ from distill.objectives.mixed import Objective
 from distill.recipe.recipe import Recipe
 from distill.recipe.student import ObjectiveRecipe
 from distill.runs.context import Job
-from distill.teachers.bodies import depth_of, layers_of, width_of
+from distill.students.shape import dimensions_of
+from distill.teachers.bodies import layers_of, width_of
 from distill.teachers.checkpoints import load_classifier
 from distill.teachers.device import device_of
 from distill.teachers.encoder import EncoderClassifier
@@ -86,26 +87,23 @@ def check_features(recipe: Recipe, config: Any) -> None:
     Raises:
         InputError: layers that one of them has not, or a width that the relation heads do not divide.
     """
-    objective, student = recipe.objective, recipe.student
-    teacher_depth, teacher_width = depth_of(config), width_of(config)
-    copies = student.kind == "layers"
-    depth = len(student.layers) if copies and isinstance(student.layers, list) else student.depth
-    width = teacher_width if copies else student.width
+    objective, teacher = recipe.objective, dimensions_of(config)
+    student = recipe.student.family.dimensions(teacher)
     if objective.hidden_weight and objective.layer_map != "auto":
         for own, other in objective.layer_map:
-            if own >= depth or other >= teacher_depth:
+            if own >= student.depth or other >= teacher.depth:
                 raise InputError(
-                    f"objective.layer_map has [{own}, {other}]; the student has layers 0 to {depth - 1}, the "
-                    f"teacher 0 to {teacher_depth - 1}: name pairs of these, or 'auto'"
+                    f"objective.layer_map has [{own}, {other}]; the student has layers 0 to {student.depth - 1}, "
+                    f"the teacher 0 to {teacher.depth - 1}: name pairs of these, or 'auto'"
                 )
     if objective.relation_weight:
         layer = objective.relation_layer
-        if layer is not None and layer >= teacher_depth:
+        if layer is not None and layer >= teacher.depth:
             raise InputError(
-                f"objective.relation_layer is {layer}; the teacher has layers 0 to {teacher_depth - 1}"
+                f"objective.relation_layer is {layer}; the teacher has layers 0 to {teacher.depth - 1}"
             )
-        if width % objective.relation_heads or teacher_width % objective.relation_heads:
+        if student.width % objective.relation_heads or teacher.width % objective.relation_heads:
             raise InputError(
                 f"objective.relation_heads is {objective.relation_heads}; it must divide the student's width, "
-                f"{width}, and the teacher's, {teacher_width}"
+                f"{student.width}, and the teacher's, {teacher.width}"
             )

@@ -5,7 +5,6 @@ are ranked by how far their softened outputs are from the teacher's (the soft te
 macro-F1, which counts every rare label as much as a frequent one, says more about luck.
 """
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from distill.runs.stage import UNFINISHED
 from distill.students.layers import candidate_layers
 from distill.teachers.bodies import depth_of
 from distill.teachers.checkpoints import load_config
+from distill.teachers.encoder import Pooling
 from distill.teachers.inference import predict_logits
 from distill.training.feature_distillation import guide
 from distill.training.loop import Loss
@@ -53,9 +53,16 @@ def _try(job: Job, corpus: Corpus, part: Corpus, folder: Path) -> dict[str, Any]
     """One candidate: a short training on a part of the corpus, and its validation."""
     recipe = job.recipe.student.model_copy(update={"epochs": job.recipe.layer_search.epochs})
     # what a vocabulary is trimmed to says nothing about layers, and takes its time
-    untrimmed = job.recipe.model_copy(update={"student": recipe.model_copy(update={"trim_vocabulary": False})})
+    untrimmed = recipe.model_copy(update={"trim_vocabulary": False})
     set_seed(job.seed)  # a head that cannot be copied is drawn, for each candidate the same one
-    model, tokenizer = start_student(replace(job, recipe=untrimmed), corpus)
+    model, tokenizer = start_student(
+        untrimmed,
+        job.teacher,
+        corpus,
+        pooling=Pooling(job.recipe.teacher.pooling),
+        max_tokens=job.recipe.corpus.max_tokens,
+        seed=job.seed,
+    )
     name = f"layers {' '.join(map(str, recipe.layers))}"
     learner = new_learner(job, name, model, tokenizer, part, learns_from=("train",))
     examples = learner.train_examples(_soft_labels(job, corpus, "train"))
@@ -64,7 +71,7 @@ def _try(job: Job, corpus: Corpus, part: Corpus, folder: Path) -> dict[str, Any]
     if job.recipe.objective.reads_teacher:
         learner, examples, loss = guide(job, learner, examples, objective, [part.train.texts])
     settings = plan(job, recipe, len(part.train), job.seed)
-    result = train(job, learner, examples, loss, settings, recipe, folder)
+    result = train(job, learner, examples, loss, settings, recipe, folder, recipe.family.parameter_groups)
     logits = predict_logits(model, learner.tokens["validation"], pad_id=tokenizer.pad_token_id)
     theirs = torch.from_numpy(_soft_labels(job, corpus, "validation"))
     return {

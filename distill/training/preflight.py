@@ -7,16 +7,7 @@ from distill.corpora.storage.token_rows import TokenRows
 from distill.export.int8.packing import packed_multiple
 from distill.export.runtime.errors import InputError
 from distill.recipe.recipe import Recipe
-from distill.students.layers import candidate_layers
-from distill.teachers.bodies import (
-    check_layers,
-    check_max_tokens,
-    check_width,
-    depth_of,
-    evenly_spaced,
-    require_supported,
-    width_of,
-)
+from distill.teachers.bodies import check_max_tokens, require_supported, width_of
 from distill.teachers.encoding import encode
 from distill.training.alignment import require_aligned
 from distill.training.feature_distillation import check_features
@@ -32,18 +23,9 @@ def check_models(recipe: Recipe, config: Any) -> None:
     """
     require_supported(config)
     check_max_tokens(config, recipe.corpus.max_tokens)
-    student = recipe.student
-    if student.kind == "static":
-        check_width(config, student.width, heads=1)  # it has no attention
-    elif student.kind == "compact":
-        check_width(config, student.width, student.heads)
-        if student.start == "matrices":
-            evenly_spaced(depth_of(config), student.depth)
-    elif isinstance(student.layers, str):
-        candidate_layers(depth_of(config), student.depth)
-    else:
-        check_layers(config, student.layers)
-    if recipe.student.kind == "layers" and recipe.export.table_bits != 8:
+    family = recipe.student.family
+    family.check(config)
+    if family.width is None and recipe.export.table_bits != 8:
         check_packed_width(config, recipe.export.table_bits)
     if recipe.objective.reads_teacher:
         check_features(recipe, config)

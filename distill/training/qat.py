@@ -61,7 +61,7 @@ def study_quantized(job: Job, folder: Path, form: str) -> None:
     fake_quantize(model, plan_of(model, products, form, scales))
     examples, objective = student_examples(job, learner), student_objective(job, corpus.task.kind)
     settings = plan(job, recipe, len(examples.tokens), job.seed)
-    result = train(job, learner, examples, objective, settings, recipe, folder)
+    result = train(job, learner, examples, objective, settings, recipe, folder, recipe.family.parameter_groups)
     write_logits_file(judged_logits(job, learner), folder / FAKE_LOGITS_FILE)
     save_classifier(model, tokenizer, folder)
     save_input_scales(scales, folder / SCALES_FILE)

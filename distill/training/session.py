@@ -24,7 +24,6 @@ from distill.files.json_files import write_json
 from distill.recipe.sources import TeacherRecipe
 from distill.recipe.student import StudentRecipe
 from distill.runs.context import Job
-from distill.students.families import Model, optimizer_groups
 from distill.teachers.bodies import check_max_tokens
 from distill.teachers.device import best_device, multiplies_bf16
 from distill.teachers.encoder import parameter_count
@@ -43,7 +42,7 @@ class Learner:
     """
 
     name: str
-    model: Model
+    model: nn.Module
     tokenizer: Any
     corpus: Corpus
     tokens: dict[str, TokenRows]
@@ -81,7 +80,7 @@ class Learner:
 
 
 def new_learner(
-    job: Job, name: str, model: Model, tokenizer: Any, corpus: Corpus, learns_from: Sequence[str]
+    job: Job, name: str, model: nn.Module, tokenizer: Any, corpus: Corpus, learns_from: Sequence[str]
 ) -> Learner:
     """Move the model to the GPU where there is one, and encode what it is judged on and the splits it learns from.
 
@@ -120,12 +119,15 @@ def train(
     settings: Settings,
     rates: TeacherRecipe | StudentRecipe,
     folder: Path,
+    parameter_groups: Callable[..., list[dict[str, Any]]],
 ) -> FitResult:
     """Train a model in place; validation macro-F1 chooses the epoch that is kept.
 
+    `parameter_groups` returns AdamW's groups of the model for rates and weight decay.
+
     `job.heard` is told the macro-F1 of each epoch, and may end the training by an exception.
     """
-    groups = optimizer_groups(learner.model, **rates.rates())
+    groups = parameter_groups(learner.model, **rates.rates())
     own = set(learner.model.parameters())
     beside = [parameter for parameter in learner.trained.parameters() if parameter not in own]
     if beside:

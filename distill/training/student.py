@@ -10,7 +10,7 @@ from distill.labelling.soft_labels import soft_labels, unlabelled_texts
 from distill.objectives.logits import logit_terms
 from distill.objectives.mixed import Objective
 from distill.runs.context import Job
-from distill.students.families import save_student
+from distill.teachers.encoder import Pooling
 from distill.teachers.encoding import encode
 from distill.training.batches import Examples, join_examples
 from distill.training.feature_distillation import guide
@@ -26,7 +26,14 @@ def study(job: Job, folder: Path, *, distilled: bool) -> FitResult:
     """
     corpus, recipe = load_corpus(job.corpus), job.recipe.student
     set_seed(job.seed)
-    model, tokenizer = start_student(job, corpus)
+    model, tokenizer = start_student(
+        recipe,
+        job.teacher,
+        corpus,
+        pooling=Pooling(job.recipe.teacher.pooling),
+        max_tokens=job.recipe.corpus.max_tokens,
+        seed=job.seed,
+    )
     name = "student" if distilled else "twin"
     learner = new_learner(job, name, model, tokenizer, corpus, learns_from=("train",))
     unlabelled = unlabelled_texts(job, corpus)
@@ -40,8 +47,9 @@ def study(job: Job, folder: Path, *, distilled: bool) -> FitResult:
     if distilled and job.recipe.objective.reads_teacher:
         learnt_from = [corpus.train.texts, *unlabelled.values()]
         learner, examples, loss = guide(job, learner, examples, objective, learnt_from)
-    result = train(job, learner, examples, loss, plan(job, recipe, rows, job.seed), recipe, folder)
-    save_student(model, tokenizer, folder)
+    settings = plan(job, recipe, rows, job.seed)
+    result = train(job, learner, examples, loss, settings, recipe, folder, recipe.family.parameter_groups)
+    recipe.family.save(model, tokenizer, folder)
     save_results(job, folder, learner, {"best_step": result.best_step, "steps": result.steps})
     return result
 

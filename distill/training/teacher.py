@@ -16,7 +16,7 @@ from distill.runs.context import Job
 from distill.teachers.checkpoints import build_classifier, load_classifier, save_classifier
 from distill.teachers.device import device_of
 from distill.teachers.encoder import EncoderClassifier, HeadedClassifier, Pooling, Teacher
-from distill.teachers.finetune import class_weights, freeze
+from distill.teachers.finetune import class_weights, freeze, parameter_groups
 from distill.teachers.sources import ModelSource
 from distill.teachers.tokenizers import load_tokenizer
 from distill.training.loop import FitResult
@@ -60,4 +60,4 @@ def _finetune(job: Job, learner: Learner, model: EncoderClassifier, folder: Path
         return hard_loss(logits, targets, kind, weights).mean()
 
     settings = plan(job, recipe, len(corpus.train), seed)
-    return train(job, learner, learner.train_examples(), loss, settings, recipe, folder)
+    return train(job, learner, learner.train_examples(), loss, settings, recipe, folder, parameter_groups)

@@ -24,7 +24,6 @@ from distill.recipe.ensemble import members_of
 from distill.runs.context import Job
 from distill.runs.fingerprints import recipe_hash
 from distill.runs.stage import EXPORT_PACKAGES, package_versions, recorded_versions
-from distill.students.families import published_config
 from distill.teachers.encoding import encode
 from distill.teachers.tokenizers import load_tokenizer
 from distill.variants.model_card import model_card
@@ -66,7 +65,7 @@ def shipment_of(job: Job, chosen: str, corpus: Corpus) -> Shipment:
         inputs=tuple(GraphRunner(folder / MODEL_FILE).inputs),
         graph=folder / MODEL_FILE,
         tokenizer_folder=student,
-        config=published_config(student),
+        config=job.recipe.student.family.published_config(student),
         provenance=_provenance(job, corpus, student),
         metrics=_metrics(job, chosen),
         model_card=_model_card(job, chosen),

@@ -35,7 +35,6 @@ from distill.export.int8.precisions import write_precision
 from distill.export.int8.sensitivity import Sensitivity, Writer, fewest, measure_sensitivity
 from distill.files.json_files import write_json
 from distill.runs.context import Job
-from distill.students.families import export_graph, load_student
 from distill.teachers.encoding import encode
 from distill.teachers.tokenizers import load_tokenizer
 from distill.variants.gate import Candidate, _check_finite, _measure, _reportable
@@ -149,7 +148,8 @@ def _fused_graph(job: Job, name: str, folder: Path, task: Task) -> Path:
     """The fused fp32 graph of the student that a variant is made of; a plain variant's is that of `fp32`."""
     fused = (job.variant("fp32") if name == form_of(name) != "fp32" else folder) / FUSED_FILE
     if not fused.is_file():
-        export_graph(load_student(source_of(job, name), task), fused, job.recipe.corpus.max_tokens)
+        family = job.recipe.student.family
+        family.export(family.load(source_of(job, name), task), fused, job.recipe.corpus.max_tokens)
     return fused
 
 

@@ -18,7 +18,6 @@ from distill.export.graph.from_torch import torch_logits
 from distill.export.graph.session import GraphRunner
 from distill.export.runtime.errors import CheckFailedError
 from distill.runs.context import Job
-from distill.students.families import load_student
 from distill.variants.variant import source_of
 
 STREAM_TEXTS = 300
@@ -64,7 +63,7 @@ def _measure(
     source = source_of(job, name)
     reference = read_logits_file(source)["validation"]
     decided = [decision.decide(values, task.kind) for values in (logits, reference)]
-    student = load_student(source, task).eval()
+    student = job.recipe.student.family.load(source, task).eval()
     stream = np.array([piece for row in rows[:STREAM_TEXTS] for piece in row], dtype=np.int64)  # (S,)
     shapes = check_shapes(
         runner,

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from distill.export.graph.model import OPSET
 from distill.export.graph.session import GraphRunner
-from distill.students.families import load_student
 from tests.benchmarks.peer import Made, Peer, PlainTokenizer, size_of
 
 
@@ -18,7 +17,7 @@ def plain_export_peers(made: Made) -> list[Peer]:
     folder = made.job.student
     tokenizer = PlainTokenizer(folder, made.job.recipe.corpus.max_tokens)
     plain, quantized = made.folder / "student.onnx", made.folder / "student-int8.onnx"
-    export_plain(load_student(folder, made.corpus.task).eval(), plain)
+    export_plain(made.job.recipe.student.family.load(folder, made.corpus.task).eval(), plain)
     quantize_dynamic(str(plain), str(quantized))
     found = []
     for name, path in (("fp32", plain), ("default int8", quantized)):

@@ -38,8 +38,6 @@ from distill.labelling.soft_labels import soft_labels
 from distill.recipe.load import load_recipe
 from distill.runs.context import Job
 from distill.runs.progress import Reporter
-from distill.students.families import load_student, optimizer_groups
-from distill.students.static import StaticClassifier
 from distill.teachers.checkpoints import load_classifier
 from distill.teachers.device import best_device, multiplies_bf16
 from distill.teachers.encoding import encode, pad_batch
@@ -171,7 +169,10 @@ def time_labelling(work: Work, turns: Turns) -> list[dict[str, Any]]:
 
 def time_training(work: Work, turns: Turns) -> list[dict[str, Any]]:
     """One pass over the rows with the run's student: by a plain Trainer, and by what the student stage does."""
-    student, tokenizer = load_student(work.job.student, work.corpus.task), load_tokenizer(work.job.student)
+    student, tokenizer = (
+        work.job.recipe.student.family.load(work.job.student, work.corpus.task),
+        load_tokenizer(work.job.student),
+    )
     logits = soft_labels(work.job, work.corpus, "train")[: work.rows]
     objective = student_objective(work.job, work.corpus.task.kind)
     plain = partial(_train_plainly, work, tokenizer, logits)
@@ -193,7 +194,7 @@ def time_training(work: Work, turns: Turns) -> list[dict[str, Any]]:
         way("+ fused optimiser", ours, ("grouped", "bf16")),
         way("+ rows of like length in a batch", ours, ("bf16",)),
     ]
-    attends = not isinstance(student, StaticClassifier)
+    attends = work.job.recipe.student.family.has_layers
     if attends and multiplies_bf16(best_device()):
         ways.append(way("+ bf16", ours, dtype="bfloat16"))
     lengths = encode(tokenizer, work.texts, work.max_tokens).lengths()
@@ -235,7 +236,13 @@ def _train_as_a_run_does(
     with tempfile.TemporaryDirectory() as folder, switched_off(tuple(name for name in off if name != "bf16")):
         watch = Watch(model, lambda: {"macro_f1": 0.0}, settings, Path(folder))
         fit(
-            model, examples, loss, settings, groups=optimizer_groups(model, **recipe.rates()), pad=pad, watch=watch
+            model,
+            examples,
+            loss,
+            settings,
+            groups=recipe.family.parameter_groups(model, **recipe.rates()),
+            pad=pad,
+            watch=watch,
         )
 
 

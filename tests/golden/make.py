@@ -22,10 +22,10 @@ from distill.export.graph.session import GraphRunner
 from distill.export.int8.input_scales import fit_input_scales
 from distill.export.int8.precisions import write_precision
 from distill.export.runtime import Classifier, load
-from distill.students.compact import Shape, compact_student
-from distill.students.families import Student, export_graph, published_config, save_student
-from distill.students.layers import layers_student
-from distill.students.static import StaticClassifier, StaticConfig, static_student
+from distill.students.families import FAMILIES
+from distill.students.networks.compact import Shape, compact_student
+from distill.students.networks.layers import layers_student
+from distill.students.networks.static import StaticClassifier, StaticConfig, static_student
 from distill.teachers.encoder import EncoderClassifier, Pooling
 from tests.support.tiny_models import TEXTS
 
@@ -98,13 +98,13 @@ def teacher(task: Task, vocabulary: int) -> EncoderClassifier:
     return model.eval()
 
 
-def student(kind: str, tokenizer: BertTokenizerFast) -> Student:
+def student(kind: str, tokenizer: BertTokenizerFast) -> nn.Module:
     """A student of this kind."""
     whole = teacher(Task(TASKS[kind], LABELS), len(tokenizer))
     if kind == "layers":
         return layers_student(whole, [0, 2], pooling=Pooling.MEAN, dropout=0.0).eval()
     if kind == "compact":
-        found: Student = compact_student(
+        found: nn.Module = compact_student(
             whole, Shape(1, 8, 2), texts=None, pooling=Pooling.MEAN, dropout=0.0, seed=5
         )
     else:
@@ -158,10 +158,11 @@ def make_bundle(kind: str, precision: str, table_bits: int, folder: Path) -> Non
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         (work / "student").mkdir()
-        save_student(model, tokenizer, work / "student")
-        export_graph(model, work / "fused.onnx", POSITIONS)
+        FAMILIES[kind].save(model, tokenizer, work / "student")
+        FAMILIES[kind].export(model, work / "fused.onnx", POSITIONS)
         scale, bias = calibration(work / "fused.onnx", rows)
         graph = make_graph(work / "fused.onnx", precision, table_bits, rows, (scale, bias))
+        published = FAMILIES[kind].published_config(work / "student")
         multi = TASKS[kind] is TaskKind.MULTI_LABEL
         shipment = Shipment(
             name=f"golden-{kind}",
@@ -177,7 +178,7 @@ def make_bundle(kind: str, precision: str, table_bits: int, folder: Path) -> Non
             inputs=tuple(GraphRunner(graph).inputs),
             graph=graph,
             tokenizer_folder=work / "student",
-            config=published_config(work / "student") if kind == "static" else model.config.to_dict(),
+            config=published if kind == "static" else model.config.to_dict(),
             provenance={"made_by": "tests/golden/make.py"},
             metrics={},
             model_card=MODEL_CARD,

@@ -106,7 +106,7 @@ def test_a_static_student_as_a_teacher_is_refused_in_one_sentence(static_run: Pa
         setting = f"teacher.{key}={static_run / 'student'}"
         done = run_cli("teach", "smoke", "--runs", str(tmp_path), "--set", setting)
         assert done.returncode == 2
-        assert "is a static student, which has no encoder" in done.stderr
+        assert "is a model of type 'static', which has no encoder" in done.stderr
         checked = run_cli("check", "smoke", "--set", setting)
         assert checked.returncode == 2
         assert len(checked.stderr.strip().splitlines()) == 1

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from distill.artifacts.plan import Plan, PlanBudget, PlanCpu, PlannedStudent
 from distill.evaluation.budget import excesses
 from distill.export.runtime.errors import CheckFailedError, InputError
-from distill.planning.candidates import Architecture, Dimensions, candidate_architectures, frozen_values
+from distill.planning.candidates import Architecture, candidate_architectures, frozen_values
 from distill.planning.ranking import (
     ENOUGH,
     Line,
@@ -28,6 +28,7 @@ from distill.recipe.load import load_recipe
 from distill.recipe.shipping import BudgetRecipe
 from distill.recipe.student import StudentRecipe
 from distill.runs.fingerprints import recipe_hash
+from distill.students.shape import Dimensions
 
 MINILM = Dimensions(6, 384, 1536)
 
@@ -89,13 +90,13 @@ def survey(
 
 def test_candidates_are_of_every_kind_and_within_the_teacher() -> None:
     found = students()
-    assert {student.kind for student in found.values()} == {"layers", "compact", "static"}
-    assert found["layers 1 3 5"].values["layers"] == [1, 3, 5]
-    assert found["compact 3 x 192"].values["heads"] == 6
+    assert {student.family.kind for student in found.values()} == {"layers", "compact", "static"}
+    assert found["layers 1 3 5"].family.values["layers"] == [1, 3, 5]
+    assert found["compact 3 x 192"].family.values["heads"] == 6
     for student in found.values():
         assert student.shape.width <= MINILM.width
         assert student.shape.depth <= MINILM.depth
-        StudentRecipe.model_validate(dict(student.values))
+        StudentRecipe.model_validate(student.family.values)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +112,7 @@ def test_the_recipes_own_student_is_a_candidate(own: dict[str, object], name: st
     found = {
         student.name: student for student in candidate_architectures(StudentRecipe.model_validate(own), MINILM)
     }
-    assert {key: value for key, value in own.items() if found[name].values[key] != value} == {}
+    assert {key: value for key, value in own.items() if found[name].family.values[key] != value} == {}
 
 
 def test_where_bytes_count_each_student_may_have_tables_of_fewer_bits() -> None:

@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from distill.planning import search
-from distill.planning.candidates import Architecture, Dimensions, candidate_architectures
+from distill.planning.candidates import Architecture, candidate_architectures
 from distill.planning.measure import PRECISIONS, TimedBundle, times_of_texts
 from distill.planning.ranking import Measured, PlanConstraints, fitting
 from distill.planning.search import PlanSearch, fewer_texts
@@ -22,6 +22,7 @@ from distill.recipe.load import load_recipe
 from distill.recipe.shipping import BudgetRecipe
 from distill.recipe.student import StudentRecipe
 from distill.runs.progress import Reporter
+from distill.students.shape import Dimensions
 
 MINILM = Dimensions(6, 384, 1536)
 
@@ -45,7 +46,7 @@ class Machine:
 
     def memory(self, one: Measured, _: TimedBundle) -> Measured:
         self.started.append(one.student.name)
-        return replace(one, rss_mb=self.rss_mb.get(one.student.kind, self.rss_mb.get(one.precision, 70.0)))
+        return replace(one, rss_mb=self.rss_mb.get(one.student.family.kind, self.rss_mb.get(one.precision, 70.0)))
 
 
 @pytest.fixture
@@ -88,7 +89,7 @@ def surveyed(**budget: float) -> tuple[PlanSearch, list[Measured], PlanConstrain
 def test_memory_is_measured_before_the_search_ends_and_not_again(machine: Machine) -> None:
     machine.rss_mb = {"layers": 90.0, "compact": 95.0, "static": 80.0}
     _, found, constraints = surveyed(rss_mb=84)
-    assert {one.student.kind for one in fitting(found, constraints)} == {"static"}
+    assert {one.student.family.kind for one in fitting(found, constraints)} == {"static"}
     assert all(one.rss_mb is not None for one in found)
     assert {machine.started.count(name) for name in machine.started} == {len(PRECISIONS)}
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from distill.export.graph.session import GraphRunner
-from distill.students.families import export_graph
-from distill.students.positions import TRACED_TOKENS, cut_positions
+from distill.students.layers import LayersFamily
+from distill.students.networks.positions import TRACED_TOKENS, cut_positions
 from distill.teachers.bodies import embeddings_of
 from tests.support.tiny_models import tiny_classifier
 
@@ -45,7 +45,7 @@ def test_a_table_that_is_short_already_stays_and_one_is_never_shorter_than_a_tra
 def test_the_graph_has_no_more_positions_and_answers_as_before(body: str, tmp_path: Path) -> None:
     model = tiny_classifier(body)
     for name, length in (("all", 64), ("cut", MAX_TOKENS)):
-        export_graph(model, tmp_path / name, length)
+        LayersFamily.export(model, tmp_path / name, length)
     rows = [torch.randint(5, 400, (length,)).tolist() for length in (1, 5, MAX_TOKENS)]
     runners = [GraphRunner(tmp_path / name) for name in ("all", "cut")]
     assert (runners[0].run_rows(rows) == runners[1].run_rows(rows)).all()

@@ -19,9 +19,9 @@ from distill.export.int8.precisions import write_precision
 from distill.export.runtime.errors import InputError
 from distill.export.runtime.untrusted.graph_file import check_graph_file
 from distill.recipe.load import load_recipe
-from distill.students.families import export_graph, load_student, optimizer_groups, published_config, save_student
-from distill.students.projection import principal_basis
-from distill.students.static import StaticClassifier, StaticConfig, static_student, token_outputs
+from distill.students.networks.projection import principal_basis
+from distill.students.networks.static import StaticClassifier, StaticConfig, static_student, token_outputs
+from distill.students.static import StaticFamily
 from distill.students.vocabulary import trim
 from distill.teachers.checkpoints import build_classifier, load_classifier, load_config
 from distill.teachers.tokenizers import load_tokenizer
@@ -63,7 +63,7 @@ def options(request: pytest.FixtureRequest) -> str:
 
 def test_the_graph_gives_pytorchs_logits(options: str, tmp_path: Path) -> None:
     model = random_static(options)
-    export_graph(model, tmp_path / "x.onnx", MAX_TOKENS)
+    StaticFamily.export(model, tmp_path / "x.onnx", MAX_TOKENS)
     runner = GraphRunner(tmp_path / "x.onnx")
     assert runner.inputs == ["input_ids", "attention_mask"]
     for count, length in ((1, 1), (1, 2), (1, MAX_TOKENS), (2, 5), (7, 9), (32, MAX_TOKENS)):
@@ -74,7 +74,7 @@ def test_the_graph_gives_pytorchs_logits(options: str, tmp_path: Path) -> None:
 
 def test_padding_and_batch_mates_change_nothing(options: str, tmp_path: Path) -> None:
     model = random_static(options)
-    export_graph(model, tmp_path / "x.onnx", MAX_TOKENS)
+    StaticFamily.export(model, tmp_path / "x.onnx", MAX_TOKENS)
     runner = GraphRunner(tmp_path / "x.onnx")
     rows = random_rows(20, seed=1)
     alone = runner.run_rows(rows)
@@ -90,7 +90,7 @@ def test_padding_and_batch_mates_change_nothing(options: str, tmp_path: Path) ->
 
 def test_a_text_without_a_token_has_logits_too(tmp_path: Path) -> None:
     model = random_static("all")
-    export_graph(model, tmp_path / "x.onnx", MAX_TOKENS)
+    StaticFamily.export(model, tmp_path / "x.onnx", MAX_TOKENS)
     ids, mask = np.zeros((1, 3), dtype=np.int64), np.zeros((1, 3), dtype=np.int64)
     found = GraphRunner(tmp_path / "x.onnx")(ids, mask)
     assert np.isfinite(found).all()
@@ -108,7 +108,7 @@ def test_order_matters_where_windows_or_ngrams_see_it(part: str, moves: bool) ->
 def test_no_token_stays_zero_while_the_rest_learns() -> None:
     model = random_static("all").train()
     rates = load_recipe("smoke").student
-    optimizer = torch.optim.AdamW(optimizer_groups(model, **rates.rates()))
+    optimizer = torch.optim.AdamW(StaticFamily.parameter_groups(model, **rates.rates()))
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     for row in random_rows(5, seed=2):
         ids, mask = (torch.from_numpy(values) for values in batch([row, row[:1]]))
@@ -133,7 +133,7 @@ def test_it_trains_in_float32_where_others_multiply_bf16() -> None:
 def test_tables_do_not_decay_and_learn_at_the_bodys_rate() -> None:
     model = random_static("all")
     rates = load_recipe("smoke", ["student.body_learning_rate=1e-3", "student.head_learning_rate=1e-2"]).student
-    groups = optimizer_groups(model, **rates.rates())
+    groups = StaticFamily.parameter_groups(model, **rates.rates())
     every = [id(parameter) for group in groups for parameter in group["params"]]
     assert sorted(every) == sorted(id(parameter) for parameter in model.parameters())
     assert [group["lr"] for group in groups] == [1e-3, 1e-2, 1e-2]
@@ -195,19 +195,19 @@ def test_the_same_seed_gives_the_same_student_and_the_teacher_stays_as_it_was() 
 def test_it_is_saved_and_loaded_to_the_bit(options: str, tmp_path: Path) -> None:
     model = random_static(options)
     tokenizer = bert_tokenizer()
-    save_student(model, tokenizer, tmp_path)
-    again = load_student(tmp_path, multi_label_task()).eval()
+    StaticFamily.save(model, tokenizer, tmp_path)
+    again = StaticFamily.load(tmp_path, multi_label_task()).eval()
     ids, mask = (torch.from_numpy(values) for values in batch(random_rows(6)))
     assert torch.equal(again(ids, mask), model(ids, mask))
     assert load_tokenizer(tmp_path)("so happy").input_ids == tokenizer("so happy").input_ids
-    published = published_config(tmp_path)
+    published = StaticFamily.published_config(tmp_path)
     assert published["model_type"] == "distilbert"
     assert published["vocab_size"] == VOCABULARY
 
 
 @pytest.mark.parametrize("broken", ["cut", "shape", "labels", "key", "text"])
 def test_broken_files_are_refused_by_name(broken: str, tmp_path: Path) -> None:
-    save_student(random_static("window"), bert_tokenizer(), tmp_path)
+    StaticFamily.save(random_static("window"), bert_tokenizer(), tmp_path)
     weights, path = tmp_path / "model.safetensors", tmp_path / "config.json"
     data = json.loads(path.read_text())
     if broken == "cut":
@@ -222,19 +222,19 @@ def test_broken_files_are_refused_by_name(broken: str, tmp_path: Path) -> None:
         data["labels"] = data["labels"][::-1]
     path.write_text(json.dumps(data))
     with pytest.raises(InputError, match="train it again") as caught:
-        load_student(tmp_path, multi_label_task())
+        StaticFamily.load(tmp_path, multi_label_task())
     assert str(tmp_path) in str(caught.value)
 
 
 def test_nothing_starts_from_a_static_student(tmp_path: Path) -> None:
-    save_student(random_static("window"), bert_tokenizer(), tmp_path)
+    StaticFamily.save(random_static("window"), bert_tokenizer(), tmp_path)
     task = multi_label_task()
     for attempt in (
         lambda: load_config(tmp_path),
         lambda: load_classifier(tmp_path, task),
         lambda: build_classifier(tmp_path, task, "mean", 0.1),  # type: ignore[arg-type]
     ):
-        with pytest.raises(InputError, match="is a static student, which has no encoder"):
+        with pytest.raises(InputError, match="is a model of type 'static', which has no encoder"):
             attempt()
 
 
@@ -267,7 +267,7 @@ def test_a_width_above_the_teachers_is_refused_and_heads_do_not_matter() -> None
 def test_every_int8_form_stays_near_fp32_and_keeps_still_in_a_batch(
     options: str, form: str, tmp_path: Path
 ) -> None:
-    export_graph(random_static(options), tmp_path / "x.onnx", MAX_TOKENS)
+    StaticFamily.export(random_static(options), tmp_path / "x.onnx", MAX_TOKENS)
     plain = GraphRunner(tmp_path / "x.onnx")
     rows = random_rows(64, seed=2)
     expected = plain.run_rows(rows)
@@ -286,7 +286,7 @@ def quantize(form: str, source: Path, target: Path) -> None:
 
 
 def test_tables_get_a_scale_a_row_and_no_large_matrix_stays_in_floats(tmp_path: Path) -> None:
-    export_graph(random_static("all"), tmp_path / "x.onnx", MAX_TOKENS)
+    StaticFamily.export(random_static("all"), tmp_path / "x.onnx", MAX_TOKENS)
     assert sorted(find_roles(GraphBuilder.load(tmp_path / "x.onnx")).values()) == [Role.FFN_UP]
     for form in FORMS:
         quantize(form, tmp_path / "x.onnx", tmp_path / "y.onnx")
@@ -304,5 +304,5 @@ def test_tables_get_a_scale_a_row_and_no_large_matrix_stays_in_floats(tmp_path: 
 
 def test_exporting_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a", "b"):
-        export_graph(random_static("all"), tmp_path / name, MAX_TOKENS)
+        StaticFamily.export(random_static("all"), tmp_path / name, MAX_TOKENS)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from distill.corpora.corpus import Corpus, Split
 from distill.export.runtime.errors import InputError
 from distill.recipe.load import load_recipe
-from distill.students.compact import Shape, compact_student
-from distill.students.layers import layers_student
+from distill.students.networks.compact import Shape, compact_student
+from distill.students.networks.layers import layers_student
+from distill.students.networks.projection import low_rank, principal_basis, residual_basis
 from distill.students.pieces import count_pieces
-from distill.students.projection import low_rank, principal_basis, residual_basis
 from distill.students.vocabulary import apply_trim, trim
 from distill.teachers.bodies import embeddings_of, evenly_spaced, layers_of, parts_of, require_supported
 from distill.teachers.checkpoints import load_classifier, save_classifier

@@ -26,8 +26,8 @@ from distill.recipe.sources import CorpusRecipe
 from distill.recipe.student import ObjectiveRecipe, StudentRecipe
 from distill.runs.context import Job
 from distill.runs.progress import Reporter
-from distill.students.compact import Shape, compact_student
-from distill.students.layers import layers_student
+from distill.students.networks.compact import Shape, compact_student
+from distill.students.networks.layers import layers_student
 from distill.students.vocabulary import trim
 from distill.teachers.bodies import layers_of, parts_of
 from distill.teachers.checkpoints import load_config

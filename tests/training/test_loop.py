@@ -18,7 +18,7 @@ from distill.export.runtime.errors import DistillError, InputError
 from distill.objectives.mixed import Objective, bernoulli_kl
 from distill.runs.interrupts import StopRequest
 from distill.runs.stage import UNFINISHED
-from distill.students.layers import layers_student
+from distill.students.networks.layers import layers_student
 from distill.teachers.encoder import EncoderClassifier, Pooling
 from distill.teachers.encoding import pad_batch
 from distill.teachers.finetune import class_weights, freeze, parameter_groups

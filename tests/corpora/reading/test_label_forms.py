@@ -231,7 +231,9 @@ def test_a_column_of_zero_and_one_for_each_label(tmp_path, no, yes):
 def test_columns_of_one_label_and_names_for_them(tmp_path):
     rows = [{"text": f"line {i}", **{n: int(j == i % 3) for j, n in enumerate("abc")}} for i in range(30)]
     path = table(tmp_path, rows)
-    corpus, _ = read_corpus(CorpusSpec(str(path), ONE, ("text",), tuple("abc"), label_names=("x", "y", "z")), seed=1)
+    corpus, _ = read_corpus(
+        CorpusSpec(str(path), ONE, ("text",), tuple("abc"), label_names=("x", "y", "z")), seed=1
+    )
     assert corpus.task.labels == ("x", "y", "z")
     with pytest.raises(InputError, match="`label_names` has 2 names for the 3 columns of `labels`"):
         read_corpus(CorpusSpec(str(path), ONE, ("text",), tuple("abc"), label_names=("x", "y")), seed=1)

@@ -13,8 +13,8 @@ from distill.export.int8.precisions import PRECISIONS, write_precision
 from distill.export.int8.quantize import quantize_weights
 from distill.export.measure.components import COMPONENTS, weigh_bundle, weigh_files, weigh_graph
 from distill.export.runtime import BundleError
-from distill.students.families import export_graph
-from distill.students.static import StaticClassifier, StaticConfig
+from distill.students.networks.static import StaticClassifier, StaticConfig
+from distill.students.static import StaticFamily
 from tests.support.export_models import KINDS, feeds, random_rows, tiny_classifier, tiny_graph
 from tests.support.tiny_bundle import make_tiny_bundle
 from tests.support.tiny_models import multi_label_task
@@ -58,7 +58,7 @@ def test_a_transformers_weights_stand_under_what_they_are_for(kind: str, tmp_pat
 def test_a_static_students_tables_window_and_network_are_told_apart(tmp_path: Path) -> None:
     config = StaticConfig(vocabulary=200, width=16, window_channels=24, hash_buckets=64, ngrams=3, hidden=40)
     fused = tmp_path / "fused.onnx"
-    export_graph(StaticClassifier(config, multi_label_task()).eval(), fused, 24)
+    StaticFamily.export(StaticClassifier(config, multi_label_task()).eval(), fused, 24)
     for form, path in forms(fused, tmp_path).items():
         found = weigh_graph(path)
         assert sum(found.values()) == path.stat().st_size

@@ -1,0 +1,1 @@
+"""The networks of the student families: PyTorch modules and how each starts from a teacher."""

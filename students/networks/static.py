@@ -1,0 +1,208 @@
+"""The network of the `static` student: token vectors, hashed n-grams, pooling, a small MLP; no attention.
+
+Token vectors start from the teacher's outputs for each token alone. Row 0 of every table stands for "no token": it
+is zero, it never learns, and padding reads it, so that a text's logits do not depend on how far it is padded.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import set_seed
+
+from distill.corpora.task import Task
+from distill.students.networks.projection import principal_basis
+from distill.teachers.bodies import check_width, require_supported
+from distill.teachers.encoder import RARE_LABEL_LOGIT, Teacher
+
+# tokens that the window mixer sees at once
+WINDOW = 3
+
+# rows of "no token" on both sides of a text, so that windows that reach over its ends find the same in any batch;
+# n-grams begin as much before the text as they are long
+EDGE = WINDOW - 1
+
+# a token's n-gram is hashed as the sum of its row numbers times these odd numbers, cut to the table's bits
+HASH_FACTORS = (31337, 1000003, 7919)
+
+# the token weight of "no token": its share of a text's mean is 0 in float32
+NO_WEIGHT = -1e4
+
+# spread of the token vectors at the start
+START_STD = 0.5
+
+NGRAM_STD = 0.01
+
+HEAD_STD = 0.02
+
+PIECES_AT_ONCE = 512
+
+
+@dataclass(frozen=True)
+class StaticConfig:
+    """The shape of a static student; 0 `window_channels` or `hash_buckets` leave that part out."""
+
+    vocabulary: int  # tokens, without the row of "no token"
+    width: int
+    window_channels: int
+    hash_buckets: int  # a power of two: rows of each n-gram table
+    ngrams: int  # tokens in the longest n-gram
+    hidden: int
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """Lengths of the n-grams that are hashed, each into a table of its own."""
+        return tuple(range(2, self.ngrams + 1)) if self.hash_buckets else ()
+
+    @property
+    def features(self) -> int:
+        """Width of a pooled text: weighted mean and maximum of the token vectors, maximum of the windows."""
+        return 2 * self.width + self.window_channels
+
+
+class StaticClassifier(nn.Module):
+    """Token vectors, pooled, normalised, and an MLP with a linear head over them."""
+
+    def __init__(self, config: StaticConfig, task: Task, dropout: float = 0.1) -> None:
+        super().__init__()
+        self.config = config
+        self.task = task
+        self.vectors = nn.Embedding(config.vocabulary + 1, config.width, padding_idx=0)
+        # a softmax over the text makes them shares, so row 0 gets none, and no gradient either
+        self.weights = nn.Parameter(torch.zeros(config.vocabulary + 1))
+        self.ngrams = nn.ModuleList(
+            nn.Embedding(config.hash_buckets, config.width, padding_idx=0) for _ in config.lengths
+        )
+        self.window = nn.Linear(WINDOW * config.width, config.window_channels) if config.window_channels else None
+        self.norm = nn.LayerNorm(config.features)
+        self.up = nn.Linear(config.features, config.hidden)
+        self.head = nn.Linear(config.hidden, task.num_labels)
+        self.dropout = nn.Dropout(dropout)
+        with torch.no_grad():
+            self.weights[0] = NO_WEIGHT
+            for table in self.ngrams:
+                nn.init.normal_(table.weight, std=NGRAM_STD)  # type: ignore[arg-type]
+                table.weight[0] = 0  # type: ignore[operator]
+        nn.init.normal_(self.head.weight, std=HEAD_STD)
+        nn.init.constant_(self.head.bias, RARE_LABEL_LOGIT if task.multi_label else 0.0)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Raw logits: ``(B, T) -> (B, C)``."""
+        # bf16 saved no time where it was measured
+        with torch.autocast(input_ids.device.type, enabled=False):
+            return self._logits(input_ids, attention_mask)
+
+    def _logits(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        longest = max(self.config.lengths, default=1)
+        numbers = (input_ids + 1) * attention_mask  # (B, T), 0 where there is no token
+        edge = EDGE + longest - 1
+        numbers = functional.pad(numbers, (edge, edge))
+        size = numbers.shape[1] - longest + 1  # W = T + edge + EDGE
+        rows = numbers[:, :size]  # (B, W)
+        hidden = self.vectors(rows)  # (B, W, D)
+        for length, table in zip(self.config.lengths, self.ngrams, strict=True):
+            hidden = hidden + table(self._hash(numbers, length, size))
+        shares = functional.softmax(self.weights[rows], dim=1)  # (B, W)
+        pooled = [(shares.unsqueeze(1) @ hidden).squeeze(1), hidden.amax(dim=1)]
+        if self.window is not None:
+            pooled.append(self._strongest_windows(hidden, self.window))
+        features = self.dropout(self.norm(torch.cat(pooled, dim=1)))  # (B, F)
+        logits: Tensor = self.head(self.dropout(functional.gelu(self.up(features))))
+        return logits
+
+    def _hash(self, numbers: Tensor, length: int, size: int) -> Tensor:
+        """The bucket ``(B, W)`` of the n-gram that begins at each place; "no token" repeated falls into 0."""
+        parts = [
+            numbers[:, place : place + size] * factor
+            for place, factor in zip(range(length), HASH_FACTORS, strict=False)
+        ]
+        return torch.stack(parts).sum(dim=0) & (self.config.hash_buckets - 1)
+
+    @staticmethod
+    def _strongest_windows(hidden: Tensor, window: nn.Linear) -> Tensor:
+        """A 1-D convolution and the maximum over the text: ``(B, W, D) -> (B, channels)``.
+
+        A window of "no token" alone gives 0, which counts in every text, padded or not; bias and GELU come behind
+        the maximum, where they are needed once a text.
+        """
+        seen = hidden.shape[1] - WINDOW + 1
+        windows = torch.cat([hidden[:, place : place + seen] for place in range(WINDOW)], dim=2)
+        strongest = functional.linear(windows, window.weight).amax(dim=1).relu()
+        return functional.gelu(strongest + window.bias)
+
+
+def random_student(config: StaticConfig, task: Task, dropout: float, seed: int) -> StaticClassifier:
+    """Return a static student whose weights are all drawn from the seed."""
+    set_seed(seed)
+    return StaticClassifier(config, task, dropout)
+
+
+def static_student(
+    teacher: Teacher,
+    tokenizer: Any,
+    sources: Sequence[Sequence[int]],
+    config: StaticConfig,
+    *,
+    dropout: float,
+    seed: int,
+) -> StaticClassifier:
+    """A static student whose token vectors are the principal components of the teacher's outputs.
+
+    Args:
+        teacher: its body reads each token alone.
+        tokenizer: the teacher's.
+        sources: for each token of the student the teacher's ids whose mean it starts from.
+        config: the student's shape; `vocabulary` is the number of `sources`.
+        dropout: before the MLP and before the head.
+        seed: of all weights that do not come from the teacher.
+
+    Raises:
+        InputError: it is wider than the teacher, or the teacher's body is not supported.
+    """
+    require_supported(teacher.config)
+    check_width(teacher.config, config.width, heads=1)
+    needed = sorted({one for ids in sources for one in ids})
+    outputs = token_outputs(teacher, tokenizer, needed)  # (N, H)
+    place = {piece: index for index, piece in enumerate(needed)}
+    table = torch.stack([outputs[[place[one] for one in ids]].mean(dim=0) for ids in sources])  # (V, H)
+    vectors = (table - table.mean(dim=0)) @ principal_basis(table, config.width)  # (V, D)
+    student = random_student(config, teacher.task, dropout, seed)
+    with torch.no_grad():
+        student.vectors.weight[1:] = vectors * (START_STD / vectors.std())
+    return student
+
+
+@torch.inference_mode()
+def token_outputs(teacher: Teacher, tokenizer: Any, pieces: Sequence[int]) -> Tensor:
+    """The mean of the teacher's last hidden states for each token alone between its special tokens ``(N, H)``."""
+    before, after = (
+        [] if special is None else [special] for special in (tokenizer.cls_token_id, tokenizer.sep_token_id)
+    )
+    training = teacher.training
+    teacher.eval()
+    found = []
+    for start in range(0, len(pieces), PIECES_AT_ONCE):
+        rows = [[*before, piece, *after] for piece in pieces[start : start + PIECES_AT_ONCE]]
+        ids = torch.tensor(rows)
+        hidden = teacher.encoder(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state
+        found.append(hidden.mean(dim=1))
+    teacher.train(training)
+    return torch.cat(found).clone()
+
+
+def parameter_groups(
+    model: StaticClassifier, *, body_learning_rate: float, head_learning_rate: float, weight_decay: float
+) -> list[dict[str, Any]]:
+    """AdamW's groups: the tables at the body's rate; they do not decay, for most rows have no gradient."""
+    tables = [model.vectors.weight, model.weights, *(parameter for parameter in model.ngrams.parameters())]
+    known = {id(parameter) for parameter in tables}
+    rest = [parameter for parameter in model.parameters() if id(parameter) not in known]
+    head = {"lr": head_learning_rate}
+    return [
+        {"params": tables, "lr": body_learning_rate, "weight_decay": 0.0},
+        {"params": [one for one in rest if one.ndim > 1], "weight_decay": weight_decay, **head},
+        {"params": [one for one in rest if one.ndim <= 1], "weight_decay": 0.0, **head},
+    ]

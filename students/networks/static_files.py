@@ -1,0 +1,94 @@
+"""A trained static student on disk: its folder, its graph, and the configuration that a bundle ships."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from distill.corpora.task import Task
+from distill.export.graph.static import StaticWeights, Window, write_static_graph
+from distill.export.runtime.errors import InputError
+from distill.students.networks.static import EDGE, HASH_FACTORS, WINDOW, StaticClassifier, StaticConfig
+
+# how its config.json names it; transformers knows no model of this name
+MODEL_TYPE = "static"
+
+WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.json"
+
+
+def save_static(model: StaticClassifier, tokenizer: Any, folder: Path) -> None:
+    """Write the folder that `load_static` reads: weights, configuration and tokenizer."""
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    save_file(weights, folder / WEIGHTS_FILE)
+    tokenizer.save_pretrained(folder)
+    data = {"model_type": MODEL_TYPE, "labels": list(model.task.labels), **asdict(model.config)}
+    (folder / CONFIG_FILE).write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+
+
+def load_static(folder: Path, task: Task) -> StaticClassifier:
+    """Return the static student in a folder.
+
+    Raises:
+        InputError: its files are broken, or its labels are not the task's.
+    """
+    try:
+        data = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+        config = StaticConfig(**{name: int(data[name]) for name in StaticConfig.__dataclass_fields__})
+        labels = data["labels"]
+        model = StaticClassifier(config, task)
+        weights = load_file(folder / WEIGHTS_FILE)
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, RecursionError, SafetensorError) as error:
+        raise InputError(
+            f"{folder}: holds no whole static student ({type(error).__name__}); train it again"
+        ) from error
+    if labels != list(task.labels):
+        raise InputError(f"{folder}: its labels are not the corpus's, or in another order; train it again")
+    expected = {name: tensor.shape for name, tensor in model.state_dict().items()}
+    if {name: tensor.shape for name, tensor in weights.items()} != expected:
+        raise InputError(f"{folder / WEIGHTS_FILE}: its weights do not fit {CONFIG_FILE}; train it again")
+    model.load_state_dict(weights)
+    return model
+
+
+def export_static(model: StaticClassifier, path: Path) -> dict[str, int]:
+    """Write the fp32 graph with raw logits; return its operators and their counts."""
+    return write_static_graph(_weights(model), path)
+
+
+def published_config(folder: Path) -> dict[str, Any]:
+    """Return the transformers configuration that a bundle of the student in this folder ships.
+
+    Optimum and Transformers.js refuse a model type that they do not know, and take from the configuration no more
+    than labels and the names of the inputs. So a static student passes for a DistilBERT without layers, whose
+    inputs are ids and mask alone.
+    """
+    config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+    return {
+        "model_type": "distilbert",
+        "vocab_size": config["vocabulary"],
+        "dim": config["width"],
+        "hidden_dim": config["hidden"],
+        "n_layers": 0,
+    }
+
+
+def _weights(model: StaticClassifier) -> StaticWeights:
+    """Return the weights as plain arrays, matrices as a graph multiplies them."""
+    state = {name: tensor.detach().cpu().float().numpy() for name, tensor in model.state_dict().items()}
+    window = None
+    if model.window is not None:
+        window = Window(WINDOW, state["window.weight"].T.copy(), state["window.bias"])
+    return StaticWeights(
+        edge=EDGE,
+        vectors=state["vectors.weight"],
+        weights=state["weights"],
+        ngrams=tuple(state[f"ngrams.{index}.weight"] for index in range(len(model.config.lengths))),
+        factors=HASH_FACTORS,
+        window=window,
+        norm=(state["norm.weight"], state["norm.bias"], model.norm.eps),
+        up=(state["up.weight"].T.copy(), state["up.bias"]),
+        head=(state["head.weight"].T.copy(), state["head.bias"]),
+    )

@@ -1,0 +1,49 @@
+"""The material that every student starts from: its teacher, the tokenizers, and the seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from distill.students.vocabulary import Trimmed
+    from distill.teachers.encoder import Pooling, Teacher
+
+    # returns batches of train texts as the teacher's ids and masks, each (B, T); called only where they are needed
+    Texts = Callable[[], Sequence[tuple[Tensor, Tensor]]]
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a student starts from.
+
+    Attributes:
+        teacher: source of architecture and weights; it stays as it is.
+        tokenizer: the teacher's.
+        trimmed: the student's tokenizer with the origin of each of its tokens; None keeps the teacher's.
+        pooling: of an encoder student.
+        dropout: before the head.
+        seed: for all weights that do not come from the teacher.
+    """
+
+    teacher: Teacher
+    tokenizer: Any
+    trimmed: Trimmed | None
+    pooling: Pooling
+    dropout: float
+    seed: int
+
+    @property
+    def student_tokenizer(self) -> Any:
+        """The tokenizer that the student reads texts with."""
+        return self.tokenizer if self.trimmed is None else self.trimmed.tokenizer
+
+    @property
+    def sources(self) -> Sequence[Sequence[int]]:
+        """The teacher's ids whose mean each token of the student starts from, by the student's id."""
+        if self.trimmed is None:
+            return [(token,) for token in range(len(self.tokenizer))]
+        return self.trimmed.sources
