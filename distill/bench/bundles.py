@@ -1,80 +1,162 @@
-"""What `distill bench` measures of bundles: latency side by side, cold start, memory, bytes. Base install only."""
+"""The bench of finished bundles: latency side by side, cold start, memory and bytes. Base install only."""
 
 import math
 import statistics
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
+from distill.artifacts.bench import find_row
 from distill.export.measure.components import weigh_files
 from distill.export.measure.cpu import cpu_info
-from distill.export.measure.latency import SYNTHETIC_TEXTS, BenchTarget, cold_start, time_interleaved
+from distill.export.measure.latency import (
+    SYNTHETIC_TEXTS,
+    BenchTarget,
+    LatencyRow,
+    cold_start,
+    time_interleaved,
+)
 from distill.export.runtime import load
 from distill.export.runtime.manifest import MANIFEST_FILE, Manifest, read_manifest
 from distill.runs.progress import Reporter
 
 BATCHES = (1, 32)
 
-# of a user's file; more would take hours and say no more
+# of a user's file; more would take hours and change nothing
 MOST_TEXTS = 1000
 
-# a batch is called so often at least in a round, or its percentiles were those of one call
+# the least number of batches in a round, since the percentiles of a single call say nothing
 CALLS = 3
 
 FRESH_PROCESSES = 3
 
 
+@dataclass(frozen=True)
+class BenchCpu:
+    """The machine: its name, the instruction sets that int8 depends on, and its number of logical cores."""
+
+    model: str
+    flags: tuple[str, ...]
+    cores: int
+
+
+@dataclass(frozen=True)
+class BundleBytes:
+    """Bytes of a bundle's files: the graph, the tokenizer, all others, and their sum."""
+
+    model: int
+    tokenizer: int
+    rest: int
+    total: int
+
+
+@dataclass(frozen=True)
+class BundleCost:
+    """What a bundle costs beside latency, and how good it is.
+
+    Attributes:
+        precision: as the manifest names it.
+        bytes: by file.
+        components: the same bytes by what they are for.
+        cold_start_ms: milliseconds from the first import to the first prediction, median of fresh processes.
+        peak_rss_bytes: peak resident memory of these processes, their median.
+        test_macro_f1: as the manifest has it; None where it has none.
+    """
+
+    precision: str
+    bytes: BundleBytes
+    components: Mapping[str, int]
+    cold_start_ms: float
+    peak_rss_bytes: int
+    test_macro_f1: float | None
+
+
+@dataclass(frozen=True)
+class BundleBench:
+    """The bench of one or more bundles.
+
+    Attributes:
+        cpu: the machine.
+        rounds: interleaved rounds.
+        texts: the number of texts of each kind.
+        rows: latency of every bundle for every kind of texts, number of threads and batch size.
+        bundles: by the folder as it was named.
+    """
+
+    cpu: BenchCpu
+    rounds: int
+    texts: Mapping[str, int]
+    rows: tuple[LatencyRow, ...]
+    bundles: Mapping[str, BundleCost]
+
+    def row(self, name: str, *, texts: str, threads: int = 1, batch: int = 1) -> LatencyRow:
+        """Return the latency of one bundle.
+
+        Raises:
+            LookupError: it was not measured so.
+        """
+        return find_row(self.rows, name, texts=texts, threads=threads, batch=batch)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        return asdict(self)
+
+
 def bench_bundles(
     bundles: Sequence[Path], texts: Sequence[str] | None, threads: Sequence[int], rounds: int, reporter: Reporter
-) -> dict[str, Any]:
+) -> BundleBench:
     """Time bundles in one interleaved run, end to end, and weigh them.
 
     Args:
         bundles: their folders.
         texts: the user's own, at most MOST_TEXTS of which are used, evenly over the file; None for synthetic ones.
         threads: each number of threads is a run of its own.
-        rounds: turns of all bundles.
+        rounds: interleaved rounds, each of which calls all bundles.
         reporter: shows a bar.
-
-    Returns:
-        Plain data: `cpu`, the `rows` of every kind of text, number of threads and batch, and by bundle its
-        `bundles` (`bytes` by file, `components` of these bytes, `cold_start_ms`, `peak_rss_bytes`,
-        `test_macro_f1` or None).
     """
     manifests = {str(path): read_manifest(path) for path in bundles}
     kinds = _kinds(texts)
-    work = [(count, kind, batch) for count in threads for kind in kinds for batch in BATCHES]
-    total = len(bundles) * rounds * sum(len(_filled(kinds[kind], batch)) for _, kind, batch in work)
-    rows = []
+    settings = [(count, kind, batch) for count in threads for kind in kinds for batch in BATCHES]
+    total = len(bundles) * rounds * sum(len(_filled(kinds[kind], batch)) for _, kind, batch in settings)
+    rows: list[LatencyRow] = []
     with reporter.bar("bench", total) as advance:
         for count in threads:
-            loaded = [BenchTarget(str(path), load(path, threads=count).predict, threads=count) for path in bundles]
-            for kind, some in kinds.items():
+            targets = [
+                BenchTarget(str(path), load(path, threads=count).predict, threads=count) for path in bundles
+            ]
+            for kind, kind_texts in kinds.items():
                 for batch in BATCHES:
                     rows += time_interleaved(
-                        loaded, _filled(some, batch), kind=kind, rounds=rounds, batch=batch, progress=advance
+                        targets,
+                        _filled(kind_texts, batch),
+                        kind=kind,
+                        rounds=rounds,
+                        batch=batch,
+                        progress=advance,
                     )
-    return {
-        "cpu": cpu_info(),
-        "rounds": rounds,
-        "texts": {kind: len(some) for kind, some in kinds.items()},
-        "rows": [asdict(row) for row in rows],
-        "bundles": {name: _weigh(Path(name), manifest) for name, manifest in manifests.items()},
-    }
+    cpu = cpu_info()
+    return BundleBench(
+        cpu=BenchCpu(cpu["model"], tuple(cpu["flags"]), cpu["cores"]),
+        rounds=rounds,
+        texts={kind: len(kind_texts) for kind, kind_texts in kinds.items()},
+        rows=tuple(rows),
+        bundles={name: _cost(Path(name), manifest) for name, manifest in manifests.items()},
+    )
 
 
 def macro_f1_of(manifest: Manifest) -> float | None:
-    """The quality on test that a bundle's manifest tells, where it does."""
+    """Return the test macro-F1 that a bundle's manifest has; None where it has no usable one."""
     test = manifest.metrics.get("test")
-    found = test.get("macro_f1") if isinstance(test, dict) else None
-    usable = isinstance(found, int | float) and not isinstance(found, bool) and math.isfinite(found)
-    return float(found) if usable and found is not None else None
+    value = test.get("macro_f1") if isinstance(test, dict) else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)
 
 
 def _kinds(texts: Sequence[str] | None) -> dict[str, list[str]]:
-    """The texts of each kind: the user's own stand between short and long ones that the package carries."""
+    """Return the texts of each kind; the user's own take the place of synthetic ones of medium length."""
     kinds = {f"synthetic-{name}": list(some) for name, some in SYNTHETIC_TEXTS.items()}
     if texts is None:
         return kinds
@@ -85,25 +167,25 @@ def _kinds(texts: Sequence[str] | None) -> dict[str, list[str]]:
 
 
 def _filled(texts: Sequence[str], batch: int) -> list[str]:
-    """Few texts again and again, so that there are some whole batches; more of them as they are."""
+    """Repeat texts that are too few for CALLS whole batches; return others as they are."""
     return list(islice(cycle(texts), max(len(texts), CALLS * batch if batch > 1 else 0)))
 
 
-def _weigh(bundle: Path, manifest: Manifest) -> dict[str, Any]:
-    """Bytes, and the medians of some fresh processes on one thread."""
+def _cost(bundle: Path, manifest: Manifest) -> BundleCost:
+    """Weigh a bundle, and take the medians of fresh processes on one thread."""
     starts = [cold_start(bundle) for _ in range(FRESH_PROCESSES)]
-    return {
-        "precision": manifest.precision,
-        "bytes": _bytes_of(bundle, manifest),
-        "components": weigh_files(bundle, [*manifest.files, MANIFEST_FILE]),
-        "cold_start_ms": statistics.median(milliseconds for milliseconds, _ in starts),
-        "peak_rss_bytes": int(statistics.median(peak for _, peak in starts)),
-        "test_macro_f1": macro_f1_of(manifest),
-    }
+    return BundleCost(
+        precision=manifest.precision,
+        bytes=_bytes_of(bundle, manifest),
+        components=weigh_files(bundle, [*manifest.files, MANIFEST_FILE]),
+        cold_start_ms=statistics.median(milliseconds for milliseconds, _ in starts),
+        peak_rss_bytes=int(statistics.median(peak for _, peak in starts)),
+        test_macro_f1=macro_f1_of(manifest),
+    )
 
 
-def _bytes_of(bundle: Path, manifest: Manifest) -> dict[str, int]:
+def _bytes_of(bundle: Path, manifest: Manifest) -> BundleBytes:
     sizes = {name: record.bytes for name, record in manifest.files.items()}
     model, tokenizer = sizes.pop(manifest.model_file), sizes.pop(manifest.tokenizer_file)
     rest = sum(sizes.values()) + (bundle / MANIFEST_FILE).stat().st_size
-    return {"model": model, "tokenizer": tokenizer, "rest": rest, "total": model + tokenizer + rest}
+    return BundleBytes(model, tokenizer, rest, model + tokenizer + rest)

@@ -110,15 +110,15 @@ def bench(
     if picture is not None:
         check_picture(picture, bundles)
     own = None if texts is None else texts_of(texts, Columns(text=text, header=names_in(columns)))
-    found = bench_bundles(bundles, own, sorted({1, available_threads()}), rounds, Reporter())
+    measured = bench_bundles(bundles, own, sorted({1, available_threads()}), rounds, Reporter())
     if as_json:
-        print(json.dumps(found, indent=2), flush=True)
+        print(json.dumps(measured.to_dict(), indent=2), flush=True)
     else:
-        print_bench(found)
+        print_bench(measured)
     if picture is not None:  # last, so that a full disk takes the picture alone
         from distill.bench.plot import draw_quality
 
-        draw_quality(found, picture)
+        draw_quality(measured, picture)
 
 
 def verify(

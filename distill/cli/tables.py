@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -12,6 +12,9 @@ from rich.text import Text
 from distill.artifacts.plan import Plan
 from distill.artifacts.trials import BEST_FILE, read_trials
 from distill.export.measure.components import COMPONENTS
+
+if TYPE_CHECKING:
+    from distill.bench.bundles import BundleBench, BundleBytes
 
 # a pipe has no width of its own, and a truncated number would be a wrong one
 WIDTH_OF_A_PIPE = 140
@@ -59,30 +62,32 @@ def print_evaluation(found: dict[str, Any]) -> None:
     print_table("by label", ["label", "precision", "recall", "F1", "Brier", "skill", "rows"], rows)
 
 
-def print_bench(found: dict[str, Any]) -> None:
-    """Print the result of `bench`: the machine, latencies, and the size and memory of each bundle."""
-    cpu = found["cpu"]
-    print(f"{cpu['model']}, {' '.join(cpu['flags'])}")
+def print_bench(bench: "BundleBench") -> None:
+    """Print the machine, latencies, and the size and memory of each bundle."""
+    print(f"{bench.cpu.model}, {' '.join(bench.cpu.flags)}")
     rows = [
         [
-            *(str(row[key]) for key in ("name", "texts", "threads", "batch")),
-            *(f"{row[key]:.3f}" for key in ("p50_ms", "p95_ms", "p99_ms")),
-            f"{row['texts_per_second']:.0f}",
+            row.name,
+            row.texts,
+            str(row.threads),
+            str(row.batch),
+            *(f"{milliseconds:.3f}" for milliseconds in (row.p50_ms, row.p95_ms, row.p99_ms)),
+            f"{row.texts_per_second:.0f}",
         ]
-        for row in found["rows"]
+        for row in bench.rows
     ]
     head = ["bundle", "texts", "threads", "batch", "p50 ms", "p95 ms", "p99 ms", "texts/s"]
-    print_table(f"latency of one call, median of {found['rounds']} interleaved rounds", head, rows)
-    sizes = [
+    print_table(f"latency of one call, median of {bench.rounds} interleaved rounds", head, rows)
+    costs = [
         [
             name,
-            bundle["precision"],
-            *(f"{bundle['bytes'][key] / 1e6:.2f}" for key in ("total", "model", "tokenizer", "rest")),
-            f"{bundle['cold_start_ms']:.0f}",
-            f"{bundle['peak_rss_bytes'] / 1e6:.0f}",
-            _shown(bundle["test_macro_f1"], 4),
+            cost.precision,
+            *(f"{size / 1e6:.2f}" for size in _sizes(cost.bytes)),
+            f"{cost.cold_start_ms:.0f}",
+            f"{cost.peak_rss_bytes / 1e6:.0f}",
+            _shown(cost.test_macro_f1, 4),
         ]
-        for name, bundle in found["bundles"].items()
+        for name, cost in bench.bundles.items()
     ]
     head = [
         "bundle",
@@ -95,10 +100,13 @@ def print_bench(found: dict[str, Any]) -> None:
         "peak memory MB",
         "macro-F1",
     ]
-    print_table(
-        "size; cold start and memory of a fresh process on one thread; quality from the manifest", head, sizes
-    )
-    print_components({name: bundle["components"] for name, bundle in found["bundles"].items()})
+    title = "size; cold start and memory of a fresh process on one thread; quality from the manifest"
+    print_table(title, head, costs)
+    print_components({name: cost.components for name, cost in bench.bundles.items()})
+
+
+def _sizes(sizes: "BundleBytes") -> tuple[int, ...]:
+    return sizes.total, sizes.model, sizes.tokenizer, sizes.rest
 
 
 def print_components(weighed: Mapping[str, Mapping[str, int]]) -> None:

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from distill.bench.bundles import BATCHES, MOST_TEXTS, _filled, _kinds, bench_bundles, macro_f1_of
 from distill.bench.plot import draw_quality
 from distill.cli.bundles import bench, check_picture
+from distill.export.measure.cpu import cpu_info
 from distill.export.runtime.errors import InputError
 from distill.export.runtime.manifest import read_manifest
 from distill.runs.progress import Reporter
@@ -25,17 +27,20 @@ def test_all_is_measured_and_drawn(tmp_path: Path) -> None:
     one, other = with_quality(tmp_path / "one" / "bundle", 0.5), with_quality(tmp_path / "two $x", 0.4)
     plain = make_tiny_bundle(tmp_path / "plain")
     found = bench_bundles([one, other, plain], ["i am sad", "calm"], [1], 1, Reporter(quiet=True))
-    assert json.loads(json.dumps(found)) == found
+    data = json.loads(json.dumps(found.to_dict()))
+    assert list(data) == ["cpu", "rounds", "texts", "rows", "bundles"]
+    assert data["cpu"] == cpu_info()
+    assert data["rows"] == [asdict(row) for row in found.rows]
     kinds = {"synthetic-short", "real", "synthetic-long"}
-    assert {(row["texts"], row["batch"]) for row in found["rows"]} == {(k, b) for k in kinds for b in BATCHES}
-    assert {row["threads"] for row in found["rows"]} == {1}
-    bundle = found["bundles"][str(one)]
+    assert {(row.texts, row.batch) for row in found.rows} == {(k, b) for k in kinds for b in BATCHES}
+    assert {row.threads for row in found.rows} == {1}
+    bundle = data["bundles"][str(one)]
     assert bundle["bytes"]["total"] == sum(bundle["bytes"][key] for key in ("model", "tokenizer", "rest"))
     assert sum(bundle["components"].values()) == bundle["bytes"]["total"]
     assert bundle["bytes"]["model"] == (one / "onnx/model.onnx").stat().st_size
     assert bundle["cold_start_ms"] > 0
     assert bundle["peak_rss_bytes"] > 2**20
-    assert [found["bundles"][str(path)]["test_macro_f1"] for path in (one, other, plain)] == [0.5, 0.4, None]
+    assert [found.bundles[str(path)].test_macro_f1 for path in (one, other, plain)] == [0.5, 0.4, None]
     for name in ("quality.svg", "quality.png"):
         draw_quality(found, tmp_path / name)
         assert (tmp_path / name).stat().st_size > 1000
