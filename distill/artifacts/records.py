@@ -4,7 +4,8 @@ An artifact is declared once, as nested frozen dataclasses, and these functions 
 field types: `bool`, `int`, `float`, `str`, `None`, `Any`, enums and `Literal`, nested dataclasses, tuples, lists
 and other sequences, mappings (keys `str`, `int` or an enum) and unions of these.
 
-- Keys that no field has are ignored, so that a file of a newer minor version can be read.
+- Keys that no field has are ignored, so that a file of a newer minor version can be read; a field that is
+  `stored(rest=True)` keeps them.
 - A missing key takes its field's default; without a default the file is refused.
 - A number keeps its JSON type: an integer in a `float` field is written back as an integer.
 - A dataclass with a `to_dict` or `from_dict` of its own is converted by that.
@@ -27,15 +28,18 @@ _KEY = "json_key"
 
 _OMIT = "omit_none"
 
+_REST = "rest"
 
-def stored(*, key: str | None = None, omit_none: bool = False) -> dict[str, Any]:
+
+def stored(*, key: str | None = None, omit_none: bool = False, rest: bool = False) -> dict[str, Any]:
     """Return the `metadata` of a dataclass field that is not stored under its own name, or not always.
 
     Args:
         key: the key in the file; by default the name of the field.
         omit_none: leave the key out of the file while the value is None.
+        rest: the field is a mapping of all keys that no other field has; they are stored beside the others.
     """
-    return {_KEY: key, _OMIT: omit_none}
+    return {_KEY: key, _OMIT: omit_none, _REST: rest}
 
 
 def to_dict(record: object) -> dict[str, Any]:
@@ -43,7 +47,9 @@ def to_dict(record: object) -> dict[str, Any]:
     data: dict[str, Any] = {}
     for field in _fields(type(record)):
         value = getattr(record, field.name)
-        if value is not None or not field.metadata.get(_OMIT):
+        if field.metadata.get(_REST):
+            data |= _plain(value)
+        elif value is not None or not field.metadata.get(_OMIT):
             data[_key_of(field)] = _plain(value)
     return data
 
@@ -118,7 +124,11 @@ def _record(kind: Any, data: Any, at: str) -> Any:
     for field in _fields(kind):
         key = _key_of(field)
         where = f"{at}.{key}" if at else key
-        if key in data:
+        if field.metadata.get(_REST):
+            known = {_key_of(other) for other in _fields(kind)}
+            rest = {name: value for name, value in data.items() if name not in known}
+            values[field.name] = _value(hints[field.name], rest, at or "the file")
+        elif key in data:
             values[field.name] = _value(hints[field.name], data[key], where)
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             raise _MismatchError(f"{where} is missing")

@@ -41,7 +41,10 @@ class CorpusCounts:
 
 @dataclass(frozen=True)
 class SplitQuality:
-    """A model's metrics on one split; `evaluation.metrics.Quality` says what each is."""
+    """A model's metrics on one split; `evaluation.metrics.Quality` says what each is.
+
+    `further` are metrics of the task's kind alone, stored beside the others.
+    """
 
     macro_f1: float
     macro_f1_at_half: float | None
@@ -53,6 +56,7 @@ class SplitQuality:
     ece_above_tenth: float
     per_label: tuple[LabelQuality, ...]
     selective: SelectiveQuality
+    further: Mapping[str, Any] = field(default_factory=dict, metadata=stored(rest=True))
 
 
 @dataclass(frozen=True)

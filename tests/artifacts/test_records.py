@@ -95,6 +95,21 @@ def test_a_newer_file_is_read_and_a_missing_key_has_its_default() -> None:
     assert to_dict(read(other=5))["other"] == 5
 
 
+def test_keys_of_a_kind_of_its_own_are_kept_beside_the_others() -> None:
+    @dataclass(frozen=True)
+    class Metrics:
+        brier: float
+        further: Mapping[str, float] = field(default_factory=dict, metadata=stored(rest=True))
+
+    plain = {"brier": 0.25, "kappa": 0.5}
+    metrics = from_dict(Metrics, plain)
+    assert metrics == Metrics(0.25, {"kappa": 0.5})
+    assert to_dict(metrics) == plain
+    assert to_dict(Metrics(0.25)) == {"brier": 0.25}
+    with pytest.raises(InputError, match=r"the file.kappa must be a value of type float, is str"):
+        from_dict(Metrics, {"brier": 0.25, "kappa": "high"})
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [

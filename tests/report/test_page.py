@@ -156,8 +156,8 @@ def test_a_budget_is_beside_the_plan_and_the_measurement() -> None:
     assert ["p95, ms", "2.00", "1.25", "1.50", "-25.0%", "+20.0%"] in cells(page)
     assert ["the bundle's size, MB", "–", "3.00", "3.25", "–", "+8.3%"] in cells(page)
     assert "2 layers (ships)" in page
-    assert "1 more were measured and do not fit." in words(page)
-    assert "3 were not measured because the time limit was reached." in words(page)
+    assert "Measured but over the budget: 1." in words(page)
+    assert "Not measured because the time limit was reached: 3." in words(page)
     assert report.budget is not None
     unplanned = render_page(replace(report, budget=replace(report.budget, plan=None, predicted=None)), ["budget"])
     assert ["p95, ms", "2.00", "–", "1.50", "-25.0%", "+20.0%"] in cells(unplanned)
