@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distill.corpora.storage.columns import LabelRows
-from distill.corpora.task import Task, TaskKind
+from distill.corpora.targets import CODECS, Targets, task_to_dict
 from distill.export.runtime.errors import InputError
+from distill.export.runtime.tasks import Task
 
 LABELLED_SPLITS = ("train", "validation", "test")
 
@@ -23,13 +24,14 @@ LABELLED_SPLITS = ("train", "validation", "test")
 class Split:
     """Rows in order; row ids elsewhere are positions in here.
 
-    `targets` are class ids, int32 (N,), for single-label; 0/1, uint8 (N, C), for multi-label; None in
-    the transfer split. `groups` tells groups apart by numbers (N,), whose names nobody needs any more; None where
-    the corpus has no group column. `texts` may stand in a file: go through them once, in order.
+    `targets` are what the task's codec makes of labels: class ids, int32 (N,), where a row has exactly one, else
+    0/1, uint8 (N, C); None in the transfer split. `groups` tells groups apart by numbers (N,), whose names nobody
+    needs any more; None where the corpus has no group column. `texts` may be in a file: go through them once, in
+    order.
     """
 
     texts: Sequence[str] = field(repr=False)
-    targets: NDArray[np.int32] | NDArray[np.uint8] | None
+    targets: Targets | None
     groups: NDArray[np.int32] | None = None
 
     def __len__(self) -> int:
@@ -64,7 +66,7 @@ class Corpus:
     def fingerprint(self) -> str:
         """The sha256 of what a model can learn from: label order, and texts and targets of every split."""
         digest = hashlib.sha256()
-        digest.update(json.dumps(self.task.to_dict(), sort_keys=True).encode())
+        digest.update(json.dumps(task_to_dict(self.task), sort_keys=True).encode())
         for name, split in self.splits():
             digest.update(f"\n{name} {len(split)} {split.targets is not None}\n".encode())
             for text, labels in zip(split.texts, ids_from_targets(split), strict=True):
@@ -74,13 +76,9 @@ class Corpus:
         return digest.hexdigest()
 
 
-def targets_of(labels: LabelRows, task: Task) -> NDArray[np.int32] | NDArray[np.uint8]:
-    """Label ids of every row as the targets that `Split` describes."""
-    if task.kind is TaskKind.SINGLE_LABEL:
-        return labels.values
-    matrix = np.zeros((len(labels), task.num_labels), dtype=np.uint8)  # (N, C)
-    matrix[labels.row_of_value(), labels.values] = 1
-    return matrix
+def targets_of(labels: LabelRows, task: Task) -> Targets:
+    """Return label ids of every row as the targets that `Split` describes."""
+    return CODECS[task.kind].encode(labels, task.num_labels)
 
 
 def ids_from_targets(split: Split) -> Iterator[list[int]]:
@@ -95,12 +93,10 @@ def ids_from_targets(split: Split) -> Iterator[list[int]]:
 
 
 def label_matrix(split: Split, task: Task) -> NDArray[np.float32]:
-    """Targets as 0/1, float32 (N, C), whatever the kind of task."""
+    """Return targets as 0/1, float32 (N, C), whatever the kind of task."""
     if split.targets is None:
         raise InputError("the transfer split has no labels; use train, validation or test")
-    if split.targets.ndim == 2:
-        return split.targets.astype(np.float32)
-    return np.eye(task.num_labels, dtype=np.float32)[split.targets.astype(np.int64)]
+    return CODECS[task.kind].indicator(split.targets, task.num_labels)
 
 
 def part_of(corpus: Corpus, rows: int) -> Corpus:

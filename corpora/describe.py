@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from distill.corpora.corpus import Corpus, Split
 from distill.corpora.storage.text_store import BLOCK
-from distill.corpora.task import Task
+from distill.export.runtime.tasks import Task
 
 CountTokens = Callable[[list[str]], list[int]]
 
@@ -82,7 +82,7 @@ def describe(corpus: Corpus, bad_rows: Counter[str], lengths: CountTokens | None
     the special ones that a model adds.
     """
     return CorpusReport(
-        task=corpus.task.kind.value,
+        task=corpus.task.kind,
         labels=corpus.task.labels,
         max_tokens=max_tokens,
         splits=tuple(

@@ -9,10 +9,13 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from distill.corpora.reading.labels import MAX_FOUND_LABELS, MAX_LABEL_CHARS, LabelError, Token, parse_cell
+from distill.corpora.reading.labels import MAX_FOUND_LABELS, MAX_LABEL_CHARS, LabelError, Token
 from distill.corpora.reading.locate import SPLIT_NAMES
 from distill.corpora.reading.rows import Record
-from distill.corpora.task import TaskKind
+from distill.corpora.targets import CODECS
+
+# the kinds that a column can be guessed to be
+ONE, SEVERAL = "single_label", "multi_label"
 
 DELIMITERS = (",", ";", "|")
 
@@ -53,7 +56,7 @@ class LabelGuess:
     """How a column reads as labels; `tokens` are the different ones."""
 
     name: str
-    task: TaskKind
+    task: str
     delimiter: str | None
     tokens: tuple[Token, ...]
 
@@ -88,7 +91,7 @@ def label_column(columns: Sequence[Column]) -> LabelGuess | None:
 
     def rank(guess: LabelGuess) -> tuple[bool, bool, bool, int]:
         numbers = all(str(token).isdigit() for token in guess.tokens)
-        multi = guess.task is TaskKind.MULTI_LABEL
+        multi = guess.task == SEVERAL
         return (_LABEL_NAME.search(guess.name) is not None, multi, not numbers, -len(guess.tokens))
 
     return max(guesses, key=rank, default=None)
@@ -125,14 +128,14 @@ def _as_labels(column: Column) -> LabelGuess | None:
     if not column.values or _ID_NAME.search(column.name):
         return None
     if any(isinstance(value, list | tuple) for value in column.values):
-        return _guess(column, TaskKind.MULTI_LABEL, ",")
+        return _guess(column, SEVERAL, ",")
     cells = [value for value in column.values if isinstance(value, str)]
     if any(cell.strip().startswith("[") and cell.strip().endswith("]") for cell in cells):
-        return _guess(column, TaskKind.MULTI_LABEL, ",")
+        return _guess(column, SEVERAL, ",")
     for delimiter in DELIMITERS:
         if _is_delimited(cells, delimiter):
-            return _guess(column, TaskKind.MULTI_LABEL, delimiter)
-    return _guess(column, TaskKind.SINGLE_LABEL, ",")
+            return _guess(column, SEVERAL, delimiter)
+    return _guess(column, ONE, ",")
 
 
 def _is_delimited(cells: Sequence[str], delimiter: str) -> bool:
@@ -142,12 +145,12 @@ def _is_delimited(cells: Sequence[str], delimiter: str) -> bool:
     return 2 * len(parts & alone) > len(parts)
 
 
-def _guess(column: Column, kind: TaskKind, delimiter: str) -> LabelGuess | None:
+def _guess(column: Column, kind: str, delimiter: str) -> LabelGuess | None:
     """The column's labels, if they are few, short and repeated."""
     counts: Counter[Token] = Counter()
     for value in column.values:
         try:
-            counts.update(parse_cell(value, kind, delimiter))
+            counts.update(CODECS[kind].parse(value, delimiter))
         except LabelError:
             continue
     few = 2 <= len(counts) <= MAX_FOUND_LABELS and sum(counts.values()) >= MIN_REPEATS * len(counts)

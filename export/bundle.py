@@ -15,8 +15,6 @@ from tokenizers import Tokenizer
 from distill.export.graph.model import add_contract, save_model
 from distill.export.runtime.classifier import Classifier, load, open_bundle, self_test
 from distill.export.runtime.manifest import (
-    ACTIVATIONS,
-    CONFIDENCES,
     FORMAT_VERSION,
     Abstain,
     Calibration,
@@ -26,6 +24,7 @@ from distill.export.runtime.manifest import (
     dump_json,
 )
 from distill.export.runtime.records import FileRecord
+from distill.export.runtime.tasks import Policy, Task
 
 # of our own: nobody's words, several lengths, a negation, a typo, an emoji, an unknown word
 SELF_TEST_TEXTS = (
@@ -50,12 +49,10 @@ class Shipment:
     """What goes into a bundle, all of it already decided."""
 
     name: str
-    task: str
-    labels: tuple[str, ...]
+    task: Task
     scale: tuple[float, ...]
     bias: tuple[float, ...]
-    thresholds: tuple[float, ...] | None
-    abstain_below: float | None
+    policy: Policy
     max_tokens: int
     max_batch: int | None
     precision: str
@@ -100,17 +97,17 @@ def write_bundle(folder: Path, shipment: Shipment, check: Callable[[Classifier],
 
 def _draft(shipment: Shipment) -> Manifest:
     """The manifest but for its files and its self-test."""
-    below = shipment.abstain_below
+    task, below = shipment.task, shipment.policy.abstain_below
     model_file = "onnx/model.onnx" if shipment.precision == "fp32" else "onnx/model_quantized.onnx"
     return Manifest(
         format_version=FORMAT_VERSION,
         name=shipment.name,
-        task=shipment.task,
-        labels=shipment.labels,
-        activation=ACTIVATIONS[shipment.task],
+        task=task.kind,
+        labels=task.labels,
+        activation=task.activation,
         calibration=Calibration(shipment.scale, shipment.bias),
-        thresholds=shipment.thresholds,
-        abstain=None if below is None else Abstain(CONFIDENCES[shipment.task], below),
+        thresholds=shipment.policy.thresholds,
+        abstain=None if below is None else Abstain(task.confidence_rule, below),
         max_tokens=shipment.max_tokens,
         max_batch=shipment.max_batch,
         model_file=model_file,
@@ -143,9 +140,9 @@ def _config(shipment: Shipment) -> dict[str, Any]:
     config = {key: value for key, value in shipment.config.items() if key != "_name_or_path"}
     kinds = {"bert": "Bert", "roberta": "Roberta", "distilbert": "DistilBert"}
     config["architectures"] = [f"{kinds[config['model_type']]}ForSequenceClassification"]
-    config["id2label"] = {str(index): name for index, name in enumerate(shipment.labels)}
-    config["label2id"] = {name: index for index, name in enumerate(shipment.labels)}
-    config["problem_type"] = f"{shipment.task}_classification"
+    config["id2label"] = {str(index): name for index, name in enumerate(shipment.task.labels)}
+    config["label2id"] = {name: index for index, name in enumerate(shipment.task.labels)}
+    config["problem_type"] = shipment.task.problem_type
     return config
 
 

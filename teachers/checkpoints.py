@@ -9,8 +9,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import CONFIG_MAPPING, AutoConfig, AutoModel, AutoModelForSequenceClassification
 
-from distill.corpora.task import Task
 from distill.export.runtime.errors import InputError
+from distill.export.runtime.tasks import Task
 from distill.teachers.encoder import EncoderClassifier, HeadedClassifier, Pooling, Teacher
 
 HEAD_FILE = "head.safetensors"

@@ -10,10 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from distill.corpora.task import Task
-
-# a fresh multi-label head starts near the base rate of a rare label, or the first steps only unlearn 0.5
-RARE_LABEL_LOGIT = -3.0
+from distill.export.runtime.tasks import Task
 
 
 class Pooling(StrEnum):
@@ -45,7 +42,7 @@ class EncoderClassifier(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(encoder.config.hidden_size, task.num_labels)
         nn.init.normal_(self.head.weight, std=0.02)
-        nn.init.constant_(self.head.bias, RARE_LABEL_LOGIT if task.multi_label else 0.0)
+        nn.init.constant_(self.head.bias, task.head_bias)
 
     @property
     def config(self) -> Any:

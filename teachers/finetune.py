@@ -7,7 +7,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from distill.corpora.task import TaskKind
 from distill.export.runtime.errors import InputError
 from distill.teachers.encoder import EncoderClassifier
 
@@ -60,14 +59,11 @@ def parameter_groups(
     return groups
 
 
-def class_weights(matrix: NDArray[np.float32], kind: TaskKind) -> Tensor:
-    """Weights ``(C,)`` from 0/1 targets ``(N, C)``: mean frequency over the label's own, at most 10.
+def class_weights(matrix: NDArray[np.float32]) -> Tensor:
+    """Return weights ``(C,)`` from 0/1 targets ``(N, C)``: mean frequency over the label's own, at most 10.
 
-    For single-label tasks a row's loss is multiplied by its label's; for multi-label tasks a positive's by its
-    square root, because BCE's many negatives would otherwise be drowned.
+    The task's loss says what they are multiplied with.
     """
     counts = matrix.sum(axis=0).clip(min=1)
     weights = (counts.mean() / counts).clip(max=MAX_CLASS_WEIGHT)
-    if kind is TaskKind.MULTI_LABEL:
-        weights = np.sqrt(weights)
     return torch.from_numpy(weights.astype(np.float32))

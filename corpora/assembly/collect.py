@@ -16,7 +16,7 @@ from distill.corpora.assembly.splits import SplitRows, normalise_text
 from distill.corpora.corpus import LABELLED_SPLITS
 from distill.corpora.reading.cells import NoLabel
 from distill.corpora.reading.headers import SeenColumns
-from distill.corpora.reading.labels import LabelError, Token, find_names, parse_cell, resolve
+from distill.corpora.reading.labels import LabelError, Token, find_names, resolve
 from distill.corpora.reading.locate import SPLIT_NAMES
 from distill.corpora.reading.rows import BadRow, Quarantine, Record, Rows
 from distill.corpora.reading.scrub import scrub
@@ -24,6 +24,7 @@ from distill.corpora.reading.source import Table
 from distill.corpora.reading.texts import RowError, check_encoding, text_of
 from distill.corpora.storage.columns import CorpusRows, Ints, KeyColumn, LabelRows
 from distill.corpora.storage.text_store import TextStore
+from distill.corpora.targets import CODECS
 from distill.export.runtime.errors import InputError
 
 SPLITS = (*LABELLED_SPLITS, "transfer")
@@ -59,6 +60,7 @@ class Collector:
         self.rows_read = self.filtered = self.later_in_group = self.without_gold = 0
         self.scrubbed: Counter[str] = Counter()
         self._spec, self._progress = spec, progress
+        self._codec = CODECS[spec.task]
         self._names = names
         self._cells = spec.label_cells(names)
         self._known = None if names is None else {name: index for index, name in enumerate(names)}
@@ -181,7 +183,7 @@ class Collector:
     def _tokens(self, fields: dict[str, Any]) -> tuple[Token, ...]:
         """The names or ids of a row's labels."""
         cell = self._cells.cell(fields)
-        return tuple(map(self._cells.token, parse_cell(cell, self._spec.task, self._spec.delimiter)))
+        return tuple(map(self._cells.token, self._codec.parse(cell, self._spec.delimiter)))
 
     def _found_names(self, labels: LabelRows) -> tuple[str, ...]:
         """The names of the labels that were found, where none are known."""

@@ -24,8 +24,9 @@ from distill.corpora.reading.scrub import PATTERNS
 from distill.corpora.reading.source import Tables, open_source, read_label_names
 from distill.corpora.storage.columns import NONE, CorpusRows, Ints
 from distill.corpora.storage.text_store import StoredTexts, TextStore
-from distill.corpora.task import Task
+from distill.corpora.targets import CODECS, checked_task
 from distill.export.runtime.errors import InputError
+from distill.export.runtime.tasks import Task
 
 __all__ = ["CorpusSpec", "read_corpus"]
 
@@ -64,7 +65,7 @@ def read_corpus(
             f"{spec.source}: no row with labels is usable ({len(bad)} are bad, `where` leaves out "
             f"{collector.filtered}); check `text`, `labels` and `where`"
         )
-    task = Task(spec.task, names)
+    task = checked_task(spec.task, names)
     notes = {
         "rows_read": collector.rows_read,
         "rows_filtered": collector.filtered,
@@ -112,14 +113,14 @@ def _select(
 ) -> tuple[Task, CorpusRows, SplitRows]:
     """Repeats merged and rare labels left out; adds to the notes."""
     before = _count(splits)
-    rows, splits = merge_duplicates(rows, splits, task.kind, spec.duplicates)
+    rows, splits = merge_duplicates(rows, splits, CODECS[task.kind], spec.duplicates)
     notes["rows_merged"] = before - _count(splits)
     counts = rows.labels.take(splits.get("train", NO_ROWS)).counts(task.num_labels)
     kept = [i for i in range(task.num_labels) if counts[i] >= spec.min_rows or spec.min_rows == 1]
     notes["labels_left_out"] = task.num_labels - len(kept)
     before = _count(splits)
     if len(kept) < task.num_labels:
-        task = Task(task.kind, tuple(task.labels[i] for i in kept))
+        task = checked_task(task.kind, tuple(task.labels[i] for i in kept))
         new_ids = np.full(len(counts), NONE, dtype=np.int32)
         new_ids[kept] = np.arange(len(kept))
         labels = rows.labels.renamed(new_ids)

@@ -8,7 +8,6 @@ from distill.corpora.reading.cells import LabelCells, LabelForm
 from distill.corpora.reading.form import TableForm
 from distill.corpora.reading.nested import root_of
 from distill.corpora.reading.rows import listed
-from distill.corpora.task import TaskKind
 from distill.export.runtime.errors import InputError
 
 DEFAULT_SPLIT = (0.8, 0.1, 0.1)
@@ -19,7 +18,7 @@ class CorpusSpec:
     """Where a corpus is and how to understand it: the recipe's [corpus] table."""
 
     source: str  # "hub:ID[:config][@revision]", a file, a folder of splits, or "sample"
-    task: TaskKind
+    task: str  # a kind of export.runtime.tasks.TASKS
     text: tuple[str, ...]  # columns, joined by `joiner`
     labels: str | tuple[str, ...]  # column of names, ids, lists or delimited strings; or one of 0 and 1 per label
     label_names: tuple[str, ...] | str | None = None  # in logit order, or a file with one a line

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from distill.corpora.storage.columns import NONE, CorpusRows, Ints, LabelRows
-from distill.corpora.task import TaskKind
+from distill.corpora.targets import TargetCodec
 from distill.export.runtime.errors import InputError
 
 SplitRows = dict[str, Ints]
@@ -25,7 +25,7 @@ def normalise_text(text: str) -> str:
 
 
 def merge_duplicates(
-    rows: CorpusRows, splits: SplitRows, kind: TaskKind, policy: str
+    rows: CorpusRows, splits: SplitRows, codec: TargetCodec, policy: str
 ) -> tuple[CorpusRows, SplitRows]:
     """Repeats within a split merged into the first of them; "keep" merges none, "error" refuses other labels.
 
@@ -45,14 +45,14 @@ def merge_duplicates(
         repeated = np.flatnonzero(ends - starts > 1)
         for place in repeated[np.argsort(firsts[repeated])]:
             same = members[order[starts[place] : ends[place]]]
-            labels = _merged_labels(rows, same.tolist(), kind, policy)
+            labels = _merged_labels(rows, same.tolist(), codec, policy)
             if labels is not None:
                 changed[int(same[0])] = labels
         merged[name] = np.sort(firsts)
     return replace(rows, labels=rows.labels.replaced(changed)), merged
 
 
-def _merged_labels(rows: CorpusRows, same: list[int], kind: TaskKind, policy: str) -> tuple[int, ...] | None:
+def _merged_labels(rows: CorpusRows, same: list[int], codec: TargetCodec, policy: str) -> tuple[int, ...] | None:
     """The labels of one row for rows that are the same one; None where all of them agree."""
     votes = [rows.labels.ids(row) for row in same]
     differing = next((row for row, labels in zip(same, votes, strict=True) if labels != votes[0]), None)
@@ -63,26 +63,7 @@ def _merged_labels(rows: CorpusRows, same: list[int], kind: TaskKind, policy: st
             f"{rows.place(differing)}: repeats {rows.place(same[0])} "
             'with other labels; correct one of them, or set corpus.duplicates = "majority"'
         )
-    return majority_single(votes) if kind is TaskKind.SINGLE_LABEL else majority_multi(votes)
-
-
-def majority_single(votes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
-    """The label that most annotators gave; among equals the one seen first."""
-    return Counter(votes).most_common(1)[0][0]
-
-
-def majority_multi(votes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
-    """The labels that at least half of the annotators gave.
-
-    Where no label reaches half although most annotators gave one, the most frequent label stands, among
-    equals the one seen first: an empty row would say that nothing applies, which most of them denied.
-    """
-    counts = Counter(label for labels in votes for label in labels)
-    chosen = tuple(sorted(label for label, count in counts.items() if 2 * count >= len(votes)))
-    mostly_empty = 2 * sum(not labels for labels in votes) >= len(votes)
-    if chosen or mostly_empty:
-        return chosen
-    return (counts.most_common(1)[0][0],)
+    return codec.merge(votes)
 
 
 def split_by_group(rows: CorpusRows, members: Ints, fractions: Sequence[float], *, seed: int) -> list[Ints]:

@@ -8,7 +8,6 @@ from collections import Counter
 
 from distill.corpora.reading.files import is_broken
 from distill.corpora.reading.rows import listed
-from distill.corpora.task import TaskKind
 from distill.export.runtime.errors import InputError
 
 Token = str | int
@@ -28,22 +27,19 @@ class LabelError(ValueError):
     """Why a label cell cannot be used; becomes the reason of a bad row, so it never quotes the cell."""
 
 
-def parse_cell(cell: object, kind: TaskKind, delimiter: str | None) -> tuple[Token, ...]:
-    """The names or ids in one cell; a multi-label cell may be empty, a single-label cell may not."""
+def tokens_of(cell: object, delimiter: str | None, *, split: bool) -> tuple[Token, ...]:
+    """Return the distinct names or ids in one cell, in their order; with `split` a string may hold several."""
     if hasattr(cell, "tolist"):  # numpy arrays and scalars
         cell = cell.tolist()
     if cell is None or (isinstance(cell, float) and cell != cell):
         raise LabelError("the label is missing")
     if isinstance(cell, list | tuple):
         tokens = tuple(_token(item) for item in cell)
-    elif isinstance(cell, str) and kind is TaskKind.MULTI_LABEL:
+    elif isinstance(cell, str) and split:
         tokens = _split(cell, delimiter)
     else:
         tokens = (_token(cell),)
-    tokens = tuple(dict.fromkeys(token for token in tokens if token != ""))
-    if kind is TaskKind.SINGLE_LABEL and len(tokens) != 1:
-        raise LabelError(f"{len(tokens)} labels where a single-label task has exactly 1")
-    return tokens
+    return tuple(dict.fromkeys(token for token in tokens if token != ""))
 
 
 def _token(item: object) -> Token:

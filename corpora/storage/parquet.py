@@ -16,8 +16,9 @@ from distill.corpora.reading.provenance import SOURCE_FILE
 from distill.corpora.reading.streams import TRAIN_EXTRA
 from distill.corpora.storage.columns import LabelRows
 from distill.corpora.storage.text_store import BLOCK, TextStore
-from distill.corpora.task import Task
+from distill.corpora.targets import task_from_dict, task_to_dict
 from distill.export.runtime.errors import InputError, MissingExtraError
+from distill.export.runtime.tasks import Task
 
 
 def save_corpus(corpus: Corpus, folder: Path) -> None:
@@ -26,7 +27,7 @@ def save_corpus(corpus: Corpus, folder: Path) -> None:
     (folder / "transfer.parquet").unlink(missing_ok=True)  # of an earlier execution
     for name, split in corpus.splits():
         _save_split(split, folder / f"{name}.parquet")
-    data = {"task": corpus.task.to_dict(), "fingerprint": corpus.fingerprint, "notes": corpus.notes}
+    data = {"task": task_to_dict(corpus.task), "fingerprint": corpus.fingerprint, "notes": corpus.notes}
     for name, content in (("task.json", data), (SOURCE_FILE, corpus.source)):
         (folder / name).write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
@@ -36,7 +37,7 @@ def load_corpus(folder: Path) -> Corpus:
     try:
         store = TextStore(folder.parent)  # on the disk of the run, wherever the system keeps its own such files
         data = json.loads((folder / "task.json").read_text(encoding="utf-8"))
-        task = Task.from_dict(data["task"])
+        task = task_from_dict(data["task"])
         labelled = (_load_split(folder / f"{name}.parquet", task, store) for name in LABELLED_SPLITS)
         train, validation, test = labelled
         path = folder / "transfer.parquet"

@@ -10,7 +10,6 @@ import torch
 from distill.artifacts.bench import RunBench
 from distill.bench.tfidf import fit_tfidf
 from distill.corpora.corpus import Corpus
-from distill.corpora.task import Task
 from distill.evaluation.decision import Decision
 from distill.evaluation.quality import JUDGED, quality_of
 from distill.export.graph.from_torch import export_fused
@@ -25,6 +24,7 @@ from distill.export.measure.latency import (
 )
 from distill.export.runtime.classifier import Classifier, load, open_bundle
 from distill.export.runtime.manifest import read_manifest
+from distill.export.runtime.tasks import Task
 from distill.recipe.shipping import DecisionsRecipe
 from distill.runs.progress import Reporter
 from distill.teachers.checkpoints import load_classifier
@@ -151,9 +151,9 @@ def _as_bundled(bundle: Path, variant: ExportedVariant) -> Classifier:
 
 def _graph_call(inputs: BenchInputs, graph: Path) -> Callable[[list[str]], object]:
     """Return the teacher's tokenizer, graph and decision as one function, which runs one text at a time."""
-    teacher, kind, limit = inputs.teacher, inputs.corpus.task.kind, inputs.max_tokens
+    teacher, task, limit = inputs.teacher, inputs.corpus.task, inputs.max_tokens
     tokenizer, runner = load_tokenizer(teacher.folder), GraphRunner(graph)
-    return lambda texts: teacher.decision.decide(runner.run_rows(encode(tokenizer, texts, limit)), kind)
+    return lambda texts: teacher.decision.decide(runner.run_rows(encode(tokenizer, texts, limit)), task)
 
 
 def _teacher_graph(inputs: BenchInputs, folder: Path) -> Path:
@@ -169,7 +169,7 @@ def _torch_call(trained: TrainedModel, inputs: BenchInputs) -> Callable[[list[st
     def call(texts: list[str]) -> object:
         with torch.inference_mode():
             ids, mask = pad_batch(encode(tokenizer, texts, limit), tokenizer.pad_token_id)
-            return trained.decision.decide(model(ids, mask).numpy(), task.kind)
+            return trained.decision.decide(model(ids, mask).numpy(), task)
 
     return call
 
@@ -185,6 +185,6 @@ def _baseline(inputs: BenchInputs, reporter: Reporter) -> tuple[Callable[[list[s
     decision = Decision.from_dict(quality.pop("decision"))
 
     def call(texts: list[str]) -> object:
-        return decision.decide(model.logits(texts), corpus.task.kind)
+        return decision.decide(model.logits(texts), corpus.task)
 
     return call, {**quality, "parameters": model.parameters, "bytes": model.sizes}

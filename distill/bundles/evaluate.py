@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from distill.bundles.predict import _predict
-from distill.bundles.rows import Columns, _labelled_rows, _task, texts_of
-from distill.evaluation.metrics import decide, evaluate
+from distill.bundles.rows import Columns, _labelled_rows, texts_of
+from distill.evaluation.evaluator import evaluator_of
 from distill.evaluation.selective import evaluate_selective
 from distill.export.runtime import InputError, load
 from distill.export.runtime.cores import available_threads
@@ -26,15 +26,12 @@ def evaluate_bundle(bundle: Path, file: Path, columns: Columns, reporter: Report
     """
     classifier = load(bundle, threads=available_threads())
     texts, gold = _labelled_rows(file, columns, classifier)
-    task = _task(classifier)
-    manifest = classifier.manifest
-    thresholds = None if manifest.thresholds is None else np.array(manifest.thresholds)
-    below = None if manifest.abstain is None else manifest.abstain.below
+    task, policy = classifier.task, classifier.manifest.policy
     with reporter.bar("evaluate", len(texts)) as advance:
         predictions = _predict(classifier, texts, advance)
     scores = np.array([list(prediction.scores.values()) for prediction in predictions])  # (N, C)
-    quality = evaluate(scores, gold, thresholds, task.kind, classifier.labels)
-    selective = evaluate_selective(scores, decide(scores, thresholds, task.kind), gold, task.kind, below)
+    quality = evaluator_of(task).evaluate(scores, gold, policy)
+    selective = evaluate_selective(scores, gold, task, policy)
     return {
         "rows": len(texts),
         "truncated": sum(prediction.truncated for prediction in predictions),

@@ -11,12 +11,12 @@ from distill.corpora.corpus import Split, label_matrix, targets_of
 from distill.corpora.reading.files import read_table
 from distill.corpora.reading.form import TableForm
 from distill.corpora.reading.headers import SeenColumns
-from distill.corpora.reading.labels import LabelError, parse_cell, resolve
+from distill.corpora.reading.labels import LabelError, resolve
 from distill.corpora.reading.locate import archive_table
 from distill.corpora.reading.rows import BadRow, Record
 from distill.corpora.reading.texts import RowError, check_encoding, text_of
 from distill.corpora.storage.columns import LabelRows
-from distill.corpora.task import Task, TaskKind
+from distill.corpora.targets import CODECS
 from distill.export.runtime import Classifier, InputError
 
 REMEDY = "correct the row"
@@ -30,10 +30,6 @@ class Columns:
     labels: str = "labels"
     delimiter: str = ","
     header: tuple[str, ...] | None = None
-
-
-def _task(classifier: Classifier) -> Task:
-    return Task(TaskKind(classifier.manifest.task), classifier.labels)
 
 
 def _records(file: Path, columns: Columns, wanted: dict[str, str]) -> Iterator[tuple[Record, str]]:
@@ -68,12 +64,12 @@ def texts_of(file: Path, columns: Columns) -> list[str]:
 
 def _labelled_rows(file: Path, columns: Columns, classifier: Classifier) -> tuple[list[str], NDArray[np.float32]]:
     """Texts and gold 0/1 ``(N, C)``."""
-    task = _task(classifier)
+    task, codec = classifier.task, CODECS[classifier.task.kind]
     index = {name: position for position, name in enumerate(task.labels)}
     texts, ids = [], []
     for row, text in _records(file, columns, {columns.text: "--text", columns.labels: "--labels"}):
         try:
-            ids.append(resolve(parse_cell(row.fields.get(columns.labels), task.kind, columns.delimiter), index))
+            ids.append(resolve(codec.parse(row.fields.get(columns.labels), columns.delimiter), index))
         except LabelError as error:
             raise BadRow(row.file, row.row, str(error), {}).error(remedy=REMEDY) from None
         texts.append(text)

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from distill.corpora.task import TaskKind
 from distill.evaluation.bootstrap import SAMPLES, Bootstrap, interval, row_weights
 from distill.evaluation.decision import Decision, Logits
-from distill.evaluation.metrics import Bools, Floats, macro_f1, ratio
+from distill.evaluation.evaluator import Evaluator
+from distill.export.runtime.tasks import Bools, Floats, Task
 
 
 @dataclass(frozen=True)
@@ -29,25 +29,19 @@ def agreement(ours: Bools, theirs: Bools) -> Agreement:
     return Agreement(rows=float(same.all(axis=1).mean()), cells=float(same.mean()))
 
 
-def copied_errors(ours: Bools, theirs: Bools, gold: Floats, kind: TaskKind) -> float | None:
-    """Where they are wrong, the share in which we are wrong in the same way; None where they never are.
-
-    Counted are (row, label) cells for multi-label, rows with the same wrong label for single-label.
-    """
-    true = gold > 0
-    if kind is TaskKind.MULTI_LABEL:
-        wrong, same = theirs != true, ours == theirs
-    else:
-        wrong, same = (theirs != true).any(axis=1), (ours == theirs).all(axis=1)
-    return float(same[wrong].mean()) if wrong.any() else None
-
-
 def paired_bootstrap(
-    ours: Sequence[Bools], theirs: Sequence[Bools], gold: Floats, *, samples: int = SAMPLES, seed: int = 0
+    evaluator: Evaluator,
+    ours: Sequence[Bools],
+    theirs: Sequence[Bools],
+    gold: Floats,
+    *,
+    samples: int = SAMPLES,
+    seed: int = 0,
 ) -> Bootstrap:
-    """Mean macro-F1 of ours minus that of theirs over resampled rows.
+    """Return our mean headline minus theirs over resampled rows.
 
     Args:
+        evaluator: the task's.
         ours: decisions of one model, or of one for each seed.
         theirs: of the model, or models, to compare with, on the same rows.
         gold: 0/1.
@@ -56,29 +50,25 @@ def paired_bootstrap(
     """
     weights = row_weights(len(gold), samples=samples, seed=seed)  # (S, N)
     resampled = [
-        np.mean([_weighted_macro_f1(one, gold, weights) for one in models], axis=0) for models in (ours, theirs)
+        np.mean([evaluator.resampled(decisions, gold, weights) for decisions in models], axis=0)
+        for models in (ours, theirs)
     ]
-    whole = [float(np.mean([macro_f1(one, gold) for one in models])) for models in (ours, theirs)]
+    whole = [
+        float(np.mean([evaluator.score(decisions, gold) for decisions in models])) for models in (ours, theirs)
+    ]
     return interval(whole[0] - whole[1], resampled[0] - resampled[1])
 
 
-def _weighted_macro_f1(decisions: Bools, gold: Floats, weights: Floats) -> Floats:
-    """Macro-F1 under each row of weights, ``(S, N) -> (S,)``."""
-    chosen, true = decisions.astype(np.float32), gold.astype(np.float32)
-    hit, decided, positive = weights @ (chosen * true), weights @ chosen, weights @ true  # (S, C)
-    return np.asarray(ratio(2 * hit, decided + positive).mean(axis=1))
-
-
-def fidelity(variant: Logits, reference: Logits, decision: Decision, kind: TaskKind) -> dict[str, Any]:
+def fidelity(variant: Logits, reference: Logits, decision: Decision, task: Task) -> dict[str, Any]:
     """Flips and noise of raw logits against a reference, both ``(N, C)``.
 
     Args:
         variant: what the quantized graph gives.
         reference: what the student gives in fp32.
         decision: the variant's, applied to both, as the gate does.
-        kind: of the task.
+        task: the kind and its labels.
     """
-    flipped = decision.decide(variant, kind) != decision.decide(reference, kind)
+    flipped = decision.decide(variant, task) != decision.decide(reference, task)
     return {
         "label_flip_rate": float(flipped.mean()),
         "row_flip_rate": float(flipped.any(axis=1).mean()),

@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from distill.corpora.task import Task
-from distill.evaluation.metrics import Bools, precision_per_label, recall_per_label
+from distill.evaluation.evaluator import Evaluator
 from distill.evaluation.thresholds import least_rows
 from distill.export.gate import Check
 from distill.export.runtime.errors import CheckFailedError, InputError
-from distill.recipe.shipping import DecisionsRecipe
+from distill.export.runtime.tasks import Bools, Task
+from distill.recipe.shipping import FLOOR_KEYS, DecisionsRecipe
 
 
 @dataclass(frozen=True)
 class Floor:
-    """What a recipe asks of one label; `metric` is recall or precision."""
+    """What a recipe asks of one label; `metric` is one of `FLOOR_KEYS`."""
 
     label: str
     metric: str
@@ -42,7 +42,7 @@ class KeptFloor:
 
 def floors_of(policy: DecisionsRecipe) -> Iterator[Floor]:
     """The recipe's floors."""
-    for metric, table in (("recall", policy.recall_floor), ("precision", policy.precision_floor)):
+    for metric, table in policy.floors.items():
         for label, floor in table.items():
             yield Floor(label, metric, floor)
 
@@ -54,7 +54,7 @@ def check_floors(policy: DecisionsRecipe, task: Task, validation: NDArray[np.flo
         InputError: a label is unknown, or has so few positives that any floor would mean 1.
     """
     for wanted in floors_of(policy):
-        key = f"decisions.{wanted.metric}_floor"
+        key = f"decisions.{FLOOR_KEYS[wanted.metric]}"
         if wanted.label not in task.labels:
             raise InputError(f"{key}: unknown label {wanted.label!r}; the labels are {', '.join(task.labels)}")
         positives = int(validation[:, task.labels.index(wanted.label)].sum())
@@ -67,31 +67,29 @@ def check_floors(policy: DecisionsRecipe, task: Task, validation: NDArray[np.flo
 
 
 def check_kept(
-    policy: DecisionsRecipe, task: Task, decisions: Bools, gold: NDArray[np.float32]
+    policy: DecisionsRecipe, evaluator: Evaluator, decisions: Bools, gold: NDArray[np.float32]
 ) -> tuple[Check, ...]:
     """Checks of the gate: by how much validation's decisions ``(N, C)`` miss each floor."""
     both = {"validation": (decisions, gold), "test": (decisions, gold)}
     return tuple(
         Check(f"missing to a {kept.metric} of {kept.floor:g} for {kept.label!r}", kept.missing, 0.0)
-        for kept in judge_floors(policy, task, both)
+        for kept in judge_floors(policy, evaluator, both)
     )
 
 
 def judge_floors(
-    policy: DecisionsRecipe, task: Task, decided: dict[str, tuple[Bools, NDArray[np.float32]]]
+    policy: DecisionsRecipe, evaluator: Evaluator, decided: dict[str, tuple[Bools, NDArray[np.float32]]]
 ) -> list[KeptFloor]:
     """Every floor with what validation and test give, from decisions and gold ``(N, C)`` of both."""
-    measured = {
-        split: {"recall": recall_per_label(*both), "precision": precision_per_label(*both)}
-        for split, both in decided.items()
-    }
+    labels = evaluator.task.labels
+    measured = {split: evaluator.floor_metrics(*both) for split, both in decided.items()}
     return [
         KeptFloor(
             wanted.label,
             wanted.metric,
             wanted.floor,
-            validation=float(measured["validation"][wanted.metric][task.labels.index(wanted.label)]),
-            test=float(measured["test"][wanted.metric][task.labels.index(wanted.label)]),
+            validation=float(measured["validation"][wanted.metric][labels.index(wanted.label)]),
+            test=float(measured["test"][wanted.metric][labels.index(wanted.label)]),
         )
         for wanted in floors_of(policy)
     ]
@@ -106,7 +104,7 @@ def require_floors(floors: list[dict[str, Any]]) -> None:
     for floor in floors:
         if not floor["kept"]:
             raise CheckFailedError(
-                f"decisions.{floor['metric']}_floor: the best {floor['metric']} that the student reaches for "
-                f"{floor['label']!r} on validation is {floor['validation']:.3f}, below {floor['floor']:g}; "
+                f"decisions.{FLOOR_KEYS[floor['metric']]}: the best {floor['metric']} that the student reaches "
+                f"for {floor['label']!r} on validation is {floor['validation']:.3f}, below {floor['floor']:g}; "
                 "lower the floor, or train a student that ranks this label better"
             )

@@ -8,23 +8,16 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from distill.corpora.task import TaskKind
 from distill.evaluation.reliability import (
     Bin,
-    brier,
     brier_per_label,
     brier_skill_per_label,
-    ece,
     ece_above_tenth,
     mean_brier_skill,
     reliability_per_label,
 )
-
-Floats = NDArray[np.floating[Any]]
-
-Bools = NDArray[np.bool_]
+from distill.export.runtime.tasks import Bools, Floats
 
 
 @dataclass(frozen=True)
@@ -66,32 +59,6 @@ class Quality:
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         return {**asdict(self), "per_label": [asdict(row) for row in self.per_label]}
-
-
-def sigmoid(logits: Floats) -> Floats:
-    """Independent probabilities, ``(N, C) -> (N, C)``, without overflow."""
-    small = np.exp(-np.abs(logits))
-    return np.asarray(np.where(logits >= 0, 1.0, small) / (1.0 + small), dtype=logits.dtype)
-
-
-def softmax(logits: Floats) -> Floats:
-    """Probabilities that add up to 1 a row, ``(N, C) -> (N, C)``."""
-    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True), dtype=logits.dtype)
-
-
-def scores_of(logits: Floats, kind: TaskKind) -> Floats:
-    """The task's scores of logits, ``(N, C) -> (N, C)``."""
-    return softmax(logits) if kind is TaskKind.SINGLE_LABEL else sigmoid(logits)
-
-
-def decide(scores: Floats, thresholds: Floats | None, kind: TaskKind) -> Bools:
-    """Decisions: the highest score of a row, or every score that reaches its label's threshold ``(C,)``."""
-    if kind is TaskKind.SINGLE_LABEL:
-        return np.asarray(np.arange(scores.shape[1]) == scores.argmax(axis=1)[:, None], dtype=np.bool_)
-    if thresholds is None:
-        raise ValueError("a multi-label task is decided by thresholds")
-    return np.asarray(scores >= thresholds, dtype=np.bool_)
 
 
 def _counts(decisions: Bools, gold: Floats) -> tuple[Floats, Floats, Floats]:
@@ -140,27 +107,41 @@ def accuracy(decisions: Bools, gold: Floats) -> float:
     return float((decisions == (gold > 0)).all(axis=1).mean())
 
 
-def evaluate(
-    scores: Floats, gold: Floats, thresholds: Floats | None, kind: TaskKind, labels: tuple[str, ...]
+def weighted_macro_f1(decisions: Bools, gold: Floats, weights: Floats) -> Floats:
+    """Return macro-F1 under each row of weights: ``(S, N) -> (S,)``."""
+    chosen, true = decisions.astype(np.float32), gold.astype(np.float32)
+    hit, decided, positive = weights @ (chosen * true), weights @ chosen, weights @ true  # (S, C)
+    return np.asarray(ratio(2 * hit, decided + positive).mean(axis=1))
+
+
+def quality_of_labels(
+    scores: Floats,
+    decisions: Bools,
+    gold: Floats,
+    labels: tuple[str, ...],
+    *,
+    brier: float,
+    ece: float,
+    thresholds: tuple[float, ...] | None = None,
+    macro_f1_at_half: float | None = None,
+    accuracy: float | None = None,
 ) -> Quality:
-    """Everything that is reported of calibrated scores ``(N, C)``."""
-    decisions = decide(scores, thresholds, kind)
-    multi_label = kind is TaskKind.MULTI_LABEL
+    """Return everything that is reported of calibrated scores ``(N, C)``; what differs between kinds is given."""
     return Quality(
         macro_f1=macro_f1(decisions, gold),
-        macro_f1_at_half=macro_f1(scores >= 0.5, gold) if multi_label else None,
+        macro_f1_at_half=macro_f1_at_half,
         micro_f1=micro_f1(decisions, gold),
-        accuracy=None if multi_label else accuracy(decisions, gold),
-        brier=brier(scores, gold, kind),
+        accuracy=accuracy,
+        brier=brier,
         brier_skill=mean_brier_skill(scores, gold),
-        ece=ece(scores, gold, kind),
+        ece=ece,
         ece_above_tenth=ece_above_tenth(scores, gold),
         per_label=_by_label(scores, decisions, gold, thresholds, labels),
     )
 
 
 def _by_label(
-    scores: Floats, decisions: Bools, gold: Floats, thresholds: Floats | None, labels: tuple[str, ...]
+    scores: Floats, decisions: Bools, gold: Floats, thresholds: tuple[float, ...] | None, labels: tuple[str, ...]
 ) -> tuple[LabelQuality, ...]:
     columns = (
         precision_per_label(decisions, gold),
@@ -181,7 +162,7 @@ def _by_label(
                 recall=recall,
                 f1=f1,
                 support=int(support),
-                threshold=None if thresholds is None else float(thresholds[at]),
+                threshold=None if thresholds is None else thresholds[at],
                 brier=error,
                 brier_skill=skill if np.isfinite(skill) else None,
                 reliability=tuple(reliability[at]),

@@ -8,7 +8,8 @@ from dataclasses import asdict
 from typing import Any
 
 from distill.corpora.corpus import Corpus, label_matrix
-from distill.evaluation.decision import Decision, Logits, evaluate_decision, fit_decision
+from distill.evaluation.decision import Decision, Logits
+from distill.evaluation.evaluator import evaluator_of
 from distill.evaluation.floors import judge_floors
 from distill.evaluation.selective import evaluate_selective
 from distill.recipe.shipping import DecisionsRecipe
@@ -19,7 +20,7 @@ JUDGED = ("validation", "test")
 def quality_of(logits: Mapping[str, Logits], corpus: Corpus, policy: DecisionsRecipe) -> dict[str, Any]:
     """Validation and test quality of raw logits ``(N, C)``, with the decision that was fitted on validation."""
     gold = label_matrix(corpus.validation, corpus.task)
-    return assess(logits, corpus, fit_decision(logits["validation"], gold, corpus.task, policy), policy)
+    return assess(logits, corpus, evaluator_of(corpus.task).fit(logits["validation"], gold, policy), policy)
 
 
 def assess(
@@ -27,15 +28,16 @@ def assess(
 ) -> dict[str, Any]:
     """Quality of raw logits ``(N, C)`` of both splits under a decision: metrics, floors, risk and coverage."""
     task, splits = corpus.task, dict(corpus.splits())
+    evaluator = evaluator_of(task)
     gold = {split: label_matrix(splits[split], task) for split in JUDGED}
-    decided = {split: decision.decide(logits[split], task.kind) for split in JUDGED}
+    decided = {split: decision.decide(logits[split], task) for split in JUDGED}
     found: dict[str, Any] = {}
     for split in JUDGED:
-        scores = decision.scores(logits[split], task.kind)
-        selective = evaluate_selective(scores, decided[split], gold[split], task.kind, decision.abstain_below)
-        quality = evaluate_decision(logits[split], gold[split], task, decision)
+        scores = decision.scores(logits[split], task)
+        selective = evaluate_selective(scores, gold[split], task, decision.policy)
+        quality = evaluator.evaluate(scores, gold[split], decision.policy)
         found[split] = {**quality.to_dict(), "selective": asdict(selective)}
-    floors = judge_floors(policy, task, {split: (decided[split], gold[split]) for split in JUDGED})
+    floors = judge_floors(policy, evaluator, {split: (decided[split], gold[split]) for split in JUDGED})
     return {
         **found,
         "floors": [{**asdict(floor), "kept": not floor.missing} for floor in floors],

@@ -9,10 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from distill.corpora.task import TaskKind
 from distill.evaluation.bootstrap import Bootstrap, interval, weighted_sums
-
-Floats = NDArray[np.floating[Any]]
+from distill.export.runtime.tasks import Floats
 
 Bin = tuple[float, float, int]
 
@@ -25,10 +23,14 @@ LABEL_BINS = 10
 LEAST_SCORE = 0.1
 
 
-def brier(scores: Floats, gold: Floats, kind: TaskKind) -> float:
-    """Brier score (1950): mean squared error a cell for multi-label, summed over classes for single-label."""
-    squared = (scores.astype(np.float64) - gold) ** 2
-    return float(squared.sum(axis=1).mean() if kind is TaskKind.SINGLE_LABEL else squared.mean())
+def brier_of_rows(scores: Floats, gold: Floats) -> float:
+    """Return the Brier score (1950) of classes: squared errors summed over the classes of a row, their mean."""
+    return float(((scores.astype(np.float64) - gold) ** 2).sum(axis=1).mean())
+
+
+def brier_of_cells(scores: Floats, gold: Floats) -> float:
+    """Return the Brier score (1950) of independent labels: the mean squared error per cell."""
+    return float(((scores.astype(np.float64) - gold) ** 2).mean())
 
 
 def brier_per_label(scores: Floats, gold: Floats) -> Floats:
@@ -55,16 +57,16 @@ def mean_brier_skill(scores: Floats, gold: Floats) -> float:
     return float(skill[np.isfinite(skill)].mean()) if np.isfinite(skill).any() else 0.0
 
 
-def reliability_bins(scores: Floats, gold: Floats, kind: TaskKind, bins: int = BINS) -> list[Bin]:
-    """Mean score, observed rate and count of each non-empty equal-width bin of confidence.
-
-    Multi-label: over all cells; single-label: over the highest score of each row.
-    """
-    if kind is TaskKind.SINGLE_LABEL:
-        top = scores.argmax(axis=1)
-        rows = np.arange(len(scores))
-        return _bins(scores[rows, top], gold[rows, top], bins)
+def bins_of_cells(scores: Floats, gold: Floats, bins: int = BINS) -> list[Bin]:
+    """Return mean score, observed rate and count of each non-empty equal-width bin of all cells' scores."""
     return _bins(scores.ravel(), gold.ravel(), bins)
+
+
+def bins_of_top(scores: Floats, gold: Floats, bins: int = BINS) -> list[Bin]:
+    """Return the same of the highest score of each row."""
+    top = scores.argmax(axis=1)
+    rows = np.arange(len(scores))
+    return _bins(scores[rows, top], gold[rows, top], bins)
 
 
 def reliability_per_label(scores: Floats, gold: Floats, bins: int = LABEL_BINS) -> list[list[Bin]]:
@@ -78,9 +80,14 @@ def error_of(bins: Sequence[Bin]) -> float:
     return sum(count * abs(score - rate) for score, rate, count in bins) / max(total, 1)
 
 
-def ece(scores: Floats, gold: Floats, kind: TaskKind, bins: int = BINS) -> float:
-    """Expected calibration error over equal-width bins of confidence."""
-    return error_of(reliability_bins(scores, gold, kind, bins))
+def ece_of_cells(scores: Floats, gold: Floats, bins: int = BINS) -> float:
+    """Return the expected calibration error over equal-width bins of all cells' scores."""
+    return error_of(bins_of_cells(scores, gold, bins))
+
+
+def ece_of_top(scores: Floats, gold: Floats, bins: int = BINS) -> float:
+    """Return the expected calibration error over equal-width bins of each row's highest score."""
+    return error_of(bins_of_top(scores, gold, bins))
 
 
 def ece_above_tenth(scores: Floats, gold: Floats, bins: int = BINS) -> float:

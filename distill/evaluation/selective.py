@@ -9,22 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from distill.corpora.task import TaskKind
-from distill.evaluation.metrics import Bools, Floats, macro_f1
+from distill.evaluation.metrics import macro_f1
+from distill.export.runtime.tasks import Bools, Floats, Policy, Task
 
 CURVE_POINTS = 50
-
-
-def confidences(scores: Floats, decisions: Bools, kind: TaskKind) -> Floats:
-    """Confidence of each row, ``(N,)``, from scores and decisions ``(N, C)``.
-
-    Single-label: the highest score. Multi-label: the product over labels of the score where the label is decided
-    and of its rest to 1 where it is not, which takes labels as independent given the text.
-    """
-    exact = scores.astype(np.float64)
-    if kind is TaskKind.SINGLE_LABEL:
-        return np.asarray(exact.max(axis=1))
-    return np.asarray(np.where(decisions, exact, 1 - exact).prod(axis=1))
 
 
 def cutoff_for(confidence: Floats, coverage: float) -> float:
@@ -78,11 +66,10 @@ class SelectiveQuality:
     curve: tuple[tuple[float, float], ...]
 
 
-def evaluate_selective(
-    scores: Floats, decisions: Bools, gold: Floats, kind: TaskKind, below: float | None
-) -> SelectiveQuality:
-    """Risk and coverage of decisions on calibrated scores, all ``(N, C)``, with or without a rule to abstain."""
-    confidence = confidences(scores, decisions, kind)
+def evaluate_selective(scores: Floats, gold: Floats, task: Task, policy: Policy) -> SelectiveQuality:
+    """Return risk and coverage of decisions on calibrated scores ``(N, C)``, with or without a rule to abstain."""
+    decisions, below = task.decide(scores, policy), policy.abstain_below
+    confidence = task.confidence(scores, decisions)
     wrong = (decisions != (gold > 0)).any(axis=1)
     curve = risk_curve(confidence, wrong)
     answered = confidence >= (0.0 if below is None else below)

@@ -11,11 +11,12 @@ from distill.artifacts.training import TRAINING_FILE
 from distill.corpora.corpus import Corpus, label_matrix
 from distill.corpora.storage.parquet import load_corpus, load_texts
 from distill.evaluation.decision import Logits
+from distill.evaluation.evaluator import evaluator_of
 from distill.evaluation.quality import JUDGED
 from distill.export.runtime.records import file_record
 from distill.files.json_files import read_json, write_json
 from distill.labelling.augmentation import AUGMENTED_FILE
-from distill.labelling.ensemble import average_logits, fit_temperature
+from distill.labelling.ensemble import average_logits
 from distill.labelling.onnx_teacher import WORTH_ROWS, in_onnxruntime
 from distill.recipe.ensemble import members_of
 from distill.runs.context import Job
@@ -90,7 +91,9 @@ def soft_labels(job: Job, corpus: Corpus, split: str) -> Logits:
         read_logits(job.labels(split, member.index), rows, label_identity(job, corpus, split, member.index))
         for member in members_of(job.recipe)
     ]
-    return average_logits(members, temperatures(job, corpus), corpus.task.kind, job.recipe.teacher.average)
+    return average_logits(
+        members, temperatures(job, corpus), evaluator_of(corpus.task), job.recipe.teacher.average
+    )
 
 
 def temperatures(job: Job, corpus: Corpus) -> list[float]:
@@ -99,10 +102,8 @@ def temperatures(job: Job, corpus: Corpus) -> list[float]:
     if not job.recipe.teacher.fit_temperature:
         return [1.0] * len(members)
     gold = label_matrix(corpus.validation, corpus.task)
-    return [
-        fit_temperature(read_logits_file(job.member(member.index))["validation"], gold, corpus.task.kind)
-        for member in members
-    ]
+    fit = evaluator_of(corpus.task).fit_temperature
+    return [fit(read_logits_file(job.member(member.index))["validation"], gold) for member in members]
 
 
 def average_members(job: Job, folder: Path) -> None:
@@ -110,8 +111,8 @@ def average_members(job: Job, folder: Path) -> None:
     corpus, members = load_corpus(job.corpus), members_of(job.recipe)
     found = temperatures(job, corpus)
     logits = [read_logits_file(job.member(member.index)) for member in members]
-    kind, how = corpus.task.kind, job.recipe.teacher.average
-    averaged = {split: average_logits([one[split] for one in logits], found, kind, how) for split in JUDGED}
+    evaluator, how = evaluator_of(corpus.task), job.recipe.teacher.average
+    averaged = {split: average_logits([one[split] for one in logits], found, evaluator, how) for split in JUDGED}
     write_logits_file(averaged, folder / LOGITS_FILE)
     write_json({"temperatures": found}, folder / TEMPERATURES_FILE)
     sizes = [read_json(job.member(member.index) / TRAINING_FILE)["parameters"] for member in members]

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from distill.corpora.task import TaskKind
-from distill.objectives.mixed import LogitTerm, softmax_kl
+from distill.objectives.mixed import LogitTerm
+from distill.objectives.task_loss import TaskLoss, softmax_kl
 from distill.recipe.student import ObjectiveRecipe
 
 # below it a row or a label varies by little more than float32 rounds, and dividing by that would blow up both its
@@ -78,18 +78,18 @@ def standardised_kl(student: Tensor, teacher: Tensor, temperature: float) -> Ten
     return softmax_kl(standardise(student), standardise(teacher), temperature)
 
 
-def inter_class_distance(student: Tensor, teacher: Tensor, temperature: float, kind: TaskKind) -> Tensor:
+def inter_class_distance(student: Tensor, teacher: Tensor, temperature: float, losses: TaskLoss) -> Tensor:
     """T² · (1 - Pearson correlation over the labels of a row): ``(B, C), (B, C) -> (B,)``.
 
     Of softened probabilities: a softmax for single-label, a sigmoid a label for multi-label.
     """
-    own, teachers = (_probabilities(logits, temperature, kind) for logits in (student, teacher))
+    own, teachers = (losses.probabilities(logits, temperature) for logits in (student, teacher))
     return temperature**2 * (1 - pearson(own, teachers))
 
 
-def intra_class_distance(student: Tensor, teacher: Tensor, temperature: float, kind: TaskKind) -> Tensor:
+def intra_class_distance(student: Tensor, teacher: Tensor, temperature: float, losses: TaskLoss) -> Tensor:
     """T² · (1 - Pearson correlation over the rows of a batch), a label: ``(B, C), (B, C) -> (C,)``."""
-    own, teachers = (_probabilities(logits, temperature, kind) for logits in (student, teacher))
+    own, teachers = (losses.probabilities(logits, temperature) for logits in (student, teacher))
     return temperature**2 * (1 - pearson(own.T, teachers.T))
 
 
@@ -103,12 +103,7 @@ def pearson(first: Tensor, second: Tensor) -> Tensor:
     return correlation
 
 
-def _probabilities(logits: Tensor, temperature: float, kind: TaskKind) -> Tensor:
-    softened = logits.float() / temperature
-    return softened.softmax(dim=-1) if kind is TaskKind.SINGLE_LABEL else softened.sigmoid()
-
-
-def logit_terms(recipe: ObjectiveRecipe, kind: TaskKind) -> tuple[tuple[float, LogitTerm], ...]:
+def logit_terms(recipe: ObjectiveRecipe, losses: TaskLoss) -> tuple[tuple[float, LogitTerm], ...]:
     """The terms that a recipe wants beside soft and hard, each with its weight."""
     heat = recipe.temperature
     decoupled = partial(decoupled_term, temperature=heat, alpha=recipe.decoupled_alpha, beta=recipe.decoupled_beta)
@@ -119,7 +114,7 @@ def logit_terms(recipe: ObjectiveRecipe, kind: TaskKind) -> tuple[tuple[float, L
     found: tuple[tuple[float, LogitTerm], ...] = (
         (recipe.decoupled_weight, decoupled),
         (recipe.standardised_weight, of_logits(partial(standardised_kl, temperature=heat))),
-        (recipe.inter_class_weight, of_logits(partial(inter_class_distance, temperature=heat, kind=kind))),
-        (recipe.intra_class_weight, of_logits(partial(intra_class_distance, temperature=heat, kind=kind))),
+        (recipe.inter_class_weight, of_logits(partial(inter_class_distance, temperature=heat, losses=losses))),
+        (recipe.intra_class_weight, of_logits(partial(intra_class_distance, temperature=heat, losses=losses))),
     )
     return tuple((weight, term) for weight, term in found if weight)

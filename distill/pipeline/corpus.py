@@ -26,7 +26,7 @@ def corpus_stage(under_way: Run) -> None:
             job.reporter.say(f"  {len(bad)} rows are in quarantine: {job.corpus / QUARANTINE_FILE}")
 
     under_way.stage("corpus", job.corpus, corpus_inputs(recipe, job.recipe.seed), work)
-    if job.recipe.decisions.has_floors:
+    if job.recipe.decisions.floors:
         from distill.evaluation.floors import check_floors
 
         corpus = load_corpus(job.corpus)  # before hours are spent

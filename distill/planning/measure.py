@@ -18,7 +18,6 @@ import onnx
 from numpy.typing import NDArray
 
 from distill.corpora.corpus import Corpus
-from distill.corpora.task import Task, TaskKind
 from distill.export.bundle import Shipment, write_bundle
 from distill.export.graph.model import add_calibration, save_model, strip_metadata
 from distill.export.graph.session import GraphRunner
@@ -26,6 +25,7 @@ from distill.export.int8.input_scales import InputScales, fit_input_scales
 from distill.export.int8.precisions import write_precision
 from distill.export.measure.latency import cold_start
 from distill.export.runtime.classifier import Classifier, load
+from distill.export.runtime.tasks import Policy, Task
 from distill.files.sizes import folder_bytes
 from distill.planning.candidates import Architecture
 from distill.planning.ranking import Measured
@@ -218,17 +218,15 @@ def _write_graph(
 
 def _bundle(bench: Workbench, student: Architecture, precision: str, graph: Path, source: Path) -> TimedBundle:
     """A whole bundle, whose history and card are as long as real ones."""
-    labels, several = bench.task.labels, bench.task.kind is TaskKind.MULTI_LABEL
-    scale, bias = _calibration(len(labels))
+    task = bench.task
+    scale, bias = _calibration(task.num_labels)
     folder = graph.with_suffix("")
     shipment = Shipment(
         name=bench.recipe.name,
-        task=bench.task.kind.value,
-        labels=labels,
+        task=task,
         scale=scale,
         bias=bias,
-        thresholds=scale if several else None,
-        abstain_below=None,
+        policy=Policy(scale[: task.num_thresholds] or None),
         max_tokens=bench.recipe.corpus.max_tokens,
         max_batch=None,
         precision=precision,
@@ -238,7 +236,7 @@ def _bundle(bench: Workbench, student: Architecture, precision: str, graph: Path
         config=student.family.published_config(source),
         provenance={"planned": "x" * HISTORY_BYTES},
         metrics={},
-        model_card="x" * (CARD_BYTES + CARD_BYTES_A_LABEL * len(labels)),
+        model_card="x" * (CARD_BYTES + CARD_BYTES_A_LABEL * task.num_labels),
     )
     write_bundle(folder, shipment)
     return TimedBundle(student, precision, folder, load(folder, threads=bench.recipe.budget.threads))

@@ -12,12 +12,13 @@ from pydantic import (
 )
 
 from distill.export.int8.packing import packed_multiple
+from distill.recipe.kinds import KINDS
 from distill.recipe.section import Section, Seed
-from distill.recipe.shipping import BenchRecipe, BudgetRecipe, Calibration, DecisionsRecipe, ExportRecipe
+from distill.recipe.shipping import FLOOR_KEYS, BenchRecipe, BudgetRecipe, DecisionsRecipe, ExportRecipe
 from distill.recipe.sources import AugmentationRecipe, CorpusRecipe, TeacherRecipe
 from distill.recipe.student import (
     FEATURE_WEIGHTS,
-    SINGLE_LABEL_WEIGHTS,
+    WEIGHTS_OF_KINDS,
     LayerSearchRecipe,
     ObjectiveRecipe,
     QatRecipe,
@@ -121,23 +122,27 @@ class Recipe(Section):
         decisions = data.get("decisions", {})
         if not isinstance(decisions, dict) or decisions.get("calibration") is not None:
             return data
-        chosen = default_calibration(data["corpus"].get("task"))
-        return {**data, "decisions": {**decisions, "calibration": chosen}}
+        kind = KINDS.get(str(data["corpus"].get("task")))
+        if kind is None:
+            return data
+        return {**data, "decisions": {**decisions, "calibration": kind.calibrations[0]}}
 
     @model_validator(mode="after")
-    def _decided_by_argmax(self) -> "Recipe":
-        if self.corpus.task == "multi_label":
-            return self
-        for key in ("recall_floor", "precision_floor"):
-            if getattr(self.decisions, key):
+    def _decided_as_the_task_is(self) -> "Recipe":
+        task, kind = self.corpus.task, KINDS[self.corpus.task]
+        for metric in self.decisions.floors:
+            key = FLOOR_KEYS[metric]
+            if key not in kind.floors:
                 raise ValueError(
-                    f"decisions.{key} moves thresholds, and a single_label task is decided by the highest score; "
+                    f"decisions.{key} moves thresholds, and a {task} task is decided by {kind.decided_by}; "
                     "remove it"
                 )
-        if self.decisions.calibration not in ("temperature", "none"):
+        chosen = self.decisions.calibration
+        if chosen is not None and chosen not in kind.calibrations:
+            others = [name for name, other in KINDS.items() if chosen in other.calibrations]
             raise ValueError(
-                f"decisions.calibration is {self.decisions.calibration!r}, which is for multi_label tasks; "
-                "choose temperature or none"
+                f"decisions.calibration is {chosen!r}, which is for {' and '.join(others)} tasks; "
+                f"choose {' or '.join(kind.calibrations)}"
             )
         return self
 
@@ -145,9 +150,10 @@ class Recipe(Section):
     @classmethod
     def _possible_terms(cls, objective: ObjectiveRecipe, info: ValidationInfo) -> ObjectiveRecipe:
         corpus, student = info.data.get("corpus"), info.data.get("student")
-        for name, why in SINGLE_LABEL_WEIGHTS.items():
-            if getattr(objective, name) and corpus is not None and corpus.task != "single_label":
-                raise ValueError(f"{name} is for single_label corpora: it {why}; set it to 0")
+        for name, why in WEIGHTS_OF_KINDS.items():
+            if getattr(objective, name) and corpus is not None and name not in KINDS[corpus.task].weights:
+                others = " and ".join(other for other, kind in KINDS.items() if name in kind.weights)
+                raise ValueError(f"{name} is for {others} corpora: it {why}; set it to 0")
         if objective.reads_teacher and student is not None and not student.family.has_layers:
             on = next(name for name in FEATURE_WEIGHTS if getattr(objective, name))
             with_layers = ", ".join(kind for kind, family in FAMILIES.items() if family.has_layers)
@@ -157,11 +163,6 @@ class Recipe(Section):
     def to_toml(self) -> str:
         """The resolved recipe, every default written out; reading it again gives an equal recipe."""
         return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
-
-
-def default_calibration(task: str | None) -> Calibration:
-    """What calibrates best: one temperature for single-label, for multi-label Platt scaling a label."""
-    return "temperature" if task == "single_label" else "platt-per-label"
 
 
 def known_keys() -> set[str]:

@@ -5,9 +5,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from distill.export.int8.ranges import RangeMethod
+from distill.recipe.kinds import Calibration
 from distill.recipe.section import Fraction, Section
-
-Calibration = Literal["temperature", "platt", "platt-per-label", "none"]
 
 Precision = Literal[
     "fp32",
@@ -20,6 +19,9 @@ Precision = Literal[
 ]
 
 TableBits = Literal[4, 5, 6, 8]
+
+# the key of [decisions] for each metric that can have a floor
+FLOOR_KEYS = {"recall": "recall_floor", "precision": "precision_floor"}
 
 # of [export], from after there were bundles: unusual values count, and older recipes keep their hashes
 LATER_KEYS = ("calibrator", "table_bits")
@@ -55,9 +57,10 @@ class DecisionsRecipe(Section):
     )
 
     @property
-    def has_floors(self) -> bool:
-        """Whether any label has one."""
-        return bool(self.recall_floor or self.precision_floor)
+    def floors(self) -> dict[str, dict[str, float]]:
+        """Return the floors that are set: for each metric its labels and their least values."""
+        tables = {metric: getattr(self, key) for metric, key in FLOOR_KEYS.items()}
+        return {metric: table for metric, table in tables.items() if table}
 
     @model_validator(mode="after")
     def _one_of_two(self) -> "DecisionsRecipe":

@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 from pydantic import Field, StrictInt, model_validator
 
 from distill.corpora.assembly.read import CorpusSpec
-from distill.corpora.task import TaskKind
 from distill.recipe.section import RATES, Fraction, Rate, Section, Seed
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -128,7 +127,6 @@ class AugmentationRecipe(Section):
 def corpus_spec(recipe: CorpusRecipe) -> CorpusSpec:
     """The recipe's [corpus] as what the readers take."""
     values = recipe.model_dump(exclude={"max_tokens", "licence", "rows"})
-    values["task"] = TaskKind(recipe.task)
     values["text"] = (recipe.text,) if isinstance(recipe.text, str) else tuple(recipe.text)
     for key in ("columns", "row_id", "label_names", "labels", "missing"):
         if isinstance(values[key], list):

@@ -18,7 +18,6 @@ from distill.corpora.reading.files import is_broken
 from distill.corpora.reading.form import TableForm
 from distill.corpora.reading.rows import Record, listed
 from distill.corpora.reading.source import open_source
-from distill.corpora.task import TaskKind
 from distill.export.runtime.errors import InputError
 from distill.recipe.keys import recipe_keys
 
@@ -155,13 +154,13 @@ def _to_toml(proposal: _Proposal, name: str) -> str:
     spec = proposal.spec
     corpus: list[tuple[str, object, str]] = [
         ("source", spec.source, "a file, a folder of splits (train, validation, test), hub:ID or sample"),
-        ("task", spec.task.value, "single_label: exactly one label a row; multi_label: any number"),
+        ("task", spec.task, "single_label: exactly one label a row; multi_label: any number"),
         ("text", spec.text[0], 'the column to read; ["title", "body"] joins several'),
         ("labels", spec.labels, "the column to predict: names, 0-based ids, lists or delimited strings"),
     ]
     if spec.columns is not None:
         corpus.append(("columns", list(spec.columns), "the file has no header, so its fields are named here"))
-    if spec.task is TaskKind.MULTI_LABEL and spec.delimiter != ",":
+    if spec.delimiter != ",":
         corpus.append(("delimiter", spec.delimiter, "what separates the labels of a row"))
     if spec.group is not None:
         corpus.append(("group", spec.group, "rows of one value stay in one split, or test scores would lie"))

@@ -24,7 +24,8 @@ TERMS = (
 
 FEATURE_WEIGHTS = ("hidden_weight", "relation_weight", "embedding_weight")
 
-SINGLE_LABEL_WEIGHTS = {
+# why only some kinds of task have a term: `kinds.KINDS` says which
+WEIGHTS_OF_KINDS = {
     "decoupled_weight": "sets one target against all others",
     "standardised_weight": "takes out how many labels a row has",
 }

@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 
 from distill.artifacts.report import Attribution, SeedScores, SeedSpread, SplitScores
-from distill.corpora.task import TaskKind
 from distill.evaluation.bootstrap import Bootstrap
-from distill.evaluation.comparison import agreement, copied_errors, paired_bootstrap
-from distill.evaluation.metrics import Bools, Floats, macro_f1
+from distill.evaluation.comparison import agreement, paired_bootstrap
+from distill.evaluation.evaluator import Evaluator
+from distill.export.runtime.tasks import Bools, Floats
 from distill.report.models import RunModel
 
 
 def attribution(
-    reference: RunModel, models: Mapping[str, RunModel], gold: Floats, kind: TaskKind, *, seed: int
+    reference: RunModel, models: Mapping[str, RunModel], gold: Floats, evaluator: Evaluator, *, seed: int
 ) -> Attribution:
     """Compare the student that ships with its twin and with its teacher, on test rows.
 
@@ -23,15 +23,15 @@ def attribution(
         reference: the teacher, or the ensemble.
         models: the student and what ships by name, and the twin where there is one.
         gold: 0/1 of the test rows, ``(N, C)``.
-        kind: of the task.
+        evaluator: the task's.
         seed: of the bootstrap.
     """
-    decisions = {name: model.test_decisions(kind) for name, model in models.items()}
-    reference_decisions = reference.test_decisions(kind)
+    decisions = {name: model.test_decisions(evaluator.task) for name, model in models.items()}
+    reference_decisions = reference.test_decisions(evaluator.task)
     gain = None
     if "twin" in models:
         gain = {
-            name: paired_bootstrap([decisions[name]], [decisions["twin"]], gold, seed=seed)
+            name: paired_bootstrap(evaluator, [decisions[name]], [decisions["twin"]], gold, seed=seed)
             for name in models
             if name != "twin"
         }
@@ -40,7 +40,8 @@ def attribution(
         gain=gain,
         agreement={name: agreement(decided, reference_decisions) for name, decided in decisions.items()},
         copied_errors={
-            name: copied_errors(decided, reference_decisions, gold, kind) for name, decided in decisions.items()
+            name: evaluator.copied_errors(decided, reference_decisions, gold)
+            for name, decided in decisions.items()
         },
     )
 
@@ -60,51 +61,53 @@ class SeedModels:
         return models if self.twin is None else {**models, "twin": self.twin}
 
 
-def spread(seeds: Sequence[SeedModels], gold: Floats, kind: TaskKind, *, seed: int) -> SeedSpread | None:
+def spread(seeds: Sequence[SeedModels], gold: Floats, evaluator: Evaluator, *, seed: int) -> SeedSpread | None:
     """Return every seed's quality, its mean and standard deviation, and the mean gain over the twins.
 
-    Macro-F1 throughout. The interval is a bootstrap over test rows of the mean over the seeds: it is about these
+    The task's headline metric throughout. The interval is a bootstrap over test rows of the mean over the seeds: it is about these
     students, and does not cover another seed.
 
     Args:
         seeds: the models per seed; None is returned where there are none.
         gold: 0/1 of the test rows, ``(N, C)``.
-        kind: of the task.
+        evaluator: the task's.
         seed: of the bootstrap.
     """
     if not seeds:
         return None
     models = [one_seed.by_role() for one_seed in seeds]
-    decisions = {role: [by_role[role].test_decisions(kind) for by_role in models] for role in models[0]}
-    tests = {role: np.array([macro_f1(decided, gold) for decided in decisions[role]]) for role in decisions}
+    decisions = {role: [by_role[role].test_decisions(evaluator.task) for by_role in models] for role in models[0]}
+    tests = {role: np.array([evaluator.score(decided, gold) for decided in decisions[role]]) for role in decisions}
     return SeedSpread(
-        rows=tuple(_scores(one_seed) for one_seed in seeds),
+        rows=tuple(_scores(one_seed, evaluator) for one_seed in seeds),
         mean={role: float(values.mean()) for role, values in tests.items()},
         standard_deviation={
             role: float(values.std(ddof=1)) if len(values) > 1 else None for role, values in tests.items()
         },
-        gain=_gain(decisions, gold, seed),
+        gain=_gain(decisions, gold, evaluator, seed),
     )
 
 
-def _gain(decisions: Mapping[str, Sequence[Bools]], gold: Floats, seed: int) -> dict[str, Bootstrap] | None:
+def _gain(
+    decisions: Mapping[str, Sequence[Bools]], gold: Floats, evaluator: Evaluator, seed: int
+) -> dict[str, Bootstrap] | None:
     if "twin" not in decisions:
         return None
     return {
-        role: paired_bootstrap(decisions[role], decisions["twin"], gold, seed=seed)
+        role: paired_bootstrap(evaluator, decisions[role], decisions["twin"], gold, seed=seed)
         for role in ("student", "ships")
     }
 
 
-def _scores(models: SeedModels) -> SeedScores:
+def _scores(models: SeedModels, evaluator: Evaluator) -> SeedScores:
     return SeedScores(
         seed=models.seed,
         variant=models.ships.name,
-        student=_macro_f1(models.student.quality()),
-        ships=_macro_f1(models.ships.quality()),
-        twin=None if models.twin is None else _macro_f1(models.twin.quality()),
+        student=_headlines(models.student.quality(), evaluator),
+        ships=_headlines(models.ships.quality(), evaluator),
+        twin=None if models.twin is None else _headlines(models.twin.quality(), evaluator),
     )
 
 
-def _macro_f1(quality: Mapping[str, Any]) -> SplitScores:
-    return SplitScores(quality["validation"]["macro_f1"], quality["test"]["macro_f1"])
+def _headlines(quality: Mapping[str, Any], evaluator: Evaluator) -> SplitScores:
+    return SplitScores(evaluator.headline_of(quality["validation"]), evaluator.headline_of(quality["test"]))

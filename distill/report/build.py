@@ -20,6 +20,7 @@ from distill.artifacts.report import (
 from distill.bench.measured import measured_bundle
 from distill.corpora.corpus import label_matrix
 from distill.corpora.storage.parquet import load_corpus
+from distill.evaluation.evaluator import evaluator_of
 from distill.export.measure.cpu import cpu_info
 from distill.export.measure.latency import available_threads
 from distill.files.atomic import write_text
@@ -56,17 +57,18 @@ def build_report(job: Job, seconds: Mapping[str, float]) -> Report:
         seconds: the duration of every stage that the run had.
     """
     recipe, corpus = job.recipe, load_corpus(job.corpus)
-    kind, gold = corpus.task.kind, label_matrix(corpus.test, corpus.task)
+    task, gold = corpus.task, label_matrix(corpus.test, corpus.task)
+    evaluator = evaluator_of(task)
     chosen, models = choose_variant(job), run_models(job)
     bench = read_bench(job.bench)
     run = RunOutcome(models, job.reference, bench, chosen, job.bundle)
     compared = {name: models[name] for name in ("student", "twin", chosen) if name in models}
-    attributed = attribution(models[job.reference], compared, gold, kind, seed=recipe.seed)
+    attributed = attribution(models[job.reference], compared, gold, evaluator, seed=recipe.seed)
     before_tuning = models["teacher"].quality().get("before_tuning")
     return Report(
         format_version=FORMAT_VERSION,
         recipe=recipe.model_dump(mode="json"),
-        task=kind.value,
+        task=task.kind,
         labels=corpus.task.labels,
         seed=job.seed,
         environment=_environment(),
@@ -85,10 +87,10 @@ def build_report(job: Job, seconds: Mapping[str, float]) -> Report:
         teacher_before_tuning=None if before_tuning is None else from_dict(SplitQuality, before_tuning["test"]),
         distillation_gain=None if attributed.gain is None else attributed.gain["student"],
         attribution=attributed,
-        seeds=spread(_seed_models(job), gold, kind, seed=recipe.seed),
+        seeds=spread(_seed_models(job), gold, evaluator, seed=recipe.seed),
         layer_search=_layer_search(job.layers) if "layers" in seconds else None,
         precision=read_measured(job.precision) if "precision" in seconds else None,
-        models=with_calibration(model_reports(run, kind), models, job.reference, gold, kind, seed=recipe.seed),
+        models=with_calibration(model_reports(run, task), models, job.reference, gold, task, seed=recipe.seed),
         training=_training_curves(job, models),
     )
 

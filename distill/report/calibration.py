@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from distill.artifacts.report import CheckResult, ModelReport
-from distill.corpora.task import TaskKind
 from distill.evaluation.bootstrap import Bootstrap, row_weights
-from distill.evaluation.metrics import Floats
 from distill.evaluation.reliability import bootstrap_ece_above_tenth
+from distill.export.runtime.tasks import Floats, Task
 from distill.report.models import RunModel
 
 # share of the teacher's mean Brier skill per label that a variant may lose
@@ -19,7 +18,7 @@ def with_calibration(
     models: Mapping[str, RunModel],
     reference: str,
     gold: Floats,
-    kind: TaskKind,
+    task: Task,
     *,
     seed: int,
 ) -> tuple[ModelReport, ...]:
@@ -34,18 +33,18 @@ def with_calibration(
         models: the run's models by name; a baseline is not among them, for its logits are not kept.
         reference: the name of the teacher or the ensemble.
         gold: 0/1 of the test rows, ``(N, C)``.
-        kind: of the task.
+        task: the kind and its labels.
         seed: of the bootstrap.
     """
     teacher_skill = next(report for report in reports if report.name == reference).test.brier_skill
-    teacher_scores = models[reference].test_scores(kind)
+    teacher_scores = models[reference].test_scores(task)
     weights = row_weights(len(gold), seed=seed)
     compared = []
     for report in reports:
         ratio = report.test.brier_skill / teacher_skill if teacher_skill > 0 else None
         report = replace(report, brier_skill_ratio=ratio)
         if report.name in models and report.name != reference:
-            scores = models[report.name].test_scores(kind)
+            scores = models[report.name].test_scores(task)
             difference = bootstrap_ece_above_tenth(scores, teacher_scores, gold, weights)
             checks = _acceptance_checks(ratio, difference) if report.kind == "variant" else None
             report = replace(report, ece_above_tenth_difference=difference, acceptance_checks=checks)

@@ -17,8 +17,9 @@ from distill.artifacts.report import (
     SplitQuality,
     Timing,
 )
-from distill.corpora.task import TaskKind
+from distill.evaluation.evaluator import evaluator_of
 from distill.export.measure.components import in_order, weigh_bundle, weigh_graph
+from distill.export.runtime.tasks import Task
 from distill.files.sizes import folder_bytes
 from distill.report.models import RunModel
 from distill.report.quantization import quantization_cost
@@ -43,18 +44,19 @@ class RunOutcome:
         return Latency(rows, self.bench.cold_start_ms, self.bench.peak_rss_bytes)
 
 
-def model_reports(run: RunOutcome, kind: TaskKind) -> list[ModelReport]:
+def model_reports(run: RunOutcome, task: Task) -> list[ModelReport]:
     """Return the report of every model: trained models, then variants, then the baseline.
 
     Calibration is not compared with the teacher's yet.
     """
     trained = [_trained_report(run, model) for model in run.models.values() if model.source is None]
     reports = [_with_ensemble_bytes(report, trained) for report in trained]
-    reports += [_variant_report(run, model, kind) for model in run.models.values() if model.source is not None]
+    reports += [_variant_report(run, model, task) for model in run.models.values() if model.source is not None]
     baseline = run.bench.baseline
     reports.append(_report("tfidf", "baseline", baseline, from_dict(ModelBytes, baseline["bytes"]), run))
-    best = next(report for report in reports if report.name == run.reference).test.macro_f1
-    return [replace(report, retention=report.test.macro_f1 / best if best else None) for report in reports]
+    headlines = {report.name: evaluator_of(task).headline_of(vars(report.test)) for report in reports}
+    best = headlines[run.reference]
+    return [replace(report, retention=headlines[report.name] / best if best else None) for report in reports]
 
 
 def _report(name: str, kind: str, quality: Mapping[str, Any], sizes: ModelBytes, run: RunOutcome) -> ModelReport:
@@ -90,7 +92,7 @@ def _with_ensemble_bytes(report: ModelReport, trained: Sequence[ModelReport]) ->
     return replace(report, bytes=ModelBytes(weights, tokenizer, total=weights + tokenizer))
 
 
-def _variant_report(run: RunOutcome, variant: RunModel, kind: TaskKind) -> ModelReport:
+def _variant_report(run: RunOutcome, variant: RunModel, task: Task) -> ModelReport:
     student = run.models["student"]
     graph = variant.folder / MODEL_FILE
     if variant.name == run.chosen:
@@ -108,7 +110,7 @@ def _variant_report(run: RunOutcome, variant: RunModel, kind: TaskKind) -> Model
         _report(variant.name, variant.kind, quality, sizes, run),
         components=components,
         gate=from_dict(GateResult, {**gate, "attempts": len(gate["tried"])}),
-        quantization=quantization_cost(variant, student, variant.source or student, kind),
+        quantization=quantization_cost(variant, student, variant.source or student, task),
     )
 
 

@@ -6,9 +6,8 @@ from typing import Any
 
 from distill.artifacts.logits import read_logits_file
 from distill.artifacts.quality import read_quality
-from distill.corpora.task import TaskKind
 from distill.evaluation.decision import Decision, Logits
-from distill.evaluation.metrics import Bools, Floats
+from distill.export.runtime.tasks import Bools, Floats, Task
 from distill.recipe.ensemble import members_of
 from distill.runs.context import Job, numbered
 from distill.variants.variant import exported, form_of
@@ -39,13 +38,13 @@ class RunModel:
         """Read the calibration and the thresholds that were fitted for the model."""
         return Decision.from_dict(self.quality()["decision"])
 
-    def test_decisions(self, kind: TaskKind) -> Bools:
+    def test_decisions(self, task: Task) -> Bools:
         """Return the model's decisions on the test rows, ``(N, C)``."""
-        return self.decision().decide(self.logits(), kind)
+        return self.decision().decide(self.logits(), task)
 
-    def test_scores(self, kind: TaskKind) -> Floats:
+    def test_scores(self, task: Task) -> Floats:
         """Return the model's calibrated scores of the test rows, ``(N, C)``."""
-        return self.decision().scores(self.logits(), kind)
+        return self.decision().scores(self.logits(), task)
 
 
 def run_models(job: Job) -> dict[str, RunModel]:

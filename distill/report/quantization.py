@@ -1,12 +1,12 @@
 """The cost of quantization: each variant compared with the student in fp32."""
 
 from distill.artifacts.report import Fidelity, QuantizationCost, SplitCost
-from distill.corpora.task import TaskKind
 from distill.evaluation.comparison import fidelity
+from distill.export.runtime.tasks import Task
 from distill.report.models import RunModel
 
 
-def quantization_cost(variant: RunModel, student: RunModel, source: RunModel, kind: TaskKind) -> QuantizationCost:
+def quantization_cost(variant: RunModel, student: RunModel, source: RunModel, task: Task) -> QuantizationCost:
     """Return what a variant's integer arithmetic costs.
 
     Args:
@@ -14,7 +14,7 @@ def quantization_cost(variant: RunModel, student: RunModel, source: RunModel, ki
         student: the plain student in fp32.
         source: the model that the variant was made of, in fp32: the student before or after quantization-aware
             training.
-        kind: of the task.
+        task: the kind and its labels.
     """
     decision = variant.decision()
 
@@ -22,8 +22,8 @@ def quantization_cost(variant: RunModel, student: RunModel, source: RunModel, ki
         logits = variant.logits(split)
         return SplitCost(
             macro_f1_in_fp32=source.quality()[split]["macro_f1"],
-            against_student=Fidelity(**fidelity(logits, student.logits(split), decision, kind)),
-            against_own_fp32=Fidelity(**fidelity(logits, source.logits(split), decision, kind)),
+            against_student=Fidelity(**fidelity(logits, student.logits(split), decision, task)),
+            against_own_fp32=Fidelity(**fidelity(logits, source.logits(split), decision, task)),
         )
 
     return QuantizationCost(source.name != student.name, validation=cost("validation"), test=cost("test"))

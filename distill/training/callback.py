@@ -49,11 +49,12 @@ class Watch(TrainerCallback):  # type: ignore[misc]
 
     Args:
         model: what is trained, in place.
-        evaluate: called once an epoch; its "macro_f1" decides which weights are kept. When a stop is asked for it
+        evaluate: called once an epoch; its `headline` decides which weights are kept. When a stop is asked for it
             may raise KeyboardInterrupt: the epoch is then judged by whoever goes on.
         settings: steps, patience and how often to save.
         folder: gets `metrics.jsonl`, one line a logging step, and the checkpoints.
         progress: told how many steps were done since the last call, and a line of news.
+        headline: the key in what `evaluate` returns, and its title for a reader; greater is better.
         stop: whether somebody wants to stop; the training then saves and ends.
     """
 
@@ -65,11 +66,13 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         folder: Path,
         progress: Callable[[int, str], None] | None = None,
         stop: StopRequest | None = None,
+        headline: tuple[str, str] = ("macro_f1", "macro-F1"),
     ) -> None:
         self.checkpoints = folder / UNFINISHED
         self.stop = stop or StopRequest()
         self._model, self._evaluate, self._settings = model, evaluate, settings
         self._file, self._progress = folder / METRICS_FILE, progress
+        self._headline, self._title = headline
         self._best_state: dict[str, Tensor] = {}
         self._worse, self._judged = 0, True
         self._saved = time.monotonic()
@@ -105,7 +108,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         """Judge at the end of an epoch, and ask for a checkpoint when the last one is old."""
         step = state.global_step
         if self._progress is not None:
-            news = f"validation macro-F1 {self.best_score:.3f}" if self._best_state else ""
+            news = f"validation {self._title} {self.best_score:.3f}" if self._best_state else ""
             self._progress(1, news)
         if step % self._settings.steps_per_epoch == 0 or step == self._settings.max_steps:
             self._judge(step)
@@ -128,8 +131,8 @@ class Watch(TrainerCallback):  # type: ignore[misc]
     def _take(self, step: int, scores: dict[str, float]) -> None:
         """Keep the weights if these scores are the best."""
         self._write({"step": step, **scores})
-        if scores["macro_f1"] > self.best_score:
-            self.best_step, self.best_score, self._worse = step, scores["macro_f1"], 0
+        if scores[self._headline] > self.best_score:
+            self.best_step, self.best_score, self._worse = step, scores[self._headline], 0
             state_dict = self._model.state_dict()
             self._best_state = {name: tensor.detach().cpu().clone() for name, tensor in state_dict.items()}
         else:

@@ -15,9 +15,11 @@ from distill.artifacts.choices import RANKING_FILE
 from distill.corpora.corpus import Corpus, evenly_spread, part_of
 from distill.corpora.storage.parquet import load_corpus
 from distill.evaluation.decision import Logits
+from distill.evaluation.evaluator import EVALUATORS
 from distill.files.atomic import remove
 from distill.files.json_files import read_json, write_json
 from distill.labelling.soft_labels import soft_labels
+from distill.objectives.task_loss import LOSSES
 from distill.runs.context import Job, with_layers
 from distill.runs.stage import UNFINISHED
 from distill.students.layers import candidate_layers
@@ -66,7 +68,7 @@ def _try(job: Job, corpus: Corpus, part: Corpus, folder: Path) -> dict[str, Any]
     name = f"layers {' '.join(map(str, recipe.layers))}"
     learner = new_learner(job, name, model, tokenizer, part, learns_from=("train",))
     examples = learner.train_examples(_soft_labels(job, corpus, "train"))
-    objective = student_objective(job, corpus.task.kind)
+    objective = student_objective(job, LOSSES[corpus.task.kind])
     loss: Loss = objective
     if job.recipe.objective.reads_teacher:
         learner, examples, loss = guide(job, learner, examples, objective, [part.train.texts])
@@ -77,7 +79,7 @@ def _try(job: Job, corpus: Corpus, part: Corpus, folder: Path) -> dict[str, Any]
     return {
         "layers": list(recipe.layers),
         "divergence": float(objective.divergence(torch.from_numpy(logits), theirs).mean()),
-        "macro_f1": result.best_score,
+        EVALUATORS[corpus.task.kind].headline: result.best_score,
         "steps": result.steps,
     }
 

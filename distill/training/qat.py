@@ -32,6 +32,7 @@ from distill.export.int8.input_scales import (
     fit_input_scales,
     save_input_scales,
 )
+from distill.objectives.task_loss import LOSSES
 from distill.recipe.student import StudentRecipe
 from distill.runs.context import Job
 from distill.teachers.bodies import products_of
@@ -59,7 +60,7 @@ def study_quantized(job: Job, folder: Path, form: str) -> None:
     learner = new_learner(job, f"student as {form}", model, tokenizer, corpus, learns_from=("train",))
     products, scales = _fit(job, model, folder / "fused.onnx", form, learner.tokens["train"])
     fake_quantize(model, plan_of(model, products, form, scales))
-    examples, objective = student_examples(job, learner), student_objective(job, corpus.task.kind)
+    examples, objective = student_examples(job, learner), student_objective(job, LOSSES[corpus.task.kind])
     settings = plan(job, recipe, len(examples.tokens), job.seed)
     result = train(job, learner, examples, objective, settings, recipe, folder, recipe.family.parameter_groups)
     write_logits_file(judged_logits(job, learner), folder / FAKE_LOGITS_FILE)

@@ -16,11 +16,11 @@ from distill.artifacts.training import TRAINING_FILE
 from distill.corpora.corpus import Corpus, label_matrix
 from distill.corpora.storage.token_rows import TokenRows
 from distill.evaluation.decision import Logits
-from distill.evaluation.metrics import decide, macro_f1, scores_of
+from distill.evaluation.evaluator import evaluator_of
 from distill.evaluation.quality import JUDGED
-from distill.evaluation.thresholds import common_threshold
 from distill.export.runtime.errors import DistillError
 from distill.files.json_files import write_json
+from distill.objectives.task_loss import LOSSES
 from distill.recipe.sources import TeacherRecipe
 from distill.recipe.student import StudentRecipe
 from distill.runs.context import Job
@@ -62,18 +62,18 @@ class Learner:
             teacher_logits = np.zeros((len(rows), task.num_labels), dtype=np.float32)
         return Examples(
             tokens=self.tokens["train"],
-            targets=torch.from_numpy(rows.targets.astype(np.float32 if task.multi_label else np.int64)),
+            targets=torch.tensor(rows.targets, dtype=LOSSES[task.kind].target_dtype),
             teacher_logits=torch.from_numpy(teacher_logits),
             labelled=torch.ones(len(rows), dtype=torch.bool),
         )
 
     def unlabelled_examples(self, tokens: TokenRows, teacher_logits: Logits) -> Examples:
         """Rows that only the teacher has labelled, with its logits ``(N, C)``."""
-        rows, task = len(tokens), self.corpus.task
-        shape = (rows, task.num_labels) if task.multi_label else (rows,)
+        rows, losses = len(tokens), LOSSES[self.corpus.task.kind]
+        shape = (rows, self.corpus.task.num_labels)[: losses.target_axes]
         return Examples(
             tokens=tokens,
-            targets=torch.zeros(shape, dtype=torch.float32 if task.multi_label else torch.long),
+            targets=torch.zeros(shape, dtype=losses.target_dtype),
             teacher_logits=torch.from_numpy(teacher_logits),
             labelled=torch.zeros(rows, dtype=torch.bool),
         )
@@ -134,7 +134,9 @@ def train(
         groups.append({"params": beside, "lr": rates.head_learning_rate, "weight_decay": 0.0})
     with job.reporter.bar(f"train the {learner.name}", settings.max_steps) as advance:
         evaluate = _validation_score(job, learner)
-        watch = Watch(learner.trained, evaluate, settings, folder, advance, job.stop)
+        evaluator = evaluator_of(learner.corpus.task)
+        headline = (evaluator.headline, evaluator.title)
+        watch = Watch(learner.trained, evaluate, settings, folder, advance, job.stop, headline)
         pad = partial(pad_batch, pad_id=learner.tokenizer.pad_token_id)
         return fit(learner.trained, examples, loss, settings, groups=groups, pad=pad, watch=watch)
 
@@ -169,12 +171,12 @@ def save_results(job: Job, folder: Path, learner: Learner, training: dict[str, A
 
 
 def _validation_score(job: Job, learner: Learner) -> Callable[[], dict[str, float]]:
-    """Macro-F1 on validation at the one threshold that is best there (argmax for single-label).
+    """Return what computes the headline metric on validation, under the quickest decision of the task.
 
     It raises KeyboardInterrupt once a stop is asked for: on a real corpus it takes a quarter of a minute.
     """
-    task = learner.corpus.task
-    gold = label_matrix(learner.corpus.validation, task)
+    evaluator = evaluator_of(learner.corpus.task)
+    gold = label_matrix(learner.corpus.validation, learner.corpus.task)
 
     def evaluate() -> dict[str, float]:
         tokens = learner.tokens["validation"]
@@ -182,10 +184,8 @@ def _validation_score(job: Job, learner: Learner) -> Callable[[], dict[str, floa
         logits = predict_logits(learner.model, tokens, pad_id=pad_id, progress=lambda _: job.stop.check())
         if not np.isfinite(logits).all():
             raise DistillError(f"the {learner.name} gives logits that are not finite; lower its learning rates")
-        scores = scores_of(logits, task.kind)
-        thresholds = np.full(task.num_labels, common_threshold(scores, gold)) if task.multi_label else None
-        found = float(macro_f1(decide(scores, thresholds, task.kind), gold))
-        job.heard(found)
-        return {"macro_f1": found}
+        score = evaluator.quick_score(logits, gold)
+        job.heard(score)
+        return {evaluator.headline: score}
 
     return evaluate

@@ -5,10 +5,10 @@ from pathlib import Path
 from transformers import set_seed
 
 from distill.corpora.storage.parquet import load_corpus
-from distill.corpora.task import TaskKind
 from distill.labelling.soft_labels import soft_labels, unlabelled_texts
 from distill.objectives.logits import logit_terms
 from distill.objectives.mixed import Objective
+from distill.objectives.task_loss import LOSSES, TaskLoss
 from distill.runs.context import Job
 from distill.teachers.encoder import Pooling
 from distill.teachers.encoding import encode
@@ -39,9 +39,8 @@ def study(job: Job, folder: Path, *, distilled: bool) -> FitResult:
     unlabelled = unlabelled_texts(job, corpus)
     # of the twin too: as many steps
     rows = len(corpus.train) + sum(map(len, unlabelled.values()))
-    objective = (
-        student_objective(job, corpus.task.kind) if distilled else Objective(corpus.task.kind, soft_weight=0.0)
-    )
+    losses = LOSSES[corpus.task.kind]
+    objective = student_objective(job, losses) if distilled else Objective(losses, soft_weight=0.0)
     examples = student_examples(job, learner) if distilled else learner.train_examples()
     loss: Loss = objective
     if distilled and job.recipe.objective.reads_teacher:
@@ -65,7 +64,7 @@ def student_examples(job: Job, learner: Learner) -> Examples:
     return examples
 
 
-def student_objective(job: Job, kind: TaskKind) -> Objective:
+def student_objective(job: Job, losses: TaskLoss) -> Objective:
     """What a student minimises on logits."""
     recipe = job.recipe.objective
-    return Objective(kind, recipe.temperature, recipe.soft_weight, logit_terms(recipe, kind))
+    return Objective(losses, recipe.temperature, recipe.soft_weight, logit_terms(recipe, losses))

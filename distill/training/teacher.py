@@ -10,7 +10,7 @@ from distill.corpora.corpus import label_matrix
 from distill.corpora.reading.provenance import SOURCE_FILE
 from distill.corpora.storage.parquet import load_corpus
 from distill.files.json_files import write_json
-from distill.objectives.mixed import hard_loss
+from distill.objectives.task_loss import LOSSES
 from distill.recipe.ensemble import Member
 from distill.runs.context import Job
 from distill.teachers.checkpoints import build_classifier, load_classifier, save_classifier
@@ -50,14 +50,14 @@ def teach(job: Job, folder: Path, base: ModelSource, member: Member) -> None:
 
 def _finetune(job: Job, learner: Learner, model: EncoderClassifier, folder: Path, seed: int) -> FitResult:
     recipe, corpus = job.recipe.teacher, learner.corpus
-    kind = corpus.task.kind
+    losses = LOSSES[corpus.task.kind]
     freeze(model, recipe.freeze)
     weights = None
     if recipe.class_weights:
-        weights = class_weights(label_matrix(corpus.train, corpus.task), kind).to(device_of(model))
+        weights = class_weights(label_matrix(corpus.train, corpus.task)).to(device_of(model))
 
     def loss(logits: Any, _teacher: Any, targets: Any, _labelled: Any) -> Any:
-        return hard_loss(logits, targets, kind, weights).mean()
+        return losses.hard(logits, targets, weights).mean()
 
     settings = plan(job, recipe, len(corpus.train), seed)
     return train(job, learner, learner.train_examples(), loss, settings, recipe, folder, parameter_groups)

@@ -14,6 +14,7 @@ from distill.corpora.corpus import Corpus
 from distill.corpora.reading.provenance import SOURCE_FILE
 from distill.corpora.storage.parquet import load_corpus
 from distill.evaluation.decision import Decision
+from distill.evaluation.evaluator import Evaluator, evaluator_of
 from distill.export.bundle import Shipment, write_bundle
 from distill.export.graph.session import GraphRunner
 from distill.export.runtime.classifier import Classifier
@@ -53,12 +54,10 @@ def shipment_of(job: Job, chosen: str, corpus: Corpus) -> Shipment:
     student = source_of(job, chosen)
     return Shipment(
         name=job.recipe.name,
-        task=corpus.task.kind.value,
-        labels=corpus.task.labels,
+        task=corpus.task,
         scale=decision.scale,
         bias=decision.bias,
-        thresholds=decision.thresholds,
-        abstain_below=decision.abstain_below,
+        policy=decision.policy,
         max_tokens=job.recipe.corpus.max_tokens,
         max_batch=None if gate["batch_invariant"] else 1,
         precision=form_of(chosen),
@@ -67,7 +66,7 @@ def shipment_of(job: Job, chosen: str, corpus: Corpus) -> Shipment:
         tokenizer_folder=student,
         config=job.recipe.student.family.published_config(student),
         provenance=_provenance(job, corpus, student),
-        metrics=_metrics(job, chosen),
+        metrics=_metrics(job, chosen, evaluator_of(corpus.task)),
         model_card=_model_card(job, chosen),
     )
 
@@ -124,14 +123,14 @@ def _provenance(job: Job, corpus: Corpus, student: Path) -> dict[str, Any]:
     }
 
 
-def _metrics(job: Job, chosen: str) -> dict[str, Any]:
+def _metrics(job: Job, chosen: str, evaluator: Evaluator) -> dict[str, Any]:
     """Quality of what ships beside its teacher's."""
     quality, teacher = read_quality(job.variant(chosen)), read_quality(job.quality(job.reference))
     keys = ("macro_f1", "macro_f1_at_half", "micro_f1", "accuracy", "brier", "brier_skill", "ece")
     found = {split: {key: quality[split][key] for key in keys} for split in ("validation", "test")}
-    best = teacher["test"]["macro_f1"]
+    best = evaluator.headline_of(teacher["test"])
     return {
         **found,
-        "teacher_test_macro_f1": best,
-        "retention": quality["test"]["macro_f1"] / best if best else None,
+        f"teacher_test_{evaluator.headline}": best,
+        "retention": evaluator.headline_of(quality["test"]) / best if best else None,
     }

@@ -14,7 +14,6 @@ from distill.artifacts.quality import QUALITY_FILE
 from distill.corpora.corpus import Corpus
 from distill.corpora.storage.parquet import load_corpus
 from distill.corpora.storage.token_rows import TokenRows
-from distill.corpora.task import Task
 from distill.evaluation.quality import assess
 from distill.export.gate import (
     failures,
@@ -33,6 +32,7 @@ from distill.export.int8.input_scales import (
 )
 from distill.export.int8.precisions import write_precision
 from distill.export.int8.sensitivity import Sensitivity, Writer, fewest, measure_sensitivity
+from distill.export.runtime.tasks import Task
 from distill.files.json_files import write_json
 from distill.runs.context import Job
 from distill.teachers.encoding import encode

@@ -10,13 +10,14 @@ from distill.artifacts.logits import read_logits_file
 from distill.artifacts.quality import read_quality
 from distill.corpora.corpus import Corpus, label_matrix
 from distill.corpora.storage.token_rows import TokenRows
-from distill.evaluation.decision import Decision, Logits, fit_decision
+from distill.evaluation.decision import Decision, Logits
+from distill.evaluation.evaluator import Evaluator, evaluator_of
 from distill.evaluation.floors import check_kept
-from distill.evaluation.metrics import Bools, macro_f1
-from distill.export.gate import Bounds, Check, check_contract, check_decisions, check_shapes, same_in_batches
+from distill.export.gate import Bounds, Check, check_contract, check_shapes, same_in_batches
 from distill.export.graph.from_torch import torch_logits
 from distill.export.graph.session import GraphRunner
 from distill.export.runtime.errors import CheckFailedError
+from distill.export.runtime.tasks import Bools
 from distill.runs.context import Job
 from distill.variants.variant import source_of
 
@@ -48,6 +49,7 @@ def _measure(
 ) -> Candidate:
     """Run a graph on validation and through the gate, its own calibration and thresholds applied to both sides."""
     task, recipe = corpus.task, job.recipe.export
+    evaluator = evaluator_of(task)
     bounds = Bounds(**recipe.bounds)
     runner = GraphRunner(graph)
     check_contract(runner.session, runner.inputs, task.num_labels)
@@ -59,10 +61,10 @@ def _measure(
         decision = Decision.from_dict(read_quality(job.variant("fp32"))["decision"])
         return Candidate(graph, keep, decision, _reportable(logits), broken, batch_invariant=False)
     gold = label_matrix(corpus.validation, task)
-    decision = fit_decision(logits, gold, task, job.recipe.decisions)
+    decision = evaluator.fit(logits, gold, job.recipe.decisions)
     source = source_of(job, name)
     reference = read_logits_file(source)["validation"]
-    decided = [decision.decide(values, task.kind) for values in (logits, reference)]
+    decided = [decision.decide(values, task) for values in (logits, reference)]
     student = job.recipe.student.family.load(source, task).eval()
     stream = np.array([piece for row in rows[:STREAM_TEXTS] for piece in row], dtype=np.int64)  # (S,)
     shapes = check_shapes(
@@ -73,20 +75,21 @@ def _measure(
         int8=name != "fp32",
         bounds=bounds,
     )
-    floors = check_kept(job.recipe.decisions, task, decided[0], gold)
-    checks = [*shapes.checks, *check_decisions(decided[0], decided[1], gold, macro_f1, bounds), *floors]
+    floors = check_kept(job.recipe.decisions, evaluator, decided[0], gold)
+    checks = [*shapes.checks, *evaluator.compare(decided[0], decided[1], gold, bounds), *floors]
     if source != job.student:
-        checks.append(_check_against_plain(job, decided[0], gold, bounds))
+        checks.append(_check_against_plain(job, evaluator, decided[0], gold, bounds))
     invariant = shapes.batch_invariant and same_in_batches(runner, rows, logits, seed=job.seed)
     return Candidate(graph, keep, decision, logits, tuple(checks), invariant)
 
 
-def _check_against_plain(job: Job, decided: Bools, gold: NDArray[np.float32], bounds: Bounds) -> Check:
+def _check_against_plain(
+    job: Job, evaluator: Evaluator, decided: Bools, gold: NDArray[np.float32], bounds: Bounds
+) -> Check:
     """A student that was trained as int8 may not have become worse by it: the student before is the measure."""
-    plain = read_quality(job.quality("student"))["validation"]["macro_f1"]
-    return Check(
-        "macro-F1 drop against the plain student", plain - macro_f1(decided, gold), bounds.max_macro_f1_drop
-    )
+    plain = read_quality(job.quality("student"))["validation"]
+    drop = evaluator.headline_of(plain) - evaluator.score(decided, gold)
+    return Check(f"{evaluator.title} drop against the plain student", drop, bounds.max_macro_f1_drop)
 
 
 def _check_finite(name: str, split: str, logits: Logits) -> tuple[Check, ...]:

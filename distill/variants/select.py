@@ -2,6 +2,7 @@
 
 from distill.artifacts.gate import read_gate
 from distill.artifacts.quality import QUALITY_FILE
+from distill.evaluation.evaluator import EVALUATORS
 from distill.export.runtime.errors import CheckFailedError
 from distill.files.json_files import read_json
 from distill.runs.context import Job
@@ -18,7 +19,8 @@ def choose_branch(job: Job) -> Job:
     if len(branches) == 1:
         return branches[0]
     files = [one.variant(choose_variant(one)) / QUALITY_FILE for one in branches]
-    scores = [read_json(file)["validation"]["macro_f1"] for file in files]
+    evaluator = EVALUATORS[job.recipe.corpus.task]
+    scores = [evaluator.headline_of(read_json(file)["validation"]) for file in files]
     return branches[scores.index(max(scores))]
 
 

@@ -2,6 +2,48 @@
 
 import { AutoModelForSequenceClassification, AutoTokenizer, env } from "./transformers.min.js";
 
+const sigmoid = (values) => values.map((value) => 1 / (1 + Math.exp(-value)));
+
+function softmax(values) {
+  const top = Math.max(...values);
+  const total = values.reduce((sum, value) => sum + Math.exp(value - top), 0);
+  return values.map((value) => Math.exp(value - top) / total);
+}
+
+// by the manifest's task: scores of logits, the decision on each label, and the chance that it is exactly right;
+// the same rules as in export/runtime/tasks.py, and tests/vectors/decisions.json holds the two together
+const TASKS = {
+  multi_label: {
+    scores: sigmoid,
+    decide: (scores, manifest) => scores.map((score, at) => score >= manifest.thresholds[at]),
+    confidence: (scores, decided) =>
+      scores.reduce((product, score, at) => product * (decided[at] ? score : 1 - score), 1),
+  },
+  single_label: {
+    scores: softmax,
+    decide: (scores) => scores.map((_, at) => at === scores.indexOf(Math.max(...scores))),
+    confidence: (scores) => Math.max(...scores),
+  },
+};
+
+/**
+ * The labels that are decided from one text's calibrated logits, with the score of every label; below the rule's
+ * confidence a person decides.
+ */
+export function decideLogits(manifest, values) {
+  const task = TASKS[manifest.task];
+  const scores = task.scores(values);
+  const decided = task.decide(scores, manifest);
+  const confidence = task.confidence(scores, decided);
+  const abstained = manifest.abstain !== null && confidence < manifest.abstain.below;
+  return {
+    labels: abstained ? [] : manifest.labels.filter((_, at) => decided[at]),
+    scores: Object.fromEntries(manifest.labels.map((label, at) => [label, scores[at]])),
+    confidence,
+    abstained,
+  };
+}
+
 /** Open the bundle in the folder `name` beside this page; gives `logits`, `ids` and `decide` of one text. */
 export async function load(name) {
   env.allowLocalModels = true;
@@ -32,27 +74,9 @@ export async function load(name) {
     return Array.from((await model(await encode(text))).logits.data);
   }
 
-  /** The labels that are decided, with the score of every label; below the rule's confidence a person decides. */
+  /** What the manifest decides for one text. */
   async function decide(text) {
-    const values = await logits(text);
-    const top = Math.max(...values);
-    const total = values.reduce((sum, value) => sum + Math.exp(value - top), 0);
-    const scores = values.map((value) =>
-      manifest.activation === "softmax" ? Math.exp(value - top) / total : 1 / (1 + Math.exp(-value)),
-    );
-    const decided = scores.map((score, at) =>
-      manifest.thresholds ? score >= manifest.thresholds[at] : values[at] === top,
-    );
-    const confidence = manifest.thresholds
-      ? scores.reduce((product, score, at) => product * (decided[at] ? score : 1 - score), 1)
-      : Math.max(...scores);
-    const abstained = manifest.abstain !== null && confidence < manifest.abstain.below;
-    return {
-      labels: abstained ? [] : manifest.labels.filter((_, at) => decided[at]),
-      scores: Object.fromEntries(manifest.labels.map((label, at) => [label, scores[at]])),
-      confidence,
-      abstained,
-    };
+    return decideLogits(manifest, await logits(text));
   }
 
   return { manifest, ids, logits, decide };

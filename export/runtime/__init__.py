@@ -1,6 +1,6 @@
 """The torch-free runtime: open a bundle, check it, predict with it."""
 
-from distill.export.runtime.classifier import Classifier, Prediction, load, self_test, verify
+from distill.export.runtime.classifier import Classifier, load, self_test, verify
 from distill.export.runtime.errors import (
     BundleError,
     CheckFailedError,
@@ -8,6 +8,7 @@ from distill.export.runtime.errors import (
     InputError,
     MissingExtraError,
 )
+from distill.export.runtime.tasks import Prediction
 
 __all__ = [
     "BundleError",

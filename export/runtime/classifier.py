@@ -3,9 +3,7 @@
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import chain, compress, islice
-from operator import ge
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ from distill.export.runtime.encoder import Encoded, Encoder, open_tokenizer
 from distill.export.runtime.errors import BundleError, CheckFailedError, DistillError, InputError
 from distill.export.runtime.graph_session import OUTPUT, open_session
 from distill.export.runtime.manifest import Manifest, read_files, read_manifest
+from distill.export.runtime.tasks import Prediction, Task, task_of
 
 # texts in one run of the graph where the manifest sets no smaller bound
 CHUNK = 32
@@ -40,24 +39,7 @@ NAMED_TEXT = re.compile(r"^texts\[(\d+)\]")
 
 Floats = npt.NDArray[np.float32]
 
-Doubles = npt.NDArray[np.float64]
-
 Ints = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What was decided for one text, and whether its end was cut off unread.
-
-    `confidence` is the probability that the decision is exactly right, as the calibrated scores have it; where it
-    is below the bundle's rule the classifier has `abstained`, and there are no labels: a person should decide.
-    """
-
-    labels: tuple[str, ...]
-    scores: dict[str, float]
-    confidence: float
-    abstained: bool
-    truncated: bool
 
 
 class Classifier:
@@ -68,6 +50,8 @@ class Classifier:
     ) -> None:
         self.manifest = manifest
         self.labels = manifest.labels
+        self.task: Task = task_of(manifest.task, manifest.labels)
+        self._policy = manifest.policy
         self._session = session
         self._encoder = encoder
         self._most_padding = most_padding
@@ -79,10 +63,10 @@ class Classifier:
     def predict(self, texts: Sequence[str]) -> list[Prediction]:
         """Decide each text, in the order given."""
         logits, truncated = self._run(_checked(texts))
-        scores = activate(logits, self.manifest.activation)
+        scores = self.task.scores(logits)
         if len(truncated) == 1:
-            return [self._decide(scores[0].tolist(), truncated[0])]
-        return self._decide_all(scores.astype(np.float64), truncated)
+            return [self.task.prediction(scores[0].tolist(), self._policy, truncated[0])]
+        return self.task.predictions(scores.astype(np.float64), self._policy, truncated)
 
     def stream(self, texts: Iterable[str]) -> Iterator[Prediction]:
         """Decide texts as they are asked for, in the order given; memory does not grow with their number."""
@@ -97,8 +81,8 @@ class Classifier:
             done += len(block)
 
     def predict_proba(self, texts: Sequence[str]) -> Floats:
-        """Calibrated scores (N, C) in label order: sigmoid for multi-label, softmax for single-label."""
-        return activate(self.logits(texts), self.manifest.activation)
+        """Return calibrated scores (N, C) in label order, each in [0, 1]; the task says what they add up to."""
+        return np.asarray(self.task.scores(self.logits(texts)), dtype=np.float32)
 
     def logits(self, texts: Sequence[str]) -> Floats:
         """Calibrated logits (N, C), as the graph gives them."""
@@ -108,42 +92,6 @@ class Classifier:
         """The ids that the graph gets for each text, truncated and without padding."""
         found = _checked(texts)
         return [encoded.ids for encoded in self._encoder.encode(found, range(len(found)))]
-
-    def _decide(self, scores: list[float], truncated: bool) -> Prediction:
-        # plain floats on both sides: a caller can repeat each decision from `scores` and the manifest
-        thresholds = self.manifest.thresholds
-        if thresholds is None:
-            return self._decide_best(scores, truncated)
-        decided = list(map(ge, scores, thresholds))
-        factors = [score if yes else 1.0 - score for score, yes in zip(scores, decided, strict=True)]
-        return self._prediction(scores, tuple(compress(self.labels, decided)), math.prod(factors), truncated)
-
-    def _decide_all(self, scores: Doubles, truncated: list[bool]) -> list[Prediction]:
-        """The same of many texts, scores ``(N, C)``, the same numbers in fewer steps."""
-        thresholds = self.manifest.thresholds
-        if thresholds is None:
-            return [self._decide_best(row, cut) for row, cut in zip(scores.tolist(), truncated, strict=True)]
-        decided = scores >= np.array(thresholds)
-        factors = np.where(decided, scores, 1.0 - scores)
-        rows = zip(scores.tolist(), decided.tolist(), factors.tolist(), truncated, strict=True)
-        return [
-            self._prediction(row, tuple(compress(self.labels, yes)), math.prod(of_labels), cut)
-            for row, yes, of_labels, cut in rows
-        ]
-
-    def _decide_best(self, scores: list[float], truncated: bool) -> Prediction:
-        """The decision for one of the labels."""
-        confidence = max(scores)
-        return self._prediction(scores, (self.labels[scores.index(confidence)],), confidence, truncated)
-
-    def _prediction(
-        self, scores: list[float], chosen: tuple[str, ...], confidence: float, truncated: bool
-    ) -> Prediction:
-        """`confidence` of a multi-label decision takes labels as independent given the text."""
-        abstain = self.manifest.abstain
-        abstained = abstain is not None and confidence < abstain.below
-        named = dict(zip(self.labels, scores, strict=True))
-        return Prediction(() if abstained else chosen, named, confidence, abstained, truncated)
 
     def _run(self, texts: list[str]) -> tuple[Floats, list[bool]]:
         """Logits (N, C), and whether each text was cut."""
@@ -282,15 +230,6 @@ def self_test(classifier: Classifier) -> float:
 def verify(path: str | Path, *, manifest_sha256: str | None = None, threads: int = 1) -> float:
     """Check hashes and contract and run the self-test; returns what `self_test` does."""
     return self_test(load(path, manifest_sha256=manifest_sha256, threads=threads))
-
-
-def activate(logits: Floats, activation: str) -> Floats:
-    """Scores (N, C) in [0, 1] from logits (N, C), without overflow."""
-    if activation == "softmax":
-        shifted = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
-        return np.asarray(shifted / shifted.sum(axis=1, keepdims=True), dtype=np.float32)
-    # the fewest calls that neither overflow nor lose the small ones
-    return np.asarray(np.exp(-np.logaddexp(np.float32(0), -logits)), dtype=np.float32)
 
 
 def _finite(logits: Floats) -> Floats:

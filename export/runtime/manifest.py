@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from distill.export.runtime.errors import BundleError, InputError
 from distill.export.runtime.records import SHA256, FileRecord, names_of
+from distill.export.runtime.tasks import TASKS, Policy, task_of
 from distill.export.runtime.untrusted.fields import MAX_SHOWN, Fields, check_path
 from distill.export.runtime.untrusted.files import most_bytes, read_file, refuse_unlisted
 from distill.export.runtime.untrusted.strict_json import parse_json
@@ -23,10 +24,9 @@ MANIFEST_FILE = "manifest.json"
 # a model of the largest size that protobuf allows, and everything beside it
 MAX_BUNDLE_BYTES = 3 * 2**30
 
-ACTIVATIONS = {"multi_label": "sigmoid", "single_label": "softmax"}
+ACTIVATIONS = tuple(dict.fromkeys(kind.activation for kind in TASKS.values()))
 
-# how a rule to abstain measures confidence: each is the probability that the decision is exactly right
-CONFIDENCES = {"multi_label": "exact_match", "single_label": "top_score"}
+CONFIDENCES = tuple(dict.fromkeys(kind.confidence_rule for kind in TASKS.values()))
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
@@ -86,7 +86,10 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Abstain:
-    """The rule to hand a text over to a person: where confidence, of this kind, is lower than `below`."""
+    """The rule to hand a text over to a person: where confidence, of this kind, is lower than `below`.
+
+    Every kind of confidence is the probability that the decision is exactly right.
+    """
 
     confidence: str
     below: float
@@ -96,7 +99,7 @@ class Abstain:
         """Check and build."""
         fields = Fields(data, where, names_of(cls))
         return cls(
-            confidence=fields.choice("confidence", tuple(CONFIDENCES.values())),
+            confidence=fields.choice("confidence", CONFIDENCES),
             below=fields.number("below", 0.0, 1.0),
         )
 
@@ -135,9 +138,9 @@ class Manifest:
         manifest = cls(
             format_version=FORMAT_VERSION,
             name=fields.text("name"),
-            task=fields.choice("task", tuple(ACTIVATIONS)),
+            task=fields.choice("task", TASKS),
             labels=labels,
-            activation=fields.choice("activation", tuple(ACTIVATIONS.values())),
+            activation=fields.choice("activation", ACTIVATIONS),
             calibration=Calibration.from_dict(
                 fields.raw("calibration"), f"{where}: calibration", labels=len(labels)
             ),
@@ -160,6 +163,11 @@ class Manifest:
         )
         _check_agreement(manifest, fields)
         return manifest
+
+    @property
+    def policy(self) -> Policy:
+        """Return the numbers that decide."""
+        return Policy(self.thresholds, None if self.abstain is None else self.abstain.below)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; `from_dict` reads them back to an equal manifest."""
@@ -230,16 +238,12 @@ def _check_version(data: object, where: str) -> None:
 
 def _check_agreement(manifest: Manifest, fields: Fields) -> None:
     """The rules that bind several fields."""
-    if manifest.activation != ACTIVATIONS[manifest.task]:
-        raise fields.error("activation", f"{ACTIVATIONS[manifest.task]} where task is {manifest.task}")
-    if manifest.task == "multi_label" and manifest.thresholds is None:
-        raise fields.error("thresholds", "a list, one for each label, where task is multi_label")
-    if manifest.task == "single_label" and manifest.thresholds is not None:
-        raise fields.error("thresholds", "null where task is single_label")
-    if manifest.abstain is not None and manifest.abstain.confidence != CONFIDENCES[manifest.task]:
-        raise fields.error("abstain", f"by {CONFIDENCES[manifest.task]} where task is {manifest.task}")
-    if manifest.task == "single_label" and len(manifest.labels) < 2:
-        raise fields.error("labels", "at least 2 names where task is single_label")
+    task = task_of(manifest.task, manifest.labels)
+    if manifest.activation != task.activation:
+        raise fields.error("activation", f"{task.activation} where task is {task.kind}")
+    if manifest.abstain is not None and manifest.abstain.confidence != task.confidence_rule:
+        raise fields.error("abstain", f"by {task.confidence_rule} where task is {task.kind}")
+    task.check_policy(manifest.policy, fields)
     if "input_ids" not in manifest.inputs or not set(manifest.inputs) <= set(INPUTS):
         raise fields.error("inputs", f"input_ids and any others of {', '.join(INPUTS)}")
     # only under onnx/ is every unlisted file refused, so only there can a graph name no stray weights

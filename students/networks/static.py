@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import set_seed
 
-from distill.corpora.task import Task
+from distill.export.runtime.tasks import Task
 from distill.students.networks.projection import principal_basis
 from distill.teachers.bodies import check_width, require_supported
-from distill.teachers.encoder import RARE_LABEL_LOGIT, Teacher
+from distill.teachers.encoder import Teacher
 
 # tokens that the window mixer sees at once
 WINDOW = 3
@@ -87,7 +87,7 @@ class StaticClassifier(nn.Module):
                 nn.init.normal_(table.weight, std=NGRAM_STD)  # type: ignore[arg-type]
                 table.weight[0] = 0  # type: ignore[operator]
         nn.init.normal_(self.head.weight, std=HEAD_STD)
-        nn.init.constant_(self.head.bias, RARE_LABEL_LOGIT if task.multi_label else 0.0)
+        nn.init.constant_(self.head.bias, task.head_bias)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Raw logits: ``(B, T) -> (B, C)``."""

@@ -8,9 +8,9 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from distill.corpora.task import Task
 from distill.export.graph.static import StaticWeights, Window, write_static_graph
 from distill.export.runtime.errors import InputError
+from distill.export.runtime.tasks import Task
 from distill.students.networks.static import EDGE, HASH_FACTORS, WINDOW, StaticClassifier, StaticConfig
 
 # how its config.json names it; transformers knows no model of this name

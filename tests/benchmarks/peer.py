@@ -11,8 +11,8 @@ from scipy.special import logit
 from tokenizers import Tokenizer
 
 from distill.corpora.corpus import Corpus, Split, label_matrix
-from distill.corpora.task import Task, TaskKind
 from distill.evaluation.decision import Logits
+from distill.export.runtime.tasks import Task
 from distill.runs.context import Job
 
 EDGE = 1e-7
@@ -69,15 +69,15 @@ class PlainTokenizer:
 
 def label_names(split: Split, task: Task) -> list[Any]:
     """The names of each row's labels; of single-label rows the name alone."""
-    if task.kind is TaskKind.SINGLE_LABEL:
+    if task.kind == "single_label":
         return [task.labels[place] for place in np.asarray(split.targets).tolist()]
     return [[task.labels[place] for place in np.flatnonzero(row)] for row in label_matrix(split, task)]
 
 
-def logits_of_scores(scores: Any, kind: TaskKind) -> Logits:
+def logits_of_scores(scores: Any, kind: str) -> Logits:
     """Raw logits ``(N, C)`` whose sigmoid, or softmax, is these scores."""
     clipped = np.asarray(scores, dtype=np.float64).clip(EDGE, 1 - EDGE)
-    return (np.log(clipped) if kind is TaskKind.SINGLE_LABEL else logit(clipped)).astype(np.float32)
+    return (np.log(clipped) if kind == "single_label" else logit(clipped)).astype(np.float32)
 
 
 def size_of(*paths: Path) -> int:

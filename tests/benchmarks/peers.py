@@ -27,6 +27,7 @@ from distill.export.measure.cpu import cpu_info
 from distill.export.measure.latency import BenchTarget, time_interleaved
 from distill.export.runtime import load
 from distill.export.runtime.errors import InputError
+from distill.export.runtime.tasks import Task
 from distill.files.json_files import write_json
 from distill.files.sizes import folder_bytes
 from distill.recipe.load import load_recipe
@@ -108,7 +109,7 @@ def compare(
     candidates = [BenchTarget(name, load(one.bundle).predict) for name, one in ours.items()]
     for peer in peers:
         decision = Decision.from_dict(qualities[peer.name]["decision"])
-        call = decide_with(peer, decision, corpus.task.kind)
+        call = decide_with(peer, decision, corpus.task)
         candidates.append(BenchTarget(peer.name, call, runtime=peer.runtime))
     some = list(corpus.test.texts[:texts])
     single = time_interleaved(candidates, some, rounds=rounds)
@@ -169,9 +170,9 @@ def judged(peer: Peer, corpus: Any) -> dict[str, Any]:
     }
 
 
-def decide_with(peer: Peer, decision: Decision, kind: Any) -> Callable[[list[str]], object]:
+def decide_with(peer: Peer, decision: Decision, task: Task) -> Callable[[list[str]], object]:
     """From texts to decisions."""
-    return lambda texts: decision.decide(peer.logits(texts), kind)
+    return lambda texts: decision.decide(peer.logits(texts), task)
 
 
 def installed(package: str) -> str | None:

@@ -19,8 +19,10 @@ from distill.artifacts.logits import read_logits_file
 from distill.corpora.corpus import Corpus, label_matrix
 from distill.corpora.storage.parquet import load_corpus
 from distill.evaluation.comparison import paired_bootstrap
-from distill.evaluation.decision import Logits, fit_decision
-from distill.evaluation.metrics import Bools, macro_f1
+from distill.evaluation.decision import Logits
+from distill.evaluation.evaluator import evaluator_of
+from distill.evaluation.metrics import macro_f1
+from distill.export.runtime.tasks import Bools
 from distill.recipe.shipping import DecisionsRecipe
 from tests.benchmarks.markdown import head_lines, line
 from tests.benchmarks.students_table import interval
@@ -71,11 +73,11 @@ def cells(models: Models, corpus: Corpus, policy: DecisionsRecipe) -> list[str]:
     gold = {split: label_matrix(rows, task) for split, rows in corpus.splits() if split != "train"}
     decided: dict[str, list[Bools]] = {}
     for name, members in models.items():
-        fits = [fit_decision(one["validation"], gold["validation"], task, policy) for one in members]
-        decided[name] = [fit.decide(one["test"], task.kind) for fit, one in zip(fits, members, strict=True)]
+        fits = [evaluator_of(task).fit(one["validation"], gold["validation"], policy) for one in members]
+        decided[name] = [fit.decide(one["test"], task) for fit, one in zip(fits, members, strict=True)]
     pairs = [(one["validation"], gold["validation"]) for members in models.values() for one in members]
     halves = cross_validate(pairs, task, policy, HALVES, SEED)
-    gain = paired_bootstrap(decided["bundle"], decided["twin"], gold["test"], seed=SEED)
+    gain = paired_bootstrap(evaluator_of(task), decided["bundle"], decided["twin"], gold["test"], seed=SEED)
     scores = {name: [macro_f1(one, gold["test"]) for one in found] for name, found in decided.items()}
     return [
         *(_spread(scores[name]) for name in models),

@@ -61,9 +61,9 @@ def main() -> None:
         cpu = cpu_info()
         print(f"{cpu['model']}, {' '.join(cpu['flags'])}; {len(rows)} texts for flips, {TIMED_TEXTS} for times\n")
         print(*head_lines(HEAD), sep="\n")
-        reference = decision.decide(logits["fp32"], corpus.task.kind)
+        reference = decision.decide(logits["fp32"], corpus.task)
         for name, runner in runners.items():
-            flipped = decision.decide(logits[name], corpus.task.kind) != reference
+            flipped = decision.decide(logits[name], corpus.task) != reference
             cells = (
                 name,
                 f"{graphs[name].stat().st_size / 1e6:.1f}",

@@ -17,7 +17,7 @@ import numpy as np
 from distill.artifacts.logits import read_logits_file
 from distill.corpora.corpus import label_matrix
 from distill.corpora.storage.parquet import load_corpus
-from distill.evaluation.decision import fit_decision
+from distill.evaluation.evaluator import evaluator_of
 from distill.evaluation.metrics import macro_f1
 from distill.export.graph.session import GraphRunner
 from distill.export.int8.input_scales import calibration_feeds, fit_input_scales
@@ -70,9 +70,9 @@ def _rows(run: Path, place: Path, seed: int | None) -> Iterator[tuple[str, ...]]
         times = times_of(runners, list(tokens["validation"]))
         for name, runner in runners.items():
             logits = {split: runner.run_rows(tokens[split]) for split in SPLITS}
-            decision = fit_decision(logits["validation"], gold["validation"], task, recipe.decisions)
-            decided = {split: decision.decide(logits[split], task.kind) for split in SPLITS}
-            flipped = decided["validation"] != decision.decide(reference, task.kind)
+            decision = evaluator_of(task).fit(logits["validation"], gold["validation"], recipe.decisions)
+            decided = {split: decision.decide(logits[split], task) for split in SPLITS}
+            flipped = decided["validation"] != decision.decide(reference, task)
             yield (
                 name,
                 "" if seed is None else str(seed),

@@ -10,12 +10,11 @@ import pytest
 
 from distill.corpora.corpus import part_of
 from distill.corpora.storage.parquet import load_corpus
-from distill.corpora.task import TaskKind
-from distill.evaluation.metrics import scores_of
 from distill.export.runtime.errors import InputError
 from tests.benchmarks import peers, variants_table
 from tests.benchmarks.peer import Made, PlainTokenizer, label_names, logits_of_scores
 from tests.benchmarks.peers import KINDS, compare, make_peers, markdown
+from tests.support.drawn_cases import scores_of
 
 
 def test_peers_are_judged_and_timed_beside_the_bundle(
@@ -104,7 +103,7 @@ def test_helpers(runs: Path) -> None:
     names = label_names(corpus.test, corpus.task)
     assert len(names) == len(corpus.test)
     assert {name for row in names for name in row} <= set(corpus.task.labels)
-    for kind, scores in ((TaskKind.MULTI_LABEL, [[0.25, 0.5]]), (TaskKind.SINGLE_LABEL, [[0.25, 0.75]])):
+    for kind, scores in (("multi_label", [[0.25, 0.5]]), ("single_label", [[0.25, 0.75]])):
         np.testing.assert_allclose(scores_of(logits_of_scores(scores, kind), kind), scores, atol=1e-6)
     ids, mask = PlainTokenizer(runs / "student", 8)(["sad", "i am sad today " * 9])
     assert ids.shape == mask.shape == (2, 8)

@@ -35,6 +35,7 @@ from distill.export.runtime.errors import InputError
 from distill.files.json_files import write_json
 from distill.labelling.onnx_teacher import in_onnxruntime
 from distill.labelling.soft_labels import soft_labels
+from distill.objectives.task_loss import LOSSES
 from distill.recipe.load import load_recipe
 from distill.runs.context import Job
 from distill.runs.progress import Reporter
@@ -174,7 +175,7 @@ def time_training(work: Work, turns: Turns) -> list[dict[str, Any]]:
         load_tokenizer(work.job.student),
     )
     logits = soft_labels(work.job, work.corpus, "train")[: work.rows]
-    objective = student_objective(work.job, work.corpus.task.kind)
+    objective = student_objective(work.job, LOSSES[work.corpus.task.kind])
     plain = partial(_train_plainly, work, tokenizer, logits)
     ours = partial(_train_as_a_run_does, work, tokenizer, logits)
     some = min(work.job.recipe.student.batch_size, work.rows)

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from distill.artifacts.logits import read_logits_file
 from distill.corpora.corpus import label_matrix
 from distill.corpora.storage.parquet import load_corpus
-from distill.corpora.task import Task, TaskKind
-from distill.evaluation.decision import Decision, Logits, fit_decision
+from distill.evaluation.decision import Decision, Logits
+from distill.evaluation.evaluator import evaluator_of
 from distill.evaluation.metrics import macro_f1
-from distill.evaluation.reliability import brier, ece_above_tenth, mean_brier_skill
+from distill.evaluation.reliability import brier_of_cells, ece_above_tenth, mean_brier_skill
+from distill.export.runtime.tasks import Task
 from distill.recipe.shipping import DecisionsRecipe
 from distill.runs.progress import Reporter
 
@@ -40,16 +41,16 @@ THRESHOLDS = (
 )
 
 
-def judged(decision: Decision, logits: Logits, gold: Gold) -> list[float]:
+def judged(task: Task, decision: Decision, logits: Logits, gold: Gold) -> list[float]:
     """Log loss, Brier score, mean Brier skill, calibration error above a tenth, and macro-F1."""
-    scores = decision.scores(logits, TaskKind.MULTI_LABEL).astype(np.float64)
+    scores = decision.scores(logits, task).astype(np.float64)
     z = decision.calibrated(logits).astype(np.float64)
     return [
         float((np.logaddexp(0, z) - gold * z).mean()),
-        brier(scores, gold, TaskKind.MULTI_LABEL),
+        brier_of_cells(scores, gold),
         mean_brier_skill(scores, gold),
         ece_above_tenth(scores, gold),
-        macro_f1(decision.decide(logits, TaskKind.MULTI_LABEL), gold),
+        macro_f1(decision.decide(logits, task), gold),
     ]
 
 
@@ -61,7 +62,8 @@ def cross_validate(
     for logits, gold in pairs:
         rng = np.random.default_rng(seed)  # the same halves for every policy and model
         rows = [np.array_split(rng.permutation(len(gold)), 2) for _ in range(halves)]
-        found.append([judged(fit_decision(logits[a], gold[a], task, policy), logits[b], gold[b]) for a, b in rows])
+        fit = evaluator_of(task).fit
+        found.append([judged(task, fit(logits[a], gold[a], policy), logits[b], gold[b]) for a, b in rows])
     return np.array(found)
 
 

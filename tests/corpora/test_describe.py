@@ -8,9 +8,9 @@ import pytest
 
 from distill.corpora.corpus import Corpus, Split
 from distill.corpora.describe import Lengths, describe
-from distill.corpora.task import Task, TaskKind
+from distill.export.runtime.tasks import MultiLabel, SingleLabel
 
-TASK = Task(TaskKind.MULTI_LABEL, ("sad", "glad"))
+TASK = MultiLabel(("sad", "glad"))
 
 
 def corpus():
@@ -50,7 +50,7 @@ def test_a_report_is_plain_data_and_holds_no_text():
 
 def test_single_label_rows_have_one_label_each():
     split = Split(["a", "b", "c"], np.array([0, 1, 1]), None)
-    report = describe(Corpus(Task(TaskKind.SINGLE_LABEL, ("x", "y")), split, split, split), Counter(), None, 64)
+    report = describe(Corpus(SingleLabel(("x", "y")), split, split, split), Counter(), None, 64)
     assert report.splits[0].labels == {"x": 1, "y": 2}
     assert report.splits[0].cardinality == pytest.approx(1)
     assert report.splits[0].groups is None

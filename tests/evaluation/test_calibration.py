@@ -8,17 +8,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
-from distill.corpora.task import Task, TaskKind
 from distill.evaluation.calibration import (
     BIAS_BOUNDS,
     SCALE_BOUNDS,
+    bernoulli_loss,
+    categorical_loss,
     fit_platt,
     fit_platt_per_label,
+    fit_scale,
     fit_temperature,
 )
+from distill.evaluation.evaluator import evaluator_of
+from distill.export.runtime.tasks import MultiLabel, SingleLabel, Task
 
-MULTI = Task(TaskKind.MULTI_LABEL, ("a", "b", "c"))
-SINGLE = Task(TaskKind.SINGLE_LABEL, ("a", "b", "c"))
+MULTI = MultiLabel(("a", "b", "c"))
+SINGLE = SingleLabel(("a", "b", "c"))
+LOSSES = {MULTI: bernoulli_loss, SINGLE: categorical_loss}
 
 
 def drawn(task: Task, scale: Any, bias: Any, rows: int = 40_000) -> tuple[Any, Any]:
@@ -26,7 +31,7 @@ def drawn(task: Task, scale: Any, bias: Any, rows: int = 40_000) -> tuple[Any, A
     rng = np.random.default_rng(3)
     logits = rng.normal(0, 2, (rows, 3)).astype(np.float32)
     true = logits * scale + bias
-    if task.multi_label:
+    if task is MULTI:
         gold = rng.random(true.shape) < 1 / (1 + np.exp(-true))
     else:
         gumbel = true - np.log(-np.log(rng.random(true.shape)))
@@ -34,18 +39,18 @@ def drawn(task: Task, scale: Any, bias: Any, rows: int = 40_000) -> tuple[Any, A
     return logits, gold.astype(np.float32)
 
 
-def loss(logits: Any, gold: Any, kind: TaskKind, scale: float, bias: float = 0.0) -> float:
+def loss(logits: Any, gold: Any, task: Task, scale: float, bias: float = 0.0) -> float:
     """Log loss, written out."""
     z = logits.astype(np.float64) * scale + bias
-    if kind is TaskKind.MULTI_LABEL:
+    if task is MULTI:
         return float((np.log1p(np.exp(z)) - gold * z).mean())
     return float((np.log(np.exp(z).sum(axis=1)) - (gold * z).sum(axis=1)).mean())
 
 
 def test_a_known_scale_and_bias_are_recovered() -> None:
     assert fit_platt(*drawn(MULTI, 0.5, -1.0)) == pytest.approx((0.5, -1.0), abs=0.03)
-    assert fit_temperature(*drawn(MULTI, 0.5, 0.0), MULTI.kind) == pytest.approx(0.5, abs=0.03)
-    assert fit_temperature(*drawn(SINGLE, 2.0, 0.0), SINGLE.kind) == pytest.approx(2.0, abs=0.08)
+    assert fit_scale(*drawn(MULTI, 0.5, 0.0), bernoulli_loss) == pytest.approx(0.5, abs=0.03)
+    assert fit_scale(*drawn(SINGLE, 2.0, 0.0), categorical_loss) == pytest.approx(2.0, abs=0.08)
 
 
 def test_the_scales_and_biases_of_labels_are_recovered() -> None:
@@ -58,9 +63,17 @@ def test_the_scales_and_biases_of_labels_are_recovered() -> None:
 @pytest.mark.parametrize("task", [MULTI, SINGLE])
 def test_no_other_scale_is_better(task: Task) -> None:
     logits, gold = drawn(task, 0.7, 0.0, rows=2000)
-    scale = fit_temperature(logits, gold, task.kind)
-    best = loss(logits, gold, task.kind, scale)
-    assert best <= min(loss(logits, gold, task.kind, scale * by) for by in (0.98, 1.02))
+    scale = fit_scale(logits, gold, LOSSES[task])
+    best = loss(logits, gold, task, scale)
+    assert best <= min(loss(logits, gold, task, scale * by) for by in (0.98, 1.02))
+
+
+@pytest.mark.parametrize("task", [MULTI, SINGLE])
+def test_a_temperature_divides_where_a_scale_multiplies(task: Task) -> None:
+    logits, gold = drawn(task, 0.7, 0.0, rows=2000)
+    temperature = evaluator_of(task).fit_temperature(logits, gold)
+    assert temperature == fit_temperature(logits, gold, LOSSES[task]) == 1 / fit_scale(logits, gold, LOSSES[task])
+    assert temperature == pytest.approx(1 / 0.7, rel=0.1)
 
 
 def test_platt_scaling_is_logistic_regression_without_a_penalty() -> None:

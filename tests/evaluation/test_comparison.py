@@ -5,11 +5,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distill.corpora.task import TaskKind
-from distill.evaluation.comparison import agreement, copied_errors, paired_bootstrap
+from distill.evaluation.comparison import agreement
+from distill.evaluation.comparison import paired_bootstrap as bootstrap_of
+from distill.evaluation.evaluator import evaluator_of
 from distill.evaluation.metrics import macro_f1
+from tests.support.drawn_cases import MULTI, SINGLE, task_for
 
-SINGLE, MULTI = TaskKind.SINGLE_LABEL, TaskKind.MULTI_LABEL
+
+def paired_bootstrap(ours, theirs, gold, **options):
+    evaluator = evaluator_of(task_for(MULTI, gold.shape[1]))
+    return bootstrap_of(evaluator, ours, theirs, gold, **options)
 
 
 @st.composite
@@ -75,7 +80,7 @@ def test_agreement_and_copied_errors_match_loops(case):
     assert found.cells == pytest.approx(np.mean(alike))
     assert found.rows == pytest.approx(np.mean([list(ours[row]) == list(theirs[row]) for row in range(rows)]))
     wrong = [cell for cell in cells if theirs[cell] != (gold[cell] > 0)]
-    copied = copied_errors(ours, theirs, gold, MULTI)
+    copied = evaluator_of(task_for(MULTI, labels)).copied_errors(ours, theirs, gold)
     if wrong:
         assert copied == pytest.approx(np.mean([ours[cell] == theirs[cell] for cell in wrong]))
     else:
@@ -86,5 +91,6 @@ def test_a_single_label_error_is_copied_only_by_the_same_wrong_label():
     gold = np.eye(3, dtype=np.float32)[[0, 0, 0, 1]]
     theirs = np.eye(3, dtype=bool)[[1, 1, 0, 2]]
     ours = np.eye(3, dtype=bool)[[1, 2, 2, 1]]
-    assert copied_errors(ours, theirs, gold, SINGLE) == pytest.approx(1 / 3)
-    assert copied_errors(ours, gold > 0, gold, SINGLE) is None
+    evaluator = evaluator_of(task_for(SINGLE, 3))
+    assert evaluator.copied_errors(ours, theirs, gold) == pytest.approx(1 / 3)
+    assert evaluator.copied_errors(ours, gold > 0, gold) is None

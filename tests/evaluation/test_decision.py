@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distill.evaluation.decision import Decision, evaluate_decision, fit_decision
+from distill.evaluation.decision import Decision
+from distill.evaluation.evaluator import evaluator_of
 from distill.evaluation.metrics import precision_per_label, recall_per_label
-from distill.evaluation.selective import confidences
 from distill.evaluation.thresholds import expected_f1_threshold
 from distill.recipe.shipping import DecisionsRecipe
 from tests.evaluation.test_calibration import MULTI, SINGLE, drawn
@@ -21,51 +21,51 @@ def test_decisions_follow_calibrated_scores_and_survive_their_record(
 ) -> None:
     logits, gold = drawn(MULTI, np.array([0.5, 0.8, 1.2]), -1.0, rows=500)
     policy = DecisionsRecipe(calibration=calibration, abstain_coverage=0.8)
-    decision = fit_decision(logits, gold, MULTI, policy)
+    decision = evaluator_of(MULTI).fit(logits, gold, policy)
     assert Decision.from_dict(decision.to_dict()) == decision
     calibrated = logits * np.array(decision.scale, dtype=np.float32) + np.array(decision.bias, dtype=np.float32)
     by_hand = 1 / (1 + np.exp(-calibrated.astype(np.float64))) >= np.array(decision.thresholds)
-    assert (decision.decide(logits, MULTI.kind) == by_hand).mean() > 0.999
+    assert (decision.decide(logits, MULTI) == by_hand).mean() > 0.999
     alike = len(set(zip(decision.scale, decision.bias, strict=True))) == 1
     assert alike == (calibration != "platt-per-label")
 
 
 def test_multi_label_is_calibrated_by_label_and_single_label_by_temperature() -> None:
     multi, single = drawn(MULTI, 0.5, -1.0, rows=500), drawn(SINGLE, 2.0, 0.0, rows=500)
-    by_label = fit_decision(*multi, MULTI, DecisionsRecipe(calibration="platt-per-label"))
-    assert fit_decision(*multi, MULTI, DecisionsRecipe()) == by_label
-    decision = fit_decision(*single, SINGLE, DecisionsRecipe())
-    assert decision == fit_decision(*single, SINGLE, DecisionsRecipe(calibration="temperature"))
+    by_label = evaluator_of(MULTI).fit(*multi, DecisionsRecipe(calibration="platt-per-label"))
+    assert evaluator_of(MULTI).fit(*multi, DecisionsRecipe()) == by_label
+    decision = evaluator_of(SINGLE).fit(*single, DecisionsRecipe())
+    assert decision == evaluator_of(SINGLE).fit(*single, DecisionsRecipe(calibration="temperature"))
     assert decision.bias == (0.0, 0.0, 0.0)
 
 
 def test_infinite_shrink_is_the_common_platt() -> None:
     logits, gold = drawn(MULTI, np.array([0.5, 0.8, 1.2]), -1.0, rows=300)
-    far = fit_decision(logits, gold, MULTI, DecisionsRecipe(calibration_shrink=1e15))
-    common = fit_decision(logits, gold, MULTI, DecisionsRecipe(calibration="platt"))
+    far = evaluator_of(MULTI).fit(logits, gold, DecisionsRecipe(calibration_shrink=1e15))
+    common = evaluator_of(MULTI).fit(logits, gold, DecisionsRecipe(calibration="platt"))
     assert far.scale == pytest.approx(common.scale)
     assert far.bias == pytest.approx(common.bias)
 
 
 def test_thresholds_are_drawn_towards_what_the_recipe_says() -> None:
     logits, gold = drawn(MULTI, np.array([0.5, 0.8, 1.2]), -2.0, rows=300)
-    common = fit_decision(logits, gold, MULTI, DecisionsRecipe(threshold_shrink=1e15))
+    common = evaluator_of(MULTI).fit(logits, gold, DecisionsRecipe(threshold_shrink=1e15))
     assert common.thresholds == pytest.approx((common.thresholds or (0.0,))[0:1] * 3)
-    expected = fit_decision(
-        logits, gold, MULTI, DecisionsRecipe(threshold_shrink=1e15, threshold_towards="expected-f1")
+    expected = evaluator_of(MULTI).fit(
+        logits, gold, DecisionsRecipe(threshold_shrink=1e15, threshold_towards="expected-f1")
     )
-    scores = expected.scores(logits, MULTI.kind)
+    scores = expected.scores(logits, MULTI)
     assert expected.thresholds == pytest.approx([expected_f1_threshold(scores[:, label]) for label in range(3)])
 
 
 def test_a_single_label_is_the_highest_whatever_the_calibration() -> None:
     logits, gold = drawn(SINGLE, 2.0, 0.0, rows=500)
-    decision = fit_decision(logits, gold, SINGLE, DecisionsRecipe())
+    decision = evaluator_of(SINGLE).fit(logits, gold, DecisionsRecipe())
     assert decision.thresholds is None
-    assert (decision.decide(logits, SINGLE.kind).argmax(axis=1) == logits.argmax(axis=1)).all()
-    assert evaluate_decision(logits, gold, SINGLE, decision).accuracy == pytest.approx(
-        float((logits.argmax(axis=1) == gold.argmax(axis=1)).mean())
-    )
+    assert (decision.decide(logits, SINGLE).argmax(axis=1) == logits.argmax(axis=1)).all()
+    assert evaluator_of(SINGLE).evaluate(
+        decision.scores(logits, SINGLE), gold, decision.policy
+    ).accuracy == pytest.approx(float((logits.argmax(axis=1) == gold.argmax(axis=1)).mean()))
 
 
 floors = st.sampled_from([0.5, 0.75, 0.9, 0.95])
@@ -83,11 +83,11 @@ def test_floors_hold_on_validation(seed: int, recall: float, precision: float, t
     policy = DecisionsRecipe(
         recall_floor={"c": recall}, precision_floor={"b": precision}, threshold_towards=towards
     )
-    decision = fit_decision(logits, gold, MULTI, policy)
-    decided = decision.decide(logits, MULTI.kind)
+    decision = evaluator_of(MULTI).fit(logits, gold, policy)
+    decided = decision.decide(logits, MULTI)
     assert recall_per_label(decided, gold)[2] >= recall
     assert precision_per_label(decided, gold)[1] >= precision
-    plain = fit_decision(logits, gold, MULTI, DecisionsRecipe(threshold_towards=towards))
+    plain = evaluator_of(MULTI).fit(logits, gold, DecisionsRecipe(threshold_towards=towards))
     assert decision.thresholds is not None
     assert plain.thresholds is not None
     assert decision.thresholds[0] == plain.thresholds[0]
@@ -97,10 +97,10 @@ def test_floors_hold_on_validation(seed: int, recall: float, precision: float, t
 @pytest.mark.parametrize("task", [MULTI, SINGLE])
 def test_the_rule_to_abstain_answers_its_share_of_validation(task: Any) -> None:
     logits, gold = drawn(task, 0.7, 0.0, rows=1000)
-    assert fit_decision(logits, gold, task, DecisionsRecipe()).abstain_below is None
-    assert fit_decision(logits, gold, task, DecisionsRecipe(abstain_below=0.4)).abstain_below == 0.4
-    decision = fit_decision(logits, gold, task, DecisionsRecipe(abstain_coverage=0.9))
-    scores = decision.scores(logits, task.kind)
-    confidence = confidences(scores, decision.decide(logits, task.kind), task.kind)
+    assert evaluator_of(task).fit(logits, gold, DecisionsRecipe()).abstain_below is None
+    assert evaluator_of(task).fit(logits, gold, DecisionsRecipe(abstain_below=0.4)).abstain_below == 0.4
+    decision = evaluator_of(task).fit(logits, gold, DecisionsRecipe(abstain_coverage=0.9))
+    scores = decision.scores(logits, task)
+    confidence = task.confidence(scores, decision.decide(logits, task))
     assert decision.abstain_below is not None
     assert (confidence >= decision.abstain_below).sum() == 900

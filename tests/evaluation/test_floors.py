@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from distill.corpora.task import Task, TaskKind
+from distill.evaluation.evaluator import evaluator_of
 from distill.evaluation.floors import check_floors, check_kept, judge_floors, require_floors
 from distill.export.runtime.errors import CheckFailedError, InputError
+from distill.export.runtime.tasks import MultiLabel
 from distill.recipe.shipping import DecisionsRecipe
 
-TASK = Task(TaskKind.MULTI_LABEL, ("joy", "grief"))
+TASK = MultiLabel(("joy", "grief"))
 GOLD = np.array([[1, 1]] * 10 + [[1, 0]] * 10 + [[0, 0]] * 20, dtype=np.float32)
 # joy: 18 of 20 found, nothing else decided; grief: 6 of 10, and 2 of 8 decided are wrong
 DECIDED = np.array([[1, 1]] * 6 + [[1, 0]] * 12 + [[0, 1]] * 2 + [[0, 0]] * 20, dtype=bool)
@@ -42,7 +43,9 @@ def test_floors_that_can_be_shown_are_not_refused() -> None:
 
 def test_what_validation_and_test_give_is_reported() -> None:
     policy = DecisionsRecipe(recall_floor={"joy": 0.9}, precision_floor={"grief": 0.8})
-    recall, precision = judge_floors(policy, TASK, {"validation": (DECIDED, GOLD), "test": (GOLD > 0, GOLD)})
+    recall, precision = judge_floors(
+        policy, evaluator_of(TASK), {"validation": (DECIDED, GOLD), "test": (GOLD > 0, GOLD)}
+    )
     assert (recall.metric, recall.validation, recall.test, recall.missing) == ("recall", 0.9, 1.0, 0.0)
     assert (precision.validation, precision.test) == (0.75, 1.0)
     assert precision.missing == pytest.approx(0.05)
@@ -50,7 +53,7 @@ def test_what_validation_and_test_give_is_reported() -> None:
 
 def test_a_missed_floor_fails_the_gate_and_the_student() -> None:
     policy = DecisionsRecipe(recall_floor={"joy": 0.9}, precision_floor={"grief": 0.8})
-    kept, missed = check_kept(policy, TASK, DECIDED, GOLD)
+    kept, missed = check_kept(policy, evaluator_of(TASK), DECIDED, GOLD)
     assert kept.passed
     assert not missed.passed
     assert "precision of 0.8 for 'grief'" in missed.name

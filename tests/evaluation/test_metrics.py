@@ -5,20 +5,17 @@ import pytest
 from hypothesis import given
 from sklearn import metrics as oracle
 
+from distill.evaluation.evaluator import evaluator_of
 from distill.evaluation.metrics import (
     accuracy,
-    decide,
-    evaluate,
     f1_per_label,
     macro_f1,
     micro_f1,
     precision_per_label,
     recall_per_label,
-    scores_of,
-    sigmoid,
-    softmax,
 )
-from tests.support.drawn_cases import MULTI, SINGLE, cases
+from distill.export.runtime.tasks import Policy, sigmoid, softmax
+from tests.support.drawn_cases import MULTI, SINGLE, cases, decide, scores_of, task_for
 
 
 @given(cases())
@@ -71,7 +68,7 @@ def test_a_multi_label_task_needs_thresholds():
 def test_evaluate_reports_multi_label_quality():
     logits = np.array([[2.0, -2.0], [2.0, -2.0], [-2.0, 0.5]])
     gold = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
-    quality = evaluate(scores_of(logits, MULTI), gold, np.array([0.5, 0.7]), MULTI, ("a", "b"))
+    quality = evaluator_of(task_for(MULTI, 2)).evaluate(scores_of(logits, MULTI), gold, Policy((0.5, 0.7)))
     assert quality.accuracy is None
     assert quality.macro_f1 == pytest.approx((2 / 3 + 0) / 2)
     assert quality.macro_f1_at_half == pytest.approx((2 / 3 + 2 / 3) / 2)
@@ -99,7 +96,7 @@ def test_evaluate_reports_multi_label_quality():
 def test_evaluate_reports_single_label_quality():
     logits = np.array([[2.0, 0.0], [2.0, 0.0], [0.0, 1.0]])
     gold = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
-    quality = evaluate(scores_of(logits, SINGLE), gold, None, SINGLE, ("a", "b"))
+    quality = evaluator_of(task_for(SINGLE, 2)).evaluate(scores_of(logits, SINGLE), gold, Policy())
     assert quality.accuracy == pytest.approx(2 / 3)
     assert quality.macro_f1_at_half is None
     assert [row.threshold for row in quality.per_label] == [None, None]

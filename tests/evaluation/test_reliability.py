@@ -10,18 +10,20 @@ from sklearn import metrics as oracle
 
 from distill.evaluation import bootstrap
 from distill.evaluation.bootstrap import row_weights, weighted_sums
-from distill.evaluation.metrics import scores_of
 from distill.evaluation.reliability import (
+    bins_of_cells,
+    bins_of_top,
     bootstrap_ece_above_tenth,
-    brier,
+    brier_of_cells,
+    brier_of_rows,
     brier_skill_per_label,
-    ece,
     ece_above_tenth,
+    ece_of_cells,
+    ece_of_top,
     mean_brier_skill,
-    reliability_bins,
     reliability_per_label,
 )
-from tests.support.drawn_cases import MULTI, SINGLE, cases
+from tests.support.drawn_cases import SINGLE, cases, scores_of
 
 
 @given(cases())
@@ -32,7 +34,8 @@ def test_brier_matches_scikit_learn(case):
     one = oracle.brier_score_loss(np.r_[gold[:, 0], 0, 1], np.r_[scores[:, 0], 0, 1]) * (len(gold) + 2)
     assert one / len(gold) == pytest.approx(per_label[0], abs=1e-6)
     expected = sum(per_label) if kind is SINGLE else np.mean(per_label)
-    assert brier(scores, gold, kind) == pytest.approx(expected, abs=1e-6)
+    brier = brier_of_rows if kind is SINGLE else brier_of_cells
+    assert brier(scores, gold) == pytest.approx(expected, abs=1e-6)
 
 
 @given(cases(), st.integers(1, 20))
@@ -48,15 +51,16 @@ def test_ece_matches_a_slow_loop(case, bins):
         inside = [(s, g) for s, g in cells if at == min(int(s * bins), bins - 1)]
         if inside:
             expected += abs(sum(s for s, _ in inside) - sum(g for _, g in inside)) / len(cells)
-    assert ece(scores, gold, kind, bins) == pytest.approx(expected, abs=1e-9)
-    assert sum(count for _, _, count in reliability_bins(scores, gold, kind, bins)) == len(cells)
+    ece, bins_of = (ece_of_top, bins_of_top) if kind is SINGLE else (ece_of_cells, bins_of_cells)
+    assert ece(scores, gold, bins) == pytest.approx(expected, abs=1e-9)
+    assert sum(count for _, _, count in bins_of(scores, gold, bins)) == len(cells)
 
 
 def test_ece_of_scores_that_keep_their_word_is_zero():
     scores = np.array([[0.25], [0.25], [0.25], [0.25]])
     gold = np.array([[1.0], [0.0], [0.0], [0.0]])
-    assert ece(scores, gold, MULTI) == 0
-    assert ece(1 - scores, gold, MULTI) == pytest.approx(0.5)
+    assert ece_of_cells(scores, gold) == 0
+    assert ece_of_cells(1 - scores, gold) == pytest.approx(0.5)
 
 
 @given(cases())

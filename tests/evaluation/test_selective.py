@@ -5,16 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distill.evaluation.metrics import decide, macro_f1, scores_of
+from distill.evaluation.metrics import macro_f1
 from distill.evaluation.selective import (
     area_under,
-    confidences,
     curve_points,
     cutoff_for,
     evaluate_selective,
     risk_curve,
 )
-from tests.support.drawn_cases import MULTI, SINGLE, cases
+from distill.export.runtime.tasks import Policy
+from tests.support.drawn_cases import MULTI, SINGLE, cases, decide, scores_of, task_for
 
 levels = st.lists(st.integers(1, 8).map(lambda n: n / 8), min_size=1, max_size=40)
 
@@ -24,15 +24,15 @@ def test_confidence_of_many_labels_is_the_chance_of_the_exact_set() -> None:
     scores = np.array([[0.9, 0.2, 0.4]])
     decided = scores >= 0.3
     drawn = (rng.random((200_000, 3)) < scores) == decided
-    assert confidences(scores, decided, MULTI)[0] == pytest.approx(0.9 * 0.8 * 0.4)
+    assert task_for(MULTI, 3).confidence(scores, decided)[0] == pytest.approx(0.9 * 0.8 * 0.4)
     assert drawn.all(axis=1).mean() == pytest.approx(0.9 * 0.8 * 0.4, abs=0.005)
 
 
 @given(cases(SINGLE))
 def test_confidence_of_one_label_is_its_score(case):
     logits, _, kind = case
-    scores = scores_of(logits, kind)
-    assert confidences(scores, decide(scores, None, kind), kind).tolist() == scores.max(axis=1).tolist()
+    scores, task = scores_of(logits, kind), task_for(kind, logits.shape[1])
+    assert task.confidence(scores, decide(scores, None, kind)).tolist() == scores.max(axis=1).tolist()
 
 
 @given(levels, st.floats(0.01, 0.99))
@@ -77,9 +77,11 @@ def test_the_area_is_lowest_where_confidence_tells_right_from_wrong() -> None:
 def test_what_is_reported_under_a_rule_is_of_the_answered_rows(case, below):
     logits, gold, kind = case
     scores = scores_of(logits, kind)
-    decided = decide(scores, None if kind is SINGLE else np.full(gold.shape[1], 0.5), kind)
-    confidence = confidences(scores, decided, kind)
-    found = evaluate_selective(scores, decided, gold, kind, below)
+    task = task_for(kind, gold.shape[1])
+    thresholds = (0.5,) * task.num_thresholds or None
+    decided = task.decide(scores, Policy(thresholds))
+    confidence = task.confidence(scores, decided)
+    found = evaluate_selective(scores, gold, task, Policy(thresholds, below))
     answered = confidence >= below
     assert found.coverage == pytest.approx(answered.mean())
     if answered.any():
@@ -88,5 +90,5 @@ def test_what_is_reported_under_a_rule_is_of_the_answered_rows(case, below):
         assert found.selective_macro_f1 == pytest.approx(macro_f1(decided[answered], gold[answered]))
     else:
         assert (found.selective_risk, found.selective_macro_f1) == (None, None)
-    free = evaluate_selective(scores, decided, gold, kind, None)
+    free = evaluate_selective(scores, gold, task, Policy(thresholds))
     assert (free.coverage, free.selective_risk) == (1.0, pytest.approx(free.risk))

@@ -6,7 +6,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
-from distill.evaluation.metrics import macro_f1, sigmoid
+from distill.evaluation.metrics import macro_f1
 from distill.evaluation.thresholds import (
     best_threshold,
     common_threshold,
@@ -17,6 +17,7 @@ from distill.evaluation.thresholds import (
     least_rows,
     tune_thresholds,
 )
+from distill.export.runtime.tasks import sigmoid
 from tests.support.drawn_cases import MULTI, cases
 
 floors = st.sampled_from([0.1, 0.5, 0.57, 0.7, 0.8, 0.9])

@@ -15,6 +15,7 @@ from distill.export.int8.input_scales import fit_input_scales
 from distill.export.int8.precisions import write_precision
 from distill.export.runtime.classifier import load, verify
 from distill.export.runtime.errors import BundleError
+from distill.export.runtime.tasks import MultiLabel, Policy
 from tests.support.export_models import (
     KINDS,
     LABELS,
@@ -72,12 +73,10 @@ def make_shipment(folder: Path, kind: str = "bert", precision: str = "fp32") -> 
     make_tokenizer(folder / "tokenizer", kind)
     return Shipment(
         name="tiny",
-        task="multi_label",
-        labels=LABELS,
+        task=MultiLabel(LABELS),
         scale=SCALE,
         bias=BIAS,
-        thresholds=THRESHOLDS,
-        abstain_below=None,
+        policy=Policy(THRESHOLDS),
         max_tokens=MAX_TOKENS,
         max_batch=None,
         precision=precision,
@@ -181,5 +180,5 @@ def test_a_refused_bundle_leaves_the_earlier_one(shipped, tmp_path):
     write_bundle(tmp_path / "bundle", shipment)
     before = everything(tmp_path / "bundle")
     with pytest.raises(BundleError, match="thresholds"):
-        write_bundle(tmp_path / "bundle", replace(shipment, thresholds=(0.5,)))
+        write_bundle(tmp_path / "bundle", replace(shipment, policy=Policy((0.5,))))
     assert everything(tmp_path / "bundle") == before

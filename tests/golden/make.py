@@ -15,13 +15,13 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from torch import nn
 from transformers import BertConfig, BertModel, BertTokenizerFast, set_seed
 
-from distill.corpora.task import Task, TaskKind
 from distill.export.bundle import Shipment, write_bundle
 from distill.export.graph.model import add_calibration, save_model, strip_metadata
 from distill.export.graph.session import GraphRunner
 from distill.export.int8.input_scales import fit_input_scales
 from distill.export.int8.precisions import write_precision
 from distill.export.runtime import Classifier, load
+from distill.export.runtime.tasks import Policy, Task, task_of
 from distill.students.families import FAMILIES
 from distill.students.networks.compact import Shape, compact_student
 from distill.students.networks.layers import layers_student
@@ -36,9 +36,9 @@ PRECISIONS = ("fp32", "int8-static", "int8-dynamic", "int8-weights")
 # of the tables, in the bundles whose names end so; 5 are packed in two ways, as 4 and 6 are
 BITS = {"": 8, "-narrow": 5}
 TASKS = {
-    "layers": TaskKind.MULTI_LABEL,
-    "compact": TaskKind.SINGLE_LABEL,
-    "static": TaskKind.MULTI_LABEL,
+    "layers": "multi_label",
+    "compact": "single_label",
+    "static": "multi_label",
 }
 MAX_TOKENS = 24
 POSITIONS = 32
@@ -100,7 +100,7 @@ def teacher(task: Task, vocabulary: int) -> EncoderClassifier:
 
 def student(kind: str, tokenizer: BertTokenizerFast) -> nn.Module:
     """A student of this kind."""
-    whole = teacher(Task(TASKS[kind], LABELS), len(tokenizer))
+    whole = teacher(task_of(TASKS[kind], LABELS), len(tokenizer))
     if kind == "layers":
         return layers_student(whole, [0, 2], pooling=Pooling.MEAN, dropout=0.0).eval()
     if kind == "compact":
@@ -163,15 +163,13 @@ def make_bundle(kind: str, precision: str, table_bits: int, folder: Path) -> Non
         scale, bias = calibration(work / "fused.onnx", rows)
         graph = make_graph(work / "fused.onnx", precision, table_bits, rows, (scale, bias))
         published = FAMILIES[kind].published_config(work / "student")
-        multi = TASKS[kind] is TaskKind.MULTI_LABEL
+        task = task_of(TASKS[kind], LABELS)
         shipment = Shipment(
             name=f"golden-{kind}",
-            task=TASKS[kind].value,
-            labels=LABELS,
+            task=task,
             scale=scale,
             bias=bias,
-            thresholds=THRESHOLDS if multi else None,
-            abstain_below=None,
+            policy=Policy(THRESHOLDS[: task.num_thresholds] or None),
             max_tokens=MAX_TOKENS,
             max_batch=None,
             precision=precision,

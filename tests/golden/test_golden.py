@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from distill.export.runtime import load
-from distill.export.runtime.manifest import CONFIDENCES
+from distill.export.runtime.tasks import TASKS
 from tests.golden import check as checking
 from tests.golden.check import FOLDER, main
 
@@ -39,7 +39,7 @@ def test_a_golden_bundle_with_a_rule_hands_over_what_it_is_unsure_of(name: str, 
     below = sorted(found.confidence for found in before)[len(texts) // 2]
     bundle = shutil.copytree(FOLDER / name, tmp_path / name)
     manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
-    manifest["abstain"] = {"confidence": CONFIDENCES[manifest["task"]], "below": below}
+    manifest["abstain"] = {"confidence": TASKS[manifest["task"]].confidence_rule, "below": below}
     (bundle / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     after = load(bundle).predict(texts)
     assert [found.abstained for found in after] == [found.confidence < below for found in before]

@@ -5,15 +5,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distill.corpora.task import TaskKind
-from distill.evaluation.metrics import scores_of
+from distill.evaluation.evaluator import evaluator_of
 from distill.export.runtime.errors import InputError
-from distill.labelling.ensemble import average_logits, fit_temperature
+from distill.labelling.ensemble import average_logits
 from distill.recipe.ensemble import members_of
 from distill.recipe.load import parse_recipe
+from tests.support.drawn_cases import MULTI, SINGLE, scores_of, task_for
 
-SINGLE, MULTI = TaskKind.SINGLE_LABEL, TaskKind.MULTI_LABEL
 KINDS = st.sampled_from([SINGLE, MULTI])
+
+
+def evaluator(kind):
+    return evaluator_of(task_for(kind, 4))
 
 
 def logits(seed: int, members: int) -> list[np.ndarray]:
@@ -25,7 +28,7 @@ def logits(seed: int, members: int) -> list[np.ndarray]:
 def test_averaged_probabilities_are_the_mean_of_the_members_scores(seed, members, kind):
     values = logits(seed, members)
     mean = np.mean([scores_of(one.astype(np.float64), kind) for one in values], axis=0)
-    found = scores_of(average_logits(values, [1.0] * members, kind, "probabilities"), kind)
+    found = scores_of(average_logits(values, [1.0] * members, evaluator(kind), "probabilities"), kind)
     assert np.allclose(found, mean, atol=1e-5)
 
 
@@ -33,15 +36,15 @@ def test_averaged_probabilities_are_the_mean_of_the_members_scores(seed, members
 def test_averaged_logits_are_the_mean_of_the_tempered_ones(seed, members, kind):
     values, temperatures = logits(seed, members), [1.0 + index for index in range(members)]
     slow = sum(one.astype(np.float64) / (1 + index) for index, one in enumerate(values)) / members
-    assert np.allclose(average_logits(values, temperatures, kind, "logits"), slow, atol=1e-5)
+    assert np.allclose(average_logits(values, temperatures, evaluator(kind), "logits"), slow, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", [SINGLE, MULTI])
 @pytest.mark.parametrize("how", ["logits", "probabilities"])
 def test_one_teacher_stays_as_it_is_to_the_bit(kind, how):
     (values,) = logits(3, 1)
-    assert average_logits([values], [1.0], kind, how) is values
-    assert np.allclose(average_logits([values], [2.0], kind, how), values / 2)
+    assert average_logits([values], [1.0], evaluator(kind), how) is values
+    assert np.allclose(average_logits([values], [2.0], evaluator(kind), how), values / 2)
 
 
 @pytest.mark.parametrize("kind", [SINGLE, MULTI])
@@ -54,7 +57,7 @@ def test_the_temperature_that_labels_were_drawn_with_is_found(kind, true):
         gold = np.eye(3, dtype=np.float32)[(scores.cumsum(axis=1) > rng.random((len(scores), 1))).argmax(axis=1)]
     else:
         gold = (rng.random(scores.shape) < scores).astype(np.float32)
-    assert fit_temperature(values, gold, kind) == pytest.approx(true, rel=0.05)
+    assert evaluator(kind).fit_temperature(values, gold) == pytest.approx(true, rel=0.05)
 
 
 def recipe(**teacher):

@@ -8,7 +8,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distill.corpora.task import TaskKind
 from distill.export.runtime.errors import InputError
 from distill.objectives.logits import (
     decoupled_kl,
@@ -20,11 +19,12 @@ from distill.objectives.logits import (
     standardise,
     standardised_kl,
 )
-from distill.objectives.mixed import Objective, softmax_kl
+from distill.objectives.mixed import Objective
+from distill.objectives.task_loss import LOSSES, TaskLoss, softmax_kl
 from distill.recipe.load import load_recipe
 from distill.recipe.student import ObjectiveRecipe
 
-SINGLE, MULTI = TaskKind.SINGLE_LABEL, TaskKind.MULTI_LABEL
+SINGLE, MULTI = LOSSES["single_label"], LOSSES["multi_label"]
 ALL = torch.tensor([True] * 6)
 
 
@@ -105,7 +105,7 @@ def test_standardised_kl_is_the_kl_of_z_scores() -> None:
 
 
 @pytest.mark.parametrize("kind", [SINGLE, MULTI])
-def test_both_correlations_are_numpys(kind: TaskKind) -> None:
+def test_both_correlations_are_numpys(kind: TaskLoss) -> None:
     student, teacher, _ = logits_of(4)
     if kind is SINGLE:
         own, teachers = (np.array([slow_softmax(r, 2.0) for r in x.tolist()]) for x in (student, teacher))
@@ -128,7 +128,7 @@ def test_what_does_not_vary_correlates_with_nothing_and_has_no_wild_gradient() -
 
 @pytest.mark.parametrize("kind", [SINGLE, MULTI])
 @pytest.mark.parametrize("weight", ["inter_class_weight", "intra_class_weight", "standardised_weight"])
-def test_a_student_that_says_the_same_of_everything_is_pulled_gently(kind: TaskKind, weight: str) -> None:
+def test_a_student_that_says_the_same_of_everything_is_pulled_gently(kind: TaskLoss, weight: str) -> None:
     """Before it has learnt anything; the mean of equal float32 numbers is not always equal to them."""
     student = (torch.full((33, 7), 0.7) + 1e-7 * torch.randn(33, 7)).requires_grad_()
     ((_, term),) = logit_terms(ObjectiveRecipe.model_validate({weight: 1.0}), kind)

@@ -7,11 +7,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distill.corpora.task import TaskKind
 from distill.export.runtime.errors import InputError
-from distill.objectives.mixed import Objective, bernoulli_kl, binary_cross_entropy, cross_entropy, softmax_kl
+from distill.objectives.mixed import Objective
+from distill.objectives.task_loss import (
+    LOSSES,
+    bernoulli_kl,
+    binary_cross_entropy,
+    cross_entropy,
+    softmax_kl,
+)
 
-SINGLE, MULTI = TaskKind.SINGLE_LABEL, TaskKind.MULTI_LABEL
+SINGLE, MULTI = LOSSES["single_label"], LOSSES["multi_label"]
 
 
 def slow_bernoulli_kl(s: float, t: float, temperature: float) -> float:
@@ -114,12 +120,18 @@ def test_all_terms_are_float32_under_autocast_and_equal_float64(term):
     assert torch.allclose(found.double(), expected, rtol=1e-4, atol=1e-5)
 
 
+def test_each_kind_weighs_rare_labels_in_its_own_way():
+    weights, student = torch.tensor([4.0, 1.0]), torch.randn(3, 2)
+    gold = torch.tensor([[1.0, 0], [0, 1], [1, 1]])
+    assert torch.equal(MULTI.hard(student, gold, weights), binary_cross_entropy(student, gold, weights.sqrt()))
+    ids = torch.tensor([0, 1, 0])
+    assert torch.equal(SINGLE.hard(student, ids, weights), cross_entropy(student, ids, weights))
+
+
 def test_wrong_targets_and_bad_values_are_refused():
     with pytest.raises(InputError, match="temperature"):
         Objective(MULTI, temperature=0)
     with pytest.raises(InputError, match="soft_weight"):
         Objective(MULTI, soft_weight=1.5)
-    with pytest.raises(InputError, match="TaskKind"):
-        Objective("multi_label")
     with pytest.raises(InputError, match="dimension"):
         Objective(SINGLE)(torch.randn(1, 2), torch.randn(1, 2), torch.zeros(1, 2), torch.tensor([True]))

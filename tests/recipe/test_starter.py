@@ -10,7 +10,6 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from distill.corpora.assembly.read import CorpusSpec, read_corpus
-from distill.corpora.task import TaskKind
 from distill.export.runtime.errors import InputError
 from distill.recipe.starter import propose_recipe
 
@@ -31,7 +30,7 @@ def proposed(path):
     recipe = tomllib.loads(propose_recipe(path))
     values = {key: tuple(value) if isinstance(value, list) else value for key, value in recipe["corpus"].items()}
     del values["max_tokens"]
-    spec = CorpusSpec(**values | {"task": TaskKind(values["task"]), "text": (values["text"],)})
+    spec = CorpusSpec(**values | {"text": (values["text"],)})
     read_corpus(spec, seed=recipe["seed"])
     return recipe
 

@@ -3,9 +3,25 @@
 import numpy as np
 from hypothesis import strategies as st
 
-from distill.corpora.task import TaskKind
+from distill.export.runtime.tasks import Policy, Task, task_of
 
-SINGLE, MULTI = TaskKind.SINGLE_LABEL, TaskKind.MULTI_LABEL
+SINGLE, MULTI = "single_label", "multi_label"
+
+
+def task_for(kind: str, num_labels: int) -> Task:
+    """A task of this kind with so many labels."""
+    return task_of(kind, tuple("abcdefgh"[:num_labels]))
+
+
+def scores_of(logits, kind):
+    """A kind's scores of logits ``(N, C)``."""
+    return task_for(kind, logits.shape[1]).scores(logits)
+
+
+def decide(scores, thresholds, kind):
+    """A kind's decisions on scores ``(N, C)``."""
+    policy = Policy(None if thresholds is None else tuple(map(float, thresholds)))
+    return task_for(kind, scores.shape[1]).decide(scores, policy)
 
 
 @st.composite

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from transformers import AutoModel, BertConfig, DistilBertConfig, PretrainedConfig, RobertaConfig
 
-from distill.corpora.task import Task, TaskKind
 from distill.export.graph.from_torch import export_onnx, fuse
+from distill.export.runtime.tasks import MultiLabel
 from distill.teachers.encoder import EncoderClassifier, Pooling
 
 VOCABULARY = 120
@@ -54,9 +54,7 @@ def tiny_config(kind: str) -> PretrainedConfig:
 
 def tiny_classifier(kind: str, pooling: Pooling = Pooling.MEAN) -> EncoderClassifier:
     torch.manual_seed(3)
-    model = EncoderClassifier(
-        AutoModel.from_config(tiny_config(kind)), Task(TaskKind.MULTI_LABEL, LABELS), pooling
-    )
+    model = EncoderClassifier(AutoModel.from_config(tiny_config(kind)), MultiLabel(LABELS), pooling)
     torch.nn.init.normal_(model.head.weight, std=1.0)
     return model.eval()
 

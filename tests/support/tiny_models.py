@@ -16,7 +16,7 @@ from transformers import (
     set_seed,
 )
 
-from distill.corpora.task import Task, TaskKind
+from distill.export.runtime.tasks import MultiLabel, Task
 from distill.teachers.encoder import EncoderClassifier, Pooling
 
 TEXTS = [
@@ -31,7 +31,7 @@ LABELS = ("joy", "sadness", "fear")
 
 
 def multi_label_task() -> Task:
-    return Task(TaskKind.MULTI_LABEL, LABELS)
+    return MultiLabel(LABELS)
 
 
 def bert_tokenizer(more: Sequence[str] = (), vocabulary: int = 150) -> PreTrainedTokenizerFast:

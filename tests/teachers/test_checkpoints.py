@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from tokenizers import Regex, pre_tokenizers
 
 from distill.corpora.storage.token_rows import TokenRows
-from distill.corpora.task import Task, TaskKind
 from distill.export.runtime.errors import BundleError, InputError
+from distill.export.runtime.tasks import MultiLabel
 from distill.teachers.bodies import check_max_tokens
 from distill.teachers.checkpoints import HEAD_FILE, load_classifier, load_config, save_classifier
 from distill.teachers.encoder import Pooling, pool
@@ -49,12 +49,12 @@ def test_a_checkpoint_with_a_broken_configuration_is_refused(config: str, tmp_pa
 def test_a_checkpoint_puts_labels_into_the_tasks_order(tmp_path: Path) -> None:
     model = tiny_classifier()
     save_classifier(model, bert_tokenizer(), tmp_path)
-    turned = Task(TaskKind.MULTI_LABEL, LABELS[::-1])
+    turned = MultiLabel(LABELS[::-1])
     ids, mask = torch.tensor([[5, 6, 7]]), torch.ones(1, 3, dtype=torch.long)
     expected = model(ids, mask).flip(1)
     assert torch.allclose(load_classifier(tmp_path, turned).eval()(ids, mask), expected)
     with pytest.raises(InputError, match="labels are not the corpus's"):
-        load_classifier(tmp_path, Task(TaskKind.MULTI_LABEL, ("joy", "sadness", "rage")))
+        load_classifier(tmp_path, MultiLabel(("joy", "sadness", "rage")))
 
 
 def test_a_published_head_is_used_as_it_is(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_a_published_head_is_used_as_it_is(tmp_path: Path) -> None:
     published = BertForSequenceClassification(config).eval()
     published.save_pretrained(tmp_path)
     ids, mask = torch.tensor([[5, 6, 7]]), torch.ones(1, 3, dtype=torch.long)
-    loaded = load_classifier(tmp_path, Task(TaskKind.MULTI_LABEL, LABELS[::-1])).eval()
+    loaded = load_classifier(tmp_path, MultiLabel(LABELS[::-1])).eval()
     assert torch.allclose(loaded(ids, mask), published(ids, mask).logits.flip(1))
 
 

@@ -13,11 +13,11 @@ from torch import nn
 
 from distill.corpora.storage.parquet import load_corpus
 from distill.corpora.storage.token_rows import TokenRows
-from distill.corpora.task import TaskKind
 from distill.export.runtime.errors import InputError
 from distill.objectives.features import relation_distance, state_distance
 from distill.objectives.matching import Guided, GuidedObjective, features
 from distill.objectives.mixed import Objective
+from distill.objectives.task_loss import LOSSES
 from distill.pipeline.runner import run
 from distill.pipeline.state import Run
 from distill.recipe.load import load_recipe
@@ -102,10 +102,10 @@ def test_distances_are_the_weighted_terms_of_aligned_rows() -> None:
     embeddings = state_distance(embedding.projection(own.states[0]), other.states[0], MASK)
     expected = (first + second) / 2 + 0.5 * relations + 2 * embeddings
     assert torch.allclose(found.distance, expected * torch.tensor([1, 0, 1]), atol=1e-6)
-    loss = GuidedObjective(Objective(TaskKind.MULTI_LABEL))
+    loss = GuidedObjective(Objective(LOSSES["multi_label"]))
     args = torch.randn(3, 3), torch.ones(3, 3), torch.tensor([True] * 3)
     assert torch.equal(
-        loss(found, *args), Objective(TaskKind.MULTI_LABEL)(found.logits, *args) + found.distance.mean()
+        loss(found, *args), Objective(LOSSES["multi_label"])(found.logits, *args) + found.distance.mean()
     )
 
 
@@ -147,7 +147,7 @@ def train_guided(folder: Path, *, kill: int | None = None) -> tuple[Guided, FitR
     teacher = tiny_classifier()
     torch.manual_seed(4)
     guided, calls = guided_by(teacher, compact(teacher, dropout=0.3)), iter(range(1, 99))
-    objective = GuidedObjective(Objective(TaskKind.MULTI_LABEL))
+    objective = GuidedObjective(Objective(LOSSES["multi_label"]))
 
     def loss(*arguments: object) -> torch.Tensor:
         if next(calls) == kill:

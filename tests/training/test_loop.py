@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distill.corpora.storage.token_rows import TokenRows
-from distill.corpora.task import TaskKind
 from distill.export.runtime.errors import DistillError, InputError
-from distill.objectives.mixed import Objective, bernoulli_kl
+from distill.objectives.mixed import Objective
+from distill.objectives.task_loss import LOSSES, bernoulli_kl
 from distill.runs.interrupts import StopRequest
 from distill.runs.stage import UNFINISHED
 from distill.students.networks.layers import layers_student
@@ -69,7 +69,7 @@ def train_one(folder: Path, soft_weight: float, steps: int = 60) -> tuple[Encode
         return float(bernoulli_kl(found, examples.teacher_logits, 1.0).mean())
 
     start = divergence()
-    objective = Objective(TaskKind.MULTI_LABEL, 2.0, soft_weight)
+    objective = Objective(LOSSES["multi_label"], 2.0, soft_weight)
     fit_tiny(student, examples, objective, settings_of(steps), lambda: {"macro_f1": -divergence()}, folder)
     return student, examples, divergence() / start
 
@@ -99,7 +99,7 @@ def test_the_best_epoch_is_what_stays(tmp_path: Path) -> None:
         kept.append(student.head.weight.detach().clone())
         return {"macro_f1": next(scores)}
 
-    objective = Objective(TaskKind.MULTI_LABEL)
+    objective = Objective(LOSSES["multi_label"])
     result = fit_tiny(student, examples_of(teacher), objective, settings_of(40), evaluate, tmp_path)
     assert result.best_step == 20
     assert torch.equal(student.head.weight, kept[1])
@@ -109,7 +109,7 @@ def test_the_best_epoch_is_what_stays(tmp_path: Path) -> None:
 def test_patience_stops_the_training(tmp_path: Path) -> None:
     student = tiny_classifier()
     settings = Settings(max_steps=100, steps_per_epoch=5, batch_size=16, warmup=0.0, patience=2, seed=1)
-    objective = Objective(TaskKind.MULTI_LABEL)
+    objective = Objective(LOSSES["multi_label"])
     result = fit_tiny(student, examples_of(student), objective, settings, lambda: {"macro_f1": 0.0}, tmp_path)
     assert result.steps == 15
 
@@ -124,7 +124,7 @@ def test_a_diverging_run_and_an_empty_one_say_so(tmp_path: Path) -> None:
     nothing = Examples(TokenRows.of([]), torch.zeros(0, 3), torch.zeros(0, 3), torch.zeros(0, dtype=torch.bool))
     with pytest.raises(InputError, match="no row"):
         fit_tiny(
-            student, nothing, Objective(TaskKind.MULTI_LABEL), settings_of(4), lambda: {"macro_f1": 0.0}, tmp_path
+            student, nothing, Objective(LOSSES["multi_label"]), settings_of(4), lambda: {"macro_f1": 0.0}, tmp_path
         )
 
 
@@ -133,7 +133,7 @@ def test_no_step_is_taken_beyond_the_last_one(tmp_path: Path) -> None:
     student = tiny_classifier()
     settings = Settings(max_steps=8, steps_per_epoch=4, batch_size=64, warmup=0.0, patience=9, seed=1)
     settings = dataclasses.replace(settings, checkpoint_seconds=0.0)
-    objective = Objective(TaskKind.MULTI_LABEL)  # 160 rows are 3 batches of 64
+    objective = Objective(LOSSES["multi_label"])  # 160 rows are 3 batches of 64
     for _ in ("trained", "killed after its last step"):
         result = fit_tiny(student, examples_of(student), objective, settings, lambda: {"macro_f1": 0.0}, tmp_path)
         assert result == FitResult(best_step=4, best_score=0.0, steps=8)
@@ -176,7 +176,7 @@ def noisy(
     """A training with dropout in epochs of ten steps; killed in a step, or asked to stop in a validation."""
     folder.mkdir(exist_ok=True)
     model = layers_student(tiny_classifier(), [0, 1], pooling=Pooling.MEAN, dropout=0.3)
-    objective, calls, judged = Objective(TaskKind.MULTI_LABEL), iter(range(1, 99)), iter(range(1, 99))
+    objective, calls, judged = Objective(LOSSES["multi_label"]), iter(range(1, 99)), iter(range(1, 99))
 
     def loss(*arguments: torch.Tensor) -> torch.Tensor:
         if next(calls) == kill:
@@ -309,5 +309,5 @@ def test_freezing_leaves_the_last_layers_and_the_head(what, learning: int) -> No
 
 def test_class_weights_grow_for_rare_labels() -> None:
     matrix = torch.tensor([[1, 0], [1, 0], [1, 0], [0, 1]]).float().numpy()
-    weights = class_weights(matrix, TaskKind.SINGLE_LABEL)
+    weights = class_weights(matrix)
     assert weights.tolist() == pytest.approx([2 / 3, 2.0])

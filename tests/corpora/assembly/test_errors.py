@@ -7,11 +7,11 @@ import pytest
 from distill.corpora.assembly.read import CorpusSpec, read_corpus
 from distill.corpora.reading.files import read_table
 from distill.corpora.reading.form import TableForm
-from distill.corpora.reading.labels import LabelError, parse_cell, resolve
-from distill.corpora.task import Task, TaskKind
+from distill.corpora.reading.labels import LabelError, resolve
+from distill.corpora.targets import CODECS, checked_task
 from distill.export.runtime.errors import InputError
 
-SINGLE, MULTI = TaskKind.SINGLE_LABEL, TaskKind.MULTI_LABEL
+SINGLE, MULTI = "single_label", "multi_label"
 SECRET = "SECRET words of a client"
 GOOD = [f"{SECRET} {i}\t{'ab'[i % 2]}" for i in range(20)]
 
@@ -228,15 +228,15 @@ def test_settings_that_contradict_are_refused(more, reason):
 
 def test_a_task_needs_different_labels():
     with pytest.raises(InputError, match="at least 2 labels"):
-        Task(SINGLE, ("a",))
+        checked_task(SINGLE, ("a",))
     with pytest.raises(InputError, match=r"label 'a\\x1b': has control characters"):
-        Task(MULTI, ("a\x1b", "b"))
+        checked_task(MULTI, ("a\x1b", "b"))
     with pytest.raises(InputError, match=r"label 'a\\u202eb': has control characters"):
-        Task(MULTI, ("a\u202eb", "b"))
+        checked_task(MULTI, ("a\u202eb", "b"))
     with pytest.raises(InputError, match="label ' ': is blank"):
-        Task(MULTI, (" ", "b"))
+        checked_task(MULTI, (" ", "b"))
     with pytest.raises(InputError, match="these repeat: a"):
-        Task(MULTI, ("a", "b", "a"))
+        checked_task(MULTI, ("a", "b", "a"))
 
 
 def test_errors_of_a_json_file_count_objects(tmp_path):
@@ -279,7 +279,7 @@ def test_json_that_python_cannot_hold_is_one_sentence(name, content, tmp_path):
 @pytest.mark.parametrize("cell", ["[{[]:1}]", "[" + "9" * 5000 + "]", ["\ud800"]])
 def test_odd_label_cells_are_bad_rows(cell):
     with pytest.raises(LabelError):
-        resolve(parse_cell(cell, TaskKind.MULTI_LABEL, ","), {"joy": 0, "fear": 1})
+        resolve(CODECS["multi_label"].parse(cell, ","), {"joy": 0, "fear": 1})
 
 
 def test_texts_in_the_label_column_are_counted_and_not_quoted(tmp_path):
@@ -287,7 +287,7 @@ def test_texts_in_the_label_column_are_counted_and_not_quoted(tmp_path):
         rows = "".join(f"joy\tmy {split} secret {row}\n" for row in range(8))
         (tmp_path / f"{split}.tsv").write_text("text\tlabels\n" + rows)
     with pytest.raises(InputError) as caught:
-        read_corpus(CorpusSpec(str(tmp_path), TaskKind.SINGLE_LABEL, ("text",), "labels"), seed=1)
+        read_corpus(CorpusSpec(str(tmp_path), "single_label", ("text",), "labels"), seed=1)
     assert "secret" not in str(caught.value)
     assert "right column" in str(caught.value)
 

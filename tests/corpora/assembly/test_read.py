@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 
 from distill.corpora.assembly.read import CorpusSpec, read_corpus
 from distill.corpora.corpus import ids_from_targets, label_matrix
-from distill.corpora.reading.labels import find_names, parse_cell, resolve
+from distill.corpora.reading.labels import find_names, resolve
 from distill.corpora.reading.provenance import parse_hub
 from distill.corpora.reading.rows import Quarantine
 from distill.corpora.storage.parquet import load_corpus, save_corpus
-from distill.corpora.task import TaskKind
+from distill.corpora.targets import CODECS
 from distill.export.runtime.errors import InputError
 
-SINGLE, MULTI = TaskKind.SINGLE_LABEL, TaskKind.MULTI_LABEL
+SINGLE, MULTI = "single_label", "multi_label"
 AS_IS = {"duplicates": "keep", "leaks": "keep"}
 
 
@@ -94,7 +94,7 @@ def test_every_way_to_write_a_label_set_gives_the_same_ids(wanted, way, random):
         ";": " ; ".join(names[i] for i in order),
         "w": str(np.array(order, dtype=int)),
     }[way]
-    tokens = parse_cell(cell, MULTI, ";" if way == ";" else ",")
+    tokens = CODECS[MULTI].parse(cell, ";" if way == ";" else ",")
     assert resolve(tokens, {name: i for i, name in enumerate(names)}) == tuple(sorted(wanted))
 
 
@@ -103,7 +103,7 @@ def test_every_way_to_write_a_label_set_gives_the_same_ids(wanted, way, random):
     [("glad", "glad"), (" glad ", "glad"), (1, 1), (1.0, 1), (True, "true"), (["x"], "x"), ("a, b", "a, b")],
 )
 def test_single_label_cells(cell, token):
-    assert parse_cell(cell, SINGLE, ",") == (token,)
+    assert CODECS[SINGLE].parse(cell, ",") == (token,)
 
 
 def test_found_names_are_ordered_by_number_or_by_name():
@@ -389,11 +389,10 @@ for name in ("pyarrow", "pyarrow.parquet", "datasets", "torch", "transformers", 
     sys.modules[name] = None
 import distill.corpora.describe, distill.evaluation.metrics, distill.recipe.starter
 from distill.corpora.assembly.read import CorpusSpec, read_corpus
-from distill.corpora.task import TaskKind
 from distill.export.runtime.errors import MissingExtraError
 for source in ({str(path)!r}, {str(tmp_path / "data.parquet")!r}, "hub:a/b"):
     try:
-        spec = CorpusSpec(source=source, task=TaskKind.SINGLE_LABEL, text=("text",), labels="labels")
+        spec = CorpusSpec(source=source, task="single_label", text=("text",), labels="labels")
         print(len(read_corpus(spec, seed=1)[0].train))
     except MissingExtraError as error:
         print('distill-text[train]' in str(error))

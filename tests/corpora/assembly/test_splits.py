@@ -8,15 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distill.corpora.assembly.splits import (
-    majority_multi,
-    majority_single,
     merge_duplicates,
     normalise_text,
     remove_leaks,
     split_by_group,
 )
 from distill.corpora.storage.columns import CorpusRows, KeyColumn, LabelRows
-from distill.corpora.task import TaskKind
+from distill.corpora.targets import CODECS
 from distill.export.runtime.errors import InputError
 
 FRACTIONS = (0.8, 0.1, 0.1)
@@ -59,7 +57,9 @@ def split(rows, seed):
 
 def merged(rows, policy):
     """The rows that stay, with their labels."""
-    known, splits = merge_duplicates(columns(rows), {"train": np.arange(len(rows))}, TaskKind.SINGLE_LABEL, policy)
+    known, splits = merge_duplicates(
+        columns(rows), {"train": np.arange(len(rows))}, CODECS["single_label"], policy
+    )
     return [(rows[place].text, known.labels.ids(place)) for place in splits["train"]]
 
 
@@ -149,12 +149,12 @@ def test_a_transfer_text_that_is_judged_later_is_removed():
 
 
 def test_majorities():
-    assert majority_single([(1,), (0,), (0,)]) == (0,)
-    assert majority_single([(1,), (0,)]) == (1,)
-    assert majority_multi([(0, 1), (1,), (1, 2)]) == (1,)
-    assert majority_multi([(0,), (1,)]) == (0, 1)
-    assert majority_multi([(0,), (1,), (2,)]) == (0,)
-    assert majority_multi([(), (), (2,)]) == ()
+    assert CODECS["single_label"].merge([(1,), (0,), (0,)]) == (0,)
+    assert CODECS["single_label"].merge([(1,), (0,)]) == (1,)
+    assert CODECS["multi_label"].merge([(0, 1), (1,), (1, 2)]) == (1,)
+    assert CODECS["multi_label"].merge([(0,), (1,)]) == (0, 1)
+    assert CODECS["multi_label"].merge([(0,), (1,), (2,)]) == (0,)
+    assert CODECS["multi_label"].merge([(), (), (2,)]) == ()
 
 
 def test_duplicates_merge_refuse_or_stay():

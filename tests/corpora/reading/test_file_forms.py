@@ -19,10 +19,9 @@ from distill.corpora.reading.locate import split_of
 from distill.corpora.reading.rows import BadRow, Record
 from distill.corpora.reading.source import open_source
 from distill.corpora.reading.streams import DataFile
-from distill.corpora.task import TaskKind
 from distill.export.runtime.errors import InputError
 
-SINGLE = TaskKind.SINGLE_LABEL
+SINGLE = "single_label"
 ROWS = [{"text": f"line {row}", "label": "ab"[row % 2]} for row in range(12)]
 CSV = "text,label\n" + "".join(f"{row['text']},{row['label']}\n" for row in ROWS)
 

@@ -12,10 +12,9 @@ from distill.corpora.corpus import ids_from_targets
 from distill.corpora.reading.cells import LabelCells, NoLabel
 from distill.corpora.reading.labels import LabelError
 from distill.corpora.reading.printed import Cut, printed_value
-from distill.corpora.task import TaskKind
 from distill.export.runtime.errors import InputError
 
-ONE, SEVERAL = TaskKind.SINGLE_LABEL, TaskKind.MULTI_LABEL
+ONE, SEVERAL = "single_label", "multi_label"
 MOODS = ("anger", "fear", "joy", "sadness")
 SETS = [(0,), (1, 2), (3,), (0, 1, 3), (2,), (1,), (0, 3), (2, 3)]
 

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from distill.corpora.assembly.read import CorpusSpec, read_corpus
 from distill.corpora.reading.scrub import PATTERNS, scrub, scrub_value
-from distill.corpora.task import TaskKind
 
 PIECES = "12345678|http://|www.|u/ab1|@ab|a@b.de|t.me/a|12:30|:30|12|.|-|(|)|+|/|x|_|3.1|2024|000|u| ".split("|")
 
@@ -138,7 +137,7 @@ def test_nothing_is_stored_before_it_is_scrubbed(tmp_path) -> None:  # type: ign
     path = tmp_path / "rows.jsonl"
     path.write_text("\n".join(json.dumps(row) for row in rows))
     spec = CorpusSpec(
-        str(path), TaskKind.SINGLE_LABEL, ("text",), "labels", scrub=True, on_bad_row="quarantine", leaks="keep"
+        str(path), "single_label", ("text",), "labels", scrub=True, on_bad_row="quarantine", leaks="keep"
     )
     corpus, bad = read_corpus(spec, seed=1)
     texts = [text for _, split in corpus.splits() for text in split.texts]
@@ -149,6 +148,6 @@ def test_nothing_is_stored_before_it_is_scrubbed(tmp_path) -> None:  # type: ign
     assert (
         "scrubbed_emails"
         not in read_corpus(
-            CorpusSpec(str(path), TaskKind.SINGLE_LABEL, ("text",), "labels", on_bad_row="quarantine"), seed=1
+            CorpusSpec(str(path), "single_label", ("text",), "labels", on_bad_row="quarantine"), seed=1
         )[0].notes
     )

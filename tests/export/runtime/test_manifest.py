@@ -12,8 +12,6 @@ from hypothesis import strategies as st
 
 from distill.export.runtime import BundleError, InputError, load
 from distill.export.runtime.manifest import (
-    ACTIVATIONS,
-    CONFIDENCES,
     Abstain,
     Calibration,
     Manifest,
@@ -22,6 +20,7 @@ from distill.export.runtime.manifest import (
     dump_json,
 )
 from distill.export.runtime.records import FileRecord
+from distill.export.runtime.tasks import TASKS
 from tests.support.tiny_bundle import LABELS, MODEL_FILE, make_tiny_bundle, rewrite_manifest, tiny_manifest
 
 finite = st.floats(-1e6, 1e6)
@@ -37,7 +36,7 @@ plain = st.recursive(
 
 @st.composite
 def manifests(draw: st.DrawFn) -> Manifest:
-    task = draw(st.sampled_from(sorted(ACTIVATIONS)))
+    task = draw(st.sampled_from(sorted(TASKS)))
     labels = tuple(draw(st.lists(names, min_size=2, max_size=5, unique=True)))
 
     def row(values: st.SearchStrategy[float]) -> tuple[float, ...]:
@@ -53,7 +52,7 @@ def manifests(draw: st.DrawFn) -> Manifest:
         labels=labels,
         calibration=Calibration(row(st.floats(1e-3, 1e3)), row(finite)),
         thresholds=row(shares) if task == "multi_label" else None,
-        abstain=draw(st.none() | st.builds(Abstain, st.just(CONFIDENCES[task]), shares)),
+        abstain=draw(st.none() | st.builds(Abstain, st.just(TASKS[task].confidence_rule), shares)),
         max_tokens=max_tokens,
         max_batch=draw(st.none() | st.integers(1, 64)),
         self_test=SelfTest(

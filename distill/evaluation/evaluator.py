@@ -1,0 +1,261 @@
+"""How models of each kind of task are judged: the headline metric, what is fitted, reported, and gated.
+
+One final class per kind. Only numpy is imported here, for a bundle is evaluated with the base install; what fits
+imports scipy when it is called.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distill.evaluation.decision import Decision, Logits
+from distill.evaluation.metrics import (
+    Quality,
+    accuracy,
+    macro_f1,
+    precision_per_label,
+    quality_of_labels,
+    recall_per_label,
+    weighted_macro_f1,
+)
+from distill.evaluation.reliability import brier_of_cells, brier_of_rows, ece_of_cells, ece_of_top
+from distill.evaluation.thresholds import common_threshold
+from distill.export.gate import Bounds, Check, check_decisions
+from distill.export.runtime.tasks import Bools, Floats, MultiLabel, Policy, SingleLabel, Task
+
+if TYPE_CHECKING:
+    from distill.recipe.shipping import DecisionsRecipe
+
+# probabilities nearer to 0 or 1 have no logit in float32 that is worth the name
+EDGE = 1e-7
+
+Gold = NDArray[np.float32]
+
+
+class Evaluator(Protocol):
+    """How models of one kind of task are judged; `gold` is 0/1 ``(N, C)``, `decisions` bool ``(N, C)``.
+
+    `headline` names the metric that chooses the epoch, the student and the variant, and that retention and the
+    gate's drop are about; greater is better, as a ratio and a drop need it. `title` is how a reader knows it.
+    """
+
+    headline: ClassVar[str]
+    title: ClassVar[str]
+
+    @property
+    def task(self) -> Task:
+        """Return the task."""
+        ...
+
+    def fit(self, logits: Logits, gold: Gold, policy: "DecisionsRecipe") -> Decision:
+        """Return calibration, thresholds and the rule to abstain from validation's raw logits ``(N, C)``.
+
+        Floors that no threshold can keep are missed by as little as possible; `floors.judge_floors` says so.
+        """
+        ...
+
+    def fit_temperature(self, logits: Logits, gold: Gold) -> float:
+        """Return what raw logits ``(N, C)`` are divided by for the least log loss."""
+        ...
+
+    def quick_score(self, logits: Logits, gold: Gold) -> float:
+        """Return the headline of raw logits ``(N, C)`` under the quickest decision, to compare epochs by."""
+        ...
+
+    def evaluate(self, scores: Floats, gold: Floats, policy: Policy) -> Quality:
+        """Return everything that is reported of calibrated scores ``(N, C)``, as if nothing abstained."""
+        ...
+
+    def score(self, decisions: Bools, gold: Floats) -> float:
+        """Return the headline."""
+        ...
+
+    @staticmethod
+    def headline_of(quality: Mapping[str, Any]) -> float:
+        """Return the headline that a stored quality of one split has."""
+        ...
+
+    def resampled(self, decisions: Bools, gold: Floats, weights: Floats) -> Floats:
+        """Return the headline under each row of weights: ``(S, N) -> (S,)``."""
+        ...
+
+    def compare(self, variant: Bools, reference: Bools, gold: Gold, bounds: Bounds) -> tuple[Check, ...]:
+        """Return the gate's checks of a variant's decisions against PyTorch's, on validation."""
+        ...
+
+    def floor_metrics(self, decisions: Bools, gold: Floats) -> Mapping[str, Floats]:
+        """Return each metric that can have a floor, per label ``(C,)``, by its name in `FLOOR_KEYS`."""
+        ...
+
+    def copied_errors(self, student: Bools, teacher: Bools, gold: Floats) -> float | None:
+        """Return the share of the teacher's errors that the student repeats; None where there are none."""
+        ...
+
+    def average_probabilities(self, members: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+        """Return the logits ``(N, C)`` of the mean of several models' probabilities, from their logits."""
+        ...
+
+
+@dataclass(frozen=True)
+class SingleLabelEvaluator:
+    """Exactly one label per row."""
+
+    headline: ClassVar[str] = "macro_f1"
+    title: ClassVar[str] = "macro-F1"
+
+    task: SingleLabel
+
+    def fit(self, logits: Logits, gold: Gold, policy: "DecisionsRecipe") -> Decision:
+        """Return calibration and the rule to abstain: the highest score needs no threshold."""
+        from distill.evaluation.calibration import categorical_loss
+        from distill.evaluation.fitting import fit_calibration, with_abstention
+
+        calibration = fit_calibration(logits, gold, self.task, policy, categorical_loss)
+        return with_abstention(calibration, logits, self.task, policy)
+
+    def fit_temperature(self, logits: Logits, gold: Gold) -> float:
+        """Return the temperature with the least log loss."""
+        from distill.evaluation.calibration import categorical_loss, fit_temperature
+
+        return fit_temperature(logits, gold, categorical_loss)
+
+    def quick_score(self, logits: Logits, gold: Gold) -> float:
+        """Return macro-F1 of the highest logits."""
+        return self.score(self.task.decide(self.task.scores(logits), Policy()), gold)
+
+    def evaluate(self, scores: Floats, gold: Floats, policy: Policy) -> Quality:
+        """Return every metric of calibrated scores ``(N, C)``."""
+        decisions = self.task.decide(scores, policy)
+        return quality_of_labels(
+            scores,
+            decisions,
+            gold,
+            self.task.labels,
+            accuracy=accuracy(decisions, gold),
+            brier=brier_of_rows(scores, gold),
+            ece=ece_of_top(scores, gold),
+        )
+
+    def score(self, decisions: Bools, gold: Floats) -> float:
+        """Return macro-F1."""
+        return macro_f1(decisions, gold)
+
+    @staticmethod
+    def headline_of(quality: Mapping[str, Any]) -> float:
+        """Return its macro-F1."""
+        return float(quality["macro_f1"])
+
+    def resampled(self, decisions: Bools, gold: Floats, weights: Floats) -> Floats:
+        """Return macro-F1 under each row of weights: ``(S, N) -> (S,)``."""
+        return weighted_macro_f1(decisions, gold, weights)
+
+    def compare(self, variant: Bools, reference: Bools, gold: Gold, bounds: Bounds) -> tuple[Check, ...]:
+        """Return checks of flips and of drops in macro-F1 and recall."""
+        return check_decisions(variant, reference, gold, macro_f1, bounds)
+
+    def floor_metrics(self, decisions: Bools, gold: Floats) -> Mapping[str, Floats]:
+        """Return nothing: no threshold can be moved for a floor."""
+        return {}
+
+    def copied_errors(self, student: Bools, teacher: Bools, gold: Floats) -> float | None:
+        """Return the share of rows that the teacher decides wrongly on which both have the same wrong label."""
+        wrong = (teacher != (gold > 0)).any(axis=1)
+        return float((student == teacher).all(axis=1)[wrong].mean()) if wrong.any() else None
+
+    def average_probabilities(self, members: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+        """Return logits of the mean softmax, up to a constant per row (Hinton et al., arXiv 1503.02531, 3)."""
+        from scipy.special import log_softmax, logsumexp
+
+        mean = logsumexp([log_softmax(logits, axis=1) for logits in members], axis=0) - np.log(len(members))
+        return np.asarray(mean)
+
+
+@dataclass(frozen=True)
+class MultiLabelEvaluator:
+    """Any number of labels per row."""
+
+    headline: ClassVar[str] = "macro_f1"
+    title: ClassVar[str] = "macro-F1"
+
+    task: MultiLabel
+
+    def fit(self, logits: Logits, gold: Gold, policy: "DecisionsRecipe") -> Decision:
+        """Return calibration, one threshold per label, and the rule to abstain."""
+        from distill.evaluation.calibration import bernoulli_loss
+        from distill.evaluation.fitting import fit_calibration, fit_thresholds, with_abstention
+
+        calibration = fit_calibration(logits, gold, self.task, policy, bernoulli_loss)
+        thresholds = fit_thresholds(calibration.scores(logits, self.task), gold, self.task.labels, policy)
+        return with_abstention(replace(calibration, thresholds=thresholds), logits, self.task, policy)
+
+    def fit_temperature(self, logits: Logits, gold: Gold) -> float:
+        """Return the temperature with the least log loss over cells."""
+        from distill.evaluation.calibration import bernoulli_loss, fit_temperature
+
+        return fit_temperature(logits, gold, bernoulli_loss)
+
+    def quick_score(self, logits: Logits, gold: Gold) -> float:
+        """Return macro-F1 at the one threshold that is best on these rows."""
+        scores = self.task.scores(logits)
+        thresholds = (common_threshold(scores, gold),) * self.task.num_labels
+        return self.score(self.task.decide(scores, Policy(thresholds)), gold)
+
+    def evaluate(self, scores: Floats, gold: Floats, policy: Policy) -> Quality:
+        """Return every metric of calibrated scores ``(N, C)``."""
+        return quality_of_labels(
+            scores,
+            self.task.decide(scores, policy),
+            gold,
+            self.task.labels,
+            thresholds=policy.thresholds,
+            macro_f1_at_half=macro_f1(scores >= 0.5, gold),
+            brier=brier_of_cells(scores, gold),
+            ece=ece_of_cells(scores, gold),
+        )
+
+    def score(self, decisions: Bools, gold: Floats) -> float:
+        """Return macro-F1."""
+        return macro_f1(decisions, gold)
+
+    @staticmethod
+    def headline_of(quality: Mapping[str, Any]) -> float:
+        """Return its macro-F1."""
+        return float(quality["macro_f1"])
+
+    def resampled(self, decisions: Bools, gold: Floats, weights: Floats) -> Floats:
+        """Return macro-F1 under each row of weights: ``(S, N) -> (S,)``."""
+        return weighted_macro_f1(decisions, gold, weights)
+
+    def compare(self, variant: Bools, reference: Bools, gold: Gold, bounds: Bounds) -> tuple[Check, ...]:
+        """Return checks of flips and of drops in macro-F1 and recall."""
+        return check_decisions(variant, reference, gold, macro_f1, bounds)
+
+    def floor_metrics(self, decisions: Bools, gold: Floats) -> Mapping[str, Floats]:
+        """Return recall and precision per label."""
+        return {"recall": recall_per_label(decisions, gold), "precision": precision_per_label(decisions, gold)}
+
+    def copied_errors(self, student: Bools, teacher: Bools, gold: Floats) -> float | None:
+        """Return the share of (row, label) cells that the teacher decides wrongly on which both agree."""
+        wrong = teacher != (gold > 0)
+        return float((student == teacher)[wrong].mean()) if wrong.any() else None
+
+    def average_probabilities(self, members: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+        """Return logits of each label's mean probability."""
+        from scipy.special import expit, logit
+
+        return np.asarray(logit(np.mean([expit(logits) for logits in members], axis=0).clip(EDGE, 1 - EDGE)))
+
+
+EVALUATORS: Mapping[str, type[Any]] = {
+    "multi_label": MultiLabelEvaluator,
+    "single_label": SingleLabelEvaluator,
+}
+
+
+def evaluator_of(task: Task) -> Evaluator:
+    """Return the evaluator of a task."""
+    evaluator: Evaluator = EVALUATORS[task.kind](task)
+    return evaluator

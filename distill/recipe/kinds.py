@@ -1,0 +1,37 @@
+"""Values and keys of a recipe that only some kinds of task have."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Calibration = Literal["temperature", "platt", "platt-per-label", "none"]
+
+
+@dataclass(frozen=True)
+class KindKeys:
+    """The values and keys of a recipe that depend on the kind of task.
+
+    `decided_by` completes a message; `calibrations` are the choices of [decisions], the default first; `floors`
+    the keys of [decisions] that set floors; `weights` the keys of [objective] that not every kind has.
+    """
+
+    decided_by: str
+    calibrations: tuple[Calibration, ...]
+    floors: frozenset[str]
+    weights: frozenset[str]
+
+
+KINDS: Mapping[str, KindKeys] = {
+    "single_label": KindKeys(
+        decided_by="the highest score",
+        calibrations=("temperature", "none"),
+        floors=frozenset(),
+        weights=frozenset({"decoupled_weight", "standardised_weight"}),
+    ),
+    "multi_label": KindKeys(
+        decided_by="thresholds",
+        calibrations=("platt-per-label", "platt", "temperature", "none"),
+        floors=frozenset({"recall_floor", "precision_floor"}),
+        weights=frozenset(),
+    ),
+}

@@ -1,0 +1,59 @@
+"""The decision rule of each kind against the vectors that the browser page is held to as well."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from distill.export.runtime.tasks import TASKS, Policy, task_of
+from tests.support.command import ROOT
+
+VECTORS = json.loads((ROOT / "tests/vectors/decisions.json").read_text())
+
+
+def policy_of(manifest: dict[str, Any]) -> Policy:
+    thresholds, abstain = manifest["thresholds"], manifest["abstain"]
+    return Policy(None if thresholds is None else tuple(thresholds), None if abstain is None else abstain["below"])
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=[vector["name"] for vector in VECTORS])
+def test_every_kind_decides_as_the_vectors_say(vector: dict[str, Any]) -> None:
+    manifest = vector["manifest"]
+    task, policy = task_of(manifest["task"], tuple(manifest["labels"])), policy_of(manifest)
+    assert task.activation == manifest["activation"]
+    scores = task.scores(np.array([vector["logits"]]))
+    assert scores[0].tolist() == pytest.approx(vector["scores"], abs=1e-9)
+    (many,) = task.predictions(scores, policy, [False])
+    for found in (task.prediction(scores[0].tolist(), policy, False), many):
+        assert list(found.labels) == vector["labels"]
+        assert found.abstained == vector["abstained"]
+        assert found.confidence == pytest.approx(vector["confidence"], abs=1e-9)
+
+
+def test_the_vectors_have_every_kind() -> None:
+    assert {vector["manifest"]["task"] for vector in VECTORS} == set(TASKS)
+
+
+@given(st.sampled_from(sorted(TASKS)), st.integers(2, 6), st.integers(0, 2**32 - 1), st.floats(0.01, 0.99))
+def test_one_text_is_decided_as_many_are_to_the_bit(kind: str, labels: int, seed: int, below: float) -> None:
+    rng = np.random.default_rng(seed)
+    task = task_of(kind, tuple("abcdef"[:labels]))
+    logits = (rng.normal(0, 4, (5, labels))).astype(np.float32)
+    scores = task.scores(logits).astype(np.float64)
+    policy = Policy(tuple(rng.uniform(0.2, 0.8, task.num_thresholds).tolist()) or None, below)
+    many = task.predictions(scores, policy, [True, False, True, False, True])
+    alone = [
+        task.prediction(row, policy, bool(cut)) for row, cut in zip(scores.tolist(), (1, 0, 1, 0, 1), strict=True)
+    ]
+    assert many == alone
+    decided = task.decide(scores, policy)
+    confidence = task.confidence(scores, decided).tolist()
+    assert [prediction.confidence for prediction in many] == confidence
+    for prediction, row in zip(many, decided, strict=True):
+        chosen = tuple(name for name, yes in zip(task.labels, row, strict=True) if yes)
+        assert prediction.labels == (() if prediction.abstained else chosen)
+    each = np.concatenate([task.scores(row[None]) for row in logits])
+    assert np.array_equal(each, task.scores(logits))
