@@ -26,6 +26,7 @@ from distill.teachers.encoding import encode
 from distill.teachers.tokenizers import load_tokenizer
 from distill.training.session import Learner, judged_logits
 from distill.variants import export as exporting
+from distill.variants import gate as gating
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -42,13 +43,14 @@ def test_logits_that_are_not_finite_ship_nowhere_and_can_be_reported(
             logits = super().__call__(ids, mask)
             return logits * np.float32(value) if ids.tolist() == [broken] else logits
 
-    monkeypatch.setattr(exporting, "GraphRunner", Runner)
+    for module in (exporting, gating):  # each runs the graph on one split
+        monkeypatch.setattr(module, "GraphRunner", Runner)
     exporting.export_variant(job, job.variant("int8-weights"), "int8-weights")
     gate = json.loads((job.variant("int8-weights") / "gate.json").read_text())
     assert not gate["passed"]
     assert gate["failures"] == f"{split} rows with logits that are not finite 1 above 0"
     student, variant = (run_models(job)[name] for name in ("student", "int8-weights"))
-    cost = to_dict(quantization_cost(variant, student, student, load_corpus(job.corpus).task.kind))
+    cost = to_dict(quantization_cost(variant, student, student, load_corpus(job.corpus).task))
     assert json.loads(json.dumps(cost, allow_nan=False)) == cost
     with pytest.raises(CheckFailedError, match=f"not finite for 1 {split} rows"):
         exporting.export_variant(job, job.variant("fp32"), "fp32")
