@@ -64,8 +64,8 @@ class SeedModels:
 def spread(seeds: Sequence[SeedModels], gold: Floats, evaluator: Evaluator, *, seed: int) -> SeedSpread | None:
     """Return every seed's quality, its mean and standard deviation, and the mean gain over the twins.
 
-    The task's headline metric throughout. The interval is a bootstrap over test rows of the mean over the seeds: it
-    is about these students, and does not cover another seed.
+    The task's headline metric throughout. The interval is a bootstrap over test rows of the mean over the seeds:
+    it is about these students, and does not cover another seed.
 
     Args:
         seeds: the models per seed; None is returned where there are none.
