@@ -85,9 +85,7 @@ def test_the_report_says_what_each_seed_gave_and_the_best_on_validation_ships(se
     job = job_in(several)
     corpus = load_corpus(job.corpus)
     gold = label_matrix(corpus.test, corpus.task)
-    scores = [
-        macro_f1(run_models(branch)["twin"].test_decisions(corpus.task.kind), gold) for branch in job.branches()
-    ]
+    scores = [macro_f1(run_models(branch)["twin"].test_decisions(corpus.task), gold) for branch in job.branches()]
     assert report["seeds"]["mean"]["twin"] == pytest.approx(np.mean(scores))
     gain = report["seeds"]["gain"]["ships"]
     assert gain["difference"] == pytest.approx(report["seeds"]["mean"]["ships"] - np.mean(scores))
