@@ -78,8 +78,8 @@ class Work:
         """Class ids ``(N,)`` or 0/1 ``(N, C)``."""
         if self.corpus.train.targets is None:
             raise TypeError("train rows have targets")
-        kind = np.float32 if self.corpus.task.multi_label else np.int64
-        return self.corpus.train.targets[: self.rows].astype(kind)
+        dtype = LOSSES[self.corpus.task.kind].target_dtype
+        return torch.tensor(self.corpus.train.targets[: self.rows], dtype=dtype).numpy()
 
     @property
     def max_tokens(self) -> int:
