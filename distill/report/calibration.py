@@ -40,9 +40,9 @@ def with_calibration(
     teacher_scores = models[reference].test_scores(task)
     weights = row_weights(len(gold), seed=seed)
     compared = []
-    for report in reports:
-        ratio = report.test.brier_skill / teacher_skill if teacher_skill > 0 else None
-        report = replace(report, brier_skill_ratio=ratio)
+    for model in reports:
+        ratio = model.test.brier_skill / teacher_skill if teacher_skill > 0 else None
+        report = replace(model, brier_skill_ratio=ratio)
         if report.name in models and report.name != reference:
             scores = models[report.name].test_scores(task)
             difference = bootstrap_ece_above_tenth(scores, teacher_scores, gold, weights)

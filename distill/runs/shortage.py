@@ -79,7 +79,7 @@ def stage_shortage(error: BaseException, stage: str, folder: Path) -> ResourceEr
             "it goes on from there"
         )
     if short is Shortage.MEMORY:
-        key = BATCH_KEYS.get(stage.split("/")[0])
+        key = BATCH_KEYS.get(stage.split("/", maxsplit=1)[0])
         lower = f". Or lower {key} or corpus.max_tokens" if key else ""
         return ResourceError(
             f"out of memory (stage {stage}, folder {folder}): free some and give the same command again; it goes "

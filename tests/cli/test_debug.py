@@ -39,7 +39,7 @@ def _chained(cause: object) -> BaseException:
         lambda: pa.array([SECRET], pa.int64()),
         lambda: pa.array([1, SECRET]),
         lambda: pa.array([SECRET]).cast(pa.float32()),
-        lambda: (SECRET + "\udcff").encode(),
+        (SECRET + "\udcff").encode,
         lambda: [].index(SECRET),
         lambda: __import__("numpy").array([SECRET], dtype=float),
         lambda: _refuse(NotImplementedError(SECRET)),

@@ -45,7 +45,7 @@ def test_layers_are_copies_and_the_teacher_stays_untouched(body: str) -> None:
     student(IDS, MASK).sum().backward()
     with torch.no_grad():
         for parameter in student.parameters():
-            parameter += 1.0
+            parameter.add_(1.0)
     assert all(torch.equal(tensor, before[name]) for name, tensor in teacher.state_dict().items())
     assert len(before) > len(student.state_dict())
 
@@ -70,7 +70,7 @@ def wide_teacher(body: str) -> EncoderClassifier:
         for layer in layers_of(teacher.encoder):
             for parameter in layer.parameters():
                 if parameter.ndim == 2:
-                    parameter *= 8
+                    parameter.mul_(8)
     return teacher
 
 

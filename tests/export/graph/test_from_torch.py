@@ -25,7 +25,7 @@ from tests.support.export_models import (
 )
 
 
-@pytest.fixture(params=[(kind, pooling) for kind in KINDS for pooling in Pooling], ids=lambda one: "-".join(one))
+@pytest.fixture(params=[(kind, pooling) for kind in KINDS for pooling in Pooling], ids="-".join)
 def exported(request, tmp_path):
     model = tiny_classifier(*request.param)
     return model, tiny_graph(tmp_path, model)
