@@ -116,16 +116,17 @@ tree: ## the packages as installed, as links: for type checkers and editors
 	rm -rf $(TREE) && mkdir -p $(TREE)/distill
 	ln -s $(addprefix $(CURDIR)/,$(wildcard distill/* corpora export students teachers)) $(TREE)/distill/
 
-lint: $(STAMP) tree ## lint, format and types
+lint: $(STAMP) tree ## lint, format, English and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python -m tests.english
 	MYPYPATH=$(TREE) $(BIN)/mypy
 
 # the branches on kinds, openings and tokenizations of docs/ARCHITECTURE.md; three smoke runs, a minute or two
 house: $(STAMP) ## print how the house stands, and fill the table of docs/ARCHITECTURE.md
 	$(BIN)/python -m tests.house --measure --write docs/ARCHITECTURE.md
 
-check: lint test ## lint, format, types and tests: the same command on a laptop and in CI
+check: lint test ## lint, format, English, types and tests: the same command on a laptop and in CI
 
 clean: ## remove the virtual environments and caches (runs/ stays)
 	rm -rf $(VENV) $(LOWEST) $(NEWEST) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

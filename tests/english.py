@@ -1,0 +1,155 @@
+"""A word list for `make lint`: turns of phrase that a native speaker would not write, with the better ones.
+
+It reads docstrings, comments and string literals of the product, and README, CONTRIBUTING, SECURITY and the pages
+in docs/. The list is for habits, not for taste: an entry names a reason, and what it cannot tell from good English
+it leaves alone. A line that must stay ends with the comment `english: ok`. `--all` shows folders of STAGED too.
+"""
+
+import ast
+import io
+import re
+import sys
+import tokenize
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDERS = ("distill", "corpora", "export", "students", "teachers")
+PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/*.md", "distill/recipe/packaged/README.md")
+KEPT = "english: ok"
+# not held to the list yet; a line leaves with the landing that mends it
+STAGED: tuple[str, ...] = (
+    "corpora/",
+    "distill/",
+    "docs/",
+    "export/",
+    "students/",
+    "teachers/",
+)
+UNITS = (
+    "batch|bundle|byte|call|candidate|cell|channel|class|core|epoch|file|folder|form|group|key|label|layer|line|model|"
+    "package|process|row|run|second|seed|side|split|stage|step|student|teacher|text|token|trial|variant|word"
+)
+
+
+@dataclass(frozen=True)
+class Habit:
+    """A phrase, the reason against it, and the remedy; `opens`: at the start of a docstring alone."""
+
+    pattern: str
+    remedy: str
+    opens: bool = False
+
+    @property
+    def regex(self) -> re.Pattern[str]:
+        return re.compile(self.pattern, 0 if self.opens else re.IGNORECASE)
+
+
+HABITS = (
+    Habit("What|Where|Whether|How|Which|Who|When", "open with an imperative or a noun with a head", opens=True),
+    Habit("Gives?|Says?|Tells?", "write Return, Print or Raise", opens=True),
+    Habit("So many", "name the number", opens=True),
+    Habit(r"\bso many (?!that\b)", 'name the number: "N", "this many"'),
+    Habit(
+        r"\b(?:go|goes|gone|going|went) on(?= (?:from|to the|after|where|with)|[.,;:]|$)",
+        "write resume or continue",
+    ),
+    Habit(r"\bstands? (?:in|beside|behind|under|there|between|apart|at)\b", 'write "is": "is in", "beside"'),
+    Habit(
+        rf"\b(?:scales?|bias|biases|bits|bytes|rows|lines|seconds|once|twice|times|tokens|temperature|threshold|losses|"
+        rf"texts|numbers?|weights?|loss) an? (?:{UNITS})\b",
+        'write "per", not a distributive "a"',
+    ),
+    Habit(r"\b(?:is|are|was|were) had\b", "use an active verb"),
+    Habit(r"\b(?:has|have|had) (?:not|no more) (?:an?|any|the)\b|\bhas not[.,;:]", 'write "does not have"'),
+    Habit(r"\bgives? (?:back|None)\b", 'a function "returns"'),
+    Habit(r"\bwhoever\b", "name who: the caller, the reader, the user"),
+    Habit(r"\bup to and with\b", 'write "through"'),
+    Habit(r"\b(?:theirs|ours)\b", "name whose: the teacher's, the project's"),
+    Habit(r"\b(?:there|here|where)(?:by|in|of|upon|from)\b(?<!wherein) ", 'use plain words: "in it", "by which"'),
+    Habit(r"\b(?:judges|judging|judged)\b", "the field says evaluate"),
+    Habit(r"\bfor want of\b|\bwants a\b", 'write "for lack of", "needs"'),
+    Habit(r"\bnothing of (?:it|them|the)\b", 'write "none of"'),
+    Habit(r"\bcannot be told\b", 'write "is unknown"'),
+    Habit(r"\b(?:amongst|whilst|anew|betwixt|aught)\b", "write among, while, again"),
+    Habit(r", for (?:it|they|there|he|that|nobody) (?!\w+ing)", 'write "because"'),
+    Habit(r"\bof (?:which|whom) the\b", 'write "whose"'),
+    Habit(r"\band (?:its|the|their) like\b", 'write "and similar"'),
+    Habit(r"(?<!there )\b(?:is|are) no (?!longer|more|less|way|such|need|other)[a-z]+\b", 'write "is not a"'),
+    Habit(r"\bno (?:more|longer) \w+ than\b(?!.*\bthan\b)", 'write "at most"'),
+    Habit(r"\bleave[sd]? out of account\b|\btake[sn]? no account\b", 'write "ignore"'),
+    Habit(r"\bcome to (?:be|give)\b", "use the verb alone"),
+)
+
+
+@dataclass(frozen=True)
+class Prose:
+    """A piece of prose: its file, the line it starts on, and whether it is a docstring."""
+
+    path: Path
+    line: int
+    text: str
+    docstring: bool = False
+
+
+def prose_of(path: Path) -> Iterator[Prose]:
+    """Docstrings, comments and string literals of a Python file; the lines of another one."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix != ".py":
+        yield from _lines_of_page(path, text)
+        return
+    docstrings = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.body:
+            first = node.body[0]
+            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+                docstrings.add(first.lineno)
+    kept = {number for number, line in enumerate(text.splitlines(), start=1) if KEPT in line}
+    middle = getattr(tokenize, "FSTRING_MIDDLE", -1)
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type in (tokenize.STRING, tokenize.COMMENT, middle) and token.end[0] not in kept:
+            yield Prose(path, token.start[0], token.string, token.start[0] in docstrings)
+
+
+def _lines_of_page(path: Path, text: str) -> Iterator[Prose]:
+    """The lines of a page without code: blocks that are fenced or indented, and what is between backticks."""
+    fenced = False
+    for number, line in enumerate(text.splitlines(), start=1):
+        fenced ^= line.startswith("```")
+        if not fenced and not line.startswith("    "):
+            yield Prose(path, number, re.sub(r"`[^`]*`", "``", line))
+
+
+def complaints(piece: Prose) -> Iterator[str]:
+    """A line for each habit in a piece of prose: file, line, the words, the remedy."""
+    words = piece.text.lstrip("rbfuRBFU").strip("\"'") if piece.docstring else piece.text
+    for habit in HABITS:
+        if habit.opens:
+            match = re.match(rf"(?:{habit.pattern})\b", words) if piece.docstring else None
+        else:
+            match = habit.regex.search(words)
+        if match:
+            place = piece.line + words[: match.start()].count("\n")
+            yield f"{piece.path.relative_to(ROOT)}:{place}: {match[0].strip()!r}: {habit.remedy}"
+
+
+def checked_files() -> Iterator[Path]:
+    """The files that are held to the list."""
+    for folder in FOLDERS:
+        yield from sorted((ROOT / folder).rglob("*.py"))
+    for page in PAGES:
+        yield from sorted(ROOT.glob(page))
+
+
+def main() -> int:
+    """Print what is found outside of STAGED, or with `--all` everywhere."""
+    found = [line for path in checked_files() for piece in prose_of(path) for line in complaints(piece)]
+    if "--all" not in sys.argv:
+        found = [line for line in found if not line.startswith(STAGED)]
+    print(*found, sep="\n", end="\n" if found else "")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
