@@ -5,6 +5,7 @@ from pathlib import Path
 
 from distill.artifacts.bench import read_bench
 from distill.artifacts.choices import read_measured, read_ranking
+from distill.artifacts.model_report import SplitQuality
 from distill.artifacts.plan import read_plan
 from distill.artifacts.records import from_dict
 from distill.artifacts.report import (
@@ -13,7 +14,6 @@ from distill.artifacts.report import (
     Environment,
     LayerCandidate,
     Report,
-    SplitQuality,
     TrainingCurve,
     write_report_file,
 )

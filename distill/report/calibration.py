@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from distill.artifacts.report import CheckResult, ModelReport
+from distill.artifacts.model_report import CheckResult, ModelReport
 from distill.evaluation.bootstrap import Bootstrap, row_weights
 from distill.evaluation.reliability import bootstrap_ece_above_tenth
 from distill.export.runtime.tasks import Floats, Task

@@ -7,8 +7,7 @@ from typing import Any
 
 from distill.artifacts.bench import RunBench
 from distill.artifacts.gate import read_gate
-from distill.artifacts.records import from_dict, to_dict
-from distill.artifacts.report import (
+from distill.artifacts.model_report import (
     FloorResult,
     GateResult,
     Latency,
@@ -17,6 +16,7 @@ from distill.artifacts.report import (
     SplitQuality,
     Timing,
 )
+from distill.artifacts.records import from_dict, to_dict
 from distill.evaluation.evaluator import evaluator_of
 from distill.export.measure.components import in_order, weigh_bundle, weigh_graph
 from distill.export.runtime.tasks import Task

@@ -6,7 +6,8 @@ from typing import Any
 
 from jinja2 import Environment
 
-from distill.artifacts.report import ModelReport, Report
+from distill.artifacts.model_report import ModelReport
+from distill.artifacts.report import Report
 from distill.evaluation.bootstrap import Bootstrap
 from distill.evaluation.budget import BOUNDS
 from distill.evaluation.reliability import error_of

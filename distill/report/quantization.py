@@ -1,6 +1,6 @@
 """The cost of quantization: each variant compared with the student in fp32."""
 
-from distill.artifacts.report import Fidelity, QuantizationCost, SplitCost
+from distill.artifacts.model_report import Fidelity, QuantizationCost, SplitCost
 from distill.evaluation.comparison import fidelity
 from distill.export.runtime.tasks import Task
 from distill.report.models import RunModel

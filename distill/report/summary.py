@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from distill.artifacts.report import ModelReport, Report, Timing
+from distill.artifacts.model_report import ModelReport, Timing
+from distill.artifacts.report import Report
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ import numpy as np
 
 from distill.artifacts.gate import read_gate
 from distill.artifacts.logits import read_logits_file
+from distill.artifacts.model_report import SplitQuality
 from distill.artifacts.quality import read_quality
 from distill.artifacts.records import from_dict
-from distill.artifacts.report import SplitQuality
 from distill.corpora.corpus import Corpus
 from distill.corpora.reading.provenance import SOURCE_FILE
 from distill.corpora.storage.parquet import load_corpus

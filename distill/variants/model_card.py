@@ -2,7 +2,7 @@
 
 import re
 
-from distill.artifacts.report import SplitQuality
+from distill.artifacts.model_report import SplitQuality
 from distill.files.templates import template_environment
 
 

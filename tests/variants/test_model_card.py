@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from distill.artifacts.model_report import SplitQuality
 from distill.artifacts.records import from_dict
-from distill.artifacts.report import SplitQuality
 from distill.variants.model_card import escape_cell, model_card
 from tests.support.tiny_report import split_data
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 from matplotlib.axes import Axes
 
-from distill.artifacts.report import ModelReport
+from distill.artifacts.model_report import ModelReport
 from distill.evaluation.reliability import Bin
 from distill.report.charts.figure import COLOURS, chart_text, svg, svg_grid
 

@@ -1,0 +1,160 @@
+"""The part of `report.json` that is per model: quality, bytes, gate, quantization and latency."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from distill.artifacts.records import stored
+from distill.evaluation.bootstrap import Bootstrap
+from distill.evaluation.metrics import LabelQuality
+from distill.evaluation.selective import SelectiveQuality
+
+
+@dataclass(frozen=True)
+class SplitQuality:
+    """A model's metrics on one split; `evaluation.metrics.Quality` says what each is.
+
+    `further` are metrics of the task's kind alone, stored beside the others.
+    """
+
+    macro_f1: float
+    macro_f1_at_half: float | None
+    micro_f1: float
+    accuracy: float | None
+    brier: float
+    brier_skill: float
+    ece: float
+    ece_above_tenth: float
+    per_label: tuple[LabelQuality, ...]
+    selective: SelectiveQuality
+    further: Mapping[str, Any] = field(default_factory=dict, metadata=stored(rest=True))
+
+
+@dataclass(frozen=True)
+class ModelBytes:
+    """Bytes of a model with its tokenizer; `other` are the bundle's remaining files, None for anything else."""
+
+    weights: int
+    tokenizer: int
+    total: int
+    other: int | None = field(default=None, metadata=stored(omit_none=True))
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Latency of one call of `batch` texts; `texts` is short, real or long."""
+
+    texts: str
+    threads: int
+    batch: int
+    rounds: int
+    runtime: str
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    texts_per_second: float
+
+
+@dataclass(frozen=True)
+class Latency:
+    """A model's timings; cold start and peak memory are measured for the bundle alone."""
+
+    rows: tuple[Timing, ...]
+    cold_start_ms: float | None = field(default=None, metadata=stored(omit_none=True))
+    peak_rss_bytes: int | None = field(default=None, metadata=stored(omit_none=True))
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """A check's value and the bound that it must not exceed; `value` is None where it is not finite."""
+
+    name: str
+    value: float | None
+    bound: float
+    passed: bool
+
+
+@dataclass(frozen=True)
+class MatmulSensitivity:
+    """Noise in the logits from computing one matmul in int8 (None if not finite), and multiply-adds per token."""
+
+    product: str
+    noise: float | None
+    multiply_adds: int
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """A variant's gate: its checks, the matmuls left in fp32, and the number of attempts."""
+
+    passed: bool
+    checks: tuple[CheckResult, ...]
+    kept_fp32: tuple[str, ...]
+    batch_invariant: bool
+    operators: Mapping[str, int]
+    sensitivity: tuple[MatmulSensitivity, ...]
+    attempts: int
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """Share of labels and of rows decided differently from a reference, and the noise of the logits."""
+
+    label_flip_rate: float
+    row_flip_rate: float
+    logit_noise: float
+
+
+@dataclass(frozen=True)
+class SplitCost:
+    """Quantization's cost on one split: against the plain student, and against the same weights in fp32."""
+
+    macro_f1_in_fp32: float
+    against_student: Fidelity
+    against_own_fp32: Fidelity
+
+
+@dataclass(frozen=True)
+class QuantizationCost:
+    """Quantization's cost per split; `aware` says whether the weights had quantization-aware training."""
+
+    aware: bool
+    validation: SplitCost
+    test: SplitCost
+
+
+@dataclass(frozen=True)
+class FloorResult:
+    """A floor that the recipe sets for one label: the metric's values, and whether validation keeps the floor."""
+
+    label: str
+    metric: str
+    floor: float
+    validation: float
+    test: float
+    kept: bool
+
+
+@dataclass(frozen=True)
+class ModelReport:
+    """One model: a teacher, the student, its twin, an exported variant or the baseline.
+
+    `retention` is its test macro-F1 over the teacher's. `components`, `gate`, `quantization` and
+    `acceptance_checks` are those of variants. `floors` is empty where the recipe sets none.
+    """
+
+    name: str
+    kind: str
+    parameters: int
+    bytes: ModelBytes
+    components: Mapping[str, int] | None
+    test: SplitQuality
+    validation: SplitQuality
+    retention: float | None
+    brier_skill_ratio: float | None
+    ece_above_tenth_difference: Bootstrap | None
+    acceptance_checks: tuple[CheckResult, ...] | None = field(metadata=stored(key="bars"))
+    floors: tuple[FloorResult, ...]
+    gate: GateResult | None
+    latency: Latency
+    quantization: QuantizationCost | None = field(default=None, metadata=stored(omit_none=True))
