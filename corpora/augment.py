@@ -1,7 +1,8 @@
-"""Texts made out of a corpus's own rows, for a teacher to label: joined, cut, crossed, thinned out, masked.
+"""Augmentation: texts made from a corpus's own rows, for a teacher to label.
 
-A teacher has seen the train rows and their labels; on texts near them it says what it has learnt (Tang et al.,
-arXiv 1903.12136; TinyBERT, arXiv 1909.10351, augment likewise). Everything is drawn from one seed.
+Rows are joined, cut or crossed, or lose words to deletion, masks or substitution. On texts near its train rows a
+teacher shows what it has learnt (Tang et al., arXiv 1903.12136; TinyBERT, arXiv 1909.10351, augments likewise).
+Everything is drawn from one seed.
 """
 
 import hashlib
@@ -18,19 +19,19 @@ Way = Literal["join", "cut", "cross", "drop", "mask", "substitute"]
 
 Words = list[str]
 
-# gives a text's words back, those at some places exchanged for words that fit there
+# returns a text's words, with those at some places replaced by words that fit there
 Substitute = Callable[[Words, Sequence[int], np.random.Generator], Words]
 
-# a text is drawn anew when it turns out empty or already known; a corpus of few words has only so many
-MAX_DRAWS_A_TEXT = 20
+# draws per text: one that is empty or already known is drawn again, and a corpus of few words has few new ones
+MAX_DRAWS_PER_TEXT = 20
 
-# after so many in a row for which no draw was new there is little left; millions were asked for, perhaps
+# give up after this many consecutive texts without a new draw: millions may have been asked for
 MAX_BARREN_TEXTS = 100
 
 
 @dataclass(frozen=True)
 class Augmenter:
-    """How texts are made; `mask` stands in for a hidden word, `share` bounds how many words are touched."""
+    """Ways to make texts; `mask` replaces a hidden word, `share` bounds the part of a text's words that change."""
 
     ways: tuple[Way, ...]
     share: float
@@ -38,7 +39,7 @@ class Augmenter:
     substitute: Substitute | None = None
 
     def make(self, texts: Sequence[str], rng: np.random.Generator) -> str:
-        """One text out of one or two of `texts`; may be empty, or one of them as it is."""
+        """Return a text made from one or two of `texts`; it may be empty, or one of them unchanged."""
         way = self.ways[rng.integers(len(self.ways))]
         first = texts[int(rng.integers(len(texts)))].split()
         if way in ("join", "cross"):
@@ -46,7 +47,7 @@ class Augmenter:
             return " ".join(first + second if way == "join" else cross(first, second, rng))
         if way == "cut":
             return " ".join(cut(first, rng))
-        chosen = touched(len(first), self.share, rng)
+        chosen = draw_places(len(first), self.share, rng)
         if way == "drop":
             return " ".join(word for place, word in enumerate(first) if place not in chosen)
         if way == "mask":
@@ -57,21 +58,21 @@ class Augmenter:
 def augment(
     texts: Sequence[str], rows: int, augmenter: Augmenter, *, known: Collection[bytes], seed: int
 ) -> Iterator[str]:
-    """Up to `rows` texts, none of which repeats a known one or another; fewer where there are no more to be had.
+    """Yield up to `rows` distinct new texts; fewer if hardly any new ones are left.
 
     Args:
         texts: the train rows.
-        rows: how many to make.
-        augmenter: how.
-        known: `text_key` of what must not come out: train, validation and test rows.
-        seed: of everything drawn.
+        rows: number of texts to make.
+        augmenter: the ways to make them.
+        known: `text_key` of the texts that must not be made: train, validation and test rows.
+        seed: seed of everything that is drawn.
     """
     rng = np.random.default_rng((seed, len(texts)))
     made: set[bytes] = set()
     barren = 0
     for _ in range(rows if len(texts) else 0):
         barren += 1
-        for _ in range(MAX_DRAWS_A_TEXT):
+        for _ in range(MAX_DRAWS_PER_TEXT):
             text = augmenter.make(texts, rng)
             key = text_key(text)
             if text and key not in known and key not in made:
@@ -84,12 +85,12 @@ def augment(
 
 
 def text_key(text: str) -> bytes:
-    """Equal for texts that count as the same one, and never for others."""
+    """Return a key that is equal for texts that count as the same, and never for others."""
     return hashlib.blake2b(normalise_text(text).encode(), digest_size=DIGEST_BYTES).digest()
 
 
 def cut(words: Words, rng: np.random.Generator) -> Words:
-    """A run of the words, from one of them up to all but one."""
+    """Return a run of the words, from one word up to all but one."""
     if len(words) < 2:
         return words
     length = int(rng.integers(1, len(words)))
@@ -98,12 +99,12 @@ def cut(words: Words, rng: np.random.Generator) -> Words:
 
 
 def cross(first: Words, second: Words, rng: np.random.Generator) -> Words:
-    """The beginning of one text and the end of another."""
+    """Return the beginning of one text and the end of another."""
     return first[: int(rng.integers(1, len(first) + 1))] + second[int(rng.integers(len(second))) :]
 
 
-def touched(words: int, share: float, rng: np.random.Generator) -> set[int]:
-    """The places of some words, each with one probability that is drawn up to `share`; some, and never all."""
+def draw_places(words: int, share: float, rng: np.random.Generator) -> set[int]:
+    """Draw places of words, all with one probability of up to `share`; at least one, never all of several."""
     chosen = np.flatnonzero(rng.random(words) < rng.uniform(0, share))
     if not len(chosen) and words:
         chosen = rng.integers(words, size=1)

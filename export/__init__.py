@@ -1,15 +1,15 @@
-"""Export: the graph, its quantization, the gate, the bundle; `runtime` is the torch-free part."""
+"""Export: graphs, quantization, the gate and bundles; `runtime` is the part that needs no torch."""
 
 import os
 import sys
 
 
 def _refuse_telemetry() -> None:
-    """Keep onnxruntime from reporting to its maker, as 1.29 and newer do on every system.
+    """Keep onnxruntime from reporting to its vendor, as 1.29 and newer do on every system.
 
-    The reports hold hashes and file names of models, an id of the device and the path of the program. The variable
-    is read once, when onnxruntime starts; whoever has set it to another value has decided that. A program that
-    imported onnxruntime before has sent a first report already, and only the others can be kept back.
+    The reports hold hashes and file names of models, a device id and the program's path. onnxruntime reads the
+    variable once, when it starts; a value that the user has set is respected. A program that imported onnxruntime
+    earlier has already sent a first report, and only later ones can be prevented.
     """
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     started = sys.modules.get("onnxruntime")
@@ -17,4 +17,4 @@ def _refuse_telemetry() -> None:
         started.disable_telemetry_events()
 
 
-_refuse_telemetry()  # here, for no module of ours imports onnxruntime before this package
+_refuse_telemetry()  # here, because no module of ours imports onnxruntime before this package

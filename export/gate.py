@@ -1,4 +1,4 @@
-"""The gate: what a variant must pass before it may be bundled. Arrays and callables in, checks out."""
+"""The gate: checks that a variant must pass before it is bundled. It takes arrays and callables, no files."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -20,27 +20,27 @@ Run = Callable[[Ints, Ints], Floats]
 
 BATCH_SIZES = (1, 2, 7, 32)
 
-# rows of real text that are run again in random batches, at most
+# most rows of real text that are run again in random batches
 BATCHED_ROWS = 512
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """What a variant may cost, against the PyTorch student; rates and drops in [0, 1]."""
+    """Largest allowed differences between a variant and the PyTorch student; rates and drops in [0, 1]."""
 
     max_label_flip_rate: float = 0.002
     max_row_flip_rate: float = 0.05
     max_macro_f1_drop: float = 0.005
     max_recall_drop: float = 0.05
     min_recall_rows: int = 50
-    # logits against PyTorch's: rounding for fp32, quantization noise (root mean square) for int8
+    # logits against PyTorch's: largest difference for fp32, root mean square (quantization noise) for int8
     max_fp32_difference: float = 1e-3
     max_int8_noise: float = 0.5
 
 
 @dataclass(frozen=True)
 class Check:
-    """One measured value with its bound; passed where the value is at most the bound."""
+    """One measured value with its bound; it passes if the value is at most the bound."""
 
     name: str
     value: float
@@ -48,57 +48,59 @@ class Check:
 
     @property
     def passed(self) -> bool:
-        """Whether the value keeps the bound; one that is not a number never does."""
+        """Whether the value is within the bound; NaN never is."""
         return bool(self.value <= self.bound)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON, which has no number for a value that is not finite: None stands for it."""
+        """Return plain data for JSON; a value that is not finite, which JSON cannot hold, becomes None."""
         value = self.value if math.isfinite(self.value) else None
         return {**asdict(self), "value": value, "passed": self.passed}
 
 
 @dataclass(frozen=True)
 class ShapeChecks:
-    """What running over batch sizes and lengths gave: checks, and whether logits are the same bits in a batch."""
+    """Checks over batch sizes and lengths, and whether logits are the same to the bit alone and in a batch."""
 
     checks: tuple[Check, ...]
     batch_invariant: bool
 
 
 def check_contract(session: Any, inputs: Sequence[str], labels: int) -> None:
-    """Names, types and axes of a graph.
+    """Check names, types and axes of a graph's inputs and output.
 
     Raises:
-        CheckFailedError: one of them is not as the runtime needs it.
+        CheckFailedError: one of them is not what the runtime needs.
     """
-    found = {value.name: value for value in session.get_inputs()}
-    if set(found) != set(inputs):
-        raise CheckFailedError(f"gate: the graph's inputs are {sorted(found)}, must be {sorted(inputs)}")
-    for name, value in found.items():
+    graph_inputs = {value.name: value for value in session.get_inputs()}
+    if set(graph_inputs) != set(inputs):
+        raise CheckFailedError(
+            f"gate: the graph's inputs are {sorted(graph_inputs)}, and must be {sorted(inputs)}."
+        )
+    for name, value in graph_inputs.items():
         if value.type != "tensor(int64)" or len(value.shape) != 2 or any(isinstance(d, int) for d in value.shape):
             raise CheckFailedError(
-                f"gate: input {name} must be int64 with two dynamic axes, is {value.type} {value.shape}"
+                f"gate: input {name} must be int64 with two dynamic axes, and is {value.type} {value.shape}."
             )
     outputs = session.get_outputs()
     if [value.name for value in outputs] != ["logits"] or outputs[0].shape[-1] != labels:
-        raise CheckFailedError(f"gate: the graph must have one output 'logits' with {labels} columns")
+        raise CheckFailedError(f"gate: the graph must have one output 'logits' with {labels} columns.")
 
 
 def check_shapes(
     run: Run, reference: Run, stream: Ints, *, max_tokens: int, int8: bool, bounds: Bounds
 ) -> ShapeChecks:
-    """Logits over batch sizes 1, 2, 7, 32 and lengths from 1 token to the maximum.
+    """Compare logits over batch sizes 1, 2, 7, 32 and lengths from 1 token to the maximum.
 
     Args:
-        run: the variant: ids and mask ``(B, T)`` to raw logits ``(B, C)``.
-        reference: PyTorch's, likewise.
-        stream: token ids of real text, one after the other, ``(S,)``.
-        max_tokens: the longest row.
-        int8: whether noise, and not just rounding, is to be expected.
+        run: the variant, ids and mask ``(B, T)`` to raw logits ``(B, C)``.
+        reference: PyTorch's model, likewise.
+        stream: token ids of real text, concatenated, ``(S,)``.
+        max_tokens: length of the longest row.
+        int8: whether to expect quantization noise and not just rounding.
         bounds: the limits.
     """
     lengths = sorted({1, 2, max_tokens // 4, max_tokens // 2, max_tokens} - {0})
-    differences, moved = [], False
+    differences, varies = [], False
     for batch in BATCH_SIZES:
         rows = [
             np.take(stream, range(at * 5, at * 5 + lengths[at % len(lengths)]), mode="wrap") for at in range(batch)
@@ -107,28 +109,30 @@ def check_shapes(
         ids, mask = _padded(rows)
         together = run(ids, mask)
         alone = np.concatenate([run(row[None, :], np.ones((1, len(row)), dtype=np.int64)) for row in rows])
-        moved |= not np.array_equal(together, alone)
+        varies |= not np.array_equal(together, alone)
         differences.append((alone - reference(ids, mask)).ravel())
-    every = np.concatenate(differences)
+    difference = np.concatenate(differences)
     if int8:
         noise = Check(
-            "logit noise over batch sizes and lengths", float(np.sqrt((every**2).mean())), bounds.max_int8_noise
+            "logit noise over batch sizes and lengths",
+            float(np.sqrt((difference**2).mean())),
+            bounds.max_int8_noise,
         )
     else:
         noise = Check(
-            "logits over batch sizes and lengths", float(np.abs(every).max()), bounds.max_fp32_difference
+            "logits over batch sizes and lengths", float(np.abs(difference).max()), bounds.max_fp32_difference
         )
-    return ShapeChecks((noise,), not moved)
+    return ShapeChecks((noise,), not varies)
 
 
 def same_in_batches(run: Run, rows: Sequence[Sequence[int]], alone: Floats, *, seed: int) -> bool:
     """Whether rows of real text have the same logits, to the bit, in shuffled and padded batches of 32 as alone.
 
     Args:
-        run: the variant: ids and mask ``(B, T)`` to raw logits ``(B, C)``.
-        rows: token ids of each text; of many, a random part is run.
-        alone: what `run` gave for each row by itself ``(N, C)``.
-        seed: of the order.
+        run: the variant, ids and mask ``(B, T)`` to raw logits ``(B, C)``.
+        rows: token ids per text; at most BATCHED_ROWS random ones are run.
+        alone: logits of `run` for each row alone ``(N, C)``.
+        seed: seed of the order.
     """
     order = np.random.default_rng(seed).permutation(len(rows))[:BATCHED_ROWS]
     for start in range(0, len(order), BATCH_SIZES[-1]):
@@ -142,11 +146,11 @@ def same_in_batches(run: Run, rows: Sequence[Sequence[int]], alone: Floats, *, s
 def check_decisions(
     variant: Bools, reference: Bools, gold: Floats, macro_f1: Callable[[Bools, Floats], float], bounds: Bounds
 ) -> tuple[Check, ...]:
-    """Flips and losses of the variant's decisions against PyTorch's, all ``(N, C)`` on validation."""
+    """Check flips and losses of the variant's decisions against PyTorch's, all ``(N, C)`` on validation."""
     flipped = variant != reference
     support = gold.sum(axis=0)
-    judged = support >= bounds.min_recall_rows
-    drops = _recall(reference, gold)[judged] - _recall(variant, gold)[judged]
+    counted = support >= bounds.min_recall_rows
+    drops = _recall(reference, gold)[counted] - _recall(variant, gold)[counted]
     return (
         Check("flips per (row, label)", float(flipped.mean()), bounds.max_label_flip_rate),
         Check("rows with a flip", float(flipped.any(axis=1).mean()), bounds.max_row_flip_rate),
@@ -156,7 +160,7 @@ def check_decisions(
 
 
 def failures(checks: Sequence[Check]) -> str:
-    """What failed and by how much, as a part of a sentence; empty where nothing did."""
+    """Return the failed checks with value and bound as a part of a sentence; empty if all passed."""
     return ", ".join(
         f"{check.name} {check.value:.4g} above {check.bound:g}" for check in checks if not check.passed
     )

@@ -1,4 +1,4 @@
-"""What is known of the rows of a corpus beside their texts: a few small numbers a row, in columns."""
+"""Columns of a corpus: a few small numbers per row, beside the texts."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# numbers of rows, labels, groups: two thousand million are enough
+# numbers of rows, labels and groups; two billion are enough
 Ints = NDArray[np.int32]
 
-# so long that two keys never share one by chance
+# long enough that two keys never share a digest by chance
 DIGEST_BYTES = 16
 
-# digests are numbered a part at a time, told apart by their first byte, so that never all of them are in memory
+# digests are numbered in parts, by their first byte, so that they are never in memory all at once
 PARTS = 16
 
 CHUNK_ROWS = 100_000
@@ -28,35 +28,35 @@ NONE = -1
 
 
 class KeyColumn:
-    """One key a row, or none, as digests in a file without a name; equal keys get equal numbers.
+    """At most one key per row, as digests in an anonymous temporary file; equal keys get equal numbers.
 
     Args:
-        folder: where the file is made; the system's folder for such files by default.
+        folder: folder of the file; by default the system's folder for temporary files.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - open as long as the column lives
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - open for the column's lifetime
         self._has = bytearray()
 
     def append(self, key: str | None) -> None:
-        """The next row's key."""
+        """Add the next row's key."""
         data = b"" if key is None else key.encode("utf-8", "surrogatepass")
         self._file.write(hashlib.blake2b(data, digest_size=DIGEST_BYTES).digest())
         self._has.append(key is not None)
 
     def numbers(self) -> Ints:
-        """A number for each row's key, from 0 without gaps, ``(N,)``; -1 where a row has none."""
-        found = np.full(len(self._has), NONE, dtype=np.int32)
+        """Return a number per row's key, from 0 without gaps, ``(N,)``; -1 for rows without a key."""
+        row_numbers = np.full(len(self._has), NONE, dtype=np.int32)
         known = 0
         for part in range(PARTS):
             rows, digests = self._rows_of(part)
             _, numbers = np.unique(digests, return_inverse=True)
-            found[rows] = numbers + known
+            row_numbers[rows] = numbers + known
             known += int(numbers.max(initial=NONE)) + 1
-        return found
+        return row_numbers
 
     def _rows_of(self, part: int) -> tuple[Ints, NDArray[Any]]:
-        """The rows with keys in one part, and their digests."""
+        """Return the rows with keys in one part, and their digests."""
         rows, digests = [], []
         for start, chunk in self._chunks():
             has = np.frombuffer(self._has, dtype=np.bool_, count=len(chunk), offset=start)
@@ -66,7 +66,7 @@ class KeyColumn:
         return np.concatenate(rows), np.concatenate(digests)
 
     def _chunks(self) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-        """Every digest in its order, ``(n, 16)``, with the row that each chunk begins at."""
+        """Yield all digests in order, ``(n, 16)``, each chunk with its first row."""
         self._file.seek(0)
         for start in range(0, max(len(self._has), 1), CHUNK_ROWS):
             data = self._file.read(CHUNK_ROWS * DIGEST_BYTES)
@@ -75,14 +75,14 @@ class KeyColumn:
 
 @dataclass(frozen=True)
 class LabelRows:
-    """The label ids of N rows, ascending in each: those of row i are `values[starts[i]:starts[i + 1]]`."""
+    """Label ids of N rows, ascending per row: those of row i are `values[starts[i]:starts[i + 1]]`."""
 
     starts: Ints  # (N + 1,)
     values: Ints
 
     @classmethod
     def of(cls, rows: Iterable[Iterable[int]]) -> LabelRows:
-        """From the ids of each row."""
+        """Build from the ids of each row."""
         starts, values = array("i", [0]), array("i")
         for row in rows:
             values.extend(sorted(set(row)))
@@ -91,40 +91,40 @@ class LabelRows:
 
     @classmethod
     def of_pairs(cls, rows: NDArray[Any], labels: NDArray[Any], num_rows: int) -> LabelRows:
-        """From pairs of a row and a label, in any order."""
+        """Build from pairs of a row and a label, in any order."""
         order = np.lexsort((labels, rows))
         return cls(_starts(np.bincount(rows, minlength=num_rows)), labels[order].astype(np.int32))
 
     def __len__(self) -> int:
-        """The number of rows, N."""
+        """Number of rows, N."""
         return len(self.starts) - 1
 
     def ids(self, row: int) -> tuple[int, ...]:
-        """The labels of one row."""
+        """Return the labels of one row."""
         return tuple(self.values[self.starts[row] : self.starts[row + 1]].tolist())
 
     def sizes(self) -> Ints:
-        """How many labels each row has, ``(N,)``."""
+        """Return the number of labels per row, ``(N,)``."""
         return np.diff(self.starts)
 
     def row_of_value(self) -> Ints:
-        """The row that each of `values` belongs to."""
+        """Return the row that each of `values` belongs to."""
         return np.repeat(np.arange(len(self), dtype=np.int32), self.sizes())
 
     def take(self, rows: NDArray[Any]) -> LabelRows:
-        """The labels of some rows."""
+        """Return the labels of some rows."""
         sizes = self.sizes()[rows]
         starts = _starts(sizes)
         within = np.arange(starts[-1], dtype=np.int32) - np.repeat(starts[:-1], sizes)
         return LabelRows(starts, self.values[np.repeat(self.starts[rows], sizes) + within])
 
     def renamed(self, new_ids: NDArray[Any]) -> LabelRows:
-        """With `new_ids[old]` in place of each id, and without those whose new id is negative."""
+        """Return a copy with `new_ids[old]` for each id; ids whose new id is negative are left out."""
         rows, labels = self.row_of_value(), new_ids[self.values]
         return LabelRows.of_pairs(rows[labels >= 0], labels[labels >= 0], len(self))
 
     def replaced(self, changed: Mapping[int, tuple[int, ...]]) -> LabelRows:
-        """With other labels in some rows."""
+        """Return a copy with other labels in some rows."""
         if not changed:
             return self
         owners = self.row_of_value()
@@ -135,12 +135,12 @@ class LabelRows:
         return LabelRows.of_pairs(rows, np.concatenate([self.values[kept], new_labels]), len(self))
 
     def counts(self, num_labels: int) -> NDArray[np.int64]:
-        """Rows with each label, ``(C,)``."""
+        """Return the number of rows with each label, ``(C,)``."""
         return np.bincount(self.values, minlength=num_labels).astype(np.int64)
 
 
 def _starts(sizes: NDArray[Any]) -> Ints:
-    """Where each row begins, and where the last ends."""
+    """Return the start of each row, and the end of the last."""
     starts = np.zeros(len(sizes) + 1, dtype=np.int32)
     np.cumsum(sizes, out=starts[1:])
     return starts
@@ -148,10 +148,10 @@ def _starts(sizes: NDArray[Any]) -> Ints:
 
 @dataclass(frozen=True)
 class CorpusRows:
-    """The usable rows of a corpus in their order; row i is text i of their store.
+    """Usable rows of a corpus in order; row i is text i of their store.
 
-    `text` tells normalised texts apart, `group` groups (-1: none), `key` what makes rows the same; all ``(N,)``.
-    `file` and `row` say where each was read, `files` holds the names.
+    `text` numbers distinct normalised texts, `group` groups (-1: none), `key` the keys that identify a row; all
+    ``(N,)``. `file` and `row` are the place where each was read, `files` holds the names.
     """
 
     text: Ints
@@ -163,5 +163,5 @@ class CorpusRows:
     files: tuple[str, ...]
 
     def place(self, row: int) -> str:
-        """File and row, for an error."""
+        """Return file and row, for an error message."""
         return f"{self.files[self.file[row]]}, row {self.row[row]}"

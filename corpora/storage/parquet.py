@@ -1,4 +1,4 @@
-"""A corpus on disk: one parquet file per split."""
+"""Corpora on disk: one parquet file per split."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from distill.export.runtime.tasks import Task
 
 
 def save_corpus(corpus: Corpus, folder: Path) -> None:
-    """Write one parquet file a split, `task.json` and `source.json`; the same corpus gives the same bytes."""
+    """Write one parquet file per split, `task.json` and `source.json`; the same corpus gives the same bytes."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "transfer.parquet").unlink(missing_ok=True)  # of an earlier execution
+    (folder / "transfer.parquet").unlink(missing_ok=True)  # from an earlier run
     for name, split in corpus.splits():
         _save_split(split, folder / f"{name}.parquet")
     data = {"task": task_to_dict(corpus.task), "fingerprint": corpus.fingerprint, "notes": corpus.notes}
@@ -33,9 +33,15 @@ def save_corpus(corpus: Corpus, folder: Path) -> None:
 
 
 def load_corpus(folder: Path) -> Corpus:
-    """The corpus that `save_corpus` wrote, checked against its fingerprint."""
+    """Load the corpus that `save_corpus` wrote, and check it against its fingerprint.
+
+    Raises:
+        InputError: it is not whole, or its rows differ from its fingerprint.
+    """
     try:
-        store = TextStore(folder.parent)  # on the disk of the run, wherever the system keeps its own such files
+        store = TextStore(
+            folder.parent
+        )  # on the run's disk: the system's folder for temporary files may be too small
         data = json.loads((folder / "task.json").read_text(encoding="utf-8"))
         task = task_from_dict(data["task"])
         labelled = (_load_split(folder / f"{name}.parquet", task, store) for name in LABELLED_SPLITS)
@@ -47,10 +53,10 @@ def load_corpus(folder: Path) -> Corpus:
         stored = data["fingerprint"]
     except (*BROKEN_PARQUET, AttributeError, RecursionError) as error:
         raise InputError(
-            f"{folder}: not a whole saved corpus ({type(error).__name__}); run the corpus stage again"
+            f"{folder}: is not a whole saved corpus ({type(error).__name__}). Run the corpus stage again."
         ) from error
     if corpus.fingerprint != stored:
-        raise InputError(f"{folder}: its rows differ from its fingerprint; run the corpus stage again")
+        raise InputError(f"{folder}: its rows differ from its fingerprint. Run the corpus stage again.")
     return corpus
 
 
@@ -60,7 +66,7 @@ def save_texts(texts: Sequence[str], path: Path) -> None:
 
 
 def load_texts(path: Path) -> Sequence[str]:
-    """The texts that `save_texts` wrote; they stay in a file.
+    """Load the texts that `save_texts` wrote; they stay in a file and not in memory.
 
     Raises:
         InputError: it is not a whole file of texts.
@@ -69,12 +75,12 @@ def load_texts(path: Path) -> Sequence[str]:
         return _load_split(path, None, TextStore(path.parents[1])).texts
     except (*BROKEN_PARQUET, AttributeError) as error:
         raise InputError(
-            f"{path}: is not a whole file of texts ({type(error).__name__}); remove its folder and run again"
+            f"{path}: is not a whole file of texts ({type(error).__name__}). Remove its folder and run again."
         ) from error
 
 
 def _save_split(split: Split, path: Path) -> None:
-    """One split as a parquet file, a block of rows in memory at a time."""
+    """Write one split as a parquet file, with one block of rows in memory at a time."""
     pa, pq = _pyarrow()
     schema = pa.schema([("text", pa.string()), ("labels", pa.list_(pa.int64())), ("group", pa.int32())])
     labels = ids_from_targets(split)
@@ -88,7 +94,7 @@ def _save_split(split: Split, path: Path) -> None:
 
 
 def _load_split(path: Path, task: Task | None, store: TextStore) -> Split:
-    """One parquet file as a split, its texts added to the store; without a task it has no targets."""
+    """Load one parquet file as a split, and add its texts to the store; without a task it has no targets."""
     _, pq = _pyarrow()
     first = len(store)
     groups: list[NDArray[np.int32]] = []
@@ -107,10 +113,14 @@ def _load_split(path: Path, task: Task | None, store: TextStore) -> Split:
 
 
 def _pyarrow() -> tuple[Any, Any]:
-    """The pyarrow modules; without them the error names the command that installs them."""
+    """Return the pyarrow modules.
+
+    Raises:
+        MissingExtraError: they are not installed.
+    """
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError as error:
-        raise MissingExtraError(f"saving and loading a corpus needs pyarrow; {TRAIN_EXTRA}") from error
+        raise MissingExtraError(f"Saving and loading a corpus needs pyarrow. Install it: {TRAIN_EXTRA}") from error
     return pa, pq

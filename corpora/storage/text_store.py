@@ -1,4 +1,4 @@
-"""Texts that stand in a file and not in memory, so that a corpus may be larger than what a machine holds."""
+"""Texts in a file instead of memory, so that a corpus may be larger than the machine's memory."""
 
 from __future__ import annotations
 
@@ -11,26 +11,27 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
-# texts that are read from the file at once
+# number of texts that are read from the file at once
 BLOCK = 4096
 
-# a block is read in one go while it is no sparser in the file than this; a tenth of the rows is a usual split
+# a block is read in one go unless fewer than one in SPARSEST of the file's texts are in it; splits of a tenth are
+# usual
 SPARSEST = 16
 
 
 class TextStore:
-    """A list of texts that only grows, in a file without a name: however the process ends, nothing of it stays.
+    """A list of texts that only grows, in an anonymous temporary file that the system deletes with the process.
 
     Args:
-        folder: where the file is made; the system's folder for such files where none is given.
+        folder: folder of the file; by default the system's folder for temporary files.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - open as long as the store lives
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - open for the store's lifetime
         self._ends = array("q", [0])  # text i is the bytes from _ends[i] to _ends[i + 1]
 
     def __len__(self) -> int:
-        """How many texts there are."""
+        """Number of texts."""
         return len(self._ends) - 1
 
     def append(self, text: str) -> None:
@@ -40,16 +41,16 @@ class TextStore:
         self._ends.append(self._ends[-1] + len(data))
 
     def extend(self, texts: Iterable[str]) -> None:
-        """Add several."""
+        """Add several texts."""
         for text in texts:
             self.append(text)
 
     def view(self, start: int, stop: int) -> StoredTexts:
-        """The texts from one place up to another."""
+        """Return the texts from `start` up to, but not including, `stop`."""
         return StoredTexts(self, np.arange(start, stop, dtype=np.int32))
 
     def read(self, rows: NDArray[np.int32]) -> list[str]:
-        """The texts of some rows, ascending."""
+        """Return the texts of some rows, which must ascend."""
         if not len(rows):
             return []
         first, last = int(rows[0]), int(rows[-1])
@@ -65,13 +66,13 @@ class TextStore:
 
 
 class StoredTexts(Sequence[str]):
-    """Some texts of a store, by their ascending rows ``(N,)``; read when they are asked for, slice by slice."""
+    """Texts of a store by their ascending rows ``(N,)``; they are read on access, slice by slice."""
 
     def __init__(self, store: TextStore, rows: NDArray[np.int32]) -> None:
         self._store, self._rows = store, rows
 
     def __len__(self) -> int:
-        """The number of texts, N."""
+        """Number of texts, N."""
         return len(self._rows)
 
     @overload
@@ -81,19 +82,19 @@ class StoredTexts(Sequence[str]):
     def __getitem__(self, place: slice) -> list[str]: ...
 
     def __getitem__(self, place: int | slice) -> str | list[str]:
-        """One text, or the list of those in a slice."""
+        """Return one text, or the list of those in a slice."""
         if isinstance(place, slice):
             return [text for block in blocks(self._rows[place]) for text in self._store.read(block)]
         row = self._rows[place]
         return self._store.read(np.array([row], dtype=np.int32))[0]
 
     def __iter__(self) -> Iterator[str]:
-        """All texts in order, a block of them in memory at a time."""
+        """Yield all texts in order, with one block of them in memory at a time."""
         for block in blocks(self._rows):
             yield from self._store.read(block)
 
 
 def blocks(rows: NDArray[np.int32]) -> Iterator[NDArray[np.int32]]:
-    """Rows, `BLOCK` at a time."""
+    """Yield the rows, `BLOCK` at a time."""
     for start in range(0, len(rows), BLOCK):
         yield rows[start : start + BLOCK]

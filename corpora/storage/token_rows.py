@@ -1,4 +1,4 @@
-"""Token ids of many texts in little memory: one flat array instead of a list for each row."""
+"""Token ids of many texts in little memory: one flat array instead of a list per row."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 
 class TokenRows(Sequence[list[int]]):
-    """The token ids of N rows: those of row i are `ids[starts[i]:starts[i + 1]]`."""
+    """Token ids of N rows: those of row i are `ids[starts[i]:starts[i + 1]]`."""
 
     def __init__(self, starts: NDArray[np.int64], ids: NDArray[np.int32]) -> None:
         self._starts, self._ids = starts, ids
 
     @classmethod
     def of(cls, rows: Iterable[Iterable[int]]) -> TokenRows:
-        """From the ids of each row."""
+        """Build from the ids of each row."""
         starts, ids = array("q", [0]), array("i")
         for row in rows:
             ids.extend(row)
@@ -26,7 +26,7 @@ class TokenRows(Sequence[list[int]]):
         return cls(np.array(starts, dtype=np.int64), np.array(ids, dtype=np.int32))
 
     def __len__(self) -> int:
-        """The number of rows, N."""
+        """Number of rows, N."""
         return len(self._starts) - 1
 
     @overload
@@ -36,7 +36,7 @@ class TokenRows(Sequence[list[int]]):
     def __getitem__(self, row: slice) -> list[list[int]]: ...
 
     def __getitem__(self, row: int | slice) -> list[int] | list[list[int]]:
-        """The ids of one row, or of each row in a slice."""
+        """Return the ids of one row, or the list of those in a slice."""
         if isinstance(row, slice):
             return [self[place] for place in range(*row.indices(len(self)))]
         if not -len(self) <= row < len(self):
@@ -46,10 +46,10 @@ class TokenRows(Sequence[list[int]]):
         return ids
 
     def lengths(self) -> NDArray[np.int64]:
-        """Tokens of each row, ``(N,)``."""
+        """Return the number of tokens per row, ``(N,)``."""
         return np.diff(self._starts)
 
     def followed_by(self, other: TokenRows) -> TokenRows:
-        """These rows and then others."""
+        """Return these rows followed by others."""
         starts = np.concatenate([self._starts, other._starts[1:] + self._starts[-1]])
         return TokenRows(starts, np.concatenate([self._ids, other._ids]))

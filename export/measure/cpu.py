@@ -1,4 +1,4 @@
-"""The CPU's name and the instruction sets that decide how fast int8 is."""
+"""CPU name, and the instruction sets that the speed of int8 and bf16 depends on."""
 
 import os
 import platform
@@ -10,7 +10,7 @@ ISA_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_i
 
 
 def cpu_info() -> dict[str, Any]:
-    """`model`, `flags` (those that matter to int8) and `cores` (logical ones of the host)."""
+    """Return `model`, `flags` (those in ISA_FLAGS) and `cores` (logical cores of the host)."""
     fields: dict[str, str] = {}
     for line in _read(Path("/proc/cpuinfo")).splitlines():
         key, _, value = line.partition(":")

@@ -1,4 +1,4 @@
-"""Measuring, and nothing else: latency side by side, cold start, and what machine this is."""
+"""Latency of several models side by side, and the cold start of a bundle."""
 
 import json
 import subprocess
@@ -26,13 +26,12 @@ __all__ = [
     "time_interleaved",
 ]
 
-# VmHWM before ru_maxrss: on Linux the latter starts at the size of the process that spawned this one
+# VmHWM rather than ru_maxrss: on Linux the latter starts at the size of the parent process
 _COLD_START = """
 import sys, time
 start = time.perf_counter()
-sys.path.append(sys.argv[2])
-from export.runtime import load
-load(sys.argv[1], threads=int(sys.argv[3])).predict([sys.argv[4]])
+from distill.export.runtime import load
+load(sys.argv[1], threads=int(sys.argv[2])).predict([sys.argv[3]])
 elapsed = (time.perf_counter() - start) * 1000
 peak = 0
 try:
@@ -50,7 +49,7 @@ print(json.dumps([elapsed, peak]))
 
 @dataclass(frozen=True)
 class BenchTarget:
-    """One thing to time: it gets a list of texts and must have finished when it returns."""
+    """A callable to time: it takes a list of texts and returns when it is finished."""
 
     name: str
     call: Callable[[list[str]], object]
@@ -84,11 +83,22 @@ def time_interleaved(
     warmup: int = 10,
     progress: Callable[[int], None] | None = None,
 ) -> list[LatencyRow]:
-    """Time all candidates in one run, in turns, so that a slow minute of the machine strikes all alike.
+    """Time all candidates in interleaved rounds, so that a slow minute of the machine affects all alike.
 
-    Every round each candidate gets all texts in the same order, and the candidate that begins moves on.
-    A call's time is its median over the rounds; percentiles are taken over those. `kind` names the
-    texts in the rows, `progress` is told how many texts were finished since it was last called.
+    In each round every candidate gets all texts in the same order, and each round begins with the next candidate.
+    A call's time is its median over the rounds; percentiles are taken over those.
+
+    Args:
+        candidates: callables to time.
+        texts: texts to time them with.
+        kind: name of the texts in the rows.
+        rounds: number of rounds.
+        batch: number of texts per call.
+        warmup: number of calls per candidate before the first round.
+        progress: called with the number of texts finished since its last call.
+
+    Raises:
+        InputError: there are no candidates or texts, or a number is too small.
     """
     _check_settings(candidates, texts, rounds, batch, warmup)
     calls = [list(texts[start : start + batch]) for start in range(0, len(texts), batch)]
@@ -96,10 +106,10 @@ def time_interleaved(
         for step in range(warmup):
             candidate.call(calls[step % len(calls)])
     seconds = np.zeros((len(candidates), rounds, len(calls)))
-    for turn in range(rounds):
+    for round_ in range(rounds):
         for place in range(len(candidates)):
-            which = (turn + place) % len(candidates)
-            seconds[which, turn] = _time_calls(candidates[which].call, calls)
+            which = (round_ + place) % len(candidates)
+            seconds[which, round_] = _time_calls(candidates[which].call, calls)
             if progress is not None:
                 progress(len(texts))
     return [
@@ -116,16 +126,19 @@ def time_interleaved(
 
 
 def cold_start(bundle: str | Path, *, threads: int = 1) -> tuple[float, int]:
-    """Milliseconds from first import to first prediction, and peak resident bytes, of a fresh process.
+    """Return milliseconds from first import to first prediction, and peak resident bytes, of a fresh process.
 
-    The interpreter's own start is not in the time, being the same for every Python program.
+    The start of the interpreter, which is the same for every Python program, does not count.
+
+    Raises:
+        DistillError: the process could not load the bundle and predict.
     """
-    root = str(Path(__file__).resolve().parents[2])
-    command = [sys.executable, "-c", _COLD_START, str(Path(bundle).resolve()), root, str(threads)]
+    # -P: a file of the user's in the working directory must not be imported instead
+    command = [sys.executable, "-P", "-c", _COLD_START, str(Path(bundle).resolve()), str(threads)]
     done = subprocess.run([*command, SYNTHETIC_TEXTS["short"][0]], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise DistillError(f"{bundle}: a fresh process could not load it and predict: {last}")
+        raise DistillError(f"{bundle}: a fresh process could not load it and predict: {last}.")
     elapsed, peak = json.loads(done.stdout.strip().splitlines()[-1])
     return float(elapsed), int(peak)
 
@@ -134,21 +147,21 @@ def _check_settings(
     candidates: Sequence[BenchTarget], texts: Sequence[str], rounds: int, batch: int, warmup: int
 ) -> None:
     if not candidates:
-        raise InputError("candidates: there is nothing to time; give at least one")
+        raise InputError("candidates: there is nothing to time. Give at least one.")
     if not texts:
-        raise InputError("texts: there is nothing to time with; give at least one text")
+        raise InputError("texts: there is nothing to time with. Give at least one text.")
     for name, value, low in (("rounds", rounds, 1), ("batch", batch, 1), ("warmup", warmup, 0)):
         if value < low:
-            raise InputError(f"{name}: is {value}, must be at least {low}")
+            raise InputError(f"{name}: is {value}, and must be at least {low}.")
 
 
 def _time_calls(call: Callable[[list[str]], object], calls: list[list[str]]) -> list[float]:
-    found = []
+    seconds = []
     for texts in calls:
         start = time.perf_counter()
         call(texts)
-        found.append(time.perf_counter() - start)
-    return found
+        seconds.append(time.perf_counter() - start)
+    return seconds
 
 
 def _row(candidate: BenchTarget, seconds: Any, *, kind: str, texts: int, rounds: int, batch: int) -> LatencyRow:
@@ -163,6 +176,6 @@ def _row(candidate: BenchTarget, seconds: Any, *, kind: str, texts: int, rounds:
         p50_ms=p50,
         p95_ms=p95,
         p99_ms=p99,
-        # a clock too coarse to see a call must not divide by zero
+        # a clock too coarse for a call must not divide by zero
         texts_per_second=texts / max(float(seconds.sum()), 1e-9),
     )

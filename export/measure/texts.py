@@ -1,4 +1,4 @@
-"""Synthetic texts for measuring latency: made up for this project, nobody's own words."""
+"""Synthetic texts for measuring latency, written for this project; they are nobody's own words."""
 
 _SHORT = (
     "I feel calm today.",
@@ -30,7 +30,7 @@ _MEDIUM = (
     "The doctor spoke slowly and kindly, and though the news was mixed I walked out feeling lighter.",
 )
 
-# about 5, 20 and 100 words each; the long ones are walks through the medium ones
+# about 5, 20 and 100 words each; a long text is five medium ones in a row
 SYNTHETIC_TEXTS: dict[str, tuple[str, ...]] = {
     "short": _SHORT,
     "medium": _MEDIUM,

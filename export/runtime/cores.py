@@ -1,4 +1,4 @@
-"""How many threads this process may really use, which in a container is not what the machine has."""
+"""Number of threads that this process may use, which in a container can be less than the machine has."""
 
 import math
 import os
@@ -7,28 +7,28 @@ from pathlib import Path
 
 CGROUPS = Path("/sys/fs/cgroup")
 
-OWN_CGROUPS = Path("/proc/self/cgroup")
+PROCESS_CGROUPS = Path("/proc/self/cgroup")
 
 
 def available_threads() -> int:
-    """The cores of this process's CPU affinity, or of its container's quota where those are fewer; at least 1."""
-    # macOS and Windows have no affinity to ask for
+    """Return the cores of this process's CPU affinity or its container's quota, whichever is less; at least 1."""
+    # macOS and Windows have no affinity
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, math.floor(min(float(cores), cpu_quota(CGROUPS, OWN_CGROUPS))))
+    return max(1, math.floor(min(float(cores), cpu_quota(CGROUPS, PROCESS_CGROUPS))))
 
 
-def cpu_quota(root: Path, own: Path) -> float:
-    """The tightest CPU quota, in cores, from this process's cgroups up to the root of each; infinite without one.
+def cpu_quota(root: Path, process: Path) -> float:
+    """Return the tightest CPU quota in cores, from this process's cgroups up to their roots; infinite without one.
 
     Args:
-        root: where the cgroups are mounted: version 2 right there, or version 1 with a folder a controller, and
-            perhaps version 2 beside them in `unified`.
-        own: the file that says in which cgroups this process is, one a line: number, controllers, path.
+        root: mount point of the cgroups: of version 2, or of version 1 with a folder per controller and possibly
+            version 2 in `unified`.
+        process: file that lists this process's cgroups, one per line: number, controllers, path.
     """
     quotas = []
-    for line in _read(own).splitlines():
-        _, _, named = line.partition(":")
-        controllers, _, path = named.partition(":")
+    for line in _read(process).splitlines():
+        _, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
         if not controllers:
             for mount in (root, root / "unified"):
                 quotas += [_read(folder / "cpu.max").split() for folder in _upwards(mount, path)]
@@ -38,13 +38,13 @@ def cpu_quota(root: Path, own: Path) -> float:
                     [_read(folder / f"cpu.cfs_{name}_us").strip() for name in ("quota", "period")]
                     for folder in _upwards(mount, path)
                 ]
-    # without a quota version 2 has "max" there, version 1 has -1
+    # without a quota the value is "max" in version 2 and -1 in version 1
     numbers = [pair for pair in quotas if len(pair) == 2 and all(value.isdigit() for value in pair)]
     return min((int(quota) / int(period) for quota, period in numbers if int(period)), default=math.inf)
 
 
 def _upwards(mount: Path, path: str) -> Iterator[Path]:
-    """A cgroup's folder and all above it; in a container the path may be the host's and lead nowhere."""
+    """Yield a cgroup's folder and all above it; in a container the path may be the host's and not exist."""
     folder = mount / path.lstrip("/")
     yield folder
     while folder != mount and mount in folder.parents:

@@ -1,4 +1,4 @@
-"""From texts to token ids, whatever the text and whatever the tokenizer does with it."""
+"""Token ids of texts, for any text and any tokenizer that a bundle may have."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,16 +11,16 @@ from distill.export.runtime.untrusted.fields import has_surrogate
 from distill.export.runtime.untrusted.tokenizer_file import check_tokenizer_file
 from distill.export.runtime.wordpiece import PlainWordPiece
 
-# characters that several threads split at once; the pieces of more would fill the memory before they are cut
+# characters that several threads tokenize at once; the tokens of more would fill the memory before they are cut
 BATCH_CHARACTERS = 100_000
 
 PROBE = "a"
 
 
 class Encoded(NamedTuple):
-    """What the graph gets of one text, and whether its end was cut off unread.
+    """Inputs of the graph for one text, and whether the end of the text was cut off.
 
-    `type_ids` is empty where the graph takes none.
+    `type_ids` is empty if the graph takes none.
     """
 
     ids: list[int]
@@ -29,7 +29,7 @@ class Encoded(NamedTuple):
 
 
 class _Frame(NamedTuple):
-    """What stands around the ids of a text, and their type."""
+    """Special tokens around the ids of a text, and the token types of all of them."""
 
     before: list[int]
     after: list[int]
@@ -39,7 +39,7 @@ class _Frame(NamedTuple):
 
 
 class Encoder:
-    """A tokenizer that cuts at `max_tokens` and never pads, whatever its file says; safe to use from many threads.
+    """A tokenizer that cuts at `max_tokens` and never pads, whatever its file says; it is thread-safe.
 
     Raises:
         BundleError: the tokenizer leaves no room for a text, or cannot be set up.
@@ -62,31 +62,34 @@ class Encoder:
         except BaseException as error:
             if not failed(error):
                 raise
-            raise BundleError("tokenizer: cannot be set up; copy the whole bundle again") from None
+            raise BundleError("tokenizer: cannot be set up. Copy the whole bundle again.") from None
         if special >= max_tokens:
             raise BundleError(
-                f"manifest: 'max_tokens' is {max_tokens}, must be above the tokenizer's {special} special tokens"
+                f"manifest: 'max_tokens' is {max_tokens}, and must be above the tokenizer's {special} special "
+                "tokens."
             )
 
     def encode(self, texts: Sequence[str], rows: Sequence[int]) -> list[Encoded]:
-        """The tokens of each text; `rows` are the numbers under which an error names them.
+        """Return the tokens of each text; errors name a text by its number in `rows`.
 
         Raises:
-            InputError: a text that is not valid Unicode, or with which the tokenizer cannot do anything.
+            InputError: a text is not valid Unicode, or the tokenizer fails on it.
         """
-        found = [self._encode_plain(text) for text in texts]
-        left = [index for index, encoded in enumerate(found) if encoded is None]
+        encodings = [self._encode_plain(text) for text in texts]
+        left = [index for index, encoding in enumerate(encodings) if encoding is None]
         if self._threads > 1 and len(left) > 1:
-            for index, encoded in zip(left, self._encode_together([texts[index] for index in left]), strict=False):
-                found[index] = encoded
-        # encode_batch would start a thread for every core of the host
+            for index, encoding in zip(
+                left, self._encode_together([texts[index] for index in left]), strict=False
+            ):
+                encodings[index] = encoding
+        # one by one: encode_batch would start a thread per core of the host
         return [
-            self.encode_one(text, row) if encoded is None else encoded
-            for encoded, text, row in zip(found, texts, rows, strict=True)
+            self.encode_one(text, row) if encoding is None else encoding
+            for encoding, text, row in zip(encodings, texts, rows, strict=True)
         ]
 
     def encode_one(self, text: str, row: int = 0) -> Encoded:
-        """The tokens of one text; raises what `encode` does."""
+        """Return the tokens of one text; raises as `encode` does."""
         plain = self._encode_plain(text)
         if plain is not None:
             return plain
@@ -95,28 +98,28 @@ class Encoder:
         except BaseException as error:
             if not failed(error):
                 raise
-        # outside of `except`: the tokenizer's own error may carry the text, and must not hang on to ours
+        # outside `except`: the tokenizer's error may hold the text, and must not be attached to ours
         if has_surrogate(text):
             raise InputError(
-                f"texts[{row}]: cannot be tokenized; it must be valid Unicode without lone surrogates"
+                f"texts[{row}]: cannot be tokenized. It must be valid Unicode without lone surrogates."
             )
         raise InputError(
-            f"texts[{row}]: the bundle's tokenizer fails on it; run `distill verify` on the bundle, or leave it"
+            f"texts[{row}]: the bundle's tokenizer fails on it. Run `distill verify` on the bundle, or omit it."
         )
 
     def _encode_together(self, texts: list[str]) -> list[Encoded]:
-        """The tokens of texts that several threads split; nothing where one fails, or where it takes too much."""
+        """Return the tokens of texts, tokenized by several threads; none if a text fails or they are too long."""
         if sum(map(len, texts)) > BATCH_CHARACTERS or any(map(has_surrogate, texts)):
             return []
         try:
-            return [self._parts(found) for found in self._tokenizer.encode_batch(texts)]
+            return [self._parts(encoding) for encoding in self._tokenizer.encode_batch(texts)]
         except BaseException as error:
             if not failed(error):
                 raise
-            return []  # one by one, to learn which text it was
+            return []  # the caller goes one by one, and learns which text it was
 
     def _encode_plain(self, text: str) -> Encoded | None:
-        """The tokens of a text that needs no tokenizer, cut where they have to be, in their frame."""
+        """Return the tokens of a text that needs no tokenizer, cut, with special tokens; None for others."""
         if self._plain is None or self._frame is None:
             return None
         ids = self._plain.ids(text, self._room)
@@ -128,20 +131,20 @@ class Encoder:
         return Encoded([*frame.before, *kept, *frame.after], types, truncated)
 
     def _parts(self, encoding: Any) -> Encoded:
-        """What is needed, so that the rest can go; making a list that nobody reads takes its time too."""
+        """Return the parts that are needed; even making a list that nobody reads takes time."""
         type_ids = encoding.type_ids if self._type_ids else []
         return Encoded(encoding.ids, type_ids, bool(encoding.overflowing))
 
 
 def open_tokenizer(content: bytes, where: Path) -> Any:
-    """The tokenizer in a file's bytes.
+    """Open the tokenizer in a file's bytes.
 
     Args:
-        content: the file, whose hash was checked.
-        where: its path, which opens each complaint.
+        content: the file's bytes, whose hash was checked.
+        where: the file's path, which begins every message.
 
     Raises:
-        BundleError: the file holds what no bundle needs, or cannot be opened.
+        BundleError: the file has parts that no bundle needs, or cannot be opened.
     """
     check_tokenizer_file(content, where)
     try:
@@ -151,32 +154,32 @@ def open_tokenizer(content: bytes, where: Path) -> Any:
         if not failed(error):
             raise
         raise BundleError(
-            f"{where}: is not a tokenizer that this version of tokenizers reads; "
-            "copy it again, or upgrade tokenizers"
+            f"{where}: is not a tokenizer that this version of tokenizers reads. "
+            "Copy it again, or upgrade tokenizers."
         ) from None
     if empty:
-        raise BundleError(f"{where}: an added token is nothing once it is normalized; use another tokenizer")
+        raise BundleError(f"{where}: an added token is empty once it is normalized. Use another tokenizer.")
     return tokenizer
 
 
 def failed(error: BaseException) -> bool:
-    """Whether the tokenizers package failed, and nobody asked to stop.
+    """Whether the tokenizers package failed, as opposed to a request to stop.
 
-    A panic of its Rust code comes as an exception that cannot be imported and derives from BaseException, as
+    A panic in its Rust code arrives as an exception that cannot be imported and derives from BaseException, as
     KeyboardInterrupt does.
     """
     return isinstance(error, Exception) or type(error).__name__ == "PanicException"
 
 
 def _frame_of(tokenizer: Any) -> _Frame | None:
-    """What a tokenizer puts around a text, tried with one of one token; None where it does more than that."""
+    """Return what a tokenizer puts around a text, tried with a short one; None if it does more than that."""
     bare, whole = (tokenizer.encode(PROBE, add_special_tokens=special) for special in (False, True))
-    own = [place for place, special in enumerate(whole.special_tokens_mask) if not special]
-    if not bare.ids or [whole.ids[place] for place in own] != bare.ids:
+    places = [place for place, special in enumerate(whole.special_tokens_mask) if not special]
+    if not bare.ids or [whole.ids[place] for place in places] != bare.ids:
         return None
-    start, end = own[0], own[-1] + 1
+    start, end = places[0], places[-1] + 1
     types = whole.type_ids
-    if end - start != len(own) or len(set(types[start:end])) > 1:
+    if end - start != len(places) or len(set(types[start:end])) > 1:
         return None
     return _Frame(whole.ids[:start], whole.ids[end:], types[:start], types[start], types[end:])
 
@@ -184,8 +187,8 @@ def _frame_of(tokenizer: Any) -> _Frame | None:
 def _has_empty_token(tokenizer: Any) -> bool:
     """Whether an added token is empty once it is normalized.
 
-    Such a one is found between any two bytes, and the package then cuts a text inside of a character: a panic,
-    whose message on the standard error is that text.
+    An empty token matches between any two bytes, so that the package cuts a text inside a character and panics;
+    the panic's message on the standard error holds the text.
     """
     if tokenizer.normalizer is None:
         return False
@@ -194,8 +197,8 @@ def _has_empty_token(tokenizer: Any) -> bool:
 
 
 def _pad_id(tokenizer: Any) -> int:
-    """The id that fills a row; masked out, so any valid one will do where the tokenizer names none."""
+    """Return the id that fills a row; it is masked out, so any valid id will do if the tokenizer names none."""
     if tokenizer.padding is not None:
         return int(tokenizer.padding["pad_id"])
-    found = (tokenizer.token_to_id(token) for token in ("[PAD]", "<pad>"))
-    return next((int(value) for value in found if value is not None), 0)
+    ids = (tokenizer.token_to_id(token) for token in ("[PAD]", "<pad>"))
+    return next((int(value) for value in ids if value is not None), 0)

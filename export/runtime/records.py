@@ -1,4 +1,4 @@
-"""A file's hash and size."""
+"""Records of a file's hash and size."""
 
 import dataclasses
 import hashlib
@@ -13,14 +13,18 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class FileRecord:
-    """What one file of the bundle must be."""
+    """Hash and size that one file of a bundle must have."""
 
     sha256: str
     bytes: int
 
     @classmethod
     def from_dict(cls, data: object, where: str, *, most: int) -> "FileRecord":
-        """Check and build; the file may have `most` bytes."""
+        """Return the record in a JSON object.
+
+        Raises:
+            BundleError: a key is missing, unknown or wrong, or the file has more than `most` bytes.
+        """
         fields = Fields(data, where, names_of(cls))
         sha256 = fields.text("sha256")
         if not SHA256.fullmatch(sha256):

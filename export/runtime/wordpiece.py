@@ -1,16 +1,16 @@
-"""Token ids of plain text, which is most text, by a regular expression and a dictionary: a tenth of the time.
+"""Token ids of plain text, which is most text, by a regular expression and a dictionary, in a tenth of the time.
 
-The tokenizers package keeps offsets and original characters, which nobody here reads. What this gives is what the
-package gives, or nothing at all: only texts of characters that stand for themselves are split here, and only where
-the tokenizer is that of an uncased or cased BERT. Nothing of a text is remembered.
+The tokenizers package keeps offsets and original characters, which nobody here reads. This module returns the ids
+that the package returns, or none at all: it splits only texts whose characters no normalizer changes but for case,
+and only for the tokenizer of an uncased or cased BERT. It keeps nothing of a text.
 """
 
 import re
 from collections.abc import Iterable
 from typing import Any
 
-# printable ASCII, and punctuation beyond it that is common in chats: no step of a BERT normalizer changes any of
-# them but for the case of letters, and each that is neither a letter, a digit nor a space is a word of its own
+# printable ASCII, and other punctuation that is common in chats: a BERT normalizer changes none of these
+# characters but for the case of letters, and each that is neither letter, digit nor space is a word of its own
 PLAIN = " -~‘’“”…–—"
 
 IS_PLAIN = re.compile(f"[{PLAIN}]*")
@@ -19,7 +19,7 @@ WORD = re.compile("[A-Za-z0-9]+|[^A-Za-z0-9 ]")
 
 
 class PlainWordPiece:
-    """WordPiece for plain texts; `of` makes it where a tokenizer is one that this repeats."""
+    """WordPiece for plain texts; `of` returns it for the tokenizers that it can reproduce."""
 
     def __init__(self, model: Any, vocabulary: dict[str, int], added: Iterable[str], *, lowercase: bool) -> None:
         self._ids = vocabulary
@@ -27,48 +27,49 @@ class PlainWordPiece:
         self._prefix = model.continuing_subword_prefix
         self._longest_word = model.max_input_chars_per_word
         self._lowercase = lowercase
-        # such a token is cut out before words are; in whatever case, for some are looked for after normalizing
+        # added tokens are cut out before words are split; in any case, since some are matched after normalizing
         names = "|".join(map(re.escape, added))
         self._added = re.compile(names, re.IGNORECASE) if names else None
 
     @classmethod
     def of(cls, tokenizer: Any) -> "PlainWordPiece | None":
-        """One that splits as this tokenizer does; None where it is no BERT's."""
+        """Return one that splits as this tokenizer does; None if it is not a BERT's."""
         model, normalizer = tokenizer.model, tokenizer.normalizer
         kinds = [type(part).__name__ for part in (model, normalizer, tokenizer.pre_tokenizer)]
         if kinds != ["WordPiece", "BertNormalizer", "BertPreTokenizer"]:
             return None
         vocabulary = tokenizer.get_vocab(with_added_tokens=False)
         added = [token.content for token in tokenizer.get_added_tokens_decoder().values()]
-        # normalizing may make ASCII out of others, and a word beyond the bound is unknown even where it is a piece
-        usual = all(name.isascii() and name.isprintable() for name in added)
-        if not usual or max(map(len, vocabulary), default=0) > model.max_input_chars_per_word:
+        # normalizing may turn other characters into ASCII, and a word above the bound is unknown even if it is a
+        # token
+        plain = all(name.isascii() and name.isprintable() for name in added)
+        if not plain or max(map(len, vocabulary), default=0) > model.max_input_chars_per_word:
             return None
         return cls(model, vocabulary, added, lowercase=bool(normalizer.lowercase))
 
     def ids(self, text: str, most: int) -> list[int] | None:
-        """The ids of a text, without special tokens; None where it is not plain.
+        """Return the ids of a text, without special tokens; None if it is not plain.
 
         Args:
             text: of any length.
-            most: so many are wanted; of what lies beyond there may be some, or all.
+            most: number of ids needed; ids beyond it may be returned or not.
         """
         if not IS_PLAIN.fullmatch(text) or (self._added is not None and self._added.search(text)):
             return None
         words = WORD.findall(text.lower() if self._lowercase else text)
-        whole = [self._ids.get(word) for word in words[: most + 1]]  # a word is a token at least
+        whole = [self._ids.get(word) for word in words[: most + 1]]  # each word is at least one token
         if None not in whole:
             return whole  # type: ignore[return-value]
-        found: list[int] = []
+        ids: list[int] = []
         for word, number in zip(words, whole, strict=False):
-            found += self._pieces(word) if number is None else [number]
-        return found
+            ids += self._pieces(word) if number is None else [number]
+        return ids
 
     def _pieces(self, word: str) -> list[int]:
-        """The longest piece that the word begins with, and so on with its rest; or "unknown" for the whole."""
+        """Return the ids of the longest pieces from the left, or "unknown" for the whole word."""
         if len(word) > self._longest_word:
             return [self._unknown]
-        found, start = [], 0
+        ids, start = [], 0
         while start < len(word):
             prefix = self._prefix if start else ""
             for end in range(len(word), start, -1):
@@ -77,6 +78,6 @@ class PlainWordPiece:
                     break
             else:
                 return [self._unknown]
-            found.append(number)
+            ids.append(number)
             start = end
-        return found
+        return ids

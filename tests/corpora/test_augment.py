@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distill.corpora.augment import Augmenter, augment, cross, cut, text_key, touched
+from distill.corpora.augment import Augmenter, augment, cross, cut, draw_places, text_key
 
 WAYS = ("join", "cut", "cross", "drop", "mask")
 words = st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=8).map(" ".join)
@@ -53,7 +53,7 @@ def test_a_corpus_that_gives_no_more_ends_early():
 
 @given(st.integers(1, 30), st.floats(0.01, 0.99), st.integers(0, 99))
 def test_some_places_are_touched_and_never_all_of_several(count, share, seed):
-    places = touched(count, share, np.random.default_rng(seed))
+    places = draw_places(count, share, np.random.default_rng(seed))
     assert places <= set(range(count))
     assert 1 <= len(places) < max(count, 2)
 

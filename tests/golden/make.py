@@ -127,7 +127,7 @@ def static_of_all_parts(whole: EncoderClassifier, tokenizer: BertTokenizerFast) 
 
 def calibration(fused: Path, rows: list[list[int]]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """A scale and a bias for each label, such that each is decided for about half of the texts."""
-    logits = GraphRunner(fused).each(rows).astype(np.float64)  # (N, C)
+    logits = GraphRunner(fused).run_rows(rows).astype(np.float64)  # (N, C)
     scale = np.round(1.5 / logits.std(axis=0), 3)
     return tuple(map(float, scale)), tuple(map(float, np.round(-scale * logits.mean(axis=0), 3)))
 

@@ -138,11 +138,13 @@ FILES = (
     Hostile("files of too many bytes together", large_together, "its files have"),
     Hostile("a changed file", without_hash(MODEL_FILE, flipped), "its sha256 is not the one in manifest.json"),
     Hostile("a changed file beside the graph", without_hash("config.json", flipped), "its sha256 is not the one"),
-    Hostile("a truncated file", without_hash(MODEL_FILE, lambda before: before[:-9]), "bytes, the manifest says"),
+    Hostile(
+        "a truncated file", without_hash(MODEL_FILE, lambda before: before[:-9]), "bytes, and the manifest says"
+    ),
     Hostile("a file made longer", without_hash("config.json", lambda before: before + b"\n"), "the manifest says"),
     Hostile("a missing file", lambda folder: (folder / "config.json").unlink(), "is missing"),
     Hostile("a missing manifest", lambda folder: (folder / MANIFEST).unlink(), "has no manifest.json"),
-    Hostile("two files swapped", swap, "bytes, the manifest says"),
+    Hostile("two files swapped", swap, "bytes, and the manifest says"),
     Hostile("two files swapped with their hashes", swap_with_hashes, "is not a whole ONNX file"),
     Hostile(PINNED, pinned, "is not the pinned one"),
     Hostile("an unlisted file under onnx", stray("onnx/model.onnx_data"), "stands under onnx/ but not in"),
@@ -171,7 +173,7 @@ FILES = (
 MANIFESTS = (
     Hostile("another format version", lie("format_version", value=2), "'format_version' must be 1"),
     Hostile("a format version that is true", lie("format_version", value=True), "'format_version' must be 1"),
-    Hostile("an unknown key of a megabyte", lie("k" * 2**20, value="x"), f"unknown key '{'k' * 80}'; remove it"),
+    Hostile("an unknown key of a megabyte", lie("k" * 2**20, value="x"), f"unknown key '{'k' * 80}'. Remove it"),
     Hostile("an unknown key", lie("run_this", value="x"), "unknown key 'run_this'"),
     Hostile("a label more than the rest has", lie("labels", value=[*LABELS, "more"]), "a list of 4 values, has 3"),
     Hostile("a label more than the graph has", three_labels_of_four, "the manifest has 4 labels"),

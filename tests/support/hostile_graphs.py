@@ -205,7 +205,7 @@ GRAPHS = (
     Hostile(
         "input ids of a fixed size",
         graph(lambda model: setattr(model.graph.input[0].type.tensor_type.shape.dim[0], "dim_value", 1)),
-        "must have any batch and any length",
+        "must accept any batch and any length",
     ),
     Hostile(
         "input ids that are floats",

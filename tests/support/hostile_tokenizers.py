@@ -96,7 +96,7 @@ TOKENIZERS = (
         model_of_tokenizer(
             type="BPE", vocab={"a": 0, "日": 1, "a日": 2}, merges=[["a", "日"]], continuing_subword_prefix="x"
         ),
-        "a prefix of continued pieces",
+        "a prefix of continuing tokens",
     ),
     Hostile(
         "an added token that is nothing once normalized",
@@ -104,7 +104,7 @@ TOKENIZERS = (
             normalizer=step("Strip", strip_left=True, strip_right=True),
             added_tokens=[{"id": 20, "content": " "} | ADDED],
         ),
-        "an added token is nothing",
+        "an added token is empty",
     ),
     Hostile(
         "more added tokens than anybody needs",
@@ -145,17 +145,17 @@ TOKENIZERS = (
         tokenizer(truncation=[[] for _ in range(1_000_001)]),
         "more than 1000000 lists",
     ),
-    Hostile("pieces dropped at random", model_of_tokenizer(dropout=0.5), "drops pieces at random"),
+    Hostile("pieces dropped at random", model_of_tokenizer(dropout=0.5), "drops tokens at random"),
     Hostile("words of any length", model_of_tokenizer(max_input_chars_per_word=10**9), "more than 200 characters"),
-    Hostile("an id beyond all tables", model_of_tokenizer(vocab={"[UNK]": 2**40}), "an id in range"),
+    Hostile("an id beyond all tables", model_of_tokenizer(vocab={"[UNK]": 2**40}), "has no id in range"),
     Hostile(
         "a piece of a megabyte", model_of_tokenizer(vocab={"[UNK]": 0, "a" * 10**6: 1}), "more than 512 characters"
     ),
-    Hostile("a vocabulary that is a list", model_of_tokenizer(vocab=["[UNK]"]), "an id in range"),
-    Hostile("no unknown token", model_of_tokenizer(vocab={"a": 0}), "no piece for unknown words"),
+    Hostile("a vocabulary that is a list", model_of_tokenizer(vocab=["[UNK]"]), "has no id in range"),
+    Hostile("no unknown token", model_of_tokenizer(vocab={"a": 0}), "no token for unknown words"),
     Hostile(
         "an added token of nothing",
         tokenizer(added_tokens=[{"id": 0, "content": ""}]),
-        "an added token that is not of 1 to 512",
+        "an added token that does not have 1 to 512",
     ),
 )

@@ -1,1 +1,1 @@
-"""Parsers of files that came from elsewhere; each refuses what it does not know."""
+"""Parsers of files from elsewhere; each refuses what it does not know."""

@@ -1,15 +1,15 @@
-"""SentencePiece's compiled map of characters, checked before it is followed.
+"""Check of SentencePiece's compiled character map.
 
-The tokenizers package walks it without looking: a place outside of it is a panic. It is the size of a trie, the
-trie (one number a unit) and the replacements, each ended by a zero. From the unit at place `p` with the offset `o`
-a byte `c` leads to the unit at `p ^ o ^ c`; what stands at `p ^ o` is where a replacement begins.
+The tokenizers package walks the map without bounds checks and panics when it leaves it. The map holds the size of
+a trie, the trie (one number per unit) and the replacements, each ended by a zero. From the unit at place `p` with
+the offset `o` a byte `c` leads to the unit at `p ^ o ^ c`; the unit at `p ^ o` says where a replacement begins.
 """
 
 import numpy as np
 
 SIZE_BYTES = 4
 
-# marks the units that are the place of a replacement
+# flag of the units that hold the start of a replacement
 VALUE = 1 << 31
 
 HAS_VALUE = 1 << 8
@@ -24,10 +24,10 @@ MAX_REPLACEMENT = 64  # bytes; NFKC's longest has 33
 
 
 def check_charsmap(content: bytes) -> None:
-    """Refuse a map that leads out of itself, or makes long texts of single characters.
+    """Refuse a map that leads outside itself, or turns single characters into long texts.
 
     Raises:
-        ValueError: it does.
+        ValueError: the map is not well formed.
     """
     size = int.from_bytes(content[:SIZE_BYTES], "little")
     trie = content[SIZE_BYTES : SIZE_BYTES + size]
@@ -48,7 +48,7 @@ def check_charsmap(content: bytes) -> None:
         raise ValueError("a replacement is too long, or has no end")
     starts = np.zeros(len(replacements), dtype=np.bool_)  # (R,)
     starts[0] = True
-    starts[1:] = np.frombuffer(replacements, np.uint8)[:-1] == 0  # behind the end of the one before
+    starts[1:] = np.frombuffer(replacements, np.uint8)[:-1] == 0  # right after the end of the one before
     places = units[is_value] & (VALUE - 1)
     if (places >= len(replacements)).any() or not starts[places].all():
         raise ValueError("a value is not where a replacement begins")

@@ -1,4 +1,4 @@
-"""Reading one JSON object strictly: every complaint names the file, the key and the remedy."""
+"""Strict reading of one JSON object; every error names the file, the key and the remedy."""
 
 import difflib
 import math
@@ -9,46 +9,46 @@ from typing import TypeGuard
 
 from distill.export.runtime.errors import BundleError
 
-# nothing that a bundle has to say is nested deeper; some way below Python's own bound on recursion
+# no bundle needs deeper nesting; well below Python's own limit on recursion
 MAX_DEPTH = 32
 
-# characters of a stranger's name in an error
+# characters of a foreign name shown in an error
 MAX_SHOWN = 80
 
-MAX_PATH = 4096  # what Linux takes
+MAX_PATH = 4096  # Linux's limit
 
-# of Unicode's marks those that turn the direction of what follows, and those that end a line
+# Unicode characters that change the direction of the text after them, or end a line
 TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u2028\u2029")
 
 
 class Fields:
-    """The fields of one JSON object with exactly the keys in `keys`; each reader checks one field."""
+    """Fields of one JSON object with exactly the keys in `keys`; each method checks and returns one field."""
 
     def __init__(self, data: object, where: str, keys: Collection[str]) -> None:
         if not isinstance(data, dict):
-            raise BundleError(f"{where}: must be a JSON object, is {type(data).__name__}")
+            raise BundleError(f"{where}: must be a JSON object, and is {type(data).__name__}.")
         self.where = where
         self._data = data
         for key in data:
             if key not in keys:
                 shown = str(key)[:MAX_SHOWN]
                 near = difflib.get_close_matches(shown, list(keys), n=1)
-                hint = f"; did you mean {near[0]!r}?" if near else "; remove it"
+                hint = f". Did you mean {near[0]!r}?" if near else ". Remove it."
                 raise BundleError(f"{where}: unknown key {shown!r}{hint}")
         for key in keys:
             if key not in data:
-                raise BundleError(f"{where}: key {key!r} is missing; add it (null where it does not apply)")
+                raise BundleError(f"{where}: key {key!r} is missing. Add it (null if it does not apply).")
 
     def error(self, key: str, rule: str) -> BundleError:
-        """A complaint about `key`: what it must be."""
-        return BundleError(f"{self.where}: {key!r} must be {rule}")
+        """Return the error that `key` must be `rule`."""
+        return BundleError(f"{self.where}: {key!r} must be {rule}.")
 
     def raw(self, key: str) -> object:
-        """The value as it was parsed."""
+        """Return the value as it was parsed."""
         return self._data[key]
 
     def text(self, key: str) -> str:
-        """A string that is not blank."""
+        """Return a string that is not blank."""
         value = self._data[key]
         if not isinstance(value, str) or not value.strip():
             raise self.error(key, "a string that is not empty")
@@ -57,28 +57,28 @@ class Fields:
         return value
 
     def choice(self, key: str, options: Collection[str]) -> str:
-        """One of `options`."""
+        """Return one of `options`."""
         value = self._data[key]
         if not isinstance(value, str) or value not in options:
             raise self.error(key, f"one of {', '.join(options)}")
         return value
 
     def integer(self, key: str, low: int, high: int) -> int:
-        """A whole number from `low` to `high`."""
+        """Return a whole number from `low` to `high`."""
         value = self._data[key]
         if not is_integer(value) or not low <= value <= high:
             raise self.error(key, f"a whole number from {low} to {high}")
         return int(value)
 
     def number(self, key: str, low: float = -math.inf, high: float = math.inf) -> float:
-        """A finite number strictly between `low` and `high`."""
+        """Return a finite number strictly between `low` and `high`."""
         value = self._data[key]
         if not is_number(value) or not low < value < high:
             raise self.error(key, f"a finite number between {low:g} and {high:g}, bounds excluded")
         return float(value)
 
     def items(self, key: str, count: int | None = None) -> list[object]:
-        """A list, of `count` values where that is given."""
+        """Return a list, of `count` values if that is given."""
         value = self._data[key]
         if not isinstance(value, list):
             raise self.error(key, "a list")
@@ -87,7 +87,7 @@ class Fields:
         return value
 
     def texts(self, key: str, most: int) -> tuple[str, ...]:
-        """A list of 1 to `most` strings that UTF-8 can hold."""
+        """Return a list of 1 to `most` strings that UTF-8 can encode."""
         values = tuple(value for value in self.items(key) if isinstance(value, str))
         if not values or len(values) != len(self.items(key)):
             raise self.error(key, "a list of at least one string")
@@ -98,7 +98,7 @@ class Fields:
         return values
 
     def names(self, key: str, most: int) -> tuple[str, ...]:
-        """A list of 1 to `most` printable non-blank strings, none of them twice."""
+        """Return a list of 1 to `most` printable, non-blank strings without duplicates."""
         values = self.texts(key, most)
         if not all(value.strip() for value in values):
             raise self.error(key, "a list of strings that are not empty")
@@ -109,38 +109,38 @@ class Fields:
         return values
 
     def numbers(self, key: str, count: int, low: float = -math.inf, high: float = math.inf) -> tuple[float, ...]:
-        """`count` finite numbers strictly between `low` and `high`."""
+        """Return `count` finite numbers strictly between `low` and `high`."""
         return self._numbers(key, self.items(key, count), low, high)
 
     def number_rows(self, key: str, rows: int, count: int) -> tuple[tuple[float, ...], ...]:
-        """`rows` lists of `count` finite numbers."""
-        found = []
+        """Return `rows` lists of `count` finite numbers."""
+        checked = []
         for row in self.items(key, rows):
             if not isinstance(row, list) or len(row) != count:
                 raise self.error(key, f"a list of lists of {count} numbers, one for each label")
-            found.append(self._numbers(key, row, -math.inf, math.inf))
-        return tuple(found)
+            checked.append(self._numbers(key, row, -math.inf, math.inf))
+        return tuple(checked)
 
     def id_rows(self, key: str, rows: int, longest: int) -> tuple[tuple[int, ...], ...]:
-        """`rows` lists of at most `longest` token ids."""
-        found = []
+        """Return `rows` lists of at most `longest` token ids."""
+        checked = []
         for row in self.items(key, rows):
             if not isinstance(row, list) or len(row) > longest:
                 raise self.error(key, f"a list of lists of at most {longest} token ids (max_tokens)")
             ids = tuple(int(value) for value in row if is_integer(value) and 0 <= value < 2**32)
             if len(ids) != len(row):
                 raise self.error(key, "made of token ids, whole numbers of at least 0 and below 2**32")
-            found.append(ids)
-        return tuple(found)
+            checked.append(ids)
+        return tuple(checked)
 
     def path(self, key: str) -> str:
-        """A path inside the bundle folder."""
+        """Return a path inside the bundle folder."""
         value = self.text(key)
         check_path(value, f"{self.where}: {key!r}")
         return value
 
     def mapping(self, key: str) -> dict[str, object]:
-        """A JSON object of finite values, otherwise free."""
+        """Return a JSON object of finite values with any keys."""
         value = self._data[key]
         if not isinstance(value, dict) or not is_plain(value):
             raise self.error(
@@ -151,26 +151,30 @@ class Fields:
         return value
 
     def _numbers(self, key: str, values: list[object], low: float, high: float) -> tuple[float, ...]:
-        found = tuple(float(value) for value in values if is_number(value) and low < value < high)
-        if len(found) != len(values):
+        numbers = tuple(float(value) for value in values if is_number(value) and low < value < high)
+        if len(numbers) != len(values):
             raise self.error(key, f"made of finite numbers between {low:g} and {high:g}, bounds excluded")
-        return found
+        return numbers
 
 
 def check_path(path: str, where: str) -> None:
-    """Refuse a path that is not plainly relative; one spelling a file, so that no two names mean one."""
+    """Refuse a path that is not plainly relative, or is a second spelling of another one.
+
+    Raises:
+        BundleError: the path is refused.
+    """
     pure = PurePosixPath(path)
-    # backslash and colon: a path that is harmless here could leave the folder on Windows
+    # backslash and colon: a path that is harmless here could point outside the folder on Windows
     odd = len(path) > MAX_PATH or any(mark in path for mark in ("\\", ":")) or not is_printable(path)
     if odd or pure.is_absolute() or ".." in pure.parts or str(pure) != path or path == ".":
         raise BundleError(
             f"{where}: a file's path must be relative, with '/', of at most {MAX_PATH} characters, "
-            "and stay inside the bundle folder"
+            "and stay inside the bundle folder."
         )
 
 
 def is_integer(value: object) -> TypeGuard[int]:
-    """Whether this is a whole number; JSON's true and false are not."""
+    """Whether this is a whole number; JSON's true and false are none."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
@@ -182,7 +186,7 @@ def is_number(value: object) -> TypeGuard[float]:
 
 
 def is_plain(value: object, depth: int = MAX_DEPTH) -> bool:
-    """Whether this is JSON through and through, with finite numbers alone and at most `depth` levels."""
+    """Whether this is JSON on every level, with finite numbers only and at most `depth` levels."""
     if isinstance(value, dict | list):
         inner = [*value, *value.values()] if isinstance(value, dict) else value
         return depth > 0 and all(is_plain(item, depth - 1) for item in inner)
@@ -192,13 +196,13 @@ def is_plain(value: object, depth: int = MAX_DEPTH) -> bool:
 
 
 def is_printable(text: str) -> bool:
-    """Whether a terminal can be given this: what a stranger wrote must not move its cursor or hide its end."""
+    """Whether a terminal may show this; a foreign text must not move its cursor or hide its own end."""
     controls = any(unicodedata.category(character) == "Cc" or character in TURNING for character in text)
     return not controls and not has_surrogate(text)
 
 
 def has_surrogate(text: str) -> bool:
-    """Whether a lone surrogate is in it, which UTF-8 cannot hold."""
+    """Whether the text has a lone surrogate, which UTF-8 cannot encode."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,9 +1,8 @@
-"""What is in an ONNX file, read without onnx and before onnxruntime opens it.
+"""Check of an ONNX file, without onnx and before onnxruntime opens it.
 
-A bundle's graph needs plain arithmetic and nothing else. Here the file's protobuf is walked by hand, which costs
-milliseconds, and a file is refused that holds an operator outside the list, a subgraph, a function of its own,
-weights in another file or tensors that claim more than their bytes: what onnxruntime does not have to open cannot
-surprise it.
+A bundle's graph needs plain arithmetic and nothing else. This module walks the file's protobuf, which takes
+milliseconds, and refuses a file with an operator outside the list, a subgraph, a function of its own, weights in
+another file, or tensors that claim more than their bytes. So onnxruntime never sees what it could fail on.
 """
 
 import math
@@ -14,9 +13,9 @@ from pathlib import Path
 from distill.export.runtime.errors import BundleError
 from distill.export.runtime.untrusted.protobuf import Broken, Field, Reader, Refused
 
-# What our own graphs and Optimum's plain ones hold, measured over every body, pooling and precision, and what
-# other activations of a body's configuration become. Not more: Tile, Range and their like make gigabytes out of
-# a few bytes. ConstantOfShape and Expand do too, but RoBERTa's positions need them.
+# The operators of our own graphs and of Optimum's plain ones, over every architecture, pooling and precision, and
+# those of other activations that a configuration may name. No more than that: Tile, Range and the like make
+# gigabytes out of a few bytes. ConstantOfShape and Expand do too, but RoBERTa's positions need them.
 STANDARD = """
 Abs Add BitwiseAnd Cast Clip Concat Constant ConstantOfShape CumSum Div Equal Erf Expand Gather Gelu Gemm Identity
 LayerNormalization MatMul Max Mul Neg Not Pow QuantizeLinear ReduceMax ReduceSum Relu Reshape Shape Sigmoid Slice
@@ -33,12 +32,12 @@ ALLOWED = {
 
 MAX_RANK = 8
 
-# where these operators find the shape of what they make; a graph may say itself a shape of so many elements
+# index of the input that is the shape of the result; a graph may itself state shapes of up to MAX_VOLUME elements
 SHAPE_INPUTS = {"ConstantOfShape": 0, "Expand": 1}
 
 MAX_VOLUME = 2**24
 
-# onnxruntime's own format, which it tells by these bytes at this place; a file can be that and protobuf at once
+# magic bytes of onnxruntime's own format, and their position; a file can be both that and protobuf
 ORT_FORMAT, ORT_PLACE = b"ORTM", 4
 
 # field numbers of onnx.proto
@@ -48,7 +47,7 @@ GRAPH_NODE, GRAPH_INITIALIZER, GRAPH_SPARSE = 1, 5, 15
 
 GRAPH_INPUT = 11
 
-GRAPH_VALUES = (GRAPH_INPUT, 12, 13)  # what is said of inputs, outputs and what lies between
+GRAPH_VALUES = (GRAPH_INPUT, 12, 13)  # descriptions of inputs, outputs and values in between
 
 VALUE_NAME = 1
 
@@ -64,20 +63,20 @@ TENSOR_DIMS, TENSOR_TYPE, TENSOR_NAME, TENSOR_RAW, TENSOR_EXTERNAL, TENSOR_LOCAT
 
 TENSOR_TYPED = (4, 5, 7, 10, 11)  # one list of numbers for each group of types
 
-# the texts in a value's description: its name, and type / tensor / shape / dimension / name
+# field numbers of the texts in a value's description: its name, and type / tensor / shape / dimension / name
 _Texts = dict[int, "_Texts | None"]
 
 VALUE_TEXTS: _Texts = {1: None, 2: {1: {2: {1: {2: None}}}}}
 
-# bytes of one element, by number in TensorProto.DataType: float, (u)int8, int32, int64, bool, float16, double
+# bytes per element, by number in TensorProto.DataType: float, (u)int8, int32, int64, bool, float16, double
 ELEMENT_BYTES = {1: 4, 2: 1, 3: 1, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8}
 
-INT64, TENSOR_INT64 = 7, 7  # the type, and the field of its numbers where they are not raw
+INT64, TENSOR_INT64 = 7, 7  # the type, and the field of its numbers if they are not raw
 
 
 @dataclass(frozen=True)
 class _Node:
-    """What feeds a node and what it makes; `volume` as that of a tensor, where it is a constant."""
+    """Inputs and outputs of a node, and the `volume` of its tensor (see `_check_tensor`) if it is a constant."""
 
     operator: str
     inputs: tuple[str, ...]
@@ -86,21 +85,22 @@ class _Node:
 
 
 def check_graph_file(content: bytes, where: str | Path) -> int:
-    """Refuse an ONNX file that holds more than arithmetic on its own weights; gives the number of its nodes.
+    """Refuse an ONNX file that holds more than arithmetic on its own weights, and return its number of nodes.
 
     Args:
         content: the file's bytes.
-        where: its path, which opens each complaint.
+        where: the file's path, which begins every message.
 
     Raises:
-        BundleError: an operator, subgraph, function or outside weight that no bundle needs, or no ONNX file.
+        BundleError: it has an operator, subgraph, function or external weight that no bundle needs, or is not
+        ONNX.
     """
     try:
         return _check_model(Reader(content))
     except Refused as refused:
-        raise BundleError(f"{where}: {refused}; a bundle's graph must not have that: export it again") from None
+        raise BundleError(f"{where}: {refused}. A bundle's graph must not have that: export it again.") from None
     except Broken as error:
-        raise BundleError(f"{where}: is not a whole ONNX file; copy it again") from error
+        raise BundleError(f"{where}: is not a whole ONNX file. Copy it again.") from error
 
 
 def _check_model(reader: Reader) -> int:
@@ -141,18 +141,18 @@ def _check_graph(reader: Reader, graph: Field) -> int:
 
 
 def _check_volumes(nodes: Iterable[_Node], volumes: dict[str, float], varying: set[str]) -> None:
-    """Refuse a few bytes that ask for gigabytes: onnxruntime makes what is constant while it opens a file.
+    """Refuse a few bytes that ask for gigabytes: onnxruntime computes constants while it opens a file.
 
     Args:
-        nodes: in the order of the file.
-        volumes: of the constants, by name; what nodes make of constants alone is added.
-        varying: names of what depends on a text; what nodes make of that is added.
+        nodes: the nodes in the order of the file.
+        volumes: volume per constant, by name; outputs computed from constants alone are added.
+        varying: names of values that depend on a text; outputs computed from these are added.
     """
     for node in nodes:
         place = SHAPE_INPUTS.get(node.operator, len(node.inputs))
         if any(volumes.get(name, 0) > MAX_VOLUME for name in node.inputs[place : place + 1]):
             raise Refused(f"makes a tensor of more than {MAX_VOLUME} elements out of its shape")
-        fed = {name for name in node.inputs if name}  # an input that is left out has no name
+        fed = {name for name in node.inputs if name}  # an omitted input has no name
         if not fed <= volumes.keys() | varying:
             raise Refused("holds a node before what feeds it")
         if fed & varying:
@@ -182,7 +182,7 @@ def _check_node(reader: Reader, node: Field) -> _Node:
 
 
 def _check_attribute(reader: Reader, attribute: Field) -> float:
-    """Gives the volume of its tensor, as `_check_tensor` does."""
+    """Check an attribute, and return the volume of its tensor as `_check_tensor` does."""
     tensors, volume = 0, math.inf
     for field in reader.fields(*attribute.inside()):
         if field.number in (ATTRIBUTE_GRAPH, ATTRIBUTE_GRAPHS):
@@ -194,13 +194,13 @@ def _check_attribute(reader: Reader, attribute: Field) -> float:
         if field.number == ATTRIBUTE_NAME:
             reader.text(field)
         tensors += field.number == ATTRIBUTE_TENSOR
-    if tensors > 1:  # other readers merge them into one that was never looked at
+    if tensors > 1:  # other readers merge them into one that was never checked
         raise Refused("holds an attribute of two tensors")
     return volume
 
 
 def _check_texts(reader: Reader, message: Field, texts: _Texts) -> None:
-    """Refuse names that are no text, in the fields of `texts` and in the messages that those hold."""
+    """Refuse names that are not text, in the fields of `texts` and in the messages inside them."""
     for field in reader.fields(*message.inside()):
         inner = texts.get(field.number)
         if inner is not None:
@@ -210,9 +210,11 @@ def _check_texts(reader: Reader, message: Field, texts: _Texts) -> None:
 
 
 def _check_tensor(reader: Reader, tensor: Field) -> tuple[str, float]:
-    """Weights must be in this file, and as many as their dimensions say.
+    """Check that a tensor's weights are in this file, and as many as its dimensions say.
 
-    Gives the name, and the elements of a tensor that has these numbers as its shape: infinite where they are none.
+    Returns:
+        The tensor's name, and its volume: the number of elements of a tensor that has these numbers as its shape;
+        infinite if they are not a shape.
     """
     elements, rank, kind, stored, name = 1, 0, 0, 0, ""
     raw: Field | None = None
@@ -223,7 +225,7 @@ def _check_tensor(reader: Reader, tensor: Field) -> tuple[str, float]:
         if field.number == TENSOR_DIMS:
             for value in reader.numbers(field):
                 rank, elements = rank + 1, elements * value
-                if rank > MAX_RANK or value > len(reader.data):  # a negative one reads as a very large one
+                if rank > MAX_RANK or value > len(reader.data):  # a negative number reads as a very large one
                     raise Refused("holds a tensor of impossible dimensions")
         elif field.number == TENSOR_TYPE:
             kind = field.value
@@ -237,14 +239,14 @@ def _check_tensor(reader: Reader, tensor: Field) -> tuple[str, float]:
                 typed.append(field)
     if kind not in ELEMENT_BYTES:
         raise Refused("holds a tensor of a type that no bundle needs")
-    # a number outside of raw data takes a byte at least
+    # outside raw data a number takes at least one byte
     if (stored != elements * ELEMENT_BYTES[kind]) if raw else (stored < elements):
         raise Refused("holds a tensor whose dimensions do not fit its bytes")
     return name, _volume(reader, raw, typed) if kind == INT64 and elements <= MAX_RANK else math.inf
 
 
 def _volume(reader: Reader, raw: Field | None, typed: Iterable[Field]) -> float:
-    """The product of the few numbers of a tensor; a negative one reads as a very large one, 0 as 1."""
+    """Return the product of a tensor's few numbers; a negative one reads as a very large one, 0 as 1."""
     if raw is None:
         sizes = [value for field in typed for value in reader.numbers(field)]
     else:

@@ -1,9 +1,9 @@
-"""A protobuf file walked by hand, field by field: bounds checked, and no more of them than a graph may have."""
+"""Reader of protobuf files, field by field, with checked bounds and a limit on the number of fields."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-# a field takes a microsecond; the largest of our graphs has some thousand
+# a field takes a microsecond; the largest of our graphs has a few thousand
 MAX_FIELDS = 200_000
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
@@ -14,16 +14,16 @@ MAX_KEY = 2**32 - 1
 
 
 class Refused(Exception):
-    """What a file holds that it must not."""
+    """A file holds something that it must not; the message says what."""
 
 
 class Broken(Exception):
-    """The file is cut short, or no ONNX file."""
+    """The file is truncated, or not an ONNX file."""
 
 
 @dataclass(frozen=True)
 class Field:
-    """One field of a protobuf message: where its bytes are, and its value where it is a number."""
+    """One field of a protobuf message: the position of its bytes, and its value if it is a number."""
 
     number: int
     kind: int
@@ -32,28 +32,32 @@ class Field:
     value: int
 
     def inside(self) -> tuple[int, int]:
-        """Where the message or text in it stands; other readers skip a field of another kind, this one refuses."""
+        """Return start and end of the message or text in the field.
+
+        Raises:
+            Broken: the field has another wire type; other readers skip such a field, this one refuses it.
+        """
         if self.kind != BYTES:
             raise Broken
         return self.start, self.end
 
 
 class Reader:
-    """The fields of a file's messages, bounds checked, and no more of them than MAX_FIELDS."""
+    """Fields of a file's messages, with checked bounds, and at most MAX_FIELDS of them."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
         self._left = MAX_FIELDS
 
     def fields(self, start: int, end: int) -> Iterator[Field]:
-        """The fields of the message between two places."""
+        """Yield the fields of the message between two positions."""
         at = start
         while at < end:
             self._left -= 1
             if self._left < 0:
                 raise Refused(f"holds more than {MAX_FIELDS} fields")
             key, at = self.varint(at, end)
-            if key > MAX_KEY:  # readers differ in what they make of such a one
+            if key > MAX_KEY:  # readers differ in how they treat such a key
                 raise Broken
             number, kind = key >> 3, key & 7
             value, stop = 0, at
@@ -72,7 +76,7 @@ class Reader:
             at = stop
 
     def varint(self, at: int, end: int) -> tuple[int, int]:
-        """The number that begins at a place, and where it ends."""
+        """Return the number that begins at a position, and the position after it."""
         value = 0
         for place in range(MAX_VARINT_BYTES):
             if at + place >= end:
@@ -84,7 +88,7 @@ class Reader:
         raise Broken
 
     def numbers(self, field: Field) -> Iterator[int]:
-        """A repeated number, which stands alone or packed with its neighbours."""
+        """Yield a repeated number, which is stored alone or packed with its neighbours."""
         if field.kind == VARINT:
             yield field.value
             return
@@ -94,7 +98,7 @@ class Reader:
             yield value
 
     def text(self, field: Field) -> str:
-        """The text in a field. onnxruntime quotes names in its errors, and Python cannot read what is no UTF-8."""
+        """Return the text in a field; it must be UTF-8, since onnxruntime quotes names in its errors."""
         start, end = field.inside()
         try:
             return self.data[start:end].decode("utf-8")

@@ -1,9 +1,9 @@
-"""What is in a tokenizer.json, read before the tokenizers package opens it.
+"""Check of a tokenizer.json, before the tokenizers package opens it.
 
-That package does what the file says: one step can make gigabytes of a text, look for a pattern for hours, drop
-pieces at random, or panic, and a panic prints to the standard error, past every handler, what may be a part of a
-text. So a file is refused that holds a step outside the list, a pattern of its own, or numbers that no tokenizer
-of a supported body has.
+The package does whatever the file says: one step can turn a text into gigabytes, search for a pattern for hours,
+drop tokens at random, or panic; a panic prints to the standard error, past every handler, possibly with part of a
+text. So this module refuses a file with a step outside the list, a pattern of its own, or numbers that no
+tokenizer of a supported architecture has.
 """
 
 import base64
@@ -49,7 +49,7 @@ INNER = {
 
 MODELS = ("BPE", "Unigram", "WordLevel", "WordPiece")
 
-# A pattern can be written that takes hours on a short text. These are XLM-R's and GPT-2's.
+# The patterns of XLM-R and GPT-2. No others are allowed: a pattern can take hours on a short text.
 PATTERNS = frozenset(
     [" {2,}", r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"],
 )
@@ -58,19 +58,19 @@ MAX_STEPS = 32  # in one chain
 
 MAX_NESTED = 8  # sequences in sequences
 
-MAX_GROWTH = 16  # how many times longer all steps may make a text
+MAX_GROWTH = 16  # factor by which all steps together may lengthen a text
 
-MAX_PIECE = 512  # characters; the time to split a word grows with its longest piece
+MAX_TOKEN = 512  # characters; the time to split a word grows with the longest token
 
-MAX_WORD = 200  # characters of a word that WordPiece looks into; BERT has 100, and the time grows with its square
+MAX_WORD = 200  # longest word in characters that WordPiece splits; BERT's is 100, and time grows with its square
 
-MAX_ADDED = 10_000  # tokens beside the vocabulary; the time to add them grows with their square
+MAX_ADDED = 10_000  # tokens outside the vocabulary; the time to add them grows with the square of their number
 
 MAX_ID = 2**31 - 1
 
 
 class _Refused(Exception):
-    """What a file holds that it must not."""
+    """A file holds something that it must not; the message says what."""
 
 
 @dataclass(frozen=True)
@@ -82,27 +82,27 @@ class _Step:
 
 
 def check_tokenizer_file(content: bytes, where: str | Path) -> None:
-    """Refuse a tokenizer.json that holds more than a tokenizer of BERT's, RoBERTa's or XLM-R's kind needs.
+    """Refuse a tokenizer.json with more in it than a tokenizer like BERT's, RoBERTa's or XLM-R's needs.
 
     Args:
         content: the file's bytes.
-        where: its path, which opens each complaint.
+        where: the file's path, which begins every message.
 
     Raises:
-        BundleError: a step, pattern or number that no bundle needs, or no tokenizer.
+        BundleError: it has a step, pattern or number that no bundle needs, or is not a tokenizer.
     """
     data = parse_json(content, where)
     try:
         _check(data)
     except _Refused as refused:
         raise BundleError(
-            f"{where}: {refused}; a bundle's tokenizer must not have that: use another one"
+            f"{where}: {refused}. A bundle's tokenizer must not have that: use another one."
         ) from None
 
 
 def _check(data: object) -> None:
     if not isinstance(data, dict) or "model" not in data:
-        raise _Refused("is not a tokenizer, for it has no model")
+        raise _Refused("is not a tokenizer, because it has no model")
     for key in sorted(data.keys() - set(KEYS.split())):
         raise _Refused(f"holds the unknown key {key[:80]!r}")
     chains = {part: list(_steps(part, data.get(part), depth=0)) for part in STEPS}
@@ -117,7 +117,7 @@ def _check(data: object) -> None:
 
 
 def _steps(part: str, value: object, *, depth: int) -> Iterator[_Step]:
-    """The steps of a chain, those inside of sequences too."""
+    """Yield the steps of a chain, including those inside sequences."""
     if depth > MAX_NESTED:
         raise _Refused(f"holds sequences in sequences as its {part}, more than {MAX_NESTED} deep")
     if value is None:
@@ -148,10 +148,10 @@ def _check_step(part: str, step: _Step) -> None:
 
 
 def _check_growth(chain: list[_Step]) -> None:
-    """Each step can lengthen what the one before made."""
+    """Bound the growth of a text, since each step can lengthen the result of the one before."""
     growth = 1.0
     for step in chain:
-        if step.type == "ByteLevel":  # a character for each byte, of two bytes itself
+        if step.type == "ByteLevel":  # one character per byte, each of which takes two bytes
             growth *= 2
         if step.type == "Prepend":
             growth += len(str(step.data.get("prepend", "")))
@@ -171,30 +171,30 @@ def _check_precompiled(value: object) -> None:
 
 
 def _check_template(data: dict[str, Any]) -> None:
-    """What is set around a text must be there, or the package panics at the first text."""
+    """Check that the special tokens of a template exist; without them the package panics at the first text."""
     special = data.get("special_tokens")
     if not isinstance(special, dict):
         raise _Refused("holds a template without its special tokens")
     for key, texts in (("single", ("A",)), ("pair", ("A", "B"))):
-        pieces = data.get(key)
-        if not isinstance(pieces, list) or len(pieces) > MAX_STEPS:
-            raise _Refused(f"holds a template that is no list of at most {MAX_STEPS} pieces")
+        parts = data.get(key)
+        if not isinstance(parts, list) or len(parts) > MAX_STEPS:
+            raise _Refused(f"holds a template that is no list of at most {MAX_STEPS} parts")
         known = {"SpecialToken": special, "Sequence": texts}
-        if not all(_is_piece(piece, known) for piece in pieces):
+        if not all(_is_part(part, known) for part in parts):
             raise _Refused("holds a template with a special token or a text that is not there")
     for entry in special.values():
         ids, tokens = (entry.get(key) if isinstance(entry, dict) else None for key in ("ids", "tokens"))
         if not isinstance(ids, list) or not isinstance(tokens, list) or len(ids) != len(tokens):
-            raise _Refused("holds a special token without an id for each of its pieces")
+            raise _Refused("holds a special token without one id per token")
         if not 0 < len(ids) <= MAX_STEPS or not all(map(_is_id, ids)):
             raise _Refused("holds an id that is out of range")
 
 
-def _is_piece(piece: object, known: Mapping[str, Collection[str]]) -> bool:
-    """Whether a template's piece names something that is known of its kind."""
-    if not isinstance(piece, dict) or len(piece) != 1:
+def _is_part(part: object, known: Mapping[str, Collection[str]]) -> bool:
+    """Whether a part of a template names a known special token or text."""
+    if not isinstance(part, dict) or len(part) != 1:
         return False
-    ((kind, value),) = piece.items()
+    ((kind, value),) = part.items()
     name = value.get("id") if isinstance(value, dict) else None
     return isinstance(name, str) and name in known.get(kind, ())
 
@@ -205,8 +205,8 @@ def _check_added(added: object) -> None:
         raise _Refused(f"holds more than {MAX_ADDED} added tokens")
     for token in tokens:
         content = token.get("content") if isinstance(token, dict) else None
-        if not isinstance(content, str) or not 0 < len(content) <= MAX_PIECE:
-            raise _Refused(f"holds an added token that is not of 1 to {MAX_PIECE} characters")
+        if not isinstance(content, str) or not 0 < len(content) <= MAX_TOKEN:
+            raise _Refused(f"holds an added token that does not have 1 to {MAX_TOKEN} characters")
         if not _is_id(token.get("id")):
             raise _Refused("holds an id that is out of range")
 
@@ -216,31 +216,33 @@ def _check_model(model: object) -> None:
     if not isinstance(model, dict) or not isinstance(kind, str) or kind not in MODELS:
         raise _Refused(f"holds the model {str(kind)[:80]!r}")
     if model.get("dropout"):
-        raise _Refused("drops pieces at random")
+        raise _Refused("drops tokens at random")
     word = model.get("max_input_chars_per_word", 0)
     if not is_integer(word) or not 0 <= word <= MAX_WORD:
-        raise _Refused(f"looks into words of more than {MAX_WORD} characters")
-    if kind == "BPE" and model.get("continuing_subword_prefix"):  # cut off by bytes, wherever they end
-        raise _Refused("holds a BPE model with a prefix of continued pieces")
+        raise _Refused(f"splits words of more than {MAX_WORD} characters")
+    if kind == "BPE" and model.get(
+        "continuing_subword_prefix"
+    ):  # the package removes it by bytes, possibly inside a character
+        raise _Refused("holds a BPE model with a prefix of continuing tokens")
     vocabulary = model.get("vocab")
     if kind == "Unigram":
-        pieces = [row[0] if isinstance(row, list) and row else None for row in _list(vocabulary)]
+        tokens = [row[0] if isinstance(row, list) and row else None for row in _list(vocabulary)]
         unknown = model.get("unk_id")
-        if not is_integer(unknown) or not 0 <= unknown < len(pieces):
-            raise _Refused("has no piece for unknown words")
+        if not is_integer(unknown) or not 0 <= unknown < len(tokens):
+            raise _Refused("has no token for unknown words")
     else:
         if not isinstance(vocabulary, dict) or not all(map(_is_id, vocabulary.values())):
-            raise _Refused("holds a vocabulary that does not give each piece an id in range")
-        pieces = list(vocabulary)
-        if kind != "BPE" and model.get("unk_token") not in pieces:
-            raise _Refused("has no piece for unknown words")
-    if not all(isinstance(piece, str) and len(piece) <= MAX_PIECE for piece in pieces):
-        raise _Refused(f"holds pieces of more than {MAX_PIECE} characters")
+            raise _Refused("holds a vocabulary in which a token has no id in range")
+        tokens = list(vocabulary)
+        if kind != "BPE" and model.get("unk_token") not in tokens:
+            raise _Refused("has no token for unknown words")
+    if not all(isinstance(token, str) and len(token) <= MAX_TOKEN for token in tokens):
+        raise _Refused(f"holds tokens of more than {MAX_TOKEN} characters")
 
 
 def _list(value: object) -> list[Any]:
     if not isinstance(value, list):
-        raise _Refused("holds a vocabulary that is no list of pieces")
+        raise _Refused("holds a vocabulary that is no list of tokens")
     return value
 
 

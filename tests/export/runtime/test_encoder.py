@@ -96,7 +96,7 @@ def test_a_tokenizer_that_fails_names_the_text_and_never_quotes_it(threads: int,
         encoder.encode(["sad", "my secret Z"], [3, 7])
     assert "secret" not in str(caught.value)
     assert caught.value.__cause__ is caught.value.__context__ is None
-    with pytest.raises(InputError, match=r"texts\[3\]: cannot be tokenized; it must be valid Unicode"):
+    with pytest.raises(InputError, match=r"texts\[3\]: cannot be tokenized. It must be valid Unicode"):
         encoder.encode(["\ud800", "sad"], [3, 7])
 
 
