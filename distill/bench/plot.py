@@ -40,7 +40,9 @@ def draw_quality(bench: BundleBench, target: Path) -> None:
     try:
         figure.savefig(target, metadata={"Date": None} if target.suffix.lower() == ".svg" else None)
     except OSError as error:
-        raise InputError(f"{target}: cannot be written ({error.strerror}); choose another place") from error
+        raise InputError(
+            f"{target}: The file cannot be written ({error.strerror}). Choose another path."
+        ) from error
 
 
 def _literal(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The command line: verbs and their help; one sentence and an exit status for whatever can go wrong."""
+"""The `distill` command: its verbs, and one message and exit status per kind of error."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ class Command:
     name: str
     function: Callable[..., None]
     example: str
-    passes_unknown: bool = False  # or click would quote a text that begins with a dash in its complaint
+    passes_unknown: bool = False  # otherwise click quotes a text that begins with a dash in its error
 
 
 COMMANDS = (
@@ -108,7 +108,7 @@ def command_line() -> typer.Typer:
     app = typer.Typer(
         cls=CommandGroup,
         help="Turn a corpus into a small, checked ONNX text classifier that runs without PyTorch.",
-        epilog="`--debug` with any command shows where an error came from.",
+        epilog="Add `--debug` to any command to see where an error came from.",
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
@@ -122,7 +122,7 @@ def command_line() -> typer.Typer:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command; what can go wrong ends it with one sentence and a status, and `--debug` shows the traceback.
+    """Run a command; an error ends it with one message and a status, and `--debug` shows the traceback.
 
     Args:
         arguments: the verb and what follows it; those of this process if None.
@@ -141,8 +141,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if debug:
             print(format_debug(error), file=sys.stderr)
         refusal = refusal_of(error)
-        # a message that is not ours may hold a text
-        unexpected = f"unexpected {type(error).__name__}; please report it with what --debug shows"
+        # the message of a foreign exception may quote a text
+        unexpected = f"unexpected {type(error).__name__}; please report it with the output of --debug"
         print(f"error: {unexpected if refusal is None else refusal}", file=sys.stderr)
         sys.exit(UNEXPECTED if refusal is None else refusal.exit_status)
 
@@ -157,14 +157,14 @@ def _print_version(asked: bool) -> None:
 
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and end.", is_eager=True, callback=_print_version)
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
     ] = False,
 ) -> None:
-    """Options that stand before a command."""
+    """Options before the command."""
 
 
 def _without_debug(arguments: list[str]) -> tuple[list[str], bool]:
-    """The arguments without `--debug`, and whether it was there; behind a `--` it is a text."""
+    """Return the arguments without `--debug`, and whether it was there; after a `--` it is a text."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
     options = [argument for argument in arguments[:end] if argument != "--debug"]
     return options + arguments[end:], len(options) < end

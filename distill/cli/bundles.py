@@ -1,4 +1,4 @@
-"""Commands over a bundle: predict, eval, diff, bench and verify. Base install only."""
+"""Commands on bundles: predict, eval, diff, bench and verify. Base install only."""
 
 import json
 import os
@@ -20,30 +20,33 @@ if TYPE_CHECKING:
 def predict(
     context: typer.Context,
     bundle: Bundle,
-    texts: Annotated[list[str] | None, typer.Argument(help="Texts; without any, lines of stdin.")] = None,
+    texts: Annotated[list[str] | None, typer.Argument(help="Texts to decide; lines of stdin by default.")] = None,
     as_json: AsJson = False,
     threads: Annotated[
-        int | None, typer.Option(help="Threads; as many as CPU affinity and the container's quota give otherwise.")
+        int | None,
+        typer.Option(
+            help="Number of threads; by default as many as CPU affinity and the container's quota allow."
+        ),
     ] = None,
 ) -> None:
-    """Decide texts, given as arguments or as lines of stdin: one line of labels (or one JSON object) for each."""
+    """Decide texts from the arguments or from lines of stdin: one line of labels, or one JSON object, per text."""
     from distill.bundles.predict import predict_blocks, predict_lines
     from distill.export.runtime import InputError, load
     from distill.export.runtime.cores import available_threads
     from distill.runs.progress import Reporter
 
     if any(text.startswith("-") for text in texts or ()) and "--" not in context.obj.arguments:
-        raise InputError("a text begins with a dash, or an option is not known; put -- before such texts")
+        raise InputError("A text begins with a dash, or an option is unknown. Put -- before such texts.")
     if not texts and sys.stdin is None:
-        raise InputError("there is no text: give some as arguments, or lines on stdin")
+        raise InputError("There is no text. Give texts as arguments, or lines on stdin.")
     classifier = load(bundle, threads=available_threads() if threads is None else threads)
-    # among answers on a terminal a moving bar would only be in the way
+    # a moving bar among answers on a terminal would be in the way
     reporter = Reporter(quiet=sys.stdout is not None and sys.stdout.isatty())
     blocks = predict_blocks(classifier, [texts]) if texts else predict_lines(classifier, _stdin(), reporter)
-    with closing(blocks):  # or a bar would outlive an error
-        for found in blocks:
-            shown = [json.dumps(vars(one), ensure_ascii=False) if as_json else _in_words(one) for one in found]
-            print(*shown, sep="\n", flush=True)
+    with closing(blocks):  # otherwise the bar outlives an error
+        for predictions in blocks:
+            lines = [_as_json(one) if as_json else _as_line(one) for one in predictions]
+            print(*lines, sep="\n", flush=True)
 
 
 def evaluate(
@@ -51,11 +54,11 @@ def evaluate(
     file: Rows,
     text: TextColumn = "text",
     labels: LabelColumn = "labels",
-    delimiter: Annotated[str, typer.Option(help="Splits a string of several labels.")] = ",",
+    delimiter: Annotated[str, typer.Option(help="Delimiter of several labels in one cell.")] = ",",
     columns: Header = None,
     as_json: AsJson = False,
 ) -> None:
-    """Quality, calibration and truncation of a bundle on labelled rows of your own."""
+    """Measure quality, calibration and truncation of a bundle on labelled rows of your own."""
     from distill.bundles.evaluate import evaluate_bundle
     from distill.bundles.rows import Columns
     from distill.runs.progress import Reporter
@@ -75,7 +78,7 @@ def diff(
     columns: Header = None,
     as_json: AsJson = False,
 ) -> None:
-    """Which decisions change between two bundles on the texts of a file, by label."""
+    """Count the decisions that differ between two bundles on the texts of a file, per label."""
     from distill.bundles.evaluate import compare_bundles
     from distill.bundles.rows import Columns
     from distill.runs.progress import Reporter
@@ -91,17 +94,20 @@ def diff(
 
 
 def bench(
-    bundles: Annotated[list[Path], typer.Argument(help="Bundles to time side by side.")],
-    texts: Annotated[Path | None, typer.Option("--texts", help="File of texts; synthetic ones otherwise.")] = None,
+    bundles: Annotated[list[Path], typer.Argument(help="Folders of bundles to time side by side.")],
+    texts: Annotated[
+        Path | None, typer.Option("--texts", help="File of texts; synthetic texts by default.")
+    ] = None,
     text: TextColumn = "text",
     columns: Header = None,
-    rounds: Annotated[int, typer.Option(min=1, help="Turns of all bundles.")] = 5,
+    rounds: Annotated[int, typer.Option(min=1, help="Number of interleaved rounds over all bundles.")] = 5,
     picture: Annotated[
-        Path | None, typer.Option("--picture", help="Draw quality against latency into this .svg or .png.")
+        Path | None,
+        typer.Option("--picture", help="Path of an .svg or .png file to draw quality against latency into."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Latency end to end, string in to decision out, single texts and batches, one and all threads; bytes."""
+    """Measure latency from string to decision, for single texts and batches, on one and all threads; and size."""
     from distill.bench.bundles import bench_bundles
     from distill.bundles.rows import Columns, texts_of
     from distill.export.runtime.cores import available_threads
@@ -109,13 +115,13 @@ def bench(
 
     if picture is not None:
         check_picture(picture, bundles)
-    own = None if texts is None else texts_of(texts, Columns(text=text, header=names_in(columns)))
-    measured = bench_bundles(bundles, own, sorted({1, available_threads()}), rounds, Reporter())
+    user_texts = None if texts is None else texts_of(texts, Columns(text=text, header=names_in(columns)))
+    measured = bench_bundles(bundles, user_texts, sorted({1, available_threads()}), rounds, Reporter())
     if as_json:
         print(json.dumps(measured.to_dict(), indent=2), flush=True)
     else:
         print_bench(measured)
-    if picture is not None:  # last, so that a full disk takes the picture alone
+    if picture is not None:  # last, so that a full disk costs the picture alone
         from distill.bench.plot import draw_quality
 
         draw_quality(measured, picture)
@@ -123,43 +129,56 @@ def bench(
 
 def verify(
     bundle: Bundle,
-    manifest_sha256: Annotated[str | None, typer.Option(help="The manifest must have exactly this hash.")] = None,
+    manifest_sha256: Annotated[str | None, typer.Option(help="SHA-256 that the manifest must have.")] = None,
 ) -> None:
     """Check a bundle's hashes and contract, and repeat its self-test on this machine."""
     from distill.export.runtime import verify as verify_bundle
 
-    worst = verify_bundle(bundle, manifest_sha256=manifest_sha256)
-    print(f"{bundle}: whole, and answers as when it was made (largest logit difference {worst:.2g})")
+    difference = verify_bundle(bundle, manifest_sha256=manifest_sha256)
+    print(
+        f"{bundle}: complete, and answers as it did when it was made (largest logit difference {difference:.2g})"
+    )
 
 
 def _stdin() -> BufferedIOBase:
     return cast(BufferedIOBase, sys.stdin.buffer)
 
 
-def _in_words(found: "Prediction") -> str:
-    """The decision of one text in one line; one that was not made says how sure it would have been."""
-    if found.abstained:
-        return f"abstained (confidence {found.confidence:.2f})"
-    return ", ".join(f"{name} {found.scores[name]:.2f}" for name in found.labels) or "-"
+def _as_json(prediction: "Prediction") -> str:
+    return json.dumps(vars(prediction), ensure_ascii=False)
+
+
+def _as_line(prediction: "Prediction") -> str:
+    """Return one text's decision in one line, or the confidence that was too low for a decision."""
+    if prediction.abstained:
+        return f"abstained (confidence {prediction.confidence:.2f})"
+    return ", ".join(f"{name} {prediction.scores[name]:.2f}" for name in prediction.labels) or "-"
 
 
 def check_picture(picture: Path, bundles: list[Path]) -> None:
-    """Before minutes of measuring: what would keep the picture from being drawn."""
+    """Check, before minutes of measuring, that the picture can be drawn.
+
+    Raises:
+        InputError: its path cannot be written, or no bundle has a quality to draw.
+        MissingExtraError: matplotlib is not installed.
+    """
     from distill.bench.bundles import macro_f1_of
     from distill.export.runtime import InputError
     from distill.export.runtime.manifest import read_manifest
 
     if picture.suffix.lower() not in (".svg", ".png"):
-        raise InputError(f"--picture {picture}: must end in .svg or .png")
+        raise InputError(f"--picture {picture}: The name must end in .svg or .png.")
     if not picture.parent.is_dir():
-        raise InputError(f"--picture {picture}: there is no such folder; make it, or choose another")
+        raise InputError(f"--picture {picture}: The folder does not exist. Create it, or choose another.")
     if picture.is_dir():
-        raise InputError(f"--picture {picture}: is a folder; name a file")
+        raise InputError(f"--picture {picture}: This is a folder. Name a file in it.")
     if not os.access(picture if picture.exists() else picture.parent, os.W_OK):
-        raise InputError(f"--picture {picture}: cannot be written; check its rights, or choose another folder")
+        raise InputError(
+            f"--picture {picture}: The file cannot be written. Check its permissions, or choose another folder."
+        )
     need("train", "matplotlib")
     if all(macro_f1_of(read_manifest(bundle)) is None for bundle in bundles):
         raise InputError(
-            "--picture: no bundle's manifest has metrics.test.macro_f1, so there is no quality to draw; "
-            "leave --picture out, or bench bundles that `distill run` made"
+            "--picture: No bundle's manifest has metrics.test.macro_f1, so there is no quality to draw. "
+            "Omit --picture, or bench bundles that `distill run` made."
         )

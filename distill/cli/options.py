@@ -1,4 +1,4 @@
-"""Arguments and options that several commands share, and what they need before they start."""
+"""Arguments and options that several commands share, and checks that they make before they start."""
 
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -10,65 +10,86 @@ import typer
 from distill.export.runtime import InputError, MissingExtraError
 
 RecipeName = Annotated[
-    str, typer.Argument(help="A packaged recipe's name (quickstart, goemotions, ...) or a TOML file.")
+    str, typer.Argument(help="Name of a packaged recipe (quickstart, goemotions, ...), or a TOML file.")
 ]
 
 Overrides = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override a recipe key: --set student.layers=[0,3,5]"),
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Override a recipe key, for example --set student.layers=[0,3,5]."
+    ),
 ]
 
-Runs = Annotated[Path, typer.Option("--runs", help="Folder that holds the runs, one folder for each recipe name.")]
+Runs = Annotated[Path, typer.Option("--runs", help="Folder of all runs; each recipe name has a folder in it.")]
 
-Quiet = Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print no progress on stderr.")]
 
-Bundle = Annotated[Path, typer.Argument(help="A bundle's folder: the one with manifest.json.")]
+Bundle = Annotated[Path, typer.Argument(help="Folder of a bundle, which contains manifest.json.")]
 
-Rows = Annotated[Path, typer.Argument(help="csv, tsv, jsonl, json, parquet or txt file.")]
+Rows = Annotated[Path, typer.Argument(help="A csv, tsv, jsonl, json, parquet or txt file.")]
 
-TextColumn = Annotated[str, typer.Option("--text", help="Column of the texts.")]
+TextColumn = Annotated[str, typer.Option("--text", help="Name of the column with the texts.")]
 
-LabelColumn = Annotated[str, typer.Option("--labels", help="Column of the labels: names, ids, or delimited.")]
+LabelColumn = Annotated[
+    str,
+    typer.Option("--labels", help="Name of the column with the labels: names, ids, or several with a delimiter."),
+]
 
 Header = Annotated[
-    str | None, typer.Option("--columns", help="Column names of a file without a header, comma-separated.")
+    str | None, typer.Option("--columns", help="Column names for a file without a header, comma-separated.")
 ]
 
-AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @dataclass(frozen=True)
 class Invocation:
-    """A command as it was typed; `context.obj` of every command."""
+    """A command as it was typed; every command finds it as `context.obj`."""
 
     program: str
     arguments: tuple[str, ...]
 
 
 def need(extra: str, module: str) -> None:
-    """Refuse a command whose extra is not installed.
+    """Check that an extra is installed.
+
+    Args:
+        extra: its name.
+        module: a module that it installs.
 
     Raises:
         MissingExtraError: the module cannot be found.
     """
     if find_spec(module) is None:
-        raise MissingExtraError(f'this command needs the {extra} extra: pip install "distill-text[{extra}]"')
+        raise MissingExtraError(
+            f'This command needs the {extra} extra. Install it: pip install "distill-text[{extra}]"'
+        )
 
 
 def need_export() -> None:
-    """Refuse a command that exports where the export extra is not installed."""
+    """Check that the export extra is installed.
+
+    Raises:
+        MissingExtraError: it is not.
+    """
     need("export", "onnx")
     need("export", "optimum")
 
 
-def refuse_place(path: Path) -> None:
-    """Before anything is measured: no file is written over, and the folder must be there."""
+def check_output(path: Path) -> None:
+    """Check, before any work, that a file can be written without replacing another one.
+
+    Raises:
+        InputError: its folder does not exist, or the file does.
+    """
     if not path.parent.is_dir():
-        raise InputError(f"{path}: there is no folder {path.parent}; make it, or choose another with --out")
+        raise InputError(
+            f"{path}: The folder {path.parent} does not exist. Create it, or choose another with --out."
+        )
     if path.exists():
-        raise InputError(f"{path}: exists already; choose another name with --out, or remove it")
+        raise InputError(f"{path}: The file already exists. Choose another name with --out, or remove it.")
 
 
 def names_in(columns: str | None) -> tuple[str, ...] | None:
-    """Split comma-separated column names; None stays None."""
+    """Return comma-separated column names as a tuple; None for None."""
     return None if columns is None else tuple(name.strip() for name in columns.split(","))

@@ -1,4 +1,4 @@
-"""Commands over a recipe: run, its stages one by one, search, plan, check, init and forget."""
+"""Commands on a recipe or a run: its stages, search, plan, check, init and forget."""
 
 import json
 import sys
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from distill.cli.exit import leave_at_once, say_how_to_go_on
+from distill.cli.exit import how_to_resume, leave_at_once
 from distill.cli.libraries import prepared_libraries
 from distill.cli.options import (
     AsJson,
@@ -20,9 +20,9 @@ from distill.cli.options import (
     RecipeName,
     Rows,
     Runs,
+    check_output,
     need,
     need_export,
-    refuse_place,
 )
 from distill.cli.tables import print_corpus, print_plan, print_summary, print_trials
 from distill.files.atomic import write_text
@@ -67,7 +67,7 @@ def search(
     runs: Runs = Path("runs"),
     quiet: Quiet = False,
 ) -> None:
-    """Tune values of the recipe on validation, a student a trial; bad ones are given up early."""
+    """Tune recipe values on validation: each trial trains one student, and unpromising ones stop early."""
     need("train", "optuna")
     job = _run_until("search", context, recipe, overrides, runs, quiet)
     print_trials(job.search)
@@ -77,35 +77,38 @@ def plan(
     recipe: RecipeName,
     p95_ms: Annotated[
         float | None,
-        typer.Option("--p95-ms", help="95 % of the texts, each alone, take at most so many milliseconds."),
+        typer.Option("--p95-ms", help="Upper bound on p95 latency for single texts, in milliseconds."),
     ] = None,
     size_mb: Annotated[
         float | None,
-        typer.Option("--size-mb", help="The whole bundle weighs at most so many MB, 10^6 bytes each."),
+        typer.Option("--size-mb", help="Maximum bundle size in MB (10^6 bytes)."),
     ] = None,
     rss_mb: Annotated[
         float | None,
-        typer.Option("--rss-mb", help="A process that answers a text needs at most so many MB, 10^6 bytes each."),
+        typer.Option(
+            "--rss-mb", help="Maximum peak memory of a process that answers one text, in MB (10^6 bytes)."
+        ),
     ] = None,
     threads: Annotated[
-        int | None, typer.Option(help="Threads of onnxruntime; 1 if the recipe does not say.")
+        int | None, typer.Option(help="Number of onnxruntime threads; 1 unless the recipe sets it.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Where to write the recipe; NAME-plan.toml otherwise.")
+        Path | None, typer.Option("--out", help="Path of the recipe to write; NAME-plan.toml by default.")
     ] = None,
     overrides: Overrides = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Find the best student for a budget on this machine, in a minute and before anything is trained.
+    """Find the best student for a budget on this machine, in about a minute and without training.
 
-    Latency and bytes do not depend on what weights were learnt. So students of several kinds, depths and widths
-    are exported with random weights and the corpus's vocabulary, and timed on its texts, string in to decision
-    out. What fits is printed, the probably best first (a guess, from what such students kept of a teacher where
-    it was measured), and the best is written as a recipe for `distill run`, which holds its bundle to the budget.
-    The precision is chosen too. Where nothing fits the status is 1, and no recipe is written.
+    Latency and size do not depend on the values of the weights. Students of several kinds, depths and widths are
+    therefore exported with random weights and the corpus's vocabulary, and timed on its texts from string to
+    decision. Those that fit are printed, most promising first; how much quality each keeps is a prediction from
+    students that were measured elsewhere. The best one, with its precision, is written as a recipe for
+    `distill run`, which checks the finished bundle against the budget. If nothing fits, the exit status is 1 and
+    no recipe is written.
 
-    A [budget] in a recipe makes `distill run` do the same first.
+    With a [budget] in the recipe, `distill run` makes the same plan first.
     """
     started = time.monotonic()
     bounds = {"p95_ms": p95_ms, "size_mb": size_mb, "rss_mb": rss_mb, "threads": threads}
@@ -113,7 +116,7 @@ def plan(
     with prepared_libraries():
         job = _job(recipe, [*(overrides or []), *asked], Path("runs"), quiet, exports=True)
         place = Path(f"{job.recipe.name}-plan.toml") if out is None else out
-        refuse_place(place)
+        check_output(place)
         from distill.planning.plan import plan_recipe
         from distill.planning.result import planned_recipe
 
@@ -127,7 +130,7 @@ def plan(
 
 
 def check(recipe: RecipeName, overrides: Overrides = None, as_json: AsJson = False) -> None:
-    """Validate a recipe and its corpus without training: rows, labels, lengths, leaks, share of cut texts."""
+    """Validate a recipe and its corpus without training: rows, labels, lengths, leaks, truncated texts."""
     with prepared_libraries():
         job = _job(recipe, overrides, Path("runs"), quiet=False)
         from distill.pipeline.check import check_job
@@ -141,9 +144,11 @@ def check(recipe: RecipeName, overrides: Overrides = None, as_json: AsJson = Fal
 
 def init(
     file: Rows,
-    out: Annotated[Path | None, typer.Option("--out", help="Where to write it; stdout otherwise.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Path of the recipe to write; stdout by default.")
+    ] = None,
 ) -> None:
-    """Look at a data file and write a starter recipe for it, which `check` accepts."""
+    """Inspect a data file and write a starter recipe for it, which `check` accepts."""
     need("train", "pydantic")
     from distill.recipe.starter import propose_recipe
 
@@ -151,45 +156,47 @@ def init(
     if out is None:
         print(text, end="")
         return
-    refuse_place(out)
+    check_output(out)
     _write_recipe(out, text)
     print(out)
 
 
 def forget(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder: the one with recipe.toml.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Remove without asking.")] = False,
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run, which contains recipe.toml.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before removing.")] = False,
 ) -> None:
-    """Remove every copy of the corpus that a run made: splits, quarantine, and what a killed run left of them.
+    """Remove every copy of the corpus that a run made: splits, quarantine, and leftovers of a killed run.
 
-    Models, bundle and report stay, and `distill run` reads the source again. Your own files, caches outside the
-    run, and backups are yours to remove: what is known of them is named.
+    Models, bundle and report are kept, and the next `distill run` reads the source again. Your own files, caches
+    outside the run and backups are not touched; those that are known are listed.
     """
     need("train", "filelock")
     from distill.export.runtime import InputError
     from distill.files.lock import exclusive
     from distill.runs.forget import find_copies, left_outside, remove_copies
 
-    find_copies(run)  # or a lock would be made in a folder that is no run
+    find_copies(run)  # before the lock, which would create a file in a folder that is not a run
     with exclusive(run):
         copies = find_copies(run)
         left = left_outside(run, copies)
         if copies.paths and not yes:
             if sys.stdin is None or not sys.stdin.isatty():
-                raise InputError(f"{run}: forgetting asks before it removes; without a terminal give --yes")
+                raise InputError(
+                    f"{run}: There is no terminal to ask for confirmation. Pass --yes to remove the copies."
+                )
             print(f"{copies.files} files, {copies.bytes:,} bytes:", *copies.paths, sep="\n  ")
-            if not typer.confirm("remove them?"):
-                print("nothing is removed")
+            if not typer.confirm("Remove them?"):
+                print("Nothing was removed.")
                 return
         remove_copies(copies)
     removed = [f"removed: {path}" for path in copies.paths]
-    print(*removed, f"{copies.files} files, {copies.bytes:,} bytes are gone", *left, sep="\n")
+    print(*removed, f"{copies.files} files, {copies.bytes:,} bytes were removed", *left, sep="\n")
 
 
 def _job(recipe: str, overrides: list[str] | None, runs: Path, quiet: bool, *, exports: bool = False) -> "Job":
     need("train", "pydantic")
     need("train", "torch")
-    if exports:  # or it would be missed only after the training
+    if exports:  # or the missing extra would be noticed only after training
         need_export()
     from distill.recipe.load import load_recipe
     from distill.runs.context import Job
@@ -210,7 +217,7 @@ def _run_until(
             from distill.pipeline.search import run_search
             from distill.variants.variant import qat_forms
 
-            if until == "train" and qat_forms(job.recipe):  # its scales are fitted on a graph
+            if until == "train" and qat_forms(job.recipe):  # activation scales are fitted on a graph
                 need_export()
             if until == "search":
                 run_search(job)
@@ -218,7 +225,7 @@ def _run_until(
                 run_stages(job, until)
         except KeyboardInterrupt as error:
             typed: Invocation = context.obj
-            print(say_how_to_go_on(error, typed.program, typed.arguments), file=sys.stderr)
+            print(how_to_resume(error, typed.program, typed.arguments), file=sys.stderr)
             leave_at_once(stop.exit_status)
     return job
 
@@ -229,4 +236,4 @@ def _write_recipe(path: Path, text: str) -> None:
     try:
         write_text(path, text)
     except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror}); check the folder") from error
+        raise InputError(f"{path}: The file cannot be written ({error.strerror}). Check the folder.") from error

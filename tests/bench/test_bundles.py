@@ -71,10 +71,10 @@ def test_only_a_number_is_a_quality(tmp_path: Path, value: object) -> None:
 @pytest.mark.parametrize(
     ("picture", "said"),
     [
-        ("quality.pdf", "must end in .svg or .png"),
-        ("nowhere/quality.svg", "there is no such folder"),
-        ("folder.svg", "is a folder; name a file"),
-        ("quality.svg", "no bundle's manifest has metrics.test.macro_f1"),
+        ("quality.pdf", "The name must end in .svg or .png"),
+        ("nowhere/quality.svg", "The folder does not exist"),
+        ("folder.svg", "This is a folder. Name a file"),
+        ("quality.svg", "No bundle's manifest has metrics.test.macro_f1"),
     ],
 )
 def test_a_picture_that_cannot_be_drawn_is_refused_before_anything_is_timed(
@@ -95,7 +95,7 @@ def test_a_picture_without_the_right_to_write_it_is_refused(
     if there:
         picture.touch()
     monkeypatch.setattr("os.access", lambda path, mode: asked.append((path, mode)))
-    with pytest.raises(InputError, match=r"q\.svg: cannot be written; check its rights"):
+    with pytest.raises(InputError, match=r"q\.svg: The file cannot be written. Check its permissions"):
         check_picture(picture, [])
     assert asked == [(picture if there else tmp_path, os.W_OK)]
 
@@ -108,7 +108,7 @@ def test_a_picture_that_fails_takes_nothing_of_what_was_measured(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", full)
-    with pytest.raises(InputError, match=r"q\.svg: cannot be written \(No space left on device\)"):
+    with pytest.raises(InputError, match=r"q\.svg: The file cannot be written \(No space left on device\)"):
         bench([with_quality(tmp_path / "b", 0.5)], rounds=1, picture=tmp_path / "q.svg", as_json=as_json)
     shown = capsys.readouterr().out
     assert json.loads(shown)["rounds"] == 1 if as_json else "peak memory MB" in shown

@@ -190,4 +190,4 @@ def test_streams_that_are_closed_from_the_start_are_no_fault_of_ours(closed: str
     line = f"{shlex.join(command_of('predict', str(runs / 'bundle')))} {closed}"
     found = subprocess.run(["sh", "-c", line], cwd=ROOT, stderr=subprocess.PIPE, text=True, check=False)
     assert found.returncode == status
-    assert ("there is no text" in found.stderr) == (status == 2)
+    assert ("There is no text" in found.stderr) == (status == 2)

@@ -3,7 +3,7 @@
 One run is left alone: its bundle is the reference. Other runs get a signal at a moment drawn evenly from the time
 that a whole run takes, and are started again, with another such moment, up to five times; then they may finish.
 Each must end with the reference's bundle, byte for byte.
-With `--signal INT` (or TERM) every command must also end within five seconds and say how to go on.
+With `--signal INT` (or TERM) every command must also end within five seconds and say how to resume.
 
     python -m tests.campaigns.kill --kills 100
     python -m tests.campaigns.kill --kills 30 --set teacher.epochs=3 --set student.epochs=30
@@ -172,8 +172,8 @@ def complaints(number: signal.Signals, code: int, said: str, seconds: float) -> 
     if number == signal.SIGKILL or code == 0:
         return []
     found = []
-    if code == 128 + number and "to go on: distill run" not in said:
-        found.append(f"it did not say how to go on: {said[-300:]}")
+    if code == 128 + number and "To resume, run: distill run" not in said:
+        found.append(f"it did not say how to resume: {said[-300:]}")
     # while Python itself starts, nobody listens yet
     if code not in (128 + number, -number):
         found.append(f"status {code}: {said[-300:]}")

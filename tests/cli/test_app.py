@@ -17,11 +17,11 @@ def test_a_command_takes_its_arguments_from_the_caller(
     with pytest.raises(SystemExit) as ended:
         main(["predict", "bundle", "-1 is how I feel"])
     assert ended.value.code == 2
-    assert "put -- before such texts" in capsys.readouterr().err
+    assert "Put -- before such texts" in capsys.readouterr().err
     with pytest.raises(SystemExit) as ended:
         main(["predict", "/there/is/no/bundle", "--", "-1 is how I feel"])
     assert ended.value.code == 2
-    assert "put -- before such texts" not in capsys.readouterr().err
+    assert "Put -- before such texts" not in capsys.readouterr().err
 
 
 def test_settings_of_libraries_end_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:

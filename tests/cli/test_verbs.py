@@ -52,7 +52,7 @@ def test_a_tampered_bundle_is_refused(runs: Path, tmp_path: Path) -> None:
         (["run", "smoke", "--set", "corpus.txt=a"], "corpus.text"),
         (["run", "smoke", "--runs", "/dev/null/runs"], "--runs"),
         (["predict", "/nowhere", "hello"], "/nowhere"),
-        (["predict", "/nowhere", "--nobody cares"], "put -- before"),
+        (["predict", "/nowhere", "--nobody cares"], "Put -- before"),
         (["eval", "/nowhere", "/nowhere.csv"], "/nowhere"),
     ],
 )

@@ -43,7 +43,7 @@ def test_an_interrupted_run_says_how_to_go_on_and_does(runs: Path, tmp_path: Pat
         done = interrupted(command, number, partial / "metrics.jsonl")
         assert done.returncode == status, done.stderr
         line = done.stderr.splitlines()[-1]
-        assert line == f"interrupted in stage {stage}; to go on: {shlex.join(['distill', *command])}"
+        assert line == f"Interrupted during stage {stage}. To resume, run: {shlex.join(['distill', *command])}"
         assert "Traceback" not in done.stderr
         assert partial.exists()
         assert not (folder / "smoke" / stage).exists()

@@ -52,7 +52,7 @@ def test_the_verb_prints_what_fits_and_writes_the_recipe_of_the_best(
 def test_an_existing_file_is_not_written_over(tmp_path: Path) -> None:
     out = tmp_path / "mine.toml"
     out.write_text("mine")
-    with pytest.raises(InputError, match="exists already; choose another name with --out"):
+    with pytest.raises(InputError, match="The file already exists. Choose another name with --out"):
         plan("smoke", size_mb=9, out=out, quiet=True)
     assert out.read_text() == "mine"
 
@@ -61,15 +61,17 @@ def test_a_folder_that_is_not_there_is_named_before_anything_is_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("distill.planning.plan.plan_recipe", lambda *_: pytest.fail("it was measured"))
-    with pytest.raises(InputError, match=r"there is no folder .*/missing; make it, or choose another with --out"):
+    with pytest.raises(
+        InputError, match=r"The folder .*/missing does not exist. Create it, or choose another with --out"
+    ):
         plan("smoke", size_mb=9, out=tmp_path / "missing/x.toml", quiet=True)
 
 
 def test_the_help_says_what_the_status_means_what_a_megabyte_is_and_what_a_run_does() -> None:
     said = " ".join(run_cli("plan", "--help").stdout.replace("│", " ").split())
-    assert "Where nothing fits the status is 1" in said
-    assert said.count("MB, 10^6 bytes") == 2
-    assert "A [budget] in a recipe makes distill run do the same first" in said
+    assert "If nothing fits, the exit status is 1" in said
+    assert said.count("MB (10^6 bytes)") == 2
+    assert "With a [budget] in the recipe, distill run makes the same plan first" in said
 
 
 def test_without_a_bound_there_is_nothing_to_plan(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_it_asks_and_without_a_terminal_refuses(tmp_path: Path) -> None:
     run = made(tmp_path / "mine")
     refused = run_cli("forget", str(run), stdin="y\n")
     assert refused.returncode == 2
-    assert "give --yes" in refused.stderr
+    assert "Pass --yes" in refused.stderr
     assert (run / "corpus").is_dir()
     for answer, stays in ((b"n\n", True), (b"y\n", False)):
         ours, theirs = pty.openpty()

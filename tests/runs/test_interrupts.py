@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from distill.cli.exit import say_how_to_go_on
+from distill.cli.exit import how_to_resume
 from distill.runs.interrupts import Interrupted, StopRequest
 
 
@@ -62,9 +62,9 @@ def test_other_threads_are_left_alone() -> None:
 
 def test_the_sentence_gives_the_command_as_it_was_typed() -> None:
     typed = ("run", "mine.toml", "--set", "teacher.model=my model")
-    said = say_how_to_go_on(Interrupted("labels/train"), "/venv/bin/distill", typed)
-    assert said == (
-        "interrupted in stage labels/train; to go on: "
+    message = how_to_resume(Interrupted("labels/train"), "/venv/bin/distill", typed)
+    assert message == (
+        "Interrupted during stage labels/train. To resume, run: "
         "/venv/bin/distill run mine.toml --set 'teacher.model=my model'"
     )
-    assert say_how_to_go_on(KeyboardInterrupt(), "-c", ["run"]) == "interrupted; to go on: distill run"
+    assert how_to_resume(KeyboardInterrupt(), "-c", ["run"]) == "Interrupted. To resume, run: distill run"
