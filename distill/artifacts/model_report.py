@@ -29,6 +29,10 @@ class SplitQuality:
     selective: SelectiveQuality
     further: Mapping[str, Any] = field(default_factory=dict, metadata=stored(rest=True))
 
+    def metric(self, key: str) -> float:
+        """Return a metric by its key."""
+        return float(self.further[key] if key in self.further else getattr(self, key))
+
 
 @dataclass(frozen=True)
 class ModelBytes:
@@ -139,7 +143,7 @@ class FloorResult:
 class ModelReport:
     """One model: a teacher, the student, its twin, an exported variant or the baseline.
 
-    `retention` is its test macro-F1 over the teacher's. `components`, `gate`, `quantization` and
+    `retention` is its headline on test over the teacher's. `components`, `gate`, `quantization` and
     `acceptance_checks` are those of variants. `floors` is empty where the recipe sets none.
     """
 

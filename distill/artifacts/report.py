@@ -42,7 +42,7 @@ class CorpusCounts:
 class Attribution:
     """The contribution of distillation on test rows, per model.
 
-    `gain` is the macro-F1 over the twin, None without a twin. `agreement` and `copied_errors` are with
+    `gain` is in the headline, over the twin; None without a twin. `agreement` and `copied_errors` are with
     `reference`, the teacher or the ensemble.
     """
 
@@ -54,7 +54,7 @@ class Attribution:
 
 @dataclass(frozen=True)
 class SplitScores:
-    """Macro-F1 on both evaluated splits."""
+    """The headline on both evaluated splits."""
 
     validation: float
     test: float
@@ -129,22 +129,33 @@ class BudgetReport:
 
 @dataclass(frozen=True)
 class LayerCandidate:
-    """Layers that were tried in a short training: divergence from the teacher and macro-F1, both on validation."""
+    """Layers that were tried in a short training: divergence from the teacher and the headline, on validation.
+
+    The headline is stored beside the others under its own key.
+    """
 
     layers: tuple[int, ...]
     divergence: float
-    macro_f1: float
     steps: int | None = field(default=None, metadata=stored(omit_none=True))
+    scores: Mapping[str, float] = field(default_factory=dict, metadata=stored(rest=True))
 
 
 @dataclass(frozen=True)
 class TrainingCurve:
-    """A training session's curves: pairs of step and loss, and of step and validation macro-F1."""
+    """A training session's curves: pairs of step and loss, and of step and the headline on validation."""
 
     name: str
     kind: str
     loss: tuple[tuple[int, float], ...]
-    macro_f1: tuple[tuple[int, float], ...]
+    score: tuple[tuple[int, float], ...]
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The metric that models of the task are compared by: its key in a split's quality, and its title."""
+
+    key: str = "macro_f1"
+    title: str = "macro-F1"
 
 
 @dataclass(frozen=True)
@@ -174,6 +185,7 @@ class Report:
     precision: Mapping[str, Any] | None
     models: tuple[ModelReport, ...]
     training: tuple[TrainingCurve, ...] = ()
+    headline: Headline = Headline()
 
     def model(self, name: str) -> ModelReport:
         """Return a model by its name."""

@@ -129,7 +129,7 @@ def print_summary(name: str, folder: Path) -> None:
         [
             row.name + (" (ships)" if row.ships else ""),
             row.runtime or "-",
-            _shown(row.macro_f1, 3),
+            _shown(row.score, 3),
             _shown(row.retention, 3),
             _shown(row.megabytes, 1),
             _shown(row.p50_ms, 2),
@@ -138,7 +138,7 @@ def print_summary(name: str, folder: Path) -> None:
         ]
         for row in summary_rows(report)
     ]
-    head = ["model", "runtime", "macro-F1", "retention", "MB", "p50 ms", "p95 ms", "times faster"]
+    head = ["model", "runtime", report.headline.title, "retention", "MB", "p50 ms", "p95 ms", "times faster"]
     print_table(f"{name}: test quality; latency of a single text on one thread", head, rows)
     print(f"bundle: {folder / 'bundle'}\nreport: {folder / 'report.html'}")
 

@@ -12,6 +12,7 @@ from distill.artifacts.report import (
     FORMAT_VERSION,
     CorpusCounts,
     Environment,
+    Headline,
     LayerCandidate,
     Report,
     TrainingCurve,
@@ -91,7 +92,8 @@ def build_report(job: Job, seconds: Mapping[str, float]) -> Report:
         layer_search=_layer_search(job.layers) if "layers" in seconds else None,
         precision=read_measured(job.precision) if "precision" in seconds else None,
         models=with_calibration(model_reports(run, task), models, job.reference, gold, task, seed=recipe.seed),
-        training=_training_curves(job, models),
+        training=_training_curves(job, models, evaluator.headline),
+        headline=Headline(evaluator.headline, evaluator.title),
     )
 
 
@@ -128,12 +130,12 @@ def _seed_models(job: Job) -> list[SeedModels]:
     return seeds
 
 
-def _training_curves(job: Job, models: Mapping[str, RunModel]) -> tuple[TrainingCurve, ...]:
+def _training_curves(job: Job, models: Mapping[str, RunModel], headline: str) -> tuple[TrainingCurve, ...]:
     """Return the curves of all sessions that logged metrics; an ensemble and a checkpoint have none."""
     sessions = [(model.name, model.kind, model.folder) for model in models.values() if model.kind != "variant"]
     sessions += [(f"student as {form}", "variant", job.qat(form)) for form in qat_forms(job.recipe)]
     return tuple(
-        read_curve(name, kind, folder / METRICS_FILE)
+        read_curve(name, kind, folder / METRICS_FILE, headline)
         for name, kind, folder in sessions
         if (folder / METRICS_FILE).is_file()
     )

@@ -54,7 +54,8 @@ def model_reports(run: RunOutcome, task: Task) -> list[ModelReport]:
     reports += [_variant_report(run, model, task) for model in run.models.values() if model.source is not None]
     baseline = run.bench.baseline
     reports.append(_report("tfidf", "baseline", baseline, from_dict(ModelBytes, baseline["bytes"]), run))
-    headlines = {report.name: evaluator_of(task).headline_of(to_dict(report.test)) for report in reports}
+    headline = evaluator_of(task).headline
+    headlines = {report.name: report.test.metric(headline) for report in reports}
     best = headlines[run.reference]
     return [replace(report, retention=headlines[report.name] / best if best else None) for report in reports]
 

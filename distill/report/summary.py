@@ -11,13 +11,14 @@ from distill.artifacts.report import Report
 class SummaryRow:
     """One model in one runtime; latency is for single real texts on one thread, None where it was not timed.
 
-    `times_faster` is the speed-up over the first row, the teacher in PyTorch.
+    `score` is the task's headline, and `times_faster` the speed-up over the first row, the teacher in PyTorch.
     """
 
     name: str
     kind: str
     ships: bool
     runtime: str | None
+    score: float
     macro_f1: float
     macro_f1_at_half: float | None
     micro_f1: float
@@ -43,6 +44,7 @@ def summary_rows(report: Report) -> list[SummaryRow]:
                     kind=model.kind,
                     ships=model.name == report.chosen,
                     runtime=None if timing is None else timing.runtime,
+                    score=model.test.metric(report.headline.key),
                     macro_f1=model.test.macro_f1,
                     macro_f1_at_half=model.test.macro_f1_at_half,
                     micro_f1=model.test.micro_f1,

@@ -3,6 +3,7 @@
 import re
 
 from distill.artifacts.model_report import SplitQuality
+from distill.artifacts.report import Headline
 from distill.files.templates import template_environment
 
 
@@ -15,6 +16,7 @@ def model_card(
     is_sample: bool,
     licence: str | None,
     max_tokens: int,
+    headline: Headline = Headline(),
 ) -> str:
     """Return Markdown with the front matter that the Hub reads; it has no date, path or latency.
 
@@ -26,6 +28,7 @@ def model_card(
         is_sample: the corpus is the packaged sample, which is synthetic.
         licence: the corpus's licence, None where the recipe does not state one.
         max_tokens: the length at which texts are cut.
+        headline: the metric that models of the task are compared by.
     """
     environment = template_environment("distill.variants")
     environment.filters.update(
@@ -41,6 +44,7 @@ def model_card(
         corpus="sample (synthetic)" if is_sample else "see manifest.json: provenance",
         licence=licence or "not stated",
         max_tokens=max_tokens,
+        headline=headline,
     )
 
 

@@ -109,6 +109,25 @@ def test_the_page_needs_the_stored_report_and_nothing_else(tmp_path: Path) -> No
     assert render_page(read_report(tmp_path)) == render_page(report)
 
 
+def test_another_headline_is_shown_beside_macro_f1() -> None:
+    data = report_data()
+    data["headline"] = {"key": "kappa", "title": "weighted kappa"}
+    data["layer_search"] = [{"layers": [0, 2], "divergence": 0.5, "kappa": 0.8125}]
+    for model in data["models"]:
+        model["test"]["kappa"] = 0.9375
+    data["teacher_before_tuning"]["kappa"] = 0.6875
+    report = tiny_report(**data)
+    assert report.models[0].test.metric("kappa") == 0.9375
+    assert report.models[0].test.metric("macro_f1") == 0.5
+    page = render_page(report)
+    assert cells(page)[0][2:4] == ["weighted kappa", "macro-F1"]
+    assert cells(page)[1][2:4] == ["0.938", "0.500"]
+    assert ["0 2", "0.5000", "0.812"] in cells(page)
+    assert "before fine-tuning: 0.688 weighted kappa." in words(page)
+    assert "weighted kappa gain over the twin" in words(page)
+    assert "Scores are weighted kappa." in words(page)
+
+
 def test_a_report_from_before_its_curves_is_read() -> None:
     data = report_data()
     del data["training"]
@@ -125,7 +144,7 @@ def test_every_training_session_has_its_curve() -> None:
     }
     curves = [TrainingCurve(name, kind, ((1, 0.5),), ((2, 0.4),)) for name, kind in names.items()]
     ax = Figure().subplots()
-    draw_training_curves(ax, curves)
+    draw_training_curves(ax, curves, "macro-F1")
     legend = [text.get_text() for text in ax.get_legend().get_texts()]
     assert legend[:5] == [f"{name}: loss" for name in names]
     assert legend[5:] == [f"{name}: validation macro-F1" for name in names]

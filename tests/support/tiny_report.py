@@ -69,7 +69,7 @@ def report_data(labels: Sequence[str] = LABELS, **changed: Any) -> dict[str, Any
         "layer_search": [{"layers": [0, 2], "divergence": 0.5, "macro_f1": 0.375}],
         "precision": precision_data(),
         "models": models,
-        "training": [{"name": "teacher", "kind": "teacher", "loss": [[1, 0.5], [2, 0.4]], "macro_f1": [[2, 0.4]]}],
+        "training": [{"name": "teacher", "kind": "teacher", "loss": [[1, 0.5], [2, 0.4]], "score": [[2, 0.4]]}],
     }
     return {**data, **changed}
 

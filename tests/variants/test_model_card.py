@@ -4,6 +4,7 @@ from typing import Any
 
 from distill.artifacts.model_report import SplitQuality
 from distill.artifacts.records import from_dict
+from distill.artifacts.report import Headline
 from distill.variants.model_card import escape_cell, model_card
 from tests.support.tiny_report import split_data
 
@@ -37,6 +38,22 @@ def test_the_card_has_the_front_matter_and_the_quality() -> None:
     assert "licence not stated; texts are cut at 24 tokens." in text
     assert text.endswith("`manifest.json`.\n")
     assert "\n\n\n" not in text
+
+
+def test_another_headline_comes_first() -> None:
+    data = {**split_data(("joy",)), "kappa": 0.75}
+    quality = from_dict(SplitQuality, data)
+    text = model_card(
+        name="tiny",
+        variant="fp32",
+        test=quality,
+        teacher=quality,
+        is_sample=True,
+        licence="CC0",
+        max_tokens=24,
+        headline=Headline("kappa", "weighted kappa"),
+    )
+    assert "split\n\nThe headline is weighted kappa: 0.750 (teacher 0.750).\nMacro-F1 0.500" in text
 
 
 def test_abstention_is_a_paragraph_where_there_is_a_rule() -> None:

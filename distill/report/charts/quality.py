@@ -16,9 +16,9 @@ from distill.report.summary import SummaryRow
 LINE_STYLES = ("-", "--", ":", "-.")
 
 
-def quality_against_latency(rows: Sequence[SummaryRow]) -> Markup:
-    """Test macro-F1 over the median latency of every timed model."""
-    return svg(lambda ax: _quality_against_latency(ax, rows), 9, 4)
+def quality_against_latency(rows: Sequence[SummaryRow], title: str) -> Markup:
+    """The headline on test, whose title is given, over the median latency of every timed model."""
+    return svg(lambda ax: _quality_against_latency(ax, rows, title), 9, 4)
 
 
 def f1_by_label(report: Report) -> Markup:
@@ -26,24 +26,24 @@ def f1_by_label(report: Report) -> Markup:
     return svg(lambda ax: _f1_by_label(ax, report), 9, max(3, 0.32 * len(report.labels)))
 
 
-def training_curves(curves: Sequence[TrainingCurve]) -> Markup:
-    """Loss and validation macro-F1 of every training session."""
-    return svg(lambda ax: draw_training_curves(ax, curves), 7, 4)
+def training_curves(curves: Sequence[TrainingCurve], title: str) -> Markup:
+    """Loss and the headline on validation, whose title is given, of every training session."""
+    return svg(lambda ax: draw_training_curves(ax, curves, title), 7, 4)
 
 
-def _quality_against_latency(ax: Axes, rows: Sequence[SummaryRow]) -> None:
+def _quality_against_latency(ax: Axes, rows: Sequence[SummaryRow], headline: str) -> None:
     # the legend names the points: neighbours are often too close together for labels beside them
     markers = itertools.cycle("osD^vP*X<")
     for row in rows:
         if row.p50_ms is None:
             continue
         marker, title = next(markers), f"{row.name}, {row.runtime}"
-        ax.scatter(row.p50_ms, row.macro_f1, s=70, color=COLOURS[row.kind], marker=marker, label=title, alpha=0.8)
+        ax.scatter(row.p50_ms, row.score, s=70, color=COLOURS[row.kind], marker=marker, label=title, alpha=0.8)
     ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), fontsize=8)
     ax.set_xscale("log")
     ax.margins(0.15)
     ax.set_xlabel("p50 latency of a single text on one thread, ms (log scale)")
-    ax.set_ylabel("test macro-F1")
+    ax.set_ylabel(f"test {headline}")
     ax.grid(alpha=0.3)
 
 
@@ -61,8 +61,8 @@ def _f1_by_label(ax: Axes, report: Report) -> None:
     ax.legend(loc="lower right")
 
 
-def draw_training_curves(ax: Axes, curves: Sequence[TrainingCurve]) -> None:
-    """Draw loss on the left axis and validation macro-F1 on the right one, a line style per session."""
+def draw_training_curves(ax: Axes, curves: Sequence[TrainingCurve], headline: str) -> None:
+    """Draw loss on the left axis and the validation score on the right one, a line style per session."""
     right = ax.twinx()
     sessions_of: Counter[str] = Counter()
     for curve in curves:
@@ -71,12 +71,12 @@ def draw_training_curves(ax: Axes, curves: Sequence[TrainingCurve]) -> None:
         sessions_of[colour] += 1
         if curve.loss:
             ax.plot(*zip(*curve.loss, strict=True), style, color=colour, alpha=0.5, label=f"{curve.name}: loss")
-        if curve.macro_f1:
-            title = f"{curve.name}: validation macro-F1"
-            right.plot(*zip(*curve.macro_f1, strict=True), f"o{style}", color=colour, label=title)
+        if curve.score:
+            title = f"{curve.name}: validation {headline}"
+            right.plot(*zip(*curve.score, strict=True), f"o{style}", color=colour, label=title)
     ax.set_xlabel("step")
     ax.set_ylabel("training loss (scale differs per objective)")
-    right.set_ylabel("validation macro-F1")
+    right.set_ylabel(f"validation {headline}")
     handles, labels = [
         left_axis + right_axis
         for left_axis, right_axis in zip(
