@@ -10,6 +10,7 @@ from distill.artifacts.logits import read_logits_file
 from distill.artifacts.model_report import SplitQuality
 from distill.artifacts.quality import read_quality
 from distill.artifacts.records import from_dict
+from distill.artifacts.report import Headline
 from distill.corpora.corpus import Corpus
 from distill.corpora.reading.provenance import SOURCE_FILE
 from distill.corpora.storage.parquet import load_corpus
@@ -67,11 +68,11 @@ def shipment_of(job: Job, chosen: str, corpus: Corpus) -> Shipment:
         config=job.recipe.student.family.published_config(student),
         provenance=_provenance(job, corpus, student),
         metrics=_metrics(job, chosen, evaluator_of(corpus.task)),
-        model_card=_model_card(job, chosen),
+        model_card=_model_card(job, chosen, evaluator_of(corpus.task)),
     )
 
 
-def _model_card(job: Job, chosen: str) -> str:
+def _model_card(job: Job, chosen: str, evaluator: Evaluator) -> str:
     corpus = job.recipe.corpus
     return model_card(
         name=job.recipe.name,
@@ -81,6 +82,7 @@ def _model_card(job: Job, chosen: str) -> str:
         is_sample=corpus.source == "sample",
         licence=corpus.licence,
         max_tokens=corpus.max_tokens,
+        headline=Headline(evaluator.headline, evaluator.title),
     )
 
 

@@ -16,7 +16,7 @@ def model_card(
     is_sample: bool,
     licence: str | None,
     max_tokens: int,
-    headline: Headline = Headline(),
+    headline: Headline,
 ) -> str:
     """Return Markdown with the front matter that the Hub reads; it has no date, path or latency.
 

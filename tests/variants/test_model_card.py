@@ -20,6 +20,7 @@ def card(*labels: str, selective: dict[str, Any] | None = None) -> str:
         is_sample=False,
         licence=None,
         max_tokens=24,
+        headline=Headline(),
     )
 
 
