@@ -1,4 +1,4 @@
-"""Predict lines of a stream with a bundle."""
+"""Predictions for lines of a stream, as they arrive."""
 
 import os
 import stat
@@ -9,22 +9,22 @@ from distill.export.runtime import Classifier, DistillError, InputError, Predict
 from distill.export.runtime.classifier import BLOCK, MAX_TEXT_CHARACTERS
 from distill.runs.progress import Advance, Reporter
 
-# texts between two moves of a bar
+# texts per step of a progress bar
 SLICE = 256
 
-# of a stream at once; what has arrived is answered, and need not be as much
+# the most that is read at once; fewer bytes are decided as soon as they arrive
 READ_BYTES = 2**16
 
-# a character has at most four
+# a character has at most four bytes
 MAX_LINE_BYTES = 4 * MAX_TEXT_CHARACTERS + 2
 
 
 def line_blocks(stream: BufferedIOBase) -> Iterator[list[str]]:
-    """Lines as text, without their ends: all that have arrived at a time, so that none waits for others.
+    """Yield lines as texts without their ends, in blocks of what has arrived, so that no line waits for others.
 
     Raises:
-        InputError: one is not valid UTF-8, or longer than a text may be; names it by its number. Those before it
-            are given first.
+        InputError: a line, which is named by its number, is not valid UTF-8 or is longer than a text may be. The
+            lines before it are yielded first.
     """
     done, rest = 0, b""
     while content := stream.read1(READ_BYTES):
@@ -38,62 +38,63 @@ def line_blocks(stream: BufferedIOBase) -> Iterator[list[str]]:
 
 
 def _decoded(lines: list[bytes], done: int) -> Iterator[list[str]]:
-    """The lines as texts in one block; those before a line that cannot be one are given before it is named."""
+    """Yield the lines as one block of texts, and then refuse the first line that cannot be a text."""
     texts: list[str] = []
-    complaint = ""
+    problem = ""
     for line in lines:
         if len(line) > MAX_LINE_BYTES:
-            complaint = f"has more than {MAX_TEXT_CHARACTERS} characters; split it up"
+            problem = f"The line has more than {MAX_TEXT_CHARACTERS} characters. Split it."
             break
         try:
             texts.append(line.decode("utf-8").rstrip("\r\n"))
         except UnicodeDecodeError:
-            complaint = "is not valid UTF-8; save the input again as UTF-8"
+            problem = "The line is not valid UTF-8. Save the input as UTF-8."
             break
     number = done + len(texts) + 1
     if texts:
         yield texts
-    if complaint:
-        raise InputError(f"line {number}: {complaint}")
+    if problem:
+        raise InputError(f"line {number}: {problem}")
 
 
 def predict_lines(
     classifier: Classifier, stream: BufferedIOBase, reporter: Reporter
 ) -> Generator[list[Prediction], None, None]:
-    """Decide the lines of a stream, block by block as they arrive, in memory that does not grow with their number.
+    """Decide the lines of a stream block by block, in memory that does not grow with the number of lines.
 
-    A bar shows how much of a file is done, and a count how many lines of anything else.
+    The reporter shows a bar for a file, and a count of lines for any other stream.
     """
-    size = _bytes_of(stream)
+    size = _file_size(stream)
     if size is None:
         with reporter.count("texts") as advance:
-            for found in predict_blocks(classifier, line_blocks(stream)):
-                yield found
-                advance(len(found))
+            for predictions in predict_blocks(classifier, line_blocks(stream)):
+                yield predictions
+                advance(len(predictions))
         return
     done, at = 0, stream.tell()
     with reporter.bar("predict", size - at) as advance_bar:
-        for found in predict_blocks(classifier, line_blocks(stream)):
-            yield found
-            done, before, at = done + len(found), at, stream.tell()
+        for predictions in predict_blocks(classifier, line_blocks(stream)):
+            yield predictions
+            done, before, at = done + len(predictions), at, stream.tell()
             advance_bar(at - before, f"{done:,} texts")
 
 
 def predict_blocks(classifier: Classifier, blocks: Iterable[list[str]]) -> Generator[list[Prediction], None, None]:
-    """Decide texts as they come, so many at a time.
+    """Decide blocks of texts as they come, at most BLOCK texts at a time.
 
     Raises:
-        DistillError: one cannot be read or decided; names it by its number. Those before it are decided first.
+        DistillError: a text, which is named by its number, cannot be read or decided. The texts before it are
+            decided first.
     """
     done = 0
     for texts in blocks:
         for start in range(0, len(texts), BLOCK):
-            some = texts[start : start + BLOCK]
+            batch = texts[start : start + BLOCK]
             try:
-                yield classifier.predict(some)
+                yield classifier.predict(batch)
             except DistillError:
-                yield from _one_by_one(classifier, some, done)
-            done += len(some)
+                yield from _one_by_one(classifier, batch, done)
+            done += len(batch)
 
 
 def _one_by_one(classifier: Classifier, texts: list[str], done: int) -> Iterator[list[Prediction]]:
@@ -104,19 +105,25 @@ def _one_by_one(classifier: Classifier, texts: list[str], done: int) -> Iterator
             raise type(error)(str(error).replace("texts[0]", f"text {number}", 1)) from None
 
 
-def _bytes_of(stream: BufferedIOBase) -> int | None:
-    """The size of a file; None of anything that is no file."""
+def _file_size(stream: BufferedIOBase) -> int | None:
+    """Return the size of a file in bytes; None for a stream that is not a regular file."""
     try:
-        found = os.fstat(stream.fileno())
+        status = os.fstat(stream.fileno())
     except OSError:
         return None
-    return found.st_size if stat.S_ISREG(found.st_mode) else None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
-def _predict(classifier: Classifier, texts: list[str], advance: Advance) -> list[Prediction]:
-    """All predictions, slice by slice."""
-    found: list[Prediction] = []
+def predict_all(classifier: Classifier, texts: list[str], advance: Advance) -> list[Prediction]:
+    """Return the predictions for all texts.
+
+    Args:
+        classifier: the bundle.
+        texts: the texts.
+        advance: is called with the number of texts since the last call.
+    """
+    predictions: list[Prediction] = []
     for start in range(0, len(texts), SLICE):
-        found += classifier.predict(texts[start : start + SLICE])
-        advance(len(found) - start)
-    return found
+        predictions += classifier.predict(texts[start : start + SLICE])
+        advance(len(predictions) - start)
+    return predictions

@@ -1,4 +1,4 @@
-"""Rows of a user's file as texts and labels that a bundle knows."""
+"""Rows of a user's file, as texts and labels of a bundle."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,7 +24,14 @@ REMEDY = "correct the row"
 
 @dataclass(frozen=True)
 class Columns:
-    """Where texts and labels stand in a user's file."""
+    """The columns of a user's file.
+
+    Attributes:
+        text: the name of the column with the texts.
+        labels: the name of the column with the labels.
+        delimiter: of several labels in one cell.
+        header: column names for a file without a header.
+    """
 
     text: str = "text"
     labels: str = "labels"
@@ -33,7 +40,12 @@ class Columns:
 
 
 def _records(file: Path, columns: Columns, wanted: dict[str, str]) -> Iterator[tuple[Record, str]]:
-    """Every row of a file with its text; `wanted` maps columns to the options that name them.
+    """Yield every row of a file with its text.
+
+    Args:
+        file: a table.
+        columns: its columns.
+        wanted: the option that names each column, for messages.
 
     Raises:
         InputError: a row cannot be used, or there is none.
@@ -52,18 +64,26 @@ def _records(file: Path, columns: Columns, wanted: dict[str, str]) -> Iterator[t
         except RowError as error:
             raise BadRow(row.file, row.row, str(error), {}).error(remedy=REMEDY) from None
     if not count:
-        raise InputError(f"{file}: has no row; give a file with at least one")
+        raise InputError(f"{file}: The file does not have any rows. Give one with at least one row.")
 
 
 def texts_of(file: Path, columns: Columns) -> list[str]:
-    """Texts of a file: the text column of a table, or the lines of a .txt."""
+    """Return the texts of a file: the text column of a table, or the lines of a .txt.
+
+    Raises:
+        InputError: a row cannot be used, or there is none.
+    """
     if file.suffix.lower() == ".txt":
         columns = Columns()  # lines have no columns
     return [text for _, text in _records(file, columns, {columns.text: "--text"})]
 
 
-def _labelled_rows(file: Path, columns: Columns, classifier: Classifier) -> tuple[list[str], NDArray[np.float32]]:
-    """Texts and gold 0/1 ``(N, C)``."""
+def labelled_rows(file: Path, columns: Columns, classifier: Classifier) -> tuple[list[str], NDArray[np.float32]]:
+    """Return the texts of a table, and their labels as 0/1 ``(N, C)``.
+
+    Raises:
+        InputError: a row cannot be used, its labels are not the bundle's, or there is none.
+    """
     task, codec = classifier.task, CODECS[classifier.task.kind]
     index = {name: position for position, name in enumerate(task.labels)}
     texts, ids = [], []

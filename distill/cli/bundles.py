@@ -63,11 +63,11 @@ def evaluate(
     from distill.bundles.rows import Columns
     from distill.runs.progress import Reporter
 
-    found = evaluate_bundle(bundle, file, Columns(text, labels, delimiter, names_in(columns)), Reporter())
+    evaluation = evaluate_bundle(bundle, file, Columns(text, labels, delimiter, names_in(columns)), Reporter())
     if as_json:
-        print(json.dumps(found, indent=2))
+        print(json.dumps(evaluation.to_dict(), indent=2))
         return
-    print_evaluation(found)
+    print_evaluation(evaluation)
 
 
 def diff(
@@ -83,13 +83,13 @@ def diff(
     from distill.bundles.rows import Columns
     from distill.runs.progress import Reporter
 
-    found = compare_bundles(old, new, file, Columns(text=text, header=names_in(columns)), Reporter())
+    comparison = compare_bundles(old, new, file, Columns(text=text, header=names_in(columns)), Reporter())
     if as_json:
-        print(json.dumps(found, indent=2))
+        print(json.dumps(comparison.to_dict(), indent=2))
         return
-    print(f"{found['rows_changed']} of {found['rows']} rows are decided differently")
-    counts = {"(handed over to a person)": found["abstained"], **found["by_label"]}
-    rows = [[name, str(n["gained"]), str(n["lost"])] for name, n in counts.items()]
+    print(f"{comparison.rows_changed} of {comparison.rows} rows are decided differently")
+    counts = {"(left to a person)": comparison.abstained, **comparison.by_label}
+    rows = [[name, str(changes.gained), str(changes.lost)] for name, changes in counts.items()]
     print_table("by label", ["label", "gained", "lost"], rows)
 
 

@@ -15,6 +15,7 @@ from distill.export.measure.components import COMPONENTS
 
 if TYPE_CHECKING:
     from distill.bench.bundles import BundleBench, BundleBytes
+    from distill.bundles.evaluate import Evaluation
 
 # a pipe has no width of its own, and a truncated number would be a wrong one
 WIDTH_OF_A_PIPE = 140
@@ -45,19 +46,20 @@ def print_tree(data: dict[str, Any], indent: str = "") -> None:
             print(f"{indent}{key}: {f'{value:.4f}' if isinstance(value, float) else value}")
 
 
-def print_evaluation(found: dict[str, Any]) -> None:
-    """Print the result of `eval`: everything but curves as a tree, then a table of the labels."""
-    selective = {key: value for key, value in found["selective"].items() if key != "curve"}
-    print_tree({key: value for key, value in found.items() if key != "per_label"} | {"selective": selective})
+def print_evaluation(evaluation: "Evaluation") -> None:
+    """Print everything but curves as a tree, then a table of the labels."""
+    data = evaluation.to_dict()
+    selective = {key: value for key, value in data["selective"].items() if key != "curve"}
+    print_tree({key: value for key, value in data.items() if key != "per_label"} | {"selective": selective})
     rows = [
         [
-            row["label"],
-            *(f"{row[key]:.3f}" for key in ("precision", "recall", "f1")),
-            f"{row['brier']:.4f}",
-            _shown(row["brier_skill"], 3),
-            str(row["support"]),
+            label.label,
+            *(f"{share:.3f}" for share in (label.precision, label.recall, label.f1)),
+            f"{label.brier:.4f}",
+            _shown(label.brier_skill, 3),
+            str(label.support),
         ]
-        for row in found["per_label"]
+        for label in evaluation.quality.per_label
     ]
     print_table("by label", ["label", "precision", "recall", "F1", "Brier", "skill", "rows"], rows)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from distill.bundles.evaluate import compare_bundles, evaluate_bundle
+from distill.bundles.evaluate import Changes, Evaluation, compare_bundles, evaluate_bundle
 from distill.bundles.predict import MAX_LINE_BYTES, line_blocks, predict_blocks, predict_lines
 from distill.bundles.rows import Columns, texts_of
 from distill.export.runtime import InputError, load
@@ -22,7 +22,7 @@ from tests.support.tiny_bundle import make_tiny_bundle, rewrite_manifest
 SECRET = "nobody may read this"
 
 
-def evaluate(runs: Path, file: Path) -> dict[str, object]:
+def evaluate(runs: Path, file: Path) -> Evaluation:
     return evaluate_bundle(runs / "bundle", file, Columns(), Reporter(quiet=True))
 
 
@@ -35,7 +35,7 @@ def evaluate(runs: Path, file: Path) -> dict[str, object]:
         ("a.csv", f"text,labels\n{SECRET},bliss\n", "row 2: unknown label"),
         ("a.csv", f"text,labels\n{SECRET},joy,more\n", "row 2: too many fields"),
         ("a.csv", f"message,labels\n{SECRET},joy\n", "no column 'text', which --text"),
-        ("a.csv", "text,labels\n", "has no row"),
+        ("a.csv", "text,labels\n", "does not have any rows"),
     ],
 )
 def test_a_bad_row_is_named_with_its_file(name: str, content: str, said: str, runs: Path, tmp_path: Path) -> None:
@@ -64,17 +64,26 @@ def test_quality_is_that_of_the_runtimes_decisions(runs: Path, tmp_path: Path) -
     (tmp_path / "own.tsv").write_text("text\tlabels\n" + "\n".join(rows) + "\n")
     found = evaluate(runs, tmp_path / "own.tsv")
     decided = {label for prediction in classifier.predict(texts) for label in prediction.labels}
-    per_label = found["per_label"]
-    assert isinstance(per_label, list)
-    assert all(row["f1"] == 1.0 for row in per_label if row["label"] in decided)
+    assert all(row.f1 == 1.0 for row in found.quality.per_label if row.label in decided)
+    data = json.loads(json.dumps(found.to_dict()))
+    assert list(data)[:4] == ["rows", "truncated", "abstained", "macro_f1"]
+    assert data["macro_f1"] == found.quality.macro_f1
+    assert {row["label"] for row in data["per_label"]} == set(classifier.labels)
 
 
 def test_a_bundle_differs_in_nothing_from_itself(runs: Path, tmp_path: Path) -> None:
     (tmp_path / "lines.txt").write_text("one line\nanother line\n")
     bundle = runs / "bundle"
     found = compare_bundles(bundle, bundle, tmp_path / "lines.txt", Columns(), Reporter(quiet=True))
-    assert found["rows"] == 2
-    assert found["changed_rows"] == []
+    assert found.rows == 2
+    nothing = {name: {"gained": 0, "lost": 0} for name in load(bundle).labels}
+    assert found.to_dict() == {
+        "rows": 2,
+        "rows_changed": 0,
+        "changed_rows": [],
+        "abstained": {"gained": 0, "lost": 0},
+        "by_label": nothing,
+    }
     texts = texts_of(tmp_path / "lines.txt", Columns(text="not a column of lines"))
     assert texts == ["one line", "another line"]
 
@@ -103,12 +112,12 @@ def test_eval_counts_what_is_handed_over_and_how_the_rest_does(
     rows = [f"{text}\t{','.join(labels)}" for text, labels in zip(WORDS, gold, strict=True)]
     (tmp_path / "own.tsv").write_text("text\tlabels\n" + "\n".join(rows) + "\n")
     found = evaluate_bundle(careful, tmp_path / "own.tsv", Columns(), Reporter(quiet=True))
-    assert found["abstained"] == 3
-    assert found["selective"]["coverage"] == 0.5
-    assert found["selective"]["selective_risk"] == pytest.approx(1 / 3)
+    assert found.abstained == 3
+    assert found.selective.coverage == 0.5
+    assert found.selective.selective_risk == pytest.approx(1 / 3)
     free = evaluate_bundle(plain, tmp_path / "own.tsv", Columns(), Reporter(quiet=True))
-    assert (free["abstained"], free["selective"]["below"], free["selective"]["coverage"]) == (0, None, 1.0)
-    assert (free["macro_f1"], free["brier_skill"]) == (found["macro_f1"], found["brier_skill"])
+    assert (free.abstained, free.selective.below, free.selective.coverage) == (0, None, 1.0)
+    assert free.quality == found.quality
     shown = run_cli("eval", str(careful), str(tmp_path / "own.tsv"))
     assert shown.returncode == 0, shown.stderr
     assert "abstained: 3" in shown.stdout
@@ -120,12 +129,12 @@ def test_diff_says_which_rows_are_handed_over_now(pair: tuple[Path, Path, list[b
     plain, careful, abstained = pair
     (tmp_path / "lines.txt").write_text("\n".join(WORDS) + "\n")
     found = compare_bundles(plain, careful, tmp_path / "lines.txt", Columns(), Reporter(quiet=True))
-    assert found["changed_rows"] == [row for row, handed in enumerate(abstained, 1) if handed]
-    assert found["abstained"] == {"gained": 3, "lost": 0}
-    assert all(counts == {"gained": 0, "lost": 0} for counts in found["by_label"].values())
+    assert found.changed_rows == [row for row, handed in enumerate(abstained, 1) if handed]
+    assert found.abstained == Changes(gained=3, lost=0)
+    assert all(changes == Changes(0, 0) for changes in found.by_label.values())
     back = run_cli("diff", str(careful), str(plain), str(tmp_path / "lines.txt"))
     assert "3 of 6 rows are decided differently" in back.stdout
-    assert "(handed over to a person)" in back.stdout
+    assert "(left to a person)" in back.stdout
 
 
 def test_predict_says_what_it_hands_over(pair: tuple[Path, Path, list[bool]]) -> None:
@@ -140,9 +149,9 @@ def test_predict_says_what_it_hands_over(pair: tuple[Path, Path, list[bool]]) ->
 def test_lines_that_cannot_be_read_are_named_by_number(runs: Path) -> None:
     assert list(line_blocks(io.BytesIO("ä\r\n\nlast".encode()))) == [["ä", ""], ["last"]]
     for content, said in (
-        (b"good\nb\xffd\n", "line 2: is not valid UTF-8"),
-        (b"good\n" + b"x" * (MAX_LINE_BYTES + 1), "line 2: has more than 1048576 characters"),
-        (b"good\n" + b"x" * (MAX_LINE_BYTES + 1) + b"\nmore", "line 2: has more than 1048576 characters"),
+        (b"good\nb\xffd\n", "line 2: The line is not valid UTF-8"),
+        (b"good\n" + b"x" * (MAX_LINE_BYTES + 1), "line 2: The line has more than 1048576 characters"),
+        (b"good\n" + b"x" * (MAX_LINE_BYTES + 1) + b"\nmore", "line 2: The line has more than 1048576 characters"),
     ):
         blocks = line_blocks(io.BytesIO(content))
         assert next(blocks) == ["good"]
