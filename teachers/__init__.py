@@ -1,1 +1,1 @@
-"""Teachers: the encoder classifier, its fine-tuning, and the store of its soft labels."""
+"""Teachers: encoder classifiers, their fine-tuning and inference, and the store of their soft labels."""

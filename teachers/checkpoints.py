@@ -1,4 +1,4 @@
-"""Teachers on disk: our own encoder classifiers and any transformers classifier, from safetensors only."""
+"""Teachers on disk: the project's encoder classifiers and any transformers classifier, from safetensors only."""
 
 import json
 from pathlib import Path
@@ -9,21 +9,23 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import CONFIG_MAPPING, AutoConfig, AutoModel, AutoModelForSequenceClassification
 
+from distill.export.graph.config import ModelConfig
 from distill.export.runtime.errors import InputError
 from distill.export.runtime.tasks import Task
 from distill.teachers.encoder import EncoderClassifier, HeadedClassifier, Pooling, Teacher
+from distill.teachers.protocols import Tokenizer
 
 HEAD_FILE = "head.safetensors"
 
-# what transformers raises over files that are missing, broken or of another kind
+# errors that transformers raises for files that are missing, broken or of another type
 UNREADABLE = (OSError, ValueError, KeyError, AttributeError, TypeError, SafetensorError)
 
-# nothing is looked up, and no code that a model brings along is run or asked about
+# nothing is downloaded, and code inside a model is never run or asked about
 LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 
 
 def require_transformers(path: str | Path) -> None:
-    """Refuse a model that transformers does not know by its type, where a teacher is wanted.
+    """Refuse a teacher whose model type transformers does not know.
 
     Raises:
         InputError: the config.json in the folder names such a type.
@@ -37,7 +39,7 @@ def require_transformers(path: str | Path) -> None:
 
 
 def _model_type(path: str | Path) -> str | None:
-    """Return the model type that the config.json in a folder names; None where there is none."""
+    """Return the model type in a folder's config.json; None if there is none."""
     try:
         data = json.loads((Path(path) / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -45,27 +47,28 @@ def _model_type(path: str | Path) -> str | None:
     return str(data["model_type"]) if isinstance(data, dict) and "model_type" in data else None
 
 
-def load_config(path: str | Path) -> Any:
-    """The transformers configuration in a folder.
+def load_config(path: str | Path) -> ModelConfig:
+    """Load the transformers configuration in a folder.
 
     Raises:
-        InputError: there is none that can be read, or transformers does not know its model type.
+        InputError: none can be read, or transformers does not know its model type.
     """
     require_transformers(path)
     try:
-        return AutoConfig.from_pretrained(str(path), **LOCAL)
+        config: ModelConfig = AutoConfig.from_pretrained(str(path), **LOCAL)
     except UNREADABLE as error:
         raise InputError(
             f"{path}: no model configuration can be loaded ({type(error).__name__}). Give a folder with "
             "config.json, tokenizer.json and model.safetensors."
         ) from error
+    return config
 
 
 def build_classifier(model: str | Path, task: Task, pooling: Pooling, dropout: float) -> EncoderClassifier:
-    """A pretrained body with a fresh head; seed torch before, for the head is drawn at random.
+    """Load a pretrained encoder with a fresh head; seed torch first, because the head is drawn at random.
 
     Raises:
-        InputError: the body cannot be loaded, or transformers does not know its model type.
+        InputError: the encoder cannot be loaded, or transformers does not know its model type.
     """
     require_transformers(model)
     try:
@@ -78,7 +81,7 @@ def build_classifier(model: str | Path, task: Task, pooling: Pooling, dropout: f
     return EncoderClassifier(encoder, task, pooling, dropout)
 
 
-def save_classifier(model: EncoderClassifier, tokenizer: Any, folder: Path) -> None:
+def save_classifier(model: EncoderClassifier, tokenizer: Tokenizer, folder: Path) -> None:
     """Write the folder that `load_classifier` reads."""
     config = model.encoder.config
     config.id2label = dict(enumerate(model.task.labels))
@@ -92,12 +95,12 @@ def save_classifier(model: EncoderClassifier, tokenizer: Any, folder: Path) -> N
 
 
 def load_classifier(folder: str | Path, task: Task, pooling: Pooling | None = None) -> Teacher:
-    """A fine-tuned checkpoint: a folder with `head.safetensors`, or one whose model has a head of its own.
+    """Load a fine-tuned checkpoint: a folder with `head.safetensors`, or a model with a head of its own.
 
     Args:
-        folder: where `resolve_model` found it.
-        task: what the logits must stand for; names stored in the checkpoint must be the same set.
-        pooling: for a checkpoint that does not say how it pools.
+        folder: the folder that `resolve_model` found.
+        task: task of the logits; label names stored in the checkpoint must be the same set.
+        pooling: pooling of a checkpoint that does not name its own.
 
     Raises:
         InputError: it cannot be loaded, has a model type that transformers does not know, has no head, or its
@@ -153,7 +156,7 @@ def _load_headed(name: str, task: Task) -> HeadedClassifier:
 
 
 def _label_order(id2label: dict[Any, str] | None, task: Task, where: str, *, required: bool) -> list[int]:
-    """For each label of the task its row in the checkpoint's head."""
+    """Return the row in the checkpoint's head of each label of the task."""
     names = [id2label[key] for key in sorted(id2label, key=int)] if id2label else []
     placeholders = not names or all(name == f"LABEL_{index}" for index, name in enumerate(names))
     if placeholders and not required:

@@ -1,4 +1,4 @@
-"""The device that models run on, and what it computes fast."""
+"""Devices that models run on, and whether they multiply in bf16."""
 
 import torch
 from torch import nn
@@ -9,7 +9,7 @@ BF16_FLAGS = {"avx512_bf16", "amx_bf16"}
 
 
 def multiplies_bf16(device: torch.device) -> bool:
-    """Whether training runs in bf16 there: GPUs that multiply it, CPUs with AVX512-BF16 or AMX.
+    """Whether training runs in bf16 on this device: GPUs with bf16 matmuls, CPUs with AVX512-BF16 or AMX.
 
     Weights and losses stay in float32.
     """
@@ -19,10 +19,10 @@ def multiplies_bf16(device: torch.device) -> bool:
 
 
 def best_device() -> torch.device:
-    """The GPU where there is one."""
+    """Return the GPU if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def device_of(model: nn.Module) -> torch.device:
-    """Where the model's weights are."""
+    """Return the device of a model's weights."""
     return next(model.parameters()).device

@@ -1,7 +1,7 @@
-"""The encoder classifier: a transformer body, pooling over its last hidden states, and one linear head.
+"""The encoder classifier: a transformer encoder, pooling over its last hidden states, and one linear head.
 
-On disk it is a folder that `AutoModel` loads (the body, `config.json` with the labels and the pooling, the
-tokenizer) beside `head.safetensors` with `weight (C, H)` and `bias (C,)`. Weights are safetensors, never pickles.
+On disk it is a folder that `AutoModel` loads (the encoder, `config.json` with the labels and the pooling, the
+tokenizer), with `head.safetensors` in it: `weight (C, H)` and `bias (C,)`. Weights are safetensors, never pickles.
 """
 
 from enum import StrEnum
@@ -10,18 +10,20 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from distill.export.graph.config import ModelConfig
 from distill.export.runtime.tasks import Task
+from distill.teachers.protocols import Encoder
 
 
 class Pooling(StrEnum):
-    """How a text's last hidden states become one vector."""
+    """Way to turn a text's last hidden states into one vector."""
 
     MEAN = "mean"
     FIRST = "first"
 
 
 def pool(hidden: Tensor, attention_mask: Tensor, pooling: Pooling) -> Tensor:
-    """One vector a text: ``(B, T, H), (B, T) -> (B, H)``; padding never counts."""
+    """Return one vector per text: ``(B, T, H), (B, T) -> (B, H)``; padding does not count."""
     if pooling is Pooling.FIRST:
         return hidden[:, 0]
     mask = attention_mask.unsqueeze(-1).to(hidden.dtype)  # (B, T, 1)
@@ -29,11 +31,11 @@ def pool(hidden: Tensor, attention_mask: Tensor, pooling: Pooling) -> Tensor:
 
 
 class EncoderClassifier(nn.Module):
-    """A body from `AutoModel`, pooling, dropout and a linear head; teachers and students alike."""
+    """An encoder from `AutoModel`, pooling, dropout and a linear head, for teachers and students alike."""
 
-    def __init__(self, encoder: Any, task: Task, pooling: Pooling, dropout: float = 0.1) -> None:
+    def __init__(self, encoder: Encoder, task: Task, pooling: Pooling, dropout: float = 0.1) -> None:
         super().__init__()
-        # a randomly initialised pooler would travel along unused
+        # an unused, randomly initialised pooler would be saved along with the encoder
         if getattr(encoder, "pooler", None) is not None and encoder.config.model_type in ("bert", "roberta"):
             encoder.pooler = None
         self.encoder = encoder
@@ -45,25 +47,25 @@ class EncoderClassifier(nn.Module):
         nn.init.constant_(self.head.bias, task.head_bias)
 
     @property
-    def config(self) -> Any:
-        """The body's transformers configuration."""
+    def config(self) -> ModelConfig:
+        """The encoder's transformers configuration."""
         return self.encoder.config
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
-        """Raw logits: ``(B, T) -> (B, C)``."""
+        """Return raw logits: ``(B, T) -> (B, C)``."""
         inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
         if token_type_ids is not None:
             inputs["token_type_ids"] = token_type_ids
         return self.classify(self.encoder(**inputs).last_hidden_state, attention_mask)
 
     def classify(self, hidden: Tensor, attention_mask: Tensor) -> Tensor:
-        """Raw logits of the body's last hidden states: ``(B, T, H), (B, T) -> (B, C)``."""
+        """Return raw logits from the encoder's last hidden states: ``(B, T, H), (B, T) -> (B, C)``."""
         logits: Tensor = self.head(self.dropout(pool(hidden, attention_mask, self.pooling)))
         return logits
 
 
 class HeadedClassifier(nn.Module):
-    """A published model with its own sequence-classification head, its logits put into the task's order."""
+    """A published model with its own sequence-classification head, whose logits are put into the task's order."""
 
     def __init__(self, model: Any, task: Task, order: list[int]) -> None:
         super().__init__()
@@ -73,16 +75,17 @@ class HeadedClassifier(nn.Module):
 
     @property
     def encoder(self) -> Any:
-        """The body, for students that start from it."""
+        """The encoder, for students that start from it."""
         return self.model.base_model
 
     @property
-    def config(self) -> Any:
+    def config(self) -> ModelConfig:
         """The model's transformers configuration."""
-        return self.model.config
+        config: ModelConfig = self.model.config
+        return config
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
-        """Raw logits in the task's label order: ``(B, T) -> (B, C)``."""
+        """Return raw logits in the task's label order: ``(B, T) -> (B, C)``."""
         inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
         if token_type_ids is not None:
             inputs["token_type_ids"] = token_type_ids
@@ -94,5 +97,5 @@ Teacher = EncoderClassifier | HeadedClassifier
 
 
 def parameter_count(model: nn.Module) -> int:
-    """Number of weights."""
+    """Return the number of weights."""
     return sum(parameter.numel() for parameter in model.parameters())

@@ -1,32 +1,32 @@
-"""Texts to token ids, and token ids to padded batches."""
+"""Token ids of texts, and padded batches of them."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from distill.corpora.storage.token_rows import TokenRows
+from distill.teachers.protocols import Tokenizer
 
-# texts in one call of a tokenizer: it hears no Ctrl-C meanwhile, and 43,000 take it five seconds
+# texts per call of a tokenizer, which ignores Ctrl-C meanwhile; 43,000 texts take it five seconds
 ENCODED_TEXTS = 1000
 
 
-def encode(tokenizer: Any, texts: Sequence[str], max_tokens: int) -> TokenRows:
-    """Token ids of each text with special tokens, cut at `max_tokens`."""
+def encode(tokenizer: Tokenizer, texts: Sequence[str], max_tokens: int) -> TokenRows:
+    """Return the token ids of each text with special tokens, cut at `max_tokens`."""
 
     def rows() -> Iterator[list[int]]:
         for start in range(0, len(texts), ENCODED_TEXTS):
-            some = list(texts[start : start + ENCODED_TEXTS])
+            batch = list(texts[start : start + ENCODED_TEXTS])
             yield from tokenizer(
-                some, truncation=True, max_length=max_tokens, padding=False, return_token_type_ids=False
+                batch, truncation=True, max_length=max_tokens, padding=False, return_token_type_ids=False
             )["input_ids"]
 
     return TokenRows.of(rows())
 
 
 def pad_batch(rows: Sequence[Sequence[int]], pad_id: int) -> tuple[Tensor, Tensor]:
-    """Ids and attention mask, both int64 ``(B, T)``, padded on the right to the longest row."""
+    """Return ids and attention mask, both int64 ``(B, T)``, padded on the right to the longest row."""
     width = max(len(row) for row in rows)
     ids = torch.full((len(rows), width), pad_id, dtype=torch.long)  # (B, T)
     mask = torch.zeros((len(rows), width), dtype=torch.long)  # (B, T)

@@ -1,4 +1,4 @@
-"""What fine-tuning decides before the first step: what learns, how fast, and how much each label weighs."""
+"""Set-up of fine-tuning: frozen layers, learning rates per parameter group, and class weights."""
 
 from typing import Any, Literal
 
@@ -9,16 +9,17 @@ from torch import Tensor, nn
 
 from distill.export.runtime.errors import InputError
 from distill.teachers.encoder import EncoderClassifier
+from distill.teachers.protocols import Encoder
 
-# a label this much rarer than the mean learns as if it were no rarer still
+# bound on the weight of a label that is much rarer than the mean
 MAX_CLASS_WEIGHT = 10.0
 
 
 def freeze(model: EncoderClassifier, what: Literal["none", "body"] | int) -> None:
-    """Stop parts from learning: nothing, all but the head, or all but the head and the last `what` layers.
+    """Freeze nothing, all but the head (`body`), or all but the head and the last `what` layers.
 
     Raises:
-        InputError: more layers than the body has, or a body whose layers cannot be found.
+        InputError: the encoder has fewer layers, or its layers cannot be found.
     """
     if what == "none":
         return
@@ -35,8 +36,8 @@ def freeze(model: EncoderClassifier, what: Literal["none", "body"] | int) -> Non
             parameter.requires_grad = True
 
 
-def _layers(encoder: Any) -> nn.ModuleList:
-    """The longest list of modules in a body: its layers, whatever the architecture calls them."""
+def _layers(encoder: Encoder) -> nn.ModuleList:
+    """Return the longest list of modules in an encoder: its layers, whatever the architecture calls them."""
     lists = [module for module in encoder.modules() if isinstance(module, nn.ModuleList)]
     if not lists:
         raise InputError("`freeze` is a number, and this encoder has no list of layers. Use 'none' or 'body'.")
@@ -46,13 +47,13 @@ def _layers(encoder: Any) -> nn.ModuleList:
 def parameter_groups(
     model: EncoderClassifier, *, body_learning_rate: float, head_learning_rate: float, weight_decay: float
 ) -> list[dict[str, Any]]:
-    """AdamW's groups: the head learns at its own rate; biases and norms (vectors) do not decay."""
+    """Return AdamW's groups: the head has its own learning rate; biases and norms (vectors) do not decay."""
     groups = []
     for part, rate in ((model.encoder, body_learning_rate), (model.head, head_learning_rate)):
-        learning = [parameter for parameter in part.parameters() if parameter.requires_grad]
+        trained = [parameter for parameter in part.parameters() if parameter.requires_grad]
         for decay, chosen in (
-            (weight_decay, [parameter for parameter in learning if parameter.ndim > 1]),
-            (0.0, [parameter for parameter in learning if parameter.ndim <= 1]),
+            (weight_decay, [parameter for parameter in trained if parameter.ndim > 1]),
+            (0.0, [parameter for parameter in trained if parameter.ndim <= 1]),
         ):
             if chosen:
                 groups.append({"params": chosen, "lr": rate, "weight_decay": decay})
@@ -62,7 +63,7 @@ def parameter_groups(
 def class_weights(matrix: NDArray[np.float32]) -> Tensor:
     """Return weights ``(C,)`` from 0/1 targets ``(N, C)``: mean frequency over the label's own, at most 10.
 
-    The task's loss says what they are multiplied with.
+    The task's loss defines what they multiply.
     """
     counts = matrix.sum(axis=0).clip(min=1)
     weights = (counts.mean() / counts).clip(max=MAX_CLASS_WEIGHT)

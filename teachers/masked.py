@@ -13,6 +13,7 @@ from distill.export.runtime.errors import InputError
 from distill.teachers.bodies import most_tokens
 from distill.teachers.checkpoints import LOCAL, UNREADABLE
 from distill.teachers.device import best_device
+from distill.teachers.protocols import Tokenizer
 from distill.teachers.tokenizers import load_tokenizer
 
 # a word is drawn by probability among the model's first choices; those further down fit nowhere
@@ -28,7 +29,7 @@ class MaskedModel:
         words: spelling of each token that may be drawn, by its id; at least one.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, words: Mapping[int, str]) -> None:
+    def __init__(self, model: Any, tokenizer: Tokenizer, words: Mapping[int, str]) -> None:
         self._model, self._tokenizer, self._spelling = model.eval().to(best_device()), tokenizer, words
         self._most_tokens = most_tokens(model.config)
         self._ids = torch.tensor(sorted(words), device=best_device())  # (W,)
@@ -58,7 +59,7 @@ class MaskedModel:
 
     def _hide(self, words: list[str], places: list[int], max_tokens: int) -> tuple[Tensor, dict[int, int]]:
         """Return ids ``(1, T)`` of the words with some masked, and the token position of each masked place."""
-        mask = self._tokenizer.mask_token
+        mask = str(self._tokenizer.mask_token)
         hidden = [mask if place in set(places) else word for place, word in enumerate(words)]
         limit = max_tokens if self._most_tokens is None else min(max_tokens, self._most_tokens)
         encoded = self._tokenizer(" ".join(hidden), truncation=True, max_length=limit, return_tensors="pt")
@@ -98,7 +99,7 @@ def load_masked(folder: Path) -> MaskedModel:
     return MaskedModel(model, tokenizer, words)
 
 
-def whole_words(tokenizer: Any) -> dict[int, str]:
+def whole_words(tokenizer: Tokenizer) -> dict[int, str]:
     """Return the tokens of a vocabulary that are whole words of letters, by id; special tokens are left out."""
     tokens = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
     # WordPiece marks tokens that continue a word, the others mark tokens that begin one. A few tokens of any

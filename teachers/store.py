@@ -1,11 +1,10 @@
-"""The soft-label store: parquet shards of row ids and raw logits, no text, refused where they do not belong."""
+"""The soft-label store: parquet shards of row ids and raw logits without text, bound to teacher and corpus."""
 
 import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +20,7 @@ SHARD_ROWS = 4096
 
 @dataclass(frozen=True)
 class LabelIdentity:
-    """What logits belong to; every shard carries it."""
+    """Teacher, tokenizer, corpus and labels that logits belong to; every shard holds it."""
 
     teacher_hash: str
     tokenizer_hash: str
@@ -37,13 +36,13 @@ def label_split(
     infer: Callable[[Sequence[str]], NDArray[np.float32]],
     identity: LabelIdentity,
 ) -> None:
-    """Write the shards of one split; those already there and whole are kept, so an interrupted run goes on.
+    """Write the shards of one split; whole ones that exist are kept, so that an interrupted run resumes.
 
     Args:
         folder: `labels/<split>`.
-        texts: of every row; asked for a shard at a time.
-        infer: raw logits ``(n, C)`` of some texts.
-        identity: what the logits belong to.
+        texts: texts of all rows; they are read one shard at a time.
+        infer: returns the raw logits ``(n, C)`` of some texts.
+        identity: identity of the logits.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for index, start in enumerate(range(0, len(texts), SHARD_ROWS)):
@@ -69,10 +68,10 @@ def write_shard(path: Path, row_ids: list[int], logits: NDArray[np.float32], ide
 
 
 def read_logits(folder: Path, rows: int, identity: LabelIdentity) -> NDArray[np.float32]:
-    """All logits of a split, float32 ``(rows, C)``, by row id.
+    """Return all logits of a split, float32 ``(rows, C)``, by row id.
 
     Raises:
-        InputError: a shard is unreadable, belongs to something else, or rows are missing or repeated.
+        InputError: a shard is unreadable or has another identity, or rows are missing or repeated.
     """
     logits = np.full((rows, len(identity.labels)), np.nan, dtype=np.float32)  # (N, C)
     seen = 0
@@ -81,29 +80,31 @@ def read_logits(folder: Path, rows: int, identity: LabelIdentity) -> NDArray[np.
         _check_identity(path, table, identity)
         ids = table["row_id"].to_numpy()
         if ids.size and (ids.min() < 0 or ids.max() >= rows):
-            raise InputError(f"{path}: has row ids outside 0 to {rows - 1}; label this corpus again")
+            raise InputError(f"{path}: has row ids outside 0 to {rows - 1}. Label this corpus again.")
         values = table["logits"].combine_chunks().flatten().to_numpy()
         logits[ids] = values.reshape(len(ids), len(identity.labels))
         seen += len(ids)
     if seen != rows or not np.isfinite(logits).all():
-        raise InputError(f"{folder}: has {seen} rows of logits where {rows} are needed; run the label stage again")
+        raise InputError(
+            f"{folder}: has {seen} rows of logits where {rows} are needed. Run the label stage again."
+        )
     return logits
 
 
-def _read(path: Path) -> Any:
+def _read(path: Path) -> pa.Table:
     try:
         return pq.read_table(path)
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: is not a whole parquet file; delete it and label again") from error
+        raise InputError(f"{path}: is not a whole parquet file. Delete it and label again.") from error
 
 
-def _check_identity(path: Path, table: Any, identity: LabelIdentity) -> None:
+def _check_identity(path: Path, table: pa.Table, identity: LabelIdentity) -> None:
     stored = json.loads((table.schema.metadata or {}).get(METADATA_KEY, b"{}"))
     for key, value in asdict(identity).items():
         expected = list(value) if isinstance(value, tuple) else value
         if stored.get(key) != expected:
             raise InputError(
-                f"{path}: its {key} is not the run's; these logits belong to another job: label again"
+                f"{path}: its {key} is not the run's, so these logits belong to another run. Label again."
             )
 
 

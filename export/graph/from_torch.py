@@ -6,7 +6,6 @@ architecture has them, `token_type_ids`, all ``(batch, sequence)`` with both axe
 """
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +13,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
+from distill.export.graph.config import ModelConfig
 from distill.export.graph.model import OPSET, count_operators
 from distill.export.graph.norms import split_residual_norms
 from distill.export.graph.pooling import pool_by_matmul
@@ -26,7 +26,7 @@ FUSED_OPERATORS = ("MultiHeadAttention", "LayerNormalization", "Gelu", "BiasGelu
 class _Named(nn.Module):
     """Adapter to Optimum's exporter: a module with a configuration and named outputs."""
 
-    def __init__(self, model: nn.Module, config: Any) -> None:
+    def __init__(self, model: nn.Module, config: ModelConfig) -> None:
         super().__init__()
         self.model, self.config = model, config
 
@@ -41,7 +41,7 @@ class _Named(nn.Module):
         return {"logits": self.model(input_ids, attention_mask, **extra)}
 
 
-def export_onnx(model: nn.Module, config: Any, path: Path) -> tuple[str, ...]:
+def export_onnx(model: nn.Module, config: ModelConfig, path: Path) -> tuple[str, ...]:
     """Write the fp32 graph of `model` with raw logits, and return the names of its inputs.
 
     Args:
@@ -69,7 +69,7 @@ def export_onnx(model: nn.Module, config: Any, path: Path) -> tuple[str, ...]:
     return tuple(inputs)
 
 
-def export_fused(model: nn.Module, config: Any, target: Path) -> dict[str, int]:
+def export_fused(model: nn.Module, config: ModelConfig, target: Path) -> dict[str, int]:
     """Write the fused fp32 graph of `model` with raw logits, and return the number of nodes per fused operator.
 
     Raises:

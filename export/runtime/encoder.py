@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from distill.export.runtime.errors import BundleError, InputError
 from distill.export.runtime.untrusted.fields import has_surrogate
@@ -45,7 +45,7 @@ class Encoder:
         BundleError: the tokenizer leaves no room for a text, or cannot be set up.
     """
 
-    def __init__(self, tokenizer: Any, max_tokens: int, *, threads: int = 1, type_ids: bool = True) -> None:
+    def __init__(self, tokenizer: Tokenizer, max_tokens: int, *, threads: int = 1, type_ids: bool = True) -> None:
         self._tokenizer = tokenizer
         self._type_ids = type_ids
         self._threads = threads
@@ -130,13 +130,13 @@ class Encoder:
         types = [*frame.types_before, *[frame.type_id] * len(kept), *frame.types_after] if self._type_ids else []
         return Encoded([*frame.before, *kept, *frame.after], types, truncated)
 
-    def _parts(self, encoding: Any) -> Encoded:
+    def _parts(self, encoding: Encoding) -> Encoded:
         """Return the parts that are needed; even making a list that nobody reads takes time."""
         type_ids = encoding.type_ids if self._type_ids else []
         return Encoded(encoding.ids, type_ids, bool(encoding.overflowing))
 
 
-def open_tokenizer(content: bytes, where: Path) -> Any:
+def open_tokenizer(content: bytes, where: Path) -> Tokenizer:
     """Open the tokenizer in a file's bytes.
 
     Args:
@@ -171,7 +171,7 @@ def failed(error: BaseException) -> bool:
     return isinstance(error, Exception) or type(error).__name__ == "PanicException"
 
 
-def _frame_of(tokenizer: Any) -> _Frame | None:
+def _frame_of(tokenizer: Tokenizer) -> _Frame | None:
     """Return what a tokenizer puts around a text, tried with a short one; None if it does more than that."""
     bare, whole = (tokenizer.encode(PROBE, add_special_tokens=special) for special in (False, True))
     places = [place for place, special in enumerate(whole.special_tokens_mask) if not special]
@@ -184,7 +184,7 @@ def _frame_of(tokenizer: Any) -> _Frame | None:
     return _Frame(whole.ids[:start], whole.ids[end:], types[:start], types[start], types[end:])
 
 
-def _has_empty_token(tokenizer: Any) -> bool:
+def _has_empty_token(tokenizer: Tokenizer) -> bool:
     """Whether an added token is empty once it is normalized.
 
     An empty token matches between any two bytes, so that the package cuts a text inside a character and panics;
@@ -196,7 +196,7 @@ def _has_empty_token(tokenizer: Any) -> bool:
     return not all(map(tokenizer.normalizer.normalize_str, added))
 
 
-def _pad_id(tokenizer: Any) -> int:
+def _pad_id(tokenizer: Tokenizer) -> int:
     """Return the id that fills a row; it is masked out, so any valid id will do if the tokenizer names none."""
     if tokenizer.padding is not None:
         return int(tokenizer.padding["pad_id"])

@@ -1,7 +1,6 @@
 """onnxruntime sessions on checked bytes, whose inputs and output must be those of the manifest."""
 
 from pathlib import Path
-from typing import Any
 
 import onnxruntime
 
@@ -22,7 +21,7 @@ MIN_FOLDED_BYTES, MAX_FOLDED_BYTES = 2**24, 2**30
 FOLDED_FACTOR = 16
 
 
-def open_session(content: bytes, manifest: Manifest, where: Path, *, threads: int) -> Any:
+def open_session(content: bytes, manifest: Manifest, where: Path, *, threads: int) -> onnxruntime.InferenceSession:
     """Open a session on the bytes of a model file.
 
     Args:
@@ -68,14 +67,14 @@ def open_session(content: bytes, manifest: Manifest, where: Path, *, threads: in
     return session
 
 
-def _forget_bytes(session: Any) -> None:
+def _forget_bytes(session: onnxruntime.InferenceSession) -> None:
     """Free the file's bytes, which the session keeps to open the graph on another device; there is none."""
     session.disable_fallback()
     if hasattr(session, "_model_bytes"):
         session._model_bytes = b""
 
 
-def _check_inputs(session: Any, manifest: Manifest, where: Path) -> None:
+def _check_inputs(session: onnxruntime.InferenceSession, manifest: Manifest, where: Path) -> None:
     inputs = {value.name: value for value in session.get_inputs()}
     if set(inputs) != set(manifest.inputs):
         # as a list, which escapes the names: they come from a stranger
@@ -94,7 +93,7 @@ def _check_inputs(session: Any, manifest: Manifest, where: Path) -> None:
             )
 
 
-def _check_output(session: Any, manifest: Manifest, where: Path) -> None:
+def _check_output(session: onnxruntime.InferenceSession, manifest: Manifest, where: Path) -> None:
     output = next((value for value in session.get_outputs() if value.name == OUTPUT), None)
     if output is None:
         raise BundleError(f"{where}: the graph has no output {OUTPUT!r}. Export it again.")

@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from tokenizers import Tokenizer
+
 # printable ASCII, and other punctuation that is common in chats: a BERT normalizer changes none of these
 # characters but for the case of letters, and each that is neither letter, digit nor space is a word of its own
 PLAIN = " -~‘’“”…–—"
@@ -32,7 +34,7 @@ class PlainWordPiece:
         self._added = re.compile(names, re.IGNORECASE) if names else None
 
     @classmethod
-    def of(cls, tokenizer: Any) -> "PlainWordPiece | None":
+    def of(cls, tokenizer: Tokenizer) -> "PlainWordPiece | None":
         """Return one that splits as this tokenizer does; None if it is not a BERT's."""
         model, normalizer = tokenizer.model, tokenizer.normalizer
         kinds = [type(part).__name__ for part in (model, normalizer, tokenizer.pre_tokenizer)]
