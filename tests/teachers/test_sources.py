@@ -184,8 +184,10 @@ def test_code_that_a_model_brings_along_is_neither_run_nor_asked_about(model: Pa
     config |= {"model_type": "own", "auto_map": {"AutoConfig": "code.Own", "AutoModel": "code.Own"}}
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "code.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Own: pass\n")
-    with pytest.raises(InputError, match="no model configuration"):
+    with pytest.raises(InputError, match="is a model of type 'own'"):
         load_config(folder)
+    (folder / "config.json").write_text(json.dumps(config | {"model_type": "bert"}))
+    assert load_config(folder).model_type == "bert"
     assert not (tmp_path / "ran").exists()
 
 
