@@ -13,7 +13,7 @@ BENCH_FILE = "bench.json"
 
 @dataclass(frozen=True)
 class RunBench:
-    """What a run's bench measured.
+    """The measurements of a run's bench.
 
     Attributes:
         rows: latency, one row per model, runtime, kind of texts, number of threads and batch size.

@@ -1,4 +1,4 @@
-"""`plan.json`: the students that a plan measured, those that fit the budget, and the values that were chosen."""
+"""`plan.json`: the students that a plan measured, and the recipe values that it chose."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ PLAN_FILE = "plan.json"
 
 @dataclass(frozen=True)
 class PlanBudget:
-    """The bounds that the plan kept to; those that nobody asked for are left out of the file.
+    """The bounds of the plan; bounds that were not asked for are omitted from the file.
 
     Attributes:
         p95_ms: latency of single texts, in milliseconds.
@@ -52,7 +52,7 @@ class PlannedStudent:
         p50_ms: median latency of single texts, in milliseconds.
         p95_ms: 95th percentile of the same.
         size_mb: size of its bundle, in MB (10^6 bytes).
-        rss_mb: peak resident memory, in MB (10^6 bytes); None where no bound needed it.
+        rss_mb: peak resident memory, in MB (10^6 bytes); None if no bound needed it.
         over: one sentence per bound that it misses; None for a student that fits.
     """
 
@@ -68,18 +68,18 @@ class PlannedStudent:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a plan measured and chose.
+    """The measurements and the outcome of a plan.
 
     Attributes:
         budget: the bounds.
         cpu: the machine.
         texts: the number of texts that latency was measured on.
         vocabulary: the number of tokens in the students' vocabulary.
-        fits: students within the budget, the one that is probably best first.
-        misses: students over the budget, the nearest first.
+        fits: students within the budget, most promising first.
+        misses: students over the budget, nearest first.
         unmeasured: the number of students that might have been better but that there was no time for.
         busy: whether other work on the machine stretched the latencies.
-        chosen: the recipe values of the best student; None where nothing fits.
+        chosen: the recipe values of the best student; None if nothing fits.
     """
 
     budget: PlanBudget
@@ -93,9 +93,9 @@ class Plan:
     chosen: Mapping[str, Any] | None
 
     def prediction(self, precision: str) -> PlannedStudent | None:
-        """Return what was measured of the best student in the precision that ships; None where it did not fit."""
+        """Return the measurement of the best student in the precision that ships; None if it did not fit."""
         best = self.fits[0].student
-        return next((one for one in self.fits if (one.student, one.precision) == (best, precision)), None)
+        return next((fit for fit in self.fits if (fit.student, fit.precision) == (best, precision)), None)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, as the file has them."""

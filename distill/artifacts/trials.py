@@ -37,7 +37,7 @@ class TrialRecord:
 
     @property
     def is_complete(self) -> bool:
-        """Whether it was trained to its end."""
+        """True if it was trained to its end."""
         return self.state == COMPLETE
 
     @property

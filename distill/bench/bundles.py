@@ -54,12 +54,12 @@ class BundleBytes:
 
 @dataclass(frozen=True)
 class BundleCost:
-    """What a bundle costs beside latency, and how good it is.
+    """The cost of a bundle other than latency, and its quality.
 
     Attributes:
         precision: as the manifest names it.
         bytes: by file.
-        components: the same bytes by what they are for.
+        components: the same bytes by purpose.
         cold_start_ms: milliseconds from the first import to the first prediction, median of fresh processes.
         peak_rss_bytes: peak resident memory of these processes, their median.
         test_macro_f1: as the manifest has it; None where it has none.

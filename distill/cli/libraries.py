@@ -1,4 +1,4 @@
-"""Settings of torch, transformers and their like that hold while a command runs, and no longer."""
+"""Settings of torch, transformers and similar libraries that last as long as a command."""
 
 import logging
 import os

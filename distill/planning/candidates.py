@@ -36,7 +36,7 @@ class Architecture:
 
     @property
     def is_transformer(self) -> bool:
-        """Whether it has layers with attention."""
+        """True if it has layers with attention."""
         return self.shape.depth > 0
 
     def retention(self, teacher: Dimensions) -> float:

@@ -1,8 +1,8 @@
-"""Students with random weights, exported as a run exports them, bundled, and timed: string in to decision out.
+"""Students with random weights, exported and bundled as a run does it, and timed from string to decision.
 
-Neither latency nor bytes depend on what the weights are, as long as shape, vocabulary and precision are those
-that will ship. What does depend on them is which products the gate lets compute in int8: a student whose gate
-leaves some of them in fp32 is slower and larger than the plan says, and its run's own check says so.
+Latency and size do not depend on the values of the weights, as long as shape, vocabulary and precision are those
+that will ship. The set of matmuls that the gate lets compute in int8 does depend on them: a student with some of
+them left in fp32 is slower and larger than its plan predicts, and the check of the run's bundle reports it.
 """
 
 import math
@@ -38,23 +38,23 @@ from distill.training.start import student_vocabulary
 
 PRECISIONS = ("int8-static", "int8-dynamic", "int8-weights")
 
-# enough for scales that are right for the shape of the graph; a run takes more
+# enough to fit scales of the right shape; a run uses more
 CALIBRATION_TEXTS = 32
 
 LEAST_ROUNDS = 3
 
-# on an idle machine the p95 of medians is no more than this times that of least times
+# on an idle machine, the p95 over median times is at most this many times the p95 over least times
 BUSY = 1.25
 
-# of a model card, and of what a manifest says of teacher, corpus and quality: measured on bundles of the recipes
-CARD_BYTES, CARD_BYTES_A_LABEL = 1800, 60
+# sizes of a model card, and of the provenance in a manifest, measured on bundles of the packaged recipes
+CARD_BYTES, CARD_BYTES_PER_LABEL = 1800, 60
 
 HISTORY_BYTES = 1800
 
 
 @dataclass(frozen=True)
 class TimedBundle:
-    """A bundle of a student in one precision, opened."""
+    """An opened bundle of one student in one precision."""
 
     student: Architecture
     precision: str
@@ -63,13 +63,23 @@ class TimedBundle:
 
     @property
     def size_mb(self) -> float:
-        """All its files together."""
+        """Size of all its files, in MB (10^6 bytes)."""
         return folder_bytes(self.folder) / 1e6
 
 
 @dataclass(frozen=True)
 class Workbench:
-    """What every student is made and timed with: teacher, trimmed tokenizer, the bench's texts, a folder."""
+    """Everything that students are made and timed with.
+
+    Attributes:
+        recipe: of the run.
+        teacher: students take their shape, and the ones that copy layers their weights, from it.
+        teacher_tokenizer: before trimming.
+        trimmed: the students' vocabulary; None if it is the teacher's.
+        corpus: its train rows fit scales, its task shapes the head.
+        texts: to time.
+        folder: for graphs and bundles.
+    """
 
     recipe: Recipe
     teacher: EncoderClassifier
@@ -81,7 +91,7 @@ class Workbench:
 
     @property
     def task(self) -> Task:
-        """The corpus's."""
+        """The corpus's task."""
         return self.corpus.task
 
     @property
@@ -91,35 +101,35 @@ class Workbench:
 
     @property
     def vocabulary(self) -> int:
-        """Tokens in the students' vocabulary."""
+        """Number of tokens in the students' vocabulary."""
         return len(self.tokenizer)
 
     def tokens(self) -> float:
-        """Mean length of the texts as the student reads them."""
+        """Return the mean number of tokens in a text, by the students' tokenizer."""
         rows = encode(self.tokenizer, self.texts, self.recipe.corpus.max_tokens)
         return float(np.mean([len(row) for row in rows]))
 
     def tokenizer_bytes(self) -> int:
-        """The tokenizer's file alone."""
+        """Return the size of the students' tokenizer file."""
         return len(self.tokenizer.backend_tokenizer.to_str())
 
 
 def new_workbench(
     recipe: Recipe, corpus: Corpus, teacher: EncoderClassifier, tokenizer: Any, folder: Path
 ) -> Workbench:
-    """Trim the vocabulary as the run will, once for all students."""
+    """Return a workbench, with the vocabulary trimmed as the run will trim it, once for all students."""
     trimmed = student_vocabulary(recipe.student, teacher.config, tokenizer, corpus)
     texts = list(corpus.test.texts[: recipe.bench.texts])
     return Workbench(recipe, teacher, tokenizer, trimmed, corpus, texts, folder)
 
 
 def make_bundles(bench: Workbench, student: Architecture, recipe: Recipe) -> list[TimedBundle]:
-    """A bundle of a student in each precision.
+    """Export and bundle one student in each precision.
 
     Args:
-        bench: what it is made with.
+        bench: makes the students.
         student: its shape, and the bits of its tables.
-        recipe: the one that makes this student.
+        recipe: makes this student.
     """
     place = bench.folder / student.name.replace(" ", "-")
     source = place / "student"
@@ -136,56 +146,59 @@ def make_bundles(bench: Workbench, student: Architecture, recipe: Recipe) -> lis
     student.family.save(model, bench.tokenizer, source)
     fused = place / "fused.onnx"
     student.family.export(model.eval(), fused, recipe.corpus.max_tokens)
-    found, scales = [], _scales(bench, fused)
+    bundles, scales = [], _scales(bench, fused)
     for precision in PRECISIONS:
         graph = place / f"{precision}.onnx"
         _write_graph(bench, precision, student.table_bits, fused, scales, graph)
-        found.append(_bundle(bench, student, precision, graph, source))
+        bundles.append(_bundle(bench, student, precision, graph, source))
         graph.unlink()
     fused.unlink()
     shutil.rmtree(source)
-    return found
+    return bundles
 
 
 def time_bundles(
     made: Sequence[TimedBundle], texts: Sequence[str], rounds: int, until: float = math.inf
 ) -> NDArray[np.float64]:
-    """Milliseconds ``(bundles, rounds, texts)`` of each text alone, the bundles in turns; a first round warms up.
+    """Return milliseconds ``(bundles, rounds, texts)`` of single texts, in interleaved rounds after a warm-up.
 
     Args:
         made: the bundles.
         texts: of every round.
-        rounds: at most so many.
-        until: of `time.monotonic`; behind it no round begins, once there are `LEAST_ROUNDS`.
+        rounds: the largest number of rounds.
+        until: by `time.monotonic`; after it no further round begins, once there are `LEAST_ROUNDS`.
     """
-    found = np.zeros((len(made), rounds + 1, len(texts)))
+    milliseconds = np.zeros((len(made), rounds + 1, len(texts)))
     done = 0
     while done <= rounds and (done <= LEAST_ROUNDS or time.monotonic() < until):
         for step in range(len(made)):
-            which = (done + step) % len(made)  # the one that begins moves on
+            which = (done + step) % len(made)  # each round begins with another bundle
             predict = made[which].classifier.predict
             for place, text in enumerate(texts):
                 start = time.perf_counter()
                 predict([text])
-                found[which, done, place] = 1000 * (time.perf_counter() - start)
+                milliseconds[which, done, place] = 1000 * (time.perf_counter() - start)
         done += 1
-    return found[:, 1:done]
+    return milliseconds[:, 1:done]
 
 
 def measured(made: Sequence[TimedBundle], milliseconds: NDArray[np.float64]) -> list[Measured]:
-    """Percentiles over texts of one time a text, ``(bundles, texts)``."""
+    """Return the measurements of bundles from one time per text, ``(bundles, texts)`` in milliseconds."""
     p50, p95 = np.percentile(milliseconds, [50, 95], axis=1)
     return [
-        Measured(one.student, one.precision, float(p50[which]), float(p95[which]), one.size_mb)
-        for which, one in enumerate(made)
+        Measured(bundle.student, bundle.precision, float(p50[which]), float(p95[which]), bundle.size_mb)
+        for which, bundle in enumerate(made)
     ]
 
 
 def times_of_texts(milliseconds: NDArray[np.float64]) -> tuple[NDArray[np.float64], bool]:
-    """One time a text from its rounds ``(bundles, rounds, texts)``, and whether the machine was busy.
+    """Return one time per text ``(bundles, texts)`` from several rounds, and whether the machine was busy.
 
-    It is the median, as a bench takes it. Where other work stretches medians far beyond the least times, it is the
-    least: nearer to what the same call takes on an idle machine.
+    The time is the median over rounds, as in a bench. Where other work stretches medians far beyond the least
+    times, it is the least, which is closer to the same call on an idle machine.
+
+    Args:
+        milliseconds: ``(bundles, rounds, texts)``.
     """
     median, least = np.median(milliseconds, axis=1), milliseconds.min(axis=1)
     stretched = np.percentile(median, 95, axis=1) / np.percentile(least, 95, axis=1)  # (bundles,)
@@ -193,16 +206,16 @@ def times_of_texts(milliseconds: NDArray[np.float64]) -> tuple[NDArray[np.float6
     return (least if busy else median), busy
 
 
-def with_memory(one: Measured, made: TimedBundle) -> Measured:
-    """The same with the peak memory of a fresh process."""
-    _, peak = cold_start(made.folder)
-    return replace(one, rss_mb=peak / 1e6)
+def with_memory(measurement: Measured, bundle: TimedBundle) -> Measured:
+    """Return a measurement with the peak memory of a fresh process."""
+    _, peak = cold_start(bundle.folder)
+    return replace(measurement, rss_mb=peak / 1e6)
 
 
 def _scales(bench: Workbench, fused: Path) -> InputScales:
     runner = GraphRunner(fused)
-    some = list(bench.corpus.train.texts[:CALIBRATION_TEXTS])
-    rows = encode(bench.tokenizer, some, bench.recipe.corpus.max_tokens)
+    texts = list(bench.corpus.train.texts[:CALIBRATION_TEXTS])
+    rows = encode(bench.tokenizer, texts, bench.recipe.corpus.max_tokens)
     return fit_input_scales(fused, [runner.row_feed(row) for row in rows])
 
 
@@ -217,7 +230,7 @@ def _write_graph(
 
 
 def _bundle(bench: Workbench, student: Architecture, precision: str, graph: Path, source: Path) -> TimedBundle:
-    """A whole bundle, whose history and card are as long as real ones."""
+    """Write and open a whole bundle, with a model card and provenance as long as real ones."""
     task = bench.task
     scale, bias = _calibration(task.num_labels)
     folder = graph.with_suffix("")
@@ -236,13 +249,13 @@ def _bundle(bench: Workbench, student: Architecture, precision: str, graph: Path
         config=student.family.published_config(source),
         provenance={"planned": "x" * HISTORY_BYTES},
         metrics={},
-        model_card="x" * (CARD_BYTES + CARD_BYTES_A_LABEL * task.num_labels),
+        model_card="x" * (CARD_BYTES + CARD_BYTES_PER_LABEL * task.num_labels),
     )
     write_bundle(folder, shipment)
     return TimedBundle(student, precision, folder, load(folder, threads=bench.recipe.budget.threads))
 
 
 def _calibration(labels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """A scale below 1, which is a threshold too, and a bias a label, with as many digits as fitted ones."""
+    """Return a scale below 1 (also a threshold) and a bias per label, with as many digits as fitted ones."""
     values = np.random.default_rng(0).uniform(0.1, 0.9, (2, labels))
     return tuple(values[0].tolist()), tuple(values[1].tolist())

@@ -1,4 +1,4 @@
-"""A plan: students measured on this machine with random weights, and the probably best one within a budget."""
+"""Plans: students with random weights measured on this machine, and the most promising one within a budget."""
 
 import tempfile
 import time
@@ -32,19 +32,19 @@ from distill.training.preflight import check_models
 
 
 def plan_recipe(recipe: Recipe, reporter: Reporter, started: float) -> Plan:
-    """Read the recipe's corpus, and plan.
+    """Read a recipe's corpus, and plan.
 
     Args:
         recipe: with a budget.
-        reporter: hears of the progress.
-        started: when the time that there is began, of `time.monotonic`.
+        reporter: shows the progress.
+        started: the start of the available time, by `time.monotonic`.
 
     Raises:
-        InputError: there is no budget, or corpus or base model cannot be used.
+        InputError: the recipe does not have a budget, or its corpus or base model cannot be used.
     """
     if not recipe.budget.asked:
         raise InputError(
-            "plan: there is no budget; give --p95-ms, --size-mb or --rss-mb, or a [budget] in the recipe"
+            "plan: There is no budget. Give --p95-ms, --size-mb or --rss-mb, or a [budget] in the recipe."
         )
     with reporter.count("read the corpus") as advance:
         corpus, _ = read_corpus(corpus_spec(recipe.corpus), seed=recipe.seed, progress=advance)
@@ -72,7 +72,14 @@ def plan_stored_corpus(recipe: Recipe, corpus: Path, reporter: Reporter, folder:
 
 
 def make_plan(recipe: Recipe, corpus: Corpus, reporter: Reporter, started: float) -> Plan:
-    """Measure students until the best in the budget are known, or the time is up; arguments as `plan_recipe`."""
+    """Measure students until the best within the budget are known, or the time is up.
+
+    Args:
+        recipe: with a budget.
+        corpus: its rows.
+        reporter: shows the progress.
+        started: the start of the available time, by `time.monotonic`.
+    """
     first = members_of(recipe)[0]
     base = resolve_model(first.source, first.pin).folder
     config = load_config(base)
@@ -103,26 +110,26 @@ def make_plan(recipe: Recipe, corpus: Corpus, reporter: Reporter, started: float
 
 
 def _possible(recipe: Recipe, teacher: Dimensions, config: Any) -> list[tuple[Architecture, Recipe]]:
-    """The students that teacher and objective allow, each with the recipe that makes it.
+    """Return the students that teacher and objective allow, each with the recipe that makes it.
 
     Raises:
-        InputError: there is none; as the recipe's own student is refused.
+        InputError: there is none, for the reason that rules out the recipe's own student.
     """
-    found, export = [], recipe.export
+    possible, export = [], recipe.export
     narrow = recipe.budget.size_mb is not None
     for student in candidate_architectures(recipe.student, teacher, table_bits=export.table_bits, narrow=narrow):
         try:
-            one = with_values(recipe, _values(student, recipe, PRECISIONS), recipe.name)
-            check_models(one, config)
+            candidate = with_values(recipe, _values(student, recipe, PRECISIONS), recipe.name)
+            check_models(candidate, config)
         except InputError:
             continue
-        found.append((student, one))
-    if not found:
+        possible.append((student, candidate))
+    if not possible:
         check_models(recipe, config)
         raise InputError(
-            f"plan: {recipe.name} allows no student that could be measured; lower its objective's terms"
+            f"plan: {recipe.name} does not allow any student that a plan can measure. Lower its objective's terms."
         )
-    return found
+    return possible
 
 
 def _values(student: Architecture, recipe: Recipe, precisions: Sequence[str]) -> dict[str, Any]:
@@ -134,6 +141,6 @@ def _values(student: Architecture, recipe: Recipe, precisions: Sequence[str]) ->
 
 
 def _chosen(fits: Sequence[Measured], recipe: Recipe) -> dict[str, Any]:
-    """The keys that make the best student; of its precisions those that fit, for the gate may refuse the first."""
+    """Return the recipe values of the best student, with every precision that fits: the gate may refuse one."""
     best = fits[0].student
-    return _values(best, recipe, [one.precision for one in fits if one.student.name == best.name])
+    return _values(best, recipe, [fit.precision for fit in fits if fit.student.name == best.name])

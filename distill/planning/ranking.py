@@ -1,4 +1,4 @@
-"""What a plan measures next, when it has seen enough, and what it chooses: pure functions of what was measured."""
+"""Order, end and outcome of a plan's measurements: pure functions of what was measured so far."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,26 +11,32 @@ from distill.planning.candidates import Architecture
 from distill.recipe.shipping import BudgetRecipe
 from distill.students.shape import Dimensions
 
-# students that fit, each probably better than all that are not measured yet: then there is nothing left to find
+# the search ends once this many students fit that are each probably better than every unmeasured one
 ENOUGH = 3
 
-# one whose latency fits by less may be found not to when it is measured again, and does not count
+# a student counts as fitting with this factor on its latency, because a second measurement may be slower
 ROOM = 1.05
 
-# cheap transformers whose times and memory tell those of all others
+# cheap transformers that are measured first, to predict latency and memory of all others
 PILOTS = 2
 
-# a student is left out unmeasured where a line through those measured says that it misses a bound by more; of
-# sizes such a line is right to a few kilobytes, of peak memory over int8 weights to 4 % (MiniLM's students: 71 MB
-# below 2 MB of weights, then 3.2 MB more a megabyte, 103 MB with all six layers)
+# A student is skipped without measuring it if a line through the measured ones predicts that it exceeds a bound by
+# more than this factor. Such a line is accurate to a few kilobytes for sizes, and to 4 % for peak memory over int8
+# weights (MiniLM's students: 71 MB below 2 MB of weights, then 3.2 MB per megabyte, 103 MB with all six layers).
 LATENCY_MARGIN, SIZE_MARGIN, MEMORY_MARGIN = 1.3, 1.01, 1.05
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One student in one precision: latency of a text alone, its bundle's size, peak memory.
+    """The measurements of one student in one precision.
 
-    `rss_mb` is None where it was not asked for, or the other bounds are missed already.
+    Attributes:
+        student: its shape.
+        precision: of its export.
+        p50_ms: median latency of single texts, in milliseconds.
+        p95_ms: 95th percentile of the same.
+        size_mb: size of its bundle, in MB (10^6 bytes).
+        rss_mb: peak resident memory, in MB (10^6 bytes); None if no bound asks for it, or another bound is missed.
     """
 
     student: Architecture
@@ -41,7 +47,7 @@ class Measured:
     rss_mb: float | None = None
 
     def excesses(self, budget: BudgetRecipe) -> list[Excess]:
-        """The bounds that it misses."""
+        """Return the bounds that it misses."""
         numbers = {"p95_ms": self.p95_ms, "size_mb": self.size_mb}
         return excesses(numbers if self.rss_mb is None else {**numbers, "rss_mb": self.rss_mb}, budget)
 
@@ -68,13 +74,21 @@ class Line:
     slope: float
 
     def __call__(self, x: float) -> float:
-        """`y`."""
+        """Return `y` at `x`."""
         return self.intercept + self.slope * x
 
 
 @dataclass(frozen=True)
 class PlanConstraints:
-    """What a plan has to answer: the budget, the teacher's shape, pieces in the vocabulary, tokens in a text."""
+    """The conditions that all students of a plan share.
+
+    Attributes:
+        budget: the bounds.
+        teacher: its dimensions.
+        vocabulary: the number of tokens in the students' vocabulary.
+        tokens: the mean number of tokens in a text.
+        tokenizer_bytes: the size of the students' tokenizer file.
+    """
 
     budget: BudgetRecipe
     teacher: Dimensions
@@ -83,16 +97,16 @@ class PlanConstraints:
     tokenizer_bytes: int = 0
 
     def rank(self, student: Architecture) -> tuple[float, float, str]:
-        """Sorts students, the one that is probably best first; of equally good ones the one that computes less."""
+        """Return a sort key: the student that is probably best first, and of equals the one that computes less."""
         return (-student.retention(self.teacher), student.shape.work(self.tokens), student.name)
 
     def least_mb(self, student: Architecture) -> float:
-        """No bundle of it can be smaller."""
+        """Return a lower bound on the size of a student's bundle, in MB (10^6 bytes)."""
         return (student.least_bytes(self.vocabulary) + self.tokenizer_bytes) / 1e6
 
 
 def fit_line(xs: Sequence[float], ys: Sequence[float]) -> Line | None:
-    """The line through points, or None where they do not rise: too few, all at one x, or noise alone."""
+    """Return the line through points; None if they do not rise, or are fewer than two at different `x`."""
     if len(set(xs)) < 2:
         return None
     x, y = np.asarray(xs, dtype=float), np.asarray(ys, dtype=float)
@@ -104,7 +118,13 @@ def fit_line(xs: Sequence[float], ys: Sequence[float]) -> Line | None:
 def promising(
     left: Sequence[Architecture], seen: Sequence[Measured], constraints: PlanConstraints
 ) -> list[Architecture]:
-    """Those not measured yet that may turn out as the best choice, the probably best first."""
+    """Return the unmeasured students that may be the best choice, most promising first.
+
+    Args:
+        left: students that are not measured yet.
+        seen: the measurements so far.
+        constraints: budget and teacher.
+    """
     kept = sorted(
         {
             one.student.name: one.student.retention(constraints.teacher)
@@ -123,9 +143,10 @@ def promising(
 def next_student(
     left: Sequence[Architecture], seen: Sequence[Measured], constraints: PlanConstraints
 ) -> Architecture | None:
-    """Which student to measure next; None where no other could be a better choice than those seen.
+    """Return the student to measure next; None if no other could be a better choice than those seen.
 
-    Two cheap transformers go first where latency or memory counts, and then the probably best that can still fit.
+    Where latency or memory is bounded, two cheap transformers come first. Then comes the most promising student
+    that may still fit.
     """
     possible, budget = promising(left, seen, constraints), constraints.budget
     transformers = [student for student in possible if student.is_transformer]
@@ -137,35 +158,35 @@ def next_student(
 
 
 def fitting(seen: Sequence[Measured], constraints: PlanConstraints) -> list[Measured]:
-    """Those within the budget, the probably best student first, of one student the fastest precision first."""
+    """Return the measurements within the budget, most promising student first and its fastest precision first."""
     kept = [one for one in seen if not one.excesses(constraints.budget)]
     return sorted(kept, key=lambda one: (*constraints.rank(one.student), one.p95_ms))
 
 
 def missing(seen: Sequence[Measured], constraints: PlanConstraints) -> list[Measured]:
-    """Students without a precision that fits, each in the one that misses least, the nearest first."""
+    """Return each student that fits in no precision, in the one that misses least; the nearest first."""
     within = {one.student.name for one in fitting(seen, constraints)}
     nearest: dict[str, Measured] = {}
-    for one in sorted(seen, key=lambda one: _worst(one, constraints.budget)):
-        if one.student.name not in within:
-            nearest.setdefault(one.student.name, one)
+    for measurement in sorted(seen, key=lambda measurement: _worst(measurement, constraints.budget)):
+        if measurement.student.name not in within:
+            nearest.setdefault(measurement.student.name, measurement)
     return list(nearest.values())
 
 
 def fastest_of_each(seen: Sequence[Measured]) -> list[Measured]:
-    """Of each student its fastest precision."""
-    found: dict[str, Measured] = {}
-    for one in sorted(seen, key=lambda one: one.p95_ms):
-        found.setdefault(one.student.name, one)
-    return list(found.values())
+    """Return the fastest precision of each student."""
+    fastest: dict[str, Measured] = {}
+    for measurement in sorted(seen, key=lambda measurement: measurement.p95_ms):
+        fastest.setdefault(measurement.student.name, measurement)
+    return list(fastest.values())
 
 
-def _worst(one: Measured, budget: BudgetRecipe) -> float:
-    return max((excess.share for excess in one.excesses(budget)), default=0.0)
+def _worst(measurement: Measured, budget: BudgetRecipe) -> float:
+    return max((excess.share for excess in measurement.excesses(budget)), default=0.0)
 
 
 def _ruled_out(student: Architecture, seen: Sequence[Measured], constraints: PlanConstraints) -> bool:
-    """Whether it misses size for certain, or any bound by a wide margin as far as those seen tell."""
+    """Return whether a student certainly misses the size, or is predicted to miss any bound by a wide margin."""
     budget, least = constraints.budget, constraints.least_mb(student)
     alike = [one for one in seen if one.student.is_transformer == student.is_transformer]
     if budget.size_mb is not None:
@@ -173,7 +194,7 @@ def _ruled_out(student: Architecture, seen: Sequence[Measured], constraints: Pla
         if least > budget.size_mb or _beyond(least, sizes, SIZE_MARGIN * budget.size_mb):
             return True
     if not student.is_transformer:
-        return False  # it takes about the same time whatever its width, and there are few, soon measured
+        return False  # its latency barely depends on its width, and the few such students are measured quickly
     if budget.p95_ms is not None:
         times = [(one.student.shape.work(constraints.tokens), one.p95_ms) for one in fastest_of_each(alike)]
         if _beyond(student.shape.work(constraints.tokens), times, LATENCY_MARGIN * budget.p95_ms):
@@ -181,7 +202,7 @@ def _ruled_out(student: Architecture, seen: Sequence[Measured], constraints: Pla
     if budget.rss_mb is None:
         return False
     peaks = [(one.rss_mb, one.student) for one in alike if one.rss_mb is not None]
-    # of each student's precisions the one with the least stands last, and stays
+    # sorted so that the precision with the least memory overwrites the student's others
     memory = {
         student.name: (constraints.least_mb(student), peak)
         for peak, student in sorted(peaks, key=lambda one: -one[0])
@@ -190,6 +211,6 @@ def _ruled_out(student: Architecture, seen: Sequence[Measured], constraints: Pla
 
 
 def _beyond(x: float, points: Sequence[tuple[float, float]], limit: float) -> bool:
-    """Whether the line through points ``(x, y)`` is above a limit at `x`; not where there is no line."""
+    """Return whether the line through points ``(x, y)`` exceeds a limit at `x`; False if there is no line."""
     line = fit_line([x for x, _ in points], [y for _, y in points])
     return line is not None and line(x) > limit

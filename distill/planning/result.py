@@ -21,16 +21,16 @@ def nothing_fits(plan: Plan) -> CheckFailedError:
     """Return the error of a plan in which no student fits: it names the nearest one, and what would help."""
     if not plan.misses:
         return CheckFailedError(
-            f"plan: no student can have so few bytes with {plan.vocabulary} pieces in its vocabulary; "
-            "raise budget.size_mb, or raise student.min_piece_groups, which leaves rare pieces out"
+            f"plan: No student is that small with {plan.vocabulary} tokens in its vocabulary. "
+            "Raise budget.size_mb, or raise student.min_piece_groups, which drops rare tokens."
         )
     nearest = plan.misses[0]
     over = nearest.over or ()
-    late = f" of those measured; for {plan.unmeasured} more time was up" if plan.unmeasured else ""
-    remedy = "widen that bound"
+    late = f" among those measured ({plan.unmeasured} were not, because time was up)" if plan.unmeasured else ""
+    remedy = "Widen that bound"
     if any("budget.size_mb" in bound for bound in over):
-        remedy += ", or raise student.min_piece_groups, which leaves rare pieces out of the vocabulary"
+        remedy += ", or raise student.min_piece_groups, which drops rare tokens from the vocabulary"
     return CheckFailedError(
-        f"plan: no student fits{late}; the nearest is {nearest.student} in {nearest.precision}: "
-        f"{'; '.join(over)}; {remedy}"
+        f"plan: No student fits{late}. The nearest is {nearest.student} in {nearest.precision}: "
+        f"{'; '.join(over)}. {remedy}."
     )

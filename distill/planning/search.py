@@ -1,4 +1,4 @@
-"""The measuring of a plan under a clock: students one by one on a few texts, then those that count together."""
+"""Measurements of a plan within its time: students one by one on a few texts, then the best side by side."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -27,14 +27,14 @@ from distill.recipe.recipe import Recipe
 from distill.recipe.shipping import BudgetRecipe
 from distill.runs.progress import Reporter
 
-# the comparison at the end has its part of these, and of a machine that is late at least a little
+# of the whole plan; of the comparison at its end; of that comparison on a machine that is late
 SECONDS, SECONDS_TO_COMPARE, LEAST_TO_COMPARE = 50.0, 7.0, 2.0
 
-# of a transformer before one was timed
-SECONDS_A_STUDENT = 4.0
+# expected of a student until one was measured
+SECONDS_PER_STUDENT = 4.0
 
-# are measured however late it is, or there would be no answer
-AT_LEAST = 3
+# measured even when the time is up, because a plan needs an answer
+LEAST_STUDENTS = 3
 
 SCREENING_TEXTS, SCREENING_ROUNDS = 50, 5
 
@@ -42,19 +42,23 @@ MOST_ROUNDS = 7
 
 LEAST_TEXTS = 50
 
-# a student whose latency missed by no more on a few texts is measured on all of them
+# a student may exceed the latency by this share on a few texts and is still measured on all of them
 TOLERANCE = 0.1
 
 
 class PlanSearch:
-    """What was made and measured so far.
+    """The students of a plan that were exported and measured so far.
 
     Args:
-        bench: what students are made with.
-        constraints: the budget.
-        students: those that are possible, each with the recipe that makes it.
-        reporter: hears of the progress.
-        started: when the time that there is began, of `time.monotonic`.
+        bench: makes and times students.
+        constraints: budget and teacher.
+        students: all candidates, each with the recipe that makes it.
+        reporter: shows the progress.
+        started: the plan's start by `time.monotonic`.
+
+    Attributes:
+        unmeasured: the number of candidates that might have been best but that there was no time for.
+        busy: whether other work on the machine stretched latencies, those of rejected students included.
     """
 
     def __init__(
@@ -70,16 +74,16 @@ class PlanSearch:
         self._left = [student for student, _ in students]
         self._made: dict[tuple[str, str], TimedBundle] = {}
         self._seen: list[Measured] = []
-        self.unmeasured = 0  # that might have been the best, had there been time
-        self.busy = False  # whether other work made times longer, those of students that were left out included
+        self.unmeasured = 0
+        self.busy = False
 
     def screen(self) -> None:
-        """Measure students on a few texts, until no other could be a better choice or the time is up."""
-        slowest, count = SECONDS_A_STUDENT, 0
+        """Measure students on a few texts until no other could be a better choice, or the time is up."""
+        slowest, count = SECONDS_PER_STUDENT, 0
         with self._reporter.bar("measure students", len(self._left)) as advance:
             while (student := next_student(self._left, self._seen, self._constraints)) is not None:
                 begun = time.monotonic()
-                if count >= AT_LEAST and begun + slowest > self._started + SECONDS - SECONDS_TO_COMPARE:
+                if count >= LEAST_STUDENTS and begun + slowest > self._started + SECONDS - SECONDS_TO_COMPARE:
                     self.unmeasured = len(promising(self._left, self._seen, self._constraints))
                     return
                 fastest = fastest_of_each(self._measure(student))[0]
@@ -87,25 +91,26 @@ class PlanSearch:
                 advance(1, f"{student.name}: p95 {fastest.p95_ms:.2f} ms, {fastest.size_mb:.2f} MB")
 
     def _measure(self, student: Architecture) -> list[Measured]:
-        """One student in each precision on a few texts; with its memory if asked, and where it may still fit."""
+        """Measure one student per precision on a few texts, and its memory if that is bounded and it may fit."""
         budget = self._constraints.budget
         made = make_bundles(self._bench, student, self._recipes[student.name])
         rounds = time_bundles(made, self._bench.texts[:SCREENING_TEXTS], SCREENING_ROUNDS)
-        # the least: what other work does to a few rounds is left out
-        found = measured(made, rounds.min(axis=1))
-        if budget.p95_ms is not None:  # or no student is left out for its times
+        # the least of a few rounds, which leaves out most of what other work on the machine adds
+        measurements = measured(made, rounds.min(axis=1))
+        if budget.p95_ms is not None:  # otherwise no student is rejected for its latency
             self.busy |= times_of_texts(rounds)[1]
         if budget.rss_mb is not None:
-            found = [
-                with_memory(one, two) if _near(one, budget) else one for one, two in zip(found, made, strict=True)
+            measurements = [
+                with_memory(measurement, bundle) if _near(measurement, budget) else measurement
+                for measurement, bundle in zip(measurements, made, strict=True)
             ]
         self._left.remove(student)
-        self._seen += found
-        self._made |= {(student.name, one.precision): one for one in made}
-        return found
+        self._seen += measurements
+        self._made |= {(student.name, bundle.precision): bundle for bundle in made}
+        return measurements
 
     def compare(self) -> list[Measured]:
-        """All that was measured; what may be chosen timed again, side by side on all texts."""
+        """Return all measurements, those of promising students taken again side by side on all texts."""
         short = self._shortlist()
         if not short:
             return self._seen
@@ -116,15 +121,15 @@ class PlanSearch:
         with self._reporter.status("compare the best"):
             times, busy = times_of_texts(time_bundles(made, texts, MOST_ROUNDS, now + seconds))
         self.busy |= busy
-        found = [
-            replace(before, p50_ms=one.p50_ms, p95_ms=one.p95_ms)
-            for before, one in zip(short, measured(made, times), strict=True)
+        again = [
+            replace(before, p50_ms=after.p50_ms, p95_ms=after.p95_ms)
+            for before, after in zip(short, measured(made, times), strict=True)
         ]
-        again = {one.student.name for one in found}
-        return found + [one for one in self._seen if one.student.name not in again]
+        names = {measurement.student.name for measurement in again}
+        return again + [measurement for measurement in self._seen if measurement.student.name not in names]
 
     def _shortlist(self) -> list[Measured]:
-        """The best that fit or nearly do in every precision that does, and of the others the fastest."""
+        """Return what may be chosen: the best students in all precisions that nearly fit, others in one."""
         near = [one for one in self._seen if _near(one, self._constraints.budget)]
         names = list(
             dict.fromkeys(
@@ -137,17 +142,18 @@ class PlanSearch:
         ]
 
 
-def _near(one: Measured, budget: BudgetRecipe) -> bool:
-    """Whether it keeps the bounds; latency alone may miss a little, for it is measured again."""
-    return all(excess.key == "p95_ms" and excess.share <= TOLERANCE for excess in one.excesses(budget))
+def _near(measurement: Measured, budget: BudgetRecipe) -> bool:
+    """Return whether a student fits, or misses the latency alone by little, which is measured again."""
+    excesses = measurement.excesses(budget)
+    return all(excess.key == "p95_ms" and excess.share <= TOLERANCE for excess in excesses)
 
 
 def fewer_texts(texts: list[str], milliseconds: float, seconds: float) -> list[str]:
-    """As many of the texts as can be timed often enough, but some at least.
+    """Return as many texts as can be timed often enough, and at least LEAST_TEXTS.
 
     Args:
-        texts: there are.
-        milliseconds: that one text takes all students together.
-        seconds: there are.
+        texts: to choose from.
+        milliseconds: that all students together take for one text.
+        seconds: that are available.
     """
     return texts[: max(LEAST_TEXTS, int(seconds * 1000 / (milliseconds * (LEAST_ROUNDS + 1))))]

@@ -1,1 +1,1 @@
-"""Search: recipe values tried on validation."""
+"""Search over recipe values, scored on validation."""

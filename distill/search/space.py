@@ -1,4 +1,4 @@
-"""What a search would try, checked before anything is trained: hours of labels should not end in a wrong value."""
+"""Checks of a search space before anything is trained: hours of labelling should not end in an invalid value."""
 
 import itertools
 import math
@@ -14,39 +14,39 @@ from distill.recipe.student import ObjectiveRecipe, Span, StudentRecipe
 from distill.students.families import FAMILIES
 from distill.training.preflight import check_models
 
-# more than these are left to the trials themselves, each of which is checked before it is trained
+# larger products are not checked here; each trial is checked before it is trained
 MOST_COMBINATIONS = 2000
 
 TABLES: dict[str, type[Section]] = {"student": StudentRecipe, "objective": ObjectiveRecipe}
 
 
 def check_space(recipe: Recipe, config: Any) -> None:
-    """Whether every value of the recipe's [search.space] can be tried, alone and in company.
+    """Check that every value of a recipe's [search.space] is valid, alone and with some choice of the others.
 
     Args:
-        recipe: of the search.
+        recipe: with the search space.
         config: the teacher's configuration.
 
     Raises:
-        InputError: there is no space, a value that its key cannot have, or one that goes with none of the others.
+        InputError: the space is empty, or it has a value that is invalid alone or with every choice of the others.
     """
     space = recipe.search.space
     if not space:
         raise InputError(
-            "search.space is empty; say what to try, for instance in the recipe: "
+            "search.space is empty. Add values to try to the recipe, for example: "
             '[search.space] "objective.temperature" = [1.0, 2.0, 4.0]'
         )
-    some = {key: _some_of(choices) for key, choices in space.items()}
-    for key, values in some.items():
+    samples = {key: _samples(choices) for key, choices in space.items()}
+    for key, values in samples.items():
         for value in values:
             _check_alone(key, value)
     _refuse_open_layers(recipe)
-    if math.prod(map(len, some.values())) <= MOST_COMBINATIONS:
-        _check_together(recipe, some, config)
+    if math.prod(map(len, samples.values())) <= MOST_COMBINATIONS:
+        _check_together(recipe, samples, config)
 
 
-def _some_of(choices: list[Any] | Span) -> list[Any]:
-    """All of a list; of a span its ends, and between whole ends of a real one a number that is not whole."""
+def _samples(choices: list[Any] | Span) -> list[Any]:
+    """Return a whole list, or the ends of a span, with a fraction in between where the span is not of integers."""
     if isinstance(choices, list):
         return choices
     if isinstance(choices.low, int) and isinstance(choices.high, int):
@@ -57,21 +57,21 @@ def _some_of(choices: list[Any] | Span) -> list[Any]:
 def _check_alone(key: str, value: Any) -> None:
     table, _, name = key.partition(".")
     if key == "student.layers" and value == "auto":
-        raise InputError("search.space: student.layers cannot be 'auto' in a search; list layers to choose from")
+        raise InputError("search.space: student.layers cannot be 'auto' in a search. List layers to choose from.")
     try:
         TABLES[table].model_validate({name: value})
     except ValidationError as error:
-        # what stands against the table's other values is seen when all are put together
-        own = [one["msg"] for one in error.errors() if one["loc"][:1] == (name,)]
-        if own:
-            message = own[0].removeprefix("Value error, ")
+        # conflicts with the table's other values show when all are combined
+        messages = [problem["msg"] for problem in error.errors() if problem["loc"][:1] == (name,)]
+        if messages:
+            message = messages[0].removeprefix("Value error, ")
             raise InputError(
                 f"search.space: {key} cannot be {value!r}; {message[0].lower()}{message[1:]}"
             ) from None
 
 
 def _refuse_open_layers(recipe: Recipe) -> None:
-    """Layers that are left open are chosen once, before the first trial."""
+    """Refuse a space in which open layers cannot be chosen once, before the first trial."""
     space, student = recipe.search.space, recipe.student
     kinds = space.get("student.kind", [student.kind])
     if "student.layers" in space or not isinstance(kinds, list):
@@ -81,17 +81,17 @@ def _refuse_open_layers(recipe: Recipe) -> None:
     for key in ("student.kind", "student.depth"):
         if key in space:
             raise InputError(
-                f"search.space has {key}, and student.layers is 'auto', which is found out once for all trials; "
-                "give student.layers as a list, or lists of them in search.space"
+                f"search.space has {key}, but student.layers is 'auto', which is chosen once for all trials. "
+                "Give student.layers as a list, or lists of layers in search.space."
             )
 
 
-def _check_together(recipe: Recipe, some: dict[str, list[Any]], config: Any) -> None:
-    """Each value must go with one choice of the others at least."""
-    good: dict[str, list[Any]] = {key: [] for key in some}
-    complaints: dict[str, list[tuple[Any, InputError]]] = {key: [] for key in some}
-    for combination in itertools.product(*some.values()):
-        values = dict(zip(some, combination, strict=True))
+def _check_together(recipe: Recipe, samples: dict[str, list[Any]], config: Any) -> None:
+    """Check that each value is valid with at least one choice of the others."""
+    good: dict[str, list[Any]] = {key: [] for key in samples}
+    complaints: dict[str, list[tuple[Any, InputError]]] = {key: [] for key in samples}
+    for combination in itertools.product(*samples.values()):
+        values = dict(zip(samples, combination, strict=True))
         try:
             check_models(with_values(recipe, values, "search.space"), config)
         except InputError as error:
@@ -100,9 +100,9 @@ def _check_together(recipe: Recipe, some: dict[str, list[Any]], config: Any) -> 
         else:
             for key, value in values.items():
                 good[key].append(value)
-    for key, found in complaints.items():
-        for value, complaint in found:
+    for key, refused in complaints.items():
+        for value, complaint in refused:
             if value not in good[key]:
                 raise InputError(
-                    f"search.space: no trial could have {key} = {value!r}, whatever the others are: {complaint}"
+                    f"search.space: No trial can have {key} = {value!r}, whatever the others are: {complaint}"
                 )

@@ -51,7 +51,7 @@ class Search:
         recipe: whose [search] says what to try, and how often.
         train: trains one trial.
         reporter: shows a bar and the complaints of failed trials.
-        stop: whether somebody has asked to stop.
+        stop: tells whether the user asked to stop.
     """
 
     folder: Path
@@ -73,7 +73,7 @@ class Search:
 
         Raises:
             InputError: no trial could be trained.
-            KeyboardInterrupt: somebody stopped it; the same call resumes it.
+            KeyboardInterrupt: the user stopped it; the same call resumes it.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(self.folder / TRIALS_FOLDER, ignore_errors=True)  # of a trial that was killed
@@ -142,8 +142,8 @@ class Search:
         if best is None or not best.is_complete:
             complaints = [record.complaint for record in trials.trials if record.complaint]
             raise InputError(
-                f"search: no trial could be trained to its end; {complaints[-1] if complaints else 'see above'} "
-                f"(correct search.space, or remove {self.folder} to try the same again)"
+                f"search: No trial could be trained to its end: {complaints[-1] if complaints else 'see above'} "
+                f"Correct search.space, or remove {self.folder} to try the same values again."
             )
         recipe = with_values(self.recipe, dict(best.values), "best trial")
         without_search = recipe.model_copy(update={"search": type(recipe.search)()})

@@ -75,7 +75,7 @@ def test_the_help_says_what_the_status_means_what_a_megabyte_is_and_what_a_run_d
 
 
 def test_without_a_bound_there_is_nothing_to_plan(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="there is no budget; give --p95-ms, --size-mb or --rss-mb"):
+    with pytest.raises(InputError, match="There is no budget. Give --p95-ms, --size-mb or --rss-mb"):
         plan("smoke", out=tmp_path / "x.toml", quiet=True)
 
 
@@ -85,10 +85,10 @@ def test_a_budget_that_nothing_meets_is_one_sentence_and_status_1(tmp_path: Path
     assert done.returncode == 1, done.stderr
     assert "over the budget, nearest first" in done.stdout
     last = done.stderr.splitlines()[-1]
-    assert last.startswith("error: plan: no student fits")  # on a slow machine also: for how many time was up
-    assert "; the nearest is " in last
+    assert last.startswith("error: plan: No student fits")  # on a slow machine also: how many were not measured
+    assert ". The nearest is " in last
     assert "over budget.p95_ms = 0.001" in last
-    assert last.endswith("widen that bound")
+    assert last.endswith("Widen that bound.")
     assert not out.exists()
 
 

@@ -303,14 +303,16 @@ def test_a_chosen_student_may_be_trained_as_int8() -> None:
 
 
 def test_where_no_weights_are_few_enough_the_sentence_says_what_would_help() -> None:
-    with pytest.raises(CheckFailedError, match=r"9437 pieces.*raise budget.size_mb.*student.min_piece_groups"):
+    with pytest.raises(CheckFailedError, match=r"9437 tokens.*Raise budget.size_mb.*student.min_piece_groups"):
         planned_recipe(load_recipe("smoke"), NOTHING)
     over = ("p95 is 2 ms, 1 ms (100.0%) over budget.p95_ms = 1",)
     nearest = PlannedStudent("static 64", 0.9, "int8-static", 1.0, 2.0, 3.0, over=over)
     late = str(nothing_fits(replace(NOTHING, misses=(nearest,), unmeasured=4)))
-    assert late.startswith("plan: no student fits of those measured; for 4 more time was up; the nearest is")
+    assert late.startswith(
+        "plan: No student fits among those measured (4 were not, because time was up). The nearest is"
+    )
     message = str(nothing_fits(replace(NOTHING, misses=(nearest,))))
-    assert message.startswith("plan: no student fits; the nearest is")
+    assert message.startswith("plan: No student fits. The nearest is")
     assert message.endswith(
-        "static 64 in int8-static: p95 is 2 ms, 1 ms (100.0%) over budget.p95_ms = 1; widen that bound"
+        "static 64 in int8-static: p95 is 2 ms, 1 ms (100.0%) over budget.p95_ms = 1. Widen that bound."
     )

@@ -174,7 +174,7 @@ def test_a_search_without_any_result_says_the_last_complaint(tmp_path: Path) -> 
     def fails(*_: object) -> float:
         raise InputError("the width is odd")
 
-    with pytest.raises(InputError, match=r"no trial could be trained to its end; the width is odd .*remove"):
+    with pytest.raises(InputError, match=r"No trial could be trained to its end: the width is odd .*remove"):
         search_in(tmp_path, fails, "search.trials=2")
 
 
@@ -233,7 +233,7 @@ def test_spaces_that_cannot_be_are_refused(setting: str, says: str) -> None:
         (["search.space={'objective.soft_weight'={low=0.5,high=1.5}}"], "soft_weight cannot be 1.5"),
         (["search.space={'student.kind'={low=1,high=3}}"], "student.kind cannot be 1"),
         (["search.space={'student.layers'=[[0,1],'auto']}"], "student.layers cannot be 'auto'"),
-        (["search.space={'student.width'=[10,32],'student.heads'=[2,4,7]}"], "no trial .* student.heads = 7"),
+        (["search.space={'student.width'=[10,32],'student.heads'=[2,4,7]}"], "No trial .* student.heads = 7"),
         (["search.space={'objective.decoupled_weight'=[0.0,1.0]}"], "decoupled_weight = 1.0.* single_label"),
         (["search.space={'student.layers'=[[0,1],[0,3]]}", "student.kind=layers"], r"layers = \[0, 3\].*0 to 2"),
         (
