@@ -1,4 +1,4 @@
-"""The bundle: the folder that ships, written whole or not at all, and opened once before it is called done."""
+"""Bundles: the folder that ships, written whole or not at all, and opened once before it counts as written."""
 
 import hashlib
 import json
@@ -26,7 +26,7 @@ from distill.export.runtime.manifest import (
 from distill.export.runtime.records import FileRecord
 from distill.export.runtime.tasks import Policy, Task
 
-# of our own: nobody's words, several lengths, a negation, a typo, an emoji, an unknown word
+# written for this project, nobody's own words: several lengths, a negation, a typo, an emoji, an unknown word
 SELF_TEST_TEXTS = (
     "i feel calm today",
     "I am not angry any more, just tired.",
@@ -38,7 +38,7 @@ SELF_TEST_TEXTS = (
     "I was proud of her and sad for me, both at once, and I could not have said which of the two was larger.",
 )
 
-# fp32 sums differ between CPUs in their last bits; int8 activations round differently with the instruction set
+# fp32 sums differ between CPUs in their last bits, and the rounding of int8 activations with the instruction set
 TOLERANCE = {"fp32": 1e-3, "int8-weights": 1e-3}
 
 INT8_TOLERANCE = 0.05
@@ -46,7 +46,7 @@ INT8_TOLERANCE = 0.05
 
 @dataclass(frozen=True)
 class Shipment:
-    """What goes into a bundle, all of it already decided."""
+    """Contents of a bundle, all of them already decided."""
 
     name: str
     task: Task
@@ -59,17 +59,17 @@ class Shipment:
     inputs: tuple[str, ...]
     graph: Path  # calibrated
     tokenizer_folder: Path
-    config: dict[str, Any]  # the body's transformers configuration
+    config: dict[str, Any]  # the encoder's transformers configuration
     provenance: dict[str, Any]
     metrics: dict[str, Any]
     model_card: str
 
 
 def write_bundle(folder: Path, shipment: Shipment, check: Callable[[Classifier], None] | None = None) -> None:
-    """Write the bundle, run its self-test and `check`, and only then put it in place of an earlier one.
+    """Write the bundle, run its self-test and `check`, and only then replace an earlier one by it.
 
     Raises:
-        BundleError, CheckFailedError: what was written does not open, or answers differently when opened again.
+        BundleError, CheckFailedError: the written bundle does not open, or answers differently once it is opened.
     """
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -88,7 +88,7 @@ def write_bundle(folder: Path, shipment: Shipment, check: Callable[[Classifier],
         check(opened)
     earlier = folder.with_name(folder.name + ".earlier")
     shutil.rmtree(earlier, ignore_errors=True)
-    # two renames: at no moment does a half-written or half-deleted bundle stand under this name
+    # two renames, so that this name never holds a half-written or half-deleted bundle
     if folder.exists():
         os.replace(folder, earlier)
     os.replace(partial, folder)
@@ -96,7 +96,7 @@ def write_bundle(folder: Path, shipment: Shipment, check: Callable[[Classifier],
 
 
 def _draft(shipment: Shipment) -> Manifest:
-    """The manifest but for its files and its self-test."""
+    """Return the manifest without its files and its self-test."""
     task, below = shipment.task, shipment.policy.abstain_below
     model_file = "onnx/model.onnx" if shipment.precision == "fp32" else "onnx/model_quantized.onnx"
     return Manifest(
@@ -124,19 +124,19 @@ def _draft(shipment: Shipment) -> Manifest:
 def _write_tokenizer(shipment: Shipment, folder: Path) -> None:
     source = shipment.tokenizer_folder
     tokenizer = Tokenizer.from_file(str(source / "tokenizer.json"))
-    # whoever opens the file without our runtime gets the ids that the student was trained on
+    # other runtimes that open the file get the ids that the student was trained on
     tokenizer.no_padding()
     settings = json.loads((source / "tokenizer_config.json").read_text(encoding="utf-8"))
     tokenizer.enable_truncation(shipment.max_tokens, direction=settings.get("truncation_side", "right"))
     tokenizer.save(str(folder / "tokenizer.json"))
     settings["model_max_length"] = shipment.max_tokens
     for key in ("name_or_path", "tokenizer_file", "special_tokens_map_file", "cache_dir"):
-        settings.pop(key, None)  # paths of the machine that made it
+        settings.pop(key, None)  # paths of the machine that made the tokenizer
     (folder / "tokenizer_config.json").write_text(dump_json(settings), encoding="utf-8")
 
 
 def _config(shipment: Shipment) -> dict[str, Any]:
-    """What ORTModel and Transformers.js read."""
+    """Return the config.json that ORTModel and Transformers.js read."""
     config = {key: value for key, value in shipment.config.items() if key != "_name_or_path"}
     kinds = {"bert": "Bert", "roberta": "Roberta", "distilbert": "DistilBert"}
     config["architectures"] = [f"{kinds[config['model_type']]}ForSequenceClassification"]
@@ -147,9 +147,9 @@ def _config(shipment: Shipment) -> dict[str, Any]:
 
 
 def _write_manifest(folder: Path, draft: Manifest) -> None:
-    """Add the hashes, and what the bundle itself answers to the self-test."""
+    """Write the manifest, with the hashes and the bundle's own answers to the self-test."""
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    # people edit the README
+    # no hash of the README, because people edit it
     contents = {name: (folder / name).read_bytes() for name in names if name != "README.md"}
     files = {
         name: FileRecord(hashlib.sha256(content).hexdigest(), len(content)) for name, content in contents.items()
