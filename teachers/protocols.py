@@ -27,7 +27,7 @@ class Tokenizer(Protocol):
         ...
 
     def __len__(self) -> int:
-        """Number of tokens, added ones included."""
+        """Return the number of tokens, added ones included."""
         ...
 
     def convert_ids_to_tokens(self, ids: list[int]) -> list[str | None]:

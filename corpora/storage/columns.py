@@ -96,7 +96,7 @@ class LabelRows:
         return cls(_starts(np.bincount(rows, minlength=num_rows)), labels[order].astype(np.int32))
 
     def __len__(self) -> int:
-        """Number of rows, N."""
+        """Return the number of rows, N."""
         return len(self.starts) - 1
 
     def ids(self, row: int) -> tuple[int, ...]:

@@ -31,7 +31,7 @@ class TextStore:
         self._ends = array("q", [0])  # text i is the bytes from _ends[i] to _ends[i + 1]
 
     def __len__(self) -> int:
-        """Number of texts."""
+        """Return the number of texts."""
         return len(self._ends) - 1
 
     def append(self, text: str) -> None:
@@ -72,7 +72,7 @@ class StoredTexts(Sequence[str]):
         self._store, self._rows = store, rows
 
     def __len__(self) -> int:
-        """Number of texts, N."""
+        """Return the number of texts, N."""
         return len(self._rows)
 
     @overload

@@ -26,7 +26,7 @@ class TokenRows(Sequence[list[int]]):
         return cls(np.array(starts, dtype=np.int64), np.array(ids, dtype=np.int32))
 
     def __len__(self) -> int:
-        """Number of rows, N."""
+        """Return the number of rows, N."""
         return len(self._starts) - 1
 
     @overload
