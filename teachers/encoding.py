@@ -1,6 +1,7 @@
 """Token ids of texts, and padded batches of them."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -12,8 +13,8 @@ from distill.teachers.protocols import Tokenizer
 ENCODED_TEXTS = 1000
 
 
-def encode(tokenizer: Tokenizer, texts: Sequence[str], max_tokens: int) -> TokenRows:
-    """Return the token ids of each text with special tokens, cut at `max_tokens`."""
+def encode(tokenizer: Tokenizer, texts: Sequence[str], max_tokens: int, folder: Path | None = None) -> TokenRows:
+    """Return each text's token ids with special tokens, cut at `max_tokens`; in a file where `folder` is given."""
 
     def rows() -> Iterator[list[int]]:
         for start in range(0, len(texts), ENCODED_TEXTS):
@@ -22,7 +23,7 @@ def encode(tokenizer: Tokenizer, texts: Sequence[str], max_tokens: int) -> Token
                 batch, truncation=True, max_length=max_tokens, padding=False, return_token_type_ids=False
             )["input_ids"]
 
-    return TokenRows.of(rows())
+    return TokenRows.of(rows()) if folder is None else TokenRows.in_file(rows(), folder)
 
 
 def pad_batch(rows: Sequence[Sequence[int]], pad_id: int) -> tuple[Tensor, Tensor]:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +17,8 @@ from distill.export.runtime.errors import InputError
 METADATA_KEY = b"distill"
 
 SHARD_ROWS = 4096
+
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
@@ -32,25 +35,25 @@ class LabelIdentity:
 
 def label_split(
     folder: Path,
-    texts: Sequence[str],
-    infer: Callable[[Sequence[str]], NDArray[np.float32]],
+    rows: Sequence[Row],
+    infer: Callable[[Sequence[Row]], NDArray[np.float32]],
     identity: LabelIdentity,
 ) -> None:
     """Write the shards of one split; whole ones that exist are kept, so that an interrupted run resumes.
 
     Args:
         folder: `labels/<split>`.
-        texts: texts of all rows; they are read one shard at a time.
-        infer: returns the raw logits ``(n, C)`` of some texts.
+        rows: what the labeller reads of every row, texts or token ids; read one shard at a time.
+        infer: returns the raw logits ``(n, C)`` of some rows.
         identity: identity of the logits.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for index, start in enumerate(range(0, len(texts), SHARD_ROWS)):
+    for index, start in enumerate(range(0, len(rows), SHARD_ROWS)):
         path = folder / f"part-{index:05d}.parquet"
-        ids = range(start, min(start + SHARD_ROWS, len(texts)))
+        ids = range(start, min(start + SHARD_ROWS, len(rows)))
         if _is_whole(path, ids, identity):
             continue
-        write_shard(path, list(ids), infer(texts[start : ids.stop]), identity)
+        write_shard(path, list(ids), infer(rows[start : ids.stop]), identity)
 
 
 def write_shard(path: Path, row_ids: list[int], logits: NDArray[np.float32], identity: LabelIdentity) -> None:

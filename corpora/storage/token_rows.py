@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import mmap
+import tempfile
 from array import array
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
+
+# ids that are held in memory before they are written
+WRITTEN_IDS = 2**20
 
 
 class TokenRows(Sequence[list[int]]):
@@ -17,13 +23,32 @@ class TokenRows(Sequence[list[int]]):
         self._starts, self._ids = starts, ids
 
     @classmethod
-    def of(cls, rows: Iterable[Iterable[int]]) -> TokenRows:
-        """Build from the ids of each row."""
+    def of(cls, rows: Iterable[Sequence[int]]) -> TokenRows:
+        """Return the ids of each row, in memory."""
         starts, ids = array("q", [0]), array("i")
         for row in rows:
             ids.extend(row)
             starts.append(len(ids))
         return cls(np.array(starts, dtype=np.int64), np.array(ids, dtype=np.int32))
+
+    @classmethod
+    def in_file(cls, rows: Iterable[Sequence[int]], folder: Path) -> TokenRows:
+        """Return the ids of each row, in an unnamed file in `folder` that ends with its last reader."""
+        starts, ids = array("q", [0]), array("i")
+        with tempfile.TemporaryFile(dir=folder) as file:
+            for row in rows:
+                ids.extend(row)
+                starts.append(starts[-1] + len(row))
+                if len(ids) >= WRITTEN_IDS:
+                    ids.tofile(file)
+                    ids = array("i")
+            ids.tofile(file)
+            file.flush()
+            places = np.array(starts, dtype=np.int64)
+            if not places[-1]:  # an empty file cannot be mapped
+                return cls(places, np.zeros(0, dtype=np.int32))
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        return cls(places, np.frombuffer(mapped, dtype=np.int32))
 
     def __len__(self) -> int:
         """Return the number of rows, N."""

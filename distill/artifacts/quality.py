@@ -1,14 +1,88 @@
 """`quality.json`: the metrics of a model per split under the recipe's decisions."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from distill.files.json_files import read_json
-
-
-def read_quality(folder: Path) -> dict[str, Any]:
-    """The `quality.json` in a folder."""
-    return read_json(folder / QUALITY_FILE)
-
+from distill.artifacts.records import read_record, stored, to_dict, write_record
+from distill.artifacts.training import TrainingSummary
+from distill.evaluation.decision import Decision
+from distill.evaluation.quality import ModelQuality
 
 QUALITY_FILE = "quality.json"
+
+# metrics of one split by their names, which depend on the kind of task
+SplitQuality = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class FloorRecord:
+    """A floor that the recipe asks of one label, and what was reached on both splits."""
+
+    label: str
+    metric: str
+    floor: float
+    validation: float
+    test: float
+    kept: bool
+
+
+@dataclass(frozen=True)
+class QualityRecord:
+    """The quality of a model: metrics per split, its floors, and the decision that they are of.
+
+    `before_tuning` has the metrics of a teacher with an untrained head; variants have no training of their own.
+    """
+
+    validation: SplitQuality
+    test: SplitQuality
+    floors: tuple[FloorRecord, ...]
+    decision: Decision
+    parameters: int | None = field(default=None, metadata=stored(omit_none=True))
+    best_step: int | None = field(default=None, metadata=stored(omit_none=True))
+    steps: int | None = field(default=None, metadata=stored(omit_none=True))
+    before_tuning: Mapping[str, Any] | None = field(default=None, metadata=stored(omit_none=True))
+
+    @property
+    def splits(self) -> dict[str, SplitQuality]:
+        """The metrics by split."""
+        return {"validation": self.validation, "test": self.test}
+
+    def write(self, folder: Path) -> None:
+        """Write it into the model's folder."""
+        write_record(self, folder / QUALITY_FILE)
+
+
+def record_of(
+    quality: ModelQuality, training: TrainingSummary | None = None, before: ModelQuality | None = None
+) -> QualityRecord:
+    """Return the record of a model's quality.
+
+    Args:
+        quality: of the model.
+        training: its summary; None for a variant.
+        before: the quality before tuning, of a teacher that was fine-tuned.
+    """
+    return QualityRecord(
+        validation=quality.validation,
+        test=quality.test,
+        floors=_floors(quality),
+        decision=quality.decision,
+        parameters=None if training is None else training.parameters,
+        best_step=None if training is None else training.best_step,
+        steps=None if training is None else training.steps,
+        before_tuning=None if before is None else to_dict(record_of(before)),
+    )
+
+
+def _floors(quality: ModelQuality) -> tuple[FloorRecord, ...]:
+    return tuple(
+        FloorRecord(floor.label, floor.metric, floor.floor, floor.validation, floor.test, not floor.missing)
+        for floor in quality.floors
+    )
+
+
+def read_quality(folder: Path) -> QualityRecord:
+    """Read the quality of the model in a folder."""
+    return read_record(QualityRecord, folder / QUALITY_FILE)

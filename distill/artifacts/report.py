@@ -10,6 +10,8 @@ from typing import Any
 
 from distill.artifacts.model_report import ModelReport, SplitQuality
 from distill.artifacts.plan import Plan, PlannedStudent
+from distill.artifacts.precision import PrecisionRecord
+from distill.artifacts.ranking import LayerCandidate
 from distill.artifacts.records import read_record, stored, write_record
 from distill.evaluation.bootstrap import Bootstrap
 from distill.evaluation.comparison import Agreement
@@ -128,19 +130,6 @@ class BudgetReport:
 
 
 @dataclass(frozen=True)
-class LayerCandidate:
-    """Layers that were tried in a short training: divergence from the teacher and the headline, on validation.
-
-    The headline is stored beside the others under its own key.
-    """
-
-    layers: tuple[int, ...]
-    divergence: float
-    steps: int | None = field(default=None, metadata=stored(omit_none=True))
-    scores: Mapping[str, float] = field(default_factory=dict, metadata=stored(rest=True))
-
-
-@dataclass(frozen=True)
 class TrainingCurve:
     """A training session's curves: pairs of step and loss, and of step and the headline on validation."""
 
@@ -182,7 +171,7 @@ class Report:
     attribution: Attribution
     seeds: SeedSpread | None
     layer_search: tuple[LayerCandidate, ...] | None
-    precision: Mapping[str, Any] | None
+    precision: PrecisionRecord | None
     models: tuple[ModelReport, ...]
     training: tuple[TrainingCurve, ...] = ()
     headline: Headline = Headline()

@@ -8,10 +8,13 @@ from typing import Any
 import torch
 
 from distill.artifacts.bench import RunBench
+from distill.artifacts.quality import record_of
+from distill.artifacts.records import to_dict
+from distill.artifacts.training import TrainingSummary
 from distill.bench.tfidf import fit_tfidf
 from distill.corpora.corpus import Corpus
 from distill.evaluation.decision import Decision
-from distill.evaluation.quality import JUDGED, quality_of
+from distill.evaluation.quality import EVALUATED, quality_of
 from distill.export.graph.from_torch import export_fused
 from distill.export.graph.session import GraphRunner
 from distill.export.measure.latency import (
@@ -180,11 +183,13 @@ def _baseline(inputs: BenchInputs, reporter: Reporter) -> tuple[Callable[[list[s
     with reporter.bar("train the TF-IDF baseline", 1) as advance:
         model = fit_tfidf(corpus, inputs.seed)
         advance(1)
-    logits = {split: model.logits(list(dict(corpus.splits())[split].texts)) for split in JUDGED}
+    logits = {split: model.logits(list(dict(corpus.splits())[split].texts)) for split in EVALUATED}
     quality = quality_of(logits, corpus, inputs.decisions)
-    decision = Decision.from_dict(quality.pop("decision"))
+    decision = quality.decision
 
     def call(texts: list[str]) -> object:
         return decision.decide(model.logits(texts), corpus.task)
 
-    return call, {**quality, "parameters": model.parameters, "bytes": model.sizes}
+    record = to_dict(record_of(quality, TrainingSummary(model.parameters)))
+    del record["decision"]
+    return call, {**record, "bytes": model.sizes}

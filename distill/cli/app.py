@@ -35,7 +35,7 @@ COMMANDS = (
         runs.stages_through(
             "teach",
             "Run the stages through the teacher: fine-tune one, or load a checkpoint.",
-            lambda job: job.teacher,
+            lambda run: run.layout.teacher(),
         ),
         "Example: `distill teach mine.toml --set teacher.epochs=5`",
     ),
@@ -44,7 +44,7 @@ COMMANDS = (
         runs.stages_through(
             "label",
             "Run the stages through the teacher's soft labels; an interrupted command resumes where it stopped.",
-            lambda job: job.folder / "labels",
+            lambda run: run.layout.folder / "labels",
         ),
         "Example: `distill label mine.toml`",
     ),
@@ -53,14 +53,14 @@ COMMANDS = (
         runs.stages_through(
             "train",
             "Run the stages through the student and, for comparison, its twin.",
-            lambda job: job.student,
+            lambda run: run.layout.student,
         ),
         "Example: `distill train mine.toml --set objective.temperature=3`",
     ),
     Command(
         "export",
         runs.stages_through(
-            "export", "Run the stages through the bundle: ONNX, int8, the gate.", lambda job: job.bundle
+            "export", "Run the stages through the bundle: ONNX, int8, the gate.", lambda run: run.layout.bundle
         ),
         "Example: `distill export mine.toml --set \"export.precision=['int8-weights']\"`",
     ),
@@ -69,7 +69,7 @@ COMMANDS = (
         runs.stages_through(
             "report",
             "Run all stages, as `run` does, and print where the report is.",
-            lambda job: job.folder / "report.html",
+            lambda run: run.layout.report_files[1],
         ),
         "Example: `distill report mine.toml`",
     ),

@@ -4,7 +4,6 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,7 +28,7 @@ from distill.files.atomic import write_text
 from distill.runs.interrupts import StopRequest
 
 if TYPE_CHECKING:
-    from distill.runs.context import Job
+    from distill.pipeline.state import Run
 
 
 def run(
@@ -40,11 +39,11 @@ def run(
     quiet: Quiet = False,
 ) -> None:
     """Run all stages: corpus, teacher, soft labels, student and twin, export, gate, bundle, bench, report."""
-    job = _run_until("report", context, recipe, overrides, runs, quiet)
-    print_summary(job.recipe.name, job.folder)
+    finished = _run_until("report", context, recipe, overrides, runs, quiet)
+    print_summary(finished.recipe.name, finished.layout.folder)
 
 
-def stages_through(until: str, description: str, result: Callable[["Job"], Path]) -> Callable[..., None]:
+def stages_through(until: str, description: str, result: Callable[["Run"], Path]) -> Callable[..., None]:
     """Return a command that runs the stages up to and including one, and prints where its result is."""
 
     def command(
@@ -69,8 +68,8 @@ def search(
 ) -> None:
     """Tune recipe values on validation: each trial trains one student, and unpromising ones stop early."""
     need("train", "optuna")
-    job = _run_until("search", context, recipe, overrides, runs, quiet)
-    print_trials(job.search)
+    finished = _run_until("search", context, recipe, overrides, runs, quiet)
+    print_trials(finished.layout.search)
 
 
 def plan(
@@ -114,28 +113,28 @@ def plan(
     bounds = {"p95_ms": p95_ms, "size_mb": size_mb, "rss_mb": rss_mb, "threads": threads}
     asked = [f"budget.{key}={value}" for key, value in bounds.items() if value is not None]
     with prepared_libraries():
-        job = _job(recipe, [*(overrides or []), *asked], Path("runs"), quiet, exports=True)
-        place = Path(f"{job.recipe.name}-plan.toml") if out is None else out
+        planned = _load_run(recipe, [*(overrides or []), *asked], Path("runs"), quiet, exports=True)
+        place = Path(f"{planned.recipe.name}-plan.toml") if out is None else out
         check_output(place)
         from distill.planning.plan import plan_recipe
         from distill.planning.result import planned_recipe
 
-        found = plan_recipe(job.recipe, job.reporter, started)
+        found = plan_recipe(planned.recipe, planned.reporter, started)
     if as_json:
         print(json.dumps(found.to_dict(), indent=2))
     else:
         print_plan(found)
-    _write_recipe(place, planned_recipe(job.recipe, found).to_toml())
+    _write_recipe(place, planned_recipe(planned.recipe, found).to_toml())
     print(f"recipe: {place}", file=sys.stderr if as_json else sys.stdout)
 
 
 def check(recipe: RecipeName, overrides: Overrides = None, as_json: AsJson = False) -> None:
     """Validate a recipe and its corpus without training: rows, labels, lengths, leaks, truncated texts."""
     with prepared_libraries():
-        job = _job(recipe, overrides, Path("runs"), quiet=False)
-        from distill.pipeline.check import check_job
+        loaded = _load_run(recipe, overrides, Path("runs"), quiet=False)
+        from distill.pipeline.check import check_recipe
 
-        found = check_job(job)
+        found = check_recipe(loaded.recipe, loaded.reporter)
     if as_json:
         print(json.dumps(found, indent=2))
         return
@@ -193,41 +192,47 @@ def forget(
     print(*removed, f"{copies.files} files, {copies.bytes:,} bytes were removed", *left, sep="\n")
 
 
-def _job(recipe: str, overrides: list[str] | None, runs: Path, quiet: bool, *, exports: bool = False) -> "Job":
+def _load_run(
+    recipe: str, overrides: list[str] | None, runs: Path, quiet: bool, *, exports: bool = False
+) -> "Run":
     need("train", "pydantic")
     need("train", "torch")
     if exports:  # or the missing extra would be noticed only after training
         need_export()
+    from distill.pipeline.state import Run
     from distill.recipe.load import load_recipe
-    from distill.runs.context import Job
+    from distill.runs.layout import RunLayout
     from distill.runs.progress import Reporter
 
     loaded = load_recipe(recipe, overrides)
-    return Job(loaded, runs / loaded.name, Reporter(quiet=quiet))
+    return Run(loaded, RunLayout(runs / loaded.name), Reporter(quiet=quiet))
 
 
 def _run_until(
     until: str, context: typer.Context, recipe: str, overrides: list[str] | None, runs: Path, quiet: bool
-) -> "Job":
+) -> "Run":
     stop = StopRequest()
     with stop.listening(), prepared_libraries():
         try:
-            job = replace(_job(recipe, overrides, runs, quiet, exports=until in ("export", "report")), stop=stop)
-            from distill.pipeline.runner import run as run_stages
-            from distill.pipeline.search import run_search
-            from distill.variants.variant import qat_forms
-
-            if until == "train" and qat_forms(job.recipe):  # activation scales are fitted on a graph
+            loaded = _load_run(recipe, overrides, runs, quiet, exports=until in ("export", "report"))
+            loaded.stop = stop
+            if (
+                until == "train" and loaded.recipe.export.trained_as_int8
+            ):  # activation scales are fitted on a graph
                 need_export()
             if until == "search":
-                run_search(job)
+                from distill.pipeline.search import run_search
+
+                run_search(loaded)
             else:
-                run_stages(job, until)
+                from distill.pipeline.runner import execute_run
+
+                execute_run(loaded, until)
         except KeyboardInterrupt as error:
             typed: Invocation = context.obj
             print(how_to_resume(error, typed.program, typed.arguments), file=sys.stderr)
             leave_at_once(stop.exit_status)
-    return job
+    return loaded
 
 
 def _write_recipe(path: Path, text: str) -> None:

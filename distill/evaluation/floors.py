@@ -1,8 +1,7 @@
 """Floors of recall and precision that a recipe asks of named labels: whether they can be shown, and were kept."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,16 +94,16 @@ def judge_floors(
     ]
 
 
-def require_floors(floors: list[dict[str, Any]]) -> None:
-    """Refuse a model that misses a floor on validation; `floors` as its quality.json has them.
+def require_floors(floors: Iterable[KeptFloor]) -> None:
+    """Refuse a model that misses a floor on validation.
 
     Raises:
         CheckFailedError: names the label, what can be reached, and the remedy.
     """
     for floor in floors:
-        if not floor["kept"]:
+        if floor.missing:
             raise CheckFailedError(
-                f"decisions.{FLOOR_KEYS[floor['metric']]}: the best {floor['metric']} that the student reaches "
-                f"for {floor['label']!r} on validation is {floor['validation']:.3f}, below {floor['floor']:g}; "
+                f"decisions.{FLOOR_KEYS[floor.metric]}: the best {floor.metric} that the student reaches "
+                f"for {floor.label!r} on validation is {floor.validation:.3f}, below {floor.floor:g}; "
                 "lower the floor, or train a student that ranks this label better"
             )

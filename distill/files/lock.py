@@ -13,7 +13,7 @@ LOCK_FILE = ".lock"
 
 @contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
-    """Hold a run's folder; the system lets it go when the process ends, however it ends.
+    """Hold a run's folder; the system releases it when the process ends, however it ends.
 
     Raises:
         InputError: another process holds it, or it cannot be written and locked.
@@ -23,7 +23,7 @@ def exclusive(folder: Path) -> Iterator[None]:
         lock.acquire(blocking=False)
     except Timeout:
         raise InputError(
-            f"{folder}: another distill command is at work in this run; wait for it, or choose other --runs"
+            f"{folder}: another distill command works in this run; wait for it, or choose other --runs"
         ) from None
     except (OSError, NotImplementedError) as error:  # the latter from a disk that has no locks at all
         reason = getattr(error, "strerror", None) or "this disk has no locks"

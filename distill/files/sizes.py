@@ -4,5 +4,5 @@ from pathlib import Path
 
 
 def folder_bytes(folder: Path) -> int:
-    """What a folder weighs, all its files together; of a bundle that is what ships."""
+    """Return the bytes of all files in a folder; of a bundle that is what ships."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -1,58 +1,71 @@
-"""The augmentation stage: texts made out of the train rows, kept apart from every row that is judged."""
+"""Augmentation: texts made out of train rows, kept apart from every row that is evaluated."""
 
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from distill.corpora.augment import Augmenter, Substitute, augment, text_key
-from distill.corpora.storage.parquet import load_corpus, save_texts
+from distill.corpora.corpus import Corpus
+from distill.corpora.storage.parquet import save_texts
 from distill.corpora.storage.text_store import TextStore
 from distill.export.runtime.errors import InputError
-from distill.recipe.recipe import Recipe
-from distill.runs.context import Job
+from distill.recipe.sources import AugmentationRecipe
+from distill.runs.progress import Reporter
 
 AUGMENTED_FILE = "augmented.parquet"
 
 
-def make_augmented(job: Job, folder: Path) -> None:
-    """Write the made texts; those that repeat a train, validation, test or transfer row are left out.
+def write_augmented(
+    folder: Path,
+    corpus: Corpus,
+    recipe: AugmentationRecipe,
+    augmenter: Augmenter,
+    *,
+    seed: int,
+    reporter: Reporter,
+) -> None:
+    """Write the texts that were made, but for those that repeat a train, validation, test or transfer row.
 
-    Raises:
-        InputError: a way needs a mask and the teacher's tokenizer has none, or a model that is not there.
+    Args:
+        folder: gets the file; a sibling of it holds the texts while they are made.
+        corpus: its train rows are the material.
+        recipe: number of texts.
+        augmenter: the ways of making them.
+        seed: for every draw.
+        reporter: shows a bar.
     """
-    from distill.teachers.tokenizers import load_tokenizer
-
-    recipe, corpus = job.recipe.augmentation, load_corpus(job.corpus)
-    mask, substitute = augmentation_means(job.recipe, load_tokenizer(job.teacher))
     known = {text_key(text) for _, split in corpus.splits() for text in split.texts}
-    augmenter = Augmenter(tuple(recipe.ways), recipe.share, mask, substitute)
-    store = TextStore(job.folder)
-    with job.reporter.bar("augment", recipe.rows) as advance:
-        for text in augment(corpus.train.texts, recipe.rows, augmenter, known=known, seed=job.recipe.seed):
+    store = TextStore(folder.parent)
+    with reporter.bar("augment", recipe.rows) as advance:
+        for text in augment(corpus.train.texts, recipe.rows, augmenter, known=known, seed=seed):
             store.append(text)
             advance(1)
     if len(store) < recipe.rows:
-        job.reporter.say(f"  {len(store)} texts instead of {recipe.rows}: the train rows give no more that differ")
+        reporter.say(f"  {len(store)} texts instead of {recipe.rows}: the train rows yield no more that differ")
     save_texts(store.view(0, len(store)), folder / AUGMENTED_FILE)
 
 
-def augmentation_means(recipe: Recipe, tokenizer: Any) -> tuple[str | None, Substitute | None]:
-    """The mask of the teacher's tokenizer, and the recipe's masked language model as a function on words, if any.
+def build_augmenter(recipe: AugmentationRecipe, tokenizer: Any, max_tokens: int) -> Augmenter:
+    """Return the recipe's ways of making texts.
+
+    Args:
+        recipe: the ways, and a masked language model where one of them needs it.
+        tokenizer: the teacher's, whose mask token stands for a masked word.
+        max_tokens: length at which the masked language model cuts its texts.
 
     Raises:
-        InputError: a way needs a mask and the tokenizer has none, or a model that is not there.
+        InputError: a way needs a mask token and the tokenizer has none, or the masked language model is missing.
     """
-    wanted, mask = recipe.augmentation, tokenizer.mask_token
-    if not wanted.rows:
-        return mask, None
-    if "mask" in wanted.ways and mask is None:
+    mask: str | None = tokenizer.mask_token
+    substitute: Substitute | None = None
+    if recipe.rows and "mask" in recipe.ways and mask is None:
         raise InputError(
             "augmentation.ways has mask, and the teacher's tokenizer has no mask token; take mask out of ways"
         )
-    if "substitute" not in wanted.ways or wanted.masked_model is None:
-        return mask, None
-    from distill.teachers.masked import load_masked
-    from distill.teachers.sources import resolve_model
+    if recipe.rows and "substitute" in recipe.ways and recipe.masked_model is not None:
+        from distill.teachers.masked import load_masked
+        from distill.teachers.sources import resolve_model
 
-    model = load_masked(resolve_model(wanted.masked_model).folder)
-    return mask, partial(model.substitute, max_tokens=recipe.corpus.max_tokens)
+        model = load_masked(resolve_model(recipe.masked_model).folder)
+        substitute = partial(model.substitute, max_tokens=max_tokens)
+    return Augmenter(tuple(recipe.ways), recipe.share, mask, substitute)

@@ -6,11 +6,12 @@ from distill.corpora.assembly.read import read_corpus
 from distill.corpora.corpus import label_matrix, part_of
 from distill.corpora.describe import describe
 from distill.evaluation.floors import check_floors
-from distill.labelling.augmentation import augmentation_means
+from distill.labelling.augmentation import build_augmenter
 from distill.recipe.ensemble import members_of
 from distill.recipe.keys import recipe_keys
+from distill.recipe.recipe import Recipe
 from distill.recipe.sources import corpus_spec
-from distill.runs.context import Job
+from distill.runs.progress import Reporter
 from distill.teachers.checkpoints import load_config
 from distill.teachers.sources import resolve_model
 from distill.teachers.tokenizers import load_tokenizer, without_truncation
@@ -18,21 +19,20 @@ from distill.training.preflight import check_models, check_vocabulary
 
 
 @recipe_keys()
-def check_job(job: Job) -> dict[str, Any]:
-    """Rows, labels, lengths, leaks, the share of texts cut, and the base model's hashes, as plain data.
+def check_recipe(recipe: Recipe, reporter: Reporter) -> dict[str, Any]:
+    """Return rows, labels, lengths, leaks, the share of texts cut, and the base model's hashes, as plain data.
 
     Raises:
-        InputError: the corpus cannot be used, the base model is not to be had or not the pinned one, or no such
-            student can be made from it.
+        InputError: the corpus cannot be used, the base model is missing or not the pinned one, or no such student
+            can be made from it.
     """
-    recipe = job.recipe
-    sources = {one.source: resolve_model(one.source, one.pin) for one in members_of(recipe)}
+    sources = {member.source: resolve_model(member.source, member.pin) for member in members_of(recipe)}
     base, *others = sources.values()
     config = load_config(base.folder)
     check_models(recipe, config)
     tokenizer = load_tokenizer(base.folder)
-    augmentation_means(recipe, tokenizer)
-    with job.reporter.count("read the corpus") as advance:
+    build_augmenter(recipe.augmentation, tokenizer, recipe.corpus.max_tokens)
+    with reporter.count("read the corpus") as advance:
         corpus, bad = read_corpus(corpus_spec(recipe.corpus), seed=recipe.seed, progress=advance)
     if recipe.corpus.rows is not None:
         corpus = part_of(corpus, recipe.corpus.rows)
@@ -43,6 +43,10 @@ def check_job(job: Job) -> dict[str, Any]:
     def lengths(texts: list[str]) -> list[int]:
         return [len(encoding) for encoding in backend.encode_batch(texts)]
 
-    with job.reporter.status("count tokens"):
-        found = describe(corpus, bad.reasons, lengths, recipe.corpus.max_tokens).to_dict()
-    return {**found, "base_model": base.to_dict(), "further_models": [other.to_dict() for other in others]}
+    with reporter.status("count tokens"):
+        described = describe(corpus, bad.reasons, lengths, recipe.corpus.max_tokens).to_dict()
+    return {
+        **described,
+        "base_model": base.to_dict(),
+        "further_models": [other.to_dict() for other in others],
+    }

@@ -5,29 +5,31 @@ from pathlib import Path
 from distill.corpora.assembly.read import read_corpus
 from distill.corpora.corpus import label_matrix, part_of
 from distill.corpora.reading.rows import QUARANTINE_FILE
-from distill.corpora.storage.parquet import load_corpus, save_corpus
+from distill.corpora.storage.parquet import save_corpus
 from distill.pipeline.state import Run
 from distill.recipe.sources import corpus_spec
 from distill.runs.fingerprints import corpus_inputs
 
 
-def corpus_stage(under_way: Run) -> None:
-    """The corpus's splits."""
-    job, recipe = under_way.job, under_way.job.recipe.corpus
+def corpus_stage(run: Run) -> None:
+    """Read the source, split it and store the splits.
+
+    Raises:
+        InputError: the source cannot be used, or a floor of the recipe has too few validation rows.
+    """
+    recipe = run.recipe.corpus
 
     def work(folder: Path) -> None:
-        with job.reporter.count("read the corpus") as advance:
-            spec = corpus_spec(recipe)
-            corpus, bad = read_corpus(spec, seed=job.recipe.seed, folder=folder, progress=advance)
+        with run.reporter.count("read the corpus") as advance:
+            corpus, bad = read_corpus(corpus_spec(recipe), seed=run.recipe.seed, folder=folder, progress=advance)
         if recipe.rows is not None:
             corpus = part_of(corpus, recipe.rows)
         save_corpus(corpus, folder)
         if bad.write(folder) is not None:
-            job.reporter.say(f"  {len(bad)} rows are in quarantine: {job.corpus / QUARANTINE_FILE}")
+            run.reporter.say(f"  {len(bad)} rows are in quarantine: {run.layout.corpus / QUARANTINE_FILE}")
 
-    under_way.stage("corpus", job.corpus, corpus_inputs(recipe, job.recipe.seed), work)
-    if job.recipe.decisions.floors:
+    run.stage("corpus", run.layout.corpus, corpus_inputs(recipe, run.recipe.seed), work)
+    if run.recipe.decisions.floors:  # before hours are spent
         from distill.evaluation.floors import check_floors
 
-        corpus = load_corpus(job.corpus)  # before hours are spent
-        check_floors(job.recipe.decisions, corpus.task, label_matrix(corpus.validation, corpus.task))
+        check_floors(run.recipe.decisions, run.corpus.task, label_matrix(run.corpus.validation, run.corpus.task))

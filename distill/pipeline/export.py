@@ -1,80 +1,146 @@
 """The export stages: every variant with its gate, then the bundle of the chosen one."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from distill.export.measure.cpu import cpu_info
+from distill.export.precision import FP32, Variant, exported
 from distill.files.atomic import discard, partial_of
-from distill.pipeline.choices import choose_precision
-from distill.pipeline.report import REPORT_FILES
-from distill.pipeline.state import Run
-from distill.runs.context import Job
+from distill.pipeline.choice import choose
+from distill.pipeline.choices import precision_choice
+from distill.pipeline.shipment import shipment, shipping
+from distill.pipeline.state import Run, StudentRun
+from distill.recipe.ensemble import reference_name
 from distill.runs.fingerprints import calibrated_by, recipe_hash
+from distill.runs.layout import RunLayout
 from distill.runs.stage import EXPORT_PACKAGES, package_versions
-from distill.variants.select import choose_branch, choose_variant
-from distill.variants.variant import exported, form_of
+
+if TYPE_CHECKING:
+    from distill.variants.export import ExportInputs
 
 
-def export_stages(under_way: Run) -> None:
-    """Every variant of every seed, and the bundle of the best."""
-    for job in under_way.job.branches():
-        _export_one(under_way, job)
-    choose_precision(under_way)
-    job = choose_branch(under_way.job)
-    chosen = choose_variant(job)
+def export_stages(run: Run) -> None:
+    """Export every variant of every seed, and bundle the best.
+
+    Raises:
+        CheckFailedError: no variant may ship.
+    """
+    for student in run.students:
+        export_variants(run, student)
+    choose(run, precision_choice(run))
+    student, variant = shipping(run)
+    layout = student.layout
+    reference = reference_name(run.recipe)
     inputs = {
-        **under_way.digest(
+        **run.digest(
             "corpus",
             "teacher",
-            f"quality/{job.reference}",
-            *(f"{job.prefix}{name}" for name in ("student", f"export/{chosen}")),
+            f"quality/{reference}",
+            *(f"{layout.prefix}{name}" for name in ("student", f"export/{variant.name}")),
         ),
-        "recipe": recipe_hash(job.recipe),
-        "chosen": chosen,
+        "recipe": recipe_hash(run.recipe),
+        "chosen": variant.name,
     }
 
-    def bundle(_folder: Path) -> None:
-        from distill.variants.bundle import make_bundle
+    def work(_folder: Path) -> None:
+        from distill.export.bundle import write_bundle
+        from distill.teachers.tokenizers import load_tokenizer
+        from distill.variants.bundle import check_bundle
 
-        make_bundle(job, chosen)
+        texts = run.corpus.validation.texts
+        rows = run.tokens.rows(load_tokenizer(layout.student_of(variant)), "validation", texts)
+        folder = layout.variant(variant.name)
+        write_bundle(
+            layout.bundle,
+            shipment(run, student, variant),
+            lambda bundle: check_bundle(bundle, folder, texts, rows),
+        )
 
-    card = job.bundle / "README.md"
-    under_way.stage("bundle", job.bundle_record, inputs, bundle, also=(job.bundle,), edited=(card,))
+    card = layout.bundle / "README.md"
+    run.stage("bundle", layout.bundle_record, inputs, work, extra_outputs=(layout.bundle,), editable=(card,))
 
 
-def _export_one(under_way: Run, job: Job) -> None:
-    recipe, prefix = job.recipe, job.prefix
-    inputs = {
-        **under_way.digest("corpus", f"{prefix}student"),
+def export_variants(run: Run, student: StudentRun) -> None:
+    """Export every variant of one student."""
+    recipe, layout = run.recipe, student.layout
+    prefix = layout.prefix
+    shared = {
+        **run.digest("corpus", f"{prefix}student"),
         "bounds": recipe.export.bounds,
         "decisions": recipe.decisions.model_dump(mode="json"),
         "max_tokens": recipe.corpus.max_tokens,
-        # int8 answers depend on the instructions that the CPU has, graphs on what made them
+        # int8 answers depend on the CPU's instructions, graphs on the packages that made them
         "cpu": cpu_info()["flags"],
         "versions": package_versions(EXPORT_PACKAGES),
     }
-    for name in exported(recipe):
-        made_of = dict(inputs)
-        if name != form_of(name):
-            made_of |= under_way.digest(f"{prefix}quality/student", f"{prefix}qat/{form_of(name)}")
-        elif name != "fp32":
-            made_of |= under_way.digest(f"{prefix}export/fp32")
-            made_of |= calibrated_by(recipe, name)
-        if name != "fp32":
-            made_of |= recipe.export.unusual("table_bits")
+    for variant in exported(recipe.export.shippable):
+        inputs = dict(shared)
+        if variant.qat:
+            inputs |= run.digest(f"{prefix}quality/student", f"{prefix}qat/{variant.precision}")
+        elif variant != FP32:
+            inputs |= run.digest(f"{prefix}export/{FP32.name}")
+            inputs |= calibrated_by(recipe, variant.precision)
+        if variant != FP32:
+            inputs |= recipe.export.unusual("table_bits")
 
-        def work(folder: Path, name: str = name) -> None:
+        def work(folder: Path, variant: Variant = variant) -> None:
             from distill.variants.export import export_variant
 
-            export_variant(job, folder, name)
+            export_variant(folder, export_inputs(run, student, variant))
 
-        under_way.stage(f"{prefix}export/{name}", job.variant(name), made_of, work)
+        run.stage(f"{prefix}export/{variant.name}", layout.variant(variant.name), inputs, work)
 
 
-def withdraw(job: Job) -> None:
+def export_inputs(run: Run, student: StudentRun, variant: Variant) -> "ExportInputs":
+    """Return everything that the export of one variant of a student depends on."""
+    from distill.artifacts.quality import read_quality
+    from distill.evaluation.evaluator import evaluator_of
+    from distill.export.gate import Bounds
+    from distill.export.graph.from_torch import torch_logits
+    from distill.teachers.tokenizers import load_tokenizer
+    from distill.variants.export import FUSED_FILE, ExportInputs
+    from distill.variants.gate import Gate
+
+    recipe, layout, corpus = run.recipe, student.layout, run.corpus
+    source = layout.student_of(variant)
+    tokenizer, family = load_tokenizer(source), recipe.student.family
+    texts = {split: rows.texts for split, rows in corpus.splits()}
+    plain = read_quality(layout.quality("student")).validation if variant.qat else None
+
+    def load_model() -> Any:
+        model = family.load(source, corpus.task).eval()
+        return lambda ids, mask: torch_logits(model, ids, mask)
+
+    gate = Gate(
+        variant=variant,
+        student=source,
+        load_model=load_model,
+        corpus=corpus,
+        validation=run.tokens.rows(tokenizer, "validation", texts["validation"]),
+        policy=recipe.decisions,
+        bounds=Bounds(**recipe.export.bounds),
+        fallback=lambda: read_quality(layout.variant(FP32.name)).decision,
+        plain_score=None if plain is None else evaluator_of(corpus.task).headline_of(plain),
+        max_tokens=recipe.corpus.max_tokens,
+        seed=student.seed,
+        reporter=run.reporter,
+    )
+    return ExportInputs(
+        gate=gate,
+        write_fused=lambda path: family.export(family.load(source, corpus.task), path, recipe.corpus.max_tokens),
+        # a student that was trained as int8 has weights of its own; the other variants share the plain student's
+        fused=None if variant.qat or variant == FP32 else layout.variant(FP32.name) / FUSED_FILE,
+        rows=lambda split: run.tokens.rows(tokenizer, split, texts[split]),
+        calibrator=recipe.export.calibrator,
+        table_bits=recipe.export.table_bits,
+    )
+
+
+def withdraw(layout: RunLayout) -> None:
     """Take away what an earlier recipe left: beside a failed check it would look like this one's."""
     # the records first: a bundle without one is made again, whatever of it is left
-    earlier = job.bundle.with_name("bundle.earlier")
-    for folder in (job.folder / "report", job.bundle_record, job.bundle, partial_of(job.bundle), earlier):
+    earlier = layout.bundle.with_name("bundle.earlier")
+    for folder in (layout.report, layout.bundle_record, layout.bundle, partial_of(layout.bundle), earlier):
         discard(folder)
-    for name in REPORT_FILES:
-        (job.folder / name).unlink(missing_ok=True)
+    for path in layout.report_files:
+        path.unlink(missing_ok=True)

@@ -1,57 +1,164 @@
 """The stages that make what a student learns from: augmented texts and soft labels."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from distill.corpora.corpus import label_matrix
 from distill.pipeline.state import Run
-from distill.recipe.ensemble import members_of
-from distill.runs.context import numbered
+from distill.recipe.ensemble import Member, members_of
+from distill.runs.layout import numbered
+
+if TYPE_CHECKING:
+    from distill.evaluation.decision import Logits
+    from distill.teachers.store import LabelIdentity
+
+AUGMENTED = "augmented"
 
 
-def make_texts(under_way: Run) -> None:
-    """Texts made out of the train rows, where the recipe wants some."""
-    job, recipe = under_way.job, under_way.job.recipe
-    if not recipe.augmentation.rows:
-        return
+@dataclass(frozen=True)
+class LearningMaterial:
+    """The texts that a student of a run learns from, and what its teachers say of them."""
+
+    run: Run
+
+    def texts(self, split: str) -> Sequence[str]:
+        """Return the texts of a split of the corpus, or those made out of its train rows."""
+        if split != AUGMENTED:
+            return dict(self.run.corpus.splits())[split].texts
+        from distill.corpora.storage.parquet import load_texts
+        from distill.labelling.augmentation import AUGMENTED_FILE
+
+        return load_texts(self.run.layout.augmented / AUGMENTED_FILE)
+
+    def unlabelled(self) -> Mapping[str, Sequence[str]]:
+        """Return texts without labels by split: the transfer set, and those made out of train rows."""
+        splits = ["transfer"] if self.run.corpus.transfer is not None else []
+        if self.run.recipe.augmentation.rows:
+            splits.append(AUGMENTED)
+        return {split: self.texts(split) for split in splits}
+
+    def identity(self, member: Member, split: str) -> "LabelIdentity":
+        """Return what a teacher's logits of a split belong to, from the records of the stages that made both."""
+        from distill.labelling.augmentation import AUGMENTED_FILE
+        from distill.labelling.soft_labels import label_identity
+
+        run = self.run
+        made = split == AUGMENTED
+        return label_identity(
+            run.records[numbered("teacher", member.index)].outputs,
+            fingerprint=run.records[AUGMENTED].outputs[AUGMENTED_FILE] if made else run.corpus.fingerprint,
+            split=split,
+            labels=run.corpus.task.labels,
+            max_tokens=run.recipe.corpus.max_tokens,
+        )
+
+    def temperatures(self) -> list[float]:
+        """Return what each teacher's logits are divided by: 1, or the temperature fitted on validation."""
+        from distill.artifacts.logits import read_logits_file
+        from distill.evaluation.evaluator import evaluator_of
+
+        run = self.run
+        members = members_of(run.recipe)
+        if not run.recipe.teacher.fit_temperature:
+            return [1.0] * len(members)
+        gold = label_matrix(run.corpus.validation, run.corpus.task)
+        fit = evaluator_of(run.corpus.task).fit_temperature
+        return [fit(read_logits_file(run.layout.teacher(one.index))["validation"], gold) for one in members]
+
+    def soft_labels(self, split: str) -> "Logits":
+        """Return the logits ``(N, C)`` that the student learns: the teacher's, or the ensemble's average.
+
+        Raises:
+            InputError: stored logits are unreadable, or belong to another teacher or corpus.
+        """
+        from distill.evaluation.evaluator import evaluator_of
+        from distill.labelling.ensemble import average_logits
+        from distill.teachers.store import read_logits
+
+        run = self.run
+        rows = len(self.texts(split))
+        members = [
+            read_logits(run.layout.labels(split, member.index), rows, self.identity(member, split))
+            for member in members_of(run.recipe)
+        ]
+        return average_logits(
+            members, self.temperatures(), evaluator_of(run.corpus.task), run.recipe.teacher.average
+        )
+
+
+def label_stages(run: Run) -> None:
+    """Make texts where the recipe asks for some, and label every split that somebody learns from."""
+    if run.recipe.augmentation.rows:
+        augment_stage(run)
+    for member in members_of(run.recipe):
+        for split in labelled_splits(run):
+            _label(run, member, split)
+
+
+def labelled_splits(run: Run) -> list[str]:
+    """Return the splits that the teachers label.
+
+    Validation is labelled only to rank layers by; for everything else its logits are in the teacher's folder.
+    """
+    splits = ["train"]
+    if run.recipe.student.family.is_open:
+        splits.append("validation")
+    if (run.layout.corpus / "transfer.parquet").is_file():
+        splits.append("transfer")
+    if run.recipe.augmentation.rows:
+        splits.append(AUGMENTED)
+    return splits
+
+
+def augment_stage(run: Run) -> None:
+    """Make texts out of train rows."""
+    recipe = run.recipe.augmentation
     inputs: dict[str, Any] = {
-        **under_way.digest("corpus"),
-        "augmentation": recipe.augmentation.model_dump(mode="json", exclude={"masked_model"}),
-        "tokenizer": under_way.records["teacher"].outputs["tokenizer.json"],
-        "seed": recipe.seed,
+        **run.digest("corpus"),
+        "augmentation": recipe.model_dump(mode="json", exclude={"masked_model"}),
+        "tokenizer": run.records["teacher"].outputs["tokenizer.json"],
+        "seed": run.recipe.seed,
     }
-    if recipe.augmentation.masked_model is not None and "substitute" in recipe.augmentation.ways:
+    if recipe.masked_model is not None and "substitute" in recipe.ways:
         from distill.teachers.sources import resolve_model
 
-        inputs["masked_model"] = resolve_model(recipe.augmentation.masked_model).sha256
-        inputs["max_tokens"] = recipe.corpus.max_tokens  # words behind them are not substituted
+        inputs["masked_model"] = resolve_model(recipe.masked_model).sha256
+        inputs["max_tokens"] = run.recipe.corpus.max_tokens  # words behind them are not substituted
 
     def work(folder: Path) -> None:
-        from distill.labelling.augmentation import make_augmented
+        from distill.labelling.augmentation import build_augmenter, write_augmented
+        from distill.teachers.tokenizers import load_tokenizer
 
-        make_augmented(job, folder)
+        tokenizer = load_tokenizer(run.layout.teacher())
+        augmenter = build_augmenter(recipe, tokenizer, run.recipe.corpus.max_tokens)
+        write_augmented(folder, run.corpus, recipe, augmenter, seed=run.recipe.seed, reporter=run.reporter)
 
-    under_way.stage("augmented", job.augmented, inputs, work)
+    run.stage(AUGMENTED, run.layout.augmented, inputs, work)
 
 
-def label_stages(under_way: Run) -> None:
-    """Made texts where the recipe wants some, and every teacher's labels of every split."""
-    make_texts(under_way)
-    job, recipe = under_way.job, under_way.job.recipe
-    splits = ["train", "validation", "test"]
-    if (job.corpus / "transfer.parquet").is_file():
-        splits.append("transfer")
-    if recipe.augmentation.rows:
-        splits.append("augmented")
-    for member in members_of(recipe):
-        for split in splits:
-            teacher = numbered("teacher", member.index)
-            texts = ("corpus", "augmented") if split == "augmented" else ("corpus",)
-            inputs = {**under_way.digest(*texts, teacher), "max_tokens": recipe.corpus.max_tokens}
+def _label(run: Run, member: Member, split: str) -> None:
+    teacher = numbered("teacher", member.index)
+    texts = ("corpus", AUGMENTED) if split == AUGMENTED else ("corpus",)
+    inputs = {**run.digest(*texts, teacher), "max_tokens": run.recipe.corpus.max_tokens}
 
-            def work(folder: Path, split: str = split, index: int = member.index) -> None:
-                from distill.labelling.soft_labels import label
+    def work(folder: Path) -> None:
+        from distill.labelling.soft_labels import label
+        from distill.teachers.tokenizers import load_tokenizer
 
-                label(job, folder, split, index)
+        material, place = LearningMaterial(run), run.layout.teacher(member.index)
+        tokenizer = load_tokenizer(place)
+        rows = run.tokens.rows(tokenizer, split, material.texts(split))
+        label(
+            folder,
+            place,
+            run.corpus.task,
+            rows,
+            material.identity(member, split),
+            pad_id=tokenizer.pad_token_id,
+            reporter=run.reporter,
+        )
 
-            name, folder = f"{numbered('labels', member.index)}/{split}", job.labels(split, member.index)
-            under_way.stage(name, folder, inputs, work, resumable=True)
+    folder = run.layout.labels(split, member.index)
+    run.stage(f"{numbered('labels', member.index)}/{split}", folder, inputs, work, resumable=True)

@@ -3,40 +3,40 @@
 from pathlib import Path
 
 from distill.pipeline.state import Run
-from distill.runs.context import Job
+from distill.runs.layout import RunLayout
 
 
-def quality_stage(under_way: Run, job: Job, name: str, source: Path) -> None:
-    """The quality of a model that training left in `source`: quick, and anew when the policy changes."""
-    prefix = job.prefix_of(name)
-    inputs = {
-        **under_way.digest("corpus", f"{prefix}{name}"),
-        "decisions": job.recipe.decisions.model_dump(mode="json"),
-    }
-    under_way.stage(
-        f"{prefix}quality/{name}", job.quality(name), inputs, lambda folder: _evaluate_model(job, source, folder)
-    )
+def quality_stage(run: Run, layout: RunLayout, name: str, source: Path) -> None:
+    """Evaluate a trained model: quick, and done again when the recipe's decisions change.
 
-
-def _evaluate_model(job: Job, source: Path, folder: Path) -> None:
-    """Write the `quality.json` of a model that a training stage left in `source`.
+    Args:
+        run: the run.
+        layout: of the student that the model belongs to.
+        name: of the model, such as `teacher-2`, `student` or `qat/int8-static`.
+        source: the folder that its training left.
 
     Raises:
         CheckFailedError: it is the student, and validation does not keep a floor of the recipe.
     """
-    from distill.artifacts.logits import BEFORE_TUNING_FILE, read_logits_file
-    from distill.artifacts.quality import QUALITY_FILE
-    from distill.artifacts.training import TRAINING_FILE
-    from distill.corpora.storage.parquet import load_corpus
-    from distill.evaluation.floors import require_floors
-    from distill.evaluation.quality import quality_of
-    from distill.files.json_files import read_json, write_json
+    prefix = layout.stage_prefix(name)
+    inputs = {
+        **run.digest("corpus", f"{prefix}{name}"),
+        "decisions": run.recipe.decisions.model_dump(mode="json"),
+    }
 
-    corpus, policy = load_corpus(job.corpus), job.recipe.decisions
-    quality = {**read_json(source / TRAINING_FILE), **quality_of(read_logits_file(source), corpus, policy)}
-    if source == job.student:  # what it cannot keep no variant of it can
-        require_floors(quality["floors"])
-    before = source / BEFORE_TUNING_FILE
-    if before.is_file():
-        quality["before_tuning"] = quality_of(read_logits_file(source, BEFORE_TUNING_FILE), corpus, policy)
-    write_json(quality, folder / QUALITY_FILE)
+    def work(folder: Path) -> None:
+        from distill.artifacts.logits import BEFORE_TUNING_FILE, read_logits_file
+        from distill.artifacts.quality import record_of
+        from distill.artifacts.training import read_training
+        from distill.evaluation.floors import require_floors
+        from distill.evaluation.quality import quality_of
+
+        corpus, policy = run.corpus, run.recipe.decisions
+        quality, before = quality_of(read_logits_file(source), corpus, policy), None
+        if name == "student":  # a floor that it misses is missed by every variant of it
+            require_floors(quality.floors)
+        if (source / BEFORE_TUNING_FILE).is_file():
+            before = quality_of(read_logits_file(source, BEFORE_TUNING_FILE), corpus, policy)
+        record_of(quality, read_training(source), before).write(folder)
+
+    run.stage(f"{prefix}quality/{name}", layout.quality(name), inputs, work)

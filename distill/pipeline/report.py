@@ -1,63 +1,40 @@
 """The last stages: bench and report, and the check of the finished bundle against its budget."""
 
+from collections.abc import Collection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from distill.artifacts.bench import read_bench
 from distill.bench.measured import measured_bundle
 from distill.evaluation.budget import excesses
 from distill.export.measure.cpu import cpu_info
-from distill.export.measure.latency import available_threads
+from distill.export.precision import exported
+from distill.export.runtime.cores import available_threads
 from distill.export.runtime.errors import CheckFailedError
-from distill.pipeline.choices import CHOICES, recall_choices
-from distill.pipeline.state import Run
+from distill.pipeline.choice import recall
+from distill.pipeline.choices import CHOICES, layers_choice, plan_choice, precision_choice
+from distill.pipeline.shipment import shipping
+from distill.pipeline.state import Run, StudentRun
+from distill.recipe.shipping import BudgetRecipe
 from distill.runs.fingerprints import portable_recipe
-from distill.variants.select import choose_branch, choose_variant
-from distill.variants.variant import exported
+from distill.runs.layout import RunLayout
+
+if TYPE_CHECKING:
+    from distill.bench.models import BenchInputs
 
 
-def check_budget(under_way: Run) -> None:
-    """Hold the finished bundle to the recipe's budget, by what the run's bench measured.
+def report_stages(run: Run) -> None:
+    """Bench what was made, hold the bundle to its budget, and write the report.
 
     Raises:
-        CheckFailedError: it misses a bound; says by how much.
+        CheckFailedError: the bundle misses a bound of the budget.
     """
-    job = choose_branch(under_way.job)
-    if not job.recipe.budget.asked:
-        return
-    bench, threads = read_bench(job.bench), job.recipe.budget.threads
-    measured = measured_bundle(bench, job.bundle, choose_variant(job), threads=threads)
-    over = excesses(measured, job.recipe.budget)
-    if over:
-        remedies = ["widen that bound or choose a smaller student"]
-        missed = {one.key for one in over}
-        if "size_mb" in missed:
-            remedies.append("export.table_bits and student.min_piece_groups make a bundle smaller too")
-        if "p95_ms" in missed:
-            remedies.append(f"if the machine was busy, remove {job.bench} and run it again")
-        raise CheckFailedError(f"budget: {'; '.join([*map(str, over), *remedies])}")
-
-
-REPORT_FILES = ("report.json", "report.html")
-
-
-def _benched(under_way: Run) -> list[str]:
-    """The stages that the bench depends on: no choice, and no form that was made for one and not chosen."""
-    job = under_way.job
-    made = {f"{one.prefix}export/{name}" for one in job.branches() for name in exported(job.recipe)}
-    exports = tuple(f"{one.prefix}export/" for one in job.branches())
-    return [
-        name
-        for name in under_way.records
-        if name not in CHOICES and (name in made or not name.startswith(exports))
-    ]
-
-
-def report_stages(under_way: Run) -> None:
-    """Bench, the budget, report."""
-    job, recipe = choose_branch(under_way.job), under_way.job.recipe
-    recall_choices(under_way)
+    student, variant = shipping(run)
+    for choice in (plan_choice(run), layers_choice(run), precision_choice(run)):
+        recall(run, choice)
+    recipe, layout = run.recipe, student.layout
     inputs = {
-        **under_way.digest(*_benched(under_way)),
+        **run.digest(*_benched(run)),
         "bench": recipe.bench.model_dump(mode="json"),
         "cpu": cpu_info()["model"],
         "threads": available_threads(),
@@ -66,21 +43,96 @@ def report_stages(under_way: Run) -> None:
         inputs["budget_threads"] = recipe.budget.threads
 
     def bench(folder: Path) -> None:
-        from distill.pipeline.bench import bench_run
+        from distill.bench.models import bench_models
 
-        bench_run(job, folder)
+        bench_models(folder, _bench_inputs(run, student), run.reporter)
 
-    under_way.stage("bench", job.bench, inputs, bench)
-    check_budget(under_way)
-    seconds = {name: record.seconds for name, record in under_way.records.items()}
+    run.stage("bench", layout.bench, inputs, bench)
+    if recipe.budget.asked:
+        threads = recipe.budget.threads
+        measured = measured_bundle(read_bench(layout.bench), layout.bundle, variant.name, threads=threads)
+        check_budget(measured, recipe.budget, layout.bench)
+    seconds = {name: record.seconds for name, record in run.records.items()}
 
     def report(folder: Path) -> None:
-        from distill.report.build import write_report
+        from distill.report.build import ReportInputs, write_report
 
-        write_report(job, seconds)
+        seeds = {one.seed: one.layout for one in run.students} if recipe.seeds else {}
+        write_report(ReportInputs(recipe, layout, student.seed, variant, run.corpus, seconds, seeds))
 
-    files = tuple(job.folder / name for name in REPORT_FILES)
-    inputs = {**under_way.digest(*under_way.records), "recipe": portable_recipe(recipe), "seconds": seconds}
+    inputs = {**run.digest(*run.records), "recipe": portable_recipe(recipe), "seconds": seconds}
     if recipe.budget.asked:
         inputs["budget"] = recipe.budget.model_dump(mode="json")
-    under_way.stage("report", job.folder / "report", inputs, report, also=files)
+    run.stage("report", layout.report, inputs, report, extra_outputs=layout.report_files)
+
+
+def _bench_inputs(run: Run, student: StudentRun) -> "BenchInputs":
+    """Return everything that is timed."""
+    from distill.artifacts.quality import read_quality
+    from distill.artifacts.variant import MODEL_FILE
+    from distill.bench.models import BenchInputs, ExportedVariant, TrainedModel
+    from distill.teachers.checkpoints import load_classifier
+
+    recipe, layout, budget = run.recipe, student.layout, run.recipe.budget
+    folders = {"student": layout.student} | ({"twin": layout.twin} if recipe.objective.compare else {})
+    load_student = recipe.student.family.load
+    return BenchInputs(
+        corpus=run.corpus,
+        teacher=TrainedModel(
+            "teacher", layout.teacher(), read_quality(layout.quality("teacher")).decision, load_classifier
+        ),
+        students=tuple(
+            TrainedModel(name, folder, read_quality(layout.quality(name)).decision, load_student)
+            for name, folder in folders.items()
+        ),
+        variants={
+            variant.name: ExportedVariant(
+                layout.variant(variant.name) / MODEL_FILE, read_quality(layout.variant(variant.name)).decision
+            )
+            for variant in exported(recipe.export.shippable)
+        },
+        shipped=shipping(run)[1].name,
+        bundle=layout.bundle,
+        decisions=recipe.decisions,
+        seed=recipe.seed,
+        max_tokens=recipe.corpus.max_tokens,
+        texts=recipe.bench.texts,
+        rounds=recipe.bench.rounds,
+        budget_threads=budget.threads if budget.asked else 1,
+    )
+
+
+def check_budget(measured: dict[str, float], budget: BudgetRecipe, bench: Path) -> None:
+    """Hold the finished bundle to the recipe's budget, by the measurements of the run's bench.
+
+    Args:
+        measured: p95, bytes and memory of the bundle, by bound.
+        budget: the bounds.
+        bench: folder of the bench, for the remedy.
+
+    Raises:
+        CheckFailedError: it misses a bound; the message says by how much.
+    """
+    missed = excesses(measured, budget)
+    if not missed:
+        return
+    remedies = ["widen that bound or choose a smaller student"]
+    keys = {excess.key for excess in missed}
+    if "size_mb" in keys:
+        remedies.append("export.table_bits and student.min_piece_groups make a bundle smaller too")
+    if "p95_ms" in keys:
+        remedies.append(f"if the machine was busy, remove {bench} and run it again")
+    raise CheckFailedError(f"budget: {'; '.join([*map(str, missed), *remedies])}")
+
+
+def _benched(run: Run) -> list[str]:
+    """Return the stages that the bench depends on: no choice, and no variant made for one and not chosen."""
+    layouts = [student.layout for student in run.students]
+    variants = [variant.name for variant in exported(run.recipe.export.shippable)]
+    return [name for name in run.records if name not in CHOICES and _is_benched(name, layouts, variants)]
+
+
+def _is_benched(name: str, layouts: Collection[RunLayout], variants: Collection[str]) -> bool:
+    exports = tuple(f"{layout.prefix}export/" for layout in layouts)
+    made = {f"{prefix}{variant}" for prefix in exports for variant in variants}
+    return name in made or not name.startswith(exports)

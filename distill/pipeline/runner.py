@@ -1,4 +1,4 @@
-"""The stages in order."""
+"""The stages of a run in order."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from distill.export.runtime.errors import CheckFailedError, InputError
 from distill.files.atomic import remove_leftovers, write_text
 from distill.files.lock import exclusive
-from distill.pipeline.choices import choose_layers, plan_stage
+from distill.pipeline.choice import choose
+from distill.pipeline.choices import layers_choice, plan_choice
 from distill.pipeline.corpus import corpus_stage
 from distill.pipeline.export import export_stages, withdraw
 from distill.pipeline.labels import label_stages
@@ -16,71 +17,67 @@ from distill.pipeline.state import Run
 from distill.pipeline.teacher import teach_stages
 from distill.pipeline.train import train_stages
 from distill.recipe.keys import recipe_keys
-from distill.runs.context import Job
+
+STEPS: dict[str, Callable[[Run], None]] = {
+    "corpus": corpus_stage,
+    "plan": lambda run: choose(run, plan_choice(run)),
+    "teach": teach_stages,
+    "label": label_stages,
+    "layers": lambda run: choose(run, layers_choice(run)),
+    "train": train_stages,
+    "export": export_stages,
+    "report": report_stages,
+}
 
 
 @recipe_keys()
-def run(job: Job, until: str = "report") -> Run:
-    """Run all stages up to and with one (corpus, plan, teach, label, layers, train, export, report).
-
-    What is done is skipped.
+def execute_run(run: Run, until: str = "report") -> None:
+    """Run all stages up to and including one of `STEPS`; those that are done are skipped.
 
     Raises:
-        InputError: the recipe, the corpus or a model is wrong, or another command is at work in the run's folder.
+        InputError: the recipe, the corpus or a model is wrong, or another command works in the run's folder.
         CheckFailedError: the student misses a floor, the export failed a check, or a budget is missed; an earlier
             bundle and report are taken away.
-        KeyboardInterrupt: somebody stopped it; the same call goes on from there.
+        KeyboardInterrupt: a stop was asked for; the same call resumes from there.
     """
-    with exclusive_run(job):
-        return run_stages(job, until)
+    with exclusive_run(run):
+        run_stages(run, until)
 
 
 @contextmanager
-def exclusive_run(job: Job) -> Iterator[None]:
+def exclusive_run(run: Run) -> Iterator[None]:
     """Make the run's folder, and keep every other command out of it.
 
     Raises:
-        InputError: it cannot be made, or another command is at work in it.
+        InputError: it cannot be made, or another command works in it.
     """
+    folder = run.layout.folder
     try:
-        job.folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(
-            f"{job.folder}: cannot be made ({error.strerror}); choose another --runs folder"
-        ) from error
-    with exclusive(job.folder):
+        raise InputError(f"{folder}: cannot be made ({error.strerror}); choose another --runs folder") from error
+    with exclusive(folder):
         yield
 
 
-def _leave_recipe(job: Job) -> None:
-    """Write the recipe into the run's folder; the same one stays, with its comment on what was chosen and why."""
-    path, text = job.folder / "recipe.toml", job.recipe.to_toml()
-    there = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-    if re.sub(r"\A(#.*\n)+", "", there) != text:
-        write_text(path, text)
-
-
-def run_stages(job: Job, until: str) -> Run:
-    """As `run`, for a caller that holds the run's lock."""
-    remove_leftovers(job.folder)
-    _leave_recipe(job)
-    under_way = Run(job, trains_student=until in ("train", "export", "report"))
-    steps: tuple[tuple[str, Callable[[Run], None]], ...] = (
-        ("corpus", corpus_stage),
-        ("plan", plan_stage),
-        ("teach", teach_stages),
-        ("label", label_stages),
-        ("layers", choose_layers),
-        ("train", train_stages),
-        ("export", export_stages),
-        ("report", report_stages),
-    )
-    for name, step in steps:
+def run_stages(run: Run, until: str) -> None:
+    """Do as `execute_run`, for a caller that holds the run's lock."""
+    run.trains_student = until in ("train", "export", "report")
+    remove_leftovers(run.layout.folder)
+    _write_recipe(run)
+    for name, step in STEPS.items():
         try:
-            step(under_way)
+            step(run)
         except CheckFailedError:
-            withdraw(under_way.job)
+            withdraw(run.layout)
             raise
         if name == until:
             break
-    return under_way
+
+
+def _write_recipe(run: Run) -> None:
+    """Write the recipe into the run's folder; an equal one stays, with its comment on what was chosen and why."""
+    path, text = run.layout.recipe, run.recipe.to_toml()
+    present = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    if re.sub(r"\A(#.*\n)+", "", present) != text:
+        write_text(path, text)

@@ -6,41 +6,43 @@ from pathlib import Path
 
 from distill.artifacts.trials import Trials
 from distill.pipeline.runner import exclusive_run, run_stages
+from distill.pipeline.state import Run
+from distill.pipeline.train import training_inputs
 from distill.recipe.ensemble import members_of
+from distill.recipe.keys import recipe_keys
 from distill.recipe.recipe import Recipe
-from distill.runs.context import Job
-from distill.runs.stage import read_record
 
 
-def run_search(job: Job) -> Trials:
+@recipe_keys()
+def run_search(run: Run) -> Trials:
     """Run the stages up to the labels, then train trials under the same lock.
 
     Raises:
-        InputError: as of `run`; or a value that the recipe's [search] wants to try cannot be.
-        KeyboardInterrupt: somebody stopped it; the same call resumes it.
+        InputError: as of `execute_run`; or a value that the recipe's [search] wants to try cannot be.
+        KeyboardInterrupt: a stop was asked for; the same call resumes from there.
     """
     from distill.search.space import check_space
     from distill.teachers.checkpoints import load_config
     from distill.teachers.sources import resolve_model
 
-    first = members_of(job.recipe)[0]
-    check_space(job.recipe, load_config(resolve_model(first.source, first.pin).folder))
-    with exclusive_run(job):
-        ready = run_stages(job, "label" if "student.layers" in job.recipe.search.space else "layers").job
+    first = members_of(run.recipe)[0]
+    check_space(run.recipe, load_config(resolve_model(first.source, first.pin).folder))
+    with exclusive_run(run):
+        run_stages(run, "label" if "student.layers" in run.recipe.search.space else "layers")
         from distill.search.trials import Search
-        from distill.training.student import study
+        from distill.training.student import train_student
+
+        inputs = training_inputs(run, run.recipe.seed)
 
         def train(recipe: Recipe, folder: Path, on_epoch_end: Callable[[float], None]) -> float:
-            return study(replace(ready, recipe=recipe, heard=on_epoch_end), folder, distilled=True).best_score
+            trial = replace(inputs, student=recipe.student, objective=recipe.objective)
+            controls = replace(run.controls(), on_epoch_end=on_epoch_end)
+            return train_student(folder, trial, controls).best_score
 
-        return Search(ready.search, ready.recipe, train, ready.reporter, ready.stop).run(label_digests(ready))
+        search = Search(run.layout.search, run.recipe, train, run.reporter, run.stop)
+        return search.run(label_digests(run))
 
 
-def label_digests(job: Job) -> dict[str, str]:
+def label_digests(run: Run) -> dict[str, str]:
     """Return the hash of every set of soft labels of the run's teachers, by its stage's name."""
-    records = {
-        str(path.parent.relative_to(job.folder)): read_record(path.parent)
-        for member in members_of(job.recipe)
-        for path in sorted(job.labels("*", member.index).parent.glob("*/stage.json"))
-    }
-    return {name: record.digest for name, record in records.items() if record is not None}
+    return {name: record.digest for name, record in run.records.items() if name.startswith("labels")}

@@ -1,17 +1,26 @@
-"""A run under way: its stages are executed one after the other, or found done."""
+"""A run in progress: its stages are executed one after the other, or found done."""
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from distill.corpora.corpus import Corpus
+from distill.corpora.storage.parquet import load_corpus
 from distill.files.atomic import write_text
 from distill.recipe.load import with_values
-from distill.runs.context import Job
-from distill.runs.interrupts import Interrupted
+from distill.recipe.recipe import Recipe
+from distill.runs.interrupts import Interrupted, StopRequest
+from distill.runs.layout import RunLayout
+from distill.runs.progress import Reporter
 from distill.runs.shortage import stage_shortage
 from distill.runs.stage import Stage, StageRecord, earlier_record, execute
+
+if TYPE_CHECKING:
+    from distill.teachers.token_cache import TokenCache
+    from distill.training.session import TrainingControls
 
 # raised when a stage's code comes to give other results
 VERSIONS = {
@@ -37,24 +46,63 @@ VERSIONS = {
 _STAGE_NAME = re.compile(r"^seeds/\d+/|-\d+(?=/|$)")
 
 
+@dataclass(frozen=True)
+class StudentRun:
+    """The part of a run that belongs to one of its students: where it is, and its seed."""
+
+    layout: RunLayout
+    seed: int
+
+
 @dataclass
 class Run:
-    """A job under way: the records of the stages so far, by stage name."""
+    """A recipe that is executed in a folder.
 
-    job: Job
-    trains_student: bool
+    `records` has the stages so far, by stage name. `trains_student` says whether this command gets as far as the
+    student, so that what would stop it there can be refused before the teacher is trained.
+    """
+
+    recipe: Recipe
+    layout: RunLayout
+    reporter: Reporter
+    stop: StopRequest = field(default_factory=StopRequest)
+    trains_student: bool = True
     records: dict[str, StageRecord] = field(default_factory=dict)
 
-    def go_on_with(self, values: dict[str, Any], heading: str = "") -> None:
-        """Go on with the recipe whose open values were chosen, and write it into the run's folder.
+    @property
+    def students(self) -> tuple[StudentRun, ...]:
+        """One student per seed of the recipe, or one with the recipe's own seed."""
+        seeds = self.recipe.seeds
+        several = tuple(StudentRun(self.layout.of_seed(seed), seed) for seed in seeds)
+        return several or (StudentRun(self.layout, self.recipe.seed),)
+
+    @cached_property
+    def corpus(self) -> Corpus:
+        """The normalised corpus, opened and checked against its fingerprint once per command."""
+        return load_corpus(self.layout.corpus)
+
+    @cached_property
+    def tokens(self) -> "TokenCache":
+        """Token ids of the corpus, made once per tokenizer."""
+        from distill.teachers.token_cache import TokenCache
+
+        return TokenCache(self.layout.folder, self.recipe.corpus.max_tokens)
+
+    def controls(self) -> "TrainingControls":
+        """Return what surrounds each training of this run."""
+        from distill.training.session import TrainingControls
+
+        return TrainingControls(self.reporter, self.stop, 60 * self.recipe.checkpoint_minutes)
+
+    def freeze(self, values: Mapping[str, Any], heading: str = "") -> None:
+        """Continue with a recipe in which open values are named, and write it into the run's folder.
 
         Args:
             values: by their keys such as `student.layers`.
             heading: lines of comment above the recipe.
         """
-        recipe = with_values(self.job.recipe, values, self.job.recipe.name)
-        self.job = replace(self.job, recipe=recipe)
-        write_text(self.job.folder / "recipe.toml", f"{heading}{recipe.to_toml()}")
+        self.recipe = with_values(self.recipe, dict(values), self.recipe.name)
+        write_text(self.layout.recipe, f"{heading}{self.recipe.to_toml()}")
 
     def stage(
         self,
@@ -64,37 +112,46 @@ class Run:
         work: Callable[[Path], None],
         *,
         resumable: bool = False,
-        also: tuple[Path, ...] = (),
-        edited: tuple[Path, ...] = (),
+        extra_outputs: tuple[Path, ...] = (),
+        editable: tuple[Path, ...] = (),
     ) -> None:
         """Execute one stage, or find it done, and say so.
 
         Raises:
-            Interrupted: somebody stopped it.
-            ResourceError: disk or memory did not suffice.
+            Interrupted: a stop was asked for.
+            ResourceError: the disk or the memory ran out.
         """
-        stage = Stage(name, folder, inputs, _version(name), work, resumable=resumable, also=also, edited=edited)
+        stage = Stage(
+            name,
+            folder,
+            inputs,
+            _version(name),
+            work,
+            resumable=resumable,
+            extra_outputs=extra_outputs,
+            editable=editable,
+        )
         try:
             record = execute(stage)
         except KeyboardInterrupt:
             raise Interrupted(name) from None
         except Exception as error:
-            if self.job.stop.asked:  # a library made an error of its own of the interrupt
+            if self.stop.asked:  # a library turned the interrupt into an error of its own
                 raise Interrupted(name) from error
-            short = stage_shortage(error, name, self.job.folder)
-            if short is not None:
-                raise short from error
+            shortage = stage_shortage(error, name, self.layout.folder)
+            if shortage is not None:
+                raise shortage from error
             raise
-        self.job.stop.check()  # a library may have swallowed the interrupt
+        self.stop.check()  # a library may have swallowed the interrupt
         self.records[name] = record
-        self.job.reporter.say(f"{name}: {'already done' if record.skipped else f'{record.seconds:.1f} s'}")
+        self.reporter.say(f"{name}: {'already done' if record.skipped else f'{record.seconds:.1f} s'}")
 
     def earlier(self, name: str, folder: Path, inputs: Mapping[str, Any]) -> StageRecord | None:
-        """The record of a stage that an earlier command executed; see `earlier_record`."""
+        """Return the record of a stage that an earlier command executed; see `earlier_record`."""
         return earlier_record(name, folder, inputs, _version(name))
 
     def digest(self, *names: str) -> dict[str, str]:
-        """The hashes of earlier stages' outputs, as inputs of a later one."""
+        """Return the hashes of earlier stages' outputs, as inputs of a later one."""
         return {name: self.records[name].digest for name in names}
 
 

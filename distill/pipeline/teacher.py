@@ -2,68 +2,75 @@
 
 from pathlib import Path
 
-from distill.corpora.storage.parquet import load_corpus
+from distill.pipeline.labels import LearningMaterial
 from distill.pipeline.quality import quality_stage
 from distill.pipeline.state import Run
 from distill.recipe.ensemble import Member, averaging, members_of
-from distill.runs.context import numbered
+from distill.runs.layout import numbered
 
 
-def teach_stages(under_way: Run) -> None:
-    """Every teacher, and of several their average."""
-    members = members_of(under_way.job.recipe)
+def teach_stages(run: Run) -> None:
+    """Make every teacher, and the average of several."""
+    members = members_of(run.recipe)
     for member in members:
-        _teach_one(under_way, member)
+        _teach(run, member)
     if len(members) > 1:
-        _average(under_way, members)
+        _average(run, members)
 
 
-def _teach_one(under_way: Run, member: Member) -> None:
+def _teach(run: Run, member: Member) -> None:
     from distill.teachers.sources import resolve_model
 
-    job, recipe = under_way.job, under_way.job.recipe
+    recipe = run.recipe
     base = resolve_model(member.source, member.pin)
-    # what says which teachers there are and how they are averaged changes none of them
+    # which teachers there are, and how they are averaged, changes none of them
     others = {"model", "checkpoint", "sha256", "seeds", "average", "fit_temperature"}
     inputs = {
-        **under_way.digest("corpus"),
+        **run.digest("corpus"),
         "teacher": recipe.teacher.model_dump(mode="json", exclude=others),
         "weights": base.sha256,
         "max_tokens": recipe.corpus.max_tokens,
         "seed": member.seed,
     }
-    if member.tuned:
+    if member.is_finetuned:
         inputs["taken_as_it_is"] = True
+    name, place = numbered("teacher", member.index), run.layout.teacher(member.index)
 
     def work(folder: Path) -> None:
-        from distill.labelling.augmentation import augmentation_means
+        from distill.labelling.augmentation import build_augmenter
         from distill.teachers.checkpoints import load_config
         from distill.teachers.tokenizers import load_tokenizer
         from distill.training.preflight import check_models, check_vocabulary
-        from distill.training.teacher import teach
+        from distill.training.teacher import load_teacher, train_teacher
 
-        if under_way.trains_student and member.index == 0:  # before hours are spent
-            config = load_config(base.folder)
-            check_models(recipe, config)
-            check_vocabulary(recipe, config, load_tokenizer(base.folder), load_corpus(job.corpus))
-        if member.index == 0:
-            augmentation_means(recipe, load_tokenizer(base.folder))
-        teach(job, folder, base, member)
+        if member.index == 0:  # before hours are spent
+            tokenizer = load_tokenizer(base.folder)
+            if run.trains_student:
+                config = load_config(base.folder)
+                check_models(recipe, config)
+                check_vocabulary(recipe, config, tokenizer, run.corpus)
+            build_augmenter(recipe.augmentation, tokenizer, recipe.corpus.max_tokens)
+        make = load_teacher if member.is_finetuned else train_teacher
+        make(folder, base, recipe.teacher, run.corpus, run.tokens, seed=member.seed, controls=run.controls())
 
-    name = numbered("teacher", member.index)
-    under_way.stage(name, job.member(member.index), inputs, work, resumable=True)
-    quality_stage(under_way, job, name, job.member(member.index))
+    run.stage(name, place, inputs, work, resumable=True)
+    quality_stage(run, run.layout, name, place)
 
 
-def _average(under_way: Run, members: tuple[Member, ...]) -> None:
-    job, recipe = under_way.job, under_way.job.recipe
+def _average(run: Run, members: tuple[Member, ...]) -> None:
     names = [numbered("teacher", member.index) for member in members]
-    inputs = {**under_way.digest("corpus", *names), **averaging(recipe)}
+    inputs = {**run.digest("corpus", *names), **averaging(run.recipe)}
 
     def work(folder: Path) -> None:
-        from distill.labelling.soft_labels import average_members
+        from distill.labelling.ensemble import write_average
 
-        average_members(job, folder)
+        write_average(
+            folder,
+            [run.layout.teacher(member.index) for member in members],
+            run.corpus.task,
+            LearningMaterial(run).temperatures(),
+            run.recipe.teacher.average,
+        )
 
-    under_way.stage("ensemble", job.ensemble, inputs, work)
-    quality_stage(under_way, job, "ensemble", job.ensemble)
+    run.stage("ensemble", run.layout.ensemble, inputs, work)
+    quality_stage(run, run.layout, "ensemble", run.layout.ensemble)

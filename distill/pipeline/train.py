@@ -2,75 +2,108 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from distill.export.precision import Precision, qat_precisions
+from distill.pipeline.labels import AUGMENTED, LearningMaterial
 from distill.pipeline.quality import quality_stage
-from distill.pipeline.state import Run
+from distill.pipeline.state import Run, StudentRun
 from distill.recipe.ensemble import averaging, members_of
-from distill.runs.context import Job
 from distill.runs.fingerprints import calibrated_by, student_inputs
 from distill.runs.stage import EXPORT_PACKAGES, package_versions
-from distill.variants.variant import qat_forms
+
+if TYPE_CHECKING:
+    from distill.training.student import StudentInputs
 
 
-def train_stages(under_way: Run) -> None:
-    """Student and twin, and the student's last phases as int8 forms; of every seed."""
-    for job in under_way.job.branches():
-        _train_one(under_way, job)
+def train_stages(run: Run) -> None:
+    """Train the student of every seed, its twin, and its phases as int8."""
+    for student in run.students:
+        _train_seed(run, student)
 
 
-def _train_one(under_way: Run, job: Job) -> None:
-    recipe, objective = job.recipe, job.recipe.objective
+def training_inputs(run: Run, seed: int) -> "StudentInputs":
+    """Return everything that the training of a student with one seed depends on."""
+    from distill.teachers.encoder import Pooling
+    from distill.training.student import StudentInputs
+
+    material = LearningMaterial(run)
+    return StudentInputs(
+        student=run.recipe.student,
+        objective=run.recipe.objective,
+        teacher=run.layout.teacher(),
+        pooling=Pooling(run.recipe.teacher.pooling),
+        seed=seed,
+        corpus=run.corpus,
+        tokens=run.tokens,
+        unlabelled=material.unlabelled(),
+        soft_labels=material.soft_labels,
+    )
+
+
+def _train_seed(run: Run, student: StudentRun) -> None:
+    recipe, objective = run.recipe, run.recipe.objective
     start = {
-        **under_way.digest("corpus", "teacher"),
+        **run.digest("corpus", "teacher"),
         "student": student_inputs(recipe.student),
         "pooling": recipe.teacher.pooling,
         "max_tokens": recipe.corpus.max_tokens,
-        "seed": job.seed,
+        "seed": student.seed,
     }
-    labels = [name for name in under_way.records if name.startswith("labels")]
+    # validation is labelled to rank layers by, and no student learns from it
+    labels = [name for name in run.records if name.startswith("labels") and not name.endswith("/validation")]
     mix = (objective.temperature, objective.soft_weight)
-    distilled = {**start, **under_way.digest(*labels), "objective": mix}
+    distilled = {**start, **run.digest(*labels), "objective": mix}
     if len(members_of(recipe)) > 1 or recipe.teacher.fit_temperature:
         distilled["averaging"] = averaging(recipe)
     terms = objective.terms()
-    _train(under_way, job, "student", {**distilled, "terms": terms} if terms else distilled)
+    _train(run, student, "student", {**distilled, "terms": terms} if terms else distilled)
     if objective.compare:
-        # as many steps as the student's, so it depends on how many texts were made, and on no label of any teacher
-        made = [name for name in ("augmented",) if name in under_way.records]
-        _train(under_way, job, "twin", {**start, **under_way.digest(*made)})
-    for form in qat_forms(recipe):
-        _train_quantized(under_way, job, form, {**distilled, "terms": terms})
+        # it takes as many steps as the student: it depends on the number of made texts, and on no teacher's label
+        made = [name for name in (AUGMENTED,) if name in run.records]
+        _train(run, student, "twin", {**start, **run.digest(*made)})
+    for precision in qat_precisions(recipe.export.shippable):
+        _train_quantized(run, student, precision, {**distilled, "terms": terms})
 
 
-def _train(under_way: Run, job: Job, name: str, inputs: Mapping[str, Any]) -> None:
+def _train(run: Run, student: StudentRun, name: str, inputs: Mapping[str, Any]) -> None:
     def work(folder: Path) -> None:
-        from distill.training.student import study
+        from distill.training.student import train_student, train_twin
 
-        study(job, folder, distilled=name == "student")
+        train = train_student if name == "student" else train_twin
+        train(folder, training_inputs(run, student.seed), run.controls())
 
-    folder = job.student if name == "student" else job.twin
-    under_way.stage(f"{job.prefix}{name}", folder, inputs, work, resumable=True)
-    quality_stage(under_way, job, name, folder)
+    folder = student.layout.student if name == "student" else student.layout.twin
+    run.stage(f"{student.layout.prefix}{name}", folder, inputs, work, resumable=True)
+    quality_stage(run, student.layout, name, folder)
 
 
-def _train_quantized(under_way: Run, job: Job, form: str, shared: Mapping[str, Any]) -> None:
-    """The student's last phase as what an int8 form computes."""
-    name = f"qat/{form}"
+def _train_quantized(run: Run, student: StudentRun, precision: Precision, shared: Mapping[str, Any]) -> None:
+    """Train the student's last phase as its variant of one int8 precision computes."""
+    recipe, layout = run.recipe, student.layout
+    name = f"qat/{precision}"
     inputs = {
         **shared,
-        **under_way.digest(f"{job.prefix}student"),
-        "qat": job.recipe.qat.model_dump(mode="json"),
-        "form": form,
-        # the scales of activations are fitted on a graph
+        **run.digest(f"{layout.prefix}student"),
+        "qat": recipe.qat.model_dump(mode="json"),
+        "form": precision.value,
+        # activation scales are fitted on a graph
         "versions": package_versions(EXPORT_PACKAGES),
-        **calibrated_by(job.recipe, form),
+        **calibrated_by(recipe, precision),
     }
 
     def work(folder: Path) -> None:
-        from distill.training.qat import study_quantized
+        from distill.training.qat import train_quantized
 
-        study_quantized(job, folder, form)
+        train_quantized(
+            folder,
+            layout.student,
+            precision,
+            recipe.qat,
+            recipe.export.calibrator,
+            training_inputs(run, student.seed),
+            run.controls(),
+        )
 
-    under_way.stage(f"{job.prefix}{name}", job.qat(form), inputs, work, resumable=True)
-    quality_stage(under_way, job, name, job.qat(form))
+    run.stage(f"{layout.prefix}{name}", layout.qat(precision), inputs, work, resumable=True)
+    quality_stage(run, layout, name, layout.qat(precision))

@@ -24,6 +24,7 @@ from distill.export.graph.session import GraphRunner
 from distill.export.int8.input_scales import InputScales, fit_input_scales
 from distill.export.int8.precisions import write_precision
 from distill.export.measure.latency import cold_start
+from distill.export.precision import Precision
 from distill.export.runtime.classifier import Classifier, load
 from distill.export.runtime.tasks import Policy, Task
 from distill.files.sizes import folder_bytes
@@ -36,7 +37,7 @@ from distill.teachers.encoder import EncoderClassifier
 from distill.teachers.encoding import encode
 from distill.training.start import student_vocabulary
 
-PRECISIONS = ("int8-static", "int8-dynamic", "int8-weights")
+PRECISIONS = tuple(precision for precision in Precision if precision.is_int8)
 
 # enough to fit scales of the right shape; a run uses more
 CALIBRATION_TEXTS = 32
@@ -220,7 +221,7 @@ def _scales(bench: Workbench, fused: Path) -> InputScales:
 
 
 def _write_graph(
-    bench: Workbench, precision: str, table_bits: int, fused: Path, scales: InputScales, graph: Path
+    bench: Workbench, precision: Precision, table_bits: int, fused: Path, scales: InputScales, graph: Path
 ) -> None:
     write_precision(precision, fused, graph, scales=scales, table_bits=table_bits)
     proto = onnx.load(graph)

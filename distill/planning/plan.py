@@ -9,7 +9,6 @@ from typing import Any
 from distill.artifacts.plan import Plan, PlanBudget, PlanCpu, write_plan
 from distill.corpora.assembly.read import read_corpus
 from distill.corpora.corpus import Corpus, part_of
-from distill.corpora.storage.parquet import load_corpus
 from distill.evaluation.budget import bounds_of
 from distill.export.measure.cpu import cpu_info
 from distill.export.runtime.errors import InputError
@@ -53,19 +52,19 @@ def plan_recipe(recipe: Recipe, reporter: Reporter, started: float) -> Plan:
     return make_plan(recipe, corpus, reporter, started)
 
 
-def plan_stored_corpus(recipe: Recipe, corpus: Path, reporter: Reporter, folder: Path) -> None:
+def plan_run(recipe: Recipe, corpus: Corpus, reporter: Reporter, folder: Path) -> None:
     """Plan on a run's corpus, and write `plan.json`.
 
     Args:
         recipe: with a budget.
-        corpus: the folder of the normalised splits.
+        corpus: the normalised splits.
         reporter: shows the progress.
         folder: where the plan is written.
 
     Raises:
         CheckFailedError: nothing fits.
     """
-    plan = make_plan(recipe, load_corpus(corpus), reporter, time.monotonic())
+    plan = make_plan(recipe, corpus, reporter, time.monotonic())
     if plan.chosen is None:
         raise nothing_fits(plan)
     write_plan(plan, folder)

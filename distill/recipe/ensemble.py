@@ -1,4 +1,4 @@
-"""The teachers of a run: one, or the members of an ensemble."""
+"""The teachers of a recipe: one, or the members of an ensemble."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,17 +8,17 @@ from distill.recipe.recipe import Recipe
 
 @dataclass(frozen=True)
 class Member:
-    """One teacher: `source` is what `resolve_model` takes, `tuned` whether it is taken over as it is."""
+    """One teacher: `source` is what `resolve_model` takes, `is_finetuned` whether it is used as it is."""
 
     index: int
     source: str
-    tuned: bool
+    is_finetuned: bool
     pin: str | None
     seed: int
 
 
 def members_of(recipe: Recipe) -> tuple[Member, ...]:
-    """The teachers that a recipe wants, the one that the student starts from first."""
+    """Return the teachers of a recipe, the one that the student starts from first."""
     teacher, seed = recipe.teacher, recipe.seed
     if teacher.checkpoint is None:
         pin = teacher.sha256 if isinstance(teacher.sha256, str) else None
@@ -32,6 +32,11 @@ def members_of(recipe: Recipe) -> tuple[Member, ...]:
     )
 
 
+def reference_name(recipe: Recipe) -> str:
+    """Return the name of the model that the student is measured against: the teacher, or the ensemble."""
+    return "ensemble" if len(members_of(recipe)) > 1 else "teacher"
+
+
 def averaging(recipe: Recipe) -> dict[str, Any]:
-    """How the teachers' logits become what the student learns."""
+    """Return the keys that decide how the teachers' logits become soft labels."""
     return recipe.teacher.model_dump(mode="json", include={"average", "fit_temperature"})

@@ -67,8 +67,8 @@ class Recipe(Section):
         aware = self.export.trained_as_int8
         if aware and not self.student.family.trains_as_int8:
             raise ValueError(
-                f"export.precision has {aware[0]!r}, and a {self.student.kind} student is quantized after its "
-                f"training alone; use {aware[0].removesuffix('-qat')!r}"
+                f"export.precision has {aware[0].name!r}, and a {self.student.kind} student is quantized after "
+                f"its training alone; use {aware[0].plain.name!r}"
             )
         return self
 
@@ -80,8 +80,8 @@ class Recipe(Section):
         aware = self.export.trained_as_int8
         if aware:
             raise ValueError(
-                f"export.table_bits is {bits}, and {aware[0]} trains tables of 8 bits; set it to 8, "
-                f"or use {aware[0].removesuffix('-qat')!r}"
+                f"export.table_bits is {bits}, and {aware[0].name} trains tables of 8 bits; set it to 8, "
+                f"or use {aware[0].plain.name!r}"
             )
         if width is not None and width % packed_multiple(bits):
             raise ValueError(
@@ -102,8 +102,8 @@ class Recipe(Section):
         aware = self.export.trained_as_int8
         if aware:
             raise ValueError(
-                f"export.precision has {aware[0]!r}, and a [budget] chooses a precision among those that need no "
-                "more training; leave it out, or set budget.choose to false"
+                f"export.precision has {aware[0].name!r}, and a [budget] chooses a precision among those that "
+                "need no more training; leave it out, or set budget.choose to false"
             )
         return self
 

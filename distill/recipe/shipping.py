@@ -5,10 +5,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from distill.export.int8.ranges import RangeMethod
+from distill.export.precision import Precision, Variant
 from distill.recipe.kinds import Calibration
 from distill.recipe.section import Fraction, Section
 
-Precision = Literal[
+VariantName = Literal[
     "fp32",
     "int8-dynamic",
     "int8-static",
@@ -75,7 +76,7 @@ class DecisionsRecipe(Section):
 class ExportRecipe(Section):
     """[export]: which variants may ship, in order of preference, and the bounds of their gate."""
 
-    precision: Annotated[list[Precision], Field(min_length=1)] | Literal["auto"] = Field(
+    precision: Annotated[list[VariantName], Field(min_length=1)] | Literal["auto"] = Field(
         ["int8-dynamic"],
         description="the first that passes ships; -qat: of a student trained as that form; auto: the fastest on "
         "this CPU of those that pass; a [budget] that chooses the student writes its own list here",
@@ -105,9 +106,16 @@ class ExportRecipe(Section):
         return self.model_dump(mode="json", include=set(keys), exclude_defaults=True)
 
     @property
-    def trained_as_int8(self) -> list[str]:
-        """The variants whose student is trained as the form that it becomes."""
-        return [] if self.precision == "auto" else [name for name in self.precision if name.endswith("-qat")]
+    def shippable(self) -> tuple[Variant, ...]:
+        """The variants that may ship, in order of preference; those that need no further training for `auto`."""
+        if self.precision == "auto":
+            return tuple(map(Variant, Precision))
+        return tuple(map(Variant.parse, self.precision))
+
+    @property
+    def trained_as_int8(self) -> tuple[Variant, ...]:
+        """The variants whose student is trained for their precision."""
+        return tuple(variant for variant in self.shippable if variant.qat)
 
 
 class BenchRecipe(Section):

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from distill.artifacts.quality import QualityRecord
 from distill.artifacts.report import Attribution, SeedScores, SeedSpread, SplitScores
 from distill.evaluation.bootstrap import Bootstrap
 from distill.evaluation.comparison import agreement, paired_bootstrap
@@ -109,5 +109,5 @@ def _scores(models: SeedModels, evaluator: Evaluator) -> SeedScores:
     )
 
 
-def _headlines(quality: Mapping[str, Any], evaluator: Evaluator) -> SplitScores:
-    return SplitScores(evaluator.headline_of(quality["validation"]), evaluator.headline_of(quality["test"]))
+def _headlines(quality: QualityRecord, evaluator: Evaluator) -> SplitScores:
+    return SplitScores(evaluator.headline_of(quality.validation), evaluator.headline_of(quality.test))

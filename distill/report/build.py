@@ -1,30 +1,33 @@
 """Build `report.json` and `report.html` from the artifacts that the stages left."""
 
 from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import dataclass
 
-from distill.artifacts.bench import read_bench
-from distill.artifacts.choices import read_measured, read_ranking
+from distill.artifacts.bench import RunBench, read_bench
 from distill.artifacts.model_report import SplitQuality
 from distill.artifacts.plan import read_plan
+from distill.artifacts.precision import read_precision
+from distill.artifacts.ranking import read_ranking
 from distill.artifacts.records import from_dict
 from distill.artifacts.report import (
     FORMAT_VERSION,
+    BudgetReport,
     CorpusCounts,
     Environment,
     Headline,
-    LayerCandidate,
     Report,
     TrainingCurve,
     write_report_file,
 )
 from distill.bench.measured import measured_bundle
-from distill.corpora.corpus import label_matrix
-from distill.corpora.storage.parquet import load_corpus
+from distill.corpora.corpus import Corpus, label_matrix
 from distill.evaluation.evaluator import evaluator_of
 from distill.export.measure.cpu import cpu_info
 from distill.export.measure.latency import available_threads
+from distill.export.precision import Variant, qat_precisions
 from distill.files.atomic import write_text
+from distill.recipe.ensemble import reference_name
+from distill.recipe.recipe import Recipe
 from distill.report.attribution import SeedModels, attribution, spread
 from distill.report.budget import budget_report
 from distill.report.calibration import with_calibration
@@ -33,68 +36,89 @@ from distill.report.models import RunModel, run_models
 from distill.report.page import render_page
 from distill.report.training import read_curve
 from distill.report.words import word_report
-from distill.runs.context import Job
+from distill.runs.layout import RunLayout
 from distill.runs.stage import package_versions
 from distill.teachers.tokenizers import load_tokenizer
 from distill.training.callback import METRICS_FILE
-from distill.variants.select import choose_variant
-from distill.variants.variant import form_of, qat_forms
+from distill.variants.select import shipping_variant
 
 PAGE_FILE = "report.html"
 
 
-def write_report(job: Job, seconds: Mapping[str, float]) -> None:
-    """Write `report.json` and `report.html` into the run's folder."""
-    report = build_report(job, seconds)
-    write_report_file(report, job.folder)
-    write_text(job.folder / PAGE_FILE, render_page(report))
+@dataclass(frozen=True)
+class ReportInputs:
+    """Everything that a report depends on.
 
-
-def build_report(job: Job, seconds: Mapping[str, float]) -> Report:
-    """Return the report of a run whose bench is done.
-
-    Args:
-        job: the run, with the seed that ships.
+    Attributes:
+        recipe: as the run resolved it.
+        layout: of the student that ships.
+        seed: of that student.
+        variant: that ships.
+        corpus: its test rows are compared on.
         seconds: the duration of every stage that the run had.
+        seeds: the layout of each of several students; empty where there is one.
     """
-    recipe, corpus = job.recipe, load_corpus(job.corpus)
+
+    recipe: Recipe
+    layout: RunLayout
+    seed: int
+    variant: Variant
+    corpus: Corpus
+    seconds: Mapping[str, float]
+    seeds: Mapping[int, RunLayout]
+
+
+def write_report(inputs: ReportInputs) -> None:
+    """Write `report.json` and `report.html` into the run's folder."""
+    report = build_report(inputs)
+    write_report_file(report, inputs.layout.folder)
+    write_text(inputs.layout.folder / PAGE_FILE, render_page(report))
+
+
+def build_report(inputs: ReportInputs) -> Report:
+    """Return the report of a run whose bench is done."""
+    recipe, corpus, layout, seconds = inputs.recipe, inputs.corpus, inputs.layout, inputs.seconds
     task, gold = corpus.task, label_matrix(corpus.test, corpus.task)
     evaluator = evaluator_of(task)
-    chosen, models = choose_variant(job), run_models(job)
-    bench = read_bench(job.bench)
-    run = RunOutcome(models, job.reference, bench, chosen, job.bundle)
+    chosen, models = inputs.variant.name, run_models(recipe, layout)
+    reference = reference_name(recipe)
+    bench = read_bench(layout.bench)
+    run = RunOutcome(models, reference, bench, chosen, layout.bundle)
     compared = {name: models[name] for name in ("student", "twin", chosen) if name in models}
-    attributed = attribution(models[job.reference], compared, gold, evaluator, seed=recipe.seed)
-    before_tuning = models["teacher"].quality().get("before_tuning")
+    attributed = attribution(models[reference], compared, gold, evaluator, seed=recipe.seed)
+    before_tuning = models["teacher"].quality().before_tuning
+    tokenizers = load_tokenizer(layout.student), load_tokenizer(layout.teacher())
     return Report(
         format_version=FORMAT_VERSION,
         recipe=recipe.model_dump(mode="json"),
         task=task.kind,
         labels=corpus.task.labels,
-        seed=job.seed,
+        seed=inputs.seed,
         environment=_environment(),
         corpus=CorpusCounts({name: len(split) for name, split in corpus.splits()}, corpus.notes),
         seconds=seconds,
         chosen=chosen,
-        budget=None
-        if not recipe.budget.asked
-        else budget_report(
-            recipe.budget,
-            read_plan(job.plan) if "plan" in seconds else None,
-            measured_bundle(bench, job.bundle, chosen, threads=recipe.budget.threads),
-            form_of(chosen),
-        ),
-        words=word_report(load_tokenizer(job.student), load_tokenizer(job.teacher), corpus.test.texts),
+        budget=_budget(inputs, bench),
+        words=word_report(*tokenizers, corpus.test.texts),
         teacher_before_tuning=None if before_tuning is None else from_dict(SplitQuality, before_tuning["test"]),
         distillation_gain=None if attributed.gain is None else attributed.gain["student"],
         attribution=attributed,
-        seeds=spread(_seed_models(job), gold, evaluator, seed=recipe.seed),
-        layer_search=_layer_search(job.layers) if "layers" in seconds else None,
-        precision=read_measured(job.precision) if "precision" in seconds else None,
-        models=with_calibration(model_reports(run, task), models, job.reference, gold, task, seed=recipe.seed),
-        training=_training_curves(job, models, evaluator.headline),
+        seeds=spread(_seed_models(inputs), gold, evaluator, seed=recipe.seed),
+        layer_search=read_ranking(layout.layers).ranking if "layers" in seconds else None,
+        precision=read_precision(layout.precision) if "precision" in seconds else None,
+        models=with_calibration(model_reports(run, task), models, reference, gold, task, seed=recipe.seed),
+        training=_training_curves(inputs, models, evaluator.headline),
         headline=Headline(evaluator.headline, evaluator.title),
     )
+
+
+def _budget(inputs: ReportInputs, bench: RunBench) -> BudgetReport | None:
+    budget, layout = inputs.recipe.budget, inputs.layout
+    if not budget.asked:
+        return None
+    plan = read_plan(layout.plan) if "plan" in inputs.seconds else None
+    measured = measured_bundle(bench, layout.bundle, inputs.variant.name, threads=budget.threads)
+    return budget_report(budget, plan, measured, inputs.variant.precision)
 
 
 def _environment() -> Environment:
@@ -114,26 +138,25 @@ def _gpu() -> str | None:
     return torch.cuda.get_device_name() if torch.cuda.is_available() else None
 
 
-def _layer_search(folder: Path) -> tuple[LayerCandidate, ...]:
-    return tuple(from_dict(LayerCandidate, candidate) for candidate in read_ranking(folder))
-
-
-def _seed_models(job: Job) -> list[SeedModels]:
+def _seed_models(inputs: ReportInputs) -> list[SeedModels]:
     """Return the models per seed; none where the recipe has one student."""
-    if not job.recipe.seeds:
-        return []
     seeds = []
-    for branch in job.branches():
-        models = run_models(branch)
-        ships = models[choose_variant(branch)]
-        seeds.append(SeedModels(branch.seed, models["student"], ships, models.get("twin")))
+    for seed, layout in inputs.seeds.items():
+        models = run_models(inputs.recipe, layout)
+        ships = models[shipping_variant(layout, inputs.recipe.export).name]
+        seeds.append(SeedModels(seed, models["student"], ships, models.get("twin")))
     return seeds
 
 
-def _training_curves(job: Job, models: Mapping[str, RunModel], headline: str) -> tuple[TrainingCurve, ...]:
+def _training_curves(
+    inputs: ReportInputs, models: Mapping[str, RunModel], headline: str
+) -> tuple[TrainingCurve, ...]:
     """Return the curves of all sessions that logged metrics; an ensemble and a checkpoint have none."""
     sessions = [(model.name, model.kind, model.folder) for model in models.values() if model.kind != "variant"]
-    sessions += [(f"student as {form}", "variant", job.qat(form)) for form in qat_forms(job.recipe)]
+    sessions += [
+        (f"student as {precision}", "variant", inputs.layout.qat(precision))
+        for precision in qat_precisions(inputs.recipe.export.shippable)
+    ]
     return tuple(
         read_curve(name, kind, folder / METRICS_FILE, headline)
         for name, kind, folder in sessions

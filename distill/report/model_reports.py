@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from distill.artifacts.bench import RunBench
-from distill.artifacts.gate import read_gate
 from distill.artifacts.model_report import (
     FloorResult,
     GateResult,
@@ -17,13 +16,13 @@ from distill.artifacts.model_report import (
     Timing,
 )
 from distill.artifacts.records import from_dict, to_dict
+from distill.artifacts.variant import MODEL_FILE, read_gate
 from distill.evaluation.evaluator import evaluator_of
 from distill.export.measure.components import in_order, weigh_bundle, weigh_graph
 from distill.export.runtime.tasks import Task
 from distill.files.sizes import folder_bytes
 from distill.report.models import RunModel
 from distill.report.quantization import quantization_cost
-from distill.variants.variant import MODEL_FILE
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ def _report(name: str, kind: str, quality: Mapping[str, Any], sizes: ModelBytes,
 
 def _trained_report(run: RunOutcome, model: RunModel) -> ModelReport:
     weights = [path for path in model.folder.glob("*.safetensors") if not path.name.startswith("logits")]
-    return _report(model.name, model.kind, model.quality(), _model_bytes(model.folder, weights), run)
+    return _report(model.name, model.kind, to_dict(model.quality()), _model_bytes(model.folder, weights), run)
 
 
 def _with_ensemble_bytes(report: ModelReport, trained: Sequence[ModelReport]) -> ModelReport:
@@ -105,12 +104,12 @@ def _variant_report(run: RunOutcome, variant: RunModel, task: Task) -> ModelRepo
     else:
         sizes = _model_bytes(student.folder, [graph])
         components = in_order({**weigh_graph(graph), "tokenizer": sizes.tokenizer})
-    quality = {**variant.quality(), "parameters": student.quality()["parameters"]}
+    quality = {**to_dict(variant.quality()), "parameters": student.quality().parameters}
     gate = read_gate(variant.folder)
     return replace(
         _report(variant.name, variant.kind, quality, sizes, run),
         components=components,
-        gate=from_dict(GateResult, {**gate, "attempts": len(gate["tried"])}),
+        gate=from_dict(GateResult, {**to_dict(gate), "attempts": len(gate.tried)}),
         quantization=quantization_cost(variant, student, variant.source or student, task),
     )
 

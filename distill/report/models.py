@@ -2,15 +2,15 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from distill.artifacts.logits import read_logits_file
-from distill.artifacts.quality import read_quality
+from distill.artifacts.quality import QualityRecord, read_quality
 from distill.evaluation.decision import Decision, Logits
+from distill.export.precision import Variant, exported
 from distill.export.runtime.tasks import Bools, Floats, Task
-from distill.recipe.ensemble import members_of
-from distill.runs.context import Job, numbered
-from distill.variants.variant import exported, form_of
+from distill.recipe.ensemble import members_of, reference_name
+from distill.recipe.recipe import Recipe
+from distill.runs.layout import RunLayout, numbered
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class RunModel:
     quality_folder: Path
     source: "RunModel | None" = None
 
-    def quality(self) -> dict[str, Any]:
+    def quality(self) -> QualityRecord:
         """Read the model's quality."""
         return read_quality(self.quality_folder)
 
@@ -36,7 +36,7 @@ class RunModel:
 
     def decision(self) -> Decision:
         """Read the calibration and the thresholds that were fitted for the model."""
-        return Decision.from_dict(self.quality()["decision"])
+        return self.quality().decision
 
     def test_decisions(self, task: Task) -> Bools:
         """Return the model's decisions on the test rows, ``(N, C)``."""
@@ -47,23 +47,25 @@ class RunModel:
         return self.decision().scores(self.logits(), task)
 
 
-def run_models(job: Job) -> dict[str, RunModel]:
+def run_models(recipe: Recipe, layout: RunLayout) -> dict[str, RunModel]:
     """Return the models of a run by name: teachers, the ensemble, the twin, the student, and its variants."""
-    folders = {numbered("teacher", member.index): job.member(member.index) for member in members_of(job.recipe)}
-    if job.reference == "ensemble":
-        folders["ensemble"] = job.ensemble
-    if job.recipe.objective.compare:
-        folders["twin"] = job.twin
-    folders["student"] = job.student
+    folders = {numbered("teacher", member.index): layout.teacher(member.index) for member in members_of(recipe)}
+    if reference_name(recipe) == "ensemble":
+        folders["ensemble"] = layout.ensemble
+    if recipe.objective.compare:
+        folders["twin"] = layout.twin
+    folders["student"] = layout.student
     models = {
-        name: RunModel(name, name if name in ("twin", "student") else "teacher", folder, job.quality(name))
+        name: RunModel(name, name if name in ("twin", "student") else "teacher", folder, layout.quality(name))
         for name, folder in folders.items()
     }
-    return models | {name: _variant(job, name, models["student"]) for name in exported(job.recipe)}
+    variants = exported(recipe.export.shippable)
+    return models | {variant.name: _variant(layout, variant, models["student"]) for variant in variants}
 
 
-def _variant(job: Job, name: str, student: RunModel) -> RunModel:
-    form, source = form_of(name), student
-    if name != form:
-        source = RunModel(f"student as {form}", "student", job.qat(form), job.quality(f"qat/{form}"))
-    return RunModel(name, "variant", job.variant(name), job.variant(name), source)
+def _variant(layout: RunLayout, variant: Variant, student: RunModel) -> RunModel:
+    folder, source = layout.variant(variant.name), student
+    if variant.qat:
+        quality = layout.quality(f"qat/{variant.precision}")
+        source = RunModel(f"student as {variant.precision}", "student", layout.student_of(variant), quality)
+    return RunModel(variant.name, "variant", folder, folder, source)

@@ -18,7 +18,7 @@ from distill.report.charts.bytes import bytes_by_component, component_title
 from distill.report.charts.decisions import reliability_by_label, risk_against_coverage
 from distill.report.charts.quality import f1_by_label, quality_against_latency, training_curves
 from distill.report.summary import summary_rows
-from distill.variants.precision import AS_FAST, forms_of, instructions
+from distill.variants.precision import AS_FAST, instructions
 
 # files in templates/sections, in the order of the page
 SECTIONS = (
@@ -145,15 +145,17 @@ class PrecisionRow:
 
 def _precision_rows(report: Report) -> list[PrecisionRow]:
     """Return the precisions that were timed, and then those whose gate failed before."""
-    measured = report.precision or {}
-    allowed, refused = report.recipe["export"]["precision"], measured["refused"]
+    measured = report.precision
+    if measured is None:
+        return []
+    allowed, refused = report.recipe["export"]["precision"], measured.refused
 
     def result(name: str) -> str:
         return _precision_result(name, report.chosen, allowed, refused)
 
     timed = [
         PrecisionRow(form.name, form.p50_ms, form.p95_ms, form.size_mb, result(form.name))
-        for form in forms_of(measured)
+        for form in measured.forms
     ]
     names = {row.name for row in timed}
     return timed + [PrecisionRow(name, None, None, None, result(name)) for name in refused if name not in names]

@@ -21,7 +21,7 @@ def quantization_cost(variant: RunModel, student: RunModel, source: RunModel, ta
     def cost(split: str) -> SplitCost:
         logits = variant.logits(split)
         return SplitCost(
-            macro_f1_in_fp32=source.quality()[split]["macro_f1"],
+            macro_f1_in_fp32=source.quality().splits[split]["macro_f1"],
             against_student=Fidelity(**fidelity(logits, student.logits(split), decision, task)),
             against_own_fp32=Fidelity(**fidelity(logits, source.logits(split), decision, task)),
         )

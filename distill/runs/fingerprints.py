@@ -1,4 +1,4 @@
-"""What a stage's inputs are, by content and never by place."""
+"""Inputs of stages, by content and never by place."""
 
 import hashlib
 import json
@@ -8,6 +8,7 @@ from typing import Any
 
 from distill.corpora.reading.locate import data_files
 from distill.corpora.reading.source import SAMPLE, beside_source, read_paths
+from distill.export.precision import Precision
 from distill.export.runtime.errors import InputError
 from distill.export.runtime.records import file_record
 from distill.recipe.recipe import Recipe
@@ -15,7 +16,7 @@ from distill.recipe.shipping import LATER_KEYS
 from distill.recipe.sources import CorpusRecipe
 from distill.recipe.student import StudentRecipe
 
-# what says where something lies, not what it is
+# keys that say where something is, and not what it is
 PLACES = (
     ("corpus", "source"),
     ("corpus", "transfer"),
@@ -30,17 +31,17 @@ PLACES = (
 LATER_CORPUS_KEYS = ("encoding", "quoting", "missing", "label_form")
 
 
-def calibrated_by(recipe: Recipe, form: str) -> dict[str, Any]:
-    """What an int8 form depends on for its activations' ranges."""
-    return recipe.export.unusual("calibrator") if form == "int8-static" else {}
+def calibrated_by(recipe: Recipe, precision: Precision) -> dict[str, Any]:
+    """Return the keys that the activation ranges of a precision depend on."""
+    return recipe.export.unusual("calibrator") if precision.has_fixed_scales else {}
 
 
 def content_hash(source: str, key: str) -> str:
-    """What a source holds: the sha256 of its files' names and bytes; a hub id stands for itself.
+    """Return the sha256 of the names and bytes of a source's files; a hub id is returned as it is.
 
     Args:
         source: hub id, file, folder or "sample".
-        key: the recipe's key to name in a complaint.
+        key: the recipe key, for messages.
 
     Raises:
         InputError: there is no such file or folder, or it cannot be read.
@@ -63,7 +64,7 @@ def content_hash(source: str, key: str) -> str:
 
 
 def corpus_inputs(recipe: CorpusRecipe, seed: int) -> dict[str, Any]:
-    """All that the normalised splits depend on."""
+    """Return everything that the normalised splits depend on."""
     keys = recipe.model_dump(mode="json", exclude={"source", "transfer", "max_tokens", "licence", "rows"})
     keys = _without_unused(recipe, keys)
     if isinstance(recipe.label_names, str):
@@ -81,7 +82,7 @@ def corpus_inputs(recipe: CorpusRecipe, seed: int) -> dict[str, Any]:
 
 
 def _without_unused(recipe: CorpusRecipe, keys: dict[str, Any]) -> dict[str, Any]:
-    """The keys of [corpus] without later ones that are not used, so that they make no finished run stale."""
+    """Return the keys of [corpus] without later ones that are not used, so that no finished run becomes stale."""
     fields = CorpusRecipe.model_fields
     return {
         key: value
@@ -91,7 +92,7 @@ def _without_unused(recipe: CorpusRecipe, keys: dict[str, Any]) -> dict[str, Any
 
 
 def _files_below(source: str) -> dict[str, str]:
-    """The sha256 of each data file that lies deeper than in the source's folder itself."""
+    """Return the sha256 of each data file in a subfolder of the source's folder."""
     path = SAMPLE if source == "sample" else Path(source).expanduser()
     if source.startswith("hub:") or not path.is_dir():
         return {}
@@ -100,24 +101,24 @@ def _files_below(source: str) -> dict[str, str]:
 
 
 def student_inputs(recipe: StudentRecipe, exclude: Collection[str] = ()) -> dict[str, Any]:
-    """The keys of [student] that a stage depends on, but for some.
+    """Return the keys of [student] that a stage depends on, without those in `exclude`.
 
-    What is not set is left out: a key that came into being later, and is not used, makes no finished run stale.
+    Keys that are not set are left out: one that was added later, and is not used, makes no finished run stale.
     """
     return recipe.model_dump(mode="json", exclude_none=True, exclude=set(exclude))
 
 
 def portable_recipe(recipe: Recipe) -> dict[str, Any]:
-    """The recipe without what changes no result: places, how often it saves, what was searched, budget and pin."""
-    nothing: Any = {"checkpoint_minutes": True, "search": True, "budget": True, "teacher": {"sha256"}}
-    data = recipe.model_dump(mode="json", exclude=nothing) | {"student": student_inputs(recipe.student)}
+    """Return the recipe without what changes no result: places, saving, search, budget and pin."""
+    harmless: Any = {"checkpoint_minutes": True, "search": True, "budget": True, "teacher": {"sha256"}}
+    data = recipe.model_dump(mode="json", exclude=harmless) | {"student": student_inputs(recipe.student)}
     data["corpus"] = _without_unused(recipe.corpus, data["corpus"])
     export = recipe.export
     data["export"] = {"precision": data["export"]["precision"], **export.bounds, **export.unusual(*LATER_KEYS)}
     for table, key in PLACES:
         value = data[table][key]
         if table == "teacher" and isinstance(value, list):
-            data[table][key] = [_without_place(one, Path(one).expanduser()) for one in value]
+            data[table][key] = [_without_place(item, Path(item).expanduser()) for item in value]
         elif isinstance(value, str) and value != "sample" and not value.startswith("hub:"):
             beside = table == "corpus" and key != "source"
             path = beside_source(recipe.corpus.source, value) if beside else Path(value).expanduser()
@@ -126,15 +127,15 @@ def portable_recipe(recipe: Recipe) -> dict[str, Any]:
 
 
 def _without_place(value: str, path: Path) -> str:
-    """The name alone of what lies on this machine; anything else as it is."""
+    """Return only the name of what is on this machine, and anything else as it is."""
     return path.name if path.exists() else value
 
 
 def recipe_hash(recipe: Recipe) -> str:
-    """The sha256 of the portable recipe."""
+    """Return the sha256 of the portable recipe."""
     return hashlib.sha256(json.dumps(portable_recipe(recipe), sort_keys=True).encode()).hexdigest()
 
 
 def _beside_hash(recipe: CorpusRecipe, name: str, key: str) -> str:
-    """The content of a file that may stand beside the source."""
+    """Return the content hash of a file that may be beside the source."""
     return content_hash(str(beside_source(recipe.source, name)), key)

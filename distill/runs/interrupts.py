@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: work stops at once, or, where it would lose something, as soon as it has saved it."""
+"""Ctrl-C and SIGTERM: work stops at once, or as soon as it has saved what it would lose."""
 
 import signal
 import threading
@@ -10,7 +10,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupted(KeyboardInterrupt):
-    """A stage was stopped on request; the same command goes on from there."""
+    """A stage was stopped on request; the same command resumes from there."""
 
     def __init__(self, stage: str) -> None:
         super().__init__(stage)
@@ -18,10 +18,10 @@ class Interrupted(KeyboardInterrupt):
 
 
 class StopRequest:
-    """Whether somebody has asked to stop, and by which signal.
+    """A request to stop, and the signal that made it.
 
-    The first signal raises KeyboardInterrupt, or is only noted while it is deferred; the second one ends the
-    process as if nobody listened.
+    The first signal raises KeyboardInterrupt, or is only noted while deferred; the second ends the process as it
+    would without us.
     """
 
     def __init__(self) -> None:
@@ -30,29 +30,29 @@ class StopRequest:
 
     @property
     def asked(self) -> bool:
-        """Whether a signal has come."""
+        """Whether a signal has arrived."""
         return self._signal is not None
 
     @property
     def exit_status(self) -> int:
-        """What shells give a command that such a signal ended: 130 after Ctrl-C, 143 after SIGTERM."""
+        """Exit status that shells report for such a signal: 130 after Ctrl-C, 143 after SIGTERM."""
         return 128 + (self._signal or signal.SIGINT)
 
     def check(self) -> None:
-        """Stop here if a signal has come.
+        """Stop here if a signal has arrived.
 
         Raises:
-            KeyboardInterrupt: one has.
+            KeyboardInterrupt: it has.
         """
         if self.asked:
             raise KeyboardInterrupt
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
-        """Inside, a signal is noted and raises nothing: whoever works there looks at `asked`, and saves.
+        """Note signals without raising: the code inside looks at `asked`, and saves.
 
         Raises:
-            KeyboardInterrupt: on leaving, if a signal has come meanwhile.
+            KeyboardInterrupt: on leaving, if a signal has arrived meanwhile.
         """
         self._deferred = True
         try:
@@ -63,7 +63,7 @@ class StopRequest:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Receive signals inside; only in the main thread, which alone gets any."""
+        """Receive signals; does nothing outside the main thread, which alone gets any."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return

@@ -1,4 +1,4 @@
-"""What a user sees while a run works: one line a stage, a bar on anything slow; all of it on stderr."""
+"""Progress on stderr: one line per stage, and a bar for anything slow."""
 
 import os
 import sys
@@ -17,18 +17,18 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-LOG_SECONDS = 60.0  # between two lines of a bar where there is no terminal
+LOG_SECONDS = 60.0  # between two lines of a bar without a terminal
 
 
 class Advance(Protocol):
-    """Moves a bar on."""
+    """Advances a bar."""
 
     def __call__(self, count: int, news: str = "") -> None:
-        """So many more are done."""
+        """Add `count` to what is done; `news` is shown beside the bar."""
 
 
 class _LogBar:
-    """In a log, which has no use for a moving bar, a line now and then."""
+    """An occasional line, for a log in which a bar cannot move."""
 
     def __init__(self, reporter: "Reporter", title: str, total: int) -> None:
         self._reporter, self._title, self._total = reporter, title, total
@@ -43,10 +43,10 @@ class _LogBar:
 
 
 class _Stderr(Console):
-    """The console of people's eyes; when nobody reads it any more, the work goes on unseen."""
+    """A console on stderr that falls silent when its reader leaves, instead of ending the work."""
 
     def on_broken_pipe(self) -> None:
-        """Say nothing from now on."""
+        """Print nothing from now on."""
         self.quiet = True
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
@@ -59,17 +59,17 @@ class Reporter:
 
     @property
     def _moves(self) -> bool:
-        """Whether anybody sees a thing move."""
+        """Whether a moving bar can be seen."""
         return self._console.is_terminal and not self._console.quiet
 
     def say(self, line: str) -> None:
-        """One line."""
+        """Print one line."""
         # a log has no width: a path broken in two could not be copied
         self._console.print(line, markup=False, soft_wrap=True)
 
     @contextmanager
     def status(self, title: str) -> Iterator[None]:
-        """A sign of life while something works whose end cannot be told."""
+        """Show a spinner while something works whose duration is unknown."""
         if not self._moves:
             yield
             return
@@ -78,19 +78,19 @@ class Reporter:
 
     @contextmanager
     def count(self, title: str) -> Iterator[Callable[[int], None]]:
-        """A sign of life that counts, where nobody knows how many there will be."""
+        """Show a counter while something works whose number of items is unknown."""
         if not self._moves:
             yield lambda count: None
             return
         columns = (SpinnerColumn(), TextColumn("{task.description}: {task.completed:,}"))
-        # or what a command prints onto stdout meanwhile would be taken for a part of this
+        # otherwise rich takes what a command prints on stdout for a part of the bar
         with Progress(*columns, console=self._console, transient=True, redirect_stdout=False) as progress:
             task = progress.add_task(title, total=None)
             yield lambda count: progress.update(task, advance=count)
 
     @contextmanager
     def bar(self, title: str, total: int) -> Iterator["Advance"]:
-        """A bar; the function it gives takes how many were done since its last call, and a line of news."""
+        """Show a bar; yields a function that takes the number done since its last call, and a line of news."""
         if not self._moves:
             yield _LogBar(self, title, total)
             return

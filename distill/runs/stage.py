@@ -1,7 +1,7 @@
-"""What runs when: a stage is done when its folder has a `stage.json` that matches its inputs and its outputs.
+"""Stages: each is done when its folder has a `stage.json` that matches its inputs and its outputs.
 
 A stage works in `<folder>.partial`. `stage.json` is written there last, and then the folder gets its final name in
-one step, so that a stage that was interrupted is never taken for a whole one.
+one step, so that an interrupted stage is never mistaken for a complete one.
 """
 
 import hashlib
@@ -21,11 +21,11 @@ from distill.files.json_files import read_json, write_json
 
 STAGE_FILE = "stage.json"
 
-# a folder that only an unfinished stage has: which stage it is, and all that it needs to go on
+# a folder that only an unfinished stage has: which stage it is, and what it needs to resume
 UNFINISHED = ".unfinished"
 
-# logs, and the names of what was read
-SAYS_HOW = (".jsonl", "source.json")
+# files that say how a stage came about, and not what it is: logs, and the names of what was read
+NOT_CONTENT = (".jsonl", "source.json")
 
 MARK_FILE = "fingerprint"
 
@@ -38,11 +38,11 @@ PACKAGES = ("torch", "transformers", "datasets", *EXPORT_PACKAGES)
 class Stage:
     """One step of the pipeline.
 
-    `inputs` is all that its result depends on, plain JSON data: content hashes and recipe values, never a path,
-    a device or a time. `version` is raised whenever its code comes to give other results. `work` gets the folder
-    to write to. A resumable stage is started in the partial folder that an interrupted one left, when that had the
-    same inputs. `also` are files and folders outside its own folder that the stage writes, whole or not at all;
-    `edited` are files among them that people may change.
+    `inputs` is everything that its result depends on, as plain JSON data: content hashes and recipe values, never
+    a path, a device or a time. `version` is raised whenever its code comes to give other results. `work` gets the
+    folder to write to. A resumable stage is started in the partial folder that an interrupted one left, if that
+    had the same inputs. `extra_outputs` are files and folders outside its own folder that the stage writes,
+    completely or not at all; `editable` are files among them that people may change.
     """
 
     name: str
@@ -51,36 +51,36 @@ class Stage:
     version: int
     work: Callable[[Path], None] = field(compare=False)
     resumable: bool = False
-    also: tuple[Path, ...] = ()
-    edited: tuple[Path, ...] = ()
+    extra_outputs: tuple[Path, ...] = ()
+    editable: tuple[Path, ...] = ()
 
     @property
     def fingerprint(self) -> str:
-        """The sha256 of name, version and inputs."""
+        """Sha256 of name, version and inputs."""
         data = {"name": self.name, "version": self.version, "inputs": dict(self.inputs)}
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
     def done(self) -> "StageRecord | None":
-        """The record of an earlier execution that had these inputs and whose outputs are all still there."""
+        """Return the record of an earlier execution with these inputs, if all its outputs are still there."""
         return self._whole(self.folder)
 
     def done_but_for_its_name(self) -> "StageRecord | None":
-        """The same for an execution that was killed just before its folder got its final name."""
+        """Return the same of an execution that was killed just before its folder got its final name."""
         return self._whole(partial_of(self.folder))
 
     def _whole(self, folder: Path) -> "StageRecord | None":
         record = read_record(folder)
         if record is None or record.fingerprint != self.fingerprint:
             return None
-        found = _hash_outputs(self, folder)
-        # what ships is handled by people: a file that somebody added there, such as .DS_Store, makes nothing wrong
-        added = {name for name in found if name.startswith("../")} - set(record.outputs)
-        return record if {name: found[name] for name in found if name not in added} == record.outputs else None
+        hashes = _hash_outputs(self, folder)
+        # what ships is handled by people: a file that somebody added, such as .DS_Store, does no harm
+        added = {name for name in hashes if name.startswith("../")} - set(record.outputs)
+        return record if {name: hashes[name] for name in hashes if name not in added} == record.outputs else None
 
 
 @dataclass(frozen=True)
 class StageRecord:
-    """What `stage.json` says."""
+    """The content of `stage.json`; `skipped` where the stage was done already."""
 
     fingerprint: str
     outputs: dict[str, str]  # path inside the folder -> sha256
@@ -89,13 +89,13 @@ class StageRecord:
 
     @property
     def digest(self) -> str:
-        """One hash of all outputs that later stages may depend on: what they are, not how they came about."""
-        kept = {name: sha for name, sha in self.outputs.items() if not name.endswith(SAYS_HOW)}
+        """One hash of all outputs that later stages may depend on: their content, not how it came about."""
+        kept = {name: sha for name, sha in self.outputs.items() if not name.endswith(NOT_CONTENT)}
         return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 
 def execute(stage: Stage) -> StageRecord:
-    """Run a stage unless it is done already; an exception leaves nothing under its folder's name."""
+    """Run a stage unless it is done; after an exception nothing has the name of its folder."""
     done = stage.done()
     if done is not None:
         return done
@@ -116,7 +116,7 @@ def execute(stage: Stage) -> StageRecord:
 
 
 def _begin(stage: Stage, partial: Path) -> None:
-    """Keep what an interrupted execution left if this stage can go on from it, and say which stage this is."""
+    """Keep what an interrupted execution left if this stage can resume from it, and mark the folder."""
     mark = partial / UNFINISHED / MARK_FILE
     left = mark.read_text(encoding="utf-8", errors="replace") if mark.is_file() else None
     if not stage.resumable or left != stage.fingerprint:
@@ -128,7 +128,7 @@ def _begin(stage: Stage, partial: Path) -> None:
 
 
 def read_record(folder: Path) -> StageRecord | None:
-    """The record of a finished stage, or None where there is no readable one."""
+    """Return the record of a finished stage, or None where there is no readable one."""
     try:
         data = read_json(folder / STAGE_FILE)
         return StageRecord(data["fingerprint"], dict(data["outputs"]), float(data["seconds"]), skipped=True)
@@ -137,9 +137,9 @@ def read_record(folder: Path) -> StageRecord | None:
 
 
 def earlier_record(name: str, folder: Path, inputs: Mapping[str, Any], version: int) -> StageRecord | None:
-    """The record of a finished stage that had these inputs among others, and whose outputs are all still there.
+    """Return the record of a finished stage that had these inputs among others, if its outputs are still there.
 
-    For a stage whose other inputs are known no more, as those of a choice that the recipe does not leave open now.
+    For a stage whose other inputs are no longer known, as those of a choice that the recipe has made since.
     """
     try:
         recorded = dict(read_json(folder / STAGE_FILE)["inputs"])
@@ -152,32 +152,32 @@ def earlier_record(name: str, folder: Path, inputs: Mapping[str, Any], version: 
 
 
 def recorded_versions(folder: Path) -> dict[str, str]:
-    """The versions with which a finished stage was executed."""
+    """Return the package versions with which a finished stage was executed."""
     return dict(read_json(folder / STAGE_FILE)["versions"])
 
 
 def package_versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
-    """Installed versions of what a result may depend on."""
-    found = {}
+    """Return the installed versions of packages that a result may depend on."""
+    versions = {}
     for name in packages:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def _hash_outputs(stage: Stage, folder: Path) -> dict[str, str]:
-    """Path relative to the stage's folder, final or partial, -> sha256, of all files that it wrote."""
-    found = {}
-    for place in (folder, *stage.also):
+    """Return the sha256 of every file that a stage wrote, by path relative to its folder, final or partial."""
+    hashes = {}
+    for place in (folder, *stage.extra_outputs):
         files = sorted(place.rglob("*")) if place.is_dir() else [place]
         for path in files:
             name = os.path.relpath(path, folder).replace(os.sep, "/")
             unfinished = name.startswith(f"{UNFINISHED}/")
-            if path.is_file() and path.name != STAGE_FILE and not unfinished and path not in stage.edited:
-                found[name] = file_record(path).sha256
-    return found
+            if path.is_file() and path.name != STAGE_FILE and not unfinished and path not in stage.editable:
+                hashes[name] = file_record(path).sha256
+    return hashes
 
 
 def _write(stage: Stage, record: StageRecord, folder: Path) -> None:

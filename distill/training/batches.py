@@ -1,4 +1,4 @@
-"""What a training learns from, and in which batches."""
+"""Training examples, and the batches in which they are read."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,39 +12,41 @@ from torch.utils.data import Sampler
 
 from distill.corpora.storage.token_rows import TokenRows
 
-# rows are sorted by length inside chunks of this many batches: little padding, and still a fresh mix an epoch
+# rows are sorted by length inside chunks of this many batches: little padding, and still a fresh mix per epoch
 CHUNK_BATCHES = 50
 
 
 @dataclass(frozen=True)
 class Examples:
-    """What there is to learn from; row i of each.
+    """Rows to learn from; row i of each field is of one text.
 
     `targets` are class ids ``(N,)`` or 0/1 ``(N, C)``, anything where `labelled` ``(N,)`` is False;
-    `teacher_logits` ``(N, C)`` are raw. `also` is what the model reads of each row beside its tokens, by the
-    name of the model's argument, ``(N, ...)``.
+    `teacher_logits` ``(N, C)`` are raw. `extra_inputs` are further inputs of each row, ``(N, ...)``, by the
+    name of the model's argument.
     """
 
     tokens: TokenRows
     targets: Tensor
     teacher_logits: Tensor
     labelled: Tensor
-    also: Mapping[str, Tensor] = field(default_factory=dict)
+    extra_inputs: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 def join_examples(first: Examples, second: Examples) -> Examples:
-    """The rows of both."""
+    """Return the rows of both, those of `first` first."""
     return Examples(
         tokens=first.tokens.followed_by(second.tokens),
         targets=torch.cat([first.targets, second.targets]),
         teacher_logits=torch.cat([first.teacher_logits, second.teacher_logits]),
         labelled=torch.cat([first.labelled, second.labelled]),
-        also={name: torch.cat([values, second.also[name]]) for name, values in first.also.items()},
+        extra_inputs={
+            name: torch.cat([values, second.extra_inputs[name]]) for name, values in first.extra_inputs.items()
+        },
     )
 
 
 class LengthSortedBatches(Sampler[list[int]]):
-    """Batches of rows of like length, shuffled anew each epoch from the seed."""
+    """Batches of rows of similar length, shuffled again each epoch from the seed."""
 
     def __init__(self, lengths: Sequence[int] | NDArray[np.int64], batch_size: int, seed: int) -> None:
         self._lengths = np.asarray(lengths)
@@ -53,15 +55,15 @@ class LengthSortedBatches(Sampler[list[int]]):
         self._epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose order comes next."""
+        """Set the epoch whose order comes next."""
         self._epoch = epoch
 
     def __len__(self) -> int:
-        """Batches an epoch."""
+        """Return the number of batches per epoch."""
         return math.ceil(len(self._lengths) / self._batch_size)
 
     def __iter__(self) -> Iterator[list[int]]:
-        """Rows of each batch."""
+        """Yield the rows of each batch."""
         rng = np.random.default_rng((self._seed, self._epoch))
         order = rng.permutation(len(self._lengths))
         chunk = self._batch_size * CHUNK_BATCHES

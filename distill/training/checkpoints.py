@@ -1,7 +1,7 @@
-"""Checkpoints of a training under way, so that one that was killed goes on where it was.
+"""Checkpoints of a training, so that one that was killed resumes where it was.
 
 transformers writes the weights, the optimizer and the random states; a marker with the hashes of all files is
-written last, and tells a whole checkpoint from one that was cut short or damaged.
+written last, and tells a complete checkpoint from one that was cut short or damaged.
 """
 
 import json
@@ -19,38 +19,38 @@ KEPT = 2
 
 
 def checkpoint_folder(folder: Path, step: int) -> Path:
-    """Where transformers writes the checkpoint of a step."""
+    """Return the folder in which transformers writes the checkpoint of a step."""
     return folder / f"{PREFIX}{step}"
 
 
-def mark_whole(checkpoint: Path) -> None:
-    """Say that nothing more comes; checkpoints before the last but one are removed."""
+def mark_complete(checkpoint: Path) -> None:
+    """Mark a checkpoint as complete, and remove all but the last two."""
     write_json(_hashes(checkpoint), checkpoint / MARKER)
     for path in _newest_first(checkpoint.parent)[KEPT:]:
         discard(path)
 
 
 def latest_checkpoint(folder: Path) -> Path | None:
-    """The newest whole checkpoint of a training; newer ones that were cut short or damaged are removed."""
+    """Return the newest complete checkpoint; newer ones that were cut short or damaged are removed."""
     for path in _newest_first(folder):
-        if _is_whole(path):
+        if _is_complete(path):
             return path
         discard(path)
     return None
 
 
 def step_of(checkpoint: Path) -> int:
-    """The step after which a checkpoint was written."""
+    """Return the step after which a checkpoint was written."""
     return int(checkpoint.name.removeprefix(PREFIX))
 
 
-def cut_metrics(path: Path, last_step: int, *, judged: bool) -> None:
-    """Keep the lines of a metrics.jsonl up to a step: what came after it will come again.
+def cut_metrics(path: Path, last_step: int, *, keep_scores: bool) -> None:
+    """Keep the lines of a metrics.jsonl up to a step: later ones will be written again.
 
     Args:
         path: the file; may be missing.
-        last_step: the step after which the training goes on.
-        judged: whether the scores of that very step stay as well.
+        last_step: the step after which the training resumes.
+        keep_scores: whether the scores of that very step stay as well.
     """
     if not path.is_file():
         return
@@ -58,7 +58,9 @@ def cut_metrics(path: Path, last_step: int, *, judged: bool) -> None:
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True):
         try:
             data = json.loads(line)
-            again = data["step"] > last_step or (data["step"] == last_step and "loss" not in data and not judged)
+            again = data["step"] > last_step or (
+                data["step"] == last_step and "loss" not in data and not keep_scores
+            )
         except (ValueError, KeyError, TypeError):
             continue  # the last line of a killed process may be half a line
         if line.endswith("\n") and not again:
@@ -67,11 +69,11 @@ def cut_metrics(path: Path, last_step: int, *, judged: bool) -> None:
 
 
 def _newest_first(folder: Path) -> list[Path]:
-    found = [path for path in folder.glob(f"{PREFIX}*") if path.name.removeprefix(PREFIX).isdigit()]
-    return sorted(found, key=step_of, reverse=True)
+    checkpoints = [path for path in folder.glob(f"{PREFIX}*") if path.name.removeprefix(PREFIX).isdigit()]
+    return sorted(checkpoints, key=step_of, reverse=True)
 
 
-def _is_whole(checkpoint: Path) -> bool:
+def _is_complete(checkpoint: Path) -> bool:
     try:
         return read_json(checkpoint / MARKER) == _hashes(checkpoint)
     except (OSError, ValueError, TypeError):
@@ -79,5 +81,5 @@ def _is_whole(checkpoint: Path) -> bool:
 
 
 def _hashes(checkpoint: Path) -> dict[str, str]:
-    """File name -> sha256, of all files but the marker."""
+    """Return the sha256 of all files but the marker, by name."""
     return {path.name: file_record(path).sha256 for path in sorted(checkpoint.iterdir()) if path.name != MARKER}

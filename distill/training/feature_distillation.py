@@ -7,6 +7,7 @@ student, and nothing of this is left when the training ends.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,9 +17,8 @@ from distill.export.runtime.errors import InputError
 from distill.objectives.features import uniform_layers
 from distill.objectives.matching import Guided, GuidedObjective, RelationTerm, StateTerm
 from distill.objectives.mixed import Objective
-from distill.recipe.recipe import Recipe
 from distill.recipe.student import ObjectiveRecipe
-from distill.runs.context import Job
+from distill.students.families import StudentFamily
 from distill.students.shape import dimensions_of
 from distill.teachers.bodies import layers_of, width_of
 from distill.teachers.checkpoints import load_classifier
@@ -27,38 +27,48 @@ from distill.teachers.encoder import EncoderClassifier
 from distill.teachers.tokenizers import load_tokenizer
 from distill.training.alignment import piece_ids, require_aligned
 from distill.training.batches import Examples
-from distill.training.session import Learner
+from distill.training.session import TrainingSession
 
 
-def guide(
-    job: Job, learner: Learner, examples: Examples, objective: Objective, texts: Sequence[Sequence[str]]
-) -> tuple[Learner, Examples, GuidedObjective]:
-    """The same training beside the teacher, with the terms that the recipe wants.
+def distil_features(
+    session: TrainingSession,
+    examples: Examples,
+    objective: Objective,
+    *,
+    recipe: ObjectiveRecipe,
+    family: StudentFamily,
+    teacher: Path,
+    texts: Sequence[Sequence[str]],
+    max_tokens: int,
+) -> tuple[TrainingSession, Examples, GuidedObjective]:
+    """Return the same training beside the teacher, with the feature terms of the recipe.
 
     Args:
-        job: has the teacher.
-        learner: the student.
+        session: of the student.
         examples: what it learns from.
         objective: on its logits.
+        recipe: the feature terms and their weights.
+        family: of the student.
+        teacher: its folder.
         texts: of the examples, in their order.
+        max_tokens: length at which texts are cut.
 
     Raises:
         InputError: the two cannot be matched so, or too few rows are the same tokens for both.
     """
-    student, corpus = learner.model, learner.corpus
+    student = session.model
     if not isinstance(student, EncoderClassifier):
-        raise TypeError("only an EncoderClassifier is guided")
-    teacher, tokenizer = load_classifier(job.teacher, corpus.task), load_tokenizer(job.teacher)
-    check_features(job.recipe, teacher.config)
-    limit = job.recipe.corpus.max_tokens
-    aligned = require_aligned(learner.tokenizer, tokenizer, texts, examples.tokens, limit)
-    terms = feature_terms(job.recipe.objective, student, teacher.encoder)
+        raise TypeError("only an EncoderClassifier has hidden states to match")
+    model, tokenizer = load_classifier(teacher, session.corpus.task), load_tokenizer(teacher)
+    check_features(recipe, family, model.config)
+    aligned = require_aligned(session.tokenizer, tokenizer, texts, examples.tokens, max_tokens)
+    terms = feature_terms(recipe, student, model.encoder)
     device = device_of(student)
-    pieces = torch.from_numpy(piece_ids(learner.tokenizer, tokenizer))
-    around = Guided(student, teacher.encoder.to(device), pieces, terms).to(device)
+    pieces = torch.from_numpy(piece_ids(session.tokenizer, tokenizer))
+    wrapper = Guided(student, model.encoder.to(device), pieces, terms).to(device)
     return (
-        replace(learner, around=around),
-        replace(examples, also={**examples.also, "aligned": aligned}),
+        replace(session, wrapper=wrapper),
+        replace(examples, extra_inputs={**examples.extra_inputs, "aligned": aligned}),
         GuidedObjective(objective),
     )
 
@@ -81,14 +91,14 @@ def feature_terms(
     return found
 
 
-def check_features(recipe: Recipe, config: Any) -> None:
-    """Whether the recipe's student and a teacher of this configuration can be matched as the recipe wants.
+def check_features(objective: ObjectiveRecipe, family: StudentFamily, config: Any) -> None:
+    """Refuse feature terms by which a student and a teacher of this configuration cannot be matched.
 
     Raises:
-        InputError: layers that one of them has not, or a width that the relation heads do not divide.
+        InputError: a layer is named that one of them does not have, or the relation heads do not divide a width.
     """
-    objective, teacher = recipe.objective, dimensions_of(config)
-    student = recipe.student.family.dimensions(teacher)
+    teacher = dimensions_of(config)
+    student = family.dimensions(teacher)
     if objective.hidden_weight and objective.layer_map != "auto":
         for own, other in objective.layer_map:
             if own >= student.depth or other >= teacher.depth:

@@ -1,90 +1,120 @@
-"""Which of the teacher's layers a student should have: a short training of each candidate, ranked on validation.
+"""Rank candidate layers for a student: a short training of each, compared on validation.
 
 Every candidate learns from the same part of the train rows, with the recipe's own objective, rates and seed. They
 are ranked by how far their softened outputs are from the teacher's (the soft term): after a short training
 macro-F1, which counts every rare label as much as a frequent one, says more about luck.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from transformers import set_seed
 
-from distill.artifacts.choices import RANKING_FILE
+from distill.artifacts.ranking import LayerCandidate, LayerRanking
+from distill.artifacts.records import read_record, write_record
 from distill.corpora.corpus import Corpus, evenly_spread, part_of
-from distill.corpora.storage.parquet import load_corpus
 from distill.evaluation.decision import Logits
-from distill.evaluation.evaluator import EVALUATORS
+from distill.evaluation.evaluator import evaluator_of
 from distill.files.atomic import remove
-from distill.files.json_files import read_json, write_json
-from distill.labelling.soft_labels import soft_labels
-from distill.objectives.task_loss import LOSSES
-from distill.runs.context import Job, with_layers
+from distill.recipe.student import LayerSearchRecipe
 from distill.runs.stage import UNFINISHED
-from distill.students.layers import candidate_layers
-from distill.teachers.bodies import depth_of
-from distill.teachers.checkpoints import load_config
-from distill.teachers.encoder import Pooling
 from distill.teachers.inference import predict_logits
-from distill.training.feature_distillation import guide
+from distill.training.feature_distillation import distil_features
 from distill.training.loop import Loss
-from distill.training.session import new_learner, plan, train
+from distill.training.session import TrainingControls, open_session, schedule_of, train
 from distill.training.start import start_student
-from distill.training.student import student_objective
+from distill.training.student import StudentInputs
+
+RESULT_FILE = "result.json"
 
 
-def rank_layers(job: Job, folder: Path) -> None:
-    """Write the candidates, best first; a search that was stopped goes on with the next one."""
-    recipe = job.recipe
-    corpus = load_corpus(job.corpus)
-    part = part_of(corpus, recipe.layer_search.rows)
-    found = []
-    for layers in candidate_layers(depth_of(load_config(job.teacher)), recipe.student.depth):
+def rank_layers(
+    folder: Path,
+    candidates: Sequence[Sequence[int]],
+    recipe: LayerSearchRecipe,
+    inputs: StudentInputs,
+    controls: TrainingControls,
+) -> None:
+    """Write the candidates, best first; a search that was interrupted resumes with the next candidate.
+
+    Args:
+        folder: gets the ranking.
+        candidates: layers of the teacher, 0-based.
+        recipe: rows and epochs of each training.
+        inputs: of the student whose layers are open.
+        controls: progress, stopping and saving.
+    """
+    part = part_of(inputs.corpus, recipe.rows)
+    ranking = []
+    for layers in candidates:
         place = folder / UNFINISHED / "-".join(map(str, layers))
-        result = place / "result.json"
+        result = place / RESULT_FILE
         if not result.is_file():
             place.mkdir(parents=True, exist_ok=True)
-            write_json(_try(with_layers(job, layers), corpus, part, place), result)
-            remove(place / UNFINISHED)  # checkpoints of this one, each as large as several students
-        found.append(read_json(result))
-    write_json({"ranking": sorted(found, key=lambda one: float(one["divergence"]))}, folder / RANKING_FILE)
+            update = {"layers": list(layers), "epochs": recipe.epochs}
+            named = replace(inputs, student=inputs.student.model_copy(update=update))
+            write_record(_try_layers(place, named, part, recipe.rows, controls), result)
+            remove(place / UNFINISHED)  # checkpoints of this candidate, each as large as several students
+        ranking.append(read_record(LayerCandidate, result))
+    LayerRanking(tuple(sorted(ranking, key=lambda candidate: candidate.divergence))).write(folder)
 
 
-def _try(job: Job, corpus: Corpus, part: Corpus, folder: Path) -> dict[str, Any]:
-    """One candidate: a short training on a part of the corpus, and its validation."""
-    recipe = job.recipe.student.model_copy(update={"epochs": job.recipe.layer_search.epochs})
-    # what a vocabulary is trimmed to says nothing about layers, and takes its time
-    untrimmed = recipe.model_copy(update={"trim_vocabulary": False})
-    set_seed(job.seed)  # a head that cannot be copied is drawn, for each candidate the same one
+def _try_layers(
+    folder: Path, inputs: StudentInputs, part: Corpus, rows: int, controls: TrainingControls
+) -> LayerCandidate:
+    """Train one candidate on a part of the corpus, and evaluate it there."""
+    recipe, layers = inputs.student, inputs.student.layers
+    if isinstance(layers, str):
+        raise TypeError("a candidate names its layers")
+    set_seed(inputs.seed)  # a head that cannot be copied is drawn, the same one for each candidate
     model, tokenizer = start_student(
-        untrimmed,
-        job.teacher,
-        corpus,
-        pooling=Pooling(job.recipe.teacher.pooling),
-        max_tokens=job.recipe.corpus.max_tokens,
-        seed=job.seed,
+        # the vocabulary that it is trimmed to says nothing about layers, and trimming takes time
+        recipe.model_copy(update={"trim_vocabulary": False}),
+        inputs.teacher,
+        inputs.corpus,
+        pooling=inputs.pooling,
+        max_tokens=inputs.tokens.max_tokens,
+        seed=inputs.seed,
     )
-    name = f"layers {' '.join(map(str, recipe.layers))}"
-    learner = new_learner(job, name, model, tokenizer, part, learns_from=("train",))
-    examples = learner.train_examples(_soft_labels(job, corpus, "train"))
-    objective = student_objective(job, LOSSES[corpus.task.kind])
+    name = f"layers {' '.join(map(str, layers))}"
+    session = open_session(name, model, tokenizer, part, inputs.tokens.of_part(), splits=("train",))
+    examples = session.train_examples(_part_of_labels(inputs, "train", rows))
+    objective = inputs.build_objective()
     loss: Loss = objective
-    if job.recipe.objective.reads_teacher:
-        learner, examples, loss = guide(job, learner, examples, objective, [part.train.texts])
-    settings = plan(job, recipe, len(part.train), job.seed)
-    result = train(job, learner, examples, loss, settings, recipe, folder, recipe.family.parameter_groups)
-    logits = predict_logits(model, learner.tokens["validation"], pad_id=tokenizer.pad_token_id)
-    theirs = torch.from_numpy(_soft_labels(job, corpus, "validation"))
-    return {
-        "layers": list(recipe.layers),
-        "divergence": float(objective.divergence(torch.from_numpy(logits), theirs).mean()),
-        EVALUATORS[corpus.task.kind].headline: result.best_score,
-        "steps": result.steps,
-    }
+    if inputs.objective.reads_teacher:
+        session, examples, loss = distil_features(
+            session,
+            examples,
+            objective,
+            recipe=inputs.objective,
+            family=recipe.family,
+            teacher=inputs.teacher,
+            texts=[part.train.texts],
+            max_tokens=inputs.tokens.max_tokens,
+        )
+    result = train(
+        session,
+        examples,
+        loss,
+        schedule_of(recipe, len(part.train), inputs.seed, controls.checkpoint_seconds),
+        recipe.family.parameter_groups(model, **recipe.rates()),
+        folder,
+        controls,
+        wrapper_learning_rate=recipe.head_learning_rate,
+    )
+    logits = predict_logits(model, session.tokens["validation"], pad_id=tokenizer.pad_token_id)
+    teacher_logits = torch.from_numpy(_part_of_labels(inputs, "validation", rows))
+    return LayerCandidate(
+        layers=tuple(layers),
+        divergence=float(objective.divergence(torch.from_numpy(logits), teacher_logits).mean()),
+        steps=result.steps,
+        scores={evaluator_of(part.task).headline: result.best_score},
+    )
 
 
-def _soft_labels(job: Job, corpus: Corpus, split: str) -> Logits:
-    """The logits ``(n, C)`` of a part's rows, as the whole corpus got them."""
-    logits = soft_labels(job, corpus, split)
-    return logits[evenly_spread(len(logits), job.recipe.layer_search.rows)]
+def _part_of_labels(inputs: StudentInputs, split: str, rows: int) -> Logits:
+    """Return the logits ``(n, C)`` of the rows that `part_of` keeps."""
+    logits = inputs.soft_labels(split)
+    return logits[evenly_spread(len(logits), rows)]

@@ -1,7 +1,7 @@
-"""One training loop for teacher, student and twin: a transformers Trainer whose loss is handed in.
+"""One training loop for teacher, student and twin: a transformers Trainer that gets its loss.
 
 It knows neither teachers nor students: it gets a model that maps ids and mask to logits, or to whatever the loss
-understands, and rows that already carry their targets, teacher logits and all else that the model reads.
+understands, and rows that already have their targets, teacher logits and everything else that the model reads.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,22 +22,23 @@ from transformers import (
 
 from distill.export.runtime.errors import InputError
 from distill.training.batches import Examples, LengthSortedBatches
-from distill.training.callback import Settings, Watch
+from distill.training.callback import TrainingCallback, TrainingSchedule
 from distill.training.checkpoints import step_of
 
 MAX_GRAD_NORM = 1.0
 
 LOG_EVERY = 20
 
-# what the model gives, teacher logits, targets, labelled -> scalar
+# model output, teacher logits, targets, labelled -> scalar
 Loss = Callable[[Any, Tensor, Tensor, Tensor], Tensor]
 
-Pad = Callable[[Sequence[Sequence[int]]], tuple[Tensor, Tensor]]  # token ids of rows -> ids and mask (B, T)
+# token ids of rows -> ids and mask (B, T)
+Pad = Callable[[Sequence[Sequence[int]]], tuple[Tensor, Tensor]]
 
 
 @dataclass(frozen=True)
 class FitResult:
-    """What was kept: the step with the best validation score, which the model has now."""
+    """The step with the best validation score, whose weights the model has now, and the number of steps."""
 
     best_step: int
     best_score: float
@@ -60,15 +61,17 @@ class _Rows(Dataset[int]):
 class _FitTrainer(Trainer):  # type: ignore[misc]
     """A Trainer with our batches and our loss."""
 
-    def __init__(self, *, examples: Examples, loss: Loss, pad: Pad, settings: Settings, **kwargs: Any) -> None:
+    def __init__(
+        self, *, examples: Examples, loss: Loss, pad: Pad, schedule: TrainingSchedule, **kwargs: Any
+    ) -> None:
         super().__init__(train_dataset=_Rows(len(examples.tokens)), **kwargs)
         # the default divides the loss by gradient accumulation twice for models that take loss arguments
         self.model_accepts_loss_kwargs = False
-        self._examples, self._loss, self._pad, self._settings = examples, loss, pad, settings
+        self._examples, self._loss, self._pad, self._schedule = examples, loss, pad, schedule
 
     def get_train_dataloader(self) -> Any:
         examples = self._examples
-        sampler = LengthSortedBatches(examples.tokens.lengths(), self._settings.batch_size, self._settings.seed)
+        sampler = LengthSortedBatches(examples.tokens.lengths(), self._schedule.batch_size, self._schedule.seed)
         loader = DataLoader(self.train_dataset, batch_sampler=sampler, collate_fn=self._collate)
         return self.accelerator.prepare(loader)
 
@@ -81,15 +84,16 @@ class _FitTrainer(Trainer):  # type: ignore[misc]
             "targets": examples.targets[rows],
             "teacher_logits": examples.teacher_logits[rows],
             "labelled": examples.labelled[rows],
-            "also": {name: values[rows] for name, values in examples.also.items()},
+            "extra_inputs": {name: values[rows] for name, values in examples.extra_inputs.items()},
         }
 
     def compute_loss(
         self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool = False, **_: Any
     ) -> Any:
-        # not left to transformers, which would wrap the model for inference as well
-        with torch.autocast(self.args.device.type, dtype=torch.bfloat16, enabled=self._settings.bf16):
-            output = model(inputs["input_ids"], inputs["attention_mask"], **inputs["also"])  # (B, C), or more
+        # transformers would wrap the model for inference as well
+        with torch.autocast(self.args.device.type, dtype=torch.bfloat16, enabled=self._schedule.bf16):
+            extra = inputs["extra_inputs"]
+            output = model(inputs["input_ids"], inputs["attention_mask"], **extra)  # (B, C), or more
         loss = self._loss(output, inputs["teacher_logits"], inputs["targets"], inputs["labelled"])
         return (loss, output) if return_outputs else loss
 
@@ -98,80 +102,80 @@ def fit(
     model: nn.Module,
     examples: Examples,
     loss: Loss,
-    settings: Settings,
+    schedule: TrainingSchedule,
     *,
     groups: list[dict[str, Any]],
     pad: Pad,
-    watch: Watch,
+    callback: TrainingCallback,
 ) -> FitResult:
-    """Train a model in place and leave it with its best weights by validation macro-F1.
+    """Train a model in place and leave it with its best weights by the validation score.
 
-    A training that was killed or stopped goes on from the newest checkpoint in the watch's folder, and ends with
-    the weights that it would have had.
+    A training that was killed or stopped resumes from the newest checkpoint in the callback's folder, and ends
+    with the weights that it would have had.
 
     Args:
-        model: maps `input_ids` and `attention_mask` ``(B, T)``, and what the examples have for it beside, to
-            logits ``(B, C)``, or to whatever the loss takes first.
+        model: maps `input_ids` and `attention_mask` ``(B, T)``, and the examples' extra inputs to logits
+            ``(B, C)``, or to whatever the loss takes first.
         examples: the rows.
-        loss: from what the model gives, teacher logits, targets and the labelled mask to a scalar.
-        settings: steps, batch size, schedule and seed.
+        loss: from the model's output, teacher logits, targets and the labelled mask to a scalar.
+        schedule: steps, batch size, warm-up and seed.
         groups: AdamW's parameter groups, each with its learning rate.
-        pad: token ids of some rows as ids and mask ``(B, T)``.
-        watch: judges, keeps the best weights, and knows the folder.
+        pad: token ids of rows to ids and mask ``(B, T)``.
+        callback: evaluates, keeps the best weights, and has the folder.
 
     Raises:
-        InputError: nothing to learn from.
+        InputError: there is no row.
         DistillError: the loss became infinite or undefined.
         KeyboardInterrupt: a stop was asked for; a checkpoint was written.
     """
     if not len(examples.tokens):
         raise InputError("there is no row to train on; check the corpus")
-    set_seed(settings.seed)
-    # one pass over the weights a step: a third less time a step on a CPU, where the table is half of the weights
+    set_seed(schedule.seed)
+    # one pass over the weights per step: a third less time on a CPU, where the table is half of them
     optimizer = torch.optim.AdamW(groups, fused=True)
-    schedule = get_linear_schedule_with_warmup(
-        optimizer, round(settings.warmup * settings.max_steps), settings.max_steps
+    rates = get_linear_schedule_with_warmup(
+        optimizer, round(schedule.warmup * schedule.max_steps), schedule.max_steps
     )
-    checkpoint = watch.begin()
+    checkpoint = callback.begin()
     trainer = _FitTrainer(
         examples=examples,
         loss=loss,
         pad=pad,
-        settings=settings,
+        schedule=schedule,
         model=model,
-        args=_arguments(watch.checkpoints, settings),
-        callbacks=[watch],
-        optimizers=(optimizer, schedule),
+        args=_arguments(callback.checkpoints, schedule),
+        callbacks=[callback],
+        optimizers=(optimizer, rates),
     )
     trainer.remove_callback(PrinterCallback)  # it would print onto stdout
     steps = 0 if checkpoint is None else step_of(checkpoint)
-    if steps < settings.max_steps and not watch.exhausted:
-        with watch.stop.deferred():
+    if steps < schedule.max_steps and not callback.exhausted:
+        with callback.stop.deferred():
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         steps = int(trainer.state.global_step)
-    watch.restore()
+    callback.restore()
     model.eval()
-    return FitResult(watch.best_step, watch.best_score, steps)
+    return FitResult(callback.best_step, callback.best_score, steps)
 
 
-def _arguments(folder: Path, settings: Settings) -> Any:
+def _arguments(folder: Path, schedule: TrainingSchedule) -> Any:
     return TrainingArguments(
         output_dir=str(folder),
-        max_steps=settings.max_steps,
-        per_device_train_batch_size=settings.batch_size,
+        max_steps=schedule.max_steps,
+        per_device_train_batch_size=schedule.batch_size,
         max_grad_norm=MAX_GRAD_NORM,
         logging_strategy="steps",
-        logging_steps=min(LOG_EVERY, settings.steps_per_epoch),
+        logging_steps=min(LOG_EVERY, schedule.steps_per_epoch),
         logging_nan_inf_filter=False,
-        # the watch says when, and which are removed
+        # the callback decides when to save, and which checkpoints are removed
         save_strategy="no",
         eval_strategy="no",
         report_to=[],
         disable_tqdm=True,
-        seed=settings.seed,
-        data_seed=settings.seed,
+        seed=schedule.seed,
+        data_seed=schedule.seed,
         remove_unused_columns=False,
         log_level="error",
-        # or transformers would take a GPU that the rest of a run does not use
+        # otherwise transformers takes a GPU that the rest of a run does not use
         use_cpu=not torch.cuda.is_available(),
     )

@@ -28,7 +28,7 @@ def check_models(recipe: Recipe, config: Any) -> None:
     if family.width is None and recipe.export.table_bits != 8:
         check_packed_width(config, recipe.export.table_bits)
     if recipe.objective.reads_teacher:
-        check_features(recipe, config)
+        check_features(recipe.objective, family, config)
 
 
 def check_packed_width(config: Any, bits: int) -> None:

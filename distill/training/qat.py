@@ -1,9 +1,9 @@
-"""Quantization-aware distillation: a short last phase in which the student computes as its int8 form will.
+"""Quantization-aware distillation: a short last phase in which the student computes as its int8 variant will.
 
-The finished student goes on learning with the same objective while its weights, tables and activations are rounded
+The finished student keeps learning with the same objective while its weights, tables and activations are rounded
 at the scales, granularity and bit widths that are exported (Jacob et al., "Quantization and Training of Neural
 Networks for Efficient Integer-Arithmetic-Only Inference", arXiv 1712.05877). Fixed activation scales are fitted
-once, as plain quantization of the student fits them, and stand beside the weights for the export to take.
+once, as plain quantization of the student fits them, and are stored beside the weights for the export.
 """
 
 import copy
@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from distill.artifacts.logits import write_logits_file
-from distill.corpora.storage.parquet import load_corpus
 from distill.corpora.storage.token_rows import TokenRows
 from distill.export.graph.builder import GraphBuilder
 from distill.export.graph.from_torch import export_fused
@@ -32,82 +31,117 @@ from distill.export.int8.input_scales import (
     fit_input_scales,
     save_input_scales,
 )
-from distill.objectives.task_loss import LOSSES
-from distill.recipe.student import StudentRecipe
-from distill.runs.context import Job
+from distill.export.int8.ranges import RangeMethod
+from distill.export.precision import Precision
+from distill.export.runtime.tasks import Task
+from distill.recipe.student import QatRecipe
 from distill.teachers.bodies import products_of
 from distill.teachers.checkpoints import load_classifier, save_classifier
 from distill.teachers.device import device_of
 from distill.teachers.encoder import EncoderClassifier
 from distill.teachers.tokenizers import load_tokenizer
-from distill.training.session import judged_logits, new_learner, plan, save_results, train
-from distill.training.student import student_examples, student_objective
+from distill.training.session import (
+    TrainingControls,
+    evaluated_logits,
+    open_session,
+    save_results,
+    schedule_of,
+    train,
+)
+from distill.training.student import StudentInputs
 
-# raw logits of validation and test as the integer graph will give them
+# raw logits of validation and test as the integer graph will compute them
 FAKE_LOGITS_FILE = "logits_fake_quantized.safetensors"
 
 
-def study_quantized(job: Job, folder: Path, form: str) -> None:
-    """Train the finished student as what its `form` (int8-static, int8-dynamic, int8-weights) computes.
+def train_quantized(
+    folder: Path,
+    student: Path,
+    precision: Precision,
+    recipe: QatRecipe,
+    calibrator: RangeMethod,
+    inputs: StudentInputs,
+    controls: TrainingControls,
+) -> None:
+    """Train the finished student as its variant of one int8 precision computes.
 
-    Writes what a training writes, its logits being those of the weights in fp32; beside them the scales, and the
+    Writes what every training writes, with the logits of the weights in fp32; beside them the scales, and the
     logits of the fake-quantized model.
+
+    Args:
+        folder: to write to.
+        student: folder of the finished student.
+        precision: int8-static, int8-dynamic or int8-weights.
+        recipe: epochs and rates of this phase.
+        calibrator: method of choosing the range of fixed activation scales.
+        inputs: of the student's training.
+        controls: progress, stopping and saving.
     """
-    corpus = load_corpus(job.corpus)
-    tokenizer, recipe = load_tokenizer(job.student), phase_recipe(job)
-    model = _student(job, job.student)
-    model.dropout.p = recipe.dropout  # no part of what is saved
-    learner = new_learner(job, f"student as {form}", model, tokenizer, corpus, learns_from=("train",))
-    products, scales = _fit(job, model, folder / "fused.onnx", form, learner.tokens["train"])
-    fake_quantize(model, plan_of(model, products, form, scales))
-    examples, objective = student_examples(job, learner), student_objective(job, LOSSES[corpus.task.kind])
-    settings = plan(job, recipe, len(examples.tokens), job.seed)
-    result = train(job, learner, examples, objective, settings, recipe, folder, recipe.family.parameter_groups)
-    write_logits_file(judged_logits(job, learner), folder / FAKE_LOGITS_FILE)
+    phase = inputs.student.model_copy(update=recipe.model_dump())
+    tokenizer = load_tokenizer(student)
+    model = _load(student, inputs.corpus.task)
+    model.dropout.p = phase.dropout  # it is not stored with the weights
+    name = f"student as {precision}"
+    session = open_session(name, model, tokenizer, inputs.corpus, inputs.tokens, splits=("train",))
+    matmuls, scales = _fit(
+        model, folder / "fused.onnx", precision, calibrator, session.tokens["train"], inputs.seed
+    )
+    fake_quantize(model, rounding_of(model, matmuls, precision, scales))
+    examples, objective = inputs.examples(session), inputs.build_objective()
+    result = train(
+        session,
+        examples,
+        objective,
+        schedule_of(phase, len(examples.tokens), inputs.seed, controls.checkpoint_seconds),
+        phase.family.parameter_groups(model, **phase.rates()),
+        folder,
+        controls,
+        wrapper_learning_rate=phase.head_learning_rate,
+    )
+    write_logits_file(evaluated_logits(session, controls.reporter), folder / FAKE_LOGITS_FILE)
     save_classifier(model, tokenizer, folder)
     save_input_scales(scales, folder / SCALES_FILE)
-    plain = replace(learner, model=_student(job, folder).to(device_of(model)))
-    save_results(job, folder, plain, {"best_step": result.best_step, "steps": result.steps})
+    plain = replace(session, model=_load(folder, inputs.corpus.task).to(device_of(model)))
+    save_results(folder, plain, controls.reporter, result)
 
 
-def phase_recipe(job: Job) -> StudentRecipe:
-    """The student's recipe with the epochs and learning rates of the phase."""
-    return job.recipe.student.model_copy(update=job.recipe.qat.model_dump())
-
-
-def plan_of(
-    model: EncoderClassifier, products: Sequence[LayerMatMul], form: str, scales: InputScales
+def rounding_of(
+    model: EncoderClassifier, matmuls: Sequence[LayerMatMul], precision: Precision, scales: InputScales
 ) -> FakeQuantization:
-    """What is rounded in a student whose fused graph has these products."""
+    """Return the places that are rounded in a student whose fused graph has these matmuls."""
     modules = products_of(model.encoder)
 
-    def rounding(product: LayerMatMul) -> InputRounding:
-        if form == "int8-static":
-            return scales[product.layer, product.role]
-        return TokenScale(product.after_exact_gelu) if form == "int8-dynamic" else None
+    def rounding(matmul: LayerMatMul) -> InputRounding:
+        if precision.has_fixed_scales:
+            return scales[matmul.layer, matmul.role]
+        return TokenScale(matmul.after_exact_gelu) if precision.multiplies_in_int8 else None
 
     return FakeQuantization(
-        matmuls={f"encoder.{modules[one.layer, one.role]}": rounding(one) for one in products},
+        matmuls={f"encoder.{modules[matmul.layer, matmul.role]}": rounding(matmul) for matmul in matmuls},
         tables=table_names(model),
     )
 
 
-def _student(job: Job, folder: Path) -> EncoderClassifier:
-    model = load_classifier(folder, load_corpus(job.corpus).task)
+def _load(folder: Path, task: Task) -> EncoderClassifier:
+    model = load_classifier(folder, task)
     if not isinstance(model, EncoderClassifier):
-        raise TypeError("only an EncoderClassifier is trained")
+        raise TypeError("only an EncoderClassifier is trained as int8")
     return model
 
 
 def _fit(
-    job: Job, model: EncoderClassifier, fused: Path, form: str, train: TokenRows
+    model: EncoderClassifier,
+    fused: Path,
+    precision: Precision,
+    calibrator: RangeMethod,
+    train_rows: TokenRows,
+    seed: int,
 ) -> tuple[tuple[LayerMatMul, ...], InputScales]:
-    """The products of the student's fused graph, and the scales that `form` fixes for them."""
+    """Return the matmuls of the student's fused graph, and the scales that the precision fixes for them."""
     export_fused(copy.deepcopy(model).cpu(), model.config, fused)
-    products = find_matmuls(GraphBuilder.load(fused))
+    matmuls = find_matmuls(GraphBuilder.load(fused))
     scales: InputScales = {}
-    if form == "int8-static":
-        feeds = calibration_feeds(job.seed, GraphRunner(fused), train)
-        scales = fit_input_scales(fused, feeds, job.recipe.export.calibrator)
+    if precision.has_fixed_scales:
+        scales = fit_input_scales(fused, calibration_feeds(seed, GraphRunner(fused), train_rows), calibrator)
     fused.unlink()
-    return products, scales
+    return matmuls, scales

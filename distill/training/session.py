@@ -1,8 +1,8 @@
-"""A model with the corpus as its tokenizer sees it: trained, judged and saved the same way for all of them."""
+"""Training sessions: a model with its corpus in token ids, trained, evaluated and stored the same way for all."""
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,33 +12,47 @@ import torch
 from torch import nn
 
 from distill.artifacts.logits import LOGITS_FILE, write_logits_file
-from distill.artifacts.training import TRAINING_FILE
+from distill.artifacts.training import TrainingSummary
 from distill.corpora.corpus import Corpus, label_matrix
 from distill.corpora.storage.token_rows import TokenRows
 from distill.evaluation.decision import Logits
 from distill.evaluation.evaluator import evaluator_of
-from distill.evaluation.quality import JUDGED
+from distill.evaluation.quality import EVALUATED
 from distill.export.runtime.errors import DistillError
-from distill.files.json_files import write_json
 from distill.objectives.task_loss import LOSSES
 from distill.recipe.sources import TeacherRecipe
 from distill.recipe.student import StudentRecipe
-from distill.runs.context import Job
+from distill.runs.interrupts import StopRequest
+from distill.runs.progress import Reporter
 from distill.teachers.bodies import check_max_tokens
 from distill.teachers.device import best_device, multiplies_bf16
 from distill.teachers.encoder import parameter_count
-from distill.teachers.encoding import encode, pad_batch
+from distill.teachers.encoding import pad_batch
 from distill.teachers.inference import predict_logits
+from distill.teachers.token_cache import TokenCache
 from distill.training.batches import Examples
-from distill.training.callback import Settings, Watch
+from distill.training.callback import TrainingCallback, TrainingSchedule
 from distill.training.loop import FitResult, Loss, fit
 
 
 @dataclass(frozen=True)
-class Learner:
-    """A model that is trained or judged, its tokenizer, and the token ids of the splits that it needs.
+class TrainingControls:
+    """What surrounds a training: who sees its progress, who may stop it, and how often it is saved.
 
-    `around` is a module that has the model inside and is trained in its place; it ends with the training.
+    `on_epoch_end` gets the validation score of each epoch, and may end the training by an exception.
+    """
+
+    reporter: Reporter
+    stop: StopRequest
+    checkpoint_seconds: float
+    on_epoch_end: Callable[[float], None] = field(default=lambda _: None)
+
+
+@dataclass(frozen=True)
+class TrainingSession:
+    """A model that is trained or evaluated, its tokenizer, and the token ids of the splits that it needs.
+
+    `wrapper` is a module that contains the model and is trained in its place; it ends with the training.
     """
 
     name: str
@@ -46,15 +60,15 @@ class Learner:
     tokenizer: Any
     corpus: Corpus
     tokens: dict[str, TokenRows]
-    around: nn.Module | None = None
+    wrapper: nn.Module | None = None
 
     @property
     def trained(self) -> nn.Module:
-        """What the training loop trains: the model, or a module around it that learns beside it."""
-        return self.model if self.around is None else self.around
+        """The module that the training loop trains: the model, or the wrapper around it."""
+        return self.model if self.wrapper is None else self.wrapper
 
     def train_examples(self, teacher_logits: Logits | None = None) -> Examples:
-        """The train rows; without teacher logits ``(N, C)`` these are zeros that no loss may read."""
+        """Return the train rows; without teacher logits ``(N, C)`` these are zeros that no loss may read."""
         rows, task = self.corpus.train, self.corpus.task
         if rows.targets is None:
             raise TypeError("train rows have targets")
@@ -68,7 +82,7 @@ class Learner:
         )
 
     def unlabelled_examples(self, tokens: TokenRows, teacher_logits: Logits) -> Examples:
-        """Rows that only the teacher has labelled, with its logits ``(N, C)``."""
+        """Return rows that only the teacher has labelled, with its logits ``(N, C)``."""
         rows, losses = len(tokens), LOSSES[self.corpus.task.kind]
         shape = (rows, self.corpus.task.num_labels)[: losses.target_axes]
         return Examples(
@@ -79,113 +93,145 @@ class Learner:
         )
 
 
-def new_learner(
-    job: Job, name: str, model: nn.Module, tokenizer: Any, corpus: Corpus, learns_from: Sequence[str]
-) -> Learner:
-    """Move the model to the GPU where there is one, and encode what it is judged on and the splits it learns from.
+def open_session(
+    name: str, model: nn.Module, tokenizer: Any, corpus: Corpus, tokens: TokenCache, splits: Sequence[str]
+) -> TrainingSession:
+    """Move a model to the GPU where there is one, and encode what it learns from and is evaluated on.
+
+    Args:
+        name: of the model, for progress and messages.
+        model: has a transformers configuration.
+        tokenizer: the model's.
+        corpus: its rows.
+        tokens: token ids of that corpus.
+        splits: that it learns from.
 
     Raises:
-        InputError: the model cannot read texts of `corpus.max_tokens`.
+        InputError: the model cannot read texts of `max_tokens`.
     """
-    check_max_tokens(model.config, job.recipe.corpus.max_tokens)
-    splits = dict(corpus.splits())
-    tokens = {
-        name: encode(tokenizer, splits[name].texts, job.recipe.corpus.max_tokens)
-        for name in (*learns_from, *JUDGED)
-    }
-    return Learner(name, model.to(best_device()), tokenizer, corpus, tokens)
+    check_max_tokens(model.config, tokens.max_tokens)
+    texts = {split: rows.texts for split, rows in corpus.splits()}
+    encoded = {split: tokens.rows(tokenizer, split, texts[split]) for split in (*splits, *EVALUATED)}
+    return TrainingSession(name, model.to(best_device()), tokenizer, corpus, encoded)
 
 
-def plan(job: Job, recipe: TeacherRecipe | StudentRecipe, rows: int, seed: int) -> Settings:
-    """Epochs over so many rows as steps."""
+def schedule_of(
+    recipe: TeacherRecipe | StudentRecipe, rows: int, seed: int, checkpoint_seconds: float
+) -> TrainingSchedule:
+    """Return the schedule of a recipe's epochs over a number of rows."""
     steps_per_epoch = max(1, math.ceil(rows / recipe.batch_size))
-    return Settings(
+    return TrainingSchedule(
         max_steps=steps_per_epoch * recipe.epochs,
         steps_per_epoch=steps_per_epoch,
         batch_size=recipe.batch_size,
         warmup=recipe.warmup,
         patience=recipe.patience,
         seed=seed,
-        checkpoint_seconds=60 * job.recipe.checkpoint_minutes,
+        checkpoint_seconds=checkpoint_seconds,
         bf16=multiplies_bf16(best_device()),
     )
 
 
 def train(
-    job: Job,
-    learner: Learner,
+    session: TrainingSession,
     examples: Examples,
     loss: Loss,
-    settings: Settings,
-    rates: TeacherRecipe | StudentRecipe,
+    schedule: TrainingSchedule,
+    groups: list[dict[str, Any]],
     folder: Path,
-    parameter_groups: Callable[..., list[dict[str, Any]]],
+    controls: TrainingControls,
+    *,
+    wrapper_learning_rate: float,
 ) -> FitResult:
-    """Train a model in place; validation macro-F1 chooses the epoch that is kept.
+    """Train a session's model in place; the validation headline chooses the epoch that is kept.
 
-    `parameter_groups` returns AdamW's groups of the model for rates and weight decay.
-
-    `job.heard` is told the macro-F1 of each epoch, and may end the training by an exception.
+    Args:
+        session: the model.
+        examples: what it learns from.
+        loss: what it minimises.
+        schedule: steps, batches and patience.
+        groups: AdamW's parameter groups of the model.
+        folder: gets metrics and checkpoints.
+        controls: progress, stopping and saving.
+        wrapper_learning_rate: for weights of a wrapper that are not the model's.
     """
-    groups = parameter_groups(learner.model, **rates.rates())
-    own = set(learner.model.parameters())
-    beside = [parameter for parameter in learner.trained.parameters() if parameter not in own]
-    if beside:
-        groups.append({"params": beside, "lr": rates.head_learning_rate, "weight_decay": 0.0})
-    with job.reporter.bar(f"train the {learner.name}", settings.max_steps) as advance:
-        evaluate = _validation_score(job, learner)
-        evaluator = evaluator_of(learner.corpus.task)
-        headline = (evaluator.headline, evaluator.title)
-        watch = Watch(learner.trained, evaluate, settings, folder, advance, job.stop, headline)
-        pad = partial(pad_batch, pad_id=learner.tokenizer.pad_token_id)
-        return fit(learner.trained, examples, loss, settings, groups=groups, pad=pad, watch=watch)
+    weights = set(session.model.parameters())
+    extra = [parameter for parameter in session.trained.parameters() if parameter not in weights]
+    if extra:
+        groups = [*groups, {"params": extra, "lr": wrapper_learning_rate, "weight_decay": 0.0}]
+    with controls.reporter.bar(f"train the {session.name}", schedule.max_steps) as advance:
+        evaluator = evaluator_of(session.corpus.task)
+        callback = TrainingCallback(
+            session.trained,
+            _validation_score(session, controls),
+            schedule,
+            folder,
+            advance,
+            controls.stop,
+            (evaluator.headline, evaluator.title),
+        )
+        pad = partial(pad_batch, pad_id=session.tokenizer.pad_token_id)
+        return fit(session.trained, examples, loss, schedule, groups=groups, pad=pad, callback=callback)
 
 
-def judged_logits(job: Job, learner: Learner) -> dict[str, Logits]:
-    """Raw logits ``(N, C)`` of validation and test.
+def evaluated_logits(session: TrainingSession, reporter: Reporter) -> dict[str, Logits]:
+    """Return raw logits ``(N, C)`` of validation and test.
 
     Raises:
         DistillError: some of them are not finite, so nothing can be decided by them.
     """
-    total = sum(len(learner.tokens[split]) for split in JUDGED)
-    pad_id = learner.tokenizer.pad_token_id
-    with job.reporter.bar(f"judge the {learner.name}", total) as advance:
+    total = sum(len(session.tokens[split]) for split in EVALUATED)
+    pad_id = session.tokenizer.pad_token_id
+    with reporter.bar(f"evaluate the {session.name}", total) as advance:
         logits = {
-            split: predict_logits(learner.model, learner.tokens[split], pad_id=pad_id, progress=advance)
-            for split in JUDGED
+            split: predict_logits(session.model, session.tokens[split], pad_id=pad_id, progress=advance)
+            for split in EVALUATED
         }
-    for split, found in logits.items():
-        broken = int((~np.isfinite(found)).any(axis=1).sum())
+    for split, values in logits.items():
+        broken = int((~np.isfinite(values)).any(axis=1).sum())
         if broken:
             raise DistillError(
-                f"the {learner.name} gives logits that are not finite for {broken} {split} rows; lower its "
+                f"the {session.name} gives logits that are not finite for {broken} {split} rows; lower its "
                 "learning rates, or use another checkpoint"
             )
     return logits
 
 
-def save_results(job: Job, folder: Path, learner: Learner, training: dict[str, Any]) -> None:
-    """Write the judged logits, and `training.json` with what training says of itself."""
-    write_logits_file(judged_logits(job, learner), folder / LOGITS_FILE)
-    write_json({**training, "parameters": parameter_count(learner.model)}, folder / TRAINING_FILE)
+def save_results(
+    folder: Path, session: TrainingSession, reporter: Reporter, result: FitResult | None = None
+) -> None:
+    """Write the logits that the model is evaluated by, and `training.json`.
+
+    Args:
+        folder: of the model.
+        session: the model.
+        reporter: shows a bar.
+        result: of its training; None where it was loaded.
+    """
+    write_logits_file(evaluated_logits(session, reporter), folder / LOGITS_FILE)
+    parameters = parameter_count(session.model)
+    if result is None:
+        TrainingSummary(parameters).write(folder)
+    else:
+        TrainingSummary(parameters, result.best_step, result.steps).write(folder)
 
 
-def _validation_score(job: Job, learner: Learner) -> Callable[[], dict[str, float]]:
-    """Return what computes the headline metric on validation, under the quickest decision of the task.
+def _validation_score(session: TrainingSession, controls: TrainingControls) -> Callable[[], dict[str, float]]:
+    """Return a function that computes the headline metric on validation, under the task's quickest decision.
 
     It raises KeyboardInterrupt once a stop is asked for: on a real corpus it takes a quarter of a minute.
     """
-    evaluator = evaluator_of(learner.corpus.task)
-    gold = label_matrix(learner.corpus.validation, learner.corpus.task)
+    evaluator = evaluator_of(session.corpus.task)
+    gold = label_matrix(session.corpus.validation, session.corpus.task)
 
     def evaluate() -> dict[str, float]:
-        tokens = learner.tokens["validation"]
-        pad_id = learner.tokenizer.pad_token_id
-        logits = predict_logits(learner.model, tokens, pad_id=pad_id, progress=lambda _: job.stop.check())
+        tokens = session.tokens["validation"]
+        pad_id = session.tokenizer.pad_token_id
+        logits = predict_logits(session.model, tokens, pad_id=pad_id, progress=lambda _: controls.stop.check())
         if not np.isfinite(logits).all():
-            raise DistillError(f"the {learner.name} gives logits that are not finite; lower its learning rates")
+            raise DistillError(f"the {session.name} gives logits that are not finite; lower its learning rates")
         score = evaluator.quick_score(logits, gold)
-        job.heard(score)
+        controls.on_epoch_end(score)
         return {evaluator.headline: score}
 
     return evaluate

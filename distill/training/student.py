@@ -1,70 +1,141 @@
 """Train the student on soft labels, and its twin on the labelled rows alone."""
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from torch import nn
 from transformers import set_seed
 
-from distill.corpora.storage.parquet import load_corpus
-from distill.labelling.soft_labels import soft_labels, unlabelled_texts
+from distill.corpora.corpus import Corpus
+from distill.evaluation.decision import Logits
 from distill.objectives.logits import logit_terms
 from distill.objectives.mixed import Objective
-from distill.objectives.task_loss import LOSSES, TaskLoss
-from distill.runs.context import Job
+from distill.objectives.task_loss import LOSSES
+from distill.recipe.student import ObjectiveRecipe, StudentRecipe
 from distill.teachers.encoder import Pooling
-from distill.teachers.encoding import encode
+from distill.teachers.token_cache import TokenCache
 from distill.training.batches import Examples, join_examples
-from distill.training.feature_distillation import guide
+from distill.training.feature_distillation import distil_features
 from distill.training.loop import FitResult, Loss
-from distill.training.session import Learner, new_learner, plan, save_results, train
+from distill.training.session import (
+    TrainingControls,
+    TrainingSession,
+    open_session,
+    save_results,
+    schedule_of,
+    train,
+)
 from distill.training.start import start_student
 
 
-def study(job: Job, folder: Path, *, distilled: bool) -> FitResult:
-    """Train the student on the teacher's logits, or its twin on the labelled rows alone.
+@dataclass(frozen=True)
+class StudentInputs:
+    """Everything that a student's training depends on.
 
-    Both start from the same weights and take the same number of steps with the same schedule and seed.
+    Attributes:
+        student: shape, rates and epochs.
+        objective: what it minimises.
+        teacher: folder of the teacher that it starts from.
+        pooling: of a student whose teacher has a pooling of its own kind.
+        seed: for every draw.
+        corpus: its rows.
+        tokens: their token ids.
+        unlabelled: further texts that only the teacher labels, by their name.
+        soft_labels: returns the logits ``(N, C)`` that the student learns, by the name of the texts.
     """
-    corpus, recipe = load_corpus(job.corpus), job.recipe.student
-    set_seed(job.seed)
-    model, tokenizer = start_student(
-        recipe,
-        job.teacher,
-        corpus,
-        pooling=Pooling(job.recipe.teacher.pooling),
-        max_tokens=job.recipe.corpus.max_tokens,
-        seed=job.seed,
-    )
-    name = "student" if distilled else "twin"
-    learner = new_learner(job, name, model, tokenizer, corpus, learns_from=("train",))
-    unlabelled = unlabelled_texts(job, corpus)
-    # of the twin too: as many steps
-    rows = len(corpus.train) + sum(map(len, unlabelled.values()))
-    losses = LOSSES[corpus.task.kind]
-    objective = student_objective(job, losses) if distilled else Objective(losses, soft_weight=0.0)
-    examples = student_examples(job, learner) if distilled else learner.train_examples()
+
+    student: StudentRecipe
+    objective: ObjectiveRecipe
+    teacher: Path
+    pooling: Pooling
+    seed: int
+    corpus: Corpus
+    tokens: TokenCache
+    unlabelled: Mapping[str, Sequence[str]]
+    soft_labels: Callable[[str], Logits]
+
+    def start(self) -> tuple[nn.Module, Any]:
+        """Return the untrained student and its tokenizer; the same for the student and its twin."""
+        set_seed(self.seed)
+        return start_student(
+            self.student,
+            self.teacher,
+            self.corpus,
+            pooling=self.pooling,
+            max_tokens=self.tokens.max_tokens,
+            seed=self.seed,
+        )
+
+    def build_objective(self) -> Objective:
+        """Return the objective on logits."""
+        losses = LOSSES[self.corpus.task.kind]
+        recipe = self.objective
+        return Objective(losses, recipe.temperature, recipe.soft_weight, logit_terms(recipe, losses))
+
+    def examples(self, session: TrainingSession) -> Examples:
+        """Return all that the student learns from: train rows, then unlabelled texts, all with soft labels."""
+        examples = session.train_examples(self.soft_labels("train"))
+        for name, texts in self.unlabelled.items():
+            rows = self.tokens.rows(session.tokenizer, name, texts)
+            examples = join_examples(examples, session.unlabelled_examples(rows, self.soft_labels(name)))
+        return examples
+
+    @property
+    def rows(self) -> int:
+        """The number of rows in an epoch, the twin's too, which takes as many steps."""
+        return len(self.corpus.train) + sum(map(len, self.unlabelled.values()))
+
+
+def train_student(folder: Path, inputs: StudentInputs, controls: TrainingControls) -> FitResult:
+    """Train the student on the teacher's logits, and store it."""
+    model, tokenizer = inputs.start()
+    session = open_session("student", model, tokenizer, inputs.corpus, inputs.tokens, splits=("train",))
+    examples, objective = inputs.examples(session), inputs.build_objective()
     loss: Loss = objective
-    if distilled and job.recipe.objective.reads_teacher:
-        learnt_from = [corpus.train.texts, *unlabelled.values()]
-        learner, examples, loss = guide(job, learner, examples, objective, learnt_from)
-    settings = plan(job, recipe, rows, job.seed)
-    result = train(job, learner, examples, loss, settings, recipe, folder, recipe.family.parameter_groups)
-    recipe.family.save(model, tokenizer, folder)
-    save_results(job, folder, learner, {"best_step": result.best_step, "steps": result.steps})
+    if inputs.objective.reads_teacher:
+        texts = [inputs.corpus.train.texts, *inputs.unlabelled.values()]
+        session, examples, loss = distil_features(
+            session,
+            examples,
+            objective,
+            recipe=inputs.objective,
+            family=inputs.student.family,
+            teacher=inputs.teacher,
+            texts=texts,
+            max_tokens=inputs.tokens.max_tokens,
+        )
+    return _train(folder, session, examples, loss, inputs, controls)
+
+
+def train_twin(folder: Path, inputs: StudentInputs, controls: TrainingControls) -> FitResult:
+    """Train the control: the student's start, steps, schedule and seed, on labelled rows and without a teacher."""
+    model, tokenizer = inputs.start()
+    session = open_session("twin", model, tokenizer, inputs.corpus, inputs.tokens, splits=("train",))
+    objective = Objective(LOSSES[inputs.corpus.task.kind], soft_weight=0.0)
+    return _train(folder, session, session.train_examples(), objective, inputs, controls)
+
+
+def _train(
+    folder: Path,
+    session: TrainingSession,
+    examples: Examples,
+    loss: Loss,
+    inputs: StudentInputs,
+    controls: TrainingControls,
+) -> FitResult:
+    recipe = inputs.student
+    result = train(
+        session,
+        examples,
+        loss,
+        schedule_of(recipe, inputs.rows, inputs.seed, controls.checkpoint_seconds),
+        recipe.family.parameter_groups(session.model, **recipe.rates()),
+        folder,
+        controls,
+        wrapper_learning_rate=recipe.head_learning_rate,
+    )
+    recipe.family.save(session.model, session.tokenizer, folder)
+    save_results(folder, session, controls.reporter, result)
     return result
-
-
-def student_examples(job: Job, learner: Learner) -> Examples:
-    """All that a student learns from: the train rows, then the transfer set and made texts, with soft labels."""
-    corpus = learner.corpus
-    examples = learner.train_examples(soft_labels(job, corpus, "train"))
-    for split, texts in unlabelled_texts(job, corpus).items():
-        tokens = encode(learner.tokenizer, texts, job.recipe.corpus.max_tokens)
-        more = learner.unlabelled_examples(tokens, soft_labels(job, corpus, split))
-        examples = join_examples(examples, more)
-    return examples
-
-
-def student_objective(job: Job, losses: TaskLoss) -> Objective:
-    """What a student minimises on logits."""
-    recipe = job.recipe.objective
-    return Objective(losses, recipe.temperature, recipe.soft_weight, logit_terms(recipe, losses))

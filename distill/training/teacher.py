@@ -1,4 +1,4 @@
-"""Fine-tune a teacher, or load a checkpoint."""
+"""Fine-tune a teacher, or load a checkpoint that is already fine-tuned."""
 
 from pathlib import Path
 from typing import Any
@@ -6,58 +6,102 @@ from typing import Any
 from transformers import set_seed
 
 from distill.artifacts.logits import BEFORE_TUNING_FILE, write_logits_file
-from distill.corpora.corpus import label_matrix
+from distill.corpora.corpus import Corpus, label_matrix
 from distill.corpora.reading.provenance import SOURCE_FILE
-from distill.corpora.storage.parquet import load_corpus
 from distill.files.json_files import write_json
 from distill.objectives.task_loss import LOSSES
-from distill.recipe.ensemble import Member
-from distill.runs.context import Job
+from distill.recipe.sources import TeacherRecipe
 from distill.teachers.checkpoints import build_classifier, load_classifier, save_classifier
 from distill.teachers.device import device_of
-from distill.teachers.encoder import EncoderClassifier, HeadedClassifier, Pooling, Teacher
+from distill.teachers.encoder import HeadedClassifier, Pooling
 from distill.teachers.finetune import class_weights, freeze, parameter_groups
 from distill.teachers.sources import ModelSource
+from distill.teachers.token_cache import TokenCache
 from distill.teachers.tokenizers import load_tokenizer
-from distill.training.loop import FitResult
-from distill.training.session import Learner, judged_logits, new_learner, plan, save_results, train
+from distill.training.session import (
+    TrainingControls,
+    TrainingSession,
+    evaluated_logits,
+    open_session,
+    save_results,
+    schedule_of,
+    train,
+)
 
 
-def teach(job: Job, folder: Path, base: ModelSource, member: Member) -> None:
-    """Fine-tune a teacher, or take over a checkpoint; write it and its logits, before tuning too."""
-    recipe, corpus = job.recipe.teacher, load_corpus(job.corpus)
-    tokenizer, pooling = load_tokenizer(base.folder), Pooling(recipe.pooling)
-    set_seed(member.seed)
-    training: dict[str, Any] = {}
-    if member.tuned:
-        model: Teacher = load_classifier(base.folder, corpus.task, pooling)
-        learner = new_learner(job, "teacher", model, tokenizer, corpus, learns_from=())
-    else:
-        model = build_classifier(base.folder, corpus.task, pooling, recipe.dropout)
-        learner = new_learner(job, "teacher", model, tokenizer, corpus, learns_from=("train",))
-        if not (folder / BEFORE_TUNING_FILE).is_file():  # of an interrupted run
-            write_logits_file(judged_logits(job, learner), folder / BEFORE_TUNING_FILE)
-        result = _finetune(job, learner, model, folder, member.seed)
-        training = {"best_step": result.best_step, "steps": result.steps}
+def load_teacher(
+    folder: Path,
+    base: ModelSource,
+    recipe: TeacherRecipe,
+    corpus: Corpus,
+    tokens: TokenCache,
+    *,
+    seed: int,
+    controls: TrainingControls,
+) -> None:
+    """Store a checkpoint that is already fine-tuned, with the logits that it is evaluated by.
+
+    Raises:
+        InputError: the checkpoint cannot be loaded, or its labels are not the corpus's.
+    """
+    set_seed(seed)
+    model = load_classifier(base.folder, corpus.task, Pooling(recipe.pooling))
+    tokenizer = load_tokenizer(base.folder)
+    session = open_session("teacher", model, tokenizer, corpus, tokens, splits=())
     if isinstance(model, HeadedClassifier):
         model.model.save_pretrained(folder, safe_serialization=True)
         tokenizer.save_pretrained(folder)
     else:
         save_classifier(model, tokenizer, folder)
     write_json(base.to_dict(), folder / SOURCE_FILE)
-    save_results(job, folder, learner, training)
+    save_results(folder, session, controls.reporter)
 
 
-def _finetune(job: Job, learner: Learner, model: EncoderClassifier, folder: Path, seed: int) -> FitResult:
-    recipe, corpus = job.recipe.teacher, learner.corpus
-    losses = LOSSES[corpus.task.kind]
+def train_teacher(
+    folder: Path,
+    base: ModelSource,
+    recipe: TeacherRecipe,
+    corpus: Corpus,
+    tokens: TokenCache,
+    *,
+    seed: int,
+    controls: TrainingControls,
+) -> None:
+    """Fine-tune a base model with a fresh head, and store it with its logits before and after.
+
+    Raises:
+        InputError: the base model cannot be loaded.
+    """
+    tokenizer = load_tokenizer(base.folder)
+    set_seed(seed)
+    model = build_classifier(base.folder, corpus.task, Pooling(recipe.pooling), recipe.dropout)
+    session = open_session("teacher", model, tokenizer, corpus, tokens, splits=("train",))
+    if not (folder / BEFORE_TUNING_FILE).is_file():  # an interrupted execution has written it
+        write_logits_file(evaluated_logits(session, controls.reporter), folder / BEFORE_TUNING_FILE)
     freeze(model, recipe.freeze)
-    weights = None
-    if recipe.class_weights:
-        weights = class_weights(label_matrix(corpus.train, corpus.task)).to(device_of(model))
+    result = train(
+        session,
+        session.train_examples(),
+        _hard_loss(session, weighted=recipe.class_weights),
+        schedule_of(recipe, len(corpus.train), seed, controls.checkpoint_seconds),
+        parameter_groups(model, **recipe.rates()),
+        folder,
+        controls,
+        wrapper_learning_rate=recipe.head_learning_rate,
+    )
+    save_classifier(model, tokenizer, folder)
+    write_json(base.to_dict(), folder / SOURCE_FILE)
+    save_results(folder, session, controls.reporter, result)
+
+
+def _hard_loss(session: TrainingSession, *, weighted: bool) -> Any:
+    """Return the loss against gold labels, rare labels weighted up where asked."""
+    corpus = session.corpus
+    losses, weights = LOSSES[corpus.task.kind], None
+    if weighted:
+        weights = class_weights(label_matrix(corpus.train, corpus.task)).to(device_of(session.model))
 
     def loss(logits: Any, _teacher: Any, targets: Any, _labelled: Any) -> Any:
         return losses.hard(logits, targets, weights).mean()
 
-    settings = plan(job, recipe, len(corpus.train), seed)
-    return train(job, learner, learner.train_examples(), loss, settings, recipe, folder, parameter_groups)
+    return loss

@@ -1,23 +1,19 @@
-"""Export a variant: its graph, with as many products in int8 as the gate allows."""
+"""Export a variant: its graph, with as many matmuls in int8 as the gate allows."""
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import onnx
 
-from distill.artifacts.gate import GATE_FILE
 from distill.artifacts.logits import LOGITS_FILE, write_logits_file
-from distill.artifacts.quality import QUALITY_FILE
-from distill.corpora.corpus import Corpus
-from distill.corpora.storage.parquet import load_corpus
+from distill.artifacts.quality import record_of
+from distill.artifacts.records import from_dict
+from distill.artifacts.variant import MODEL_FILE, Attempt, GateCheck, GateReport, MatmulNoise
 from distill.corpora.storage.token_rows import TokenRows
 from distill.evaluation.quality import assess
-from distill.export.gate import (
-    failures,
-)
+from distill.export.gate import Check, failures
 from distill.export.graph.builder import GraphBuilder
 from distill.export.graph.from_torch import FUSED_OPERATORS
 from distill.export.graph.matmuls import find_matmuls
@@ -31,140 +27,148 @@ from distill.export.int8.input_scales import (
     load_input_scales,
 )
 from distill.export.int8.precisions import write_precision
+from distill.export.int8.ranges import RangeMethod
 from distill.export.int8.sensitivity import Sensitivity, Writer, fewest, measure_sensitivity
-from distill.export.runtime.tasks import Task
-from distill.files.json_files import write_json
-from distill.runs.context import Job
-from distill.teachers.encoding import encode
-from distill.teachers.tokenizers import load_tokenizer
-from distill.variants.gate import Candidate, _check_finite, _measure, _reportable
-from distill.variants.variant import MODEL_FILE, form_of, source_of
+from distill.variants.gate import Candidate, Gate, check_finite, finite
 
 FUSED_FILE = "fused.onnx"
-
 INTEGER_OPERATORS = ("MatMulIntegerToFloat", "MatMul", "MultiHeadAttention")
 
-# validation texts on which the sensitivity of products is measured
+# validation texts on which the sensitivity of matmuls is measured
 SENSITIVITY_TEXTS = 300
-
-# forms that compute products in int8, each of which can be left out of it
-SEARCHED = ("int8-dynamic", "int8-static")
 
 
 @dataclass(frozen=True)
-class Searched:
-    """A variant, and how it was found: every attempt, and how sensitive products are where that was asked."""
+class ExportInputs:
+    """Everything that the export of one variant depends on.
+
+    Attributes:
+        gate: of the variant, with student, corpus, policy and bounds.
+        write_fused: writes the fused fp32 graph of the student.
+        fused: that graph where another variant's export has already made it.
+        rows: returns the token ids of a split.
+        calibrator: method of choosing the range of fixed activation scales.
+        table_bits: bits per number of an int8 variant's embedding tables.
+    """
+
+    gate: Gate
+    write_fused: Callable[[Path], object]
+    fused: Path | None
+    rows: Callable[[str], TokenRows]
+    calibrator: RangeMethod
+    table_bits: int
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """A variant, every attempt at it, and how sensitive its matmuls are where that was measured."""
 
     candidate: Candidate
-    tried: list[dict[str, Any]]
-    sensitivity: list[Sensitivity]
+    attempts: tuple[Attempt, ...]
+    sensitivity: tuple[Sensitivity, ...]
 
 
-def export_variant(job: Job, folder: Path, name: str) -> None:
-    """Make one variant and measure it; of an int8 one with the fewest products in fp32 that pass the gate.
+def export_variant(folder: Path, inputs: ExportInputs) -> None:
+    """Make one variant and measure it; an int8 one with the fewest matmuls in fp32 that pass the gate.
 
-    Where none does, with as many in fp32 as can be.
+    Where none passes, as many as possible are in fp32.
+
+    Args:
+        folder: gets the graph, `gate.json`, `quality.json` and logits.
+        inputs: of the export.
+
+    Raises:
+        CheckFailedError: the student cannot be exported, or its fp32 graph has logits that are not finite.
     """
-    corpus = load_corpus(job.corpus)
-    tokenizer = load_tokenizer(source_of(job, name))
-    rows = {
-        split: encode(tokenizer, dict(corpus.splits())[split].texts, job.recipe.corpus.max_tokens)
-        for split in ("train", "validation", "test")
-    }
-    fused = _fused_graph(job, name, folder, corpus.task)
-    searched = _search(job, folder, name, fused, corpus, rows)
-    operators = count_operators(
-        onnx.load(searched.candidate.graph), FUSED_OPERATORS if name == "fp32" else INTEGER_OPERATORS
-    )
-    candidate = _write_variant(job, folder, name, searched.candidate, corpus, rows["test"])
-    gate = {
-        "passed": candidate.passed,
-        "failures": failures(candidate.checks),
-        "checks": [check.to_dict() for check in candidate.checks],
-        "kept_fp32": list(candidate.kept_fp32),
-        "batch_invariant": candidate.batch_invariant,
-        "operators": operators,
-        "sensitivity": [one.to_dict() for one in searched.sensitivity],
-        "tried": searched.tried,
-    }
-    write_json(gate, folder / GATE_FILE)
-    if name != "fp32":
+    variant = inputs.gate.variant
+    fused = inputs.fused
+    if fused is None or not fused.is_file():
+        fused = folder / FUSED_FILE
+        if not fused.is_file():
+            inputs.write_fused(fused)
+    result = _search(folder, fused, inputs)
+    is_int8 = variant.precision.is_int8
+    counted = INTEGER_OPERATORS if is_int8 else FUSED_OPERATORS
+    operators = count_operators(onnx.load(result.candidate.graph), counted)
+    candidate = _write(folder, result.candidate, inputs)
+    GateReport(
+        passed=candidate.passed,
+        failures=failures(candidate.checks),
+        checks=_stored(candidate.checks),
+        kept_fp32=candidate.kept_fp32,
+        batch_invariant=candidate.batch_invariant,
+        operators=operators,
+        sensitivity=tuple(from_dict(MatmulNoise, matmul.to_dict()) for matmul in result.sensitivity),
+        tried=result.attempts,
+    ).write(folder)
+    if is_int8:
         (folder / FUSED_FILE).unlink(missing_ok=True)
 
 
-def _search(
-    job: Job, folder: Path, name: str, fused: Path, corpus: Corpus, rows: dict[str, TokenRows]
-) -> Searched:
-    """Everything in int8; where the gate refuses that, the most sensitive products for their cost in fp32.
+def _search(folder: Path, fused: Path, inputs: ExportInputs) -> SearchResult:
+    """Put everything in int8; where the gate refuses that, the most sensitive matmuls for their cost in fp32.
 
-    How many of them is found by bisection. At least one stays in int8, for without any it would be `int8-weights`.
+    Bisection finds how many. At least one stays in int8, for without any it would be `int8-weights`.
     """
-    write = _writer(job, name, fused, rows["train"])
-    tried: list[dict[str, Any]] = []
+    gate = inputs.gate
+    write = _writer(fused, inputs)
+    attempts: list[Attempt] = []
 
     def attempt(keep: Sequence[str]) -> Candidate:
-        graph = folder / f"raw-{len(tried)}.onnx"
+        graph = folder / f"raw-{len(attempts)}.onnx"
         write(graph, keep)
-        found = _measure(job, name, tuple(keep), graph, corpus, rows["validation"])
-        tried.append({"kept_fp32": list(keep), "checks": [check.to_dict() for check in found.checks]})
-        return found
+        candidate = gate.measure(graph, tuple(keep))
+        attempts.append(Attempt(tuple(keep), _stored(candidate.checks)))
+        return candidate
 
-    best, order = attempt(()), []
-    if not best.passed and form_of(name) in SEARCHED:
-        order = _sensitivity(job, folder, name, fused, write, rows["validation"])
+    best = attempt(())
+    order: list[Sensitivity] = []
+    if not best.passed and gate.variant.precision.multiplies_in_int8:
+        order = _sensitivity(folder, fused, write, gate)
 
         def passes(count: int) -> bool:
             nonlocal best
-            found = attempt([one.matmul for one in order[:count]])
-            best, other = (found, best) if _better(found, best) else (best, found)
-            other.graph.unlink()
-            return found.passed
+            candidate = attempt([matmul.matmul for matmul in order[:count]])
+            best, worse = (candidate, best) if _is_better(candidate, best) else (best, candidate)
+            worse.graph.unlink()
+            return candidate.passed
 
         fewest(len(order) - 1, passes)
-    return Searched(best, tried, order)
+    return SearchResult(best, tuple(attempts), tuple(order))
 
 
-def _better(one: Candidate, other: Candidate) -> bool:
-    """Whether it passed alone, or both did and it is the faster one, or neither did and it is nearer to that."""
-    if one.passed != other.passed:
-        return one.passed
-    left = len(one.kept_fp32) - len(other.kept_fp32)
-    return left < 0 if one.passed else left > 0
+def _is_better(candidate: Candidate, other: Candidate) -> bool:
+    """Whether it passed alone, or both did and it is faster, or neither did and it is nearer to passing."""
+    if candidate.passed != other.passed:
+        return candidate.passed
+    difference = len(candidate.kept_fp32) - len(other.kept_fp32)
+    return difference < 0 if candidate.passed else difference > 0
 
 
-def _sensitivity(
-    job: Job, folder: Path, name: str, fused: Path, write: Writer, validation: TokenRows
-) -> list[Sensitivity]:
-    """The products of a variant on texts from all over the validation split."""
-    some = validation[:: math.ceil(len(validation) / SENSITIVITY_TEXTS)]
-    products = len(find_matmuls(GraphBuilder.load(fused)))
-    if products < 2:  # there is nothing to choose
+def _sensitivity(folder: Path, fused: Path, write: Writer, gate: Gate) -> list[Sensitivity]:
+    """Return the matmuls of a variant by their sensitivity, on texts from all over the validation split."""
+    rows = gate.validation[:: math.ceil(len(gate.validation) / SENSITIVITY_TEXTS)]
+    matmuls = len(find_matmuls(GraphBuilder.load(fused)))
+    if matmuls < 2:  # there is nothing to choose
         return []
-    with job.reporter.bar(f"sensitivity of {name}", len(some) * (products + 1)) as advance:
-        return measure_sensitivity(fused, write, some, folder, advance)
+    with gate.reporter.bar(f"sensitivity of {gate.variant.name}", len(rows) * (matmuls + 1)) as advance:
+        return measure_sensitivity(fused, write, rows, folder, advance)
 
 
-def _fused_graph(job: Job, name: str, folder: Path, task: Task) -> Path:
-    """The fused fp32 graph of the student that a variant is made of; a plain variant's is that of `fp32`."""
-    fused = (job.variant("fp32") if name == form_of(name) != "fp32" else folder) / FUSED_FILE
-    if not fused.is_file():
-        family = job.recipe.student.family
-        family.export(family.load(source_of(job, name), task), fused, job.recipe.corpus.max_tokens)
-    return fused
-
-
-def _writer(job: Job, name: str, fused: Path, train: TokenRows) -> Writer:
-    """What writes the raw graph of a variant, some products left in fp32; scales are fitted once for all."""
-    form = form_of(name)
+def _writer(fused: Path, inputs: ExportInputs) -> Writer:
+    """Return a writer of the variant's raw graph with some matmuls in fp32; scales are fitted once for all."""
+    variant = inputs.gate.variant
     scales: InputScales = {}
-    if form == "int8-static" and name == form:
-        feeds = calibration_feeds(job.seed, GraphRunner(fused), train)
-        scales = fit_input_scales(fused, feeds, job.recipe.export.calibrator)
-    elif form == "int8-static":
-        scales = load_input_scales(job.qat(form) / SCALES_FILE)
+    if variant.precision.has_fixed_scales and variant.qat:
+        scales = load_input_scales(inputs.gate.student / SCALES_FILE)
+    elif variant.precision.has_fixed_scales:
+        feeds = calibration_feeds(inputs.gate.seed, GraphRunner(fused), inputs.rows("train"))
+        scales = fit_input_scales(fused, feeds, inputs.calibrator)
 
     def write(graph: Path, keep: Collection[str]) -> None:
-        write_precision(form, fused, graph, keep_fp32=keep, scales=scales, table_bits=job.recipe.export.table_bits)
+        write_precision(
+            variant.precision, fused, graph, keep_fp32=keep, scales=scales, table_bits=inputs.table_bits
+        )
         proto = onnx.load(graph)
         strip_metadata(proto)
         save_model(proto, graph)
@@ -172,20 +176,23 @@ def _writer(job: Job, name: str, fused: Path, train: TokenRows) -> Writer:
     return write
 
 
-def _write_variant(
-    job: Job, folder: Path, name: str, candidate: Candidate, corpus: Corpus, rows: TokenRows
-) -> Candidate:
+def _write(folder: Path, candidate: Candidate, inputs: ExportInputs) -> Candidate:
     """Write the calibrated graph, its logits on validation and test, and its quality.
 
-    Gives the candidate with what the test rows add to its checks: that their logits are finite, and no more.
+    Returns the candidate with a check that the test rows' logits are finite, and nothing else of them.
     """
+    gate, rows = inputs.gate, inputs.rows("test")
     proto = onnx.load(candidate.graph)
     add_calibration(proto, candidate.decision.scale, candidate.decision.bias)
     save_model(proto, folder / MODEL_FILE)
-    with job.reporter.bar("judge the variant", len(rows)) as advance:
+    with gate.reporter.bar("evaluate the variant", len(rows)) as advance:
         test = GraphRunner(candidate.graph).run_rows(rows, advance)
     candidate.graph.unlink()
-    logits = {"validation": candidate.logits, "test": _reportable(test)}
+    logits = {"validation": candidate.logits, "test": finite(test)}
     write_logits_file(logits, folder / LOGITS_FILE)
-    write_json(assess(logits, corpus, candidate.decision, job.recipe.decisions), folder / QUALITY_FILE)
-    return replace(candidate, checks=(*candidate.checks, *_check_finite(name, "test", test)))
+    record_of(assess(logits, gate.corpus, candidate.decision, gate.policy)).write(folder)
+    return replace(candidate, checks=(*candidate.checks, *check_finite(gate.variant, "test", test)))
+
+
+def _stored(checks: Sequence[Check]) -> tuple[GateCheck, ...]:
+    return tuple(from_dict(GateCheck, check.to_dict()) for check in checks)

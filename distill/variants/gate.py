@@ -1,35 +1,40 @@
 """Measure an exported graph on validation and put it through the gate."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from distill.artifacts.logits import read_logits_file
-from distill.artifacts.quality import read_quality
 from distill.corpora.corpus import Corpus, label_matrix
 from distill.corpora.storage.token_rows import TokenRows
 from distill.evaluation.decision import Decision, Logits
 from distill.evaluation.evaluator import Evaluator, evaluator_of
 from distill.evaluation.floors import check_kept
 from distill.export.gate import Bounds, Check, check_contract, check_shapes, same_in_batches
-from distill.export.graph.from_torch import torch_logits
 from distill.export.graph.session import GraphRunner
+from distill.export.precision import Variant
 from distill.export.runtime.errors import CheckFailedError
 from distill.export.runtime.tasks import Bools
-from distill.runs.context import Job
-from distill.variants.variant import source_of
+from distill.recipe.shipping import DecisionsRecipe
+from distill.runs.progress import Reporter
 
+# validation texts whose token ids, one after the other, are run at many lengths and batch sizes
 STREAM_TEXTS = 300
 
-# in the report, for one that is infinite
+# in place of an infinite logit, for the report
 STAND_IN_LOGIT = 1e4
+
+# ids and mask ``(B, T)`` -> raw logits ``(B, C)``
+TorchLogits = Callable[[NDArray[np.int64], NDArray[np.int64]], Logits]
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One attempt at a variant: its raw graph, what computes in fp32, and what the gate found."""
+    """One attempt at a variant: its raw graph, the matmuls that compute in fp32, and the gate's findings."""
 
     graph: Path
     kept_fp32: tuple[str, ...]
@@ -44,62 +49,111 @@ class Candidate:
         return all(check.passed for check in self.checks)
 
 
-def _measure(
-    job: Job, name: str, keep: tuple[str, ...], graph: Path, corpus: Corpus, rows: TokenRows
-) -> Candidate:
-    """Run a graph on validation and through the gate, its own calibration and thresholds applied to both sides."""
-    task, recipe = corpus.task, job.recipe.export
-    evaluator = evaluator_of(task)
-    bounds = Bounds(**recipe.bounds)
-    runner = GraphRunner(graph)
-    check_contract(runner.session, runner.inputs, task.num_labels)
-    left = f", {len(keep)} products in fp32" if keep else ""
-    with job.reporter.bar(f"gate {name}{left}", len(rows)) as advance:
-        logits = runner.run_rows(rows, advance)
-    broken = _check_finite(name, "validation", logits)
-    if broken:  # no decision can be fitted; with products in fp32, or another variant, may do
-        decision = Decision.from_dict(read_quality(job.variant("fp32"))["decision"])
-        return Candidate(graph, keep, decision, _reportable(logits), broken, batch_invariant=False)
-    gold = label_matrix(corpus.validation, task)
-    decision = evaluator.fit(logits, gold, job.recipe.decisions)
-    source = source_of(job, name)
-    reference = read_logits_file(source)["validation"]
-    decided = [decision.decide(values, task) for values in (logits, reference)]
-    student = job.recipe.student.family.load(source, task).eval()
-    stream = np.array([piece for row in rows[:STREAM_TEXTS] for piece in row], dtype=np.int64)  # (S,)
-    shapes = check_shapes(
-        runner,
-        lambda ids, mask: torch_logits(student, ids, mask),
-        stream,
-        max_tokens=job.recipe.corpus.max_tokens,
-        int8=name != "fp32",
-        bounds=bounds,
-    )
-    floors = check_kept(job.recipe.decisions, evaluator, decided[0], gold)
-    checks = [*shapes.checks, *evaluator.compare(decided[0], decided[1], gold, bounds), *floors]
-    if source != job.student:
-        checks.append(_check_against_plain(job, evaluator, decided[0], gold, bounds))
-    invariant = shapes.batch_invariant and same_in_batches(runner, rows, logits, seed=job.seed)
-    return Candidate(graph, keep, decision, logits, tuple(checks), invariant)
+@dataclass(frozen=True)
+class Gate:
+    """The gate of one variant: the student in PyTorch, and the bounds within which a graph must stay.
+
+    Attributes:
+        variant: the variant.
+        student: folder of the student that it is made of.
+        load_model: returns that student in PyTorch, in evaluation mode; called once, and only if it is needed.
+        corpus: its validation rows are the measure.
+        validation: their token ids.
+        policy: of calibration and thresholds, which are fitted anew for each graph and applied to both sides.
+        bounds: the limits.
+        fallback: returns the fp32 variant's decision, for a graph whose own cannot be fitted.
+        plain_score: the headline of the plain student on validation, where the variant's student was trained as
+            int8; it may not have become worse by that.
+        max_tokens: length of the longest row.
+        seed: of the order in which rows are batched.
+        reporter: shows a bar.
+    """
+
+    variant: Variant
+    student: Path
+    load_model: Callable[[], TorchLogits]
+    corpus: Corpus
+    validation: TokenRows
+    policy: DecisionsRecipe
+    bounds: Bounds
+    fallback: Callable[[], Decision]
+    plain_score: float | None
+    max_tokens: int
+    seed: int
+    reporter: Reporter
+
+    @cached_property
+    def _torch_logits(self) -> TorchLogits:
+        return self.load_model()
+
+    @cached_property
+    def _reference(self) -> Logits:
+        return read_logits_file(self.student)["validation"]
+
+    @cached_property
+    def _gold(self) -> NDArray[np.float32]:
+        return label_matrix(self.corpus.validation, self.corpus.task)
+
+    @cached_property
+    def _evaluator(self) -> Evaluator:
+        return evaluator_of(self.corpus.task)
+
+    def measure(self, graph: Path, kept_fp32: tuple[str, ...]) -> Candidate:
+        """Run a graph on validation, fit its decision, and compare it with the student in PyTorch.
+
+        Args:
+            graph: with raw logits.
+            kept_fp32: its matmuls that compute in fp32.
+
+        Raises:
+            CheckFailedError: the graph is not of the contract, or is fp32 and has logits that are not finite.
+        """
+        runner = GraphRunner(graph)
+        check_contract(runner.session, runner.inputs, self.corpus.task.num_labels)
+        left = f", {len(kept_fp32)} products in fp32" if kept_fp32 else ""
+        with self.reporter.bar(f"gate {self.variant.name}{left}", len(self.validation)) as advance:
+            logits = runner.run_rows(self.validation, advance)
+        broken = check_finite(self.variant, "validation", logits)
+        if broken:  # no decision can be fitted; with products in fp32, or another variant, it may be
+            return Candidate(graph, kept_fp32, self.fallback(), finite(logits), broken, batch_invariant=False)
+        decision = self._evaluator.fit(logits, self._gold, self.policy)
+        stream = np.array(
+            [token for row in self.validation[:STREAM_TEXTS] for token in row], dtype=np.int64
+        )  # (S,)
+        shapes = check_shapes(
+            runner,
+            self._torch_logits,
+            stream,
+            max_tokens=self.max_tokens,
+            int8=self.variant.precision.is_int8,
+            bounds=self.bounds,
+        )
+        task = self.corpus.task
+        decided, reference = (decision.decide(values, task) for values in (logits, self._reference))
+        invariant = shapes.batch_invariant and same_in_batches(runner, self.validation, logits, seed=self.seed)
+        checks = (*shapes.checks, *self._check_decisions(decided, reference))
+        return Candidate(graph, kept_fp32, decision, logits, checks, invariant)
+
+    def _check_decisions(self, decided: Bools, reference: Bools) -> tuple[Check, ...]:
+        """Return checks of the variant's decisions against PyTorch's, against floors and the plain student."""
+        evaluator, gold = self._evaluator, self._gold
+        compared = evaluator.compare(decided, reference, gold, self.bounds)
+        floors = check_kept(self.policy, evaluator, decided, gold)
+        if self.plain_score is None:
+            return (*compared, *floors)
+        drop = self.plain_score - evaluator.score(decided, gold)
+        name = f"{evaluator.title} drop against the plain student"
+        return (*compared, *floors, Check(name, drop, self.bounds.max_macro_f1_drop))
 
 
-def _check_against_plain(
-    job: Job, evaluator: Evaluator, decided: Bools, gold: NDArray[np.float32], bounds: Bounds
-) -> Check:
-    """A student that was trained as int8 may not have become worse by it: the student before is the measure."""
-    plain = read_quality(job.quality("student"))["validation"]
-    drop = evaluator.headline_of(plain) - evaluator.score(decided, gold)
-    return Check(f"{evaluator.title} drop against the plain student", drop, bounds.max_macro_f1_drop)
-
-
-def _check_finite(name: str, split: str, logits: Logits) -> tuple[Check, ...]:
-    """A failed check where rows of a variant have logits that are not finite.
+def check_finite(variant: Variant, split: str, logits: Logits) -> tuple[Check, ...]:
+    """Return a failed check where rows of a variant have logits that are not finite.
 
     Raises:
-        CheckFailedError: they are fp32's, so no other variant will do.
+        CheckFailedError: they are fp32's, so no other variant will be better.
     """
     broken = int((~np.isfinite(logits)).any(axis=1).sum())
-    if broken and name == "fp32":
+    if broken and not variant.precision.is_int8:
         raise CheckFailedError(
             f"gate: the student gives logits that are not finite for {broken} {split} rows; "
             "train it with lower learning rates"
@@ -107,6 +161,6 @@ def _check_finite(name: str, split: str, logits: Logits) -> tuple[Check, ...]:
     return (Check(f"{split} rows with logits that are not finite", broken, 0),) if broken else ()
 
 
-def _reportable(logits: Logits) -> Logits:
-    """Finite logits, for the report of a variant that may not ship."""
+def finite(logits: Logits) -> Logits:
+    """Return finite logits, for the report of a variant that may not ship."""
     return np.nan_to_num(logits, posinf=STAND_IN_LOGIT, neginf=-STAND_IN_LOGIT)

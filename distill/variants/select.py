@@ -1,42 +1,31 @@
 """The variant that ships: the first in the recipe's order that passed its gate."""
 
-from distill.artifacts.gate import read_gate
-from distill.artifacts.quality import QUALITY_FILE
+from collections.abc import Mapping, Sequence
+
+from distill.artifacts.quality import read_quality
+from distill.artifacts.variant import GateReport, read_gate
 from distill.evaluation.evaluator import EVALUATORS
+from distill.export.precision import Variant
 from distill.export.runtime.errors import CheckFailedError
-from distill.files.json_files import read_json
-from distill.runs.context import Job
-from distill.variants.variant import may_ship
+from distill.recipe.shipping import ExportRecipe
+from distill.runs.layout import RunLayout
 
 
-def choose_branch(job: Job) -> Job:
-    """The job whose student ships: of several the one whose chosen variant is best on validation.
+def choose_variant(gates: Mapping[Variant, GateReport], recipe: ExportRecipe) -> Variant:
+    """Return the first variant that may ship and passed.
 
-    Raises:
-        CheckFailedError: a student has no variant that may ship.
-    """
-    branches = job.branches()
-    if len(branches) == 1:
-        return branches[0]
-    files = [one.variant(choose_variant(one)) / QUALITY_FILE for one in branches]
-    evaluator = EVALUATORS[job.recipe.corpus.task]
-    scores = [evaluator.headline_of(read_json(file)["validation"]) for file in files]
-    return branches[scores.index(max(scores))]
-
-
-def choose_variant(job: Job) -> str:
-    """The first of those that may ship that passed.
+    Args:
+        gates: of the variants that may ship, in the recipe's order.
+        recipe: of the export, for remedies.
 
     Raises:
-        CheckFailedError: none did; says which checks failed and by how much.
+        CheckFailedError: none passed; the message says which checks failed and by how much.
     """
-    reasons, names = [], may_ship(job.recipe)
-    for name in names:
-        gate = read_gate(job.variant(name))
-        if gate["passed"]:
-            return name
-        reasons.append(f"{name}: {gate['failures']}")
-    recipe = job.recipe.export
+    for variant, gate in gates.items():
+        if gate.passed:
+            return variant
+    reasons = [f"{variant.name}: {gate.failures}" for variant, gate in gates.items()]
+    names = [variant.name for variant in gates]
     remedies = [] if recipe.table_bits == 8 else [f"raise export.table_bits above {recipe.table_bits}"]
     if recipe.precision != "auto":
         remedies.append("allow another in export.precision (int8-weights and fp32 stay closest)")
@@ -44,3 +33,35 @@ def choose_variant(job: Job) -> str:
     raise CheckFailedError(
         f"gate: no variant of {', '.join(names)} may ship ({'; '.join(reasons)}); {', or '.join(remedies)}"
     )
+
+
+def read_gates(layout: RunLayout, recipe: ExportRecipe) -> dict[Variant, GateReport]:
+    """Return the gates of a student's variants that may ship, in the recipe's order."""
+    return {variant: read_gate(layout.variant(variant.name)) for variant in recipe.shippable}
+
+
+def shipping_variant(layout: RunLayout, recipe: ExportRecipe) -> Variant:
+    """Return the variant of a student that ships, by the gates that its export left.
+
+    Raises:
+        CheckFailedError: none may.
+    """
+    return choose_variant(read_gates(layout, recipe), recipe)
+
+
+def best_student(students: Sequence[RunLayout], recipe: ExportRecipe, task: str) -> int:
+    """Return the place of the student that ships: the one whose shipping variant is best on validation.
+
+    Args:
+        students: the layout of each.
+        recipe: of the export.
+        task: the kind of labels, whose headline metric counts.
+
+    Raises:
+        CheckFailedError: a student has no variant that may ship.
+    """
+    if len(students) == 1:
+        return 0
+    folders = [layout.variant(shipping_variant(layout, recipe).name) for layout in students]
+    scores = [EVALUATORS[task].headline_of(read_quality(folder).validation) for folder in folders]
+    return scores.index(max(scores))

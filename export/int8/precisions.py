@@ -6,13 +6,12 @@ from pathlib import Path
 
 from distill.export.int8.input_scales import InputScales
 from distill.export.int8.quantize import quantize_dynamic, quantize_weights, quantize_with_scales
+from distill.export.precision import Precision
 from distill.export.runtime.errors import InputError
-
-PRECISIONS = ("fp32", "int8-weights", "int8-dynamic", "int8-static")
 
 
 def write_precision(
-    precision: str,
+    precision: Precision,
     fused: Path,
     target: Path,
     *,
@@ -23,7 +22,7 @@ def write_precision(
     """Write a fused fp32 graph in one precision, without calibration.
 
     Args:
-        precision: one of PRECISIONS.
+        precision: of the graph to write.
         fused: a graph written by `fuse` or `write_static_graph`.
         target: the file to write.
         keep_fp32: names of matmuls that compute in fp32; with `fp32` and `int8-weights` all do anyway.
@@ -45,4 +44,4 @@ def write_precision(
         case "int8-static":
             quantize_with_scales(fused, target, keep_fp32=keep_fp32, scales=scales or {}, table_bits=table_bits)
         case _:
-            raise InputError(f"There is no precision {precision!r}. Choose one of {', '.join(PRECISIONS)}.")
+            raise InputError(f"There is no precision {precision!r}. Choose one of {', '.join(Precision)}.")

@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 from distill.corpora.corpus import Corpus, Split, label_matrix
 from distill.evaluation.decision import Logits
 from distill.export.runtime.tasks import Task
-from distill.runs.context import Job
+from tests.support.finished import Shipped
 
 EDGE = 1e-7
 
@@ -37,7 +37,7 @@ class Peer:
 class Made:
     """What a peer is made of: a finished run, its corpus, and a folder for its files."""
 
-    job: Job
+    shipped: Shipped
     corpus: Corpus
     folder: Path
 

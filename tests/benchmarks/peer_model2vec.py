@@ -22,7 +22,7 @@ def model2vec_peers(made: Made) -> list[Peer]:
         label_names(corpus.train, corpus.task),
         X_val=made.texts("validation"),
         y_val=label_names(corpus.validation, corpus.task),
-        random_seed=made.job.recipe.seed,
+        random_seed=made.shipped.recipe.seed,
     )
     classes = list(model.classes)
     order = [classes.index(name) for name in corpus.task.labels]

@@ -14,8 +14,8 @@ from tests.benchmarks.peer import Made, Peer, PlainTokenizer, size_of
 
 def plain_export_peers(made: Made) -> list[Peer]:
     """The same weights as the bundle's, without fusions, calibrated scales or a gate."""
-    folder = made.job.student
-    tokenizer = PlainTokenizer(folder, made.job.recipe.corpus.max_tokens)
+    folder = made.shipped.layout.student
+    tokenizer = PlainTokenizer(folder, made.shipped.recipe.corpus.max_tokens)
     plain, quantized = made.folder / "student.onnx", made.folder / "student-int8.onnx"
     export_plain(made.job.recipe.student.family.load(folder, made.corpus.task).eval(), plain)
     quantize_dynamic(str(plain), str(quantized))

@@ -17,12 +17,12 @@ def sentence_transformers_peers(made: Made) -> list[Peer]:
 
     folder = resolve_model(MINILM).folder
     encoder = SentenceTransformer(str(folder), device="cpu")
-    encoder.max_seq_length = made.job.recipe.corpus.max_tokens
+    encoder.max_seq_length = made.shipped.recipe.corpus.max_tokens
 
     def vectors(texts: list[str]) -> np.ndarray:
         return np.asarray(encoder.encode(texts, batch_size=BATCH, show_progress_bar=False))  # (N, D)
 
-    regression = LogisticRegression(C=10.0, max_iter=1000, random_state=made.job.recipe.seed)
+    regression = LogisticRegression(C=10.0, max_iter=1000, random_state=made.shipped.recipe.seed)
     gold = label_matrix(made.corpus.train, made.corpus.task)
     head = OneVsRestClassifier(regression).fit(vectors(made.texts("train")), gold)
     shape = (-1, made.corpus.task.num_labels)

@@ -27,14 +27,14 @@ def teacher_in_pytorch(made: Made) -> list[Peer]:
             return np.asarray(model(torch.from_numpy(ids), torch.from_numpy(mask)).numpy())
 
     weights = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
-    known = read_logits_file(made.job.teacher)
+    known = read_logits_file(made.shipped.layout.teacher())
     return [Peer("teacher", "PyTorch", weights + _tokenizer_bytes(made), logits, known)]
 
 
 def teacher_as_graph(made: Made) -> list[Peer]:
     """Optimum's export with ONNX Runtime's fusions, and with ours on top; the logits of both are PyTorch's."""
     by_theirs, by_ours = _folder(made) / "fused-by-onnxruntime.onnx", _folder(made) / "fused-by-us.onnx"
-    config, known = _model(made).config, read_logits_file(made.job.teacher)
+    config, known = _model(made).config, read_logits_file(made.shipped.layout.teacher())
     sizes = {"num_heads": config.num_attention_heads, "hidden_size": config.hidden_size}
     if not by_theirs.is_file():
         from onnxruntime.transformers.optimizer import optimize_model
@@ -68,7 +68,9 @@ def teacher_in_int8(made: Made) -> list[Peer]:
 
 def _folder(made: Made) -> Path:
     """Where the graphs of this very teacher are, of an earlier call or of another environment too."""
-    folder = made.folder / f"teacher-{file_record(made.job.teacher / 'model.safetensors').sha256[:16]}"
+    folder = (
+        made.folder / f"teacher-{file_record(made.shipped.layout.teacher() / 'model.safetensors').sha256[:16]}"
+    )
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -93,12 +95,12 @@ def _of_graph(made: Made, name: str, path: Path, known: Mapping[str, Logits]) ->
 
 
 def _model(made: Made) -> Any:
-    return load_classifier(made.job.teacher, made.corpus.task).eval()
+    return load_classifier(made.shipped.layout.teacher(), made.corpus.task).eval()
 
 
 def _tokenizer(made: Made) -> PlainTokenizer:
-    return PlainTokenizer(made.job.teacher, made.job.recipe.corpus.max_tokens)
+    return PlainTokenizer(made.shipped.layout.teacher(), made.shipped.recipe.corpus.max_tokens)
 
 
 def _tokenizer_bytes(made: Made) -> int:
-    return size_of(made.job.teacher / "tokenizer.json")
+    return size_of(made.shipped.layout.teacher() / "tokenizer.json")

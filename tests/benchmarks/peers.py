@@ -20,9 +20,8 @@ import numpy as np
 import torch
 
 from distill.artifacts.quality import read_quality
-from distill.corpora.storage.parquet import load_corpus
 from distill.evaluation.decision import Decision
-from distill.evaluation.quality import JUDGED, quality_of
+from distill.evaluation.quality import EVALUATED, quality_of
 from distill.export.measure.cpu import cpu_info
 from distill.export.measure.latency import BenchTarget, time_interleaved
 from distill.export.runtime import load
@@ -30,10 +29,6 @@ from distill.export.runtime.errors import InputError
 from distill.export.runtime.tasks import Task
 from distill.files.json_files import write_json
 from distill.files.sizes import folder_bytes
-from distill.recipe.load import load_recipe
-from distill.runs.context import Job
-from distill.runs.progress import Reporter
-from distill.variants.select import choose_branch, choose_variant
 from tests.benchmarks.markdown import head_lines, line
 from tests.benchmarks.peer import Made, Peer
 from tests.benchmarks.peer_model2vec import model2vec_peers
@@ -41,6 +36,7 @@ from tests.benchmarks.peer_plain_export import plain_export_peers
 from tests.benchmarks.peer_sentence_transformers import sentence_transformers_peers
 from tests.benchmarks.peer_teacher import teacher_as_graph, teacher_in_int8, teacher_in_pytorch
 from tests.benchmarks.peer_tfidf import tfidf_peers
+from tests.support.finished import Shipped, open_shipped
 
 BATCH = 32
 HEAD = ("model", "runtime", "macro-F1", "MB", "p50 ms", "p95 ms", f"texts/s, batches of {BATCH}")
@@ -95,34 +91,34 @@ def compare(
     Raises:
         InputError: the runs are not all on the corpus of the first, of which the peers are made.
     """
-    jobs = [choose_branch(Job(load_recipe(str(run / "recipe.toml")), run, Reporter(quiet=True))) for run in runs]
-    job = jobs[0]
-    corpus = load_corpus(job.corpus)
-    for run, one in zip(runs, jobs, strict=True):
-        if load_corpus(one.corpus).fingerprint != corpus.fingerprint:
+    all_shipped = [open_shipped(run) for run in runs]
+    shipped = all_shipped[0]
+    corpus = shipped.run.corpus
+    for run, one in zip(runs, all_shipped, strict=True):
+        if one.run.corpus.fingerprint != corpus.fingerprint:
             raise InputError(f"{run}: its corpus is not that of {runs[0]}; compare runs on one corpus")
     torch.set_num_threads(1)
     folder.mkdir(exist_ok=True)
-    peers, skipped = make_peers(Made(job, corpus, folder), kinds)
-    qualities = {peer.name: quality_of(judged(peer, corpus), corpus, job.recipe.decisions) for peer in peers}
-    ours = {bundle_name(one): one for one in jobs}
-    candidates = [BenchTarget(name, load(one.bundle).predict) for name, one in ours.items()]
+    peers, skipped = make_peers(Made(shipped, corpus, folder), kinds)
+    qualities = {peer.name: quality_of(judged(peer, corpus), corpus, shipped.recipe.decisions) for peer in peers}
+    ours = {bundle_name(one): one for one in all_shipped}
+    candidates = [BenchTarget(name, load(one.layout.bundle).predict) for name, one in ours.items()]
     for peer in peers:
-        decision = Decision.from_dict(qualities[peer.name]["decision"])
+        decision = qualities[peer.name].decision
         call = decide_with(peer, decision, corpus.task)
         candidates.append(BenchTarget(peer.name, call, runtime=peer.runtime))
     some = list(corpus.test.texts[:texts])
     single = time_interleaved(candidates, some, rounds=rounds)
     batches = time_interleaved(candidates, some, rounds=rounds, batch=BATCH)
-    quality = {name: read_quality(one.variant(choose_variant(one))) for name, one in ours.items()} | qualities
-    sizes = {name: folder_bytes(one.bundle) for name, one in ours.items()}
+    quality = {name: read_quality(one.layout.variant(one.variant.name)) for name, one in ours.items()} | qualities
+    sizes = {name: folder_bytes(one.layout.bundle) for name, one in ours.items()}
     sizes |= {peer.name: peer.bytes for peer in peers}
     rows = [
         {
             "name": one.name,
             "runtime": one.runtime,
             "bytes": sizes[one.name],
-            "test": quality[one.name]["test"],
+            "test": quality[one.name].test,
             "single": vars(one),
             "batch": vars(many),
         }
@@ -139,9 +135,9 @@ def compare(
     }
 
 
-def bundle_name(job: Job) -> str:
+def bundle_name(shipped: Shipped) -> str:
     """What a run's bundle is called in the table."""
-    return f"bundle of {job.folder.name}, {choose_variant(job)}"
+    return f"bundle of {shipped.run.layout.folder.name}, {shipped.variant.name}"
 
 
 def make_peers(made: Made, kinds: Sequence[str]) -> tuple[list[Peer], dict[str, str]]:
@@ -166,7 +162,7 @@ def judged(peer: Peer, corpus: Any) -> dict[str, Any]:
         split: peer.known[split]
         if split in peer.known
         else np.concatenate([peer.logits([text]) for text in splits[split].texts])
-        for split in JUDGED
+        for split in EVALUATED
     }
 
 

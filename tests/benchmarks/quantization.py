@@ -21,23 +21,18 @@ from onnxruntime.quantization import quantize_dynamic as ort_quantize_dynamic
 
 from distill.artifacts.quality import read_quality
 from distill.corpora.corpus import Corpus
-from distill.corpora.storage.parquet import load_corpus
 from distill.corpora.storage.token_rows import TokenRows
-from distill.evaluation.decision import Decision
 from distill.export.graph.session import GraphRunner
 from distill.export.int8.input_scales import calibration_feeds, fit_input_scales
 from distill.export.int8.precisions import write_precision
 from distill.export.int8.sensitivity import measure_sensitivity
 from distill.export.measure.cpu import cpu_info
 from distill.export.measure.latency import Candidate, time_interleaved
-from distill.recipe.load import load_recipe
-from distill.runs.context import Job
-from distill.runs.progress import Reporter
 from distill.teachers.encoding import encode
 from distill.teachers.tokenizers import load_tokenizer
 from distill.variants.export import FUSED_FILE
-from distill.variants.select import choose_branch
 from tests.benchmarks.markdown import head_lines, line
+from tests.support.finished import Shipped, open_shipped
 
 FLIP_TEXTS, TIMED_TEXTS, ROUNDS, BATCH = 2000, 100, 9, 32
 SENSITIVITY_TEXTS, SHARES = 300, (0.0, 0.1, 0.25, 0.5, 0.75)
@@ -49,12 +44,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="a finished run's folder")
     run = parser.parse_args().run
-    job = choose_branch(Job(load_recipe(str(run / "recipe.toml")), run, Reporter(quiet=True)))
-    corpus = load_corpus(job.corpus)
-    decision = Decision.from_dict(read_quality(job.variant("fp32"))["decision"])
-    rows = list(_tokens(job, corpus, "validation", FLIP_TEXTS))
+    shipped = open_shipped(run)
+    corpus = shipped.run.corpus
+    decision = read_quality(shipped.layout.variant("fp32")).decision
+    rows = list(_tokens(shipped, corpus, "validation", FLIP_TEXTS))
     with tempfile.TemporaryDirectory() as folder:
-        graphs = dict(_graphs(job, corpus, Path(folder)))
+        graphs = dict(_graphs(shipped, corpus, Path(folder)))
         runners = {name: GraphRunner(path) for name, path in graphs.items()}
         logits = {name: runner.run_rows(rows) for name, runner in runners.items()}
         timed = times_of(runners, rows)
@@ -77,16 +72,16 @@ def main() -> None:
             print(line(cells))
 
 
-def _tokens(job: Job, corpus: Corpus, split: str, count: int | None = None) -> TokenRows:
+def _tokens(shipped: Shipped, corpus: Corpus, split: str, count: int | None = None) -> TokenRows:
     texts = dict(corpus.splits())[split].texts[:count]
-    return encode(load_tokenizer(job.student), texts, job.recipe.corpus.max_tokens)
+    return encode(load_tokenizer(shipped.layout.student), texts, shipped.recipe.corpus.max_tokens)
 
 
-def _graphs(job: Job, corpus: Corpus, folder: Path) -> Iterator[tuple[str, Path]]:
+def _graphs(shipped: Shipped, corpus: Corpus, folder: Path) -> Iterator[tuple[str, Path]]:
     """Every form by name, the integer ones with more and more of their most sensitive products in fp32."""
-    fused, export = job.variant("fp32") / FUSED_FILE, job.recipe.export
+    fused, export = shipped.layout.variant("fp32") / FUSED_FILE, shipped.recipe.export
     yield "fp32", fused
-    feeds = calibration_feeds(job.seed, GraphRunner(fused), _tokens(job, corpus, "train"))
+    feeds = calibration_feeds(shipped.seed, GraphRunner(fused), _tokens(shipped, corpus, "train"))
     scales = fit_input_scales(fused, feeds, export.calibrator)
 
     def write(form: str, graph: Path, keep: Collection[str] = ()) -> None:
@@ -94,7 +89,7 @@ def _graphs(job: Job, corpus: Corpus, folder: Path) -> Iterator[tuple[str, Path]
 
     write("int8-weights", folder / "weights.onnx")
     yield "int8-weights", folder / "weights.onnx"
-    some = list(_tokens(job, corpus, "validation", SENSITIVITY_TEXTS))
+    some = list(_tokens(shipped, corpus, "validation", SENSITIVITY_TEXTS))
     for form in ("int8-dynamic", "int8-static"):
         order = [one.matmul for one in measure_sensitivity(fused, partial(write, form), some, folder)]
         # of a few products some shares are the same number

@@ -28,32 +28,28 @@ import torch
 from torch import Tensor, nn
 
 from distill.corpora.corpus import Corpus
-from distill.corpora.storage.parquet import load_corpus
 from distill.evaluation.decision import Logits
 from distill.export.measure.cpu import cpu_info
 from distill.export.runtime.errors import InputError
 from distill.files.json_files import write_json
 from distill.labelling.onnx_teacher import in_onnxruntime
-from distill.labelling.soft_labels import soft_labels
-from distill.objectives.task_loss import LOSSES
-from distill.recipe.load import load_recipe
-from distill.runs.context import Job
+from distill.pipeline.train import training_inputs
 from distill.runs.progress import Reporter
+from distill.students.static import StaticClassifier
 from distill.teachers.checkpoints import load_classifier
 from distill.teachers.device import best_device, multiplies_bf16
 from distill.teachers.encoding import encode, pad_batch
-from distill.teachers.inference import Forward, label_texts, torch_forward
+from distill.teachers.inference import Forward, in_pytorch, label_texts
 from distill.teachers.tokenizers import load_tokenizer
 from distill.training import loop as trainer
 from distill.training.batches import Examples, LengthSortedBatches
-from distill.training.callback import Watch
+from distill.training.callback import TrainingCallback
 from distill.training.loop import Loss, fit
-from distill.training.session import plan
-from distill.training.student import student_objective
-from distill.variants.select import choose_branch
+from distill.training.session import schedule_of
 from tests.benchmarks.flops import LABELLING, TRAINING, encoder_flops
 from tests.benchmarks.plain_transformers import PlainSettings, plain_labeller, plain_optimizer, plain_train
 from tests.benchmarks.turns import Turns, Way, check_equal, markdown_table, rates
+from tests.support.finished import Shipped, open_shipped
 
 PIPELINE_BATCH = 32
 OURS_BATCH = 64  # rows that `predict_logits` takes at once
@@ -64,7 +60,7 @@ PACKAGES = ("torch", "transformers", "accelerate", "datasets", "tokenizers")
 class Work:
     """What is labelled and learnt: the first train rows of a run, and how that run trains its student."""
 
-    job: Job
+    shipped: Shipped
     corpus: Corpus
     rows: int
 
@@ -78,13 +74,13 @@ class Work:
         """Class ids ``(N,)`` or 0/1 ``(N, C)``."""
         if self.corpus.train.targets is None:
             raise TypeError("train rows have targets")
-        dtype = LOSSES[self.corpus.task.kind].target_dtype
-        return torch.tensor(self.corpus.train.targets[: self.rows], dtype=dtype).numpy()
+        kind = np.float32 if self.corpus.task.multi_label else np.int64
+        return self.corpus.train.targets[: self.rows].astype(kind)
 
     @property
     def max_tokens(self) -> int:
         """Where texts are cut."""
-        return self.job.recipe.corpus.max_tokens
+        return self.shipped.recipe.corpus.max_tokens
 
 
 def main() -> None:
@@ -117,11 +113,11 @@ def measure(run: Path, *, rows: int, rounds: int, cpu_time: bool = False) -> dic
     if cpu_time and (torch.get_num_threads() > 1 or torch.cuda.is_available()):
         raise InputError("--cpu-time: is for one thread on a CPU; set OMP_NUM_THREADS=1, or leave it out")
     turns = Turns(rounds, time.process_time if cpu_time else time.perf_counter)
-    job = choose_branch(Job(load_recipe(str(run / "recipe.toml")), run, Reporter(quiet=True)))
-    corpus = load_corpus(job.corpus)
-    work = Work(job, corpus, min(rows, len(corpus.train)))
+    shipped = open_shipped(run)
+    corpus = shipped.run.corpus
+    work = Work(shipped, corpus, min(rows, len(corpus.train)))
     return {
-        "run": job.recipe.name,
+        "run": shipped.recipe.name,
         "cpu": cpu_info(),
         "card": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "threads": torch.get_num_threads(),
@@ -129,7 +125,7 @@ def measure(run: Path, *, rows: int, rounds: int, cpu_time: bool = False) -> dic
         "rows": work.rows,
         "rounds": rounds,
         "clock": "CPU time" if cpu_time else "time",
-        "batch_size": job.recipe.student.batch_size,
+        "batch_size": shipped.recipe.student.batch_size,
         "labelling": time_labelling(work, turns),
         "training": time_training(work, turns),
     }
@@ -137,8 +133,8 @@ def measure(run: Path, *, rows: int, rounds: int, cpu_time: bool = False) -> dic
 
 def time_labelling(work: Work, turns: Turns) -> list[dict[str, Any]]:
     """The teacher over the texts: by the pipeline, and by what the label stage does."""
-    teacher = load_classifier(work.job.teacher, work.corpus.task).to(best_device()).eval()
-    tokenizer, texts = load_tokenizer(work.job.teacher), work.texts
+    teacher = load_classifier(work.shipped.layout.teacher(), work.corpus.task).to(best_device()).eval()
+    tokenizer, texts = load_tokenizer(work.shipped.layout.teacher()), work.texts
     plain = plain_labeller(teacher, tokenizer, work.max_tokens, PIPELINE_BATCH)
     some = texts[: 2 * PIPELINE_BATCH]
 
@@ -147,14 +143,14 @@ def time_labelling(work: Work, turns: Turns) -> list[dict[str, Any]]:
 
     def as_they_come() -> None:
         for start in range(0, len(texts), OURS_BATCH):
-            ours(torch_forward(teacher), texts[start : start + OURS_BATCH])
+            ours(in_pytorch(teacher), texts[start : start + OURS_BATCH])
 
-    check_equal(plain(some), ours(torch_forward(teacher), some), "logits of the teacher")
+    check_equal(plain(some), ours(in_pytorch(teacher), some), "logits of the teacher")
 
     ways = [
         Way(f"pipeline, batches of {PIPELINE_BATCH}", "float32", lambda: lambda: plain(texts)),
         Way(f"our loop, batches of {OURS_BATCH} as they come", "float32", lambda: as_they_come),
-        Way("+ sorted by length", "float32", lambda: lambda: ours(torch_forward(teacher))),
+        Way("+ sorted by length", "float32", lambda: lambda: ours(in_pytorch(teacher))),
     ]
     if best_device().type == "cpu":
         sample = pad_batch(encode(tokenizer, some, work.max_tokens), tokenizer.pad_token_id)
@@ -162,7 +158,7 @@ def time_labelling(work: Work, turns: Turns) -> list[dict[str, Any]]:
         if graph is not None:
             ways.append(Way("+ as a fused graph (validation, test)", "float32", lambda: lambda: ours(graph)))
     if multiplies_bf16(best_device()):
-        bf16 = torch_forward(teacher, bf16=True)
+        bf16 = in_pytorch(teacher, bf16=True)
         ways.append(Way("bf16 in PyTorch instead (train text)", "bfloat16", lambda: lambda: ours(bf16)))
     flops = encoder_flops(teacher, encode(tokenizer, texts, work.max_tokens).lengths(), LABELLING)
     return rates(ways, turns.seconds(ways), work.rows, flops)
@@ -170,15 +166,13 @@ def time_labelling(work: Work, turns: Turns) -> list[dict[str, Any]]:
 
 def time_training(work: Work, turns: Turns) -> list[dict[str, Any]]:
     """One pass over the rows with the run's student: by a plain Trainer, and by what the student stage does."""
-    student, tokenizer = (
-        work.job.recipe.student.family.load(work.job.student, work.corpus.task),
-        load_tokenizer(work.job.student),
-    )
-    logits = soft_labels(work.job, work.corpus, "train")[: work.rows]
-    objective = student_objective(work.job, LOSSES[work.corpus.task.kind])
+    shipped, folder = work.shipped, work.shipped.layout.student
+    student = shipped.recipe.student.family.load(folder, work.corpus.task)
+    tokenizer, inputs = load_tokenizer(folder), training_inputs(shipped.run, shipped.seed)
+    logits, objective = inputs.soft_labels("train")[: work.rows], inputs.build_objective()
     plain = partial(_train_plainly, work, tokenizer, logits)
     ours = partial(_train_as_a_run_does, work, tokenizer, logits)
-    some = min(work.job.recipe.student.batch_size, work.rows)
+    some = min(work.shipped.recipe.student.batch_size, work.rows)
     losses = [_losses(train, student, some, objective) for train in (plain, ours)]
     check_equal(*losses, "loss of the first step")
 
@@ -195,7 +189,7 @@ def time_training(work: Work, turns: Turns) -> list[dict[str, Any]]:
         way("+ fused optimiser", ours, ("grouped", "bf16")),
         way("+ rows of like length in a batch", ours, ("bf16",)),
     ]
-    attends = work.job.recipe.student.family.has_layers
+    attends = not isinstance(student, StaticClassifier)
     if attends and multiplies_bf16(best_device()):
         ways.append(way("+ bf16", ours, dtype="bfloat16"))
     lengths = encode(tokenizer, work.texts, work.max_tokens).lengths()
@@ -206,7 +200,7 @@ def time_training(work: Work, turns: Turns) -> list[dict[str, Any]]:
 def _train_plainly(
     work: Work, tokenizer: Any, logits: Logits, model: Any, rows: int, loss: Loss, _off: tuple[str, ...] = ()
 ) -> None:
-    recipe = work.job.recipe.student
+    recipe = work.shipped.recipe.student
     learnt = (work.texts[:rows], work.targets[:rows], logits[:rows])
     with tempfile.TemporaryDirectory() as folder:
         settings = PlainSettings(
@@ -214,7 +208,7 @@ def _train_plainly(
             batch_size=recipe.batch_size,
             learning_rate=recipe.body_learning_rate,
             weight_decay=recipe.weight_decay,
-            seed=work.job.seed,
+            seed=work.shipped.seed,
             folder=Path(folder),
         )
         plain_train(model, tokenizer, learnt, loss, settings)
@@ -223,19 +217,19 @@ def _train_plainly(
 def _train_as_a_run_does(
     work: Work, tokenizer: Any, logits: Logits, model: Any, rows: int, loss: Loss, off: tuple[str, ...] = ()
 ) -> None:
-    recipe = work.job.recipe.student.model_copy(update={"epochs": 1})
+    recipe = work.shipped.recipe.student.model_copy(update={"epochs": 1})
     examples = Examples(
         tokens=encode(tokenizer, work.texts[:rows], work.max_tokens),
         targets=torch.from_numpy(work.targets[:rows]),
         teacher_logits=torch.from_numpy(logits[:rows]),
         labelled=torch.ones(rows, dtype=torch.bool),
     )
-    settings = plan(work.job, recipe, rows, work.job.seed)
+    settings = schedule_of(recipe, rows, work.shipped.seed, 300.0)
     settings = replace(settings, bf16=settings.bf16 and "bf16" not in off)
     pad = partial(pad_batch, pad_id=tokenizer.pad_token_id)
     # a folder of its own, or it would go on from a checkpoint that the training before it has left
     with tempfile.TemporaryDirectory() as folder, switched_off(tuple(name for name in off if name != "bf16")):
-        watch = Watch(model, lambda: {"macro_f1": 0.0}, settings, Path(folder))
+        watch = TrainingCallback(model, lambda: {"macro_f1": 0.0}, settings, Path(folder))
         fit(
             model,
             examples,
@@ -243,7 +237,7 @@ def _train_as_a_run_does(
             settings,
             groups=recipe.family.parameter_groups(model, **recipe.rates()),
             pad=pad,
-            watch=watch,
+            callback=watch,
         )
 
 

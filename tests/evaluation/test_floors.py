@@ -1,10 +1,12 @@
 """Floors that cannot be shown or kept are sentences with label, bound and remedy."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from distill.evaluation.evaluator import evaluator_of
-from distill.evaluation.floors import check_floors, check_kept, judge_floors, require_floors
+from distill.evaluation.floors import KeptFloor, check_floors, check_kept, judge_floors, require_floors
 from distill.export.runtime.errors import CheckFailedError, InputError
 from distill.export.runtime.tasks import MultiLabel
 from distill.recipe.shipping import DecisionsRecipe
@@ -57,11 +59,9 @@ def test_a_missed_floor_fails_the_gate_and_the_student() -> None:
     assert kept.passed
     assert not missed.passed
     assert "precision of 0.8 for 'grief'" in missed.name
-    floors = [
-        {"label": "grief", "metric": "precision", "floor": 0.8, "validation": 0.75, "test": 1.0, "kept": False}
-    ]
+    floor = KeptFloor("grief", "precision", floor=0.8, validation=0.75, test=1.0)
     with pytest.raises(CheckFailedError) as caught:
-        require_floors(floors)
+        require_floors([floor])
     assert str(caught.value).startswith("decisions.precision_floor: the best precision that the student reaches")
     assert "'grief' on validation is 0.750, below 0.8; lower the floor" in str(caught.value)
-    require_floors([{**floors[0], "kept": True}])
+    require_floors([replace(floor, validation=0.8)])

@@ -75,6 +75,6 @@ def test_other_rules_labels_or_corpora_refuse_them(tmp_path: Path) -> None:
     }
     assert others["labels"].labels == ("fear", "gratitude")
     for key, other in others.items():
-        with pytest.raises(InputError, match="belong to another job"):
+        with pytest.raises(InputError, match="belong to another run"):
             read_logits(tmp_path, len(TEXTS), other)
         assert getattr(other, key) != getattr(identity, key)

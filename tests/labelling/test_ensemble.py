@@ -67,9 +67,10 @@ def recipe(**teacher):
 def test_members_are_seeds_or_checkpoints_in_their_order():
     assert [one.seed for one in members_of(recipe())] == [13]
     tuned = members_of(recipe(seeds=[1, 2]))
-    assert [(one.index, one.seed, one.tuned) for one in tuned] == [(0, 1, False), (1, 2, False)]
+    assert [(one.index, one.seed, one.is_finetuned) for one in tuned] == [(0, 1, False), (1, 2, False)]
     taken = members_of(recipe(checkpoint=["a", "b"], sha256=["0" * 64, "1" * 64]))
-    assert [(one.source, one.pin, one.tuned) for one in taken] == [("a", "0" * 64, True), ("b", "1" * 64, True)]
+    expected = [("a", "0" * 64, True), ("b", "1" * 64, True)]
+    assert [(one.source, one.pin, one.is_finetuned) for one in taken] == expected
     assert members_of(recipe(checkpoint="a"))[0].source == "a"
 
 

@@ -7,17 +7,19 @@ import numpy as np
 import pytest
 import torch
 
-from distill.corpora.storage.parquet import load_corpus
+from distill.artifacts.logits import read_logits_file
 from distill.labelling import onnx_teacher as teacher_graph
 from distill.labelling import soft_labels as labelling
 from distill.labelling.onnx_teacher import in_onnxruntime
-from distill.labelling.soft_labels import label, label_identity
-from distill.recipe.load import load_recipe
-from distill.runs.context import Job
+from distill.labelling.soft_labels import label
+from distill.pipeline.labels import LearningMaterial
+from distill.recipe.ensemble import members_of
 from distill.runs.progress import Reporter
 from distill.teachers.encoding import pad_batch
 from distill.teachers.inference import by_length, predict_logits
 from distill.teachers.store import read_logits
+from distill.teachers.tokenizers import load_tokenizer
+from tests.support.finished import reopen
 from tests.support.tiny_models import tiny_classifier
 
 ROWS = [[2, 5, 3], [2, 6, 7, 8, 3], [2, 3], [2, 9, 3, 4, 5, 6, 7]]
@@ -66,16 +68,19 @@ def test_the_label_stage_takes_it_for_many_rows(
         asked.append(arguments)
         return in_onnxruntime(*arguments)
 
-    job = Job(load_recipe(str(runs / "recipe.toml")), runs, QUIET)
-    corpus = load_corpus(job.corpus)
-    identity, rows = label_identity(job, corpus, "validation"), len(corpus.validation)
+    run = reopen(runs)
+    material, teacher = LearningMaterial(run), run.layout.teacher()
+    texts, tokenizer = material.texts("validation"), load_tokenizer(teacher)
+    tokens = run.tokens.rows(tokenizer, "validation", texts)
+    identity, rows = material.identity(members_of(run.recipe)[0], "validation"), len(texts)
     monkeypatch.setattr(labelling, "in_onnxruntime", heard)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     for least in (rows + 1, rows):
         monkeypatch.setattr(labelling, "WORTH_ROWS", least)
         (tmp_path / str(least)).mkdir()
-        label(job, tmp_path / str(least), "validation", 0)
+        pad_id = tokenizer.pad_token_id
+        label(tmp_path / str(least), teacher, run.corpus.task, tokens, identity, pad_id=pad_id, reporter=QUIET)
     assert len(asked) == 1
     found = [read_logits(tmp_path / str(least), rows, identity) for least in (rows + 1, rows)]
-    np.testing.assert_array_equal(found[0], read_logits(job.labels("validation"), rows, identity))
+    np.testing.assert_array_equal(found[0], read_logits_file(teacher)["validation"])
     np.testing.assert_allclose(found[1], found[0], atol=1e-5)

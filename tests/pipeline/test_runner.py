@@ -10,13 +10,11 @@ import pytest
 
 from distill.export.gate import Check
 from distill.export.runtime.errors import CheckFailedError
-from distill.pipeline.runner import run
 from distill.recipe.load import load_recipe
-from distill.runs.context import Job
-from distill.runs.progress import Reporter
-from distill.variants import gate
-from distill.variants.select import choose_variant
+from distill.runs.layout import RunLayout
+from distill.variants.select import shipping_variant
 from tests.support.command import run_cli
+from tests.support.finished import execute, write_gate
 
 pytestmark = pytest.mark.slow
 
@@ -115,19 +113,14 @@ def test_no_text_of_the_corpus_is_in_what_a_run_leaves(runs: Path) -> None:
 
 
 def test_a_failed_gate_says_which_check_and_by_how_much(tmp_path: Path) -> None:
-    job = Job(
-        load_recipe("smoke", ["export.precision=['int8-dynamic','int8-weights']"]), tmp_path, Reporter(quiet=True)
-    )
-    for name, passed in (("int8-dynamic", False), ("int8-weights", True)):
-        job.variant(name).mkdir(parents=True)
-        gate = {"passed": passed, "failures": "" if passed else "rows with a flip 0.06 above 0.05"}
-        (job.variant(name) / "gate.json").write_text(json.dumps(gate))
-    assert choose_variant(job) == "int8-weights"
-    (job.variant("int8-weights") / "gate.json").write_text(
-        json.dumps({"passed": False, "failures": "macro-F1 drop 0.01 above 0.005"})
-    )
+    export = load_recipe("smoke", ["export.precision=['int8-dynamic','int8-weights']"]).export
+    layout = RunLayout(tmp_path)
+    write_gate(layout.variant("int8-dynamic"), failures="rows with a flip 0.06 above 0.05")
+    write_gate(layout.variant("int8-weights"))
+    assert shipping_variant(layout, export).name == "int8-weights"
+    write_gate(layout.variant("int8-weights"), failures="macro-F1 drop 0.01 above 0.005")
     with pytest.raises(CheckFailedError, match=r"rows with a flip 0\.06 above 0\.05.*macro-F1 drop") as caught:
-        choose_variant(job)
+        shipping_variant(layout, export)
     assert caught.value.exit_status == 1
 
 
@@ -135,10 +128,10 @@ def test_a_gate_that_fails_exits_1_and_leaves_no_bundle_of_an_earlier_recipe(
     runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(runs, tmp_path / "smoke")
-    monkeypatch.setattr(gate, "check_decisions", lambda *_: (Check("rows with a flip", 0.06, 0.05),))
-    recipe = load_recipe("smoke", ["export.precision=['int8-dynamic']"])
+    flips = (Check("rows with a flip", 0.06, 0.05),)
+    monkeypatch.setattr("distill.evaluation.evaluator.MultiLabelEvaluator.compare", lambda *_: flips)
     with pytest.raises(CheckFailedError, match=r"int8-dynamic: rows with a flip 0\.06 above 0\.05") as caught:
-        run(Job(recipe, tmp_path / "smoke", Reporter(quiet=True)))
+        execute(tmp_path / "smoke", "export.precision=['int8-dynamic']")
     assert caught.value.exit_status == 1
     for name in ("bundle", "report.json", "report.html"):
         assert not (tmp_path / "smoke" / name).exists(), name

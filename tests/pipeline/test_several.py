@@ -11,14 +11,14 @@ import pytest
 from distill.artifacts.logits import read_logits_file
 from distill.corpora.augment import text_key
 from distill.corpora.corpus import label_matrix
-from distill.corpora.storage.parquet import load_corpus, load_texts
+from distill.corpora.storage.parquet import load_texts
 from distill.evaluation.metrics import macro_f1
-from distill.labelling.soft_labels import soft_labels
-from distill.recipe.load import load_recipe
+from distill.pipeline.labels import LearningMaterial
+from distill.recipe.ensemble import members_of
 from distill.report.models import run_models
-from distill.runs.context import Job
-from distill.runs.progress import Reporter
+from distill.teachers.store import read_logits
 from tests.support.command import run_cli
+from tests.support.finished import reopen
 
 pytestmark = pytest.mark.slow
 
@@ -37,10 +37,6 @@ def several(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "smoke"
 
 
-def job_in(folder: Path) -> Job:
-    return Job(load_recipe("smoke", SETTINGS), folder, Reporter(quiet=True))
-
-
 def test_each_teacher_labels_and_each_student_has_its_folder(several: Path) -> None:
     for name in ("teacher", "teacher-2", "labels/augmented", "labels-2/train", "augmented", "ensemble"):
         assert (several / name / "stage.json").is_file(), name
@@ -52,22 +48,30 @@ def test_each_teacher_labels_and_each_student_has_its_folder(several: Path) -> N
 
 
 def test_the_student_learns_the_mean_of_the_tempered_teachers(several: Path) -> None:
-    job = job_in(several)
-    corpus = load_corpus(job.corpus)
-    temperatures = json.loads((job.ensemble / "temperatures.json").read_text())["temperatures"]
+    run = reopen(several, *SETTINGS)
+    layout, material = run.layout, LearningMaterial(run)
+    temperatures = json.loads((layout.ensemble / "temperatures.json").read_text())["temperatures"]
     assert len(temperatures) == 2
     assert 1.0 not in temperatures
-    members = [read_logits_file(job.member(index))["test"] for index in (0, 1)]
-    mean = sum(one / temperature for one, temperature in zip(members, temperatures, strict=True)) / 2
-    assert np.allclose(soft_labels(job, corpus, "test"), mean, atol=1e-4)
-    assert np.allclose(read_logits_file(job.ensemble)["test"], mean, atol=1e-4)
-    assert soft_labels(job, corpus, "augmented").shape == (40, corpus.task.num_labels)
+    members = [read_logits_file(layout.teacher(index)) for index in (0, 1)]
+    tempered = zip(members, temperatures, strict=True)
+    mean = sum(logits["test"] / temperature for logits, temperature in tempered) / 2
+    assert np.allclose(read_logits_file(layout.ensemble)["test"], mean, atol=1e-4)
+    stored = [
+        read_logits(
+            layout.labels("train", member.index), len(run.corpus.train), material.identity(member, "train")
+        )
+        for member in members_of(run.recipe)
+    ]
+    learnt = sum(logits / temperature for logits, temperature in zip(stored, temperatures, strict=True)) / 2
+    assert np.allclose(material.soft_labels("train"), learnt, atol=1e-4)
+    assert material.soft_labels("augmented").shape == (40, run.corpus.task.num_labels)
 
 
 def test_made_texts_repeat_no_row_of_the_corpus(several: Path) -> None:
-    job = job_in(several)
-    known = {text_key(text) for _, split in load_corpus(job.corpus).splits() for text in split.texts}
-    made = list(load_texts(job.augmented / "augmented.parquet"))
+    run = reopen(several, *SETTINGS)
+    known = {text_key(text) for _, split in run.corpus.splits() for text in split.texts}
+    made = list(load_texts(run.layout.augmented / "augmented.parquet"))
     assert len(made) == 40
     assert not known & {text_key(text) for text in made}
 
@@ -82,10 +86,10 @@ def test_the_report_says_what_each_seed_gave_and_the_best_on_validation_ships(se
     manifest = json.loads((several / "bundle/manifest.json").read_text())
     assert manifest["provenance"]["seed"] == best["seed"]
     assert len(manifest["provenance"]["further_teachers_sha256"]) == 1
-    job = job_in(several)
-    corpus = load_corpus(job.corpus)
-    gold = label_matrix(corpus.test, corpus.task)
-    scores = [macro_f1(run_models(branch)["twin"].test_decisions(corpus.task), gold) for branch in job.branches()]
+    run = reopen(several, *SETTINGS)
+    gold = label_matrix(run.corpus.test, run.corpus.task)
+    twins = [run_models(run.recipe, student.layout)["twin"] for student in run.students]
+    scores = [macro_f1(twin.test_decisions(run.corpus.task), gold) for twin in twins]
     assert report["seeds"]["mean"]["twin"] == pytest.approx(np.mean(scores))
     gain = report["seeds"]["gain"]["ships"]
     assert gain["difference"] == pytest.approx(report["seeds"]["mean"]["ships"] - np.mean(scores))
@@ -115,7 +119,7 @@ def test_one_more_teacher_labels_alone_and_trains_no_twin_again(several: Path) -
     done = run_cli("train", "smoke", "--runs", str(several.parent), *options(*more))
     assert done.returncode == 0, done.stderr
     redone = [line.split(":")[0] for line in done.stderr.splitlines() if not line.endswith("already done")]
-    splits = ("train", "validation", "test", "transfer", "augmented")
+    splits = ("train", "transfer", "augmented")
     assert redone == [
         *("teacher-3", "quality/teacher-3", "ensemble", "quality/ensemble"),
         *(f"labels-3/{split}" for split in splits),

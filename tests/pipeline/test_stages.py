@@ -12,8 +12,9 @@ from pydantic import BaseModel
 
 from distill.export.runtime.errors import InputError
 from distill.pipeline.runner import run_stages
+from distill.pipeline.state import Run
 from distill.recipe.load import load_recipe
-from distill.runs.context import Job
+from distill.runs.layout import RunLayout
 from distill.runs.progress import Reporter
 from distill.runs.stage import Stage, StageRecord, execute
 from distill.teachers.checkpoints import save_classifier
@@ -61,11 +62,13 @@ def stages_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
         return StageRecord(stage.fingerprint, outputs, 0.0, skipped=True)
 
     monkeypatch.setattr("distill.pipeline.state.execute", note)
-    for module in ("choices", "export", "report"):
-        where = f"distill.pipeline.{module}"
-        monkeypatch.setattr(f"{where}.choose_branch", lambda job: job.branches()[0], raising=False)
-        monkeypatch.setattr(f"{where}.choose_variant", lambda job: job.recipe.export.precision[0], raising=False)
-    monkeypatch.setattr("distill.pipeline.report.check_budget", lambda _: None)  # by what a bench measured
+    for module in ("export", "report"):
+        monkeypatch.setattr(
+            f"distill.pipeline.{module}.shipping", lambda run: (run.students[0], run.recipe.export.shippable[0])
+        )
+    monkeypatch.setattr("distill.pipeline.report.measured_bundle", lambda *_, **__: {})
+    monkeypatch.setattr("distill.pipeline.report.read_bench", lambda _: None)
+    monkeypatch.setattr("distill.pipeline.report.check_budget", lambda *_: None)  # by what a bench measured
     tokenizer = bert_tokenizer()
     for name, body in (("model", "bert"), ("other", "distilbert")):
         model = tiny_classifier(body, vocabulary=len(tokenizer))
@@ -74,12 +77,13 @@ def stages_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
 
     def walk(*overrides: str) -> Stages:
         found.clear()
-        job = Job(load_recipe("smoke", [shared, *overrides]), tmp_path / "smoke", Reporter(quiet=True))
-        floors[:] = [True] if job.recipe.decisions.floors else []
-        job.corpus.mkdir(parents=True, exist_ok=True)
-        (job.corpus / "transfer.parquet").touch()
+        recipe = load_recipe("smoke", [shared, *overrides])
+        run = Run(recipe, RunLayout(tmp_path / "smoke"), Reporter(quiet=True))
+        floors[:] = [True] if recipe.decisions.floors else []
+        run.layout.corpus.mkdir(parents=True, exist_ok=True)
+        (run.layout.corpus / "transfer.parquet").touch()
         with suppress(Chosen):
-            run_stages(job, "report")
+            run_stages(run, "report")
         return dict(found)
 
     return walk
@@ -101,7 +105,7 @@ def executed(stage: Stage, folder: Path, inputs: Mapping[str, Any]) -> bool:
         worked.append(place)
         (place / "output.json").write_text("{}")
 
-    execute(replace(stage, folder=folder, inputs=inputs, work=work, also=(), edited=()))
+    execute(replace(stage, folder=folder, inputs=inputs, work=work, extra_outputs=(), editable=()))
     return bool(worked)
 
 

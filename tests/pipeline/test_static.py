@@ -2,18 +2,13 @@
 
 import json
 import shutil
-from functools import partial
 from pathlib import Path
 
 import pytest
 
-from distill.export.gate import Bounds
 from distill.export.runtime import load
-from distill.recipe.load import load_recipe
-from distill.runs.context import Job
-from distill.runs.progress import Reporter
-from distill.variants import export as exporting
 from tests.support.command import run_cli
+from tests.support.finished import export_again, reopen
 
 pytestmark = pytest.mark.slow
 
@@ -56,15 +51,10 @@ def test_the_fastest_form_passes_its_gate_and_ships(static_run: Path) -> None:
     assert {"student", "twin", *gates} <= names
 
 
-def test_of_one_product_there_is_nothing_to_choose(
-    static_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_of_one_product_there_is_nothing_to_choose(static_run: Path, tmp_path: Path) -> None:
     """With it in fp32 the variant would be int8-weights."""
     shutil.copytree(static_run, tmp_path / "smoke")
-    monkeypatch.setattr(exporting, "Bounds", partial(Bounds, max_int8_noise=0.0))
-    job = Job(load_recipe("smoke", list(SETTINGS)), tmp_path / "smoke", Reporter(quiet=True))
-    exporting.export_variant(job, job.variant("int8-static"), "int8-static")
-    gate = json.loads((job.variant("int8-static") / "gate.json").read_text())
+    gate = export_again(reopen(tmp_path / "smoke", *SETTINGS), "int8-static", max_int8_noise=0.0)
     assert not gate["passed"]
     assert (gate["kept_fp32"], gate["sensitivity"], len(gate["tried"])) == ([], [], 1)
 

@@ -9,13 +9,10 @@ import pytest
 from distill.cli.runs import plan
 from distill.export.runtime.errors import CheckFailedError, InputError
 from distill.pipeline.report import check_budget
-from distill.pipeline.runner import run
-from distill.pipeline.state import Run
 from distill.recipe.load import load_recipe
-from distill.runs.context import Job
-from distill.runs.progress import Reporter
 from distill.runs.stage import read_record
 from tests.support.command import run_cli
+from tests.support.finished import execute
 
 
 @pytest.fixture(scope="module")
@@ -96,20 +93,11 @@ def test_a_budget_that_nothing_meets_is_one_sentence_and_status_1(tmp_path: Path
     ("missed", "busy", "smaller"),
     [("p95_ms", True, False), ("size_mb", False, True), ("rss_mb", False, False)],
 )
-def test_what_would_help_depends_on_the_bound_that_is_missed(
-    missed: str, busy: bool, smaller: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_would_help_depends_on_the_bound_that_is_missed(missed: str, busy: bool, smaller: bool) -> None:
     measured = {"p95_ms": 1.0, "size_mb": 1.0, "rss_mb": 1.0, missed: 3.0}
-    for name, made_up in (
-        ("choose_branch", lambda job: job),
-        ("choose_variant", lambda _: "fp32"),
-        ("read_bench", lambda _: None),
-        ("measured_bundle", lambda *_, **__: measured),
-    ):
-        monkeypatch.setattr(f"distill.pipeline.report.{name}", made_up)
     recipe = load_recipe("smoke", [f"budget.{key}=2" for key in measured])
     with pytest.raises(CheckFailedError, match="widen that bound or choose a smaller student") as caught:
-        check_budget(Run(Job(recipe, Path("smoke"), Reporter(quiet=True)), True))
+        check_budget(measured, recipe.budget, Path("smoke/bench"))
     assert ("if the machine was busy, remove smoke/bench" in str(caught.value)) == busy
     assert ("export.table_bits and student.min_piece_groups" in str(caught.value)) == smaller
 
@@ -148,7 +136,7 @@ def test_a_run_with_a_budget_plans_first_freezes_the_choice_and_checks_the_bundl
         changed.setattr("os.cpu_count", lambda: 640)
         changed.setattr("distill.pipeline.choices.available_threads", lambda: 640)
         before = read_record(folder / "plan")
-        run(Job(load_recipe("smoke", [*limits[1::2], *gate[1::2]]), folder, Reporter(quiet=True)), "label")
+        execute(folder, *limits[1::2], *gate[1::2], until="label")
         assert read_record(folder / "plan") == before
     again = run_cli(*command)
     assert again.returncode == 0, again.stderr

@@ -299,7 +299,7 @@ def test_a_chosen_student_may_be_trained_as_int8() -> None:
     found = load_recipe(
         "smoke", ["budget.p95_ms=1", "budget.choose=false", 'export.precision=["int8-static-qat"]']
     )
-    assert found.export.trained_as_int8 == ["int8-static-qat"]
+    assert [variant.name for variant in found.export.trained_as_int8] == ["int8-static-qat"]
 
 
 def test_where_no_weights_are_few_enough_the_sentence_says_what_would_help() -> None:

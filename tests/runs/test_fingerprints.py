@@ -9,16 +9,15 @@ from typing import Any
 import pytest
 
 from distill.export.runtime.errors import InputError
-from distill.pipeline.export import _export_one
-from distill.pipeline.runner import run
+from distill.pipeline.export import export_variants
 from distill.pipeline.state import Run
 from distill.recipe.load import load_recipe
 from distill.recipe.sources import CorpusRecipe
-from distill.runs.context import Job
 from distill.runs.fingerprints import content_hash, corpus_inputs, portable_recipe, recipe_hash
+from distill.runs.layout import RunLayout
 from distill.runs.progress import Reporter
-from distill.runs.stage import read_record
 from distill.teachers.checkpoints import save_classifier
+from tests.support.finished import execute
 from tests.support.tiny_models import bert_tokenizer, multi_label_task, tiny_classifier
 
 
@@ -101,10 +100,9 @@ ALL = {"fp32", "int8-static", "int8-dynamic", "int8-weights"}
 )
 def test_a_key_makes_those_variants_anew_that_it_changes(tmp_path: Path, override: str, anew: set[str]) -> None:
     def inputs(overrides: list[str]) -> dict[str, Mapping[str, Any]]:
-        job = Job(load_recipe("smoke", overrides), tmp_path, Reporter(quiet=True))
-        under_way = Recorder(job, trains_student=True)
-        _export_one(under_way, job)
-        return under_way.found
+        run = Recorder(load_recipe("smoke", overrides), RunLayout(tmp_path), Reporter(quiet=True))
+        export_variants(run, run.students[0])
+        return run.found
 
     auto = "export.precision=auto"
     before, after = inputs([auto]), inputs([auto, override])
@@ -122,10 +120,6 @@ def test_to_fine_tune_a_model_and_to_take_it_as_it_is_are_two_things(tmp_path: P
     shared = [f"corpus.source={tmp_path / 'rows.tsv'}", f"corpus.label_names={labels}", "teacher.epochs=1"]
     prints = []
     for key in ("model", "checkpoint"):
-        recipe = load_recipe("smoke", [*shared, f"teacher.{key}={tmp_path / 'model'}"])
-        job = Job(recipe, tmp_path / "run", Reporter(quiet=True))
-        run(job, "teach")
-        record = read_record(job.teacher)
-        assert record is not None
-        prints.append(record.fingerprint)
+        run = execute(tmp_path / "run", *shared, f"teacher.{key}={tmp_path / 'model'}", until="teach")
+        prints.append(run.records["teacher"].fingerprint)
     assert prints[0] != prints[1]

@@ -130,7 +130,7 @@ def test_a_run_on_a_full_disk_says_so_and_goes_on_when_there_is_space(small_disk
     assert full.returncode == 2, full.stderr
     assert full.stderr.splitlines()[-1] == (
         f"error: the disk is full (stage teacher, folder {small_disk}/smoke): free some space and give the same "
-        "command again; it goes on from there"
+        "command again. It resumes from there."
     )
     assert not (small_disk / "smoke/teacher").exists()
     subprocess.run(["mount", "-o", "remount,size=600m", str(small_disk)], check=True)

@@ -72,7 +72,7 @@ def test_files_outside_the_folder_count_too(tmp_path: Path) -> None:
         log.append("ran")
         other.write_text("x")
 
-    made = Stage("demo", tmp_path / "s", {}, 1, work, also=(other,))
+    made = Stage("demo", tmp_path / "s", {}, 1, work, extra_outputs=(other,))
     execute(made)
     other.unlink()
     execute(made)
@@ -90,7 +90,7 @@ def test_what_people_add_or_edit_in_what_ships_makes_nothing_undone(tmp_path: Pa
         (shipped / "model").write_text("weights")
         (shipped / "README.md").write_text("card")
 
-    made = Stage("demo", tmp_path / "s", {}, 1, work, also=(shipped,), edited=(shipped / "README.md",))
+    made = Stage("demo", tmp_path / "s", {}, 1, work, extra_outputs=(shipped,), editable=(shipped / "README.md",))
     execute(made)
     (shipped / "README.md").write_text("ours")
     (shipped / ".DS_Store").write_text("x")
@@ -148,7 +148,9 @@ def test_killed_at_any_change_to_the_disk_it_ends_the_same(tmp_path: Path, befor
                     stream.write(f"{name} of {value}")
             write_text(root / "beside.txt", f"beside {value}")
 
-        return Stage("demo", root / "s", {"a": value}, 1, work, resumable=resumable, also=(root / "beside.txt",))
+        return Stage(
+            "demo", root / "s", {"a": value}, 1, work, resumable=resumable, extra_outputs=(root / "beside.txt",)
+        )
 
     def go(root: Path, value: int = 2) -> None:
         remove_leftovers(root)

@@ -15,12 +15,12 @@ from distill.pipeline.search import label_digests
 from distill.recipe.load import load_recipe
 from distill.recipe.recipe import Recipe
 from distill.recipe.student import Span
-from distill.runs.context import Job
 from distill.runs.interrupts import StopRequest
 from distill.runs.progress import Reporter
 from distill.search.space import check_space
 from distill.search.trials import Search, TrialTraining, draw
 from tests.support.command import run_cli
+from tests.support.finished import reopen
 from tests.support.tiny_models import tiny_classifier
 
 SPACE = "search.space={'objective.temperature'={low=1.0,high=8.0,log=true},'student.epochs'=[1,2,3]}"
@@ -180,14 +180,13 @@ def test_a_search_without_any_result_says_the_last_complaint(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("place", ["labels/train", "labels-2/train"])
 def test_other_labels_of_any_teacher_are_another_question(tmp_path: Path, place: str) -> None:
-    job = Job(load_recipe("smoke", ["teacher.seeds=[1,2]"]), tmp_path, Reporter(quiet=True))
 
     def labelled(**shas: str) -> dict[str, str]:
         for name in ("labels/train", "labels-2/train"):
             record = {"fingerprint": "", "outputs": {"part": shas.get(name.partition("/")[0], "0")}, "seconds": 0}
             (tmp_path / name).mkdir(parents=True, exist_ok=True)
             (tmp_path / name / "stage.json").write_text(json.dumps(record))
-        return label_digests(job)
+        return label_digests(reopen(tmp_path, "teacher.seeds=[1,2]"))
 
     def forbidden(*_: object) -> float:
         raise AssertionError

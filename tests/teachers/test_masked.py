@@ -18,13 +18,14 @@ from transformers import (
     set_seed,
 )
 
-from distill.corpora.augment import Augmenter, augment, text_key
+from distill.corpora.augment import augment, text_key
 from distill.export.runtime.errors import InputError
-from distill.labelling.augmentation import augmentation_means
-from distill.pipeline.labels import make_texts
+from distill.labelling.augmentation import build_augmenter
+from distill.pipeline.labels import augment_stage
 from distill.pipeline.state import Run
 from distill.recipe.load import load_recipe
-from distill.runs.context import Job
+from distill.recipe.sources import AugmentationRecipe
+from distill.runs.layout import RunLayout
 from distill.runs.progress import Reporter
 from distill.runs.stage import StageRecord
 from distill.teachers.masked import CHOICES, MaskedModel, load_masked, whole_words
@@ -212,12 +213,11 @@ def test_what_is_no_masked_model_is_refused(what: str, says: str, tmp_path: Path
 
 def test_texts_are_made_with_it_and_none_repeats_a_row(folder: Path) -> None:
     """As the recipe names it; the same seed, the same texts."""
-    settings = ["augmentation.rows=9", "augmentation.ways=['substitute']", f"augmentation.masked_model='{folder}'"]
+    recipe = AugmentationRecipe(rows=9, ways=["substitute"], share=0.5, masked_model=str(folder))
     rows, known = list(dict.fromkeys(TEXTS)), {text_key(text) for text in TEXTS}
     found = []
     for _ in range(2):
-        _, substitute = augmentation_means(load_recipe("smoke", settings), bert_tokenizer())
-        augmenter = Augmenter(("substitute",), 0.5, None, substitute)
+        augmenter = build_augmenter(recipe, bert_tokenizer(), 64)
         found.append(list(augment(rows, 9, augmenter, known=known, seed=1)))
     assert found[0] == found[1]
     assert len(found[0]) == 9
@@ -226,11 +226,12 @@ def test_texts_are_made_with_it_and_none_repeats_a_row(folder: Path) -> None:
 
 def test_a_model_that_is_none_is_refused_where_it_is_used_alone(tmp_path: Path) -> None:
     wrong = broken(tmp_path / "model", "no head")
-    asked = ["augmentation.rows=9", f"augmentation.masked_model='{wrong}'"]
-    augmentation_means(load_recipe("smoke", asked), bert_tokenizer())
-    augmentation_means(load_recipe("smoke", [*asked[1:], "augmentation.ways=['substitute']"]), bert_tokenizer())
+    unused = AugmentationRecipe(rows=9, masked_model=str(wrong))
+    none_made = AugmentationRecipe(rows=0, ways=["substitute"], masked_model=str(wrong))
+    for recipe in (unused, none_made):
+        build_augmenter(recipe, bert_tokenizer(), 64)
     with pytest.raises(InputError, match="no trained head"):
-        augmentation_means(load_recipe("smoke", [*asked, "augmentation.ways=['substitute']"]), bert_tokenizer())
+        build_augmenter(none_made.model_copy(update={"rows": 9}), bert_tokenizer(), 64)
 
 
 def test_where_texts_are_cut_is_an_input_of_what_is_substituted_alone(
@@ -242,11 +243,9 @@ def test_where_texts_are_cut_is_an_input_of_what_is_substituted_alone(
     for ways in ("['substitute']", "['cut']"):
         for most in (8, 9):
             settings = ["augmentation.rows=9", model, f"augmentation.ways={ways}", f"corpus.max_tokens={most}"]
-            under_way = Run(
-                Job(load_recipe("smoke", settings), tmp_path, Reporter(quiet=True)), trains_student=True
-            )
+            run = Run(load_recipe("smoke", settings), RunLayout(tmp_path), Reporter(quiet=True))
             done = StageRecord("", {"tokenizer.json": "0"}, 0.0, skipped=True)
-            under_way.records |= {"corpus": done, "teacher": done}
-            make_texts(under_way)
+            run.records |= {"corpus": done, "teacher": done}
+            augment_stage(run)
     assert told[0] != told[1]
     assert told[2] == told[3]

@@ -10,13 +10,11 @@ import huggingface_hub
 import pytest
 
 from distill.export.runtime.errors import InputError
-from distill.pipeline.runner import run
-from distill.recipe.load import load_recipe
-from distill.runs.context import Job
+from distill.pipeline.state import Run
 from distill.runs.fingerprints import portable_recipe, recipe_hash
-from distill.runs.progress import Reporter
 from distill.teachers.checkpoints import load_config, save_classifier
 from distill.teachers.sources import MINILM, MINILM_SHA256, resolve_model
+from tests.support.finished import execute
 from tests.support.tiny_models import bert_tokenizer, multi_label_task, tiny_classifier
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -201,13 +199,13 @@ def test_a_run_records_its_base_model_and_refuses_another(hub: FakeHub, tmp_path
         "teacher.model=somebody/tiny",
     ]
 
-    def job(*more: str) -> Job:
-        return Job(load_recipe("smoke", [*shared, *more]), tmp_path / "run", Reporter(quiet=True))
+    def teach(*more: str) -> Run:
+        return execute(tmp_path / "run", *shared, *more, until="teach")
 
     with pytest.raises(InputError, match=r"pins 000000000000"):
-        run(job("student.layers=[0]", f"teacher.sha256={'0' * 64}"), "teach")
+        teach("student.layers=[0]", f"teacher.sha256={'0' * 64}")
     assert not (tmp_path / "run/teacher").exists()
-    run(job(), "teach")
+    plain = teach()
     record = json.loads((tmp_path / "run/teacher/source.json").read_text())
     assert (record["name"], record["commit"], record["revision"]) == ("somebody/tiny", COMMIT, None)
     weights = (hub.published / "model.safetensors").read_bytes()
@@ -216,7 +214,7 @@ def test_a_run_records_its_base_model_and_refuses_another(hub: FakeHub, tmp_path
         "bytes": len(weights),
     }
     # a pin changes no result: nothing is trained again
-    pinned = job(f"teacher.sha256={record['sha256']}")
-    assert run(pinned, "teach").records["teacher"].skipped
-    assert recipe_hash(pinned.recipe) == recipe_hash(job().recipe)
+    pinned = teach(f"teacher.sha256={record['sha256']}")
+    assert pinned.records["teacher"].skipped
+    assert recipe_hash(pinned.recipe) == recipe_hash(plain.recipe)
     assert "sha256" not in portable_recipe(pinned.recipe)["teacher"]

@@ -18,14 +18,11 @@ from distill.objectives.features import relation_distance, state_distance
 from distill.objectives.matching import Guided, GuidedObjective, features
 from distill.objectives.mixed import Objective
 from distill.objectives.task_loss import LOSSES
-from distill.pipeline.runner import run
 from distill.pipeline.state import Run
 from distill.recipe.load import load_recipe
 from distill.recipe.recipe import Recipe
 from distill.recipe.sources import CorpusRecipe
 from distill.recipe.student import ObjectiveRecipe, StudentRecipe
-from distill.runs.context import Job
-from distill.runs.progress import Reporter
 from distill.students.networks.compact import Shape, compact_student
 from distill.students.networks.layers import layers_student
 from distill.students.vocabulary import trim
@@ -37,10 +34,11 @@ from distill.teachers.finetune import parameter_groups
 from distill.teachers.tokenizers import load_tokenizer
 from distill.training.alignment import aligned_rows, piece_ids, require_aligned
 from distill.training.batches import Examples, join_examples
-from distill.training.callback import Settings, Watch
+from distill.training.callback import TrainingCallback, TrainingSchedule
 from distill.training.feature_distillation import feature_terms
 from distill.training.loop import FitResult, fit
 from distill.training.preflight import check_models, check_vocabulary
+from tests.support.finished import execute
 from tests.support.tiny_models import TEXTS, bert_tokenizer, roberta_tokenizer, tiny_classifier
 
 ALL_THREE = ObjectiveRecipe(hidden_weight=1.0, relation_weight=0.5, relation_heads=4, embedding_weight=2.0)
@@ -162,14 +160,14 @@ def train_guided(folder: Path, *, kill: int | None = None) -> tuple[Guided, FitR
         TokenRows.of(ROWS), torch.zeros(count, 3), torch.zeros(count, 3), torch.ones(count, dtype=torch.bool),
         {"aligned": torch.arange(count) % 3 > 0},
     )  # fmt: skip
-    settings = Settings(
+    settings = TrainingSchedule(
         max_steps=18, steps_per_epoch=6, batch_size=16, warmup=0.1, patience=99, seed=4,
         checkpoint_seconds=0.0 if kill else 300.0,
     )  # fmt: skip
     groups = parameter_groups(guided.student, body_learning_rate=1e-3, head_learning_rate=1e-2, weight_decay=0.01)
     groups.append({"params": list(guided.terms.parameters()), "lr": 1e-2, "weight_decay": 0.0})
-    watch, pad = Watch(guided, evaluate, settings, folder), partial(pad_batch, pad_id=0)
-    return guided, fit(guided, examples, loss, settings, groups=groups, pad=pad, watch=watch)
+    watch, pad = TrainingCallback(guided, evaluate, settings, folder), partial(pad_batch, pad_id=0)
+    return guided, fit(guided, examples, loss, settings, groups=groups, pad=pad, callback=watch)
 
 
 def test_projections_are_trained_and_a_killed_training_ends_with_the_same_weights(tmp_path: Path) -> None:
@@ -189,8 +187,8 @@ def test_joined_examples_keep_what_the_model_reads_beside() -> None:
     one = Examples(
         TokenRows.of([[1]]), torch.zeros(1), torch.zeros(1, 3), torch.ones(1), {"aligned": torch.ones(1)}
     )
-    two = dataclasses.replace(one, also={"aligned": torch.zeros(1)})
-    assert join_examples(one, two).also["aligned"].tolist() == [1, 0]
+    two = dataclasses.replace(one, extra_inputs={"aligned": torch.zeros(1)})
+    assert join_examples(one, two).extra_inputs["aligned"].tolist() == [1, 0]
 
 
 @pytest.mark.parametrize("make", [bert_tokenizer, roberta_tokenizer])
@@ -277,7 +275,7 @@ def test_an_explicit_layer_map_is_kept_and_equal_widths_start_as_they_are() -> N
 def trained(runs: Path, folder: Path, *overrides: str) -> Run:
     """The smoke run as far as its models, with some values changed, in a copy of a finished one."""
     shutil.copytree(runs, folder)
-    return run(Job(load_recipe("smoke", list(overrides)), folder, Reporter(quiet=True)), until="train")
+    return execute(folder, *overrides, until="train")
 
 
 def test_only_the_student_is_trained_anew_when_a_term_comes_in(runs: Path, tmp_path: Path) -> None:

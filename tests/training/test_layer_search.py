@@ -11,17 +11,19 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distill.artifacts.choices import RANKING_FILE, read_ranking
+from distill.artifacts.ranking import RANKING_FILE, read_ranking
+from distill.artifacts.records import to_dict, write_record
 from distill.export.runtime.errors import InputError
-from distill.pipeline.choices import choose_layers
+from distill.pipeline.choice import choose
+from distill.pipeline.choices import layers_choice
 from distill.pipeline.state import Run
 from distill.recipe.load import load_recipe
-from distill.runs.context import Job
+from distill.runs.layout import RunLayout
 from distill.runs.progress import Reporter
 from distill.runs.stage import UNFINISHED, StageRecord
 from distill.students.layers import FEW_CANDIDATES, candidate_layers
-from distill.training.layer_search import rank_layers
 from tests.support.command import run_cli
+from tests.support.finished import reopen
 
 AUTO = [
     "student.kind=layers",
@@ -68,17 +70,17 @@ def searched(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_candidate_is_ranked_and_the_best_becomes_the_student(searched: Path) -> None:
-    ranking = read_ranking(searched / "layers")
-    assert {tuple(one["layers"]) for one in ranking} == set(candidate_layers(6, 5))
-    divergences = [one["divergence"] for one in ranking]
+    ranking = read_ranking(searched / "layers").ranking
+    assert {candidate.layers for candidate in ranking} == set(candidate_layers(6, 5))
+    divergences = [candidate.divergence for candidate in ranking]
     assert divergences == sorted(divergences)
     assert len(set(divergences)) > 1
-    assert all(0 <= one["macro_f1"] <= 1 for one in ranking)
+    assert all(0 <= candidate.scores["macro_f1"] <= 1 for candidate in ranking)
     recipe = tomllib.loads((searched / "recipe.toml").read_text())
-    assert recipe["student"]["layers"] == ranking[0]["layers"]
+    assert recipe["student"]["layers"] == list(ranking[0].layers)
     report = json.loads((searched / "report.json").read_text())
-    assert report["layer_search"] == ranking
-    assert report["recipe"]["student"]["layers"] == ranking[0]["layers"]
+    assert report["layer_search"] == [to_dict(candidate) for candidate in ranking]
+    assert report["recipe"]["student"]["layers"] == list(ranking[0].layers)
     assert "Layer search" in (searched / "report.html").read_text()
     assert json.loads((searched / "student/config.json").read_text())["num_hidden_layers"] == 5
 
@@ -138,16 +140,16 @@ def test_a_ranking_depends_on_every_teacher_and_their_average(
 
 def inputs_of_ranking(overrides: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What the stage is told of a run whose earlier stages are done; it is not executed."""
-    job = Job(load_recipe("smoke", overrides), folder, Reporter(quiet=True))
-    under_way, told = Run(job, trains_student=True), {}
+    run, told = Run(load_recipe("smoke", overrides), RunLayout(folder), Reporter(quiet=True)), {}
     parts = [f"labels{number}/{split}" for number in ("", "-2") for split in ("train", "validation", "test")]
     for name in ("corpus", "teacher", *parts):
-        under_way.records[name] = StageRecord(name, {name: name}, 0.0, skipped=True)
+        run.records[name] = StageRecord(name, {name: name}, 0.0, skipped=True)
     monkeypatch.setattr(Run, "stage", lambda _run, _name, _folder, inputs, _work, **_: told.update(inputs))
     (folder / "layers").mkdir(exist_ok=True)
-    (folder / "layers" / RANKING_FILE).write_text(json.dumps({"ranking": [{"layers": [0, 1, 2, 3, 4]}]}))
-    choose_layers(under_way)
-    assert under_way.job.recipe.student.layers == [0, 1, 2, 3, 4]
+    best = {"layers": [0, 1, 2, 3, 4], "divergence": 0.1, "macro_f1": 0.5, "steps": 9}
+    (folder / "layers" / RANKING_FILE).write_text(json.dumps({"ranking": [best]}))
+    choose(run, layers_choice(run))
+    assert run.recipe.student.layers == [0, 1, 2, 3, 4]
     return told
 
 
@@ -158,8 +160,7 @@ def test_candidates_learn_what_their_student_will(searched: Path, tmp_path: Path
         place = tmp_path / str(number)
         place.mkdir()
         torch.rand(number + 1)
-        job = Job(load_recipe("smoke", [*AUTO, "student.depth=6", *more]), searched, Reporter(quiet=True))
-        rank_layers(job, place)
+        layers_choice(reopen(searched, *AUTO, "student.depth=6", *more)).measure(place)
         rankings.append(read_ranking(place))
     assert rankings[0] != rankings[1] == rankings[2]
 
@@ -167,14 +168,14 @@ def test_candidates_learn_what_their_student_will(searched: Path, tmp_path: Path
 def test_a_search_goes_on_with_the_next_candidate_and_ends_in_the_same_ranking(
     searched: Path, tmp_path: Path
 ) -> None:
-    job = Job(load_recipe("smoke", AUTO), searched, Reporter(quiet=True))
     last = candidate_layers(6, 5)[-1]
     for layers in candidate_layers(6, 5)[:-1]:
         place = tmp_path / UNFINISHED / "-".join(map(str, layers))
         place.mkdir(parents=True)
-        known = next(one for one in read_ranking(searched / "layers") if one["layers"] == list(layers))
-        (place / "result.json").write_text(json.dumps(known))
-    rank_layers(job, tmp_path)
+        ranking = read_ranking(searched / "layers").ranking
+        known = next(candidate for candidate in ranking if candidate.layers == layers)
+        write_record(known, place / "result.json")
+    layers_choice(reopen(searched, *AUTO)).measure(tmp_path)
     assert (tmp_path / UNFINISHED / "-".join(map(str, last)) / "metrics.jsonl").is_file()
     assert (tmp_path / RANKING_FILE).read_bytes() == (searched / "layers" / RANKING_FILE).read_bytes()
 

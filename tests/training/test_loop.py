@@ -24,7 +24,7 @@ from distill.teachers.encoding import pad_batch
 from distill.teachers.finetune import class_weights, freeze, parameter_groups
 from distill.teachers.inference import predict_logits
 from distill.training.batches import Examples, LengthSortedBatches, join_examples
-from distill.training.callback import Settings, Watch
+from distill.training.callback import TrainingCallback, TrainingSchedule
 from distill.training.checkpoints import MARKER, cut_metrics, latest_checkpoint
 from distill.training.loop import FitResult, Loss, fit
 from tests.support.tiny_models import tiny_classifier
@@ -43,18 +43,18 @@ def fit_tiny(
     model: EncoderClassifier,
     examples: Examples,
     loss: Loss,
-    settings: Settings,
+    settings: TrainingSchedule,
     evaluate: Callable[[], dict[str, float]],
     folder: Path,
     weight_decay: float = 0.0,
 ) -> FitResult:
     groups = parameter_groups(model, body_learning_rate=1e-3, head_learning_rate=1e-2, weight_decay=weight_decay)
-    watch = Watch(model, evaluate, settings, folder)
-    return fit(model, examples, loss, settings, groups=groups, pad=partial(pad_batch, pad_id=0), watch=watch)
+    watch = TrainingCallback(model, evaluate, settings, folder)
+    return fit(model, examples, loss, settings, groups=groups, pad=partial(pad_batch, pad_id=0), callback=watch)
 
 
-def settings_of(steps: int) -> Settings:
-    return Settings(max_steps=steps, steps_per_epoch=10, batch_size=16, warmup=0.1, patience=99, seed=4)
+def settings_of(steps: int) -> TrainingSchedule:
+    return TrainingSchedule(max_steps=steps, steps_per_epoch=10, batch_size=16, warmup=0.1, patience=99, seed=4)
 
 
 def train_one(folder: Path, soft_weight: float, steps: int = 60) -> tuple[EncoderClassifier, Examples, float]:
@@ -108,7 +108,7 @@ def test_the_best_epoch_is_what_stays(tmp_path: Path) -> None:
 
 def test_patience_stops_the_training(tmp_path: Path) -> None:
     student = tiny_classifier()
-    settings = Settings(max_steps=100, steps_per_epoch=5, batch_size=16, warmup=0.0, patience=2, seed=1)
+    settings = TrainingSchedule(max_steps=100, steps_per_epoch=5, batch_size=16, warmup=0.0, patience=2, seed=1)
     objective = Objective(LOSSES["multi_label"])
     result = fit_tiny(student, examples_of(student), objective, settings, lambda: {"macro_f1": 0.0}, tmp_path)
     assert result.steps == 15
@@ -131,7 +131,7 @@ def test_a_diverging_run_and_an_empty_one_say_so(tmp_path: Path) -> None:
 def test_no_step_is_taken_beyond_the_last_one(tmp_path: Path) -> None:
     """Where an epoch of the twin ends before the student's does, because only the student has a transfer set."""
     student = tiny_classifier()
-    settings = Settings(max_steps=8, steps_per_epoch=4, batch_size=64, warmup=0.0, patience=9, seed=1)
+    settings = TrainingSchedule(max_steps=8, steps_per_epoch=4, batch_size=64, warmup=0.0, patience=9, seed=1)
     settings = dataclasses.replace(settings, checkpoint_seconds=0.0)
     objective = Objective(LOSSES["multi_label"])  # 160 rows are 3 batches of 64
     for _ in ("trained", "killed after its last step"):
@@ -191,11 +191,11 @@ def noisy(
         return {"macro_f1": float(model.head.weight.detach().sum())}
 
     settings = dataclasses.replace(settings_of(40), checkpoint_seconds=0.0 if kill else 300.0)
-    watch = Watch(model, evaluate, settings, folder, None, stop)
+    watch = TrainingCallback(model, evaluate, settings, folder, None, stop)
     groups = parameter_groups(model, body_learning_rate=1e-3, head_learning_rate=1e-2, weight_decay=0.01)
     result = fit(
         model, examples_of(tiny_classifier()), loss, settings, groups=groups, pad=partial(pad_batch, pad_id=0),
-        watch=watch,
+        callback=watch,
     )  # fmt: skip
     return model, result
 
@@ -283,9 +283,9 @@ def test_an_interrupt_between_epochs_saves_the_step(tmp_path: Path) -> None:
 def test_metrics_are_cut_where_the_training_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     lines = ['{"loss": 1, "step": 4}\n', '{"macro_f1": 1, "step": 4}\n', '{"loss": 1, "step": 5}\n', '{"st']
-    for judged, kept in ((True, 2), (False, 1)):
+    for keep_scores, kept in ((True, 2), (False, 1)):
         path.write_text("".join(lines))
-        cut_metrics(path, 4, judged=judged)
+        cut_metrics(path, 4, keep_scores=keep_scores)
         assert path.read_text() == "".join(lines[:kept])
 
 

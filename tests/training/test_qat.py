@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,18 +9,16 @@ import pytest
 from safetensors.numpy import load_file
 
 from distill.artifacts.logits import LOGITS_FILE, read_logits_file
-from distill.export.gate import Bounds
 from distill.export.int8.input_scales import SCALES_FILE, load_input_scales
+from distill.export.precision import Precision, Variant, exported, qat_precisions
+from distill.pipeline.train import training_inputs
 from distill.recipe.load import load_recipe
-from distill.runs.context import Job
-from distill.runs.progress import Reporter
 from distill.teachers.encoder import EncoderClassifier
 from distill.training import qat
 from distill.training.qat import FAKE_LOGITS_FILE
-from distill.training.session import Learner
-from distill.variants import export as exporting
-from distill.variants.variant import exported, form_of, qat_forms
+from distill.training.session import TrainingSession
 from tests.support.command import run_cli
+from tests.support.finished import export_again, reopen
 
 PRECISION = "export.precision=['int8-static-qat','int8-dynamic-qat']"
 RATES = ("qat.epochs=2", "qat.body_learning_rate=1e-3", "qat.head_learning_rate=1e-3")
@@ -95,15 +92,10 @@ def test_the_bundle_says_what_it_computes(aware: Path) -> None:
     assert run_cli("verify", str(aware / "bundle")).returncode == 0
 
 
-def test_a_gate_that_refuses_it_gets_its_most_sensitive_products_in_fp32(
-    aware: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_gate_that_refuses_it_gets_its_most_sensitive_products_in_fp32(aware: Path, tmp_path: Path) -> None:
     """With the scales that it was trained with."""
     shutil.copytree(aware, tmp_path / "smoke")
-    monkeypatch.setattr(exporting, "Bounds", partial(Bounds, max_int8_noise=0.0))
-    job = Job(load_recipe("smoke", [PRECISION]), tmp_path / "smoke", Reporter(quiet=True))
-    exporting.export_variant(job, job.variant("int8-static-qat"), "int8-static-qat")
-    gate = json.loads((job.variant("int8-static-qat") / "gate.json").read_text())
+    gate = export_again(reopen(tmp_path / "smoke", PRECISION), "int8-static-qat", max_int8_noise=0.0)
     assert not gate["passed"]
     assert [len(attempt["kept_fp32"]) for attempt in gate["tried"]] == [0, 5]
     assert gate["kept_fp32"] == [one["product"] for one in gate["sensitivity"]][:5]
@@ -128,19 +120,30 @@ def test_the_phase_drops_out_as_the_recipe_says(
     class Began(Exception):
         pass
 
-    def train(_job: Job, learner: Learner, *_: object) -> None:
-        assert isinstance(learner.model, EncoderClassifier)
-        raise Began(learner.model.dropout.p)
+    def train(session: TrainingSession, *_: object, **_more: object) -> None:
+        assert isinstance(session.model, EncoderClassifier)
+        raise Began(session.model.dropout.p)
 
     monkeypatch.setattr(qat, "train", train)
-    recipe = load_recipe("smoke", [PRECISION, "student.dropout=0.25"])
+    run = reopen(runs, PRECISION, "student.dropout=0.25")
     with pytest.raises(Began, match=r"0\.25"):
-        qat.study_quantized(Job(recipe, runs, Reporter(quiet=True)), tmp_path, "int8-dynamic")
+        qat.train_quantized(
+            tmp_path,
+            run.layout.student,
+            Precision.INT8_DYNAMIC,
+            run.recipe.qat,
+            "mse",
+            training_inputs(run, run.recipe.seed),
+            run.controls(),
+        )
 
 
 def test_variants_of_a_recipe() -> None:
     recipe = load_recipe("smoke", ["export.precision=['int8-static-qat','fp32','int8-static']"])
-    assert exported(recipe) == ["fp32", "int8-static", "int8-static-qat"]
-    assert qat_forms(recipe) == ["int8-static"]
-    assert form_of("int8-static-qat") == form_of("int8-static") == "int8-static"
-    assert qat_forms(load_recipe("smoke")) == []
+    variants = recipe.export.shippable
+    assert [variant.name for variant in exported(variants)] == ["fp32", "int8-static", "int8-static-qat"]
+    assert qat_precisions(variants) == [Precision.INT8_STATIC]
+    assert Variant.parse("int8-static-qat").plain == Variant.parse("int8-static")
+    assert qat_precisions(load_recipe("smoke").export.shippable) == []
+    with pytest.raises(ValueError, match="int4"):
+        Variant.parse("int4")

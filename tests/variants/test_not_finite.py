@@ -12,21 +12,19 @@ import torch
 from torch import Tensor, nn
 
 from distill.artifacts.records import to_dict
-from distill.corpora.storage.parquet import load_corpus
 from distill.corpora.storage.token_rows import TokenRows
 from distill.export.gate import Floats, Ints
 from distill.export.graph.session import GraphRunner
 from distill.export.runtime.errors import CheckFailedError, DistillError
-from distill.recipe.load import load_recipe
 from distill.report.models import run_models
 from distill.report.quantization import quantization_cost
-from distill.runs.context import Job
 from distill.runs.progress import Reporter
 from distill.teachers.encoding import encode
 from distill.teachers.tokenizers import load_tokenizer
-from distill.training.session import Learner, judged_logits
+from distill.training.session import TrainingSession, evaluated_logits
 from distill.variants import export as exporting
 from distill.variants import gate as gating
+from tests.support.finished import export_again, reopen
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -35,8 +33,9 @@ def test_logits_that_are_not_finite_ship_nowhere_and_can_be_reported(
     runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, split: str, value: float
 ) -> None:
     shutil.copytree(runs, tmp_path / "smoke")
-    job = Job(load_recipe("smoke"), tmp_path / "smoke", Reporter(quiet=True))
-    broken = encode(load_tokenizer(job.student), dict(load_corpus(job.corpus).splits())[split].texts, 24)[0]
+    run = reopen(tmp_path / "smoke")
+    layout, texts = run.layout, dict(run.corpus.splits())[split].texts
+    broken = encode(load_tokenizer(layout.student), texts, 24)[0]
 
     class Runner(GraphRunner):
         def __call__(self, ids: Ints, mask: Ints) -> Floats:
@@ -45,15 +44,14 @@ def test_logits_that_are_not_finite_ship_nowhere_and_can_be_reported(
 
     for module in (exporting, gating):  # each runs the graph on one split
         monkeypatch.setattr(module, "GraphRunner", Runner)
-    exporting.export_variant(job, job.variant("int8-weights"), "int8-weights")
-    gate = json.loads((job.variant("int8-weights") / "gate.json").read_text())
+    gate = export_again(run, "int8-weights")
     assert not gate["passed"]
     assert gate["failures"] == f"{split} rows with logits that are not finite 1 above 0"
-    student, variant = (run_models(job)[name] for name in ("student", "int8-weights"))
-    cost = to_dict(quantization_cost(variant, student, student, load_corpus(job.corpus).task))
+    student, variant = (run_models(run.recipe, layout)[name] for name in ("student", "int8-weights"))
+    cost = to_dict(quantization_cost(variant, student, student, run.corpus.task))
     assert json.loads(json.dumps(cost, allow_nan=False)) == cost
     with pytest.raises(CheckFailedError, match=f"not finite for 1 {split} rows"):
-        exporting.export_variant(job, job.variant("fp32"), "fp32")
+        export_again(run, "fp32")
 
 
 class Broken(nn.Module):
@@ -70,7 +68,7 @@ class Broken(nn.Module):
 def test_a_trained_or_given_model_that_gives_them_is_refused() -> None:
     tokens = {"validation": TokenRows.of([[1], [2]]), "test": TokenRows.of([[1], [7], [7]])}
     model: Any = Broken()
-    learner = Learner("teacher", model, SimpleNamespace(pad_token_id=0), corpus=None, tokens=tokens)  # type: ignore[arg-type]
-    job: Any = SimpleNamespace(reporter=Reporter(quiet=True))
+    corpus: Any = None
+    session = TrainingSession("teacher", model, SimpleNamespace(pad_token_id=0), corpus, tokens)
     with pytest.raises(DistillError, match="the teacher gives logits that are not finite for 2 test rows; lower"):
-        judged_logits(job, learner)
+        evaluated_logits(session, Reporter(quiet=True))

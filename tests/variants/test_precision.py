@@ -7,24 +7,25 @@ from pathlib import Path
 
 import pytest
 
+from distill.artifacts.plan import Plan, PlanBudget, PlanCpu
+from distill.artifacts.precision import PrecisionRecord, TimedVariant, read_precision
+from distill.export.precision import Precision, exported, qat_precisions
 from distill.export.runtime.errors import CheckFailedError, InputError
-from distill.pipeline.runner import run
 from distill.planning.result import planned_recipe
 from distill.recipe.load import load_recipe
 from distill.recipe.shipping import BudgetRecipe
-from distill.runs.context import Job
-from distill.runs.progress import Reporter
+from distill.runs.layout import RunLayout
 from distill.runs.stage import read_record
-from distill.variants.precision import Form, forms_of, instructions, preferred, reason
-from distill.variants.select import choose_variant
-from distill.variants.variant import FORMS, exported, may_ship, qat_forms
+from distill.variants.precision import instructions, preferred, reason
+from distill.variants.select import shipping_variant
 from tests.support.command import run_cli
+from tests.support.finished import execute, write_gate
 
 NO_BUDGET = BudgetRecipe()
 
 
-def form(name: str, p50_ms: float, size_mb: float, *, passed: bool = True) -> Form:
-    return Form(name, passed, p50_ms, 2 * p50_ms, size_mb)
+def form(name: str, p50_ms: float, size_mb: float, *, passed: bool = True) -> TimedVariant:
+    return TimedVariant(name, passed, p50_ms, 2 * p50_ms, size_mb)
 
 
 FP32, STATIC, DYNAMIC, WEIGHTS = (
@@ -35,7 +36,7 @@ FP32, STATIC, DYNAMIC, WEIGHTS = (
 )
 
 
-def names(forms: list[Form], budget: BudgetRecipe = NO_BUDGET) -> list[str]:
+def names(forms: list[TimedVariant], budget: BudgetRecipe = NO_BUDGET) -> list[str]:
     return [one.name for one in preferred(forms, budget)]
 
 
@@ -73,9 +74,7 @@ def test_those_that_fit_a_budget_come_first() -> None:
 
 def test_the_reason_is_one_line_with_the_numbers_and_the_instructions() -> None:
     cpu = {"model": "AMD EPYC", "flags": ["avx2", "avx512_vnni"]}
-    forms = [vars(one) for one in (FP32, STATIC)]
-    measured = {"cpu": cpu, "forms": forms}
-    assert forms_of(measured) == [FP32, STATIC]
+    measured = PrecisionRecord(cpu, 9, 1, (FP32, STATIC), {})
     assert reason(STATIC, measured) == (
         "int8-static: 0.41 ms against 0.58 in fp32, 3.6 MB, on AMD EPYC with avx512_vnni"
     )
@@ -83,36 +82,38 @@ def test_the_reason_is_one_line_with_the_numbers_and_the_instructions() -> None:
         "fp32: 0.58 ms, and no other form that passed is as fast, 9.9 MB, on AMD EPYC with avx512_vnni"
     )
     # of small students two digits would all be the same
-    small = {"cpu": cpu, "forms": [vars(form("fp32", 0.1684, 0.9)), vars(form("int8-weights", 0.1708, 0.3))]}
-    assert reason(forms_of(small)[1], small).startswith("int8-weights: 0.171 ms against 0.168 in fp32, 0.3 MB")
+    small = PrecisionRecord(cpu, 9, 1, (form("fp32", 0.1684, 0.9), form("int8-weights", 0.1708, 0.3)), {})
+    assert reason(small.forms[1], small).startswith("int8-weights: 0.171 ms against 0.168 in fp32, 0.3 MB")
     assert instructions({"flags": ["avx2"]}) == "without int8 dot products"
 
 
 def test_a_plan_within_a_budget_leaves_nothing_open() -> None:
     chosen = {"export.precision": ["int8-dynamic", "fp32"], "budget.choose": False}
-    recipe = planned_recipe(
-        load_recipe("smoke", ["export.precision=auto", "budget.size_mb=4"]), {"chosen": chosen}
-    )
-    assert may_ship(recipe) == ["int8-dynamic", "fp32"]
+    plan = Plan(
+        budget=PlanBudget(), cpu=PlanCpu("", ()), texts=0, vocabulary=0, fits=(), misses=(), unmeasured=0,
+        busy=False, chosen=chosen,
+    )  # fmt: skip
+    recipe = planned_recipe(load_recipe("smoke", ["export.precision=auto", "budget.size_mb=4"]), plan)
+    assert [variant.name for variant in recipe.export.shippable] == ["int8-dynamic", "fp32"]
 
 
 def test_a_recipe_that_says_auto_makes_every_form_and_trains_nothing_for_it() -> None:
     recipe = load_recipe("smoke", ["export.precision=auto"])
-    assert may_ship(recipe) == list(FORMS)
-    assert sorted(exported(recipe)) == sorted(FORMS)
-    assert qat_forms(recipe) == []
+    variants = recipe.export.shippable
+    assert [variant.name for variant in variants] == list(Precision)
+    assert sorted(variant.name for variant in exported(variants)) == sorted(Precision)
+    assert qat_precisions(variants) == []
     for wrong in ("fast", "['auto']", "[]"):
         with pytest.raises(InputError, match=r"export\.precision"):
             load_recipe("smoke", [f"export.precision={wrong}"])
 
 
 def test_where_no_form_passes_the_sentence_is_the_gates(tmp_path: Path) -> None:
-    job = Job(load_recipe("smoke", ["export.precision=auto"]), tmp_path, Reporter(quiet=True))
-    for name in FORMS:
-        job.variant(name).mkdir(parents=True)
-        (job.variant(name) / "gate.json").write_text(json.dumps({"passed": False, "failures": "floor missed"}))
+    layout = RunLayout(tmp_path)
+    for name in Precision:
+        write_gate(layout.variant(name), failures="floor missed")
     with pytest.raises(CheckFailedError) as caught:
-        choose_variant(job)
+        shipping_variant(layout, load_recipe("smoke", ["export.precision=auto"]).export)
     assert "no variant of int8-static, int8-dynamic, int8-weights, fp32 may ship" in str(caught.value)
     # every form was tried: there is no other to allow
     assert str(caught.value).endswith("fp32: floor missed); widen a bound knowingly")
@@ -143,8 +144,8 @@ def test_the_choice_is_frozen_with_its_reason_and_ships(auto: Path) -> None:
     assert text.startswith(f"# export.precision was measured; {why}\n")
     assert why.startswith(f"{order[0]}: ")
     measured = json.loads((auto / "precision/precision.json").read_text())
-    assert [one.name for one in preferred(forms_of(measured), NO_BUDGET)] == order
-    assert {one["name"] for one in measured["forms"]} | set(measured["refused"]) == set(FORMS)
+    assert [one.name for one in preferred(read_precision(auto / "precision").forms, NO_BUDGET)] == order
+    assert {one["name"] for one in measured["forms"]} | set(measured["refused"]) == set(Precision)
     assert not (auto / "precision/bundles").exists()
     files = [path.stat().st_size for path in (auto / "bundle").rglob("*") if path.is_file()]
     sizes = {one["name"]: one["size_mb"] for one in measured["forms"]}
@@ -183,7 +184,7 @@ def test_the_resolved_recipe_keeps_the_choice_its_reason_and_the_bench(auto: Pat
 def test_a_machine_of_more_cores_measures_nothing_anew(auto: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = [read_record(auto / name) for name in ("precision", "export/bundle")]
     monkeypatch.setattr("os.cpu_count", lambda: 640)
-    run(Job(load_recipe("smoke", list(COMMAND[1::2])), auto, Reporter(quiet=True)), "export")
+    execute(auto, *COMMAND[1::2], until="export")
     assert [read_record(auto / name) for name in ("precision", "export/bundle")] == before
 
 

@@ -1,10 +1,8 @@
 """Which products are left in fp32: measured one by one, and as few as a gate allows."""
 
-import json
 import math
 import shutil
 from collections.abc import Collection
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +11,14 @@ import onnx
 import pytest
 import torch
 
-from distill.export.gate import Bounds
 from distill.export.graph.builder import GraphBuilder
 from distill.export.graph.matmuls import find_matmuls
 from distill.export.graph.session import GraphRunner
 from distill.export.int8.quantize import quantize_dynamic
 from distill.export.int8.sensitivity import Sensitivity, fewest, measure_sensitivity
-from distill.recipe.load import load_recipe
 from distill.report.page import render_page
-from distill.runs.context import Job
-from distill.runs.progress import Reporter
-from distill.variants import export as exporting
 from tests.support.export_models import WIDTH, random_rows, tiny_classifier, tiny_graph
+from tests.support.finished import export_again, reopen
 from tests.support.tiny_report import report_data, tiny_report, variant_data
 
 
@@ -93,29 +87,22 @@ def test_the_noises_of_products_add_up_as_squares(sensitive: Path, tmp_path: Pat
     assert sum(noise**2 for noise in found.values()) == pytest.approx(together, rel=0.5)
 
 
-def exported(job: Job, name: str) -> dict[str, Any]:
-    exporting.export_variant(job, job.variant(name), name)
-    gate: dict[str, Any] = json.loads((job.variant(name) / "gate.json").read_text())
-    return gate
-
-
 def noise_of(attempt: dict[str, Any]) -> float:
     return next(float(one["value"]) for one in attempt["checks"] if one["name"].startswith("logit noise"))
 
 
 @pytest.mark.parametrize("name", ["int8-dynamic", "int8-static"])
 def test_a_gate_that_refuses_all_in_int8_gets_as_few_products_in_fp32_as_it_needs(
-    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    runs: Path, tmp_path: Path, name: str
 ) -> None:
     shutil.copytree(runs, tmp_path / "smoke")
-    job = Job(load_recipe("smoke"), tmp_path / "smoke", Reporter(quiet=True))
-    job.variant(name).mkdir()
+    run = reopen(tmp_path / "smoke")
+    folder = run.layout.variant(name)
 
-    easy = exported(job, name)
+    easy = export_again(run, name)
     assert (easy["passed"], easy["kept_fp32"], easy["sensitivity"], len(easy["tried"])) == (True, [], [], 1)
 
-    monkeypatch.setattr(exporting, "Bounds", partial(Bounds, max_int8_noise=0.0))
-    never = exported(job, name)
+    never = export_again(run, name, max_int8_noise=0.0)
     assert not never["passed"]
     assert len(never["tried"]) == 2
     order = [one["product"] for one in never["sensitivity"]]
@@ -123,9 +110,8 @@ def test_a_gate_that_refuses_all_in_int8_gets_as_few_products_in_fp32_as_it_need
     assert never["kept_fp32"] == order[:5]  # one stays, for without any it would be int8-weights
 
     bound = (noise_of(never["tried"][0]) + noise_of(never["tried"][1])) / 2
-    monkeypatch.setattr(exporting, "Bounds", partial(Bounds, max_int8_noise=bound))
-    found = exported(job, name)
-    model = (job.variant(name) / "model.onnx").read_bytes()
+    found = export_again(run, name, max_int8_noise=bound)
+    model = (folder / "model.onnx").read_bytes()
     assert found["passed"]
     kept = found["kept_fp32"]
     assert 1 <= len(kept) <= 5
@@ -135,9 +121,9 @@ def test_a_gate_that_refuses_all_in_int8_gets_as_few_products_in_fp32_as_it_need
     assert len(tried) == len(found["tried"]) <= 3 + math.log2(5)
     kinds = [node.op_type for node in onnx.load_from_string(model).graph.node]
     assert kinds.count("MatMulIntegerToFloat") == 6 - len(kept) == found["operators"]["MatMulIntegerToFloat"]
-    assert exported(job, name) == found
-    assert (job.variant(name) / "model.onnx").read_bytes() == model
-    assert not list(job.variant(name).glob("*raw*"))
+    assert export_again(run, name, max_int8_noise=bound) == found
+    assert (folder / "model.onnx").read_bytes() == model
+    assert not list(folder.glob("*raw*"))
 
     models = report_data()["models"]
     variant = {**variant_data(name), "gate": {**found, "attempts": len(found["tried"])}}

@@ -10,13 +10,12 @@ from transformers import BertConfig
 
 from distill.export.runtime import load, self_test
 from distill.export.runtime.errors import CheckFailedError, InputError
-from distill.pipeline.runner import run
 from distill.recipe.load import load_recipe
-from distill.runs.context import Job
-from distill.runs.progress import Reporter
+from distill.runs.layout import RunLayout
 from distill.runs.stage import read_record
 from distill.training.preflight import check_models
-from distill.variants.select import choose_variant
+from distill.variants.select import shipping_variant
+from tests.support.finished import execute, write_gate
 
 GATE = ["export.max_label_flip_rate=1", "export.max_row_flip_rate=1", "export.max_macro_f1_drop=1"]
 OPEN = [*GATE, "export.max_recall_drop=1"]
@@ -25,8 +24,7 @@ OPEN = [*GATE, "export.max_recall_drop=1"]
 def test_fewer_bits_make_a_smaller_bundle_out_of_the_same_student(runs: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(runs, tmp_path / "smoke")
     before = {name: read_record(folder / name) for name in ("teacher", "student", "twin")}
-    job = Job(load_recipe("smoke", [*OPEN, "export.table_bits=4"]), folder, Reporter(quiet=True))
-    run(job, "export")
+    execute(folder, *OPEN, "export.table_bits=4", until="export")
     assert {name: read_record(folder / name) for name in before} == before
     smaller, larger = (place / "bundle/onnx/model_quantized.onnx" for place in (folder, runs))
     sizes = [sum(len(item.raw_data) for item in onnx.load(path).graph.initializer) for path in (smaller, larger)]
@@ -52,10 +50,8 @@ def test_a_teacher_whose_rows_fill_no_bytes_is_refused_before_it_is_trained(laye
 @pytest.mark.parametrize(("bits", "said"), [(4, True), (8, False)])
 def test_a_gate_that_failed_with_few_bits_says_that_more_may_help(tmp_path: Path, bits: int, said: bool) -> None:
     recipe = load_recipe("smoke", [f"export.table_bits={bits}", "export.precision=['int8-weights']"])
-    job = Job(recipe, tmp_path, Reporter(quiet=True))
-    job.variant("int8-weights").mkdir(parents=True)
-    gate = {"passed": False, "failures": "rows with a flip 0.06 above 0.05"}
-    (job.variant("int8-weights") / "gate.json").write_text(json.dumps(gate))
+    layout = RunLayout(tmp_path)
+    write_gate(layout.variant("int8-weights"), failures="rows with a flip 0.06 above 0.05")
     with pytest.raises(CheckFailedError) as caught:
-        choose_variant(job)
+        shipping_variant(layout, recipe.export)
     assert ("raise export.table_bits above 4" in str(caught.value)) == said

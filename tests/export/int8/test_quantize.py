@@ -9,10 +9,10 @@ from distill.export.graph.roles import Role
 from distill.export.graph.session import GraphRunner
 from distill.export.int8.input_scales import fit_input_scales
 from distill.export.int8.integer import INT8_MAX, SEVEN_BITS_MAX, rounded
-from distill.export.int8.precisions import PRECISIONS as WRITTEN
 from distill.export.int8.precisions import write_precision
 from distill.export.int8.quantize import quantize_weights, quantize_with_scales
 from distill.export.int8.ranges import UINT8_MAX, fit_input_scale
+from distill.export.precision import Precision
 from distill.export.runtime.errors import CheckFailedError, InputError
 from tests.support.export_models import KEEPS, KINDS, batch, feeds, random_rows, tiny_classifier, tiny_graph
 
@@ -172,8 +172,8 @@ def test_an_unfused_graph_is_refused(bert, tmp_path):
 def test_a_form_by_its_name(bert, tmp_path):
     write_precision("fp32", bert, tmp_path / "x.onnx")
     assert (tmp_path / "x.onnx").read_bytes() == bert.read_bytes()
-    assert sorted(WRITTEN) == sorted(["fp32", *(f"int8-{form}" for form in PRECISIONS)])
-    with pytest.raises(InputError, match=r"no precision 'int4'. Choose one of fp32, int8-weights"):
+    assert sorted(Precision) == sorted(["fp32", *(f"int8-{form}" for form in PRECISIONS)])
+    with pytest.raises(InputError, match=r"no precision 'int4'. Choose one of int8-static"):
         write_precision("int4", bert, tmp_path / "y.onnx")
     with pytest.raises(InputError, match="has no scale for its"):
         write_precision("int8-static", bert, tmp_path / "y.onnx")

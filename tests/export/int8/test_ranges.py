@@ -7,6 +7,7 @@ from distill.export.graph.session import GraphRunner
 from distill.export.int8.input_scales import fit_input_scales
 from distill.export.int8.quantize import quantize_with_scales
 from distill.export.int8.ranges import UINT8_MAX, InputScale, RangeMethod, fit_input_scale
+from distill.export.precision import Precision
 from distill.export.runtime.errors import InputError
 from distill.recipe.load import load_recipe
 from distill.runs.fingerprints import calibrated_by, portable_recipe, recipe_hash
@@ -78,9 +79,9 @@ def test_it_counts_in_hashes_only_where_it_is_another_one() -> None:
     assert "calibrator" not in portable_recipe(default)["export"]
     assert recipe_hash(default) == recipe_hash(load_recipe("smoke", ["export.calibrator=mse"]))
     assert recipe_hash(default) != recipe_hash(other)
-    assert calibrated_by(default, "int8-static") == {}
-    assert calibrated_by(other, "int8-static") == {"calibrator": "minmax"}
-    assert calibrated_by(other, "int8-dynamic") == {}
+    assert calibrated_by(default, Precision.INT8_STATIC) == {}
+    assert calibrated_by(other, Precision.INT8_STATIC) == {"calibrator": "minmax"}
+    assert calibrated_by(other, Precision.INT8_DYNAMIC) == {}
 
 
 def test_another_one_is_refused_by_its_key() -> None:

@@ -9,9 +9,10 @@ import pytest
 from distill.export.graph.session import GraphRunner
 from distill.export.int8.input_scales import fit_input_scales
 from distill.export.int8.packing import PLANES
-from distill.export.int8.precisions import PRECISIONS, write_precision
+from distill.export.int8.precisions import write_precision
 from distill.export.int8.quantize import quantize_weights
 from distill.export.measure.components import COMPONENTS, weigh_bundle, weigh_files, weigh_graph
+from distill.export.precision import Precision
 from distill.export.runtime import BundleError
 from distill.students.networks.static import StaticClassifier, StaticConfig
 from distill.students.static import StaticFamily
@@ -27,7 +28,7 @@ VOCABULARY, POSITIONS = 120 * 32, 26 * 32
 def forms(fused: Path, folder: Path) -> dict[str, Path]:
     """The graph in fp32 and in each int8 form."""
     scales = fit_input_scales(fused, feeds(random_rows(3), GraphRunner(fused).inputs))
-    found = {name: folder / f"{name}.onnx" for name in PRECISIONS}
+    found = {name: folder / f"{name}.onnx" for name in Precision}
     for name, target in found.items():
         write_precision(name, fused, target, scales=scales)
     return found

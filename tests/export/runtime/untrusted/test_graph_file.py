@@ -14,7 +14,8 @@ from transformers.activations import ACT2FN
 
 from distill.export.graph.session import GraphRunner
 from distill.export.int8.input_scales import fit_input_scales
-from distill.export.int8.precisions import PRECISIONS, write_precision
+from distill.export.int8.precisions import write_precision
+from distill.export.precision import Precision
 from distill.export.runtime import BundleError
 from distill.export.runtime.untrusted.graph_file import check_graph_file
 from distill.teachers.encoder import Pooling
@@ -40,9 +41,9 @@ def node(kind: str = "Add", **attributes: Any) -> Any:
 def test_every_form_of_every_body_may_ship(kind: str, pooling: Pooling, tmp_path: Path) -> None:
     fused = tiny_graph(tmp_path, tiny_classifier(kind, pooling))  # beside Optimum's plain unfused.onnx
     scales = fit_input_scales(fused, feeds(random_rows(5), GraphRunner(fused).inputs))
-    for form in PRECISIONS:
+    for form in Precision:
         write_precision(form, fused, tmp_path / f"{form}.onnx", scales=scales)
-    for path in (tmp_path / f"{name}.onnx" for name in ("unfused", *PRECISIONS)):
+    for path in (tmp_path / f"{name}.onnx" for name in ("unfused", *Precision)):
         assert check_graph_file(path.read_bytes(), path) == len(onnx.load(path).graph.node)
 
 

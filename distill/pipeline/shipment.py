@@ -1,0 +1,64 @@
+"""What ships: the student and the variant that are chosen, and everything that their bundle holds."""
+
+from typing import TYPE_CHECKING, Any
+
+from distill.export.precision import Variant
+from distill.pipeline.state import Run, StudentRun
+from distill.recipe.ensemble import members_of, reference_name
+from distill.runs.fingerprints import recipe_hash
+from distill.runs.layout import numbered
+from distill.runs.stage import EXPORT_PACKAGES, package_versions
+
+if TYPE_CHECKING:
+    from distill.export.bundle import Shipment
+
+
+def shipping(run: Run) -> tuple[StudentRun, Variant]:
+    """Return the student that ships, and its variant.
+
+    Raises:
+        CheckFailedError: a student has no variant that may ship.
+    """
+    from distill.variants.select import best_student, shipping_variant
+
+    students = run.students
+    student = students[best_student([one.layout for one in students], run.recipe.export, run.recipe.corpus.task)]
+    return student, shipping_variant(student.layout, run.recipe.export)
+
+
+def shipment(run: Run, student: StudentRun, variant: Variant) -> "Shipment":
+    """Return everything that a bundle of one variant of a student holds."""
+    from distill.artifacts.quality import read_quality
+    from distill.variants.bundle import VariantSource, shipment_of
+
+    layout, recipe = student.layout, run.recipe
+    source = VariantSource(
+        variant, layout.variant(variant.name), layout.student_of(variant), recipe.student.family
+    )
+    teacher = read_quality(layout.quality(reference_name(recipe)))
+    return shipment_of(source, recipe.name, recipe.corpus, run.corpus, teacher, _provenance(run, student, variant))
+
+
+def _provenance(run: Run, student: StudentRun, variant: Variant) -> dict[str, Any]:
+    from distill.corpora.reading.provenance import SOURCE_FILE
+    from distill.files.json_files import read_json
+    from distill.labelling.soft_labels import teacher_hash
+    from distill.runs.stage import recorded_versions
+
+    recipe = run.recipe
+    base = read_json(run.layout.teacher() / SOURCE_FILE)
+    hashes = [
+        teacher_hash(run.records[numbered("teacher", member.index)].outputs) for member in members_of(recipe)
+    ]
+    return {
+        "recipe_sha256": recipe_hash(recipe),
+        "teacher": base["name"],
+        "teacher_sha256": hashes[0],
+        **({"further_teachers_sha256": hashes[1:]} if hashes[1:] else {}),
+        "base_model_sha256": base["sha256"],
+        "corpus_fingerprint": run.corpus.fingerprint,
+        "corpus_licence": recipe.corpus.licence,
+        "seed": student.seed,
+        # those that trained the student may be another machine's; those that exported it are inputs of that stage
+        "versions": recorded_versions(student.layout.student_of(variant)) | package_versions(EXPORT_PACKAGES),
+    }

@@ -1,0 +1,138 @@
+"""The folders of a run: their names are a contract on disk."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from distill.export.precision import Variant
+
+RECIPE_FILE = "recipe.toml"
+REPORT_FILES = ("report.json", "report.html")
+
+
+@dataclass(frozen=True)
+class RunLayout:
+    """Where a run keeps what each stage leaves.
+
+    `branch` is the part of a run that belongs to one of several students, such as `seeds/7`; it is empty where
+    there is one student. Folders above the student are shared by all branches.
+    """
+
+    folder: Path
+    branch: str = ""
+
+    def of_seed(self, seed: int) -> "RunLayout":
+        """Return the layout of one of several students."""
+        return replace(self, branch=f"seeds/{seed}")
+
+    @property
+    def prefix(self) -> str:
+        """Prefix of the names of a student's stages and folders, such as `seeds/7/`."""
+        return f"{self.branch}/" if self.branch else ""
+
+    @property
+    def recipe(self) -> Path:
+        """The resolved recipe."""
+        return self.folder / RECIPE_FILE
+
+    @property
+    def corpus(self) -> Path:
+        """Normalised splits."""
+        return self.folder / "corpus"
+
+    @property
+    def plan(self) -> Path:
+        """Students measured under a budget."""
+        return self.folder / "plan"
+
+    @property
+    def search(self) -> Path:
+        """Trials of other recipe values."""
+        return self.folder / "search"
+
+    @property
+    def augmented(self) -> Path:
+        """Texts made out of train rows."""
+        return self.folder / "augmented"
+
+    def teacher(self, index: int = 0) -> Path:
+        """A fine-tuned teacher; the student starts from the first."""
+        return self.folder / numbered("teacher", index)
+
+    @property
+    def ensemble(self) -> Path:
+        """Averaged logits of several teachers."""
+        return self.folder / "ensemble"
+
+    def labels(self, split: str, index: int = 0) -> Path:
+        """One teacher's logits of one split."""
+        return self.folder / numbered("labels", index) / split
+
+    @property
+    def layers(self) -> Path:
+        """Ranking of candidate layers."""
+        return self.folder / "layers"
+
+    @property
+    def student(self) -> Path:
+        """The distilled student."""
+        return self.folder / f"{self.prefix}student"
+
+    @property
+    def twin(self) -> Path:
+        """The control: the same student trained without a teacher."""
+        return self.folder / f"{self.prefix}twin"
+
+    def qat(self, precision: str) -> Path:
+        """The student after quantization-aware training for one precision."""
+        return self.folder / f"{self.prefix}qat" / precision
+
+    def stage_prefix(self, name: str) -> str:
+        """Prefix of a trained model's stages: empty for teachers, which all students share."""
+        return self.prefix if name in ("student", "twin") or name.startswith("qat/") else ""
+
+    def student_of(self, variant: Variant) -> Path:
+        """The student that a variant is made of."""
+        return self.qat(variant.precision) if variant.qat else self.student
+
+    def quality(self, name: str) -> Path:
+        """Metrics of a trained model under the recipe's decisions."""
+        return self.folder / f"{self.stage_prefix(name)}quality" / name
+
+    def variant(self, name: str) -> Path:
+        """One exported variant of the student."""
+        return self.folder / f"{self.prefix}export" / name
+
+    @property
+    def precision(self) -> Path:
+        """Timings of the variants, where the recipe leaves the precision open."""
+        return self.folder / "precision"
+
+    @property
+    def bundle_record(self) -> Path:
+        """Folder of the bundle's stage.json, since the bundle itself must not hold any time."""
+        return self.folder / "export" / "bundle"
+
+    @property
+    def bundle(self) -> Path:
+        """The bundle that ships."""
+        return self.folder / "bundle"
+
+    @property
+    def bench(self) -> Path:
+        """Latency measurements."""
+        return self.folder / "bench"
+
+    @property
+    def report(self) -> Path:
+        """Folder of the report's stage.json."""
+        return self.folder / "report"
+
+    @property
+    def report_files(self) -> tuple[Path, ...]:
+        """The report as JSON and as a page."""
+        return tuple(self.folder / name for name in REPORT_FILES)
+
+
+def numbered(name: str, index: int) -> str:
+    """Return the name of an ensemble member's part: the first keeps `name`, later ones are numbered from 2."""
+    return name if index == 0 else f"{name}-{index + 1}"
