@@ -89,3 +89,13 @@ def test_synthetic_texts_have_their_lengths() -> None:
         texts = SYNTHETIC_TEXTS[kind]
         assert len(texts) == len(set(texts)) == 12
         assert all(low <= len(text.split()) <= high for text in texts)
+
+
+def test_a_users_files_in_the_working_directory_do_not_reach_a_cold_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = make_tiny_bundle(tmp_path / "bundle")
+    for name in ("export", "distill", "json"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('the wrong module')\n")
+    monkeypatch.chdir(tmp_path)
+    assert cold_start(bundle)[0] > 1
