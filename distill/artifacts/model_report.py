@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from distill.artifacts.quality import FloorRecord
 from distill.artifacts.records import stored
+from distill.artifacts.variant import GateCheck, MatmulNoise
 from distill.evaluation.bootstrap import Bootstrap
 from distill.evaluation.metrics import LabelQuality
 from distill.evaluation.selective import SelectiveQuality
@@ -69,34 +71,15 @@ class Latency:
 
 
 @dataclass(frozen=True)
-class CheckResult:
-    """A check's value and the bound that it must not exceed; `value` is None where it is not finite."""
-
-    name: str
-    value: float | None
-    bound: float
-    passed: bool
-
-
-@dataclass(frozen=True)
-class MatmulSensitivity:
-    """Noise in the logits from computing one matmul in int8 (None if not finite), and multiply-adds per token."""
-
-    product: str
-    noise: float | None
-    multiply_adds: int
-
-
-@dataclass(frozen=True)
 class GateResult:
     """A variant's gate: its checks, the matmuls left in fp32, and the number of attempts."""
 
     passed: bool
-    checks: tuple[CheckResult, ...]
+    checks: tuple[GateCheck, ...]
     kept_fp32: tuple[str, ...]
     batch_invariant: bool
     operators: Mapping[str, int]
-    sensitivity: tuple[MatmulSensitivity, ...]
+    sensitivity: tuple[MatmulNoise, ...]
     attempts: int
 
 
@@ -128,18 +111,6 @@ class QuantizationCost:
 
 
 @dataclass(frozen=True)
-class FloorResult:
-    """A floor that the recipe sets for one label: the metric's values, and whether validation keeps the floor."""
-
-    label: str
-    metric: str
-    floor: float
-    validation: float
-    test: float
-    kept: bool
-
-
-@dataclass(frozen=True)
 class ModelReport:
     """One model: a teacher, the student, its twin, an exported variant or the baseline.
 
@@ -149,7 +120,7 @@ class ModelReport:
 
     name: str
     kind: str
-    parameters: int
+    parameters: int | None
     bytes: ModelBytes
     components: Mapping[str, int] | None
     test: SplitQuality
@@ -157,8 +128,8 @@ class ModelReport:
     retention: float | None
     brier_skill_ratio: float | None
     ece_above_tenth_difference: Bootstrap | None
-    acceptance_checks: tuple[CheckResult, ...] | None = field(metadata=stored(key="bars"))
-    floors: tuple[FloorResult, ...]
+    acceptance_checks: tuple[GateCheck, ...] | None = field(metadata=stored(key="bars"))
+    floors: tuple[FloorRecord, ...]
     gate: GateResult | None
     latency: Latency
     quantization: QuantizationCost | None = field(default=None, metadata=stored(omit_none=True))

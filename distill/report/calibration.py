@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from distill.artifacts.model_report import CheckResult, ModelReport
+from distill.artifacts.model_report import ModelReport
+from distill.artifacts.variant import GateCheck
 from distill.evaluation.bootstrap import Bootstrap, row_weights
 from distill.evaluation.reliability import bootstrap_ece_above_tenth
 from distill.export.runtime.tasks import Floats, Task
@@ -52,12 +53,12 @@ def with_calibration(
     return tuple(compared)
 
 
-def _acceptance_checks(skill_ratio: float | None, difference: Bootstrap) -> tuple[CheckResult, ...]:
+def _acceptance_checks(skill_ratio: float | None, difference: Bootstrap) -> tuple[GateCheck, ...]:
     # without a teacher's skill there is nothing to lose
     skill_loss = 0.0 if skill_ratio is None else 1 - skill_ratio
     return (
-        CheckResult(
+        GateCheck(
             "Brier skill lost against the teacher", skill_loss, MAX_SKILL_LOSS, skill_loss <= MAX_SKILL_LOSS
         ),
-        CheckResult("calibration error above the teacher's, low end", difference.low, 0.0, difference.low <= 0.0),
+        GateCheck("calibration error above the teacher's, low end", difference.low, 0.0, difference.low <= 0.0),
     )

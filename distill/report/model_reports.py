@@ -3,11 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from distill.artifacts.bench import RunBench
 from distill.artifacts.model_report import (
-    FloorResult,
     GateResult,
     Latency,
     ModelBytes,
@@ -23,6 +21,8 @@ from distill.export.runtime.tasks import Task
 from distill.files.sizes import folder_bytes
 from distill.report.models import RunModel
 from distill.report.quantization import quantization_cost
+
+BASELINE = "tfidf"
 
 
 @dataclass(frozen=True)
@@ -51,36 +51,45 @@ def model_reports(run: RunOutcome, task: Task) -> list[ModelReport]:
     trained = [_trained_report(run, model) for model in run.models.values() if model.source is None]
     reports = [_with_ensemble_bytes(report, trained) for report in trained]
     reports += [_variant_report(run, model, task) for model in run.models.values() if model.source is not None]
-    baseline = run.bench.baseline
-    reports.append(_report("tfidf", "baseline", baseline, from_dict(ModelBytes, baseline["bytes"]), run))
+    reports.append(_baseline_report(run))
     headline = evaluator_of(task).headline
     headlines = {report.name: report.test.metric(headline) for report in reports}
     best = headlines[run.reference]
     return [replace(report, retention=headlines[report.name] / best if best else None) for report in reports]
 
 
-def _report(name: str, kind: str, quality: Mapping[str, Any], sizes: ModelBytes, run: RunOutcome) -> ModelReport:
+def _report(run: RunOutcome, model: RunModel, parameters: int | None, sizes: ModelBytes) -> ModelReport:
+    quality = model.quality()
     return ModelReport(
-        name=name,
-        kind=kind,
-        parameters=quality["parameters"],
+        name=model.name,
+        kind=model.kind,
+        parameters=parameters,
         bytes=sizes,
         components=None,
-        test=from_dict(SplitQuality, quality["test"]),
-        validation=from_dict(SplitQuality, quality["validation"]),
+        test=from_dict(SplitQuality, quality.test),
+        validation=from_dict(SplitQuality, quality.validation),
         retention=None,
         brier_skill_ratio=None,
         ece_above_tenth_difference=None,
         acceptance_checks=None,
-        floors=tuple(from_dict(FloorResult, floor) for floor in quality["floors"]),
+        floors=quality.floors,
         gate=None,
-        latency=run.latency(name),
+        latency=run.latency(model.name),
     )
+
+
+def _baseline_report(run: RunOutcome) -> ModelReport:
+    """Return the report of TF-IDF, whose quality and bytes the bench measured."""
+    unset = dict.fromkeys(
+        ("components", "retention", "brier_skill_ratio", "ece_above_tenth_difference", "bars", "gate")
+    )
+    identity = {"name": BASELINE, "kind": "baseline", "latency": to_dict(run.latency(BASELINE))}
+    return from_dict(ModelReport, {**unset, **run.bench.baseline, **identity})
 
 
 def _trained_report(run: RunOutcome, model: RunModel) -> ModelReport:
     weights = [path for path in model.folder.glob("*.safetensors") if not path.name.startswith("logits")]
-    return _report(model.name, model.kind, to_dict(model.quality()), _model_bytes(model.folder, weights), run)
+    return _report(run, model, model.quality().parameters, _model_bytes(model.folder, weights))
 
 
 def _with_ensemble_bytes(report: ModelReport, trained: Sequence[ModelReport]) -> ModelReport:
@@ -104,12 +113,19 @@ def _variant_report(run: RunOutcome, variant: RunModel, task: Task) -> ModelRepo
     else:
         sizes = _model_bytes(student.folder, [graph])
         components = in_order({**weigh_graph(graph), "tokenizer": sizes.tokenizer})
-    quality = {**to_dict(variant.quality()), "parameters": student.quality().parameters}
     gate = read_gate(variant.folder)
     return replace(
-        _report(variant.name, variant.kind, quality, sizes, run),
+        _report(run, variant, student.quality().parameters, sizes),
         components=components,
-        gate=from_dict(GateResult, {**to_dict(gate), "attempts": len(gate.tried)}),
+        gate=GateResult(
+            passed=gate.passed,
+            checks=gate.checks,
+            kept_fp32=gate.kept_fp32,
+            batch_invariant=gate.batch_invariant,
+            operators=gate.operators,
+            sensitivity=gate.sensitivity,
+            attempts=len(gate.tried),
+        ),
         quantization=quantization_cost(variant, student, variant.source or student, task),
     )
 
