@@ -134,11 +134,11 @@ def check(recipe: RecipeName, overrides: Overrides = None, as_json: AsJson = Fal
         loaded = _load_run(recipe, overrides, Path("runs"), quiet=False)
         from distill.pipeline.check import check_recipe
 
-        found = check_recipe(loaded.recipe, loaded.reporter)
+        checked = check_recipe(loaded.recipe, loaded.reporter)
     if as_json:
-        print(json.dumps(found, indent=2))
+        print(json.dumps(checked.to_dict(), indent=2))
         return
-    print_corpus(found)
+    print_corpus(checked.corpus, checked.base_models)
 
 
 def init(

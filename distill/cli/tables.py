@@ -1,7 +1,7 @@
 """Results on stdout for people: tables that are never cut, trees of values, and the corpus as `check` shows it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,8 @@ from distill.export.measure.components import COMPONENTS
 if TYPE_CHECKING:
     from distill.bench.bundles import BundleBench, BundleBytes
     from distill.bundles.evaluate import Evaluation
+    from distill.corpora.describe import CorpusReport, SplitReport
+    from distill.teachers.sources import ModelSource
 
 # a pipe has no width of its own, and a truncated number would be a wrong one
 WIDTH_OF_A_PIPE = 140
@@ -192,39 +194,41 @@ def print_plan(plan: Plan) -> None:
         print("The machine was busy, so students may look slower than they are. Plan again when it is idle.")
 
 
-def print_corpus(found: dict[str, Any]) -> None:
-    """Print the result of `check`: splits, labels, leaks, and everything else that was counted."""
-    splits = found["splits"]
+def print_corpus(corpus: "CorpusReport", base_models: "Sequence[ModelSource]") -> None:
+    """Print the result of `check`: splits, labels, leaks, other counts, and how to pin models."""
     rows = [
         [
-            split["name"],
-            str(split["rows"]),
-            _shown(split["groups"]),
-            _shown(split["cardinality"], 2),
-            _shown(split["rows_without_label"]),
-            *(str(split["tokens"][key]) for key in ("p50", "p95", "longest")),
-            f"{split['cut_share']:.1%}",
+            split.name,
+            str(split.rows),
+            _shown(split.groups),
+            _shown(split.cardinality, 2),
+            _shown(split.rows_without_label),
+            *_token_lengths(split),
         ]
-        for split in splits
+        for split in corpus.splits
     ]
     head = ["split", "rows", "groups", "labels per row", "no label", "tokens p50", "p95", "longest"]
-    print_table(f"{found['task']}, {len(found['labels'])} labels", [*head, f"cut at {found['max_tokens']}"], rows)
-    labelled = [split for split in splits if split["labels"] is not None]
-    counts = [[label, *(str(split["labels"][label]) for split in labelled)] for label in found["labels"]]
-    print_table("rows with each label", ["label", *(split["name"] for split in labelled)], counts)
-    for leak in found["leaks"]:
-        print(
-            f"leaks: {leak['removed']} rows removed from {leak['split']}, {leak['kept']} kept (same {leak['by']})"
-        )
-    for reason, count in found["bad_rows"].items():
+    print_table(f"{corpus.task}, {len(corpus.labels)} labels", [*head, f"cut at {corpus.max_tokens}"], rows)
+    counts = {split.name: split.labels for split in corpus.splits if split.labels is not None}
+    by_label = [[label, *(str(labels[label]) for labels in counts.values())] for label in corpus.labels]
+    print_table("rows with each label", ["label", *counts], by_label)
+    for leak in corpus.leaks:
+        print(f"leaks: {leak.removed} rows removed from {leak.split}, {leak.kept} kept (same {leak.by})")
+    for reason, count in corpus.bad_rows.items():
         print(f"quarantined: {count} rows: {reason}")
-    for note, count in found["notes"].items():
+    for note, count in corpus.notes.items():
         if count and "leaks" not in note:
             print(f"{note.replace('_', ' ')}: {count}")
-    base, others = found["base_model"], found["further_models"]
-    pins = [model["sha256"] for model in (base, *others)]
-    names = ", ".join(model["name"] for model in (base, *others))
-    print(f"base model: {names}; to pin it: teacher.sha256 = {json.dumps(pins if others else pins[0])}")
+    pins = [model.sha256 for model in base_models]
+    names = ", ".join(model.name for model in base_models)
+    print(f"base model: {names}; to pin it: teacher.sha256 = {json.dumps(pins if len(pins) > 1 else pins[0])}")
+
+
+def _token_lengths(split: "SplitReport") -> tuple[str, ...]:
+    tokens, cut = split.tokens, split.cut_share
+    if tokens is None or cut is None:
+        return ("-",) * 4
+    return str(tokens.p50), str(tokens.p95), str(tokens.longest), f"{cut:.1%}"
 
 
 def _shown(value: float | None, digits: int = 0) -> str:

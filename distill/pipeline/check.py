@@ -1,10 +1,11 @@
 """`distill check`: everything that can be known about a recipe before anything is trained."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from distill.corpora.assembly.read import read_corpus
 from distill.corpora.corpus import label_matrix, part_of
-from distill.corpora.describe import describe
+from distill.corpora.describe import CorpusReport, describe
 from distill.evaluation.floors import check_floors
 from distill.labelling.augmentation import build_augmenter
 from distill.recipe.ensemble import members_of
@@ -13,21 +14,39 @@ from distill.recipe.recipe import Recipe
 from distill.recipe.sources import corpus_spec
 from distill.runs.progress import Reporter
 from distill.teachers.checkpoints import load_config
-from distill.teachers.sources import resolve_model
+from distill.teachers.sources import ModelSource, resolve_model
 from distill.teachers.tokenizers import load_tokenizer, without_truncation
 from distill.training.preflight import check_models, check_vocabulary
 
 
+@dataclass(frozen=True)
+class CheckedRecipe:
+    """The corpus of a recipe in numbers, and its base models with their hashes, the first teacher's first."""
+
+    corpus: CorpusReport
+    base_models: tuple[ModelSource, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON, with the corpus's keys at the top."""
+        base, *others = self.base_models
+        return {
+            **self.corpus.to_dict(),
+            "base_model": base.to_dict(),
+            "further_models": [other.to_dict() for other in others],
+        }
+
+
 @recipe_keys()
-def check_recipe(recipe: Recipe, reporter: Reporter) -> dict[str, Any]:
-    """Return rows, labels, lengths, leaks, the share of texts cut, and the base model's hashes, as plain data.
+def check_recipe(recipe: Recipe, reporter: Reporter) -> CheckedRecipe:
+    """Return rows, labels, lengths, leaks, the share of texts cut, and the base models' hashes.
 
     Raises:
         InputError: the corpus cannot be used, the base model is missing or not the pinned one, or no such student
             can be made from it.
     """
     sources = {member.source: resolve_model(member.source, member.pin) for member in members_of(recipe)}
-    base, *others = sources.values()
+    base_models = tuple(sources.values())
+    base = base_models[0]
     config = load_config(base.folder)
     check_models(recipe, config)
     tokenizer = load_tokenizer(base.folder)
@@ -44,9 +63,5 @@ def check_recipe(recipe: Recipe, reporter: Reporter) -> dict[str, Any]:
         return [len(encoding) for encoding in backend.encode_batch(texts)]
 
     with reporter.status("count tokens"):
-        described = describe(corpus, bad.reasons, lengths, recipe.corpus.max_tokens).to_dict()
-    return {
-        **described,
-        "base_model": base.to_dict(),
-        "further_models": [other.to_dict() for other in others],
-    }
+        report = describe(corpus, bad.reasons, lengths, recipe.corpus.max_tokens)
+    return CheckedRecipe(report, base_models)
