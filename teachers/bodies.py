@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
 SUPPORTED = ("bert", "roberta", "distilbert")
 
+BERT_STACK, DISTILBERT_STACK = "encoder.layer", "transformer.layer"
+
+# names that architectures of transformers give to the list of their layers
+STACKS = (BERT_STACK, DISTILBERT_STACK, "encoder.layers", "layers", "layer", "encoder.albert_layer_groups")
+
 # where in a layer each product with a weight is
 PRODUCTS = {
     Role.QUERY: "attention.self.query",
@@ -50,18 +55,30 @@ def require_supported(config: Any) -> str:
 
 
 def layers_of(encoder: Any) -> nn.ModuleList:
-    """The transformer layers, first to last."""
-    stack = encoder.transformer if require_supported(encoder.config) == "distilbert" else encoder.encoder
-    layers: nn.ModuleList = stack.layer
+    """Return the transformer layers of a supported body, first to last."""
+    layers: nn.ModuleList = encoder.get_submodule(_stack(encoder.config))
     return layers
 
 
+def any_layers_of(encoder: Any) -> nn.ModuleList | None:
+    """Return the transformer layers of any body, first to last, or None where they are not in a known place."""
+    names = {name for name, _ in encoder.named_modules()}
+    for place in STACKS:
+        if place in names:
+            layers: nn.ModuleList = encoder.get_submodule(place)
+            return layers
+    return None
+
+
+def _stack(config: Any) -> str:
+    """Return the dotted name of the list of layers in a supported body."""
+    return DISTILBERT_STACK if require_supported(config) == "distilbert" else BERT_STACK
+
+
 def products_of(encoder: Any) -> dict[tuple[int, Role], str]:
-    """The dotted names, inside a body, of its products with a weight, by layer and role."""
-    if require_supported(encoder.config) == "distilbert":
-        stack, products = "transformer.layer", DISTILBERT_PRODUCTS
-    else:
-        stack, products = "encoder.layer", PRODUCTS
+    """Return the dotted names, inside a body, of its products with a weight, by layer and role."""
+    stack = _stack(encoder.config)
+    products = DISTILBERT_PRODUCTS if stack == DISTILBERT_STACK else PRODUCTS
     return {
         (layer, role): f"{stack}.{layer}.{name}"
         for layer in range(len(layers_of(encoder)))

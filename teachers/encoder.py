@@ -51,6 +51,10 @@ class EncoderClassifier(nn.Module):
         """The encoder's transformers configuration."""
         return self.encoder.config
 
+    def head_for(self, pooling: Pooling) -> nn.Linear | None:
+        """Return the head that a student with this pooling can start from, or None."""
+        return self.head if self.pooling is pooling else None
+
     def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
         """Return raw logits: ``(B, T) -> (B, C)``."""
         inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
@@ -83,6 +87,13 @@ class HeadedClassifier(nn.Module):
         """The model's transformers configuration."""
         config: ModelConfig = self.model.config
         return config
+
+    @property
+    def pooling(self) -> None:
+        """None: a published head pools in a way of its own."""
+
+    def head_for(self, pooling: Pooling) -> nn.Linear | None:
+        """Return None: no student can start from a published head."""
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
         """Return raw logits in the task's label order: ``(B, T) -> (B, C)``."""

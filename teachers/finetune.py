@@ -5,11 +5,11 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from distill.export.runtime.errors import InputError
+from distill.teachers.bodies import any_layers_of
 from distill.teachers.encoder import EncoderClassifier
-from distill.teachers.protocols import Encoder
 
 # bound on the weight of a label that is much rarer than the mean
 MAX_CLASS_WEIGHT = 10.0
@@ -27,21 +27,15 @@ def freeze(model: EncoderClassifier, what: Literal["none", "body"] | int) -> Non
         parameter.requires_grad = False
     if what == "body":
         return
-    layers = _layers(model.encoder)
+    layers = any_layers_of(model.encoder)
+    if layers is None:
+        raise InputError("`freeze` is a number, and this encoder has no list of layers. Use 'none' or 'body'.")
     count = int(what)
     if count > len(layers):
         raise InputError(f"`freeze` is {count}, and the encoder has {len(layers)} layers. Ask for at most that.")
     for layer in list(layers)[-count:]:
         for parameter in layer.parameters():
             parameter.requires_grad = True
-
-
-def _layers(encoder: Encoder) -> nn.ModuleList:
-    """Return the longest list of modules in an encoder: its layers, whatever the architecture calls them."""
-    lists = [module for module in encoder.modules() if isinstance(module, nn.ModuleList)]
-    if not lists:
-        raise InputError("`freeze` is a number, and this encoder has no list of layers. Use 'none' or 'body'.")
-    return max(lists, key=len)
 
 
 def parameter_groups(

@@ -1,4 +1,8 @@
-"""Feature distillation modules: a student wrapped so that it also matches its teacher's hidden states."""
+"""Feature (hint) distillation: a student wrapped so that it also matches its teacher's hidden states.
+
+Hidden states as in FitNets (Romero et al., arXiv 1412.6550) and TinyBERT (arXiv 1909.10351), self-attention
+relations as in MiniLMv2 (arXiv 2012.15828).
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,31 +19,32 @@ from distill.teachers.encoder import EncoderClassifier
 
 @dataclass(frozen=True)
 class Features:
-    """What a body made of a batch: the embedding layer's output, then each layer's, ``(B, T, H)``."""
+    """Hidden states of a body for one batch: the embedding layer's output, then each layer's, ``(B, T, H)``."""
 
     encoder: Any
     states: tuple[Tensor, ...]
 
     def vectors(self, layer: int) -> Vectors:
-        """Queries, keys and values of one layer, made anew from what that layer read, each ``(B, T, H)``."""
-        parts, read = parts_of(self.encoder, layers_of(self.encoder)[layer]), self.states[layer]
-        return parts.query(read), parts.key(read), parts.value(read)
+        """Return the queries, keys and values of one layer, computed from its input, each ``(B, T, H)``."""
+        parts, inputs = parts_of(self.encoder, layers_of(self.encoder)[layer]), self.states[layer]
+        return parts.query(inputs), parts.key(inputs), parts.value(inputs)
 
 
-class GuidedLogits(NamedTuple):
-    """The student's logits ``(B, C)``, and how far its insides are from the teacher's, weighted, ``(B,)``."""
+class LogitsAndDistance(NamedTuple):
+    """The student's logits ``(B, C)``, and the weighted distance of its features from the teacher's, ``(B,)``."""
 
     logits: Tensor
     distance: Tensor
 
 
 class StateTerm(nn.Module):
-    """Pairs of states, the student's through one learned projection: the mean of their distances.
+    """Mean distance over pairs of hidden states, the student's through one learned projection.
 
     Args:
-        pairs: places in `Features.states` of student and teacher.
-        width: the student's.
-        teacher_width: what it is projected to; a projection that changes no width starts as the identity.
+        pairs: indices into `Features.states` of student and teacher.
+        width: the student's hidden size.
+        teacher_width: the teacher's, which the projection maps to; one that changes no width starts as the
+            identity.
 
     """
 
@@ -52,36 +57,36 @@ class StateTerm(nn.Module):
         nn.init.zeros_(self.projection.bias)
 
     def forward(self, student: Features, teacher: Features, attention_mask: Tensor) -> Tensor:
-        """One distance a row, ``(B,)``."""
-        found = [
-            state_distance(self.projection(student.states[own]), teacher.states[other], attention_mask)
-            for own, other in self._pairs
+        """Return one distance per row, ``(B,)``."""
+        distances = [
+            state_distance(self.projection(student.states[place]), teacher.states[target], attention_mask)
+            for place, target in self._pairs
         ]
-        return torch.stack(found).mean(dim=0)
+        return torch.stack(distances).mean(dim=0)
 
 
 class RelationTerm(nn.Module):
-    """The self-attention relations of one layer of each."""
+    """Distance between the self-attention relations of one layer of the student and one of the teacher."""
 
     def __init__(self, student_layer: int, teacher_layer: int, relation_heads: int) -> None:
         super().__init__()
         self._layers, self._relation_heads = (student_layer, teacher_layer), relation_heads
 
     def forward(self, student: Features, teacher: Features, attention_mask: Tensor) -> Tensor:
-        """One distance a row, ``(B,)``."""
-        own, other = self._layers
+        """Return one distance per row, ``(B,)``."""
+        layer, target = self._layers
         return relation_distance(
-            student.vectors(own), teacher.vectors(other), attention_mask, self._relation_heads
+            student.vectors(layer), teacher.vectors(target), attention_mask, self._relation_heads
         )
 
 
-class Guided(nn.Module):
+class FeatureDistiller(nn.Module):
     """A student that is trained beside its teacher.
 
     Args:
-        student: what is trained.
+        student: the model that is trained.
         teacher: a body on the student's device; it is frozen, and no part of this module's state.
-        pieces: the teacher's id of each of the student's pieces, ``(V,)``; below 0 where there is none.
+        token_ids: the teacher's id of each token of the student, ``(V,)``; below 0 where it has none.
         terms: each with its weight.
 
     """
@@ -90,46 +95,46 @@ class Guided(nn.Module):
         self,
         student: EncoderClassifier,
         teacher: Any,
-        pieces: Tensor,
+        token_ids: Tensor,
         terms: Sequence[tuple[float, nn.Module]],
     ) -> None:
         super().__init__()
         self.student = student
         self.terms = nn.ModuleList(term for _, term in terms)
         self._weights = tuple(weight for weight, _ in terms)
-        # such a row is not aligned, and whatever the teacher makes of it counts nothing
-        self.register_buffer("pieces", pieces.clamp(min=0), persistent=False)
+        # a row with such a token is not aligned, and the teacher's states for it are not used
+        self.register_buffer("token_ids", token_ids.clamp(min=0), persistent=False)
         self._read_teacher = _frozen(teacher)
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor, aligned: Tensor) -> GuidedLogits:
-        """Logits and distances of a batch: ``(B, T), (B, T), (B,) -> (B, C), (B,)``; 0 where not aligned."""
-        own = features(self.student.encoder, input_ids, attention_mask)
-        teachers = self._read_teacher(self.get_buffer("pieces")[input_ids], attention_mask)
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, aligned: Tensor) -> LogitsAndDistance:
+        """Return logits and distances: ``(B, T), (B, T), (B,) -> (B, C), (B,)``; 0 where a row is not aligned."""
+        student = features(self.student.encoder, input_ids, attention_mask)
+        teacher = self._read_teacher(self.get_buffer("token_ids")[input_ids], attention_mask)
         distance = torch.zeros(len(aligned), device=aligned.device)  # (B,)
         for weight, term in zip(self._weights, self.terms, strict=True):
-            distance = distance + weight * term(own, teachers, attention_mask)
-        return GuidedLogits(self.student.classify(own.states[-1], attention_mask), distance * aligned)
+            distance = distance + weight * term(student, teacher, attention_mask)
+        return LogitsAndDistance(self.student.classify(student.states[-1], attention_mask), distance * aligned)
 
 
 @dataclass(frozen=True)
-class GuidedObjective:
-    """An objective on logits, and the mean distance over rows."""
+class FeatureObjective:
+    """An objective on logits, plus the mean distance of the features."""
 
     objective: Objective
 
-    def __call__(self, output: GuidedLogits, teacher: Tensor, targets: Tensor, labelled: Tensor) -> Tensor:
-        """Mean loss over rows, a scalar."""
+    def __call__(self, output: LogitsAndDistance, teacher: Tensor, targets: Tensor, labelled: Tensor) -> Tensor:
+        """Return the mean loss over rows, a scalar."""
         return self.objective(output.logits, teacher, targets, labelled) + output.distance.mean()
 
 
 def features(encoder: Any, input_ids: Tensor, attention_mask: Tensor) -> Features:
-    """All states of a body: ``(B, T), (B, T)``."""
-    found = encoder(input_ids=input_ids, attention_mask=attention_mask, output_hidden_states=True)
-    return Features(encoder, tuple(found.hidden_states))
+    """Return the hidden states of a body for ids and mask, each ``(B, T)``."""
+    output = encoder(input_ids=input_ids, attention_mask=attention_mask, output_hidden_states=True)
+    return Features(encoder, tuple(output.hidden_states))
 
 
 def _frozen(encoder: Any) -> Callable[[Tensor, Tensor], Features]:
-    """A body that does not learn and has no dropout; in a closure, for a module would save and train it."""
+    """Return a reader of a body without gradients or dropout; a closure, for a module would save and train it."""
     encoder.eval().requires_grad_(False)
 
     def read(input_ids: Tensor, attention_mask: Tensor) -> Features:

@@ -1,7 +1,7 @@
-"""Which rows a student and its teacher cut into the same tokens: only there can states be compared one by one.
+"""Rows that a student and its teacher split into the same tokens: only there can states be compared one by one.
 
-A trimmed vocabulary cuts rare words further, and a text that has one is another row of tokens for the student.
-Such rows have no part in what is matched token by token; they learn from logits alone.
+A trimmed vocabulary splits rare words further, and a text that has one is another row of tokens for the student.
+Such rows take no part in matching token by token; they learn from logits alone.
 """
 
 from collections.abc import Sequence
@@ -16,33 +16,38 @@ from distill.corpora.storage.token_rows import TokenRows
 from distill.export.runtime.errors import InputError
 from distill.teachers.encoding import encode
 
-# with fewer, most of the corpus would say nothing
+# with fewer, feature terms would ignore most of the corpus
 LEAST_SHARE = 0.5
 
 UNKNOWN = -1
 
 
-def piece_ids(student: Any, teacher: Any) -> NDArray[np.int64]:
-    """The teacher's id of each of the student's pieces, by the student's id, -1 where it has none: ``(V,)``."""
-    known, own = teacher.get_vocab(), student.get_vocab()
-    found = np.full(max(own.values()) + 1, UNKNOWN, dtype=np.int64)
-    for piece, place in own.items():
-        found[place] = known.get(piece, UNKNOWN)
-    return found
-
-
-def aligned_rows(student: TokenRows, teacher: TokenRows, pieces: NDArray[np.int64]) -> Tensor:
-    """Whether a text is the same pieces for both, bool ``(N,)``.
+def teacher_token_ids(student: Any, teacher: Any) -> NDArray[np.int64]:
+    """Return the teacher's id of each token of the student, by the student's id, -1 where it has none: ``(V,)``.
 
     Args:
-        student: ids of N texts.
-        teacher: of the same texts.
-        pieces: the teacher's id of each of the student's pieces.
+        student: its tokenizer.
+        teacher: its tokenizer.
+    """
+    known, tokens = teacher.get_vocab(), student.get_vocab()
+    ids = np.full(max(tokens.values()) + 1, UNKNOWN, dtype=np.int64)
+    for token, place in tokens.items():
+        ids[place] = known.get(token, UNKNOWN)
+    return ids
+
+
+def aligned_rows(student: TokenRows, teacher: TokenRows, token_ids: NDArray[np.int64]) -> Tensor:
+    """Return whether each text is the same tokens for both, bool ``(N,)``.
+
+    Args:
+        student: token ids of N texts.
+        teacher: token ids of the same texts.
+        token_ids: the teacher's id of each token of the student, ``(V,)``.
 
     """
     same = [
-        len(own) == len(teachers) and bool((pieces[own] == teachers).all())
-        for own, teachers in zip(student, teacher, strict=True)
+        len(row) == len(target) and bool((token_ids[row] == target).all())
+        for row, target in zip(student, teacher, strict=True)
     ]
     return torch.tensor(same, dtype=torch.bool)
 
@@ -50,20 +55,20 @@ def aligned_rows(student: TokenRows, teacher: TokenRows, pieces: NDArray[np.int6
 def require_aligned(
     student: Any, teacher: Any, texts: Sequence[Sequence[str]], tokens: TokenRows, max_tokens: int
 ) -> Tensor:
-    """Whether each text is the same pieces for both, bool ``(N,)``.
+    """Return whether each text is the same tokens for both, bool ``(N,)``.
 
     Args:
         student: its tokenizer.
         teacher: its tokenizer.
-        texts: that the student learns from, split by split.
-        tokens: the student's, of all of them.
+        texts: what the student learns from, split by split.
+        tokens: the student's token ids of all of them.
         max_tokens: where texts are cut.
 
     Raises:
-        InputError: too few are.
+        InputError: less than half of them are.
     """
-    theirs = TokenRows.of(row for some in texts for row in encode(teacher, some, max_tokens))
-    aligned = aligned_rows(tokens, theirs, piece_ids(student, teacher))
+    targets = TokenRows.of(row for split in texts for row in encode(teacher, split, max_tokens))
+    aligned = aligned_rows(tokens, targets, teacher_token_ids(student, teacher))
     share = float(aligned.float().mean())
     if share < LEAST_SHARE:
         raise InputError(

@@ -15,7 +15,7 @@ from torch import nn
 
 from distill.export.runtime.errors import InputError
 from distill.objectives.features import uniform_layers
-from distill.objectives.matching import Guided, GuidedObjective, RelationTerm, StateTerm
+from distill.objectives.matching import FeatureDistiller, FeatureObjective, RelationTerm, StateTerm
 from distill.objectives.mixed import Objective
 from distill.recipe.student import ObjectiveRecipe
 from distill.students.families import StudentFamily
@@ -25,7 +25,7 @@ from distill.teachers.checkpoints import load_classifier
 from distill.teachers.device import device_of
 from distill.teachers.encoder import EncoderClassifier
 from distill.teachers.tokenizers import load_tokenizer
-from distill.training.alignment import piece_ids, require_aligned
+from distill.training.alignment import require_aligned, teacher_token_ids
 from distill.training.batches import Examples
 from distill.training.session import TrainingSession
 
@@ -40,7 +40,7 @@ def distil_features(
     teacher: Path,
     texts: Sequence[Sequence[str]],
     max_tokens: int,
-) -> tuple[TrainingSession, Examples, GuidedObjective]:
+) -> tuple[TrainingSession, Examples, FeatureObjective]:
     """Return the same training beside the teacher, with the feature terms of the recipe.
 
     Args:
@@ -56,39 +56,45 @@ def distil_features(
     Raises:
         InputError: the two cannot be matched so, or too few rows are the same tokens for both.
     """
-    student = session.model
-    if not isinstance(student, EncoderClassifier):
-        raise TypeError("only an EncoderClassifier has hidden states to match")
+    student: Any = session.model  # an encoder: only families with layers have feature terms
     model, tokenizer = load_classifier(teacher, session.corpus.task), load_tokenizer(teacher)
     check_features(recipe, family, model.config)
     aligned = require_aligned(session.tokenizer, tokenizer, texts, examples.tokens, max_tokens)
     terms = feature_terms(recipe, student, model.encoder)
     device = device_of(student)
-    pieces = torch.from_numpy(piece_ids(session.tokenizer, tokenizer))
-    wrapper = Guided(student, model.encoder.to(device), pieces, terms).to(device)
+    token_ids = torch.from_numpy(teacher_token_ids(session.tokenizer, tokenizer))
+    wrapper = FeatureDistiller(student, model.encoder.to(device), token_ids, terms).to(device)
     return (
         replace(session, wrapper=wrapper),
         replace(examples, extra_inputs={**examples.extra_inputs, "aligned": aligned}),
-        GuidedObjective(objective),
+        FeatureObjective(objective),
     )
 
 
 def feature_terms(
-    recipe: ObjectiveRecipe, student: EncoderClassifier, teacher: Any
+    objective: ObjectiveRecipe, student: EncoderClassifier, teacher: Any
 ) -> list[tuple[float, nn.Module]]:
-    """The terms that a recipe wants, each with its weight; seed torch before, for projections are drawn."""
+    """Return the feature terms of an objective, each with its weight; seed torch before, projections are drawn.
+
+    Args:
+        objective: which terms are on.
+        student: an encoder.
+        teacher: the teacher's body.
+    """
     depths = len(layers_of(student.encoder)), len(layers_of(teacher))
     widths = width_of(student.config), width_of(teacher.config)
-    found: list[tuple[float, nn.Module]] = []
-    if recipe.hidden_weight:
-        pairs = uniform_layers(*depths) if recipe.layer_map == "auto" else recipe.layer_map
-        found.append((recipe.hidden_weight, StateTerm([(own + 1, other + 1) for own, other in pairs], *widths)))
-    if recipe.relation_weight:
-        layer = depths[1] - 1 if recipe.relation_layer is None else recipe.relation_layer
-        found.append((recipe.relation_weight, RelationTerm(depths[0] - 1, layer, recipe.relation_heads)))
-    if recipe.embedding_weight:
-        found.append((recipe.embedding_weight, StateTerm([(0, 0)], *widths)))
-    return found
+    terms: list[tuple[float, nn.Module]] = []
+    if objective.hidden_weight:
+        pairs = uniform_layers(*depths) if objective.layer_map == "auto" else objective.layer_map
+        # place 0 of the states is the embedding layer's
+        states = StateTerm([(layer + 1, target + 1) for layer, target in pairs], *widths)
+        terms.append((objective.hidden_weight, states))
+    if objective.relation_weight:
+        target = depths[1] - 1 if objective.relation_layer is None else objective.relation_layer
+        terms.append((objective.relation_weight, RelationTerm(depths[0] - 1, target, objective.relation_heads)))
+    if objective.embedding_weight:
+        terms.append((objective.embedding_weight, StateTerm([(0, 0)], *widths)))
+    return terms
 
 
 def check_features(objective: ObjectiveRecipe, family: StudentFamily, config: Any) -> None:

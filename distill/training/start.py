@@ -14,7 +14,7 @@ from distill.students.pieces import Goal
 from distill.students.start import Start
 from distill.students.vocabulary import Trimmed, trim
 from distill.teachers.checkpoints import load_classifier
-from distill.teachers.encoder import EncoderClassifier, Pooling
+from distill.teachers.encoder import Pooling
 from distill.teachers.encoding import encode, pad_batch
 from distill.teachers.tokenizers import load_tokenizer
 
@@ -33,7 +33,7 @@ def start_student(
         recipe: the student's.
         teacher_folder: the trained teacher.
         corpus: source of the vocabulary, and of texts to fit the student to.
-        pooling: for a teacher that does not pool by one of our ways; any other is pooled as it is.
+        pooling: used where the teacher has a published head, which pools in a way of its own.
         max_tokens: where texts are cut.
         seed: for all weights that do not come from the teacher.
 
@@ -45,8 +45,7 @@ def start_student(
         teacher=teacher,
         tokenizer=tokenizer,
         trimmed=student_vocabulary(recipe, teacher.config, tokenizer, corpus),
-        # a checkpoint knows how it pools; a published head has a pooling of its own kind
-        pooling=teacher.pooling if isinstance(teacher, EncoderClassifier) else pooling,
+        pooling=teacher.pooling or pooling,
         dropout=recipe.dropout,
         seed=seed,
     )

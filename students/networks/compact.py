@@ -58,10 +58,11 @@ def compact_student(
     encoder.eval()
     basis = project(teacher.encoder, encoder, layers, texts, seed)
     encoder.train()
-    if isinstance(teacher, EncoderClassifier) and teacher.pooling is pooling:
+    head = teacher.head_for(pooling)
+    if head is not None:
         with torch.no_grad():
-            student.head.weight.copy_(teacher.head.weight.double() @ basis)
-            student.head.bias.copy_(teacher.head.bias)
+            student.head.weight.copy_(head.weight.double() @ basis)
+            student.head.bias.copy_(head.bias)
     return student
 
 

@@ -3,7 +3,6 @@
 import copy
 from collections.abc import Sequence
 
-from torch import nn
 from transformers import AutoModel
 
 from distill.teachers.bodies import check_layers, layers_of, shape_keys
@@ -42,11 +41,6 @@ def layers_student(
 
 def copy_head(teacher: Teacher, student: EncoderClassifier) -> None:
     """Copy the teacher's head where it reads the same vectors."""
-    if not isinstance(teacher, EncoderClassifier) or teacher.pooling is not student.pooling:
-        return
-    if _same_shape(teacher.head, student.head):
-        student.head.load_state_dict(teacher.head.state_dict())
-
-
-def _same_shape(first: nn.Linear, second: nn.Linear) -> bool:
-    return first.weight.shape == second.weight.shape
+    head = teacher.head_for(student.pooling)
+    if head is not None and head.weight.shape == student.head.weight.shape:
+        student.head.load_state_dict(head.state_dict())

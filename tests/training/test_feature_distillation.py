@@ -15,7 +15,7 @@ from distill.corpora.storage.parquet import load_corpus
 from distill.corpora.storage.token_rows import TokenRows
 from distill.export.runtime.errors import InputError
 from distill.objectives.features import relation_distance, state_distance
-from distill.objectives.matching import Guided, GuidedObjective, features
+from distill.objectives.matching import FeatureDistiller, FeatureObjective, features
 from distill.objectives.mixed import Objective
 from distill.objectives.task_loss import LOSSES
 from distill.pipeline.state import Run
@@ -32,7 +32,7 @@ from distill.teachers.encoder import EncoderClassifier, Pooling
 from distill.teachers.encoding import encode, pad_batch
 from distill.teachers.finetune import parameter_groups
 from distill.teachers.tokenizers import load_tokenizer
-from distill.training.alignment import aligned_rows, piece_ids, require_aligned
+from distill.training.alignment import aligned_rows, require_aligned, teacher_token_ids
 from distill.training.batches import Examples, join_examples
 from distill.training.callback import TrainingCallback, TrainingSchedule
 from distill.training.feature_distillation import feature_terms
@@ -52,13 +52,13 @@ def compact(teacher: EncoderClassifier, dropout: float = 0.0) -> EncoderClassifi
     return compact_student(teacher, Shape(2, 16, 2), texts=None, pooling=Pooling.MEAN, dropout=dropout, seed=5)
 
 
-def guided_by(
+def distiller_of(
     teacher: EncoderClassifier,
     student: EncoderClassifier,
     recipe: ObjectiveRecipe = ALL_THREE,
     pieces: torch.Tensor = PIECES,
-) -> Guided:
-    return Guided(student, teacher.encoder, pieces, feature_terms(recipe, student, teacher.encoder))
+) -> FeatureDistiller:
+    return FeatureDistiller(student, teacher.encoder, pieces, feature_terms(recipe, student, teacher.encoder))
 
 
 @pytest.mark.parametrize("body", ["bert", "roberta", "distilbert"])
@@ -80,7 +80,7 @@ def test_queries_keys_and_values_are_what_the_layer_itself_makes(body: str) -> N
 def test_a_copy_of_the_teacher_is_at_no_distance_and_keeps_its_logits(body: str) -> None:
     teacher = tiny_classifier(body)
     student = layers_student(teacher, [0, 1, 2], pooling=Pooling.MEAN, dropout=0.0)
-    found = guided_by(teacher, student).eval()(IDS, MASK, torch.tensor([True] * 3))
+    found = distiller_of(teacher, student).eval()(IDS, MASK, torch.tensor([True] * 3))
     assert torch.equal(found.logits, teacher(IDS, MASK))
     assert found.distance.abs().max() < 1e-6
 
@@ -88,10 +88,10 @@ def test_a_copy_of_the_teacher_is_at_no_distance_and_keeps_its_logits(body: str)
 def test_distances_are_the_weighted_terms_of_aligned_rows() -> None:
     teacher = tiny_classifier()
     student = compact(teacher)
-    guided = guided_by(teacher, student).eval()
-    found = guided(IDS, MASK, torch.tensor([True, False, True]))
+    distiller = distiller_of(teacher, student).eval()
+    found = distiller(IDS, MASK, torch.tensor([True, False, True]))
     own, other = features(student.encoder, IDS, MASK), features(teacher.encoder, IDS, MASK)
-    hidden, _, embedding = guided.terms
+    hidden, _, embedding = distiller.terms
     # two layers of three: 0 by 1, 1 by 2
     first, second = (
         state_distance(hidden.projection(own.states[layer + 1]), other.states[layer + 2], MASK) for layer in (0, 1)
@@ -100,7 +100,7 @@ def test_distances_are_the_weighted_terms_of_aligned_rows() -> None:
     embeddings = state_distance(embedding.projection(own.states[0]), other.states[0], MASK)
     expected = (first + second) / 2 + 0.5 * relations + 2 * embeddings
     assert torch.allclose(found.distance, expected * torch.tensor([1, 0, 1]), atol=1e-6)
-    loss = GuidedObjective(Objective(LOSSES["multi_label"]))
+    loss = FeatureObjective(Objective(LOSSES["multi_label"]))
     args = torch.randn(3, 3), torch.ones(3, 3), torch.tensor([True] * 3)
     assert torch.equal(
         loss(found, *args), Objective(LOSSES["multi_label"])(found.logits, *args) + found.distance.mean()
@@ -113,16 +113,16 @@ def test_the_teacher_reads_its_own_ids_without_dropout_and_is_neither_trained_no
     teacher.encoder.register_forward_pre_hook(
         lambda module, _args, kwargs: read.append((kwargs["input_ids"], module.training)), with_kwargs=True
     )
-    guided = guided_by(teacher, compact(teacher), pieces=torch.arange(400).flip(0) - 1)
-    guided.train()
-    guided(IDS, MASK, torch.tensor([True] * 3)).distance.sum().backward()
+    distiller = distiller_of(teacher, compact(teacher), pieces=torch.arange(400).flip(0) - 1)
+    distiller.train()
+    distiller(IDS, MASK, torch.tensor([True] * 3)).distance.sum().backward()
     ((ids, training),) = read
     assert torch.equal(ids, (398 - IDS))
     assert not training
     assert all(parameter.grad is None for parameter in teacher.encoder.parameters())
-    learning = dict(guided.named_parameters())
-    assert {name.split(".")[0] for name in guided.state_dict()} == {"student", "terms"}
-    assert set(guided.state_dict()) == set(learning)
+    learning = dict(distiller.named_parameters())
+    assert {name.split(".")[0] for name in distiller.state_dict()} == {"student", "terms"}
+    assert set(distiller.state_dict()) == set(learning)
     # the head alone has no part in any distance
     assert [name for name, parameter in learning.items() if parameter.grad is None] == [
         name for name in learning if name.startswith("student.head")
@@ -131,21 +131,21 @@ def test_the_teacher_reads_its_own_ids_without_dropout_and_is_neither_trained_no
 
 def test_a_piece_that_the_teacher_has_not_is_no_error() -> None:
     teacher = tiny_classifier()
-    guided = guided_by(teacher, compact(teacher), pieces=torch.full((400,), -1))
-    assert guided(IDS, MASK, torch.tensor([False] * 3)).distance.tolist() == [0.0, 0.0, 0.0]
+    distiller = distiller_of(teacher, compact(teacher), pieces=torch.full((400,), -1))
+    assert distiller(IDS, MASK, torch.tensor([False] * 3)).distance.tolist() == [0.0, 0.0, 0.0]
 
 
 class Killed(Exception):
     pass
 
 
-def train_guided(folder: Path, *, kill: int | None = None) -> tuple[Guided, FitResult]:
+def train_distilled(folder: Path, *, kill: int | None = None) -> tuple[FeatureDistiller, FitResult]:
     """A training with dropout in epochs of six steps, killed in a step."""
     folder.mkdir(exist_ok=True)
     teacher = tiny_classifier()
     torch.manual_seed(4)
-    guided, calls = guided_by(teacher, compact(teacher, dropout=0.3)), iter(range(1, 99))
-    objective = GuidedObjective(Objective(LOSSES["multi_label"]))
+    distiller, calls = distiller_of(teacher, compact(teacher, dropout=0.3)), iter(range(1, 99))
+    objective = FeatureObjective(Objective(LOSSES["multi_label"]))
 
     def loss(*arguments: object) -> torch.Tensor:
         if next(calls) == kill:
@@ -153,7 +153,7 @@ def train_guided(folder: Path, *, kill: int | None = None) -> tuple[Guided, FitR
         return objective(*arguments)  # type: ignore[arg-type]
 
     def evaluate() -> dict[str, float]:
-        return {"macro_f1": -float(guided.terms[0].projection.weight.detach().sum())}
+        return {"macro_f1": -float(distiller.terms[0].projection.weight.detach().sum())}
 
     count = len(ROWS)
     examples = Examples(
@@ -164,21 +164,22 @@ def train_guided(folder: Path, *, kill: int | None = None) -> tuple[Guided, FitR
         max_steps=18, steps_per_epoch=6, batch_size=16, warmup=0.1, patience=99, seed=4,
         checkpoint_seconds=0.0 if kill else 300.0,
     )  # fmt: skip
-    groups = parameter_groups(guided.student, body_learning_rate=1e-3, head_learning_rate=1e-2, weight_decay=0.01)
-    groups.append({"params": list(guided.terms.parameters()), "lr": 1e-2, "weight_decay": 0.0})
-    watch, pad = TrainingCallback(guided, evaluate, settings, folder), partial(pad_batch, pad_id=0)
-    return guided, fit(guided, examples, loss, settings, groups=groups, pad=pad, callback=watch)
+    rates = {"body_learning_rate": 1e-3, "head_learning_rate": 1e-2, "weight_decay": 0.01}
+    groups = parameter_groups(distiller.student, **rates)
+    groups.append({"params": list(distiller.terms.parameters()), "lr": 1e-2, "weight_decay": 0.0})
+    watch, pad = TrainingCallback(distiller, evaluate, settings, folder), partial(pad_batch, pad_id=0)
+    return distiller, fit(distiller, examples, loss, settings, groups=groups, pad=pad, callback=watch)
 
 
 def test_projections_are_trained_and_a_killed_training_ends_with_the_same_weights(tmp_path: Path) -> None:
-    whole, result = train_guided(tmp_path / "whole")
+    whole, result = train_distilled(tmp_path / "whole")
     with pytest.raises(Killed):
-        train_guided(tmp_path / "killed", kill=11)
-    again, same_result = train_guided(tmp_path / "killed")
+        train_distilled(tmp_path / "killed", kill=11)
+    again, same_result = train_distilled(tmp_path / "killed")
     assert result == same_result
     for name, tensor in whole.state_dict().items():
         assert torch.equal(tensor, again.state_dict()[name]), name
-    start = guided_by(tiny_classifier(), compact(tiny_classifier()))
+    start = distiller_of(tiny_classifier(), compact(tiny_classifier()))
     start_distance = start.eval()(*pad_batch(ROWS, 0), torch.ones(len(ROWS))).distance.mean()
     assert whole.eval()(*pad_batch(ROWS, 0), torch.ones(len(ROWS))).distance.mean() < 0.8 * start_distance
 
@@ -198,7 +199,7 @@ def test_rows_are_aligned_where_trimming_left_every_piece_whole(make) -> None:  
     own = trim(full, rows, min_groups=5).tokenizer
     texts = [*TEXTS[:6], "zanzibar and the sun", "nobody knows zanzibar"]
     tokens, full_tokens = encode(own, texts, 32), encode(full, texts, 32)
-    found = aligned_rows(tokens, full_tokens, piece_ids(own, full))
+    found = aligned_rows(tokens, full_tokens, teacher_token_ids(own, full))
     by_piece = [
         own.convert_ids_to_tokens(one) == full.convert_ids_to_tokens(other)
         for one, other in zip(tokens, full_tokens, strict=True)
@@ -293,8 +294,8 @@ def test_a_run_learns_from_the_insides_of_its_teacher_and_keeps_nothing_of_them(
     trained(runs, tmp_path / "smoke", *weights, "student.min_piece_groups=1", "objective.compare=false")
     names = {path.name for path in (tmp_path / "smoke/student").iterdir()}
     assert names == {path.name for path in (runs / "student").iterdir()}
-    guided, plain = (first_loss(folder / "student") for folder in (tmp_path / "smoke", runs))
-    assert guided > plain
+    distiller, plain = (first_loss(folder / "student") for folder in (tmp_path / "smoke", runs))
+    assert distiller > plain
 
 
 def first_loss(folder: Path) -> float:
