@@ -85,7 +85,7 @@ class SeedSpread:
 
 @dataclass(frozen=True)
 class WordRates:
-    """How two tokenizers read a list of words: shares of words, and mean tokens per word."""
+    """Reading of a list of words by two tokenizers: shares of words, and mean tokens per word."""
 
     words: int
     unknown: float

@@ -1,4 +1,4 @@
-"""What ships: the student and the variant that are chosen, and everything that their bundle holds."""
+"""The shipment: the student and the variant that are chosen, and everything that their bundle holds."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,4 +1,4 @@
-"""How the student's tokenizer reads words beside the teacher's: which become [UNK], which take more tokens.
+"""Reading of words by the student's tokenizer beside the teacher's: which become [UNK], which take more tokens.
 
 Measured on the corpus's test split and on three lists that the package carries (`word_lists/`): slang, emoji, and
 words of crisis and counselling. The report has rates alone of the corpus's words; the lists are the project's own
