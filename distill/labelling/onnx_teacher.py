@@ -23,7 +23,7 @@ TOLERANCE = 1e-3
 
 
 def in_onnxruntime(teacher: Teacher, sample: tuple[Tensor, Tensor], reporter: Reporter) -> Forward | None:
-    """A session that computes the teacher's float32 logits in ONNX Runtime, with PyTorch's number of threads.
+    """Build what computes the teacher's float32 logits in ONNX Runtime, with PyTorch's number of threads.
 
     Args:
         teacher: on the CPU, in eval mode.

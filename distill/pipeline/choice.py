@@ -65,6 +65,6 @@ def recall(run: Run, choice: Choice) -> None:
 
 
 def _names(recipe: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
-    """Tell whether a recipe has these values; one that was left open again may be any."""
+    """Return whether a recipe has these values; one that was left open again may be any."""
     keys = [(key.split("."), value) for key, value in values.items() if value != "auto"]
     return all(recipe[table][name] == value for (table, name), value in keys)

@@ -115,9 +115,9 @@ def test_a_scrubbed_text_is_clean(text: str) -> None:
     ],
 )
 def test_a_megabyte_takes_no_time(part: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     scrub(part * (1_000_000 // len(part)))
-    assert time.perf_counter() - start < 20  # linear takes one second, and a square of it would take days
+    assert time.process_time() - start < 20  # linear takes one second, and a square of it would take days
 
 
 def test_cells_are_scrubbed_at_any_depth() -> None:
