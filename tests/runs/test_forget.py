@@ -98,7 +98,7 @@ def test_it_asks_and_without_a_terminal_refuses(tmp_path: Path) -> None:
             command_of("forget", str(run)), cwd=ROOT, stdin=theirs, stdout=subprocess.PIPE
         ) as asked:
             os.write(ours, answer)
-            said, _ = asked.communicate(timeout=60)
+            said, _ = asked.communicate()
         os.close(ours)
         os.close(theirs)
         assert asked.returncode == 0

@@ -39,9 +39,9 @@ def test_the_second_signal_ends_the_process_whatever_it_does() -> None:
         "import signal, time; from distill.runs.interrupts import StopRequest; stop = StopRequest()\n"
         "with stop.listening(), stop.deferred():\n"
         "    signal.raise_signal(signal.SIGINT); print('saving', flush=True); signal.raise_signal(signal.SIGINT)\n"
-        "    time.sleep(60)\n"
+        "    time.sleep(600)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == -signal.SIGINT
     assert (done.stdout, done.stderr) == ("saving\n", "")
 

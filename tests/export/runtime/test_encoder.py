@@ -63,7 +63,7 @@ def classifier(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 @pytest.mark.parametrize("name", NASTY)
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(300)
 def test_nasty_texts_end_in_a_result(classifier: Any, name: str) -> None:
     start = time.process_time()
     (prediction,) = classifier.predict([NASTY[name]])

@@ -11,7 +11,7 @@ from tests.support.tiny_bundle import make_tiny_bundle
 
 
 @pytest.mark.parametrize("hostile", HOSTILE, ids=[hostile.name for hostile in HOSTILE])
-@pytest.mark.timeout(30)
+@pytest.mark.timeout(300)
 def test_a_hostile_bundle_is_refused_with_the_reason(
     hostile: Hostile, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -23,7 +23,7 @@ def test_a_file_is_read_within_its_bounds(tmp_path: Path) -> None:
     assert most_bytes("onnx/a") > most_bytes("tokenizer.json") > 2**25
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(300)
 def test_what_is_no_file_never_keeps_a_reader_waiting(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "folder").mkdir()
@@ -36,7 +36,7 @@ def test_what_is_no_file_never_keeps_a_reader_waiting(tmp_path: Path) -> None:
         read_file(Path("/dev"), "null", most=9)
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(300)
 def test_a_fifo_that_takes_a_files_place_between_check_and_opening(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
