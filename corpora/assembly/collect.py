@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from distill.corpora.assembly.spec import CorpusSpec
 from distill.corpora.assembly.splits import SplitRows, normalise_text
@@ -58,6 +59,7 @@ class Collector:
         self.texts = TextStore(folder)
         self.bad = Quarantine(folder, keep=spec.on_bad_row == "quarantine", scrubbed=spec.scrub)
         self.rows_read = self.filtered = self.later_in_group = self.without_gold = 0
+        self.groups_in_several_splits = 0
         self.scrubbed: Counter[str] = Counter()
         self._spec, self._progress = spec, progress
         self._codec = CODECS[spec.task]
@@ -71,6 +73,8 @@ class Collector:
         self._split, self._file, self._row = array("b"), array("i"), array("i")
         self._label_starts, self._labels = array("i", [0]), array("i")
         self._text, self._group, self._row_id = KeyColumn(folder), KeyColumn(folder), KeyColumn(folder)
+        scoped = spec.group is not None and spec.group_scope == "split"
+        self._given_group = KeyColumn(folder) if scoped else None
 
     def take(self, split: str, table: Table) -> None:
         """Every record of one table.
@@ -137,6 +141,8 @@ class Collector:
             files=tuple(self._files),
         )
         split = np.frombuffer(self._split, dtype=np.int8)
+        if self._given_group is not None:
+            self.groups_in_several_splits = _in_several(self._given_group.numbers(), split)
         members = {name: np.flatnonzero(split == code).astype(np.int32) for code, name in enumerate(SPLITS)}
         return names, rows, {name: found for name, found in members.items() if len(found)}
 
@@ -154,7 +160,9 @@ class Collector:
         if isinstance(spec.split, str) and split != "transfer":
             split = _split_of(fields, spec.split)
         labelled = split != "transfer"
-        group = _group_of(fields, spec.group, labelled) if spec.group is not None else record.group
+        given = _group_of(fields, spec.group, labelled) if spec.group is not None else record.group
+        # ids often start again in each published split
+        group = given if given is None or spec.group_scope == "source" else f"{split} {given}"
         text = text_of(fields, columns, spec.joiner)
         tokens = self._tokens(fields) if labelled else ()
         if spec.one_per_group and labelled:
@@ -172,6 +180,8 @@ class Collector:
         normalised = normalise_text(text)
         self._text.append(normalised)
         self._group.append(group)
+        if self._given_group is not None:
+            self._given_group.append(given if labelled else None)
         if spec.row_id:
             keys = [_cell(fields, name) for name in spec.row_id] if labelled else None
             # rows for transfer have no row id, and are compared by their texts
@@ -203,6 +213,12 @@ class Collector:
         if len(self._label_counts) > MAX_DISTINCT:
             find_names(self._label_counts, self._spec.labels_from)  # says so
         return tuple(dict.fromkeys(self._found.setdefault(name, len(self._found)) for name in names))
+
+
+def _in_several(groups: Ints, splits: NDArray[np.int8]) -> int:
+    """How many groups have rows in more than one published split."""
+    pairs = np.unique(groups[groups >= 0].astype(np.int64) * len(SPLITS) + splits[groups >= 0])
+    return int((np.unique(pairs // len(SPLITS), return_counts=True)[1] > 1).sum())
 
 
 def _label_columns(spec: CorpusSpec) -> dict[str, str]:

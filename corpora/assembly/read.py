@@ -75,6 +75,8 @@ def read_corpus(
     }
     if collector.without_gold:
         notes["rows_without_gold"] = collector.without_gold
+    if collector.groups_in_several_splits:
+        notes["groups_in_several_splits"] = collector.groups_in_several_splits
     if spec.scrub:
         notes |= {f"scrubbed_{kind}s": collector.scrubbed[kind] for kind in KINDS}
     task, rows, splits = _select(rows, splits, task, spec, notes)

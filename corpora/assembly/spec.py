@@ -26,6 +26,7 @@ class CorpusSpec:
     missing: tuple[str, ...] | None = None  # values of the labels column that say that there is none
     label_form: LabelForm | None = None  # "names", "ids" or "vector", where a cell could be read in two ways
     group: str | None = None  # column whose rows must stay in one split
+    group_scope: str = "split"  # group ids mean the same inside a published split; "source": everywhere
     where: dict[str, str | list[str]] | None = None  # keep rows whose column has (one of) the value(s)
     columns: tuple[str, ...] | None = None  # names the fields of files without a header
     split: tuple[float, float, float] | str = DEFAULT_SPLIT  # fractions, or the column that names the split
@@ -73,6 +74,7 @@ class CorpusSpec:
         """Refuse settings that contradict each other."""
         _one_of("duplicates", self.duplicates, ("majority", "error", "keep"))
         _one_of("on_bad_row", self.on_bad_row, ("error", "quarantine"))
+        _one_of("group_scope", self.group_scope, ("split", "source"))
         _one_of("leaks", self.leaks, ("remove", "groups", "keep"))
         if self.label_form is not None:
             _one_of("label_form", self.label_form, ("names", "ids", "vector"))

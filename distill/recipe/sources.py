@@ -37,6 +37,9 @@ class CorpusRecipe(Section):
     )
     where: dict[str, str | list[str]] | None = Field(None, description="keep rows with these column values")
     group: str | None = Field(None, description="column whose rows stay in one split (conversation, client)")
+    group_scope: Literal["split", "source"] = Field(
+        "split", description="where one group id means one group: inside a published split, or in the whole source"
+    )
     row_id: list[str] | None = Field(None, description="columns that identify a row; repeats are annotators")
     one_per_group: bool = Field(False, description="keep the first row of each group")
     min_rows: int = Field(1, ge=1, description="labels with fewer rows are left out with their rows")

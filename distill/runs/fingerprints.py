@@ -28,7 +28,7 @@ PLACES = (
 
 
 # of [corpus]: they came into being later
-LATER_CORPUS_KEYS = ("encoding", "quoting", "missing", "label_form")
+LATER_CORPUS_KEYS = ("encoding", "quoting", "missing", "label_form", "group_scope")
 
 
 def calibrated_by(recipe: Recipe, precision: Precision) -> dict[str, Any]:
@@ -75,6 +75,8 @@ def corpus_inputs(recipe: CorpusRecipe, seed: int) -> dict[str, Any]:
         "transfer": _beside_hash(recipe, recipe.transfer, "corpus.transfer") if recipe.transfer else None,
         "seed": seed,
     }
+    if recipe.group is not None and recipe.group_scope == "split" and _may_be_published_in_splits(recipe):
+        inputs["group_scope"] = "split"  # ids were compared over the whole source before there was the key
     below = _files_below(recipe.source)
     if below:
         inputs["source_below"] = below
@@ -89,6 +91,12 @@ def _without_unused(recipe: CorpusRecipe, keys: dict[str, Any]) -> dict[str, Any
         for key, value in keys.items()
         if key not in LATER_CORPUS_KEYS or getattr(recipe, key) != fields[key].default
     }
+
+
+def _may_be_published_in_splits(recipe: CorpusRecipe) -> bool:
+    """Whether a source can have splits of its own: not a single file without a column that names them."""
+    path = Path(recipe.source).expanduser()
+    return isinstance(recipe.split, str) or recipe.source.startswith("hub:") or path.is_dir()
 
 
 def _files_below(source: str) -> dict[str, str]:
