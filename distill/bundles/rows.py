@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distill.corpora.corpus import Split, label_matrix, targets_of
+from distill.corpora.reading.cells import LabelCells
 from distill.corpora.reading.files import read_table
 from distill.corpora.reading.form import TableForm
 from distill.corpora.reading.headers import SeenColumns
@@ -85,11 +86,13 @@ def labelled_rows(file: Path, columns: Columns, classifier: Classifier) -> tuple
         InputError: a row cannot be used, its labels are not the bundle's, or there is none.
     """
     task, codec = classifier.task, CODECS[classifier.task.kind]
+    cells = LabelCells((columns.labels,), task.kind == "multi_label", columns.delimiter, task.labels)
     index = {name: position for position, name in enumerate(task.labels)}
     texts, ids = [], []
     for row, text in _records(file, columns, {columns.text: "--text", columns.labels: "--labels"}):
         try:
-            ids.append(resolve(codec.parse(row.fields.get(columns.labels), columns.delimiter), index))
+            tokens = codec.parse(cells.cell(row.fields), columns.delimiter)
+            ids.append(resolve(tuple(map(cells.token, tokens)), index))
         except LabelError as error:
             raise BadRow(row.file, row.row, str(error), {}).error(remedy=REMEDY) from None
         texts.append(text)
