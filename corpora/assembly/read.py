@@ -75,6 +75,8 @@ def read_corpus(
     }
     if collector.without_gold:
         notes["rows_without_gold"] = collector.without_gold
+    if tables.quoted:
+        notes["files_that_look_quoted"] = tables.quoted
     if collector.groups_in_several_splits:
         notes["groups_in_several_splits"] = collector.groups_in_several_splits
     if spec.scrub:

@@ -48,11 +48,6 @@ def read_delimited(file: DataFile, form: TableForm) -> Rows:
     if kind == ".txt" and separator is None:
         return (Record(str(file), row, {"text": line}) for row, line in lines(file, form.recoded) if line.strip())
     quoted = form.quoting if form.quoting is not None else kind == ".csv"
-    if kind == ".tsv" and form.quoting is None and looks_quoted(head, "\t"):
-        raise InputError(
-            f"{file}: quotation marks may belong to the file, for its fields double them, or to the texts, as "
-            "they do in a tsv; set `quoting` = true if the file quotes its fields, and false if not"
-        )
     if separator is None:
         separator = csv_separator(head, form.columns, quoted=quoted)
     cells = _quoted_cells(file, separator, form) if quoted else _plain_cells(file, separator, form)
@@ -75,11 +70,17 @@ def table_separator(head: str, form: TableForm) -> str | None:
     return None
 
 
-def looks_quoted(head: str, separator: str) -> bool:
-    """Tell whether fields that begin with a quotation mark all end with one and double those inside."""
+def looks_quoted(file: DataFile, form: TableForm) -> bool:
+    """Tell whether a tsv that is read without quoting seems to be written with it.
+
+    It is where all fields that begin with a quotation mark end with one, and double those inside.
+    """
+    if file.suffix != ".tsv" or form.quoting is not None:
+        return False
     doubled = 0
+    head = file.head(form.recoded).decode("utf-8", errors="surrogateescape")
     for line in head.split("\n")[:-1]:
-        for cell in line.removesuffix("\r").split(separator):
+        for cell in line.removesuffix("\r").split("\t"):
             if not cell.startswith('"'):
                 continue
             inner = cell[1:-1]

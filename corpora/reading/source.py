@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from distill.corpora.reading.arrow import label_names_in
+from distill.corpora.reading.delimited import looks_quoted
 from distill.corpora.reading.files import is_broken, read_table
 from distill.corpora.reading.form import PLAIN, TableForm
 from distill.corpora.reading.hub import read_hub
@@ -42,13 +43,15 @@ class Tables:
     """The tables of a source by split, `train` always among them.
 
     `record` says which files they are, for the run. `label_names` are those that a data set carries in itself, by
-    column; `ignored` counts the splits of other names that a hub data set has, and the data files of no split.
+    column; `ignored` counts the splits of other names that a hub data set has, and the data files of no split;
+    `quoted` those that are read without quoting and seem to be written with it.
     """
 
     by_split: dict[str, Table]
     label_names: dict[str, tuple[str, ...]]
     record: dict[str, Any]
     ignored: int = 0
+    quoted: int = 0
 
 
 def open_source(
@@ -112,7 +115,8 @@ def _open_local(source: str, form: TableForm, columns: Sequence[str]) -> Tables:
     names: dict[str, tuple[str, ...]] = {}
     for file in (file for parts in files.values() for file in parts):
         names.update(label_names_in(file))
-    return Tables(by_split, names, local_record(source, read_paths(files)), ignored)
+    quoted = sum(looks_quoted(file, form) for parts in files.values() for file in parts)
+    return Tables(by_split, names, local_record(source, read_paths(files)), ignored, quoted)
 
 
 def read_paths(files: Files) -> list[Path]:

@@ -93,12 +93,14 @@ class DataFile:
 
     def _decompressed(self) -> BinaryIO:
         if self.member is not None:
-            return _buffered(_Guarded(self, _open_member(self.path, self.member)))
+            return _buffered(_Guarded(self, *_open_member(self.path, self.member)))
         suffix = self.path.suffix.lower()
         if suffix == ".gz":
-            return _buffered(_Guarded(self, gzip.GzipFile(fileobj=_opened(self.path), mode="rb")))
+            packed = _opened(self.path)
+            return _buffered(_Guarded(self, gzip.GzipFile(fileobj=packed, mode="rb"), packed))
         if suffix == ".xz":
-            return _buffered(_Guarded(self, lzma.LZMAFile(_opened(self.path), "rb")))
+            packed = _opened(self.path)
+            return _buffered(_Guarded(self, lzma.LZMAFile(packed, "rb"), packed))
         if suffix == ".zst":
             return _buffered(_Guarded(self, _open_zstd(self.path)))
         return _opened(self.path)
@@ -126,9 +128,11 @@ def _opened(path: Path) -> BinaryIO:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check the path and its rights") from error
 
 
-def _open_member(path: Path, member: str) -> Any:
+def _open_member(path: Path, member: str) -> tuple[Any, Any]:
+    """A member's stream, and the archive to close behind it."""
     try:
-        return zipfile.ZipFile(path).open(member)
+        archive = zipfile.ZipFile(path)
+        return archive.open(member), archive
     except (*BROKEN_ARCHIVE, KeyError) as error:
         why = "it is locked with a password" if "password" in str(error) else "check that the archive is whole"
         raise InputError(f"{path}, {member}: cannot be unpacked; {why}") from error
@@ -150,8 +154,8 @@ def _buffered(raw: io.RawIOBase) -> BinaryIO:
 class _Guarded(io.RawIOBase):
     """A decompressor whose errors are sentences."""
 
-    def __init__(self, file: DataFile, inner: Any) -> None:
-        self._file, self._inner = file, inner
+    def __init__(self, file: DataFile, inner: Any, *below: Any) -> None:
+        self._file, self._inner, self._below = file, inner, below
 
     def readable(self) -> bool:
         return True
@@ -166,7 +170,8 @@ class _Guarded(io.RawIOBase):
 
     def close(self) -> None:
         if not self.closed:
-            self._inner.close()
+            for stream in (self._inner, *self._below):
+                stream.close()
         super().close()
 
 

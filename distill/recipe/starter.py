@@ -2,146 +2,62 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
-
-import numpy as np
 
 from distill.corpora.assembly.read import read_corpus
 from distill.corpora.assembly.spec import CorpusSpec
-from distill.corpora.guess import Column, group_column, has_header, label_column, split_column, text_column
-from distill.corpora.reading.files import is_broken
-from distill.corpora.reading.form import TableForm
-from distill.corpora.reading.rows import Record, listed
-from distill.corpora.reading.source import open_source
+from distill.corpora.corpus import Corpus
+from distill.corpora.guessing.columns import Column, is_missing, split_column
+from distill.corpora.guessing.labels import SEVERAL, LabelGuess, label_guesses, where_labelled
+from distill.corpora.guessing.rows import (
+    MANY_REPEATS,
+    annotator_column,
+    can_be_split,
+    group_columns,
+    label_order,
+    repeats,
+    row_id_columns,
+)
+from distill.corpora.guessing.texts import text_column, texts_of_label
+from distill.corpora.reading.locate import data_files
+from distill.corpora.reading.rows import listed
+from distill.corpora.reading.source import read_label_names, source_path
 from distill.export.runtime.errors import InputError
 from distill.recipe.keys import recipe_keys
-
-TOKEN_BOUNDS = (16, 32, 64, 128, 256)
-
-# A subword tokenizer makes about 1.3 pieces of an English word; 2 special tokens stand around a text.
-PIECES_PER_WORD, SPECIAL_TOKENS = 1.3, 2
+from distill.recipe.starter_forms import Looked, look
+from distill.recipe.starter_lengths import Lengths, count_tokens
+from distill.recipe.starter_text import Proposal, quoted, to_toml, value_of
 
 # With fewer rows a label cannot be in train, validation and test.
 SPLITTABLE_ROWS = 3
 
 SEED = 13
 
-LOOKED_AT = 50_000
+MAX_RIVALS = 4
 
-MAX_COMMENT_COLUMN = 60
+# files that name labels, one a line
+NAME_FILES = ("labels.txt", "label_names.txt", "emotions.txt", "classes.txt")
 
-DEFAULT_TABLES: dict[str, list[tuple[str, object, str]]] = {
-    "teacher": [
-        (
-            "model",
-            "sentence-transformers/all-MiniLM-L6-v2",
-            "the encoder to fine-tune: hub id or folder; this one comes with the installation",
-        ),
-        ("pooling", "mean", '"mean" for sentence-transformers models, "first" for BERT-like ones'),
-        ("epochs", 3, "passes over train; it stops early when validation gets no better"),
-    ],
-    "student": [
-        ("kind", "layers", '"layers" copies layers of the teacher; "compact" has its own depth and width'),
-        ("layers", [1, 3, 5], "which of the teacher's layers, counted from 0: fewer are faster"),
-    ],
-    "objective": [
-        ("temperature", 2.0, "softens the teacher's scores: more shows more of what it finds similar"),
-        ("soft_weight", 0.7, "how much the teacher's scores count; the labels get the rest"),
-        ("compare", True, "also train a twin without the teacher, to see what distilling gains"),
-    ],
-    "export": [
-        ("precision", ["int8-dynamic", "fp32"], "the forms to try in order; the first that passes ships"),
-        ("max_macro_f1_drop", 0.005, "what a form may lose against the student in PyTorch"),
-    ],
-}
+NOT_READ = 0.02
 
+CUT = 0.05
 
-@dataclass(frozen=True)
-class _Proposal:
-    """What was guessed, as the spec that a recipe will give, and what the comments mention."""
-
-    spec: CorpusSpec
-    max_tokens: int
-    other_columns: tuple[str, ...]
-    ids: bool  # whether labels are numbers, so that names would say more
+# of texts that are printed lists
+MANY = 0.5
 
 
 @recipe_keys()
 def propose_recipe(path: Path) -> str:
-    """The text of a recipe for a data file or folder, made sure to be readable with it."""
-    return _to_toml(_accepted(_guess(path)), _recipe_name(path))
+    """Return the text of a recipe for a data file or folder, made sure to be readable with it.
 
-
-def _guess(path: Path) -> _Proposal:
-    """Guess the columns' meaning from their names and values."""
-    source = str(path)
-    if source == "sample" or source.startswith(("hub:", "~")):
-        source = f"./{source}"
-    columns = None
-    records = _records(source, None)
-    if records[0].file.endswith((".csv", ".tsv")) and not has_header(records):
-        columns = tuple(f"column{number}" for number in range(1, len(records[0].fields) + 1))
-        records = _records(source, columns)
-    found = [Column.of(name, records) for name in dict.fromkeys(n for r in records for n in r.fields)]
-    text = text_column(found)
-    split = split_column(found)
-    rest = [column for column in found if column is not text and column is not split]
-    label = label_column(rest)
-    if text is None or label is None:
-        missing = "texts" if text is None else "labels: few different values, short and repeated"
-        raise InputError(f"{path}: no column looks like {missing}; its columns need a text and a label")
-    group = group_column([column for column in rest if column.name != label.name])
-    spec = CorpusSpec(
-        source=source,
-        task=label.task,
-        text=(text.name,),
-        labels=label.name,
-        delimiter=label.delimiter,
-        group=group.name if group else None,
-        columns=columns,
-        split=split.name if split else CorpusSpec.split,
-    )
-    used = {text.name, label.name, spec.group, split.name if split else None}
-    others = tuple(column.name for column in found if column.name not in used)
-    ids = all(str(token).isdigit() for token in label.tokens)
-    return _Proposal(spec, _max_tokens(text), others, ids)
-
-
-def _records(source: str, columns: tuple[str, ...] | None) -> list[Record]:
-    """The readable rows to train on, as many as guesses need."""
-    table = open_source(source, TableForm(columns)).by_split["train"]
-    records = [row for row in islice(table.rows, LOOKED_AT) if isinstance(row, Record)]
-    if not records:
-        raise InputError(f"{table.where}: no readable row; give a file with a text and a label in each row")
-    return records
-
-
-def _max_tokens(text: Column) -> int:
-    """A bound that cuts about one text in twenty."""
-    words = [len(str(value).split()) for value in text.values]
-    wanted = np.quantile(words, 0.95) * PIECES_PER_WORD + SPECIAL_TOKENS
-    return next((bound for bound in TOKEN_BOUNDS if bound >= wanted), TOKEN_BOUNDS[-1])
-
-
-def _accepted(proposal: _Proposal) -> _Proposal:
-    """The proposal with as little leniency as its rows need; the last error where nothing helps."""
-    refusal: InputError | None = None
-    for on_bad_row in ("error", "quarantine"):
-        for min_rows in (SPLITTABLE_ROWS, 1):
-            spec = replace(proposal.spec, on_bad_row=on_bad_row, min_rows=min_rows)
-            try:
-                corpus, _ = read_corpus(spec, seed=SEED)
-            except InputError as error:
-                refusal = error
-                continue
-            needed = corpus.notes["labels_left_out"] > 0
-            return replace(proposal, spec=spec if needed else replace(spec, min_rows=1))
-    raise refusal or InputError(f"{proposal.spec.source}: cannot be read")
+    Raises:
+        InputError: no column looks like texts or labels, or no recipe reads the file.
+    """
+    proposal, corpus = _accepted(_guess(path))
+    return to_toml(proposal, corpus, _recipe_name(path))
 
 
 def _recipe_name(path: Path) -> str:
@@ -149,61 +65,220 @@ def _recipe_name(path: Path) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("._-") or "my-corpus"
 
 
-def _to_toml(proposal: _Proposal, name: str) -> str:
-    """The recipe; every line says what it is for."""
-    spec = proposal.spec
-    corpus: list[tuple[str, object, str]] = [
-        ("source", spec.source, "a file, a folder of splits (train, validation, test), hub:ID or sample"),
-        ("task", spec.task, "single_label: exactly one label a row; multi_label: any number"),
-        ("text", spec.text[0], 'the column to read; ["title", "body"] joins several'),
-        ("labels", spec.labels, "the column to predict: names, 0-based ids, lists or delimited strings"),
-    ]
-    if spec.columns is not None:
-        corpus.append(("columns", list(spec.columns), "the file has no header, so its fields are named here"))
-    if spec.delimiter != ",":
-        corpus.append(("delimiter", spec.delimiter, "what separates the labels of a row"))
-    if spec.group is not None:
-        corpus.append(("group", spec.group, "rows of one value stay in one split, or test scores would lie"))
-    if isinstance(spec.split, str):
-        corpus.append(("split", spec.split, "the column that names each row's split"))
-    else:
-        corpus.append(("split", list(spec.split), "train, validation, test, where the source has no splits"))
-    if spec.min_rows > 1:
-        corpus.append(("min_rows", spec.min_rows, "labels with fewer rows are left out with their rows"))
-    corpus.append(("on_bad_row", spec.on_bad_row, '"error" stops at a bad row, "quarantine" puts it aside'))
-    corpus.append(("max_tokens", proposal.max_tokens, "longer texts are cut; `distill check` tells how many are"))
-    lines = [
-        "# A starter recipe: look at what was guessed, then run `distill check` and `distill run` on this file.",
-        *_table("", [("name", name, "names the run's folder"), ("seed", SEED, "of every random choice")]),
-        *_table("corpus", corpus),
-    ]
-    if proposal.ids:
-        lines.append('# label_names = ["first", "second"]   # the labels are numbers: name them in their order')
-    if proposal.other_columns:
-        lines.append(f"# other columns: {listed([_quoted(column) for column in proposal.other_columns])}")
-    for table, entries in DEFAULT_TABLES.items():
-        lines += _table(table, entries)
-    return "\n".join(lines).lstrip("\n") + "\n"
+@dataclass(frozen=True)
+class _Found:
+    """What the columns of a source were taken for."""
+
+    columns: list[Column]
+    texts: tuple[Column, ...]
+    label: LabelGuess
+    rivals: list[LabelGuess]
+    split: Column | None
+    groups: list[Column]
+
+    @property
+    def text(self) -> Column:
+        """The longest text."""
+        return max(self.texts, key=lambda column: column.mean_length)
 
 
-def _table(name: str, entries: Sequence[tuple[str, object, str]]) -> list[str]:
-    """One TOML table with its comments in one column."""
-    pairs = [(f"{key} = {_value(value)}", comment) for key, value, comment in entries]
-    width = min(max(len(pair) for pair, _ in pairs), MAX_COMMENT_COLUMN)
-    return ["", *([f"[{name}]"] if name else []), *(f"{pair:<{width}}  # {about}" for pair, about in pairs)]
+def _guess(path: Path) -> Proposal:
+    """Guess the columns' meaning from their names and values."""
+    source = str(path)
+    if source == "sample" or source.startswith(("hub:", "~")):
+        source = f"./{source}"
+    looked = look(source)
+    found = _columns(path, looked)
+    where = _where(found)
+    if where is not None:
+        found = _kept(found, *where)
+    published = looked.published or found.split is not None
+    group, doubts = _group(found, published=published)
+    row_id = row_id_columns(found.columns, found.text, group) if annotator_column(found.columns) else None
+    if group is not None and row_id == (group.name,):
+        group = None  # its rows become one
+    leaks, duplicates = _repeats(found, group, row_id, published=published)
+    names = _names_file(source, found.label)
+    lengths = count_tokens([str(value) for value in found.text.values])
+    spec = CorpusSpec(
+        source=source,
+        task=found.label.task,
+        text=tuple(column.name for column in found.texts),
+        labels=found.label.columns[0] if len(found.label.columns) == 1 else found.label.columns,
+        label_names=names,
+        delimiter=found.label.delimiter,
+        missing=_missing(found.label) if where is None else None,
+        group=None if group is None else group.name,
+        where=None if where is None else dict([where]),
+        columns=looked.form.columns,
+        encoding=looked.form.encoding,
+        quoting=looked.form.quoting,
+        split=found.split.name if found.split else CorpusSpec.split,
+        row_id=row_id,
+        leaks=leaks,
+        duplicates=duplicates,
+    )
+    doubts = [*doubts, *_doubts(found, lengths, spec)]
+    used = {*spec.read_columns}
+    others = tuple(column.name for column in found.columns if column.name not in used)
+    ids = (
+        names is None
+        and spec.labels_from not in looked.named
+        and all(str(token).isdigit() for token in found.label.tokens)
+    )
+    return Proposal(spec, lengths.max_tokens, others, ids, tuple(doubts), found.label.reasons, len(looked.records))
 
 
-def _value(value: object) -> str:
-    """A string, number, boolean or list as TOML."""
-    if isinstance(value, str):
-        return _quoted(value)
-    if isinstance(value, list):
-        return f"[{', '.join(_value(item) for item in value)}]"
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _columns(path: Path, looked: Looked) -> _Found:
+    """What each column is."""
+    names = dict.fromkeys(name for record in looked.records for name in record.fields)
+    columns = [Column.of(name, looked.records) for name in names]
+    text = text_column(columns)
+    split = split_column(columns)
+    rest = [column for column in columns if column is not text and column is not split]
+    groups = group_columns(rest)
+    guesses = [] if text is None else label_guesses(rest, groups[0] if groups else None, text)
+    if text is None or not guesses:
+        missing = "texts" if text is None else "labels: few different values, short and repeated"
+        raise InputError(f"{path}: no column looks like {missing}; its columns need a text and a label")
+    label, *rivals = guesses
+    groups = [column for column in groups if column.name not in label.columns]
+    texts = texts_of_label(columns, text, label, groups[0] if groups else None)
+    return _Found(columns, texts, label, rivals, split, groups)
 
 
-def _quoted(value: str) -> str:
-    """A TOML basic string: JSON's escapes are TOML's, but TOML also wants DEL escaped."""
-    if is_broken(value):
-        raise InputError("the file's name or a column's name is not valid UTF-8; rename it")
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+def _where(found: _Found) -> tuple[str, str | list[str]] | None:
+    """The filter that keeps labelled rows, where the label column says that others have none."""
+    if not found.label.missing or len(found.label.columns) > 1:
+        return None
+    candidates = [column for column in found.columns if column not in found.texts and column is not found.split]
+    return where_labelled(found.label, candidates)
+
+
+def _kept(found: _Found, column: str, values: str | list[str]) -> _Found:
+    """What was found, with the rows that a filter keeps."""
+    keys = next(other for other in found.columns if other.name == column).keys
+    wanted = {values} if isinstance(values, str) else set(values)
+    rows = [row for row, key in enumerate(keys) if key in wanted]
+    columns = {other.name: Column(other.name, [other.cells[row] for row in rows]) for other in found.columns}
+    return replace(
+        found,
+        columns=list(columns.values()),
+        texts=tuple(columns[text.name] for text in found.texts),
+        split=None if found.split is None else columns[found.split.name],
+        groups=[columns[group.name] for group in found.groups],
+    )
+
+
+def _missing(label: LabelGuess) -> tuple[str, ...] | None:
+    """The values that are taken for missing, where the column has some that may be."""
+    if not label.missing:
+        return None
+    # somebody who writes None as a label has capitals in the others too, or it is a mood like them
+    named = {"None", "NA", "na"}
+    return tuple(value for value in label.missing if value not in named)
+
+
+def _group(found: _Found, *, published: bool) -> tuple[Column | None, list[str]]:
+    """The column of groups, and why another was left out."""
+    doubts: list[str] = []
+    for group in found.groups:
+        if published or can_be_split(group):
+            return group, doubts
+        doubts.append(
+            f"{quoted(group.name)} may be a group, but {len(group.counts)} groups cannot give the shares of split"
+        )
+    return None, doubts
+
+
+def _repeats(
+    found: _Found, group: Column | None, row_id: tuple[str, ...] | None, *, published: bool
+) -> tuple[str, str]:
+    """The policies for leaks and for duplicates."""
+    between = repeats(found.text, group) if group is not None else 0.0
+    leaks = (
+        "groups" if between > MANY_REPEATS and len(found.texts) == 1 and found.text.mean_length < 200 else "remove"
+    )
+    share = repeats(found.text)
+    if row_id is not None:
+        return leaks, "majority"
+    keep = leaks == "groups" or (published and share < MANY_REPEATS)
+    return leaks, "keep" if keep else "majority"
+
+
+def _names_file(source: str, label: LabelGuess) -> str | None:
+    """A file beside the data that names the labels, where these are ids that it has names for."""
+    if not all(str(token).isdigit() for token in label.tokens) or len(label.columns) > 1:
+        return None
+    path = source_path(source)
+    folder = path if path.is_dir() else path.parent
+    for name in NAME_FILES:
+        if (folder / name).is_file():
+            try:
+                names = read_label_names(source, name)
+            except InputError:
+                continue
+            highest = max(int(token) for token in label.tokens)
+            if len(set(names)) == len(names) and highest < len(names) <= 2 * highest + 2:
+                return name
+    return None
+
+
+def _doubts(found: _Found, lengths: Lengths, spec: CorpusSpec) -> Iterator[str]:
+    """What the recipe's author should look at."""
+    for rival in found.rivals[:MAX_RIVALS]:
+        labels = value_of(rival.columns[0] if len(rival.columns) == 1 else list(rival.columns))
+        yield f"labels = {labels} would be {len(rival.tokens)} labels, {rival.task}"
+    annotator = annotator_column(found.columns)
+    if annotator is not None:
+        yield f"{quoted(annotator.name)} looks like who annotated a row ({len(annotator.counts)} of them)"
+    levels = label_order(spec.labels_from, found.label.tokens)
+    if levels is not None and found.label.task != SEVERAL:
+        yield f'task = "ordinal" if these are levels; label_names = {value_of(levels)} from the lowest'
+    if spec.missing is not None:
+        shown = listed(list(found.label.missing))
+        yield f"{shown} among the labels may be a missing value or a name: look at missing"
+    texts = found.text.values
+    if sum(str(text).strip()[:1] == "[" and str(text).strip()[-1:] == "]" for text in texts) > MANY * len(texts):
+        yield f"the cells of {quoted(found.text.name)} look like printed lists; they are read as one text each"
+    share = lengths.cut_share(lengths.max_tokens)
+    if share > CUT:
+        yield f"{share:.0%} of the texts are longer than max_tokens and would be cut"
+    if lengths.unknown is not None and lengths.unknown > NOT_READ:
+        yield (
+            f"{lengths.unknown:.0%} of the pieces are unknown to this teacher, which reads English: name an "
+            "encoder of the corpus's language, or a multilingual one, in teacher.model"
+        )
+    if any(is_missing(cell) for cell in found.text.cells):
+        yield "some rows have no text"
+
+
+def _accepted(proposal: Proposal) -> tuple[Proposal, Corpus]:
+    """The proposal with as little leniency as its rows need, and its corpus; else the first error."""
+    refusal: InputError | None = None
+    for spec in _lenient(proposal.spec):
+        try:
+            corpus, _ = read_corpus(spec, seed=SEED)
+        except InputError as error:
+            refusal = refusal or error
+            continue
+        needed = corpus.notes["labels_left_out"] > 0
+        return replace(proposal, spec=spec if needed else replace(spec, min_rows=1)), corpus
+    raise refusal or InputError(f"{proposal.spec.source}: cannot be read")
+
+
+def _lenient(spec: CorpusSpec) -> Iterator[CorpusSpec]:
+    """The spec in the order of how much it overlooks."""
+    unquoted: Sequence[bool | None] = (
+        (None, False) if spec.quoting is None and _may_be_unquoted(spec) else (spec.quoting,)
+    )
+    for on_bad_row in ("error", "quarantine"):
+        for quoting in unquoted:
+            for min_rows in (SPLITTABLE_ROWS, 1):
+                yield replace(spec, on_bad_row=on_bad_row, quoting=quoting, min_rows=min_rows)
+
+
+def _may_be_unquoted(spec: CorpusSpec) -> bool:
+    """Whether the source is a csv whose marks may be its texts'."""
+    files, _ = data_files(source_path(spec.source))
+    return files["train"][0].suffix == ".csv"

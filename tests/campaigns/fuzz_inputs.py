@@ -7,14 +7,17 @@ A case is made from the seed and its number alone, so that one that fails can be
 
 import argparse
 import copy
+import gzip
 import io
 import json
+import lzma
 import random
 import signal
 import sys
 import tempfile
 import time
 import traceback
+import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -84,6 +87,19 @@ VALUES: list[Any] = [
 ]
 
 
+# ways to write labels: each of one column
+LABEL_STYLES: list[tuple[Any, ...]] = [
+    ([0, 1, 1], [1, 0, 0], [0, 0, 0]),
+    ([0, 1], [1, 0]),
+    ("['a' 'b']", "['c']", "[]"),
+    ("array(['a'], dtype=object)", "{'a', 'b'}", "('c',)", "['a' ... 'z']"),
+    ("0.0", 1.0, "2", 1),
+    ({"a": 1, "b": 0}, {"a": 0.5, "b": 0.5}),
+    ("0 1 1", "1,0,1", "011"),
+    ("nan", None, "a", "n/a", "-1"),
+]
+
+
 def mutated(draw: random.Random, data: bytes) -> bytes:
     """Bytes with some flipped, cut, doubled, or exchanged for odd ones."""
     out = bytearray(data)
@@ -131,10 +147,10 @@ def fuzz_override(draw: random.Random, folder: Path) -> None:
 def _rows(draw: random.Random) -> list[dict[str, Any]]:
     """Rows that are mostly fine."""
     rows: list[dict[str, Any]] = []
+    style = draw.choice((*[("a", "b", "c")] * 4, *LABEL_STYLES))
     for row in range(draw.randint(0, 40)):
-        rows.append(
-            {"text": f"{SECRET} line {row}", "labels": draw.choice(("a", "b", "c")), "who": f"p{row // 3}"}
-        )
+        label = copy.deepcopy(draw.choice(style))
+        rows.append({"text": f"{SECRET} line {row}", "labels": label, "who": f"p{row // 3}"})
         for column in list(rows[-1]):
             if draw.random() < 0.02:
                 rows[-1][column] = copy.deepcopy(draw.choice(VALUES))
@@ -161,11 +177,40 @@ def _as_file(draw: random.Random, rows: list[dict[str, Any]], suffix: str) -> by
     return text.encode("utf-8", "surrogatepass")
 
 
+def _more_keys(draw: random.Random) -> dict[str, Any]:
+    """Keys of [corpus] that say how cells, groups and files are to be read, each in some cases."""
+    choices: dict[str, list[Any]] = {
+        "quoting": [True, False],
+        "encoding": ["utf-16", "gb18030", "cp1252", "shift_jis"],
+        "missing": [[], ["a"], ["nan", ""]],
+        "label_form": ["names", "ids", "vector"],
+        "group_scope": ["split", "source"],
+        "labels": [["text", "labels"], ["labels", "who"], "labels[]", "who.x"],
+        "text": ["text", "text[]", "who[].text", ["text", "who"]],
+    }
+    return {key: draw.choice(values) for key, values in choices.items() if draw.random() < 0.07}
+
+
+def _packed(draw: random.Random, path: Path, data: bytes) -> tuple[Path, bytes]:
+    """A file as it is, or compressed, before it is mutated."""
+    match draw.randrange(12):
+        case 0:
+            return path.with_name(f"{path.name}.gz"), gzip.compress(data)
+        case 1:
+            return path.with_name(f"{path.name}.xz"), lzma.compress(data)
+        case 2:
+            packed = io.BytesIO()
+            with zipfile.ZipFile(packed, "w") as archive:
+                archive.writestr(path.name, data)
+            return path.with_name(f"{path.name}.zip"), packed.getvalue()
+    return path, data
+
+
 def fuzz_corpus(draw: random.Random, folder: Path) -> None:
     """A corpus file of each format, mutated; what can be read must come back from disk as it was."""
     suffix = draw.choice((".csv", ".tsv", ".jsonl", ".json", ".parquet", ".txt"))
-    path = folder / f"rows{suffix}"
-    path.write_bytes(mutated(draw, _as_file(draw, _rows(draw), suffix)))
+    path, content = _packed(draw, folder / f"rows{suffix}", _as_file(draw, _rows(draw), suffix))
+    path.write_bytes(mutated(draw, content))
     data: dict[str, Any] = {
         "source": str(path),
         "task": draw.choice(("single_label", "multi_label")),
@@ -181,6 +226,7 @@ def fuzz_corpus(draw: random.Random, folder: Path) -> None:
         data["label_names"] = ["a", "b", "c"]
     if draw.random() < 0.2:
         data["columns"] = ["text", "labels", "who"]
+    data |= _more_keys(draw)
     spec = corpus_spec(parse_recipe({"name": "fuzz", "corpus": data}, "recipe").corpus)
     corpus, bad = read_corpus(spec, seed=draw.randrange(9))
     bad.write(folder / "run")
@@ -192,8 +238,8 @@ def fuzz_corpus(draw: random.Random, folder: Path) -> None:
 def fuzz_starter(draw: random.Random, folder: Path) -> None:
     """A starter recipe for a mutated file."""
     suffix = draw.choice((".csv", ".tsv", ".jsonl", ".json", ".parquet"))
-    path = folder / f"rows{suffix}"
-    path.write_bytes(mutated(draw, _as_file(draw, _rows(draw), suffix)))
+    path, content = _packed(draw, folder / f"rows{suffix}", _as_file(draw, _rows(draw), suffix))
+    path.write_bytes(mutated(draw, content))
     text = propose_recipe(path)
     (folder / "starter.toml").write_text(text, encoding="utf-8")
     load_recipe(str(folder / "starter.toml"))

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from distill.corpora.assembly.read import CorpusSpec, read_corpus
+from distill.corpora.assembly.read import read_corpus
 from distill.export.runtime.errors import InputError
+from distill.recipe.load import parse_recipe
+from distill.recipe.sources import corpus_spec
 from distill.recipe.starter import propose_recipe
 
 LONG = "a text that is long enough to be the longest column"
@@ -28,10 +30,7 @@ def write_csv(path, rows, header=True):
 def proposed(path):
     """The parsed recipe, after reading its corpus as a run would."""
     recipe = tomllib.loads(propose_recipe(path))
-    values = {key: tuple(value) if isinstance(value, list) else value for key, value in recipe["corpus"].items()}
-    del values["max_tokens"]
-    spec = CorpusSpec(**values | {"text": (values["text"],)})
-    read_corpus(spec, seed=recipe["seed"])
+    read_corpus(corpus_spec(parse_recipe(recipe, "recipe").corpus), seed=recipe["seed"])
     return recipe
 
 
@@ -44,7 +43,7 @@ def test_a_single_label_table_with_a_group(tmp_path):
     corpus = recipe["corpus"]
     assert recipe["name"] == "my-talks"
     assert (corpus["text"], corpus["labels"], corpus["group"]) == ("said", "emotion", "session_id")
-    assert (corpus["task"], corpus["on_bad_row"], corpus["max_tokens"]) == ("single_label", "error", 32)
+    assert (corpus["task"], corpus["on_bad_row"], corpus["max_tokens"]) == ("single_label", "error", 16)
     assert corpus["split"] == [0.8, 0.1, 0.1]
     assert "min_rows" not in corpus
     assert set(recipe) == {"name", "seed", "corpus", "teacher", "student", "objective", "export"}

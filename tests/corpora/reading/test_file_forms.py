@@ -115,9 +115,11 @@ def test_a_row_with_a_field_more_is_bad_in_an_unquoted_file(tmp_path):
 def test_a_tsv_is_not_quoted_unless_it_says_so(tmp_path):
     content = 'text\tlabel\n"he said ""no"""\ta\n"she ""too"""\tb\n"a\tb"\ta\n'
     path = write(tmp_path / "a.tsv", content.replace('"a\tb"', '"ab"'))
-    assert "`quoting` = true if the file quotes its fields, and false if not" in refusal(path)
+    assert open_source(str(path)).quoted == 1
+    assert open_source(str(path), TableForm(quoting=False)).quoted == 0
     assert fields(path, TableForm(quoting=True))[0]["text"] == 'he said "no"'
     assert fields(path, TableForm(quoting=False))[0]["text"] == '"he said ""no"""'
+    assert open_source(str(write(tmp_path / "c.tsv", 'text\tlabel\n"yes" "no"\ta\n' * 3))).quoted == 0
     assert fields(write(tmp_path / "b.tsv", 'text\tlabel\n"yes" and "no"\ta\n'))[0]["text"] == '"yes" and "no"'
 
 

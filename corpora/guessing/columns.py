@@ -1,0 +1,106 @@
+"""The columns of an unknown table, and what their names and values hint at."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from distill.corpora.reading.locate import SPLIT_NAMES
+from distill.corpora.reading.rows import Record
+
+MAX_HEADER_CHARS = 40
+
+ANNOTATOR_NAME = re.compile(r"annot|rater|worker|coder|judge|labell?er|标注", re.IGNORECASE)
+
+SPEAKER_NAME = re.compile(r"speaker|interlocutor|role|author|^who$|sender|说话", re.IGNORECASE)
+
+ID_NAME = re.compile(r"(?:_id|[a-z]I[dD]|^id|^ID|_ID|_idx|^index|^Unnamed: \d+|^Sr No\.?|编号|序号)$")
+
+GROUP_NAME = re.compile(
+    r"group|conversation|^conv|dialog|transcript|session|client|patient|user|thread|question|author|subject|对话",
+    re.IGNORECASE,
+)
+
+CONTEXT_NAME = re.compile(r"context|prompt|history|previous|situation", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column's name and its cells, one per row looked at; None and an empty cell are missing."""
+
+    name: str
+    cells: list[Any] = field(repr=False)
+
+    @classmethod
+    def of(cls, name: str, records: Sequence[Record]) -> Column:
+        """One column of the records."""
+        return cls(name, [record.fields.get(name) for record in records])
+
+    @property
+    def leaf(self) -> str:
+        """The last step of a path: the name itself where it is none."""
+        return self.name.rpartition("[].")[2]
+
+    @cached_property
+    def values(self) -> list[Any]:
+        """The cells that are not missing."""
+        return [cell for cell in self.cells if not is_missing(cell)]
+
+    @cached_property
+    def keys(self) -> list[str]:
+        """Every cell as a text to compare."""
+        return ["" if is_missing(cell) else str(cell).strip() for cell in self.cells]
+
+    @cached_property
+    def counts(self) -> Counter[str]:
+        """How many rows have each value, those that are missing left out."""
+        return Counter(key for key in self.keys if key)
+
+    @property
+    def mean_length(self) -> float:
+        """The mean number of characters of a cell that is not missing."""
+        return sum(len(str(value)) for value in self.values) / max(len(self.values), 1)
+
+    @property
+    def is_text(self) -> bool:
+        """Whether every value is a string."""
+        return bool(self.values) and all(isinstance(value, str) for value in self.values)
+
+
+def is_missing(cell: object) -> bool:
+    """Tell whether a cell holds nothing."""
+    return cell is None or cell == "" or (isinstance(cell, float) and cell != cell)
+
+
+def has_header(records: Sequence[Record]) -> bool:
+    """Tell whether the names of a delimited table look like names rather than like its first row of data."""
+    for name in records[0].fields:
+        is_number = re.fullmatch(r"[\d\s,.+-]*", name) is not None
+        if is_number or len(name) > MAX_HEADER_CHARS or any(r.fields.get(name) == name for r in records):
+            return False
+    return True
+
+
+def split_column(columns: Sequence[Column]) -> Column | None:
+    """Return the column that says train, validation or test in every row."""
+    for column in columns:
+        splits = {SPLIT_NAMES.get(value.lower()) for value in column.counts}
+        if "train" in splits and len(splits) > 1 and None not in splits:
+            return column
+    return None
+
+
+def share_constant(column: Column, groups: Column) -> float:
+    """Return the share of the groups with several rows in which a column has one value only."""
+    values: dict[str, set[str]] = {}
+    sizes: Counter[str] = Counter()
+    for key, value in zip(groups.keys, column.keys, strict=True):
+        if key:
+            sizes[key] += 1
+            values.setdefault(key, set()).add(value)
+    several = [key for key, size in sizes.items() if size > 1]
+    return sum(len(values[key]) == 1 for key in several) / max(len(several), 1)

@@ -1,0 +1,227 @@
+"""Which columns may be labels, in the order of how much they look like it, with the reasons."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import log2
+
+from distill.corpora.guessing.columns import (
+    ANNOTATOR_NAME,
+    CONTEXT_NAME,
+    ID_NAME,
+    SPEAKER_NAME,
+    Column,
+    share_constant,
+)
+from distill.corpora.reading.cells import FLAGS, SPELT_MISSING, LabelCells
+from distill.corpora.reading.labels import MAX_FOUND_LABELS, MAX_LABEL_CHARS, LabelError, Token
+from distill.corpora.targets import CODECS
+
+# the kinds that a column can be guessed to be
+ONE, SEVERAL = "single_label", "multi_label"
+
+DELIMITERS = (",", ";", "|")
+
+# On average fewer rows a value than this, and a column tells rows apart rather than kinds of rows.
+MIN_REPEATS = 2.0
+
+MIN_BLOCK = 3
+
+# the share of rows that decides what a column is like
+NEARLY_ALL = 0.95
+
+_LABEL_NAME = re.compile(
+    r"label|emotion|mood|feeling|topic|categor|class|intent|sentiment|tag|target|talk_type|behaviou?r|^gold|标签|情感|情绪|类别",
+    re.IGNORECASE,
+)  # fmt: skip
+
+# a column of 0 and 1 that says something about the row, and is no label of its text
+_FLAG_NAME = re.compile(
+    r"unclear|example|flag|^is_|^has_|valid|spam|verified|deleted|edited|^gold$|^train|^test|agree|sticki|_exists$",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class LabelGuess:
+    """How columns read as labels.
+
+    Args:
+        columns: one column, or one of 0 and 1 per label.
+        task: the kind of task.
+        delimiter: what separates several labels in one string.
+        counts: the different labels, with the rows of each.
+        score: how much it looks like labels; what does so most is proposed.
+        reasons: why, as a comment says it.
+        missing: values of the column that may mean that there is no label.
+        vector: whether cells are vectors of 0 and 1.
+    """
+
+    columns: tuple[str, ...]
+    task: str
+    delimiter: str | None
+    counts: Counter[Token]
+    score: float = 0.0
+    reasons: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    vector: bool = False
+
+    @property
+    def tokens(self) -> tuple[Token, ...]:
+        """The different labels, without what may be missing."""
+        return tuple(token for token in self.counts if token not in self.missing)
+
+
+def label_guesses(columns: Sequence[Column], group: Column | None, text: Column) -> list[LabelGuess]:
+    """Return every way to read columns as labels, the best first.
+
+    Args:
+        columns: those that are neither the text nor the split.
+        group: the column of conversations or clients, if there is one.
+        text: the text column: a label that only follows the group is of the group where the text does not.
+    """
+    guesses = _blocks(columns)
+    blocked = {name for guess in guesses for name in guess.columns}
+    for column in columns:
+        if column.name in blocked or column is group:
+            continue
+        guess = _as_labels(column)
+        if guess is not None:
+            guesses.append(_scored(guess, column, group, text))
+    return sorted(guesses, key=lambda guess: -guess.score)
+
+
+def _scored(guess: LabelGuess, column: Column, group: Column | None, text: Column) -> LabelGuess:
+    """The guess with its score and the reasons for it."""
+    name, score, reasons = column.leaf, 0.0, []
+    if _LABEL_NAME.search(name) and not CONTEXT_NAME.search(name):
+        score += 4
+        reasons.append("its name")
+    if guess.task == SEVERAL:
+        score += 3
+        reasons.append("several labels in a cell")
+    if not all(str(token).lstrip("-").isdigit() for token in guess.tokens):
+        score += 2
+        reasons.append("words")
+    score -= log2(len(guess.tokens)) / 4
+    if set(column.counts) <= FLAGS.keys() | {"True", "False"} or _FLAG_NAME.search(name):
+        score -= 1.5
+    if ANNOTATOR_NAME.search(name) or SPEAKER_NAME.search(name):
+        score -= 5
+    if group is not None and share_constant(column, group) >= NEARLY_ALL > share_constant(text, group):
+        score -= 4
+    if max(guess.counts.values()) > NEARLY_ALL * sum(guess.counts.values()):
+        score -= 1
+    return replace(guess, score=score, reasons=tuple(reasons))
+
+
+def _blocks(columns: Sequence[Column]) -> list[LabelGuess]:
+    """Neighbouring columns of 0 and 1 as one label each."""
+    runs: list[list[Column]] = []
+    last: str | None = None
+    for column in columns:
+        kind = _flag_kind(column)
+        if kind is not None and kind == last:
+            runs[-1].append(column)
+        elif kind is not None:
+            runs.append([column])
+        last = kind
+    guesses = []
+    for run in runs:
+        labels = [column for column in run if not _FLAG_NAME.search(column.leaf)]
+        if len(labels) < MIN_BLOCK - 1:
+            continue
+        flags = [[FLAGS[key.lower().removesuffix(".0")] for key in column.keys if key] for column in labels]
+        sums = [sum(row) for row in zip(*flags, strict=False)]
+        several = any(total != 1 for total in sums)
+        counts: Counter[Token] = Counter({c.name: sum(flag) for c, flag in zip(labels, flags, strict=True)})
+        score = 6.0 if len(labels) >= MIN_BLOCK else 0.5
+        names = tuple(column.name for column in labels)
+        guesses.append(
+            LabelGuess(
+                names, SEVERAL if several else ONE, ",", counts, score, ("neighbouring columns of 0 and 1",)
+            )
+        )
+    return guesses
+
+
+def _flag_kind(column: Column) -> str | None:
+    """Which way a column writes 0 and 1; None where it holds anything else."""
+    keys = {key.lower().removesuffix(".0") for key in column.counts}
+    if not keys or not keys <= FLAGS.keys() or ID_NAME.search(column.leaf) or ANNOTATOR_NAME.search(column.leaf):
+        return None
+    return next(pair for pair in ("01", "falsetrue", "noyes", "ny") if all(key in pair for key in keys))
+
+
+def _as_labels(column: Column) -> LabelGuess | None:
+    """A column read as labels; None where it cannot be one."""
+    if not column.values or ID_NAME.search(column.leaf):
+        return None
+    if any(isinstance(value, list | tuple | dict) for value in column.values):
+        return _guess(column, SEVERAL, ",")
+    cells = [value for value in column.values if isinstance(value, str)]
+    if any(is_printed(cell.strip()) for cell in cells):
+        return _guess(column, SEVERAL, ",")
+    for delimiter in DELIMITERS:
+        if _is_delimited(cells, delimiter):
+            return _guess(column, SEVERAL, delimiter)
+    return _guess(column, ONE, ",")
+
+
+def is_printed(cell: str) -> bool:
+    """Tell whether a cell looks printed: a list, a set, an array, or zeros and ones with blanks between them."""
+    if cell[:1] in "[{" and cell[-1:] in "]}":
+        return bool(cell)
+    return cell.startswith(("array(", "set(", "('", '("')) or re.fullmatch(r"[01](?: [01]){2,}", cell) is not None
+
+
+def _is_delimited(cells: Sequence[str], delimiter: str) -> bool:
+    """Whether the delimiter separates labels: what it separates also stands alone in other cells."""
+    alone = {cell.strip() for cell in cells if delimiter not in cell}
+    parts = {part.strip() for cell in cells if delimiter in cell for part in cell.split(delimiter)}
+    return 2 * len(parts & alone) > len(parts) or (bool(parts) and parts <= {"0", "1"} and len(cells) > 1)
+
+
+def _guess(column: Column, kind: str, delimiter: str) -> LabelGuess | None:
+    """The column's labels, if they are few, short and repeated."""
+    counts: Counter[Token] = Counter()
+    reader = LabelCells(("cell",), kind == SEVERAL, delimiter, missing=())
+    sizes = set()
+    for value in column.values:
+        try:
+            cell = reader.cell({"cell": value})
+            tokens = CODECS[kind].parse(cell, delimiter)
+        except LabelError:
+            continue
+        sizes.add(len(tokens))
+        counts.update(map(reader.token, tokens))
+        if len(counts) > MAX_FOUND_LABELS:
+            return None
+    several = kind == SEVERAL and sizes != {1}
+    few = len(counts) >= 2 and sum(counts.values()) >= MIN_REPEATS * len(counts)
+    if not few or max(len(str(token)) for token in counts) > MAX_LABEL_CHARS:
+        return None
+    missing = tuple(str(token) for token in counts if token in SPELT_MISSING)
+    if len(counts) - len(missing) < 2:
+        return None
+    one = kind == SEVERAL and not several
+    return LabelGuess((column.name,), ONE if one else kind, delimiter, counts, missing=missing)
+
+
+def where_labelled(guess: LabelGuess, columns: Sequence[Column]) -> tuple[str, str | list[str]] | None:
+    """Return the filter that keeps the rows with a label, where another column decides which these are."""
+    label = next(column for column in columns if column.name == guess.columns[0])
+    lacking = [key in guess.missing for key in label.keys]
+    for column in columns:
+        if column is label or not 2 <= len(column.counts) <= MAX_FOUND_LABELS // 10 or "" in column.keys:
+            continue
+        without: Counter[str] = Counter(key for key, lacks in zip(column.keys, lacking, strict=True) if lacks)
+        shares = {value: without[value] / rows for value, rows in column.counts.items()}
+        kept = [value for value, share in shares.items() if share < 1 - NEARLY_ALL]
+        decides = all(share > NEARLY_ALL or share < 1 - NEARLY_ALL for share in shares.values())
+        if kept and decides and len(kept) < len(shares):
+            return column.name, kept[0] if len(kept) == 1 else kept
+    return None

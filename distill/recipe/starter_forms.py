@@ -1,0 +1,147 @@
+"""Find the form of unknown files: encoding, quoting, the key around JSON rows, the columns of a .txt table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from distill.corpora.guessing.columns import has_header
+from distill.corpora.reading.arrow import label_names_in
+from distill.corpora.reading.delimited import looks_quoted
+from distill.corpora.reading.encodings import likely_encoding, utf8_problem
+from distill.corpora.reading.form import TableForm
+from distill.corpora.reading.json_rows import find_roots
+from distill.corpora.reading.locate import data_files
+from distill.corpora.reading.nested import LIST, is_path, paths_in, root_of, unnested
+from distill.corpora.reading.rows import Record
+from distill.corpora.reading.source import open_source, source_path
+from distill.corpora.reading.streams import DataFile
+from distill.export.runtime.errors import InputError
+
+TEXT_KINDS = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson")
+
+JSON_KINDS = (".json", ".jsonl", ".ndjson", ".parquet", ".arrow")
+
+LOOKED_AT = 50_000
+
+# records whose paths are looked at, where they are nested
+NESTED_RECORDS = 200
+
+# a line of a table called .txt has as many fields as nearly all others
+SAME_FIELDS = 0.98
+
+MAX_FIELDS = 20
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What was seen of a source: the form that reads it, its first train records, and where they came from."""
+
+    form: TableForm
+    records: list[Record]
+    published: bool  # whether the source has several labelled splits
+    named: frozenset[str]  # columns whose labels the data set names
+
+
+def look(source: str) -> Looked:
+    """Return the first records of a local source in a form that reads them.
+
+    Raises:
+        InputError: no form does; the first form's error.
+    """
+    files, _ = data_files(source_path(source))
+    first = files["train"][0]
+    named = frozenset(label_names_in(first))
+    form = TableForm(encoding=_encoding(first))
+    published = len(files.keys() & {"train", "validation", "test"}) > 1
+    if first.suffix in JSON_KINDS:
+        records = _nested_records(source, first, form)
+        form = replace(form, root=root_of(list(records[0].fields)))
+        return Looked(form, records, published, named)
+    if looks_quoted(first, form):
+        form = replace(form, quoting=True)
+    form, records = _quoted(source, form)
+    columns = _unnamed(first, records)
+    if columns is not None:
+        form = replace(form, columns=columns)
+        records = _records(source, form)
+    return Looked(form, records, published, named)
+
+
+def _encoding(file: DataFile) -> str | None:
+    """The encoding of a text file that is not UTF-8, where its letters tell."""
+    if file.suffix not in TEXT_KINDS:
+        return None
+    head = file.head()
+    return likely_encoding(head) if utf8_problem(head) else None
+
+
+def _quoted(source: str, form: TableForm) -> tuple[TableForm, list[Record]]:
+    """The records, read without quoting where the usual way cannot be right."""
+    try:
+        return form, _records(source, form)
+    except InputError as error:
+        if "`quoting`" not in str(error):
+            raise
+        form = replace(form, quoting=False)
+        return form, _records(source, form)
+
+
+def _unnamed(file: DataFile, records: Sequence[Record]) -> tuple[str, ...] | None:
+    """Names for the columns of a file without a header; None where it has one, or one text a line."""
+    if file.suffix == ".txt" and records[0].fields.keys() == {"text"}:
+        width = _txt_fields([str(record.fields["text"]) for record in records])
+    elif file.suffix in (".csv", ".tsv", ".txt") and not has_header(records):
+        width = len(records[0].fields)
+    else:
+        return None
+    return None if width is None else tuple(f"column{number}" for number in range(1, width + 1))
+
+
+def _txt_fields(lines: Sequence[str]) -> int | None:
+    """How many fields nearly every line has, one of which repeats as labels do; None for one text a line."""
+    for separator in "\t;|,":
+        rows = [line.split(separator) for line in lines]
+        width = len(rows[0])
+        alike = [row for row in rows if len(row) == width]
+        if not 2 <= width <= MAX_FIELDS or len(alike) < SAME_FIELDS * len(rows):
+            continue
+        if any(2 * len({row[place].strip() for row in alike}) <= len(alike) for place in range(width)):
+            return width
+    return None
+
+
+def _records(source: str, form: TableForm) -> list[Record]:
+    """The readable rows to train on, as many as guesses need."""
+    table = open_source(source, form).by_split["train"]
+    records = [row for row in islice(table.rows, LOOKED_AT) if isinstance(row, Record)]
+    if not records:
+        raise InputError(f"{table.where}: no readable row; give a file with a text and a label in each row")
+    return records
+
+
+def _nested_records(source: str, file: DataFile, form: TableForm) -> list[Record]:
+    """The rows of a JSON or parquet file, taken out of lists where the longest texts lie in some."""
+    roots = find_roots(file, form) if file.suffix.startswith(".json") else []
+    records = _records(source, replace(form, root=roots[0] if roots else None))
+    paths: dict[str, list[object]] = {}
+    for record in records[:NESTED_RECORDS]:
+        for path, value in paths_in(record.fields).items():
+            paths.setdefault(path, []).append(value)
+    if not any(is_path(path) and path not in records[0].fields for path in paths):
+        return records
+
+    def length(path: str) -> float:
+        texts = [value for value in paths[path] if isinstance(value, str)]
+        return sum(map(len, texts)) / len(texts) if len(texts) == len(paths[path]) else 0.0
+
+    lead = max(paths, key=length)
+    steps = lead.count(LIST)
+    columns = [lead, *(path for path in paths if path != lead and path.count(LIST) <= steps)]
+    taken = islice(unnested(iter(records), columns), LOOKED_AT)
+    return [
+        replace(row, fields={column: row.fields.get(column) for column in columns})
+        for row in taken
+        if isinstance(row, Record)
+    ]

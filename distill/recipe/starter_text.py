@@ -1,0 +1,209 @@
+"""The text of a starter recipe: every line says what it is for, and doubts are comments."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+
+from distill.corpora.assembly.spec import CorpusSpec
+from distill.corpora.corpus import Corpus
+from distill.corpora.reading.files import is_broken
+from distill.corpora.reading.rows import listed
+from distill.export.runtime.errors import InputError
+
+MAX_COMMENT_COLUMN = 60
+
+BATCH_SIZE = 32
+
+# steps that fine-tuning and distilling take at least, as far as the passes below allow
+TEACHER_STEPS, STUDENT_STEPS = 300, 1000
+
+TEACHER_EPOCHS, STUDENT_EPOCHS = (3, 15), (4, 40)
+
+Entries = list[tuple[str, object, str]]
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What was guessed, as the spec that a recipe will give, and what the comments mention.
+
+    Args:
+        spec: how the corpus is read.
+        max_tokens: where texts are cut.
+        other_columns: columns that nothing uses.
+        ids: whether labels are numbers, so that names would say more.
+        doubts: what to look at, one comment each.
+        reasons: why the labels are these.
+        looked_at: how many rows were looked at.
+    """
+
+    spec: CorpusSpec
+    max_tokens: int
+    other_columns: tuple[str, ...]
+    ids: bool
+    doubts: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    looked_at: int = 0
+
+
+def to_toml(proposal: Proposal, corpus: Corpus, name: str) -> str:
+    """Return the recipe as TOML."""
+    lines = [
+        "# A starter recipe: look at what was guessed, then run `distill check` and `distill run` on this file.",
+        *_table("", [("name", name, "names the run's folder"), ("seed", 13, "of every random choice")]),
+        *_table("corpus", _corpus_entries(proposal)),
+    ]
+    if proposal.ids and proposal.spec.label_names is None and isinstance(proposal.spec.labels, str):
+        lines.append('# label_names = ["first", "second"]   # the labels are numbers: name them in their order')
+    if proposal.other_columns:
+        lines.append(f"# other columns: {listed([quoted(column) for column in proposal.other_columns])}")
+    lines += [_comment(doubt) for doubt in (*proposal.doubts, *_notes(corpus))]
+    for table, entries in _default_tables(corpus).items():
+        lines += _table(table, entries)
+    return "\n".join(lines).lstrip("\n") + "\n"
+
+
+def _corpus_entries(proposal: Proposal) -> Entries:
+    spec = proposal.spec
+    text = spec.text[0] if len(spec.text) == 1 else list(spec.text)
+    labels = spec.labels if isinstance(spec.labels, str) else list(spec.labels)
+    about = "the column to predict: names, ids, lists or delimited strings"
+    if not isinstance(spec.labels, str):
+        about = "one column of 0 and 1 for each label"
+    why = f"; chosen for: {', '.join(proposal.reasons)}" if proposal.reasons else ""
+    entries: Entries = [
+        ("source", spec.source, "a file, a folder of splits (train, validation, test), hub:ID or sample"),
+        ("task", spec.task, "single_label: exactly one label a row; multi_label: any number"),
+        ("text", text, 'the column to read; ["title", "body"] joins several'),
+        ("labels", labels, about + why),
+    ]
+    optional: Entries = [
+        ("label_names", spec.label_names, "the file that names the labels, in the order of their ids"),
+        ("columns", spec.columns, "the file has no header, so its fields are named here"),
+        ("encoding", spec.encoding, "the files are not UTF-8"),
+        ("quoting", spec.quoting, "whether quotation marks around a field are the file's, not the text's"),
+        ("missing", spec.missing, "values of the labels column that mean none: such rows are left out"),
+        ("where", spec.where, "keep the rows that have a label"),
+        ("group", spec.group, "rows of one value stay in one split, or test scores would lie"),
+        ("row_id", spec.row_id, "columns that identify a row: repeats are annotators, and the majority counts"),
+    ]
+    if spec.delimiter != ",":
+        entries.append(("delimiter", spec.delimiter, "what separates the labels of a row"))
+    entries += [
+        (key, list(value) if isinstance(value, tuple) else value, comment)
+        for key, value, comment in optional
+        if value is not None
+    ]
+    if isinstance(spec.split, str):
+        entries.append(("split", spec.split, "the column that names each row's split"))
+    else:
+        entries.append(("split", list(spec.split), "train, validation, test, where the source has no splits"))
+    if spec.min_rows > 1:
+        entries.append(("min_rows", spec.min_rows, "labels with fewer rows are left out with their rows"))
+    kept = '"majority" merges rows that repeat a text, "keep" leaves them as published'
+    entries.append(("duplicates", spec.duplicates, kept))
+    if spec.leaks != "remove":
+        entries.append(("leaks", spec.leaks, "compare groups alone: short texts are said in every group"))
+    entries.append(("on_bad_row", spec.on_bad_row, '"error" stops at a bad row, "quarantine" puts it aside'))
+    entries.append(("max_tokens", proposal.max_tokens, "longer texts are cut; `distill check` tells how many are"))
+    return entries
+
+
+def _notes(corpus: Corpus) -> list[str]:
+    """What reading with this recipe did to rows."""
+    notes = corpus.notes
+    lines = []
+    for key, what in (
+        ("rows_quarantined", "rows are bad and were put aside"),
+        ("rows_without_gold", "rows have no label and were left out"),
+        ("labels_left_out", "labels have too few rows and were left out"),
+        ("train_leaks_text_removed", "train rows repeat a text of validation or test and were taken out"),
+        (
+            "groups_in_several_splits",
+            'group ids are in several splits: group_scope = "source" if they are the same',
+        ),
+    ):
+        if notes.get(key):
+            lines.append(f"{notes[key]:,} {what}")
+    return lines
+
+
+def _default_tables(corpus: Corpus) -> dict[str, Entries]:
+    """The other tables, with passes that suit the number of rows."""
+    rows = len(corpus.train)
+    teacher, student = _epochs(rows, TEACHER_STEPS, TEACHER_EPOCHS), _epochs(rows, STUDENT_STEPS, STUDENT_EPOCHS)
+    return {
+        "teacher": [
+            (
+                "model",
+                "sentence-transformers/all-MiniLM-L6-v2",
+                "the encoder to fine-tune: hub id or folder; this one comes with the installation",
+            ),
+            ("pooling", "mean", '"mean" for sentence-transformers models, "first" for BERT-like ones'),
+            ("epochs", teacher, f"passes over {rows:,} rows; it stops early when validation gets no better"),
+        ],
+        "student": [
+            ("kind", "layers", '"layers" copies layers of the teacher; "compact" and "static" are smaller'),
+            ("layers", [1, 3, 5], "which of the teacher's layers, counted from 0: fewer are faster"),
+            ("epochs", student, "passes over train: small corpora need more of them for as many steps"),
+            ("body_learning_rate", 1e-4, "1e-4 for layers, 3e-4 for compact, 1e-3 for static"),
+            ("head_learning_rate", 1e-3, "of the fresh head, whatever the kind"),
+        ],
+        "objective": [
+            ("temperature", 2.0, "softens the teacher's scores: more shows more of what it finds similar"),
+            ("soft_weight", 0.7, "how much the teacher's scores count; the labels get the rest"),
+            ("compare", True, "also train a twin without the teacher, to see what distilling gains"),
+        ],
+        "export": [
+            (
+                "precision",
+                ["int8-dynamic", "int8-static", "int8-weights", "fp32"],
+                "the forms to try in order; the first that passes ships",
+            ),
+            ("max_macro_f1_drop", 0.005, "what a form may lose against the student in PyTorch"),
+        ],
+    }
+
+
+def _epochs(rows: int, steps: int, bounds: tuple[int, int]) -> int:
+    """Passes that take as many steps, within bounds."""
+    return min(max(ceil(steps * BATCH_SIZE / max(rows, 1)), bounds[0]), bounds[1])
+
+
+def _table(name: str, entries: Sequence[tuple[str, object, str]]) -> list[str]:
+    """One TOML table with its comments in one column."""
+    pairs = [(f"{key} = {value_of(value)}", comment) for key, value, comment in entries]
+    width = min(max(len(pair) for pair, _ in pairs), MAX_COMMENT_COLUMN)
+    lines = [f"{pair:<{width}}  {_comment(about)}" for pair, about in pairs]
+    return ["", *([f"[{name}]"] if name else []), *lines]
+
+
+def _comment(text: str) -> str:
+    """A comment, in which TOML allows no control characters."""
+    return f"# {''.join(character if character.isprintable() else ' ' for character in text)}"
+
+
+def value_of(value: object) -> str:
+    """Return a string, number, boolean, list or table as TOML."""
+    if isinstance(value, str):
+        return quoted(value)
+    if isinstance(value, list):
+        return f"[{', '.join(value_of(item) for item in value)}]"
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{_key(key)} = {value_of(item)}' for key, item in value.items())} }}"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _key(name: str) -> str:
+    """A key of a table, bare where TOML allows it."""
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else quoted(name)
+
+
+def quoted(value: str) -> str:
+    """Return a TOML basic string: JSON's escapes are TOML's, but TOML also wants DEL escaped."""
+    if is_broken(value):
+        raise InputError("the file's name or a column's name is not valid UTF-8; rename it")
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
