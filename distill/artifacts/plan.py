@@ -97,7 +97,7 @@ class Plan:
         best = self.fits[0].student
         return next((fit for fit in self.fits if (fit.student, fit.precision) == (best, precision)), None)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return plain data, as the file has them."""
         return to_dict(self)
 

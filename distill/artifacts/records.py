@@ -31,7 +31,7 @@ _OMIT = "omit_none"
 _REST = "rest"
 
 
-def stored(*, key: str | None = None, omit_none: bool = False, rest: bool = False) -> dict[str, Any]:
+def stored(*, key: str | None = None, omit_none: bool = False, rest: bool = False) -> dict[str, object]:
     """Return the `metadata` of a dataclass field that is not stored under its own name, or not always.
 
     Args:
@@ -42,9 +42,9 @@ def stored(*, key: str | None = None, omit_none: bool = False, rest: bool = Fals
     return {_KEY: key, _OMIT: omit_none, _REST: rest}
 
 
-def to_dict(record: object) -> dict[str, Any]:
+def to_dict(record: object) -> dict[str, object]:
     """Return a dataclass as plain data for JSON, its keys in the order of its fields."""
-    data: dict[str, Any] = {}
+    data: dict[str, object] = {}
     for field in _fields(type(record)):
         value = getattr(record, field.name)
         if field.metadata.get(_REST):
@@ -113,7 +113,7 @@ def _plain(value: Any) -> Any:
 
 
 @cache
-def _types(kind: Any) -> dict[str, Any]:
+def _types(kind: Any) -> dict[str, object]:
     return get_type_hints(kind)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import cycle, islice
 from pathlib import Path
-from typing import Any
 
 from distill.artifacts.bench import find_row
 from distill.export.measure.components import weigh_files
@@ -99,7 +98,7 @@ class BundleBench:
         """
         return find_row(self.rows, name, texts=texts, threads=threads, batch=batch)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return plain data for JSON."""
         return asdict(self)
 

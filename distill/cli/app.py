@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -116,7 +116,7 @@ def command_line() -> typer.Typer:
     )
     app.callback()(_options)
     for command in COMMANDS:
-        settings: dict[str, Any] = {"ignore_unknown_options": True} if command.passes_unknown else {}
+        settings: dict[str, object] = {"ignore_unknown_options": True} if command.passes_unknown else {}
         app.command(command.name, epilog=command.example, context_settings=settings)(command.function)
     return app
 

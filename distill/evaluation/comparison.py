@@ -5,7 +5,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -59,7 +58,7 @@ def paired_bootstrap(
     return interval(whole[0] - whole[1], resampled[0] - resampled[1])
 
 
-def fidelity(variant: Logits, reference: Logits, decision: Decision, task: Task) -> dict[str, Any]:
+def fidelity(variant: Logits, reference: Logits, decision: Decision, task: Task) -> dict[str, float]:
     """Flips and noise of raw logits against a reference, both ``(N, C)``.
 
     Args:

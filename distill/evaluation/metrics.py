@@ -56,7 +56,7 @@ class Quality:
     ece_above_tenth: float
     per_label: tuple[LabelQuality, ...]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Plain data for JSON."""
         return {**asdict(self), "per_label": [asdict(row) for row in self.per_label]}
 

@@ -40,7 +40,7 @@ def assess(
     task, splits = corpus.task, dict(corpus.splits())
     evaluator = evaluator_of(task)
     gold = {split: label_matrix(splits[split], task) for split in EVALUATED}
-    metrics: dict[str, dict[str, Any]] = {}
+    metrics: dict[str, dict[str, object]] = {}
     for split in EVALUATED:
         scores = decision.scores(logits[split], task)
         selective = evaluate_selective(scores, gold[split], task, decision.policy)

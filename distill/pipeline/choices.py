@@ -1,7 +1,7 @@
 """The choices of a run: the student under a budget, its layers, and its precision."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from distill.artifacts.ranking import read_ranking
 from distill.export.measure.cpu import cpu_info
@@ -23,7 +23,7 @@ def plan_choice(run: Run) -> Choice:
     """Return the choice of the student's shape, which a recipe with a budget leaves open."""
     recipe = run.recipe
 
-    def lasting() -> dict[str, Any]:
+    def lasting() -> Mapping[str, object]:
         from distill.teachers.sources import resolve_model
 
         first = members_of(recipe)[0]
@@ -36,7 +36,7 @@ def plan_choice(run: Run) -> Choice:
             "max_tokens": recipe.corpus.max_tokens,
         }
 
-    def passing() -> dict[str, Any]:
+    def passing() -> dict[str, object]:
         return {
             "student": student_inputs(recipe.student),
             "texts": recipe.bench.texts,
@@ -75,7 +75,7 @@ def layers_choice(run: Run) -> Choice:
     recipe = run.recipe
     family = recipe.student.family
 
-    def lasting() -> dict[str, Any]:
+    def lasting() -> Mapping[str, object]:
         labels = [
             f"{numbered('labels', member.index)}/{split}"
             for member in members_of(recipe)
@@ -83,7 +83,7 @@ def layers_choice(run: Run) -> Choice:
         ]
         return run.digest("corpus", "teacher", *(name for name in labels if name in run.records))
 
-    def passing() -> dict[str, Any]:
+    def passing() -> dict[str, object]:
         return {
             "student": student_inputs(recipe.student, exclude=("epochs", "layers")),
             "layer_search": recipe.layer_search.model_dump(mode="json"),
@@ -127,11 +127,11 @@ def precision_choice(run: Run) -> Choice:
     recipe = run.recipe
     first = run.students[0].layout
 
-    def lasting() -> dict[str, Any]:
+    def lasting() -> Mapping[str, object]:
         variants = [f"{first.prefix}export/{variant.name}" for variant in recipe.export.shippable]
         return run.digest("corpus", *variants)
 
-    def passing() -> dict[str, Any]:
+    def passing() -> dict[str, object]:
         from distill.artifacts.precision import THREADS
 
         return {
@@ -148,9 +148,7 @@ def precision_choice(run: Run) -> Choice:
 
         texts = run.corpus.validation.texts[: recipe.bench.texts]
         gates = read_gates(first, recipe.export)
-        measure_precisions(
-            folder, gates, lambda variant: shipment(run, run.students[0], variant), texts, run.reporter
-        )
+        measure_precisions(folder, gates, lambda variant: shipment(run.students[0], variant), texts, run.reporter)
 
     def outcome(folder: Path) -> Outcome:
         from distill.artifacts.precision import read_precision
@@ -174,6 +172,6 @@ def precision_choice(run: Run) -> Choice:
     )
 
 
-def _cpu() -> dict[str, Any]:
+def _cpu() -> dict[str, object]:
     """Return the CPU's name and instruction sets."""
     return {key: cpu_info()[key] for key in ("model", "flags")}

@@ -26,7 +26,7 @@ def export_stages(run: Run) -> None:
         CheckFailedError: no variant may ship.
     """
     for student in run.students:
-        export_variants(run, student)
+        export_variants(student)
     choose(run, precision_choice(run))
     student, variant = shipping(run)
     layout = student.layout
@@ -52,7 +52,7 @@ def export_stages(run: Run) -> None:
         folder = layout.variant(variant.name)
         write_bundle(
             layout.bundle,
-            shipment(run, student, variant),
+            shipment(student, variant),
             lambda bundle: check_bundle(bundle, folder, texts, rows),
         )
 
@@ -60,9 +60,10 @@ def export_stages(run: Run) -> None:
     run.stage("bundle", layout.bundle_record, inputs, work, extra_outputs=(layout.bundle,), editable=(card,))
 
 
-def export_variants(run: Run, student: StudentRun) -> None:
+def export_variants(student: StudentRun) -> None:
     """Export every variant of one student."""
-    recipe, layout = run.recipe, student.layout
+    run, layout = student.run, student.layout
+    recipe = run.recipe
     prefix = layout.prefix
     shared = {
         **run.digest("corpus", f"{prefix}student"),
@@ -86,12 +87,12 @@ def export_variants(run: Run, student: StudentRun) -> None:
         def work(folder: Path, variant: Variant = variant) -> None:
             from distill.variants.export import export_variant
 
-            export_variant(folder, export_inputs(run, student, variant))
+            export_variant(folder, export_inputs(student, variant))
 
         run.stage(f"{prefix}export/{variant.name}", layout.variant(variant.name), inputs, work)
 
 
-def export_inputs(run: Run, student: StudentRun, variant: Variant) -> "ExportInputs":
+def export_inputs(student: StudentRun, variant: Variant) -> "ExportInputs":
     """Return everything that the export of one variant of a student depends on."""
     from distill.artifacts.quality import read_quality
     from distill.evaluation.evaluator import evaluator_of
@@ -101,7 +102,8 @@ def export_inputs(run: Run, student: StudentRun, variant: Variant) -> "ExportInp
     from distill.variants.export import FUSED_FILE, ExportInputs
     from distill.variants.gate import Gate
 
-    recipe, layout, corpus = run.recipe, student.layout, run.corpus
+    run, layout = student.run, student.layout
+    recipe, corpus = run.recipe, run.corpus
     source = layout.student_of(variant)
     tokenizer, family = load_tokenizer(source), recipe.student.family
     texts = {split: rows.texts for split, rows in corpus.splits()}

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from distill.corpora.corpus import label_matrix
 from distill.pipeline.state import Run
@@ -38,6 +38,21 @@ class LearningMaterial:
         if self.run.recipe.augmentation.rows:
             splits.append(AUGMENTED)
         return {split: self.texts(split) for split in splits}
+
+    def labelled_splits(self) -> list[str]:
+        """Return the splits that the teachers label.
+
+        Validation is labelled only to rank layers by; for everything else its logits are in the teacher's folder.
+        """
+        run = self.run
+        splits = ["train"]
+        if run.recipe.student.family.is_open:
+            splits.append("validation")
+        if (run.layout.corpus / "transfer.parquet").is_file():
+            splits.append("transfer")
+        if run.recipe.augmentation.rows:
+            splits.append(AUGMENTED)
+        return splits
 
     def identity(self, member: Member, split: str) -> "LabelIdentity":
         """Return what a teacher's logits of a split belong to, from the records of the stages that made both."""
@@ -92,30 +107,16 @@ def label_stages(run: Run) -> None:
     """Make texts where the recipe asks for some, and label every split that somebody learns from."""
     if run.recipe.augmentation.rows:
         augment_stage(run)
+    material = LearningMaterial(run)
     for member in members_of(run.recipe):
-        for split in labelled_splits(run):
-            _label(run, member, split)
-
-
-def labelled_splits(run: Run) -> list[str]:
-    """Return the splits that the teachers label.
-
-    Validation is labelled only to rank layers by; for everything else its logits are in the teacher's folder.
-    """
-    splits = ["train"]
-    if run.recipe.student.family.is_open:
-        splits.append("validation")
-    if (run.layout.corpus / "transfer.parquet").is_file():
-        splits.append("transfer")
-    if run.recipe.augmentation.rows:
-        splits.append(AUGMENTED)
-    return splits
+        for split in material.labelled_splits():
+            _label(material, member, split)
 
 
 def augment_stage(run: Run) -> None:
     """Make texts out of train rows."""
     recipe = run.recipe.augmentation
-    inputs: dict[str, Any] = {
+    inputs: dict[str, object] = {
         **run.digest("corpus"),
         "augmentation": recipe.model_dump(mode="json", exclude={"masked_model"}),
         "tokenizer": run.records["teacher"].outputs["tokenizer.json"],
@@ -138,7 +139,8 @@ def augment_stage(run: Run) -> None:
     run.stage(AUGMENTED, run.layout.augmented, inputs, work)
 
 
-def _label(run: Run, member: Member, split: str) -> None:
+def _label(material: LearningMaterial, member: Member, split: str) -> None:
+    run = material.run
     teacher = numbered("teacher", member.index)
     texts = ("corpus", AUGMENTED) if split == AUGMENTED else ("corpus",)
     inputs = {**run.digest(*texts, teacher), "max_tokens": run.recipe.corpus.max_tokens}
@@ -147,7 +149,7 @@ def _label(run: Run, member: Member, split: str) -> None:
         from distill.labelling.soft_labels import label
         from distill.teachers.tokenizers import load_tokenizer
 
-        material, place = LearningMaterial(run), run.layout.teacher(member.index)
+        place = run.layout.teacher(member.index)
         tokenizer = load_tokenizer(place)
         rows = run.tokens.rows(tokenizer, split, material.texts(split))
         label(

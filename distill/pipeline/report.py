@@ -8,7 +8,7 @@ from distill.artifacts.bench import read_bench
 from distill.bench.measured import measured_bundle
 from distill.evaluation.budget import excesses
 from distill.export.measure.cpu import cpu_info
-from distill.export.precision import exported
+from distill.export.precision import Variant, exported
 from distill.export.runtime.cores import available_threads
 from distill.export.runtime.errors import CheckFailedError
 from distill.pipeline.choice import recall
@@ -45,7 +45,7 @@ def report_stages(run: Run) -> None:
     def bench(folder: Path) -> None:
         from distill.bench.models import bench_models
 
-        bench_models(folder, _bench_inputs(run, student), run.reporter)
+        bench_models(folder, _bench_inputs(student, variant), run.reporter)
 
     run.stage("bench", layout.bench, inputs, bench)
     if recipe.budget.asked:
@@ -66,14 +66,15 @@ def report_stages(run: Run) -> None:
     run.stage("report", layout.report, inputs, report, extra_outputs=layout.report_files)
 
 
-def _bench_inputs(run: Run, student: StudentRun) -> "BenchInputs":
+def _bench_inputs(student: StudentRun, ships: Variant) -> "BenchInputs":
     """Return everything that is timed."""
     from distill.artifacts.quality import read_quality
     from distill.artifacts.variant import MODEL_FILE
     from distill.bench.models import BenchInputs, ExportedVariant, TrainedModel
     from distill.teachers.checkpoints import load_classifier
 
-    recipe, layout, budget = run.recipe, student.layout, run.recipe.budget
+    run, layout = student.run, student.layout
+    recipe, budget = run.recipe, run.recipe.budget
     folders = {"student": layout.student} | ({"twin": layout.twin} if recipe.objective.compare else {})
     load_student = recipe.student.family.load
     return BenchInputs(
@@ -91,7 +92,7 @@ def _bench_inputs(run: Run, student: StudentRun) -> "BenchInputs":
             )
             for variant in exported(recipe.export.shippable)
         },
-        shipped=shipping(run)[1].name,
+        shipped=ships.name,
         bundle=layout.bundle,
         decisions=recipe.decisions,
         seed=recipe.seed,

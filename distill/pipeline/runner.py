@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from distill.export.runtime.errors import CheckFailedError, InputError
 from distill.files.atomic import remove_leftovers, write_text
@@ -17,6 +18,7 @@ from distill.pipeline.state import Run
 from distill.pipeline.teacher import teach_stages
 from distill.pipeline.train import train_stages
 from distill.recipe.keys import recipe_keys
+from distill.recipe.recipe import Recipe
 
 STEPS: dict[str, Callable[[Run], None]] = {
     "corpus": corpus_stage,
@@ -40,18 +42,17 @@ def execute_run(run: Run, until: str = "report") -> None:
             bundle and report are taken away.
         KeyboardInterrupt: a stop was asked for; the same call resumes from there.
     """
-    with exclusive_run(run):
+    with exclusive_folder(run.layout.folder):
         run_stages(run, until)
 
 
 @contextmanager
-def exclusive_run(run: Run) -> Iterator[None]:
-    """Make the run's folder, and keep every other command out of it.
+def exclusive_folder(folder: Path) -> Iterator[None]:
+    """Make a run's folder, and keep every other command out of it.
 
     Raises:
         InputError: it cannot be made, or another command works in it.
     """
-    folder = run.layout.folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -64,7 +65,7 @@ def run_stages(run: Run, until: str) -> None:
     """Do as `execute_run`, for a caller that holds the run's lock."""
     run.trains_student = until in ("train", "export", "report")
     remove_leftovers(run.layout.folder)
-    _write_recipe(run)
+    _write_recipe(run.recipe, run.layout.recipe)
     for name, step in STEPS.items():
         try:
             step(run)
@@ -75,9 +76,9 @@ def run_stages(run: Run, until: str) -> None:
             break
 
 
-def _write_recipe(run: Run) -> None:
-    """Write the recipe into the run's folder; an equal one stays, with its comment on what was chosen and why."""
-    path, text = run.layout.recipe, run.recipe.to_toml()
+def _write_recipe(recipe: Recipe, path: Path) -> None:
+    """Write the recipe into a run's folder; an equal one stays, with its comment on what was chosen and why."""
+    text = recipe.to_toml()
     present = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     if re.sub(r"\A(#.*\n)+", "", present) != text:
         write_text(path, text)

@@ -1,16 +1,17 @@
 """`distill search`: the stages up to the labels, then students with other values of the recipe."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from distill.artifacts.trials import Trials
-from distill.pipeline.runner import exclusive_run, run_stages
+from distill.pipeline.runner import exclusive_folder, run_stages
 from distill.pipeline.state import Run
 from distill.pipeline.train import training_inputs
 from distill.recipe.ensemble import members_of
 from distill.recipe.keys import recipe_keys
 from distill.recipe.recipe import Recipe
+from distill.runs.stage import StageRecord
 
 
 @recipe_keys()
@@ -27,7 +28,7 @@ def run_search(run: Run) -> Trials:
 
     first = members_of(run.recipe)[0]
     check_space(run.recipe, load_config(resolve_model(first.source, first.pin).folder))
-    with exclusive_run(run):
+    with exclusive_folder(run.layout.folder):
         run_stages(run, "label" if "student.layers" in run.recipe.search.space else "layers")
         from distill.search.trials import Search
         from distill.training.student import train_student
@@ -40,9 +41,9 @@ def run_search(run: Run) -> Trials:
             return train_student(folder, trial, controls).best_score
 
         search = Search(run.layout.search, run.recipe, train, run.reporter, run.stop)
-        return search.run(label_digests(run))
+        return search.run(label_digests(run.records))
 
 
-def label_digests(run: Run) -> dict[str, str]:
-    """Return the hash of every set of soft labels of the run's teachers, by its stage's name."""
-    return {name: record.digest for name, record in run.records.items() if name.startswith("labels")}
+def label_digests(records: Mapping[str, StageRecord]) -> dict[str, str]:
+    """Return the hash of every set of soft labels among a run's stages, by its stage's name."""
+    return {name: record.digest for name, record in records.items() if name.startswith("labels")}

@@ -1,6 +1,6 @@
 """The shipment: the student and the variant that are chosen, and everything that their bundle holds."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from distill.export.precision import Variant
 from distill.pipeline.state import Run, StudentRun
@@ -26,25 +26,27 @@ def shipping(run: Run) -> tuple[StudentRun, Variant]:
     return student, shipping_variant(student.layout, run.recipe.export)
 
 
-def shipment(run: Run, student: StudentRun, variant: Variant) -> "Shipment":
+def shipment(student: StudentRun, variant: Variant) -> "Shipment":
     """Return everything that a bundle of one variant of a student holds."""
     from distill.artifacts.quality import read_quality
     from distill.variants.bundle import VariantSource, shipment_of
 
-    layout, recipe = student.layout, run.recipe
+    run, layout = student.run, student.layout
+    recipe = run.recipe
     source = VariantSource(
         variant, layout.variant(variant.name), layout.student_of(variant), recipe.student.family
     )
     teacher = read_quality(layout.quality(reference_name(recipe)))
-    return shipment_of(source, recipe.name, recipe.corpus, run.corpus, teacher, _provenance(run, student, variant))
+    return shipment_of(source, recipe.name, recipe.corpus, run.corpus, teacher, _provenance(student, variant))
 
 
-def _provenance(run: Run, student: StudentRun, variant: Variant) -> dict[str, Any]:
+def _provenance(student: StudentRun, variant: Variant) -> dict[str, object]:
     from distill.corpora.reading.provenance import SOURCE_FILE
     from distill.files.json_files import read_json
     from distill.labelling.soft_labels import teacher_hash
     from distill.runs.stage import recorded_versions
 
+    run = student.run
     recipe = run.recipe
     base = read_json(run.layout.teacher() / SOURCE_FILE)
     hashes = [

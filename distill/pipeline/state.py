@@ -48,8 +48,9 @@ _STAGE_NAME = re.compile(r"^seeds/\d+/|-\d+(?=/|$)")
 
 @dataclass(frozen=True)
 class StudentRun:
-    """The part of a run that belongs to one of its students: where it is, and its seed."""
+    """One of a run's students: the run, where in its folder the student is, and the student's seed."""
 
+    run: "Run"
     layout: RunLayout
     seed: int
 
@@ -73,8 +74,8 @@ class Run:
     def students(self) -> tuple[StudentRun, ...]:
         """One student per seed of the recipe, or one with the recipe's own seed."""
         seeds = self.recipe.seeds
-        several = tuple(StudentRun(self.layout.of_seed(seed), seed) for seed in seeds)
-        return several or (StudentRun(self.layout, self.recipe.seed),)
+        several = tuple(StudentRun(self, self.layout.of_seed(seed), seed) for seed in seeds)
+        return several or (StudentRun(self, self.layout, self.recipe.seed),)
 
     @cached_property
     def corpus(self) -> Corpus:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def train_stages(run: Run) -> None:
     """Train the student of every seed, its twin, and its phases as int8."""
     for student in run.students:
-        _train_seed(run, student)
+        _train_seed(student)
 
 
 def training_inputs(run: Run, seed: int) -> "StudentInputs":
@@ -41,7 +41,8 @@ def training_inputs(run: Run, seed: int) -> "StudentInputs":
     )
 
 
-def _train_seed(run: Run, student: StudentRun) -> None:
+def _train_seed(student: StudentRun) -> None:
+    run = student.run
     recipe, objective = run.recipe, run.recipe.objective
     start = {
         **run.digest("corpus", "teacher"),
@@ -57,16 +58,18 @@ def _train_seed(run: Run, student: StudentRun) -> None:
     if len(members_of(recipe)) > 1 or recipe.teacher.fit_temperature:
         distilled["averaging"] = averaging(recipe)
     terms = objective.terms()
-    _train(run, student, "student", {**distilled, "terms": terms} if terms else distilled)
+    _train(student, "student", {**distilled, "terms": terms} if terms else distilled)
     if objective.compare:
         # it takes as many steps as the student: it depends on the number of made texts, and on no teacher's label
         made = [name for name in (AUGMENTED,) if name in run.records]
-        _train(run, student, "twin", {**start, **run.digest(*made)})
+        _train(student, "twin", {**start, **run.digest(*made)})
     for precision in qat_precisions(recipe.export.shippable):
-        _train_quantized(run, student, precision, {**distilled, "terms": terms})
+        _train_quantized(student, precision, {**distilled, "terms": terms})
 
 
-def _train(run: Run, student: StudentRun, name: str, inputs: Mapping[str, Any]) -> None:
+def _train(student: StudentRun, name: str, inputs: Mapping[str, Any]) -> None:
+    run = student.run
+
     def work(folder: Path) -> None:
         from distill.training.student import train_student, train_twin
 
@@ -78,9 +81,10 @@ def _train(run: Run, student: StudentRun, name: str, inputs: Mapping[str, Any]) 
     quality_stage(run, student.layout, name, folder)
 
 
-def _train_quantized(run: Run, student: StudentRun, precision: Precision, shared: Mapping[str, Any]) -> None:
+def _train_quantized(student: StudentRun, precision: Precision, shared: Mapping[str, Any]) -> None:
     """Train the student's last phase as its variant of one int8 precision computes."""
-    recipe, layout = run.recipe, student.layout
+    run, layout = student.run, student.layout
+    recipe = run.recipe
     name = f"qat/{precision}"
     inputs = {
         **shared,

@@ -5,7 +5,6 @@ points it says no more than: within a family, more arithmetic is better.
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 from distill.planning.retention import expected_retention
 from distill.recipe.student import StudentRecipe
@@ -73,7 +72,7 @@ def _narrowed(student: Architecture) -> Architecture:
     return replace(student, name=f"{student.name}, {bits}-bit tables", table_bits=bits)
 
 
-def frozen_values(student: Architecture, recipe: StudentRecipe) -> dict[str, Any]:
+def frozen_values(student: Architecture, recipe: StudentRecipe) -> dict[str, object]:
     """Return the recipe's keys that make its student this one; another family gets learning rates of its own."""
     family, values = student.family, student.family.values
     if family.kind != recipe.kind:

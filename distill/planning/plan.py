@@ -131,7 +131,7 @@ def _possible(recipe: Recipe, teacher: Dimensions, config: Any) -> list[tuple[Ar
     return possible
 
 
-def _values(student: Architecture, recipe: Recipe, precisions: Sequence[str]) -> dict[str, Any]:
+def _values(student: Architecture, recipe: Recipe, precisions: Sequence[str]) -> dict[str, object]:
     return {
         **frozen_values(student, recipe.student),
         "export.precision": list(precisions),
@@ -139,7 +139,7 @@ def _values(student: Architecture, recipe: Recipe, precisions: Sequence[str]) ->
     }
 
 
-def _chosen(fits: Sequence[Measured], recipe: Recipe) -> dict[str, Any]:
+def _chosen(fits: Sequence[Measured], recipe: Recipe) -> dict[str, object]:
     """Return the recipe values of the best student, with every precision that fits: the gate may refuse one."""
     best = fits[0].student
     return _values(best, recipe, [fit.precision for fit in fits if fit.student.name == best.name])

@@ -1,7 +1,6 @@
 """The teachers of a recipe: one, or the members of an ensemble."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from distill.recipe.recipe import Recipe
 
@@ -37,6 +36,6 @@ def reference_name(recipe: Recipe) -> str:
     return "ensemble" if len(members_of(recipe)) > 1 else "teacher"
 
 
-def averaging(recipe: Recipe) -> dict[str, Any]:
+def averaging(recipe: Recipe) -> dict[str, object]:
     """Return the keys that decide how the teachers' logits become soft labels."""
     return recipe.teacher.model_dump(mode="json", include={"average", "fit_temperature"})

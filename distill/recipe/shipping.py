@@ -101,7 +101,7 @@ class ExportRecipe(Section):
         """The gate's bounds, by key."""
         return self.model_dump(mode="json", exclude={"precision", *LATER_KEYS})
 
-    def unusual(self, *keys: str) -> dict[str, Any]:
+    def unusual(self, *keys: str) -> dict[str, object]:
         """Those of the keys that are not at their default."""
         return self.model_dump(mode="json", include=set(keys), exclude_defaults=True)
 

@@ -135,7 +135,7 @@ class ObjectiveRecipe(Section):
         """Whether a term needs more of the teacher than its logits, token by token."""
         return any(getattr(self, name) for name in FEATURE_WEIGHTS)
 
-    def terms(self) -> dict[str, Any]:
+    def terms(self) -> dict[str, object]:
         """The keys of the terms beside soft and hard that are on, and what each depends on; empty without any."""
         keys = self.model_dump(mode="json")
         on = [names for names in TERMS if keys[names[0]]]

@@ -31,7 +31,7 @@ PLACES = (
 LATER_CORPUS_KEYS = ("encoding", "quoting", "missing", "label_form", "group_scope")
 
 
-def calibrated_by(recipe: Recipe, precision: Precision) -> dict[str, Any]:
+def calibrated_by(recipe: Recipe, precision: Precision) -> dict[str, object]:
     """Return the keys that the activation ranges of a precision depend on."""
     return recipe.export.unusual("calibrator") if precision.has_fixed_scales else {}
 
@@ -63,13 +63,13 @@ def content_hash(source: str, key: str) -> str:
     return digest.hexdigest()
 
 
-def corpus_inputs(recipe: CorpusRecipe, seed: int) -> dict[str, Any]:
+def corpus_inputs(recipe: CorpusRecipe, seed: int) -> dict[str, object]:
     """Return everything that the normalised splits depend on."""
     keys = recipe.model_dump(mode="json", exclude={"source", "transfer", "max_tokens", "licence", "rows"})
     keys = _without_unused(recipe, keys)
     if isinstance(recipe.label_names, str):
         keys["label_names"] = _beside_hash(recipe, recipe.label_names, "corpus.label_names")
-    inputs: dict[str, Any] = {
+    inputs: dict[str, object] = {
         "corpus": keys,
         "source": content_hash(recipe.source, "corpus.source"),
         "transfer": _beside_hash(recipe, recipe.transfer, "corpus.transfer") if recipe.transfer else None,
@@ -83,7 +83,7 @@ def corpus_inputs(recipe: CorpusRecipe, seed: int) -> dict[str, Any]:
     return inputs if recipe.rows is None else {**inputs, "rows": recipe.rows}
 
 
-def _without_unused(recipe: CorpusRecipe, keys: dict[str, Any]) -> dict[str, Any]:
+def _without_unused(recipe: CorpusRecipe, keys: dict[str, object]) -> dict[str, object]:
     """Return the keys of [corpus] without later ones that are not used, so that no finished run becomes stale."""
     fields = CorpusRecipe.model_fields
     return {
@@ -108,7 +108,7 @@ def _files_below(source: str) -> dict[str, str]:
     return {file.relative_to(path).as_posix(): file_record(file).sha256 for file in paths}
 
 
-def student_inputs(recipe: StudentRecipe, exclude: Collection[str] = ()) -> dict[str, Any]:
+def student_inputs(recipe: StudentRecipe, exclude: Collection[str] = ()) -> dict[str, object]:
     """Return the keys of [student] that a stage depends on, without those in `exclude`.
 
     Keys that are not set are left out: one that was added later, and is not used, makes no finished run stale.
@@ -116,7 +116,7 @@ def student_inputs(recipe: StudentRecipe, exclude: Collection[str] = ()) -> dict
     return recipe.model_dump(mode="json", exclude_none=True, exclude=set(exclude))
 
 
-def portable_recipe(recipe: Recipe) -> dict[str, Any]:
+def portable_recipe(recipe: Recipe) -> dict[str, object]:
     """Return the recipe without what changes no result: places, saving, search, budget and pin."""
     harmless: Any = {"checkpoint_minutes": True, "search": True, "budget": True, "teacher": {"sha256"}}
     data = recipe.model_dump(mode="json", exclude=harmless) | {"student": student_inputs(recipe.student)}

@@ -8,7 +8,6 @@ import os
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from distill.export.runtime.errors import InputError
 from distill.files.atomic import remove
@@ -92,7 +91,7 @@ def _hub_caches(source: str) -> list[str]:
     return sentences or [f"{identifier} is in no cache under {home}; look where else it was downloaded to"]
 
 
-def _read_recipe(run: Path) -> dict[str, Any]:
+def _read_recipe(run: Path) -> dict[str, object]:
     """Return the recipe that a run left; only the names of places in it matter here."""
     try:
         data = (run / RECIPE_FILE).read_bytes()

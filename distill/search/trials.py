@@ -165,9 +165,9 @@ class Search:
         )
 
 
-def draw(trial: Trial, space: Mapping[str, list[Any] | Span]) -> dict[str, Any]:
+def draw(trial: Trial, space: Mapping[str, list[Any] | Span]) -> dict[str, object]:
     """Draw the values of one trial, by recipe key."""
-    values: dict[str, Any] = {}
+    values: dict[str, object] = {}
     for key, choices in space.items():
         if isinstance(choices, list):  # Optuna's categories are plain values, and layers are lists
             categories = [json.dumps(choice) for choice in choices]

@@ -137,7 +137,7 @@ def train(
     examples: Examples,
     loss: Loss,
     schedule: TrainingSchedule,
-    groups: list[dict[str, Any]],
+    groups: list[dict[str, object]],
     folder: Path,
     controls: TrainingControls,
     *,

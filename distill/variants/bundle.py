@@ -124,7 +124,7 @@ def check_bundle(bundle: Classifier, folder: Path, texts: Sequence[str], rows: T
         )
 
 
-def _metrics(quality: QualityRecord, teacher: QualityRecord, headline: str) -> dict[str, Any]:
+def _metrics(quality: QualityRecord, teacher: QualityRecord, headline: str) -> dict[str, object]:
     """Return the quality of what ships beside its teacher's."""
     splits = {"validation": quality.validation, "test": quality.test}
     best = teacher.test[headline]

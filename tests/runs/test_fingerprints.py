@@ -101,7 +101,7 @@ ALL = {"fp32", "int8-static", "int8-dynamic", "int8-weights"}
 def test_a_key_makes_those_variants_anew_that_it_changes(tmp_path: Path, override: str, anew: set[str]) -> None:
     def inputs(overrides: list[str]) -> dict[str, Mapping[str, Any]]:
         run = Recorder(load_recipe("smoke", overrides), RunLayout(tmp_path), Reporter(quiet=True))
-        export_variants(run, run.students[0])
+        export_variants(run.students[0])
         return run.found
 
     auto = "export.precision=auto"

@@ -186,7 +186,7 @@ def test_other_labels_of_any_teacher_are_another_question(tmp_path: Path, place:
             record = {"fingerprint": "", "outputs": {"part": shas.get(name.partition("/")[0], "0")}, "seconds": 0}
             (tmp_path / name).mkdir(parents=True, exist_ok=True)
             (tmp_path / name / "stage.json").write_text(json.dumps(record))
-        return label_digests(reopen(tmp_path, "teacher.seeds=[1,2]"))
+        return label_digests(reopen(tmp_path, "teacher.seeds=[1,2]").records)
 
     def forbidden(*_: object) -> float:
         raise AssertionError

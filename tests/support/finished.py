@@ -72,7 +72,7 @@ def write_gate(folder: Path, *, failures: str = "") -> None:
 
 def export_again(run: Run, name: str, **bounds: float) -> dict[str, Any]:
     """Export a variant of a run's first student once more under other bounds, and return its gate."""
-    inputs = export_inputs(run, run.students[0], Variant.parse(name))
+    inputs = export_inputs(run.students[0], Variant.parse(name))
     gate = replace(inputs.gate, bounds=replace(inputs.gate.bounds, **bounds))
     folder = run.layout.variant(name)
     folder.mkdir(exist_ok=True)
