@@ -16,16 +16,16 @@ from distill.recipe.recipe import Recipe, known_keys
 
 
 def packaged_recipes() -> list[str]:
-    """Names of the recipes that the package carries."""
+    """Return the names of the packaged recipes."""
     folder = resources.files("distill.recipe") / "packaged"
     return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
 
 
 def with_values(recipe: Recipe, values: dict[str, Any], where: str) -> Recipe:
-    """A recipe with some values exchanged, by their keys such as `student.epochs`; checked as a whole.
+    """Return a recipe with some values replaced, by keys such as `student.epochs`; the whole is checked again.
 
     Raises:
-        InputError: a value is out of its bounds, or does not go with the others.
+        InputError: a value is out of its bounds, or contradicts another.
     """
     data = recipe.model_dump(mode="json", exclude_none=True)
     for key, value in values.items():
@@ -35,7 +35,7 @@ def with_values(recipe: Recipe, values: dict[str, Any], where: str) -> Recipe:
 
 
 def load_recipe(name: str, overrides: list[str] | None = None) -> Recipe:
-    """A recipe by file or packaged name, with `key.path=value` overrides.
+    """Load a recipe by file or packaged name, with `key.path=value` overrides.
 
     Raises:
         InputError: no such recipe, broken TOML, an unknown key, a value out of its bounds.
@@ -62,7 +62,11 @@ def load_recipe(name: str, overrides: list[str] | None = None) -> Recipe:
 
 
 def parse_recipe(data: dict[str, Any], where: str) -> Recipe:
-    """Validate parsed TOML; `where` opens the complaint."""
+    """Validate parsed TOML; `where` begins a message.
+
+    Raises:
+        InputError: a key is unknown or missing, or a value is out of its bounds.
+    """
     try:
         return Recipe.model_validate(data)
     except ValidationError as error:
@@ -95,12 +99,12 @@ def _apply(data: dict[str, Any], override: str) -> None:
 
 
 def _explain(error: ValidationError, data: dict[str, Any]) -> str:
-    """Pydantic's complaints about the first wrong key as a sentence with key, value, bound and remedy."""
+    """Return Pydantic's errors on the first wrong key as a sentence with key, value, bound and remedy."""
     first = error.errors()[0]
     key = _key_of(first)
-    if not key:  # of the recipe as a whole
+    if not key:  # about the recipe as a whole
         return _message(first)
-    same = [one for one in error.errors() if _key_of(one) == key]  # one for each member of a union
+    same = [detail for detail in error.errors() if _key_of(detail) == key]  # one per member of a union
     others = error.error_count() - len(same)
     more = f" (and {others} more)" if others else ""
     if first["type"] == "extra_forbidden":
@@ -108,7 +112,7 @@ def _explain(error: ValidationError, data: dict[str, Any]) -> str:
         return f"unknown key {key}" + (f"; did you mean {near[0]}?" if near else "; remove it") + more
     if first["type"] == "missing" and key == ".".join(map(str, first["loc"])):
         return f"key {key} is missing; add it{more}"
-    if not key:  # about values that do not go together
+    if not key:  # about values that contradict each other
         return f"{'; '.join(dict.fromkeys(map(_message, same)))}{more}"
     value: Any = data
     for part in key.split("."):
@@ -117,17 +121,17 @@ def _explain(error: ValidationError, data: dict[str, Any]) -> str:
     return f"{key}{shown} {', or '.join(dict.fromkeys(map(_message, same)))}{more}"
 
 
-def _key_of(complaint: ErrorDetails) -> str:
-    """The recipe's key that a complaint is about: a union adds its member's name to the path, a list a place."""
+def _key_of(error: ErrorDetails) -> str:
+    """Return the recipe key of an error: a union adds its member's name to the path, a list an index."""
     known = known_keys()
-    path = [str(part) for part in complaint["loc"]]
-    while len(path) > 1 and ".".join(path) not in known and complaint["type"] != "extra_forbidden":
+    path = [str(part) for part in error["loc"]]
+    while len(path) > 1 and ".".join(path) not in known and error["type"] != "extra_forbidden":
         path.pop()
     return ".".join(path)
 
 
-def _message(complaint: ErrorDetails) -> str:
-    if complaint["type"] == "missing":
+def _message(error: ErrorDetails) -> str:
+    if error["type"] == "missing":
         return "it has too few values"
-    message = complaint["msg"].removeprefix("Value error, ")
+    message = error["msg"].removeprefix("Value error, ")
     return message[0].lower() + message[1:]

@@ -1,6 +1,6 @@
 """docs/recipe.md: every key of a recipe with its values, default and meaning, from the models themselves.
 
-`python -m distill.recipe_page` prints it; a test holds the file to what this says.
+`python -m distill.recipe.page` prints it; a test holds the file to what this says.
 """
 
 import json
@@ -13,7 +13,7 @@ from distill.recipe.section import Section
 
 HEAD = """# Recipe keys
 
-A recipe is a TOML file; this page is made from the code that reads it (`python -m distill.recipe_page`).
+A recipe is a TOML file; this page is made from the code that reads it (`python -m distill.recipe.page`).
 An unknown key is an error. Any value can be given on the command line: `--set student.layers=[0,3,5]`. The recipe
 with every default written out is left in the run as `recipe.toml`; running that file again gives the same bundle.
 """

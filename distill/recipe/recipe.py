@@ -29,15 +29,19 @@ from distill.students.families import FAMILIES
 
 
 class Recipe(Section):
-    """A whole job."""
+    """A complete recipe."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="names the run's folder")
-    seed: Seed = Field(13, description="of every source of randomness")
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="Name of the recipe and of its run's folder."
+    )
+    seed: Seed = Field(13, description="Seed of every random number generator.")
     seeds: list[Seed] = Field(
-        [], description="one student (and twin) for each, the best on validation ships; none: one, with seed"
+        [],
+        description="Train one student (and twin) per seed, of which the best on validation ships; without any, "
+        "one with `seed`.",
     )
     checkpoint_minutes: float = Field(
-        5.0, gt=0, description="between checkpoints of a training: what a killed run may lose"
+        5.0, gt=0, description="Minutes between checkpoints of a training: what a killed run may lose."
     )
     corpus: CorpusRecipe
     teacher: TeacherRecipe = TeacherRecipe()
@@ -116,7 +120,7 @@ class Recipe(Section):
     @model_validator(mode="before")
     @classmethod
     def _choose_calibration(cls, data: Any) -> Any:
-        """Write the task's own default out, so that the resolved recipe says what was done."""
+        """Write out the task's default, so that the resolved recipe says what was done."""
         if not isinstance(data, dict) or not isinstance(data.get("corpus"), dict):
             return data
         decisions = data.get("decisions", {})
@@ -161,7 +165,7 @@ class Recipe(Section):
         return objective
 
     def to_toml(self) -> str:
-        """The resolved recipe, every default written out; reading it again gives an equal recipe."""
+        """Return the recipe as TOML with every default written out; reading it again returns an equal recipe."""
         return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
 
 

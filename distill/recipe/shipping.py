@@ -24,7 +24,8 @@ TableBits = Literal[4, 5, 6, 8]
 # the key of [decisions] for each metric that can have a floor
 FLOOR_KEYS = {"recall": "recall_floor", "precision": "precision_floor"}
 
-# of [export], from after there were bundles: unusual values count, and older recipes keep their hashes
+# Keys added to [export] after the first bundles. They enter the recipe hash only when not at their default, so old
+# hashes stay valid.
 LATER_KEYS = ("calibrator", "table_bits")
 
 
@@ -32,29 +33,36 @@ class DecisionsRecipe(Section):
     """[decisions]: how raw logits become decisions; all of it is fitted on validation."""
 
     calibration: Calibration | None = Field(
-        None, description="by default platt-per-label for multi-label, the one temperature for single-label"
+        None,
+        description="Method of calibration; by default platt-per-label for multi-label and temperature for "
+        "single-label.",
     )
     calibration_shrink: float = Field(
-        20.0, ge=0, description="positives at which a label's own scale and bias count half (platt-per-label)"
+        20.0,
+        ge=0,
+        description="Number of positives at which a label's own scale and bias count half (platt-per-label).",
     )
     threshold_towards: Literal["common", "expected-f1"] = Field(
         "common",
-        description="what thresholds are drawn towards: the best common one, or half the expected F1",
+        description="Value that thresholds are shrunk towards: the best common threshold, or half the expected "
+        "F1.",
     )
     threshold_shrink: float = Field(
-        20.0, ge=0, description="positives at which a label's own threshold counts half"
+        20.0, ge=0, description="Number of positives at which a label's own threshold counts half."
     )
     recall_floor: dict[str, Fraction] = Field(
-        {}, description="labels whose threshold is lowered until validation has this recall"
+        {}, description="Labels whose threshold is lowered until validation has this recall."
     )
     precision_floor: dict[str, Fraction] = Field(
-        {}, description="labels whose threshold is moved until validation has this precision"
+        {}, description="Labels whose threshold is moved until validation has this precision."
     )
     abstain_below: Fraction | None = Field(
-        None, description="confidence (probability of being exactly right) below which to hand over to a person"
+        None,
+        description="Confidence (probability of being exactly right) below which a text is handed over to a "
+        "person.",
     )
     abstain_coverage: Fraction | None = Field(
-        None, description="the same, but chosen so that this share of validation is answered"
+        None, description="Share of validation that is answered; chooses abstain_below."
     )
 
     @property
@@ -78,31 +86,48 @@ class ExportRecipe(Section):
 
     precision: Annotated[list[VariantName], Field(min_length=1)] | Literal["auto"] = Field(
         ["int8-dynamic"],
-        description="the first that passes ships; -qat: of a student trained as that form; auto: the fastest on "
-        "this CPU of those that pass; a [budget] that chooses the student writes its own list here",
+        description="Variants in order of preference: the first that passes its gate ships. -qat: the student is "
+        "trained for that precision; auto: the fastest on this CPU of those that pass. A [budget] that chooses "
+        "the student writes its own list here.",
     )
     calibrator: RangeMethod = Field(
         "mse",
-        description="range of int8-static's activations: the least squared error, all values, or 99.99 % of them",
+        description="Range of activations in int8-static: least squared error, all values, or 99.99 % of them.",
     )
     table_bits: TableBits = Field(
         8,
-        description="of each number in an embedding table of an int8 variant; with fewer the file is smaller, and "
-        "more decisions flip",
+        description="Bits per number in the embedding tables of int8 variants; fewer make the file smaller and "
+        "flip more decisions.",
     )
-    max_label_flip_rate: float = Field(0.002, ge=0, le=1, description="flips per (row, label)")
-    max_row_flip_rate: float = Field(0.05, ge=0, le=1, description="rows with a flip")
-    max_macro_f1_drop: float = Field(0.005, ge=0, le=1, description="against the PyTorch student")
-    max_recall_drop: float = Field(0.05, ge=0, le=1, description="of labels with min_recall_rows validation rows")
-    min_recall_rows: int = Field(50, ge=1, description="validation rows that a label needs to be judged by recall")
+    max_label_flip_rate: float = Field(
+        0.002, ge=0, le=1, description="Upper bound on flipped decisions per (row, label)."
+    )
+    max_row_flip_rate: float = Field(
+        0.05, ge=0, le=1, description="Upper bound on the share of rows with a flipped decision."
+    )
+    max_macro_f1_drop: float = Field(
+        0.005,
+        ge=0,
+        le=1,
+        description="Upper bound on the drop of the headline metric against the PyTorch student.",
+    )
+    max_recall_drop: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="Upper bound on the drop in recall of labels with min_recall_rows validation rows.",
+    )
+    min_recall_rows: int = Field(
+        50, ge=1, description="Number of validation rows that a label needs to be bounded by max_recall_drop."
+    )
 
     @property
     def bounds(self) -> dict[str, Any]:
-        """The gate's bounds, by key."""
+        """The gate's bounds by key."""
         return self.model_dump(mode="json", exclude={"precision", *LATER_KEYS})
 
     def unusual(self, *keys: str) -> dict[str, object]:
-        """Those of the keys that are not at their default."""
+        """Return those of the keys that are not at their default."""
         return self.model_dump(mode="json", include=set(keys), exclude_defaults=True)
 
     @property
@@ -121,8 +146,8 @@ class ExportRecipe(Section):
 class BenchRecipe(Section):
     """[bench]: how long the run's own bench measures."""
 
-    texts: int = Field(200, ge=10, description="test texts, single, on one thread")
-    rounds: int = Field(3, ge=1, description="turns of all candidates")
+    texts: int = Field(200, ge=10, description="Number of test texts that are timed, one at a time on one thread.")
+    rounds: int = Field(3, ge=1, description="Number of interleaved rounds over everything that is timed.")
 
 
 class BudgetRecipe(Section):
@@ -132,22 +157,25 @@ class BudgetRecipe(Section):
         None,
         gt=0,
         le=1e6,
-        description="95 % of the test texts, each alone, string in to decision out, take at most",
+        description="Upper bound on p95 latency for single texts, string in to decision out, in milliseconds.",
     )
     size_mb: float | None = Field(
-        None, gt=0, le=1e6, description="all files of the bundle together, 10^6 bytes each"
+        None, gt=0, le=1e6, description="Upper bound on the size of the whole bundle, in MB (10^6 bytes)."
     )
     rss_mb: float | None = Field(
-        None, gt=0, le=1e6, description="peak memory of a fresh process that answers one text, 10^6 bytes each"
+        None,
+        gt=0,
+        le=1e6,
+        description="Upper bound on peak memory of a fresh process that answers one text, in MB (10^6 bytes).",
     )
-    threads: int = Field(1, ge=1, le=1024, description="of onnxruntime, for p95_ms")
+    threads: int = Field(1, ge=1, le=1024, description="Number of onnxruntime threads for p95_ms.")
     choose: bool = Field(
         True,
-        description="plan first: kind, shape and precision are the best that fits; false: keep the student, and "
-        "hold its bundle to the bounds",
+        description="Choose family, shape and precision by a plan; false keeps the student and holds its bundle "
+        "to the bounds.",
     )
 
     @property
     def asked(self) -> bool:
-        """Whether there is any bound."""
+        """Whether any bound is set."""
         return any(bound is not None for bound in (self.p95_ms, self.size_mb, self.rss_mb))

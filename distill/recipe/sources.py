@@ -13,80 +13,110 @@ Way = Literal["join", "cut", "cross", "drop", "mask", "substitute"]
 
 
 class CorpusRecipe(Section):
-    """[corpus]: where the rows are and how to read them."""
+    """[corpus]: the source of the rows and how to read them."""
 
-    source: str = Field("sample", description="hub:ID[:config][@revision], a file, a folder of splits, or sample")
-    task: Literal["single_label", "multi_label"] = Field(description="one label a row, or any number")
-    text: str | list[str] = Field("text", description="column, or several that are joined")
-    joiner: str = Field("\n", description="what stands between joined columns")
+    source: str = Field(
+        "sample",
+        description="Source of the rows: hub:ID[:config][@revision], a file, a folder of splits, or sample.",
+    )
+    task: Literal["single_label", "multi_label"] = Field(
+        description="Kind of labels: exactly one per row, or any number.",
+    )
+    text: str | list[str] = Field("text", description="Column of the text, or several columns that are joined.")
+    joiner: str = Field("\n", description="Text between joined columns.")
     labels: str | Annotated[list[str], Field(min_length=2)] = Field(
         "labels", description="column of names, 0-based ids, lists or delimited strings; or columns of 0 and 1"
     )
-    label_names: list[str] | str | None = Field(None, description="in logit order, or a file with one a line")
-    delimiter: str | None = Field(",", description="splits a string of several labels")
+    label_names: list[str] | str | None = Field(
+        None, description="Names of the labels in logit order, or a file with one name per line."
+    )
+    delimiter: str | None = Field(",", description="Character that splits a string of several labels.")
     missing: list[str] | None = Field(
         None, description="values of the labels column that mean none: such rows are left out and counted"
     )
     label_form: Literal["names", "ids", "vector"] | None = Field(
         None, description="what a label cell is where it could be read in two ways"
     )
-    columns: list[str] | None = Field(None, description="names the fields of a csv or tsv without a header")
-    encoding: str | None = Field(None, description="of text files, such as gb18030 or cp1252; none: UTF-8")
+    columns: list[str] | None = Field(None, description="Names of the fields of a csv or tsv without a header.")
+    encoding: str | None = Field(
+        None, description="Encoding of text files, such as gb18030 or cp1252; UTF-8 by default."
+    )
     quoting: bool | None = Field(
-        None, description="whether quotation marks around a field are the file's; none: in csv, and checked"
+        None, description="Whether quotation marks around a field belong to the file; by default in csv, checked."
     )
-    where: dict[str, str | list[str]] | None = Field(None, description="keep rows with these column values")
-    group: str | None = Field(None, description="column whose rows stay in one split (conversation, client)")
+    where: dict[str, str | list[str]] | None = Field(None, description="Column values of the rows that are kept.")
+    group: str | None = Field(None, description="Column whose rows stay in one split (conversation, client).")
     group_scope: Literal["split", "source"] = Field(
-        "split", description="where one group id means one group: inside a published split, or in the whole source"
+        "split", description="Scope of a group id: one published split, or the whole source."
     )
-    row_id: list[str] | None = Field(None, description="columns that identify a row; repeats are annotators")
-    one_per_group: bool = Field(False, description="keep the first row of each group")
-    min_rows: int = Field(1, ge=1, description="labels with fewer rows are left out with their rows")
+    row_id: list[str] | None = Field(
+        None, description="Columns that identify a row; repeats are several annotators of it."
+    )
+    one_per_group: bool = Field(False, description="Keep only the first row of each group.")
+    min_rows: int = Field(
+        1, ge=1, description="Minimum number of rows per label; rarer labels are left out with their rows."
+    )
     split: tuple[Fraction, Fraction, Fraction] | str = Field(
-        (0.8, 0.1, 0.1), description="train, validation, test; or the column that names the split"
+        (0.8, 0.1, 0.1), description="Shares of train, validation and test, or the column that names the split."
     )
-    duplicates: Literal["majority", "error", "keep"] = Field("majority", description="rows that repeat a text")
-    leaks: Literal["remove", "groups", "keep"] = Field("remove", description="rows that a later split also has")
-    on_bad_row: Literal["error", "quarantine"] = Field("error", description="stop, or put aside and count")
-    transfer: str | None = Field(None, description="file of texts without labels, one a line or a table")
-    scrub: bool = Field(False, description="mask e-mail addresses, links, handles, phone and long numbers first")
-    rows: int | None = Field(None, ge=10, description="at most so many rows of each split, spread evenly")
-    max_tokens: int = Field(64, ge=4, le=512, description="longer texts are cut, in tokens")
-    licence: str | None = Field(None, description="the corpus's licence, for the bundle's record")
+    duplicates: Literal["majority", "error", "keep"] = Field(
+        "majority", description="Treatment of rows that repeat a text: merge by majority, stop, or keep."
+    )
+    leaks: Literal["remove", "groups", "keep"] = Field(
+        "remove",
+        description="Treatment of rows that a later split also has: remove, remove their groups, or keep.",
+    )
+    on_bad_row: Literal["error", "quarantine"] = Field(
+        "error", description="Treatment of rows that cannot be read: stop, or put them aside and count them."
+    )
+    transfer: str | None = Field(None, description="File of texts without labels: one text per line, or a table.")
+    scrub: bool = Field(
+        False, description="Mask e-mail addresses, links, handles, phone numbers and long numbers first."
+    )
+    rows: int | None = Field(None, ge=10, description="Maximum number of rows per split, spread evenly.")
+    max_tokens: int = Field(64, ge=4, le=512, description="Length at which texts are cut, in tokens.")
+    licence: str | None = Field(None, description="Licence of the corpus, for the bundle's provenance.")
 
 
 class TeacherRecipe(Section):
-    """[teacher]: which model to fine-tune and how, or a checkpoint that is already fine-tuned."""
+    """[teacher]: the model to fine-tune and how, or a checkpoint that is already fine-tuned."""
 
     model: str = Field(
         "sentence-transformers/all-MiniLM-L6-v2",
-        description="encoder: ORG/NAME[@REVISION] on the hub, or a folder",
+        description="Encoder to fine-tune: ORG/NAME[@REVISION] on the hub, or a folder.",
     )
     checkpoint: str | Annotated[list[str], Field(min_length=1)] | None = Field(
-        None, description="the same, but already fine-tuned for these labels; a list is an ensemble"
+        None,
+        description="Model that is already fine-tuned for these labels, used instead of `model`; a list is an "
+        "ensemble.",
     )
     sha256: Sha256 | list[Sha256] | None = Field(
-        None, description="pins model or checkpoint, or each of a list: the hash that `distill check` prints"
+        None, description="Hash that pins model or checkpoint, or each of a list, as `distill check` prints it."
     )
-    seeds: list[Seed] = Field([], description="fine-tune one teacher for each, an ensemble; none: one, with seed")
-    average: Literal["logits", "probabilities"] = Field("logits", description="what an ensemble averages")
+    seeds: list[Seed] = Field(
+        [], description="Fine-tune one teacher per seed, as an ensemble; without any, one teacher with `seed`."
+    )
+    average: Literal["logits", "probabilities"] = Field(
+        "logits", description="Quantity that an ensemble averages."
+    )
     fit_temperature: bool = Field(
-        False, description="divide each teacher's logits by the temperature that is best on validation"
+        False, description="Divide each teacher's logits by the temperature that is best on validation."
     )
-    pooling: Literal["mean", "first"] = Field("mean", description="how hidden states become one vector")
-    epochs: int = Field(3, ge=1, le=1000, description="passes over train")
-    batch_size: int = Field(32, ge=1, le=4096, description="rows a step")
-    body_learning_rate: Rate = Field(1e-4, description="AdamW's, for the body")
-    head_learning_rate: Rate = Field(2e-3, description="AdamW's, for the fresh head")
-    weight_decay: float = Field(0.01, ge=0, le=1, description="AdamW's, not on biases and norms")
-    warmup: float = Field(0.1, ge=0, lt=1, description="share of the steps with a rising learning rate")
-    dropout: float = Field(0.1, ge=0, lt=1, description="before the head")
-    patience: int = Field(2, ge=1, description="epochs without a better validation macro-F1 before it stops")
+    pooling: Literal["mean", "first"] = Field("mean", description="Pooling of hidden states into one vector.")
+    epochs: int = Field(3, ge=1, le=1000, description="Passes over the train rows.")
+    batch_size: int = Field(32, ge=1, le=4096, description="Rows per step.")
+    body_learning_rate: Rate = Field(1e-4, description="AdamW's learning rate for the encoder.")
+    head_learning_rate: Rate = Field(2e-3, description="AdamW's learning rate for the fresh head.")
+    weight_decay: float = Field(0.01, ge=0, le=1, description="AdamW's weight decay; biases and norms have none.")
+    warmup: float = Field(0.1, ge=0, lt=1, description="Share of the steps with a rising learning rate.")
+    dropout: float = Field(0.1, ge=0, lt=1, description="Dropout before the head.")
+    patience: int = Field(2, ge=1, description="Epochs without a better validation score before training stops.")
     freeze: Literal["none", "body"] | Annotated[StrictInt, Field(ge=1)] = Field(
-        "none", description="none; body: all but the head; n: all but the head and the last n layers"
+        "none",
+        description="Weights that stay fixed: none; body: all but the head; n: all but the head and the last n "
+        "layers.",
     )
-    class_weights: bool = Field(False, description="weigh rare labels up")
+    class_weights: bool = Field(False, description="Weight rare labels up.")
 
     def rates(self) -> dict[str, float]:
         """Return AdamW's learning rates and weight decay by their keys."""
@@ -107,15 +137,18 @@ class TeacherRecipe(Section):
 class AugmentationRecipe(Section):
     """[augmentation]: texts made out of the train rows, labelled by the teacher, for the student alone."""
 
-    rows: int = Field(0, ge=0, le=10_000_000, description="texts to make; 0 makes none")
+    rows: int = Field(0, ge=0, le=10_000_000, description="Number of texts to make; 0 makes none.")
     ways: list[Way] = Field(
         ["join", "cut", "cross", "drop", "mask"],
         min_length=1,
-        description="join two rows, cut a part, cross two, drop or mask words, substitute by masked_model",
+        description="Ways of making a text: join two rows, cut a part, cross two, drop or mask words, substitute "
+        "words by masked_model.",
     )
-    share: Fraction = Field(0.3, description="of a row's words that are dropped, masked or substituted, at most")
+    share: Fraction = Field(
+        0.3, description="Maximum share of a row's words that are dropped, masked or substituted."
+    )
     masked_model: str | None = Field(
-        None, description="masked language model for substitute: ORG/NAME[@REVISION] on the hub, or a folder"
+        None, description="Masked language model for substitute: ORG/NAME[@REVISION] on the hub, or a folder."
     )
 
     @model_validator(mode="after")
@@ -128,7 +161,7 @@ class AugmentationRecipe(Section):
 
 
 def corpus_spec(recipe: CorpusRecipe) -> CorpusSpec:
-    """The recipe's [corpus] as what the readers take."""
+    """Return the settings of the readers that a recipe's [corpus] describes."""
     values = recipe.model_dump(exclude={"max_tokens", "licence", "rows"})
     values["text"] = (recipe.text,) if isinstance(recipe.text, str) else tuple(recipe.text)
     for key in ("columns", "row_id", "label_names", "labels", "missing"):

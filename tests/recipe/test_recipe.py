@@ -119,4 +119,4 @@ def test_whatever_is_parsed_the_error_is_ours(data: dict[str, object]) -> None:
 
 def test_the_page_of_all_keys_is_what_the_code_says() -> None:
     page = (ROOT / "docs/recipe.md").read_text(encoding="utf-8")
-    assert page == recipe_page(), "run: python -m distill.recipe_page > docs/recipe.md"
+    assert page == recipe_page(), "run: python -m distill.recipe.page > docs/recipe.md"
