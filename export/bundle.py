@@ -16,11 +16,11 @@ from distill.export.graph.model import add_contract, save_model
 from distill.export.runtime.classifier import Classifier, load, open_bundle, self_test
 from distill.export.runtime.manifest import (
     FORMAT_VERSION,
-    Abstain,
     Calibration,
     Manifest,
     SelfTest,
     contract,
+    decision_fields,
     dump_json,
 )
 from distill.export.runtime.records import FileRecord
@@ -97,7 +97,7 @@ def write_bundle(folder: Path, shipment: Shipment, check: Callable[[Classifier],
 
 def _draft(shipment: Shipment) -> Manifest:
     """Return the manifest without its files and its self-test."""
-    task, below = shipment.task, shipment.policy.abstain_below
+    task = shipment.task
     model_file = "onnx/model.onnx" if shipment.precision == "fp32" else "onnx/model_quantized.onnx"
     return Manifest(
         format_version=FORMAT_VERSION,
@@ -106,8 +106,7 @@ def _draft(shipment: Shipment) -> Manifest:
         labels=task.labels,
         activation=task.activation,
         calibration=Calibration(shipment.scale, shipment.bias),
-        thresholds=shipment.policy.thresholds,
-        abstain=None if below is None else Abstain(task.confidence_rule, below),
+        **decision_fields(task, shipment.policy),
         max_tokens=shipment.max_tokens,
         max_batch=shipment.max_batch,
         model_file=model_file,

@@ -118,7 +118,7 @@ def _load_own(folder: Path, head_file: Path, task: Task, pooling: Pooling | None
         head = load_file(head_file)
     except SafetensorError as error:
         raise InputError(f"{head_file}: is not a whole safetensors file. Copy it again.") from error
-    if sorted(head) != ["bias", "weight"] or head["weight"].shape[0] != task.num_labels:
+    if sorted(head) != ["bias", "weight"] or head["weight"].shape[0] != task.num_outputs:
         raise InputError(f"{head_file}: must hold 'weight' and 'bias' for the corpus's {task.num_labels} labels.")
     try:
         stored = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -134,7 +134,11 @@ def _load_own(folder: Path, head_file: Path, task: Task, pooling: Pooling | None
             f"{head_file}: 'weight' must have {model.config.hidden_size} columns, as the encoder has."
         )
     order = _label_order(stored.get("id2label"), task, str(folder), required=False)
-    model.head.load_state_dict({name: tensor.float()[order] for name, tensor in head.items()})
+    if task.num_outputs == task.num_labels:
+        head = {name: tensor[order] for name, tensor in head.items()}
+    elif order != list(range(task.num_labels)):
+        raise InputError(f"{folder}: its labels have another order than the corpus's. Give them in that order.")
+    model.head.load_state_dict({name: tensor.float() for name, tensor in head.items()})
     return model
 
 
@@ -152,6 +156,11 @@ def _load_headed(name: str, task: Task) -> HeadedClassifier:
     if any(key.startswith(("classifier", "score", "pre_classifier")) for key in info["missing_keys"]):
         raise InputError(f"`checkpoint` {name!r}: has no fine-tuned head. Give it as `model` to fine-tune it.")
     order = _label_order(config.id2label, task, name, required=True)
+    if task.num_outputs != task.num_labels:
+        raise InputError(
+            f"`checkpoint` {name!r}: its head gives one logit per label, and a {task.kind} task needs "
+            f"{task.num_outputs}. Give it as `model` to fine-tune it."
+        )
     return HeadedClassifier(model, task, order)
 
 

@@ -30,6 +30,46 @@ def pool(hidden: Tensor, attention_mask: Tensor, pooling: Pooling) -> Tensor:
     return (hidden * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
 
 
+class TaskHead(nn.Linear):
+    """The last layer that a task asks for: ``(B, H) -> (B, K)``.
+
+    Outputs that share one slope have equal rows of weights and descending biases whenever the module is not in
+    training: so it is stored and exported as a plain linear layer. In training the mean row and the sorted biases
+    count, and since equal rows get equal gradients, equal they stay.
+    """
+
+    def __init__(self, width: int, task: Task) -> None:
+        super().__init__(width, task.num_outputs)
+        self._plan = task.head
+
+    def start(self, std: float) -> None:
+        """Draw fresh weights, and take the biases of the plan."""
+        nn.init.normal_(self.weight, std=std)
+        with torch.no_grad():
+            self.bias.copy_(torch.tensor(self._plan.biases))
+        self._tie()
+
+    def train(self, mode: bool = True) -> "TaskHead":
+        """Tie the outputs before anything but training reads them."""
+        super().train(mode)
+        if not mode:
+            self._tie()
+        return self
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return raw logits: ``(B, H) -> (B, K)``."""
+        if not (self._plan.one_slope and self.training):
+            return super().forward(inputs)
+        slope = self.weight.mean(dim=0, keepdim=True).expand_as(self.weight)
+        return nn.functional.linear(inputs, slope, self.bias.sort(descending=True).values)
+
+    def _tie(self) -> None:
+        if self._plan.one_slope:
+            with torch.no_grad():
+                self.weight.copy_(self.weight.mean(dim=0, keepdim=True).expand_as(self.weight))
+                self.bias.copy_(self.bias.sort(descending=True).values)
+
+
 class EncoderClassifier(nn.Module):
     """An encoder from `AutoModel`, pooling, dropout and a linear head, for teachers and students alike."""
 
@@ -42,9 +82,8 @@ class EncoderClassifier(nn.Module):
         self.task = task
         self.pooling = pooling
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(encoder.config.hidden_size, task.num_labels)
-        nn.init.normal_(self.head.weight, std=0.02)
-        nn.init.constant_(self.head.bias, task.head_bias)
+        self.head = TaskHead(encoder.config.hidden_size, task)
+        self.head.start(std=0.02)
 
     @property
     def config(self) -> ModelConfig:

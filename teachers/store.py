@@ -44,7 +44,7 @@ def label_split(
     Args:
         folder: `labels/<split>`.
         rows: what the labeller reads of every row, texts or token ids; read one shard at a time.
-        infer: returns the raw logits ``(n, C)`` of some rows.
+        infer: returns the raw logits ``(n, K)`` of some rows.
         identity: identity of the logits.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -57,12 +57,12 @@ def label_split(
 
 
 def write_shard(path: Path, row_ids: list[int], logits: NDArray[np.float32], identity: LabelIdentity) -> None:
-    """Write one shard, whole or not at all; logits are ``(n, C)``."""
+    """Write one shard, whole or not at all; logits are ``(n, K)``."""
     flat = pa.array(logits.astype(np.float32).ravel(), pa.float32())
     table = pa.table(
         {
             "row_id": pa.array(row_ids, pa.int64()),
-            "logits": pa.FixedSizeListArray.from_arrays(flat, len(identity.labels)),
+            "logits": pa.FixedSizeListArray.from_arrays(flat, logits.shape[1]),
         }
     ).replace_schema_metadata({METADATA_KEY: json.dumps(asdict(identity), sort_keys=True).encode()})
     partial = path.with_suffix(".partial")
@@ -71,13 +71,12 @@ def write_shard(path: Path, row_ids: list[int], logits: NDArray[np.float32], ide
 
 
 def read_logits(folder: Path, rows: int, identity: LabelIdentity) -> NDArray[np.float32]:
-    """Return all logits of a split, float32 ``(rows, C)``, by row id.
+    """Return all logits of a split, float32 ``(rows, K)``, by row id.
 
     Raises:
         InputError: a shard is unreadable or has another identity, or rows are missing or repeated.
     """
-    logits = np.full((rows, len(identity.labels)), np.nan, dtype=np.float32)  # (N, C)
-    seen = 0
+    parts, seen = [], 0
     for path in sorted(folder.glob("part-*.parquet")):
         table = _read(path)
         _check_identity(path, table, identity)
@@ -85,8 +84,12 @@ def read_logits(folder: Path, rows: int, identity: LabelIdentity) -> NDArray[np.
         if ids.size and (ids.min() < 0 or ids.max() >= rows):
             raise InputError(f"{path}: has row ids outside 0 to {rows - 1}. Label this corpus again.")
         values = table["logits"].combine_chunks().flatten().to_numpy()
-        logits[ids] = values.reshape(len(ids), len(identity.labels))
+        parts.append((ids, values.reshape(len(ids), table["logits"].type.list_size)))
         seen += len(ids)
+    width = max((values.shape[1] for _, values in parts), default=len(identity.labels))
+    logits = np.full((rows, width), np.nan, dtype=np.float32)  # (N, K)
+    for ids, values in parts:
+        logits[ids] = values
     if seen != rows or not np.isfinite(logits).all():
         raise InputError(
             f"{folder}: has {seen} rows of logits where {rows} are needed. Run the label stage again."

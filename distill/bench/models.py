@@ -1,7 +1,7 @@
 """A run's bench: teacher, student, variants and TF-IDF, string in to decision out, interleaved in one run."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +145,7 @@ def _as_bundled(bundle: Path, variant: ExportedVariant) -> Classifier:
     """Open a variant that does not ship in the place of the one that does."""
     manifest = read_manifest(bundle)
     return open_bundle(
-        replace(manifest, thresholds=variant.decision.thresholds),
+        manifest.deciding_by(variant.decision.policy),
         variant.graph.read_bytes(),
         (bundle / manifest.tokenizer_file).read_bytes(),
         where=bundle,

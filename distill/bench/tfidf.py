@@ -11,6 +11,7 @@ from sklearn.multiclass import OneVsRestClassifier
 
 from distill.corpora.corpus import Corpus, label_matrix
 from distill.evaluation.decision import Logits
+from distill.evaluation.evaluator import evaluator_of
 
 BASELINE_FEATURES = 100_000
 
@@ -30,11 +31,12 @@ def fit_tfidf(corpus: Corpus, seed: int) -> TfidfModel:
     vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, max_features=BASELINE_FEATURES)
     regression = LogisticRegression(C=5.0, solver="liblinear", random_state=seed)
     features = vectorizer.fit_transform(corpus.train.texts)
-    model = OneVsRestClassifier(regression).fit(features, label_matrix(corpus.train, task))
+    gold = evaluator_of(task).head_gold(label_matrix(corpus.train, task))  # (N, K)
+    model = OneVsRestClassifier(regression).fit(features, gold)
 
     def logits(texts: list[str]) -> Logits:
         rows: csr_matrix = vectorizer.transform(texts)
-        return np.asarray(model.decision_function(rows), dtype=np.float32).reshape(len(texts), task.num_labels)
+        return np.asarray(model.decision_function(rows), dtype=np.float32).reshape(len(texts), task.num_outputs)
 
     weights = sum(int(estimator.coef_.size) for estimator in model.estimators_ if hasattr(estimator, "coef_"))
     terms = sum(len(term.encode()) for term in vectorizer.vocabulary_)

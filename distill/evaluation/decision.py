@@ -26,16 +26,20 @@ class Decision:
         return Policy(self.thresholds, self.abstain_below)
 
     def calibrated(self, logits: Logits) -> Logits:
-        """Return calibrated logits: ``(N, C) -> (N, C)``."""
+        """Return calibrated logits: ``(N, K) -> (N, K)``."""
         scale, bias = np.array(self.scale, dtype=np.float32), np.array(self.bias, dtype=np.float32)
         return np.asarray(logits * scale + bias, dtype=np.float32)
 
+    def finished(self, logits: Logits, task: Task) -> Floats:
+        """Return what the exported graph gives for raw logits: ``(N, K) -> (N, C)``."""
+        return task.finish(self.calibrated(logits))
+
     def scores(self, logits: Logits, task: Task) -> Floats:
-        """Return calibrated scores of raw logits: ``(N, C) -> (N, C)``."""
-        return task.scores(self.calibrated(logits))
+        """Return calibrated scores of raw logits: ``(N, K) -> (N, C)``."""
+        return task.scores(self.finished(logits, task))
 
     def decide(self, logits: Logits, task: Task) -> Bools:
-        """Return decisions on raw logits: ``(N, C) -> (N, C)``."""
+        """Return decisions on raw logits: ``(N, K) -> (N, C)``."""
         return task.decide(self.scores(logits, task), self.policy)
 
     def to_dict(self) -> dict[str, Any]:

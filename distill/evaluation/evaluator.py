@@ -40,14 +40,20 @@ class Evaluator(Protocol):
 
     `headline` names the metric that chooses the epoch, the student and the variant, and that retention and the
     gate's drop are about; greater is better, as a ratio and a drop need it. `title` is how a reader knows it.
+    `further` are the keys of the metrics that only this kind has.
     """
 
     headline: ClassVar[str]
     title: ClassVar[str]
+    further: ClassVar[tuple[str, ...]]
 
     @property
     def task(self) -> Task:
         """Return the task."""
+        ...
+
+    def head_gold(self, gold: Floats) -> Floats:
+        """Return what the outputs of the head should say, 0/1: ``(N, C) -> (N, K)``."""
         ...
 
     def fit(self, logits: Logits, gold: Gold, policy: "DecisionsRecipe") -> Decision:
@@ -105,8 +111,13 @@ class SingleLabelEvaluator:
 
     headline: ClassVar[str] = "macro_f1"
     title: ClassVar[str] = "macro-F1"
+    further: ClassVar[tuple[str, ...]] = ()
 
     task: SingleLabel
+
+    def head_gold(self, gold: Floats) -> Floats:
+        """Return gold as it is."""
+        return gold
 
     def fit(self, logits: Logits, gold: Gold, policy: "DecisionsRecipe") -> Decision:
         """Return calibration and the rule to abstain: the highest score needs no threshold."""
@@ -179,8 +190,13 @@ class MultiLabelEvaluator:
 
     headline: ClassVar[str] = "macro_f1"
     title: ClassVar[str] = "macro-F1"
+    further: ClassVar[tuple[str, ...]] = ()
 
     task: MultiLabel
+
+    def head_gold(self, gold: Floats) -> Floats:
+        """Return gold as it is."""
+        return gold
 
     def fit(self, logits: Logits, gold: Gold, policy: "DecisionsRecipe") -> Decision:
         """Return calibration, one threshold per label, and the rule to abstain."""

@@ -4,7 +4,8 @@ Everywhere `scores` are float ``(N, C)`` in [0, 1], `gold` is 0/1 ``(N, C)`` and
 single-label tasks have exactly one 1 in each row of both. A ratio over nothing counts as 0.
 """
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,8 @@ class LabelQuality:
 class Quality:
     """A model's quality on one split; `macro_f1_at_half` is None for single-label, `accuracy` for multi-label.
 
-    `brier_skill` is the mean of the labels'; `ece_above_tenth` the calibration error of scores of at least 0.1.
+    `brier_skill` is the mean of the labels'; `ece_above_tenth` the calibration error of scores of at least 0.1;
+    `further` are metrics of the task's kind alone.
     """
 
     macro_f1: float
@@ -55,10 +57,17 @@ class Quality:
     ece: float
     ece_above_tenth: float
     per_label: tuple[LabelQuality, ...]
+    further: Mapping[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, object]:
-        """Plain data for JSON."""
-        return {**asdict(self), "per_label": [asdict(row) for row in self.per_label]}
+        """Return plain data for JSON, the further metrics beside the others."""
+        data: dict[str, object] = {
+            **asdict(self),
+            "per_label": [asdict(row) for row in self.per_label],
+            **self.further,
+        }
+        del data["further"]
+        return data
 
 
 def _counts(decisions: Bools, gold: Floats) -> tuple[Floats, Floats, Floats]:
@@ -125,6 +134,7 @@ def quality_of_labels(
     thresholds: tuple[float, ...] | None = None,
     macro_f1_at_half: float | None = None,
     accuracy: float | None = None,
+    further: Mapping[str, float] | None = None,
 ) -> Quality:
     """Return everything that is reported of calibrated scores ``(N, C)``; what differs between kinds is given."""
     return Quality(
@@ -137,6 +147,7 @@ def quality_of_labels(
         ece=ece,
         ece_above_tenth=ece_above_tenth(scores, gold),
         per_label=_by_label(scores, decisions, gold, thresholds, labels),
+        further=further or {},
     )
 
 

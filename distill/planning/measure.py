@@ -226,14 +226,14 @@ def _write_graph(
     write_precision(precision, fused, graph, scales=scales, table_bits=table_bits)
     proto = onnx.load(graph)
     strip_metadata(proto)
-    add_calibration(proto, *_calibration(bench.task.num_labels))
+    add_calibration(proto, *_calibration(bench.task.num_outputs), bench.task.finish_nodes())
     save_model(proto, graph)
 
 
 def _bundle(bench: Workbench, student: Architecture, precision: str, graph: Path, source: Path) -> TimedBundle:
     """Write and open a whole bundle, with a model card and provenance as long as real ones."""
     task = bench.task
-    scale, bias = _calibration(task.num_labels)
+    scale, bias = _calibration(task.num_outputs)
     folder = graph.with_suffix("")
     shipment = Shipment(
         name=bench.recipe.name,

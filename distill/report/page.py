@@ -23,6 +23,7 @@ from distill.variants.precision import AS_FAST, instructions
 # files in templates/sections, in the order of the page
 SECTIONS = (
     "models",
+    "kind_metrics",
     "budget",
     "quality_charts",
     "attribution",

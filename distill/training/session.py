@@ -73,7 +73,7 @@ class TrainingSession:
         if rows.targets is None:
             raise TypeError("train rows have targets")
         if teacher_logits is None:
-            teacher_logits = np.zeros((len(rows), task.num_labels), dtype=np.float32)
+            teacher_logits = np.zeros((len(rows), task.num_outputs), dtype=np.float32)
         return Examples(
             tokens=self.tokens["train"],
             targets=torch.tensor(rows.targets, dtype=LOSSES[task.kind].target_dtype),

@@ -15,7 +15,7 @@ from distill.artifacts.report import Headline
 from distill.artifacts.variant import MODEL_FILE, read_gate
 from distill.corpora.corpus import Corpus
 from distill.corpora.storage.token_rows import TokenRows
-from distill.evaluation.evaluator import evaluator_of
+from distill.evaluation.evaluator import Evaluator, evaluator_of
 from distill.export.bundle import Shipment
 from distill.export.graph.session import GraphRunner
 from distill.export.precision import Variant
@@ -83,7 +83,7 @@ def shipment_of(
         tokenizer_folder=source.student,
         config=source.family.published_config(source.student),
         provenance=dict(provenance),
-        metrics=_metrics(quality, teacher, evaluator.headline),
+        metrics=_metrics(quality, teacher, evaluator),
         model_card=model_card(
             name=name,
             variant=source.variant.name,
@@ -116,7 +116,8 @@ def check_bundle(bundle: Classifier, folder: Path, texts: Sequence[str], rows: T
             "student's does; check the tokenizer's files in student/"
         )
     decision = read_quality(folder).decision
-    expected_logits = decision.calibrated(read_logits_file(folder)["validation"][:COMPARED_TEXTS])
+    raw_logits = read_logits_file(folder)["validation"][:COMPARED_TEXTS]
+    expected_logits = decision.finished(raw_logits, bundle.task)
     difference = float(np.abs(bundle.logits(texts[:COMPARED_TEXTS]) - expected_logits).max())
     if not difference <= BUNDLE_TOLERANCE:
         raise CheckFailedError(
@@ -124,12 +125,16 @@ def check_bundle(bundle: Classifier, folder: Path, texts: Sequence[str], rows: T
         )
 
 
-def _metrics(quality: QualityRecord, teacher: QualityRecord, headline: str) -> dict[str, object]:
+def _metrics(quality: QualityRecord, teacher: QualityRecord, evaluator: Evaluator) -> dict[str, object]:
     """Return the quality of what ships beside its teacher's."""
     splits = {"validation": quality.validation, "test": quality.test}
+    headline = evaluator.headline
     best = teacher.test[headline]
     return {
-        **{split: {key: metrics[key] for key in METRICS} for split, metrics in splits.items()},
+        **{
+            split: {key: metrics[key] for key in (*METRICS, *evaluator.further)}
+            for split, metrics in splits.items()
+        },
         f"teacher_test_{headline}": best,
         "retention": quality.test[headline] / best if best else None,
     }

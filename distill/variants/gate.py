@@ -109,7 +109,7 @@ class Gate:
             CheckFailedError: the graph is not of the contract, or is fp32 and has logits that are not finite.
         """
         runner = GraphRunner(graph)
-        check_contract(runner.session, runner.inputs, self.corpus.task.num_labels)
+        check_contract(runner.session, runner.inputs, self.corpus.task.num_outputs)
         left = f", {len(kept_fp32)} products in fp32" if kept_fp32 else ""
         with self.reporter.bar(f"gate {self.variant.name}{left}", len(self.validation)) as advance:
             logits = runner.run_rows(self.validation, advance)

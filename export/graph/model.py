@@ -11,6 +11,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from distill.export.graph.names import CALIBRATION_BIAS, CALIBRATION_SCALE
+from distill.export.runtime.tasks import CALIBRATED, GraphNode
 
 # the first opset in which ReduceMax takes its axes as an input, which the int8 precisions rely on
 OPSET = 18
@@ -34,8 +35,10 @@ def count_operators(model: onnx.ModelProto, kinds: Sequence[str]) -> dict[str, i
     return {kind: operators.count(kind) for kind in kinds if kind in operators}
 
 
-def add_calibration(model: onnx.ModelProto, scale: npt.ArrayLike, bias: npt.ArrayLike) -> None:
-    """Make `logits * scale + bias`, each ``(C,)``, the last node pair of the graph, in place."""
+def add_calibration(
+    model: onnx.ModelProto, scale: npt.ArrayLike, bias: npt.ArrayLike, finish: Sequence[GraphNode] = ()
+) -> None:
+    """Append `logits * scale + bias`, each ``(K,)``, and then a task's own last nodes to the graph, in place."""
     graph = model.graph
     for node in graph.node:
         for index, name in enumerate(node.output):
@@ -44,7 +47,28 @@ def add_calibration(model: onnx.ModelProto, scale: npt.ArrayLike, bias: npt.Arra
     for name, values in ((CALIBRATION_SCALE, scale), (CALIBRATION_BIAS, bias)):
         graph.initializer.append(numpy_helper.from_array(np.asarray(values, dtype=np.float32), name))
     graph.node.append(helper.make_node("Mul", [RAW_LOGITS, CALIBRATION_SCALE], [SCALED_LOGITS], "calibrate_mul"))
-    graph.node.append(helper.make_node("Add", [SCALED_LOGITS, CALIBRATION_BIAS], [LOGITS], "calibrate_add"))
+    calibrated = CALIBRATED if finish else LOGITS
+    graph.node.append(helper.make_node("Add", [SCALED_LOGITS, CALIBRATION_BIAS], [calibrated], "calibrate_add"))
+    for index, node in enumerate(finish):
+        names = [_input_name(graph, f"finish_{index}_{at}", value) for at, value in enumerate(node.inputs)]
+        graph.node.append(helper.make_node(node.operator, names, [node.output], f"finish_{index}"))
+    if finish:  # the output has another width now
+        graph.output[0].type.tensor_type.shape.dim[-1].dim_value = _width(finish)
+
+
+def _input_name(graph: onnx.GraphProto, name: str, value: str | npt.NDArray[np.float32]) -> str:
+    """Return the name of a node's input; a constant is stored first."""
+    if isinstance(value, str):
+        return value
+    graph.initializer.append(numpy_helper.from_array(value, name))
+    return name
+
+
+def _width(finish: Sequence[GraphNode]) -> int:
+    """Return the columns of what the last nodes give: those of the last constant."""
+    return next(
+        int(value.shape[-1]) for node in reversed(finish) for value in node.inputs if not isinstance(value, str)
+    )
 
 
 def add_contract(model: onnx.ModelProto, contract: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from distill.export.runtime.errors import BundleError, InputError
 from distill.export.runtime.records import SHA256, FileRecord, names_of
-from distill.export.runtime.tasks import TASKS, Policy, task_of
+from distill.export.runtime.tasks import TASKS, Policy, Task, task_of
 from distill.export.runtime.untrusted.fields import MAX_SHOWN, Fields, check_path
 from distill.export.runtime.untrusted.files import most_bytes, read_file, refuse_unlisted
 from distill.export.runtime.untrusted.strict_json import parse_json
@@ -169,9 +169,22 @@ class Manifest:
         """Return the numbers that decide."""
         return Policy(self.thresholds, None if self.abstain is None else self.abstain.below)
 
+    def deciding_by(self, policy: Policy) -> "Manifest":
+        """Return the same contract with another policy."""
+        return dataclasses.replace(self, **decision_fields(task_of(self.task, self.labels), policy))
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; `from_dict` reads them back to an equal manifest."""
         return {key: _listed(value) for key, value in dataclasses.asdict(self).items()}
+
+
+def decision_fields(task: Task, policy: Policy) -> dict[str, Any]:
+    """Return the fields of a manifest that say how a task is decided by a policy."""
+    below = policy.abstain_below
+    return {
+        "thresholds": policy.thresholds,
+        "abstain": None if below is None else Abstain(task.confidence_rule, below),
+    }
 
 
 def contract(manifest: Manifest) -> dict[str, Any]:

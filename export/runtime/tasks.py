@@ -40,6 +40,29 @@ class Output:
 
 LOGITS = Output("logits", ("batch", "labels"))
 
+# the value that a graph has before the last nodes of a task
+CALIBRATED = "calibrated_logits"
+
+
+@dataclass(frozen=True)
+class HeadPlan:
+    """The last layer of a network: one output per bias that it starts from.
+
+    With `one_slope` all outputs share one weight vector, and their biases descend.
+    """
+
+    biases: tuple[float, ...]
+    one_slope: bool = False
+
+
+@dataclass(frozen=True)
+class GraphNode:
+    """An ONNX node as data, for a place that has no onnx; an input is a value's name or a constant."""
+
+    operator: str
+    inputs: tuple[str | npt.NDArray[np.float32], ...]
+    output: str
+
 
 @dataclass(frozen=True)
 class Policy:
@@ -80,7 +103,6 @@ class Task(Protocol):
     problem_type: ClassVar[str]
     confidence_rule: ClassVar[str]
     outputs: ClassVar[tuple[Output, ...]]
-    head_bias: ClassVar[float]
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -93,8 +115,26 @@ class Task(Protocol):
         ...
 
     @property
+    def head(self) -> HeadPlan:
+        """Return the shape of the network's last layer."""
+        ...
+
+    @property
+    def num_outputs(self) -> int:
+        """Return the number of raw logits per row, K: the outputs of the head."""
+        ...
+
+    @property
     def num_thresholds(self) -> int:
         """Return how many thresholds a policy has."""
+        ...
+
+    def finish(self, calibrated: Floats) -> Floats:
+        """Return the logits that a graph gives for the calibrated outputs of the head: ``(N, K) -> (N, C)``."""
+        ...
+
+    def finish_nodes(self) -> tuple[GraphNode, ...]:
+        """Return the same as the last nodes of a graph, from the value `CALIBRATED`; empty for the identity."""
         ...
 
     def scores(self, logits: Floats) -> Floats:
@@ -135,14 +175,31 @@ class SingleLabel:
     problem_type: ClassVar[str] = "single_label_classification"
     confidence_rule: ClassVar[str] = "top_score"
     outputs: ClassVar[tuple[Output, ...]] = (LOGITS,)
-    head_bias: ClassVar[float] = 0.0
 
     labels: tuple[str, ...]
+
+    @property
+    def head(self) -> HeadPlan:
+        """Return one output per label."""
+        return HeadPlan((0.0,) * len(self.labels))
 
     @property
     def num_labels(self) -> int:
         """Return the number of labels, C."""
         return len(self.labels)
+
+    @property
+    def num_outputs(self) -> int:
+        """Return C."""
+        return len(self.labels)
+
+    def finish(self, calibrated: Floats) -> Floats:
+        """Return them as they are."""
+        return calibrated
+
+    def finish_nodes(self) -> tuple[GraphNode, ...]:
+        """Return none."""
+        return ()
 
     @property
     def num_thresholds(self) -> int:
@@ -188,14 +245,31 @@ class MultiLabel:
     problem_type: ClassVar[str] = "multi_label_classification"
     confidence_rule: ClassVar[str] = "exact_match"
     outputs: ClassVar[tuple[Output, ...]] = (LOGITS,)
-    head_bias: ClassVar[float] = RARE_LABEL_LOGIT
 
     labels: tuple[str, ...]
+
+    @property
+    def head(self) -> HeadPlan:
+        """Return one output per label."""
+        return HeadPlan((RARE_LABEL_LOGIT,) * len(self.labels))
 
     @property
     def num_labels(self) -> int:
         """Return the number of labels, C."""
         return len(self.labels)
+
+    @property
+    def num_outputs(self) -> int:
+        """Return C."""
+        return len(self.labels)
+
+    def finish(self, calibrated: Floats) -> Floats:
+        """Return them as they are."""
+        return calibrated
+
+    def finish_nodes(self) -> tuple[GraphNode, ...]:
+        """Return none."""
+        return ()
 
     @property
     def num_thresholds(self) -> int:

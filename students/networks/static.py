@@ -16,7 +16,7 @@ from transformers import set_seed
 from distill.export.runtime.tasks import Task
 from distill.students.networks.projection import principal_basis
 from distill.teachers.bodies import check_width, require_supported
-from distill.teachers.encoder import Teacher
+from distill.teachers.encoder import TaskHead, Teacher
 
 # tokens that the window mixer sees at once
 WINDOW = 3
@@ -79,15 +79,14 @@ class StaticClassifier(nn.Module):
         self.window = nn.Linear(WINDOW * config.width, config.window_channels) if config.window_channels else None
         self.norm = nn.LayerNorm(config.features)
         self.up = nn.Linear(config.features, config.hidden)
-        self.head = nn.Linear(config.hidden, task.num_labels)
+        self.head = TaskHead(config.hidden, task)
         self.dropout = nn.Dropout(dropout)
         with torch.no_grad():
             self.weights[0] = NO_WEIGHT
             for table in self.ngrams:
                 nn.init.normal_(table.weight, std=NGRAM_STD)  # type: ignore[arg-type]
                 table.weight[0] = 0  # type: ignore[operator]
-        nn.init.normal_(self.head.weight, std=HEAD_STD)
-        nn.init.constant_(self.head.bias, task.head_bias)
+        self.head.start(HEAD_STD)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Raw logits: ``(B, T) -> (B, C)``."""
