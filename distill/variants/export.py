@@ -183,7 +183,8 @@ def _write(folder: Path, candidate: Candidate, inputs: ExportInputs) -> Candidat
     """
     gate, rows = inputs.gate, inputs.rows("test")
     proto = onnx.load(candidate.graph)
-    add_calibration(proto, candidate.decision.scale, candidate.decision.bias, corpus.task.finish_nodes())
+    decision, finish = candidate.decision, gate.corpus.task.finish_nodes()
+    add_calibration(proto, decision.scale, decision.bias, finish)
     save_model(proto, folder / MODEL_FILE)
     with gate.reporter.bar("evaluate the variant", len(rows)) as advance:
         test = GraphRunner(candidate.graph).run_rows(rows, advance)
