@@ -15,7 +15,6 @@ from tokenizers import Tokenizer
 from distill.export.graph.model import add_contract, save_model
 from distill.export.runtime.classifier import Classifier, load, open_bundle, self_test
 from distill.export.runtime.manifest import (
-    FORMAT_VERSION,
     Calibration,
     Manifest,
     SelfTest,
@@ -100,7 +99,6 @@ def _draft(shipment: Shipment) -> Manifest:
     task = shipment.task
     model_file = "onnx/model.onnx" if shipment.precision == "fp32" else "onnx/model_quantized.onnx"
     return Manifest(
-        format_version=FORMAT_VERSION,
         name=shipment.name,
         task=task.kind,
         labels=task.labels,

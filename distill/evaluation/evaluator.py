@@ -96,6 +96,10 @@ class Evaluator(Protocol):
         """Return each metric that can have a floor, per label ``(C,)``, by its name in `FLOOR_KEYS`."""
         ...
 
+    def floor_support(self, gold: Floats) -> Floats:
+        """Return the rows that a floor of each label is about, ``(C,)``."""
+        ...
+
     def copied_errors(self, student: Bools, teacher: Bools, gold: Floats) -> float | None:
         """Return the share of the teacher's errors that the student repeats; None where there are none."""
         ...
@@ -170,6 +174,10 @@ class SingleLabelEvaluator:
     def floor_metrics(self, decisions: Bools, gold: Floats) -> Mapping[str, Floats]:
         """Return nothing: no threshold can be moved for a floor."""
         return {}
+
+    def floor_support(self, gold: Floats) -> Floats:
+        """Return the rows of each label, ``(C,)``."""
+        return np.asarray(gold.sum(axis=0))
 
     def copied_errors(self, student: Bools, teacher: Bools, gold: Floats) -> float | None:
         """Return the share of rows that the teacher decides wrongly on which both have the same wrong label."""
@@ -252,6 +260,10 @@ class MultiLabelEvaluator:
     def floor_metrics(self, decisions: Bools, gold: Floats) -> Mapping[str, Floats]:
         """Return recall and precision per label."""
         return {"recall": recall_per_label(decisions, gold), "precision": precision_per_label(decisions, gold)}
+
+    def floor_support(self, gold: Floats) -> Floats:
+        """Return the rows of each label, ``(C,)``."""
+        return np.asarray(gold.sum(axis=0))
 
     def copied_errors(self, student: Bools, teacher: Bools, gold: Floats) -> float | None:
         """Return the share of (row, label) cells that the teacher decides wrongly on which both agree."""

@@ -10,7 +10,7 @@ from distill.evaluation.evaluator import Evaluator
 from distill.evaluation.thresholds import least_rows
 from distill.export.gate import Check
 from distill.export.runtime.errors import CheckFailedError, InputError
-from distill.export.runtime.tasks import Bools, Task
+from distill.export.runtime.tasks import Bools
 from distill.recipe.shipping import FLOOR_KEYS, DecisionsRecipe
 
 
@@ -46,17 +46,18 @@ def floors_of(policy: DecisionsRecipe) -> Iterator[Floor]:
             yield Floor(label, metric, floor)
 
 
-def check_floors(policy: DecisionsRecipe, task: Task, validation: NDArray[np.float32]) -> None:
+def check_floors(policy: DecisionsRecipe, evaluator: Evaluator, validation: NDArray[np.float32]) -> None:
     """Whether validation's gold ``(N, C)`` can show every floor; before anything is trained.
 
     Raises:
         InputError: a label is unknown, or has so few positives that any floor would mean 1.
     """
+    labels, support = evaluator.task.labels, evaluator.floor_support(validation)
     for wanted in floors_of(policy):
         key = f"decisions.{FLOOR_KEYS[wanted.metric]}"
-        if wanted.label not in task.labels:
-            raise InputError(f"{key}: unknown label {wanted.label!r}; the labels are {', '.join(task.labels)}")
-        positives = int(validation[:, task.labels.index(wanted.label)].sum())
+        if wanted.label not in labels:
+            raise InputError(f"{key}: unknown label {wanted.label!r}; the labels are {', '.join(labels)}")
+        positives = int(support[labels.index(wanted.label)])
         least = least_rows(wanted.floor)
         if positives < least:
             raise InputError(

@@ -6,6 +6,7 @@ from typing import Any
 from distill.corpora.assembly.read import read_corpus
 from distill.corpora.corpus import label_matrix, part_of
 from distill.corpora.describe import CorpusReport, describe
+from distill.evaluation.evaluator import evaluator_of
 from distill.evaluation.floors import check_floors
 from distill.labelling.augmentation import build_augmenter
 from distill.recipe.ensemble import members_of
@@ -55,7 +56,7 @@ def check_recipe(recipe: Recipe, reporter: Reporter) -> CheckedRecipe:
         corpus, bad = read_corpus(corpus_spec(recipe.corpus), seed=recipe.seed, progress=advance)
     if recipe.corpus.rows is not None:
         corpus = part_of(corpus, recipe.corpus.rows)
-    check_floors(recipe.decisions, corpus.task, label_matrix(corpus.validation, corpus.task))
+    check_floors(recipe.decisions, evaluator_of(corpus.task), label_matrix(corpus.validation, corpus.task))
     check_vocabulary(recipe, config, tokenizer, corpus)
     backend = without_truncation(tokenizer)
 

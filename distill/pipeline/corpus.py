@@ -32,4 +32,5 @@ def corpus_stage(run: Run) -> None:
     if run.recipe.decisions.floors:  # before hours are spent
         from distill.evaluation.floors import check_floors
 
-        check_floors(run.recipe.decisions, run.corpus.task, label_matrix(run.corpus.validation, run.corpus.task))
+        gold = label_matrix(run.corpus.validation, run.corpus.task)
+        check_floors(run.recipe.decisions, evaluator_of(run.corpus.task), gold)

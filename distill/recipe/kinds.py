@@ -12,13 +12,15 @@ class KindKeys:
     """The values and keys of a recipe that depend on the kind of task.
 
     `decided_by` completes a message; `calibrations` are the choices of [decisions], the default first; `floors`
-    the keys of [decisions] that set floors; `weights` the keys of [objective] that not every kind has.
+    the keys of [decisions] that set floors; `weights` the keys of [objective] that not every kind has. Labels
+    of an `ordered` kind have an order that nobody can guess.
     """
 
     decided_by: str
     calibrations: tuple[Calibration, ...]
     floors: frozenset[str]
     weights: frozenset[str]
+    ordered: bool = False
 
 
 KINDS: Mapping[str, KindKeys] = {

@@ -134,6 +134,10 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _decided_as_the_task_is(self) -> "Recipe":
         task, kind = self.corpus.task, KINDS[self.corpus.task]
+        if kind.ordered and self.corpus.label_names is None:
+            raise ValueError(
+                f"corpus.label_names is missing, and {task} labels have an order; name them, the lowest first"
+            )
         for metric in self.decisions.floors:
             key = FLOOR_KEYS[metric]
             if key not in kind.floors:

@@ -182,6 +182,7 @@ def decision_fields(task: Task, policy: Policy) -> dict[str, Any]:
     """Return the fields of a manifest that say how a task is decided by a policy."""
     below = policy.abstain_below
     return {
+        "format_version": FORMAT_VERSION,
         "thresholds": policy.thresholds,
         "abstain": None if below is None else Abstain(task.confidence_rule, below),
     }

@@ -34,13 +34,13 @@ DECIDED = np.array([[1, 1]] * 6 + [[1, 0]] * 12 + [[0, 1]] * 2 + [[0, 0]] * 20, 
 )
 def test_a_floor_that_cannot_be_shown_is_refused_before_training(policy: DecisionsRecipe, said: str) -> None:
     with pytest.raises(InputError) as caught:
-        check_floors(policy, TASK, GOLD)
+        check_floors(policy, evaluator_of(TASK), GOLD)
     assert said in str(caught.value)
 
 
 def test_floors_that_can_be_shown_are_not_refused() -> None:
-    check_floors(DecisionsRecipe(recall_floor={"joy": 0.95, "grief": 0.9}), TASK, GOLD)
-    check_floors(DecisionsRecipe(), TASK, GOLD)
+    check_floors(DecisionsRecipe(recall_floor={"joy": 0.95, "grief": 0.9}), evaluator_of(TASK), GOLD)
+    check_floors(DecisionsRecipe(), evaluator_of(TASK), GOLD)
 
 
 def test_what_validation_and_test_give_is_reported() -> None:
