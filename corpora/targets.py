@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,9 @@ Targets = NDArray[np.int32] | NDArray[np.uint8]
 
 
 class TargetCodec(Protocol):
-    """How the labels of one kind of task are read and kept."""
+    """How the labels of one kind of task are read and kept; `several`: a row may have any number of them."""
+
+    several: ClassVar[bool]
 
     def parse(self, cell: object, delimiter: str | None) -> tuple[Token, ...]:
         """Return the names or ids in one cell.
@@ -50,6 +52,8 @@ class TargetCodec(Protocol):
 class SingleTargets:
     """Exactly one label per row; targets are class ids, int32 ``(N,)``."""
 
+    several: ClassVar[bool] = False
+
     def parse(self, cell: object, delimiter: str | None) -> tuple[Token, ...]:
         """Return the one name or id in a cell."""
         tokens = tokens_of(cell, None, split=False)
@@ -73,6 +77,8 @@ class SingleTargets:
 @dataclass(frozen=True)
 class MultiTargets:
     """Any number of labels per row; targets are 0/1, uint8 ``(N, C)``."""
+
+    several: ClassVar[bool] = True
 
     def parse(self, cell: object, delimiter: str | None) -> tuple[Token, ...]:
         """Return the names or ids in a cell, which may be none."""

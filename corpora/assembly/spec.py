@@ -8,6 +8,7 @@ from distill.corpora.reading.cells import LabelCells, LabelForm
 from distill.corpora.reading.form import TableForm
 from distill.corpora.reading.nested import root_of
 from distill.corpora.reading.rows import listed
+from distill.corpora.targets import CODECS
 from distill.export.runtime.errors import InputError
 
 DEFAULT_SPLIT = (0.8, 0.1, 0.1)
@@ -62,7 +63,7 @@ class CorpusSpec:
 
     def label_cells(self, names: tuple[str, ...] | None) -> LabelCells:
         """The label cells, with the names of the labels where they are known."""
-        several = self.task == "multi_label"
+        several = CODECS[self.task].several
         return LabelCells(self.label_columns, several, self.delimiter, names, self.missing, self.label_form)
 
     @property

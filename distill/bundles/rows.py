@@ -86,7 +86,7 @@ def labelled_rows(file: Path, columns: Columns, classifier: Classifier) -> tuple
         InputError: a row cannot be used, its labels are not the bundle's, or there is none.
     """
     task, codec = classifier.task, CODECS[classifier.task.kind]
-    cells = LabelCells((columns.labels,), task.kind == "multi_label", columns.delimiter, task.labels)
+    cells = LabelCells((columns.labels,), codec.several, columns.delimiter, task.labels)
     index = {name: position for position, name in enumerate(task.labels)}
     texts, ids = [], []
     for row, text in _records(file, columns, {columns.text: "--text", columns.labels: "--labels"}):
