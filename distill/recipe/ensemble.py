@@ -22,7 +22,9 @@ def members_of(recipe: Recipe) -> tuple[Member, ...]:
     if teacher.checkpoint is None:
         pin = teacher.sha256 if isinstance(teacher.sha256, str) else None
         seeds = teacher.seeds or [seed]
-        return tuple(Member(index, teacher.model, False, pin, one) for index, one in enumerate(seeds))
+        return tuple(
+            Member(index, teacher.model, False, pin, member_seed) for index, member_seed in enumerate(seeds)
+        )
     sources = [teacher.checkpoint] if isinstance(teacher.checkpoint, str) else teacher.checkpoint
     pins = teacher.sha256 if isinstance(teacher.sha256, list) else [teacher.sha256] * len(sources)
     return tuple(

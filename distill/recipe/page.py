@@ -1,6 +1,6 @@
 """docs/recipe.md: every key of a recipe with its values, default and meaning, from the models themselves.
 
-`python -m distill.recipe.page` prints it; a test holds the file to what this says.
+`python -m distill.recipe.page` prints it; a test keeps the file equal to it.
 """
 
 import json
@@ -20,7 +20,7 @@ with every default written out is left in the run as `recipe.toml`; running that
 
 
 def recipe_page() -> str:
-    """The page as Markdown."""
+    """Return the page as Markdown."""
     properties = Recipe.model_json_schema()
     tables = properties["$defs"]
     top = {name: field for name, field in Recipe.model_fields.items() if _section(field) is None}
@@ -34,13 +34,13 @@ def recipe_page() -> str:
 
 
 def _section(field: FieldInfo) -> type[Section] | None:
-    """The table that this field is, if it is one."""
+    """Return the model of a field that is a table; None for a plain key."""
     kind = field.annotation
     return kind if isinstance(kind, type) and issubclass(kind, Section) else None
 
 
 def _table(fields: dict[str, FieldInfo], schema: dict[str, Any]) -> str:
-    rows = ["| key | values | default | what |", "| --- | --- | --- | --- |"]
+    rows = ["| key | values | default | meaning |", "| --- | --- | --- | --- |"]
     for name, field in fields.items():
         values = _values(schema["properties"][name])
         default = "must be given" if field.is_required() else _toml(field.default)
@@ -49,14 +49,14 @@ def _table(fields: dict[str, FieldInfo], schema: dict[str, Any]) -> str:
 
 
 def _toml(value: Any) -> str:
-    """A default as it would stand in the file."""
+    """Return a default value as TOML writes it."""
     return "not set" if value is None else f"`{json.dumps(value)}`"
 
 
 def _values(schema: dict[str, Any]) -> str:
-    """What a key may hold, from its JSON schema."""
+    """Describe the values that a key may have, from its JSON schema."""
     if "anyOf" in schema:
-        kinds = [_values(one) for one in schema["anyOf"] if one.get("type") != "null"]
+        kinds = [_values(member) for member in schema["anyOf"] if member.get("type") != "null"]
         return " or ".join(dict.fromkeys(kinds))
     if "enum" in schema:
         return ", ".join(f"`{value}`" for value in schema["enum"])
@@ -69,8 +69,8 @@ def _values(schema: dict[str, Any]) -> str:
         return "table"
     names = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false"}
     bounds = {"minimum": ">= ", "exclusiveMinimum": "> ", "maximum": "<= ", "exclusiveMaximum": "< "}
-    found = [sign + str(schema[key]).removesuffix(".0") for key, sign in bounds.items() if key in schema]
-    return f"{names[schema['type']]} {', '.join(found)}".strip()
+    limits = [sign + str(schema[key]).removesuffix(".0") for key, sign in bounds.items() if key in schema]
+    return f"{names[schema['type']]} {', '.join(limits)}".strip()
 
 
 if __name__ == "__main__":

@@ -37,8 +37,8 @@ class Recipe(Section):
     seed: Seed = Field(13, description="Seed of every random number generator.")
     seeds: list[Seed] = Field(
         [],
-        description="Train one student (and twin) per seed, of which the best on validation ships; without any, "
-        "one with `seed`.",
+        description="Train one student (and twin) per seed and ship the best on validation; without any, one with "
+        "`seed`.",
     )
     checkpoint_minutes: float = Field(
         5.0, gt=0, description="Minutes between checkpoints of a training: what a killed run may lose."

@@ -1,4 +1,4 @@
-"""What every table of a recipe is: a strict, frozen model; and the kinds of number that several have."""
+"""The base of every table of a recipe, a strict and frozen model, and the bounded numbers that several have."""
 
 from typing import Annotated
 
@@ -15,6 +15,6 @@ RATES = frozenset({"body_learning_rate", "head_learning_rate", "weight_decay"})
 
 
 class Section(BaseModel):
-    """What every table of a recipe keeps to: no unknown key, no change after reading."""
+    """Base of every table of a recipe: no unknown key, no change after reading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

@@ -177,5 +177,5 @@ class BudgetRecipe(Section):
 
     @property
     def asked(self) -> bool:
-        """Whether any bound is set."""
+        """Return whether any bound is set."""
         return any(bound is not None for bound in (self.p95_ms, self.size_mb, self.rss_mb))

@@ -25,17 +25,19 @@ class CorpusRecipe(Section):
     text: str | list[str] = Field("text", description="Column of the text, or several columns that are joined.")
     joiner: str = Field("\n", description="Text between joined columns.")
     labels: str | Annotated[list[str], Field(min_length=2)] = Field(
-        "labels", description="column of names, 0-based ids, lists or delimited strings; or columns of 0 and 1"
+        "labels",
+        description="Column of names, 0-based ids, lists or delimited strings; or several columns of 0 and 1.",
     )
     label_names: list[str] | str | None = Field(
         None, description="Names of the labels in logit order, or a file with one name per line."
     )
     delimiter: str | None = Field(",", description="Character that splits a string of several labels.")
     missing: list[str] | None = Field(
-        None, description="values of the labels column that mean none: such rows are left out and counted"
+        None,
+        description="Values of the labels column that mean no label; rows with them are left out and counted.",
     )
     label_form: Literal["names", "ids", "vector"] | None = Field(
-        None, description="what a label cell is where it could be read in two ways"
+        None, description="Form of the label cells where they could be read in two ways."
     )
     columns: list[str] | None = Field(None, description="Names of the fields of a csv or tsv without a header.")
     encoding: str | None = Field(
@@ -126,11 +128,13 @@ class TeacherRecipe(Section):
     def _members(self) -> "TeacherRecipe":
         checkpoints = self.checkpoint if isinstance(self.checkpoint, list) else []
         if self.checkpoint is not None and self.seeds:
-            raise ValueError("seeds are of teachers that are fine-tuned, and a checkpoint is not: remove one")
+            raise ValueError("seeds are for teachers that are fine-tuned, and a checkpoint is not; remove one")
         if len(set(self.seeds)) < len(self.seeds) or len(set(checkpoints)) < len(checkpoints):
-            raise ValueError("an ensemble needs members that differ: name each seed and checkpoint once")
+            raise ValueError("an ensemble needs members that differ; name each seed and checkpoint once")
         if isinstance(self.sha256, list) and len(self.sha256) != len(checkpoints):
-            raise ValueError("a list of sha256 pins a list of checkpoints: one for each, in their order")
+            raise ValueError(
+                "a list of sha256 pins a list of checkpoints; give one per checkpoint, in their order"
+            )
         return self
 
 

@@ -1,4 +1,4 @@
-"""The recipe's tables of what learns and how: [student], [layer_search], [objective], [qat], [search]."""
+"""The recipe's tables of the student and its training: [student], [layer_search], [objective], [qat], [search]."""
 
 from typing import Annotated, Any, Literal
 
@@ -11,7 +11,7 @@ Weight = Annotated[float, Field(ge=0, le=1000)]
 
 LayerPair = tuple[Annotated[StrictInt, Field(ge=0)], Annotated[StrictInt, Field(ge=0)]]
 
-# of each term of [objective] beside soft and hard: its weight, then the other keys that it depends on
+# For each term of [objective] beside soft and hard: its weight, then the other keys that it depends on.
 TERMS = (
     ("decoupled_weight", "decoupled_alpha", "decoupled_beta"),
     ("standardised_weight",),
@@ -24,10 +24,10 @@ TERMS = (
 
 FEATURE_WEIGHTS = ("hidden_weight", "relation_weight", "embedding_weight")
 
-# why only some kinds of task have a term: `kinds.KINDS` says which
+# The reason why only some kinds of task have a term; `kinds.KINDS` lists the kinds. Each completes a message.
 WEIGHTS_OF_KINDS = {
     "decoupled_weight": "sets one target against all others",
-    "standardised_weight": "takes out how many labels a row has",
+    "standardised_weight": "removes how many labels a row has",
 }
 
 
@@ -35,42 +35,63 @@ class StudentRecipe(Section):
     """[student]: the compact network."""
 
     kind: Literal["layers", "compact", "static"] = Field(
-        "layers", description="the teacher's layers, an own shape, or token vectors without attention"
+        "layers",
+        description="Family of the network: layers copied from the teacher, a compact encoder of its own shape, "
+        "or token vectors without attention.",
     )
     layers: Literal["auto"] | list[Annotated[int, Field(ge=0)]] = Field(
-        [1, 3, 5], description="of the teacher, 0-based; auto: the best `depth` of them by a short run (layers)"
+        [1, 3, 5],
+        description="Layers copied from the teacher, 0-based; auto: the best `depth` of them by a short run "
+        "(layers).",
     )
-    depth: int = Field(2, ge=1, le=48, description="how many layers (compact, and layers = auto)")
-    width: int = Field(128, ge=8, le=4096, description="hidden size (compact, static)")
+    depth: int = Field(2, ge=1, le=48, description="Number of layers (compact, and layers = auto).")
+    width: int = Field(128, ge=8, le=4096, description="Hidden size (compact, static).")
     start: Literal["matrices", "embeddings"] = Field(
         "matrices",
-        description="what starts from the teacher: all, projected; or the tables alone (compact)",
+        description="Weights that start from the teacher: all of them, projected; or the embedding tables alone "
+        "(compact).",
     )
-    heads: int = Field(4, ge=1, le=64, description="attention heads (compact)")
+    heads: int = Field(4, ge=1, le=64, description="Number of attention heads (compact).")
     window_channels: int = Field(
-        128, ge=0, le=4096, description="of a convolution over three tokens, 0: none (static)"
+        128,
+        ge=0,
+        le=4096,
+        description="Number of channels of a convolution over three tokens; 0 leaves it out (static).",
     )
     hash_buckets: int = Field(
-        8192, ge=0, le=2**20, description="rows of each table of n-grams, a power of two, 0: none (static)"
+        8192,
+        ge=0,
+        le=2**20,
+        description="Number of rows in each table of hashed n-grams, a power of two; 0 leaves the tables out "
+        "(static).",
     )
-    ngrams: int = Field(2, ge=2, le=3, description="tokens in the longest hashed n-gram (static)")
-    hidden: int = Field(512, ge=8, le=4096, description="width of the hidden layer before the head (static)")
-    dropout: float = Field(0.1, ge=0, lt=1, description="before the head")
-    trim_vocabulary: bool = Field(True, description="keep only pieces that the corpus needs")
-    min_piece_groups: int = Field(5, ge=1, description="groups (or rows) that a kept piece stands in, at least")
+    ngrams: int = Field(2, ge=2, le=3, description="Number of tokens in the longest hashed n-gram (static).")
+    hidden: int = Field(512, ge=8, le=4096, description="Width of the hidden layer before the head (static).")
+    dropout: float = Field(0.1, ge=0, lt=1, description="Dropout before the head.")
+    trim_vocabulary: bool = Field(True, description="Keep only the vocabulary pieces that the corpus needs.")
+    min_piece_groups: int = Field(
+        5, ge=1, description="Minimum number of groups (or rows) that contain a kept piece."
+    )
     vocabulary_bytes: int | None = Field(
-        None, ge=1, description="of them only the most frequent: what their vectors may weigh in int8, at most"
+        None,
+        ge=1,
+        description="Upper bound on the size of the kept pieces' vectors in int8, in bytes; the most frequent "
+        "pieces stay.",
     )
     vocabulary_coverage: Rate | None = Field(
-        None, description="of them only the most frequent: the share of the corpus's tokens that they must be"
+        None,
+        description="Share of the corpus's tokens that the kept pieces must cover; only the most frequent pieces "
+        "stay.",
     )
-    epochs: int = Field(4, ge=1, le=10000, description="passes over train and the transfer set")
-    batch_size: int = Field(32, ge=1, le=4096, description="rows a step")
-    body_learning_rate: Rate = Field(1e-4, description="AdamW's, for the body")
-    head_learning_rate: Rate = Field(1e-3, description="AdamW's, for the head")
-    weight_decay: float = Field(0.01, ge=0, le=1, description="AdamW's, not on biases and norms")
-    warmup: float = Field(0.1, ge=0, lt=1, description="share of the steps with a rising learning rate")
-    patience: int = Field(1000, ge=1, description="epochs without a better validation macro-F1 before it stops")
+    epochs: int = Field(4, ge=1, le=10000, description="Passes over the train rows and the transfer set.")
+    batch_size: int = Field(32, ge=1, le=4096, description="Rows per step.")
+    body_learning_rate: Rate = Field(1e-4, description="AdamW's learning rate for the body.")
+    head_learning_rate: Rate = Field(1e-3, description="AdamW's learning rate for the head.")
+    weight_decay: float = Field(0.01, ge=0, le=1, description="AdamW's weight decay; biases and norms have none.")
+    warmup: float = Field(0.1, ge=0, lt=1, description="Share of the steps with a rising learning rate.")
+    patience: int = Field(
+        1000, ge=1, description="Epochs without a better validation score before training stops."
+    )
 
     @property
     def family(self) -> StudentFamily:
@@ -85,13 +106,15 @@ class StudentRecipe(Section):
     def _trimmed(self) -> "StudentRecipe":
         for key in ("vocabulary_bytes", "vocabulary_coverage"):
             if getattr(self, key) is not None and not self.trim_vocabulary:
-                raise ValueError(f"{key} says what trim_vocabulary keeps, which is false; set it, or remove {key}")
+                raise ValueError(
+                    f"{key} needs trim_vocabulary, which is false; set trim_vocabulary to true, or remove {key}"
+                )
         return self
 
     @model_validator(mode="after")
     def _shape(self) -> "StudentRecipe":
         if isinstance(self.layers, list) and (not self.layers or sorted(set(self.layers)) != self.layers):
-            raise ValueError("layers must be ascending, each once, at least one")
+            raise ValueError("layers must be ascending; name at least one, and each once")
         if self.hash_buckets & (self.hash_buckets - 1):
             raise ValueError(f"hash_buckets {self.hash_buckets} must be a power of two, for instance 8192, or 0")
         self.family.check_values()
@@ -101,74 +124,107 @@ class StudentRecipe(Section):
 class LayerSearchRecipe(Section):
     """[layer_search]: the short run that ranks candidates where `student.layers` is auto."""
 
-    rows: int = Field(8000, ge=10, description="of train to learn from, of validation to judge by")
-    epochs: int = Field(1, ge=1, le=1000, description="passes over them")
+    rows: int = Field(
+        8000, ge=10, description="Number of train rows to learn from, and of validation rows to rank by."
+    )
+    epochs: int = Field(1, ge=1, le=1000, description="Passes over these train rows.")
 
 
 class ObjectiveRecipe(Section):
-    """[objective]: what the student minimises."""
+    """[objective]: the loss that the student minimises."""
 
-    temperature: float = Field(2.0, gt=0, le=100, description="softens teacher and student alike")
-    soft_weight: float = Field(0.7, ge=0, le=1, description="of the soft term; the hard one gets the rest")
-    compare: bool = Field(True, description="also train the twin: labelled rows only, soft weight 0")
-    decoupled_weight: Weight = Field(0.0, description="of decoupled KD (single_label); 0 leaves a term out")
-    decoupled_alpha: Weight = Field(1.0, description="of its part between the row's label and all others")
-    decoupled_beta: Weight = Field(8.0, description="of its part among the others")
-    standardised_weight: Weight = Field(0.0, description="of the KL of z-scored logits (single_label)")
-    inter_class_weight: Weight = Field(0.0, description="of DIST's correlation over the labels of a row")
-    intra_class_weight: Weight = Field(0.0, description="of DIST's correlation over the rows of a batch, a label")
-    hidden_weight: Weight = Field(0.0, description="of matching the teacher's hidden states through a projection")
-    layer_map: Literal["auto"] | Annotated[list[LayerPair], Field(min_length=1)] = Field(
-        "auto", description="for hidden_weight: pairs of a student's and a teacher's layer, 0-based; auto: evenly"
+    temperature: float = Field(
+        2.0, gt=0, le=100, description="Temperature that softens the teacher's and the student's logits alike."
     )
-    relation_weight: Weight = Field(0.0, description="of matching the last layer's self-attention relations")
+    soft_weight: float = Field(
+        0.7, ge=0, le=1, description="Weight of the soft term; the hard term gets the rest."
+    )
+    compare: bool = Field(
+        True, description="Also train the twin, which sees labelled rows only and has soft weight 0."
+    )
+    decoupled_weight: Weight = Field(0.0, description="Weight of decoupled KD (single_label only); 0 disables it.")
+    decoupled_alpha: Weight = Field(
+        1.0, description="Weight, within decoupled KD, of the part between the row's label and all others."
+    )
+    decoupled_beta: Weight = Field(
+        8.0, description="Weight, within decoupled KD, of the part among the other labels."
+    )
+    standardised_weight: Weight = Field(
+        0.0, description="Weight of the KL divergence of z-scored logits (single_label only); 0 disables it."
+    )
+    inter_class_weight: Weight = Field(
+        0.0, description="Weight of DIST's correlation over the labels of a row; 0 disables it."
+    )
+    intra_class_weight: Weight = Field(
+        0.0, description="Weight of DIST's correlation per label over the rows of a batch; 0 disables it."
+    )
+    hidden_weight: Weight = Field(
+        0.0,
+        description="Weight of matching the teacher's hidden states through a projection; 0 disables it.",
+    )
+    layer_map: Literal["auto"] | Annotated[list[LayerPair], Field(min_length=1)] = Field(
+        "auto",
+        description="Pairs of a student's layer and a teacher's layer for hidden_weight, 0-based; auto spreads "
+        "them evenly.",
+    )
+    relation_weight: Weight = Field(
+        0.0, description="Weight of matching the last layer's self-attention relations; 0 disables it."
+    )
     relation_heads: int = Field(
-        16, ge=1, le=256, description="parts that queries, keys and values are split into (relation_weight)"
+        16,
+        ge=1,
+        le=256,
+        description="Number of parts that queries, keys and values are split into for relation_weight.",
     )
     relation_layer: int | None = Field(
-        None, ge=0, description="the teacher's layer for relation_weight, 0-based; its last one if not set"
+        None, ge=0, description="Layer of the teacher for relation_weight, 0-based; by default its last one."
     )
-    embedding_weight: Weight = Field(0.0, description="of matching the embedding layer through a projection")
+    embedding_weight: Weight = Field(
+        0.0, description="Weight of matching the embedding layer through a projection; 0 disables it."
+    )
 
     @property
     def reads_teacher(self) -> bool:
-        """Whether a term needs more of the teacher than its logits, token by token."""
+        """Return whether a term needs the teacher's states of every token, beside its logits."""
         return any(getattr(self, name) for name in FEATURE_WEIGHTS)
 
     def terms(self) -> dict[str, object]:
-        """The keys of the terms beside soft and hard that are on, and what each depends on; empty without any."""
+        """Return the enabled terms beside soft and hard, with the keys that each depends on; empty without any."""
         keys = self.model_dump(mode="json")
         on = [names for names in TERMS if keys[names[0]]]
         return {name: keys[name] for names in on for name in names}
 
 
 class QatRecipe(Section):
-    """[qat]: a student's last phase, trained as what an int8 form computes; all else is as in [student]."""
+    """[qat]: the student's last phase, trained as the int8 form that ships; all else is as in [student]."""
 
-    epochs: int = Field(1, ge=1, le=1000, description="passes over train and the transfer set")
-    body_learning_rate: Rate = Field(2e-5, description="AdamW's, for the body")
-    head_learning_rate: Rate = Field(2e-5, description="AdamW's, for the head")
+    epochs: int = Field(1, ge=1, le=1000, description="Passes over the train rows and the transfer set.")
+    body_learning_rate: Rate = Field(2e-5, description="AdamW's learning rate for the body.")
+    head_learning_rate: Rate = Field(2e-5, description="AdamW's learning rate for the head.")
 
 
 class Span(Section):
-    """Numbers from `low` to `high`, whole ones where both are whole; `log` for what counts by factors."""
+    """Numbers from `low` to `high`, whole where both bounds are whole; `log` for values that vary by factors."""
 
-    low: StrictInt | StrictFloat = Field(description="the smallest")
-    high: StrictInt | StrictFloat = Field(description="the largest")
-    log: bool = Field(False, description="spread evenly over orders of magnitude")
+    low: StrictInt | StrictFloat = Field(description="Smallest value.")
+    high: StrictInt | StrictFloat = Field(description="Largest value.")
+    log: bool = Field(False, description="Spread values evenly over orders of magnitude.")
 
     @model_validator(mode="after")
     def _order(self) -> "Span":
         if not self.low < self.high or (self.log and self.low <= 0):
-            raise ValueError("low must be below high, and above 0 with log")
+            raise ValueError("low must be below high, and above 0 with log; change one of them")
         return self
 
 
 class SearchRecipe(Section):
-    """[search]: which values `distill search` tries, and how often; no other command reads it."""
+    """[search]: the values that `distill search` tries, and its number of trials; no other command reads it."""
 
-    trials: int = Field(20, ge=1, le=100_000, description="students to train, those of earlier commands included")
+    trials: int = Field(
+        20, ge=1, le=100_000, description="Number of students to train, including those of earlier commands."
+    )
     space: dict[str, Annotated[list[Any], Field(min_length=1)] | Span] = Field(
         {},
-        description="key of [student] or [objective] = a list to choose from, or { low, high, log } to draw from",
+        description="Search space: a key of [student] or [objective] = a list to choose from, or "
+        "{ low, high, log } to draw from.",
     )
