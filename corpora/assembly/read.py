@@ -116,9 +116,11 @@ def _select(
     rows: CorpusRows, splits: SplitRows, task: Task, spec: CorpusSpec, notes: dict[str, int]
 ) -> tuple[Task, CorpusRows, SplitRows]:
     """Repeats merged and rare labels left out; adds to the notes."""
-    before = _count(splits)
+    before, published_test = _count(splits), len(splits.get("test", NO_ROWS))
     rows, splits = merge_duplicates(rows, splits, CODECS[task.kind], spec.duplicates)
     notes["rows_merged"] = before - _count(splits)
+    if published_test > len(splits.get("test", NO_ROWS)):
+        notes["test_rows_merged"] = published_test - len(splits["test"])
     counts = rows.labels.take(splits.get("train", NO_ROWS)).counts(task.num_labels)
     kept = [i for i in range(task.num_labels) if counts[i] >= spec.min_rows or spec.min_rows == 1]
     notes["labels_left_out"] = task.num_labels - len(kept)

@@ -155,7 +155,8 @@ def _by_split(where: Path, files: Iterable[DataFile]) -> tuple[Files, int]:
             f"{where}: no train file, and no single data file; {shown}; name them train, validation and "
             f"test with one of the endings {KNOWN}, or set `source` to one file"
         )
-    return found, len(files) - sum(map(len, found.values()))
+    chosen = {file for parts in found.values() for file in parts}
+    return found, sum(file.suffix != ".txt" and file not in chosen for file in files)
 
 
 def _chosen(where: Path, split: str, files: list[DataFile]) -> list[DataFile]:

@@ -1,23 +1,21 @@
 """`distill check`: everything that can be known about a recipe before anything is trained."""
 
+from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from distill.corpora.assembly.read import read_corpus
 from distill.corpora.corpus import label_matrix, part_of
 from distill.corpora.describe import CorpusReport, describe
-from distill.evaluation.evaluator import evaluator_of
-from distill.evaluation.floors import check_floors
-from distill.labelling.augmentation import build_augmenter
+from distill.corpora.warnings import corpus_warnings
 from distill.recipe.ensemble import members_of
 from distill.recipe.keys import recipe_keys
 from distill.recipe.recipe import Recipe
 from distill.recipe.sources import corpus_spec
 from distill.runs.progress import Reporter
-from distill.teachers.checkpoints import load_config
-from distill.teachers.sources import ModelSource, resolve_model
-from distill.teachers.tokenizers import load_tokenizer, without_truncation
-from distill.training.preflight import check_models, check_vocabulary
+
+if TYPE_CHECKING:
+    from distill.teachers.sources import ModelSource
 
 
 @dataclass(frozen=True)
@@ -25,13 +23,15 @@ class CheckedRecipe:
     """The corpus of a recipe in numbers, and its base models with their hashes, the first teacher's first."""
 
     corpus: CorpusReport
-    base_models: tuple[ModelSource, ...]
+    base_models: "tuple[ModelSource, ...]"
+    warnings: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON, with the corpus's keys at the top."""
         base, *others = self.base_models
         return {
             **self.corpus.to_dict(),
+            "warnings": list(self.warnings),
             "base_model": base.to_dict(),
             "further_models": [other.to_dict() for other in others],
         }
@@ -45,6 +45,22 @@ def check_recipe(recipe: Recipe, reporter: Reporter) -> CheckedRecipe:
         InputError: the corpus cannot be used, the base model is missing or not the pinned one, or no such student
             can be made from it.
     """
+    with reporter.count("read the corpus") as advance:
+        corpus, bad = read_corpus(corpus_spec(recipe.corpus), seed=recipe.seed, progress=advance)
+    if recipe.corpus.rows is not None:
+        corpus = part_of(corpus, recipe.corpus.rows)
+    warnings = corpus_warnings(describe(corpus, bad.reasons, None, recipe.corpus.max_tokens))
+    for warning in warnings:
+        reporter.say(f"warning: {warning}")
+    # from here on torch is needed, which takes seconds to import
+    from distill.evaluation.evaluator import evaluator_of
+    from distill.evaluation.floors import check_floors
+    from distill.labelling.augmentation import build_augmenter
+    from distill.teachers.checkpoints import load_config
+    from distill.teachers.sources import resolve_model
+    from distill.teachers.tokenizers import load_tokenizer, without_truncation
+    from distill.training.preflight import check_models, check_vocabulary
+
     sources = {member.source: resolve_model(member.source, member.pin) for member in members_of(recipe)}
     base_models = tuple(sources.values())
     base = base_models[0]
@@ -52,17 +68,22 @@ def check_recipe(recipe: Recipe, reporter: Reporter) -> CheckedRecipe:
     check_models(recipe, config)
     tokenizer = load_tokenizer(base.folder)
     build_augmenter(recipe.augmentation, tokenizer, recipe.corpus.max_tokens)
-    with reporter.count("read the corpus") as advance:
-        corpus, bad = read_corpus(corpus_spec(recipe.corpus), seed=recipe.seed, progress=advance)
-    if recipe.corpus.rows is not None:
-        corpus = part_of(corpus, recipe.corpus.rows)
     check_floors(recipe.decisions, evaluator_of(corpus.task), label_matrix(corpus.validation, corpus.task))
     check_vocabulary(recipe, config, tokenizer, corpus)
     backend = without_truncation(tokenizer)
 
+    unknown_id, seen = tokenizer.unk_token_id, Counter[str]()
+
     def lengths(texts: list[str]) -> list[int]:
-        return [len(encoding) for encoding in backend.encode_batch(texts)]
+        encodings = backend.encode_batch(texts)
+        for encoding in encodings:
+            seen.update(tokens=len(encoding.ids), unknown=encoding.ids.count(unknown_id))
+        return [len(encoding) for encoding in encodings]
 
     with reporter.status("count tokens"):
         report = describe(corpus, bad.reasons, lengths, recipe.corpus.max_tokens)
-    return CheckedRecipe(report, base_models)
+    found = corpus_warnings(report, seen["unknown"] / max(seen["tokens"], 1))
+    later = tuple(warning for warning in found if warning not in warnings)
+    for warning in later:
+        reporter.say(f"warning: {warning}")
+    return CheckedRecipe(report, base_models, warnings + later)

@@ -1,0 +1,116 @@
+"""What about a corpus is likely to mislead: one sentence each, from its counts alone. Never a text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from distill.corpora.describe import CorpusReport, SplitReport
+from distill.corpora.reading.rows import listed
+
+# below, one row more or less decided right moves a score by more than what models differ by
+FEW_ROWS = 100
+
+# the share of a split, or of a file, that is worth a word
+MUCH = 0.05
+
+FEW_GROUPS = 3
+
+
+def corpus_warnings(report: CorpusReport, unknown_share: float | None = None) -> tuple[str, ...]:
+    """Return what to look at before anything is trained.
+
+    Args:
+        report: the corpus in numbers.
+        unknown_share: the share of its tokens that the teacher's tokenizer does not know.
+    """
+    return (
+        *_of_splits(report),
+        *_of_leaks(report),
+        *_of_rows(report),
+        *_of_labels(report),
+        *_of_tokens(report, unknown_share),
+    )
+
+
+def _labelled(report: CorpusReport) -> list[SplitReport]:
+    return [split for split in report.splits if split.labels is not None]
+
+
+def _of_splits(report: CorpusReport) -> Iterator[str]:
+    for split in _labelled(report):
+        if split.rows < FEW_ROWS:
+            yield f"{split.name} has {split.rows} rows, so that scores on it vary by chance; give it more rows"
+        labels = split.labels or {}
+        without = [label for label, rows in labels.items() if not rows]
+        if without:
+            yield f"{split.name} has no row of {len(without)} labels ({listed(without)}), which count as F1 0"
+        if split.groups is not None and split.groups < FEW_GROUPS:
+            yield (
+                f"{split.name} has {split.groups} groups: too few for the shares of corpus.split; "
+                "look at corpus.group, or publish splits of your own"
+            )
+
+
+def _of_leaks(report: CorpusReport) -> Iterator[str]:
+    rows = {split.name: split.rows for split in report.splits}
+    for leak in report.leaks:
+        before = rows[leak.split] + leak.removed
+        if leak.removed > MUCH * before:
+            yield (
+                f"{leak.removed} of {before} rows of {leak.split} share a {leak.by} with a split judged later and "
+                "were removed"
+            )
+        if leak.kept > MUCH * before:
+            yield (
+                f"{leak.kept} of {before} rows of {leak.split} share a {leak.by} with a split judged later and "
+                "stay, as corpus.leaks says"
+            )
+
+
+def _of_rows(report: CorpusReport) -> Iterator[str]:
+    notes = report.notes
+    read = notes.get("rows_read", 0)
+    if notes.get("rows_merged", 0) > MUCH * read:
+        yield f"{notes['rows_merged']} of {read} rows repeat another and were merged (corpus.duplicates)"
+    if notes.get("test_rows_merged"):
+        yield (
+            f"{notes['test_rows_merged']} rows of the published test split were merged, so that scores are of "
+            'another test set; corpus.duplicates = "keep" leaves it as it is'
+        )
+    if report.quarantined > MUCH * read:
+        yield f"{report.quarantined} of {read} rows are bad and in quarantine; look at corpus.encoding and quoting"
+    if notes.get("rows_without_gold"):
+        yield f"{notes['rows_without_gold']} rows have no label and are left out"
+    if notes.get("groups_in_several_splits"):
+        yield (
+            f"{notes['groups_in_several_splits']} group ids are in several published splits; where they are the "
+            'same groups, set corpus.group_scope = "source", or test scores are too good'
+        )
+    if notes.get("files_that_look_quoted"):
+        yield (
+            f"{notes['files_that_look_quoted']} files seem to be written with quoting, and their quotation marks "
+            "are read as text; set corpus.quoting = true, or false if they belong to the texts"
+        )
+
+
+def _of_labels(report: CorpusReport) -> Iterator[str]:
+    forms: dict[str, list[str]] = {}
+    for label in report.labels:
+        forms.setdefault(" ".join(label.casefold().replace("_", " ").replace("-", " ").split()), []).append(label)
+    for copies in forms.values():
+        if len(copies) > 1:
+            yield f"the labels {listed(copies)} are nearly the same name; write one of them everywhere"
+
+
+def _of_tokens(report: CorpusReport, unknown_share: float | None) -> Iterator[str]:
+    for split in report.splits:
+        if split.cut_share is not None and split.cut_share > MUCH:
+            yield (
+                f"{split.cut_share:.1%} of the texts of {split.name} are cut at corpus.max_tokens = "
+                f"{report.max_tokens}"
+            )
+    if unknown_share is not None and unknown_share > MUCH / 5:
+        yield (
+            f"{unknown_share:.1%} of the tokens are unknown to the teacher's tokenizer; name an encoder of the "
+            "corpus's language in teacher.model"
+        )
