@@ -65,6 +65,7 @@ class Collector:
         self._codec = CODECS[spec.task]
         self._names = names
         self._cells = spec.label_cells(names)
+        self._parsed_cells: dict[str, tuple[Token, ...]] = {}  # of cells that repeat, as labels do
         self._known = None if names is None else {name: index for index, name in enumerate(names)}
         self._found: dict[str, int] = {}  # names in the order in which they appeared, where none are known
         self._label_counts: Counter[str] = Counter()
@@ -192,6 +193,18 @@ class Collector:
 
     def _tokens(self, fields: dict[str, Any]) -> tuple[Token, ...]:
         """The names or ids of a row's labels."""
+        cell = fields.get(self._spec.label_columns[0])
+        if len(self._spec.label_columns) > 1 or not isinstance(cell, str):
+            return self._parsed(fields)
+        known = self._parsed_cells.get(cell)
+        if known is None:
+            known = self._parsed(fields)
+            if len(self._parsed_cells) < MAX_DISTINCT:
+                self._parsed_cells[cell] = known
+        return known
+
+    def _parsed(self, fields: dict[str, Any]) -> tuple[Token, ...]:
+        """The names or ids in a row's cells, read anew."""
         cell = self._cells.cell(fields)
         return tuple(map(self._cells.token, self._codec.parse(cell, self._spec.delimiter)))
 

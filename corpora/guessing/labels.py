@@ -16,7 +16,7 @@ from distill.corpora.guessing.columns import (
     Column,
     share_constant,
 )
-from distill.corpora.reading.cells import FLAGS, SPELT_MISSING, LabelCells
+from distill.corpora.reading.cells import FLAGS, SPELT_MISSING, LabelCells, LabelForm
 from distill.corpora.reading.labels import MAX_FOUND_LABELS, MAX_LABEL_CHARS, LabelError, Token
 from distill.corpora.targets import CODECS
 
@@ -29,6 +29,11 @@ DELIMITERS = (",", ";", "|")
 MIN_REPEATS = 2.0
 
 MIN_BLOCK = 3
+
+# of annotators of one row
+MAX_VOTES = 20
+
+_BITS = re.compile(r"[01]{3,}", re.ASCII)
 
 # the share of rows that decides what a column is like
 NEARLY_ALL = 0.95
@@ -57,7 +62,7 @@ class LabelGuess:
         score: how much it looks like labels; what does so most is proposed.
         reasons: why, as a comment says it.
         missing: values of the column that may mean that there is no label.
-        vector: whether cells are vectors of 0 and 1.
+        form: what a cell is, where it could be read in two ways.
     """
 
     columns: tuple[str, ...]
@@ -67,7 +72,7 @@ class LabelGuess:
     score: float = 0.0
     reasons: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
-    vector: bool = False
+    form: LabelForm | None = None
 
     @property
     def tokens(self) -> tuple[Token, ...]:
@@ -163,12 +168,21 @@ def _as_labels(column: Column) -> LabelGuess | None:
     if any(isinstance(value, list | tuple | dict) for value in column.values):
         return _guess(column, SEVERAL, ",")
     cells = [value for value in column.values if isinstance(value, str)]
+    if len(cells) == len(column.values) and _are_bits(cells):
+        guess = _guess(column, SEVERAL, ",", "vector")
+        return None if guess is None else replace(guess, form="vector")
     if any(is_printed(cell.strip()) for cell in cells):
         return _guess(column, SEVERAL, ",")
     for delimiter in DELIMITERS:
         if _is_delimited(cells, delimiter):
             return _guess(column, SEVERAL, delimiter)
     return _guess(column, ONE, ",")
+
+
+def _are_bits(cells: Sequence[str]) -> bool:
+    """Whether every cell is a string of as many zeros and ones, as no numbers are: some begin with 0."""
+    alike = len({len(cell) for cell in cells}) == 1 and all(_BITS.fullmatch(cell) for cell in cells)
+    return alike and any(cell.startswith("0") for cell in cells)
 
 
 def is_printed(cell: str) -> bool:
@@ -185,10 +199,10 @@ def _is_delimited(cells: Sequence[str], delimiter: str) -> bool:
     return 2 * len(parts & alone) > len(parts) or (bool(parts) and parts <= {"0", "1"} and len(cells) > 1)
 
 
-def _guess(column: Column, kind: str, delimiter: str) -> LabelGuess | None:
+def _guess(column: Column, kind: str, delimiter: str, form: LabelForm | None = None) -> LabelGuess | None:
     """The column's labels, if they are few, short and repeated."""
     counts: Counter[Token] = Counter()
-    reader = LabelCells(("cell",), kind == SEVERAL, delimiter, missing=())
+    reader = LabelCells(("cell",), kind == SEVERAL, delimiter, missing=(), form=form)
     sizes = set()
     for value in column.values:
         try:
@@ -209,6 +223,43 @@ def _guess(column: Column, kind: str, delimiter: str) -> LabelGuess | None:
         return None
     one = kind == SEVERAL and not several
     return LabelGuess((column.name,), ONE if one else kind, delimiter, counts, missing=missing)
+
+
+def why_no_labels(columns: Sequence[Column]) -> str | None:
+    """Return why a column that could be meant for labels is none: it holds shares or votes of annotators."""
+    reader = LabelCells(("cell",), True, missing=())
+    for column in columns:
+        for value in column.values[:1]:
+            try:
+                reader.cell({"cell": value})
+            except LabelError as error:
+                return f"column '{column.name}' holds {error}"
+    return None
+
+
+def votes_around(guess: LabelGuess, columns: Sequence[Column]) -> list[str] | None:
+    """Return the neighbouring columns of counts that a guess is one of: votes per label; None where it is none."""
+    run: list[Column] = []
+    runs = []
+    for column in columns:
+        if _are_counts(column):
+            run.append(column)
+        else:
+            runs.append(run)
+            run = []
+    for block in (*runs, run):
+        names = [column.name for column in block]
+        if len(block) >= MIN_BLOCK and len(guess.columns) == 1 and guess.columns[0] in names:
+            return names
+    return None
+
+
+def _are_counts(column: Column) -> bool:
+    """Whether a column holds small numbers from 0 on, more than 0 and 1."""
+    keys = {key.removesuffix(".0") for key in column.counts}
+    if ID_NAME.search(column.leaf) or not keys or not all(key.isascii() and key.isdigit() for key in keys):
+        return False
+    return "0" in keys and 2 <= max(map(int, keys)) <= MAX_VOTES
 
 
 def where_labelled(guess: LabelGuess, columns: Sequence[Column]) -> tuple[str, str | list[str]] | None:

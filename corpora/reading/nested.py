@@ -12,7 +12,7 @@ from distill.corpora.reading.rows import Record, Rows
 
 LIST = "[]"
 
-MAX_DEPTH = 4
+MAX_DEPTH = 10
 
 MAX_PATHS = 200
 

@@ -11,7 +11,14 @@ from distill.corpora.assembly.read import read_corpus
 from distill.corpora.assembly.spec import CorpusSpec
 from distill.corpora.corpus import Corpus
 from distill.corpora.guessing.columns import Column, is_missing, split_column
-from distill.corpora.guessing.labels import SEVERAL, LabelGuess, label_guesses, where_labelled
+from distill.corpora.guessing.labels import (
+    SEVERAL,
+    LabelGuess,
+    label_guesses,
+    votes_around,
+    where_labelled,
+    why_no_labels,
+)
 from distill.corpora.guessing.rows import (
     MANY_REPEATS,
     annotator_column,
@@ -107,6 +114,7 @@ def _guess(path: Path) -> Proposal:
         labels=found.label.columns[0] if len(found.label.columns) == 1 else found.label.columns,
         label_names=names,
         delimiter=found.label.delimiter,
+        label_form=found.label.form,
         missing=_missing(found.label) if where is None else None,
         group=None if group is None else group.name,
         where=None if where is None else dict([where]),
@@ -138,6 +146,14 @@ def _columns(path: Path, looked: Looked) -> _Found:
     rest = [column for column in columns if column is not text and column is not split]
     groups = group_columns(rest)
     guesses = [] if text is None else label_guesses(rest, groups[0] if groups else None, text)
+    if text is not None and not guesses and (why := why_no_labels(rest)) is not None:
+        raise InputError(f"{path}, {why}")
+    votes = votes_around(guesses[0], rest) if guesses else None
+    if votes is not None:
+        raise InputError(
+            f"{path}: the columns {listed(votes)} hold numbers of votes or ratings, and a row here has a label "
+            "or has it not: make them 0 and 1, or name another column in a recipe of your own"
+        )
     if text is None or not guesses:
         missing = "texts" if text is None else "labels: few different values, short and repeated"
         raise InputError(f"{path}: no column looks like {missing}; its columns need a text and a label")

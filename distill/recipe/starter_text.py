@@ -86,6 +86,7 @@ def _corpus_entries(proposal: Proposal) -> Entries:
         ("encoding", spec.encoding, "the files are not UTF-8"),
         ("quoting", spec.quoting, "whether quotation marks around a field are the file's, not the text's"),
         ("missing", spec.missing, "values of the labels column that mean none: such rows are left out"),
+        ("label_form", spec.label_form, "what a cell is, for it could be read in two ways"),
         ("where", spec.where, "keep the rows that have a label"),
         ("group", spec.group, "rows of one value stay in one split, or test scores would lie"),
         ("row_id", spec.row_id, "columns that identify a row: repeats are annotators, and the majority counts"),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from distill.corpora.assembly.read import read_corpus
+from distill.export.runtime.errors import InputError
 from distill.recipe.load import parse_recipe
 from distill.recipe.sources import corpus_spec
 from distill.recipe.starter import propose_recipe
@@ -88,6 +89,34 @@ def test_vectors_are_several_labels(tmp_path, form):
     corpus, _, read = proposed(csv_file(tmp_path / "a.tsv", rows, "\t"))
     assert corpus["task"] == "multi_label"
     assert read.task.num_labels == 3
+
+
+def test_strings_of_zeros_and_ones_are_vectors(tmp_path):
+    rows = [{"text": line(i), "labels": f"{i % 2}{i % 3 % 2}{i % 5 % 2}"} for i in range(60)]
+    corpus, _, read = proposed(csv_file(tmp_path / "a.csv", rows))
+    assert (corpus["task"], corpus["label_form"], read.task.num_labels) == ("multi_label", "vector", 3)
+
+
+def test_votes_and_shares_are_refused_with_the_reason(tmp_path):
+    rows = [{"text": line(i), **{m: (i + j) % 4 for j, m in enumerate(MOODS)}} for i in range(60)]
+    with pytest.raises(InputError, match="anger, fear, joy, sadness hold numbers of votes"):
+        propose_recipe(csv_file(tmp_path / "a.csv", rows))
+    rows = [{"text": line(i), "label": [0.5, 0.25, 0.25]} for i in range(60)]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    with pytest.raises(InputError, match="column 'label' holds 3 shares or votes of annotators"):
+        propose_recipe(tmp_path / "a.jsonl")
+
+
+def test_rows_in_lists_of_lists(tmp_path):
+    scenes = [
+        {"scene": s, "lines": [{"said": line(9 * s + i), "mood": MOODS[(s + i) % 4]} for i in range(5)]}
+        for s in range(30)
+    ]
+    episodes = [{"id": e, "scenes": scenes[3 * e : 3 * e + 3]} for e in range(10)]
+    (tmp_path / "a.json").write_text(json.dumps({"episodes": episodes}))
+    corpus, _, read = proposed(tmp_path / "a.json")
+    assert (corpus["text"], corpus["group"]) == ("episodes[].scenes[].lines[].said", "episodes[].id")
+    assert len({*read.train.groups, *read.validation.groups, *read.test.groups}) == 10
 
 
 def test_ids_as_floats(tmp_path):
