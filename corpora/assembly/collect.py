@@ -212,7 +212,7 @@ class Collector:
         """The names of the labels that were found, where none are known."""
         names = find_names(self._label_counts, self._spec.labels_from)
         try:
-            self._cells.check_found(names, pairs=bool((labels.sizes() == 2).any()))
+            self._cells.check_names(names, pairs=bool((labels.sizes() == 2).any()))
         except LabelError as error:
             raise InputError(f"{self._spec.source}, column '{self._spec.labels_from}': {error}") from None
         return names

@@ -96,9 +96,9 @@ def label_order(column: str, tokens: Sequence[object]) -> list[str] | None:
     """
     names = [str(token) for token in tokens]
     for scale in SCALES:
-        found = {level: name for name in names for level in scale if name.casefold() == level}
-        if len(found) == len(names) >= 3:
-            return [found[level] for level in scale if level in found]
+        levels = {level: name for name in names for level in scale if name.casefold() == level}
+        if len(levels) == len(names) >= 3:
+            return [levels[level] for level in scale if level in levels]
     numbers = sorted(int(name) for name in names if name.isdigit())
     if _SCALE_NAME.search(column) and len(numbers) == len(names) >= 3:
         return [str(number) for number in numbers]

@@ -105,20 +105,20 @@ class LabelCells:
                 return True
         return False
 
-    def check_found(self, found: Sequence[str], *, pairs: bool) -> None:
-        """Refuse labels that were found, none being known before, where a vector may be meant.
+    def check_names(self, names: Sequence[str], *, pairs: bool) -> None:
+        """Refuse the names of labels, none being known before, where a vector may be meant.
 
         Args:
-            found: their names.
+            names: those that cells have.
             pairs: whether a row has two of them.
 
         Raises:
             LabelError: all of them are strings of as many zeros and ones, or they are 0 and 1 in lists of two.
         """
-        if self.form is None and pairs and self.several and set(found) == {"0", "1"}:
+        if self.form is None and pairs and self.several and set(names) == {"0", "1"}:
             raise LabelError(PAIR)
-        bits = [name for name in found if _BITS.fullmatch(name)]
-        if self.form is None and len(bits) > 1 and len(bits) == len(found) and len(set(map(len, bits))) == 1:
+        bits = [name for name in names if _BITS.fullmatch(name)]
+        if self.form is None and len(bits) > 1 and len(bits) == len(names) and len(set(map(len, bits))) == 1:
             raise LabelError(
                 "every label is a string of as many zeros and ones: a vector with one place per label, or names; "
                 'set `label_form` = "vector" or "names"'

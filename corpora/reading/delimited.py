@@ -96,10 +96,10 @@ def csv_separator(
     """Return what splits all rows alike, into as many fields as are named or into most; `order` decides a tie."""
     counts = {separator: _field_counts(head, separator, quoted) for separator in order}
     alike = {
-        separator: sum(count == found[0] for count in found) >= ALIKE * len(found) if found else False
-        for separator, found in counts.items()
+        separator: sum(count == sizes[0] for count in sizes) >= ALIKE * len(sizes) if sizes else False
+        for separator, sizes in counts.items()
     }
-    first = {separator: found[0] if found else 0 for separator, found in counts.items()}
+    first = {separator: sizes[0] if sizes else 0 for separator, sizes in counts.items()}
     if columns is not None:
         fitting = [separator for separator in order if first[separator] == len(columns)]
         return max(fitting, key=lambda separator: alike[separator], default=",")

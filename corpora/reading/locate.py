@@ -112,13 +112,13 @@ def _folders_below(folder: Path, below: list[Path], files: list[DataFile]) -> tu
     """The splits of a folder whose data lie deeper: in data/, in folders named like splits, or in a single one."""
     splits = {path: split for path in below if (split := SPLIT_NAMES.get(path.name.lower())) is not None}
     if "train" in splits.values():
-        found: Files = {}
+        by_split: Files = {}
         for path, split in splits.items():
             inside = [archive_table(entry) for entry in _entries(path) if entry.is_file() and _is_data(entry)]
             if inside:
-                found.setdefault(split, []).extend(inside)
-        if "train" in found:
-            return found, len(below) - len(found)
+                by_split.setdefault(split, []).extend(inside)
+        if "train" in by_split:
+            return by_split, len(below) - len(by_split)
     holding = [path for path in below if _holds_data(path)]
     named = [path for path in holding if path.name == HUB_FOLDER]
     if named or len(holding) == 1:
@@ -145,18 +145,18 @@ def _by_split(where: Path, files: Iterable[DataFile]) -> tuple[Files, int]:
             candidates.setdefault(split, []).append(file)
         elif file.suffix != ".txt":  # lists of labels, licences and notes
             others.append(file)
-    found = {split: _chosen(where, split, paths) for split, paths in candidates.items()}
-    if not found.keys() & LABELLED and len(others) == 1:
-        found["train"] = others
+    by_split = {split: _chosen(where, split, paths) for split, paths in candidates.items()}
+    if not by_split.keys() & LABELLED and len(others) == 1:
+        by_split["train"] = others
         others = []
-    if "train" not in found:
+    if "train" not in by_split:
         shown = f"its data files are {listed([file.name for file in files])}" if files else "it has no data file"
         raise InputError(
             f"{where}: no train file, and no single data file; {shown}; name them train, validation and "
             f"test with one of the endings {KNOWN}, or set `source` to one file"
         )
-    chosen = {file for parts in found.values() for file in parts}
-    return found, sum(file.suffix != ".txt" and file not in chosen for file in files)
+    chosen = {file for parts in by_split.values() for file in parts}
+    return by_split, sum(file.suffix != ".txt" and file not in chosen for file in files)
 
 
 def _chosen(where: Path, split: str, files: list[DataFile]) -> list[DataFile]:
@@ -184,16 +184,16 @@ def _saved_files(folder: Path) -> Files | None:
     several = folder / SEVERAL_FILE
     if several.is_file():
         names = _stored(several, "splits")
-        found: Files = {}
+        by_split: Files = {}
         for name in map(str, names):
             split = SPLIT_NAMES.get(name.lower()) or split_of(name)
-            if split is not None and split not in found:
-                found[split] = _saved_shards(folder / name)
+            if split is not None and split not in by_split:
+                by_split[split] = _saved_shards(folder / name)
         if len(names) == 1:
-            found = {"train": _saved_shards(folder / str(names[0]))}
-        if "train" not in found:
+            by_split = {"train": _saved_shards(folder / str(names[0]))}
+        if "train" not in by_split:
             raise InputError(f"{folder}: no train split; its splits are {listed([str(name) for name in names])}")
-        return found
+        return by_split
     return {"train": _saved_shards(folder)} if (folder / SINGLE_FILE).is_file() else None
 
 

@@ -35,8 +35,8 @@ def is_path(column: str) -> bool:
 def root_of(columns: Sequence[str]) -> str | None:
     """Return the key under which a JSON file that is one object has its rows; None where no path says so."""
     for column in columns:
-        key, found, _ = column.partition(LIST)
-        if found and "." not in key:
+        key, bracket, _ = column.partition(LIST)
+        if bracket and "." not in key:
             return key
     return None
 
@@ -130,7 +130,7 @@ def _beside(fields: Mapping[str, Any], column: str, place: _Place) -> Any:
         inner = list(value.values()) if isinstance(value, Mapping) else value
         if way not in place.lists or not isinstance(inner, list | tuple):
             # a list of its own, such as the labels of an element
-            return [found.value for found in _walk(value, steps[number:], "", {})]
+            return [inner_place.value for inner_place in _walk(value, steps[number:], "", {})]
         at = place.lists[way]
         value = inner[at] if at < len(inner) else None
     return value
@@ -138,10 +138,10 @@ def _beside(fields: Mapping[str, Any], column: str, place: _Place) -> Any:
 
 def paths_in(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return the paths of a record's cells, each with one value, lists of objects and objects opened."""
-    found: dict[str, Any] = {}
+    paths: dict[str, Any] = {}
 
     def visit(value: Any, path: str, depth: int) -> None:
-        if len(found) >= MAX_PATHS:
+        if len(paths) >= MAX_PATHS:
             return
         if depth < MAX_DEPTH and isinstance(value, Mapping) and value:
             for key, inner in value.items():
@@ -150,7 +150,7 @@ def paths_in(record: Mapping[str, Any]) -> dict[str, Any]:
             for inner in value[:20]:
                 visit(inner, f"{path}{LIST}", depth + 1)
         else:
-            found.setdefault(path, value)
+            paths.setdefault(path, value)
 
     visit(record, "", 0)
-    return found
+    return paths

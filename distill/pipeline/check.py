@@ -82,8 +82,8 @@ def check_recipe(recipe: Recipe, reporter: Reporter) -> CheckedRecipe:
 
     with reporter.status("count tokens"):
         report = describe(corpus, bad.reasons, lengths, recipe.corpus.max_tokens)
-    found = corpus_warnings(report, seen["unknown"] / max(seen["tokens"], 1))
-    later = tuple(warning for warning in found if warning not in warnings)
+    every = corpus_warnings(report, seen["unknown"] / max(seen["tokens"], 1))
+    later = tuple(warning for warning in every if warning not in warnings)
     for warning in later:
         reporter.say(f"warning: {warning}")
     return CheckedRecipe(report, base_models, warnings + later)

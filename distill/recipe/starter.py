@@ -73,7 +73,7 @@ def _recipe_name(path: Path) -> str:
 
 
 @dataclass(frozen=True)
-class _Found:
+class _Roles:
     """What the columns of a source were taken for."""
 
     columns: list[Column]
@@ -95,49 +95,49 @@ def _guess(path: Path) -> Proposal:
     if source == "sample" or source.startswith(("hub:", "~")):
         source = f"./{source}"
     looked = look(source)
-    found = _columns(path, looked)
-    where = _where(found)
+    roles = _columns(path, looked)
+    where = _where(roles)
     if where is not None:
-        found = _kept(found, *where)
-    published = looked.published or found.split is not None
-    group, doubts = _group(found, published=published)
-    row_id = row_id_columns(found.columns, found.text, group) if annotator_column(found.columns) else None
+        roles = _kept(roles, *where)
+    published = looked.published or roles.split is not None
+    group, doubts = _group(roles, published=published)
+    row_id = row_id_columns(roles.columns, roles.text, group) if annotator_column(roles.columns) else None
     if group is not None and row_id == (group.name,):
         group = None  # its rows become one
-    leaks, duplicates = _repeats(found, group, row_id, published=published)
-    names = _names_file(source, found.label)
-    lengths = count_tokens([str(value) for value in found.text.values])
+    leaks, duplicates = _repeats(roles, group, row_id, published=published)
+    names = _names_file(source, roles.label)
+    lengths = count_tokens([str(value) for value in roles.text.values])
     spec = CorpusSpec(
         source=source,
-        task=found.label.task,
-        text=tuple(column.name for column in found.texts),
-        labels=found.label.columns[0] if len(found.label.columns) == 1 else found.label.columns,
+        task=roles.label.task,
+        text=tuple(column.name for column in roles.texts),
+        labels=roles.label.columns[0] if len(roles.label.columns) == 1 else roles.label.columns,
         label_names=names,
-        delimiter=found.label.delimiter,
-        label_form=found.label.form,
-        missing=_missing(found.label) if where is None else None,
+        delimiter=roles.label.delimiter,
+        label_form=roles.label.form,
+        missing=_missing(roles.label) if where is None else None,
         group=None if group is None else group.name,
         where=None if where is None else dict([where]),
         columns=looked.form.columns,
         encoding=looked.form.encoding,
         quoting=looked.form.quoting,
-        split=found.split.name if found.split else CorpusSpec.split,
+        split=roles.split.name if roles.split else CorpusSpec.split,
         row_id=row_id,
         leaks=leaks,
         duplicates=duplicates,
     )
-    doubts = [*doubts, *_doubts(found, lengths, spec)]
+    doubts = [*doubts, *_doubts(roles, lengths, spec)]
     used = {*spec.read_columns}
-    others = tuple(column.name for column in found.columns if column.name not in used)
+    others = tuple(column.name for column in roles.columns if column.name not in used)
     ids = (
         names is None
         and spec.labels_from not in looked.named
-        and all(str(token).isdigit() for token in found.label.tokens)
+        and all(str(token).isdigit() for token in roles.label.tokens)
     )
-    return Proposal(spec, lengths.max_tokens, others, ids, tuple(doubts), found.label.reasons, len(looked.records))
+    return Proposal(spec, lengths.max_tokens, others, ids, tuple(doubts), roles.label.reasons, len(looked.records))
 
 
-def _columns(path: Path, looked: Looked) -> _Found:
+def _columns(path: Path, looked: Looked) -> _Roles:
     """What each column is."""
     names = dict.fromkeys(name for record in looked.records for name in record.fields)
     columns = [Column.of(name, looked.records) for name in names]
@@ -160,29 +160,29 @@ def _columns(path: Path, looked: Looked) -> _Found:
     label, *rivals = guesses
     groups = [column for column in groups if column.name not in label.columns]
     texts = texts_of_label(columns, text, label, groups[0] if groups else None)
-    return _Found(columns, texts, label, rivals, split, groups)
+    return _Roles(columns, texts, label, rivals, split, groups)
 
 
-def _where(found: _Found) -> tuple[str, str | list[str]] | None:
+def _where(roles: _Roles) -> tuple[str, str | list[str]] | None:
     """The filter that keeps labelled rows, where the label column says that others have none."""
-    if not found.label.missing or len(found.label.columns) > 1:
+    if not roles.label.missing or len(roles.label.columns) > 1:
         return None
-    candidates = [column for column in found.columns if column not in found.texts and column is not found.split]
-    return where_labelled(found.label, candidates)
+    candidates = [column for column in roles.columns if column not in roles.texts and column is not roles.split]
+    return where_labelled(roles.label, candidates)
 
 
-def _kept(found: _Found, column: str, values: str | list[str]) -> _Found:
-    """What was found, with the rows that a filter keeps."""
-    keys = next(other for other in found.columns if other.name == column).keys
+def _kept(roles: _Roles, column: str, values: str | list[str]) -> _Roles:
+    """The roles, with the rows that a filter keeps."""
+    keys = next(other for other in roles.columns if other.name == column).keys
     wanted = {values} if isinstance(values, str) else set(values)
     rows = [row for row, key in enumerate(keys) if key in wanted]
-    columns = {other.name: Column(other.name, [other.cells[row] for row in rows]) for other in found.columns}
+    columns = {other.name: Column(other.name, [other.cells[row] for row in rows]) for other in roles.columns}
     return replace(
-        found,
+        roles,
         columns=list(columns.values()),
-        texts=tuple(columns[text.name] for text in found.texts),
-        split=None if found.split is None else columns[found.split.name],
-        groups=[columns[group.name] for group in found.groups],
+        texts=tuple(columns[text.name] for text in roles.texts),
+        split=None if roles.split is None else columns[roles.split.name],
+        groups=[columns[group.name] for group in roles.groups],
     )
 
 
@@ -195,10 +195,10 @@ def _missing(label: LabelGuess) -> tuple[str, ...] | None:
     return tuple(value for value in label.missing if value not in named)
 
 
-def _group(found: _Found, *, published: bool) -> tuple[Column | None, list[str]]:
+def _group(roles: _Roles, *, published: bool) -> tuple[Column | None, list[str]]:
     """The column of groups, and why another was left out."""
     doubts: list[str] = []
-    for group in found.groups:
+    for group in roles.groups:
         if published or can_be_split(group):
             return group, doubts
         doubts.append(
@@ -208,14 +208,14 @@ def _group(found: _Found, *, published: bool) -> tuple[Column | None, list[str]]
 
 
 def _repeats(
-    found: _Found, group: Column | None, row_id: tuple[str, ...] | None, *, published: bool
+    roles: _Roles, group: Column | None, row_id: tuple[str, ...] | None, *, published: bool
 ) -> tuple[str, str]:
     """The policies for leaks and for duplicates."""
-    between = repeats(found.text, group) if group is not None else 0.0
+    between = repeats(roles.text, group) if group is not None else 0.0
     leaks = (
-        "groups" if between > MANY_REPEATS and len(found.texts) == 1 and found.text.mean_length < 200 else "remove"
+        "groups" if between > MANY_REPEATS and len(roles.texts) == 1 and roles.text.mean_length < 200 else "remove"
     )
-    share = repeats(found.text)
+    share = repeats(roles.text)
     if row_id is not None:
         return leaks, "majority"
     keep = leaks == "groups" or (published and share < MANY_REPEATS)
@@ -240,23 +240,23 @@ def _names_file(source: str, label: LabelGuess) -> str | None:
     return None
 
 
-def _doubts(found: _Found, lengths: Lengths, spec: CorpusSpec) -> Iterator[str]:
+def _doubts(roles: _Roles, lengths: Lengths, spec: CorpusSpec) -> Iterator[str]:
     """What the recipe's author should look at."""
-    for rival in found.rivals[:MAX_RIVALS]:
+    for rival in roles.rivals[:MAX_RIVALS]:
         labels = value_of(rival.columns[0] if len(rival.columns) == 1 else list(rival.columns))
         yield f"labels = {labels} would be {len(rival.tokens)} labels, {rival.task}"
-    annotator = annotator_column(found.columns)
+    annotator = annotator_column(roles.columns)
     if annotator is not None:
         yield f"{quoted(annotator.name)} looks like who annotated a row ({len(annotator.counts)} of them)"
-    levels = label_order(spec.labels_from, found.label.tokens)
-    if levels is not None and found.label.task != SEVERAL:
+    levels = label_order(spec.labels_from, roles.label.tokens)
+    if levels is not None and roles.label.task != SEVERAL:
         yield f'task = "ordinal" if these are levels; label_names = {value_of(levels)} from the lowest'
     if spec.missing is not None:
-        shown = listed(list(found.label.missing))
+        shown = listed(list(roles.label.missing))
         yield f"{shown} among the labels may be a missing value or a name: look at missing"
-    texts = found.text.values
+    texts = roles.text.values
     if sum(str(text).strip()[:1] == "[" and str(text).strip()[-1:] == "]" for text in texts) > MANY * len(texts):
-        yield f"the cells of {quoted(found.text.name)} look like printed lists; they are read as one text each"
+        yield f"the cells of {quoted(roles.text.name)} look like printed lists; they are read as one text each"
     share = lengths.cut_share(lengths.max_tokens)
     if share > CUT:
         yield f"{share:.0%} of the texts are longer than max_tokens and would be cut"
@@ -265,7 +265,7 @@ def _doubts(found: _Found, lengths: Lengths, spec: CorpusSpec) -> Iterator[str]:
             f"{lengths.unknown:.0%} of the pieces are unknown to this teacher, which reads English: name an "
             "encoder of the corpus's language, or a multilingual one, in teacher.model"
         )
-    if any(is_missing(cell) for cell in found.text.cells):
+    if any(is_missing(cell) for cell in roles.text.cells):
         yield "some rows have no text"
 
 
