@@ -127,7 +127,7 @@ class LabelCells:
     def _from_columns(self, fields: Mapping[str, Any]) -> list[str]:
         """The labels whose column is 1."""
         names = self.names or label_names_of(self.columns)
-        flags = [_flag(fields.get(column), column) for column in self.columns]
+        flags = [_flag(fields.get(column), f"column '{column}'") for column in self.columns]
         if all(flag is None for flag in flags):
             raise NoLabel("the label is missing")
         for column, flag in zip(self.columns, flags, strict=True):
@@ -187,7 +187,8 @@ class LabelCells:
         """The labels that a mapping from names has as 1."""
         if not cell:
             raise LabelError("a mapping without labels")
-        flags = {str(name): _flag(value, str(name), "label") for name, value in cell.items()}
+        # keys are cells: they are not quoted
+        flags = {str(name): _flag(value, "a label of a mapping") for name, value in cell.items()}
         return [name for name, flag in flags.items() if flag]
 
     def _from_list(self, items: list[Any]) -> list[Any]:
@@ -220,7 +221,7 @@ def label_names_of(columns: Sequence[str]) -> tuple[str, ...]:
     return tuple(column.rsplit(".", 1)[-1].removesuffix("[]") for column in columns)
 
 
-def _flag(value: object, name: str, what: str = "column") -> bool | None:
+def _flag(value: object, where: str) -> bool | None:
     """0 or 1 in one of the ways to write it; None where there is nothing."""
     if hasattr(value, "item"):
         value = value.item()
@@ -235,8 +236,6 @@ def _flag(value: object, name: str, what: str = "column") -> bool | None:
         try:
             float(text)
         except ValueError:
-            raise LabelError(
-                f"{what} '{name}' holds something else than 0 or 1, true or false, yes or no"
-            ) from None
-        raise LabelError(f"{what} '{name}' holds another number than 0 and 1, as {SHARES}")
+            raise LabelError(f"{where} holds something else than 0 or 1, true or false, yes or no") from None
+        raise LabelError(f"{where} holds another number than 0 and 1, as {SHARES}")
     return flag

@@ -16,7 +16,7 @@ from distill.export.runtime.errors import InputError
 
 LINES = (".jsonl", ".ndjson")
 
-MAX_NAMES = 5
+MAX_NAMES = 3
 
 # the field that holds the key of a record in an object of records
 KEY = "key"
@@ -169,8 +169,9 @@ def _columns_of(members: object) -> dict[str, list[Any]] | None:
 
 def _complaint(members: dict[str, Any]) -> str:
     roots = [key for key, value in members.items() if _is_table(value)]
-    if roots:
-        shown = ", ".join(f"'{key}'" for key in roots[:MAX_NAMES])
+    # many keys are names of people or conversations, and errors quote none
+    if 0 < len(roots) <= MAX_NAMES:
+        shown = ", ".join(f"'{key}'" for key in roots)
         return (
             f"one object, whose rows stand in lists under {shown}; name the path to a row's field, for instance "
             f'`text` = "{roots[0]}[].text"'

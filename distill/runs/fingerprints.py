@@ -95,7 +95,7 @@ def _without_unused(recipe: CorpusRecipe, keys: dict[str, object]) -> dict[str, 
 
 def _may_be_published_in_splits(recipe: CorpusRecipe) -> bool:
     """Whether a source can have splits of its own: not a single file without a column that names them."""
-    path = Path(recipe.source).expanduser()
+    path = SAMPLE if recipe.source == "sample" else Path(recipe.source).expanduser()
     return isinstance(recipe.split, str) or recipe.source.startswith("hub:") or path.is_dir()
 
 

@@ -40,6 +40,42 @@ def test_files_beside_the_source_count_by_content_and_not_by_place(tmp_path: Pat
     assert first["transfer"] is not None
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("encoding", "cp1252"),
+        ("quoting", False),
+        ("missing", []),
+        ("label_form", "ids"),
+        ("group_scope", "source"),
+    ],
+)
+def test_later_keys_of_a_corpus_count_where_they_are_used(tmp_path: Path, key: str, value: Any) -> None:
+    usual = write(tmp_path / "a", "joy\nfear\n")
+    assert key not in corpus_inputs(usual, seed=1)["corpus"]
+    unusual = CorpusRecipe.model_validate({**usual.model_dump(), key: value})
+    assert corpus_inputs(unusual, seed=1)["corpus"][key] == value
+
+
+def test_the_scope_of_groups_counts_where_a_source_may_have_splits(tmp_path: Path) -> None:
+    single = {**write(tmp_path / "a", "joy\nfear\n").model_dump(), "group": "talk"}
+    assert "group_scope" not in corpus_inputs(CorpusRecipe.model_validate(single), seed=1)
+    (tmp_path / "a" / "rows.csv").rename(tmp_path / "a" / "train.csv")
+    folder = single | {"source": str(tmp_path / "a")}
+    assert corpus_inputs(CorpusRecipe.model_validate(folder), seed=1)["group_scope"] == "split"
+
+
+def test_files_in_folders_below_the_source_count(tmp_path: Path) -> None:
+    recipe = write(tmp_path / "a", "joy\nfear\n")
+    below = tmp_path / "a" / "data"
+    below.mkdir()
+    (tmp_path / "a" / "rows.csv").rename(below / "train-00000-of-00001.csv")
+    clone = CorpusRecipe.model_validate({**recipe.model_dump(), "source": str(tmp_path / "a"), "transfer": None})
+    first = corpus_inputs(clone, seed=1)
+    (below / "train-00000-of-00001.csv").write_text("text,labels\nhello here,1\n")
+    assert corpus_inputs(clone, seed=1) != first
+
+
 def test_a_missing_file_is_named_with_its_key() -> None:
     with pytest.raises(InputError, match=r"nowhere\.csv.*corpus\.transfer"):
         content_hash("nowhere.csv", "corpus.transfer")
