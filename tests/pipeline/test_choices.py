@@ -1,6 +1,7 @@
 """The recipe that a run resolved, run again: what was chosen and why is still there, nothing is measured anew."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from distill.artifacts.plan import PLAN_FILE
 from distill.artifacts.precision import PRECISION_FILE
 from distill.artifacts.ranking import RANKING_FILE
 from distill.export.precision import Precision
-from distill.pipeline.choice import choose, recall
+from distill.pipeline.choice import Choice, Outcome, choose, recall
 from distill.pipeline.choices import layers_choice, plan_choice, precision_choice
 from distill.pipeline.report import _benched
 from distill.pipeline.runner import _write_recipe
@@ -121,10 +122,10 @@ def test_the_comment_on_what_was_chosen_stays_with_the_recipe_that_it_is_of(chos
     path = chosen / "recipe.toml"
     before = path.read_text()
     assert before.startswith("# export.precision was measured; int8-static: 0.3 ms against 0.5 in fp32")
-    _write_recipe(begin(str(path), chosen))
+    _write_recipe(begin(str(path), chosen).recipe, path)
     assert path.read_text() == before
     other = begin(str(path), chosen, "student.epochs=9")
-    _write_recipe(other)
+    _write_recipe(other.recipe, path)
     assert path.read_text() == other.recipe.to_toml()
 
 
@@ -133,3 +134,48 @@ def test_a_bench_depends_on_the_forms_of_the_recipe_and_not_on_how_they_were_cho
     again = begin(str(chosen / "recipe.toml"), chosen)
     recall_all(again)
     assert _benched(again) == ["corpus", "teacher", *LABELS, "export/int8-static", "export/fp32", "bundle"]
+
+
+OPEN = {
+    plan_choice: "budget.size_mb=10",
+    layers_choice: "student.layers=auto",
+    precision_choice: "export.precision=auto",
+}
+
+
+@pytest.mark.parametrize("choice_of", CHOICES)
+def test_a_choice_is_measured_once_and_again_for_each_other_input(
+    choice_of: Callable[[Run], Choice], tmp_path: Path
+) -> None:
+    measured = []
+
+    def measurements(**changed: Any) -> int:
+        def measure(folder: Path) -> None:
+            measured.append(folder)
+            (folder / "measurement.json").write_text("{}")
+
+        run = begin("smoke", tmp_path, "student.kind=layers", OPEN[choice_of])
+        before = len(measured)
+        choice = replace(choice_of(run), measure=measure, outcome=lambda _: Outcome({"student.epochs": 7}, ""))
+        choose(run, replace(choice, **{name: (lambda inputs=inputs: inputs) for name, inputs in changed.items()}))
+        assert run.recipe.student.epochs == 7
+        assert load_recipe(str(tmp_path / "recipe.toml")).student.epochs == 7
+        return len(measured) - before
+
+    choice = choice_of(begin("smoke", tmp_path, "student.kind=layers", OPEN[choice_of]))
+    assert (measurements(), measurements()) == (1, 0)
+    for name, inputs in (("lasting", choice.lasting()), ("passing", choice.passing())):
+        for key in inputs:
+            assert measurements(**{name: {**inputs, key: "something else"}}) == 1, f"{name}: {key}"
+
+
+@pytest.mark.parametrize("choice_of", CHOICES)
+def test_a_value_that_is_named_is_not_measured(choice_of: Callable[[Run], Choice], tmp_path: Path) -> None:
+    def measure(_folder: Path) -> None:
+        raise AssertionError("measured")
+
+    run = begin("smoke", tmp_path, "student.kind=layers")
+    before = run.recipe
+    choose(run, replace(choice_of(run), measure=measure))
+    assert run.recipe is before
+    assert set(run.records) == set(begin("smoke", tmp_path).records)
