@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain, islice
 from typing import Any
 
@@ -70,11 +71,12 @@ def _needed(fields: Mapping[str, Any], columns: Sequence[str]) -> bool:
 def _elements(row: Record, columns: Sequence[str]) -> Iterator[Record]:
     """The rows of one record."""
     lead = next((column for column in columns if LIST in column and column not in row.fields), columns[0])
-    for place in _places(row.fields, lead):
+    starts = {column: _start(row.fields, column) for column in columns if column not in row.fields}
+    first = starts.get(lead) or _start(row.fields, lead)
+    for place in _walk(first.value, first.steps, first.way, {}):
         fields = dict(row.fields)
-        for column in columns:
-            if column not in row.fields:
-                fields[column] = _beside(row.fields, column, place)
+        for column, start in starts.items():
+            fields[column] = _beside(start, place)
         group = None
         if place.lists:
             above = list(place.lists.values())[:-1]
@@ -82,30 +84,40 @@ def _elements(row: Record, columns: Sequence[str]) -> Iterator[Record]:
         yield Record(row.file, row.row, fields, group)
 
 
-def _places(fields: Mapping[str, Any], path: str) -> Iterator[_Place]:
-    """Every place that a path leads to."""
-    start, rest = _start(fields, path)
-    yield from _walk(start, rest, path[: len(path) - sum(map(len, rest))], {})
+@dataclass(frozen=True)
+class _Start:
+    """Where the way along a path begins: a field's value, that field's name, and the steps from there."""
+
+    value: Any
+    way: str
+    steps: tuple[str, ...]
 
 
-def _start(fields: Mapping[str, Any], path: str) -> tuple[Any, list[str]]:
-    """The value under the longest beginning of a path that is a field's own name, and the steps from there."""
-    if path in fields:
-        return fields[path], []
-    ends = [match.start() for match in re.finditer(r"\.|\[\]", path)] + [
-        match.end() for match in re.finditer(r"\[\]", path)
-    ]
-    for end in sorted(ends, reverse=True):
+def _start(fields: Mapping[str, Any], path: str) -> _Start:
+    """The value under the longest beginning of a path that is a field's own name."""
+    for end in _ends(path):
         if path[:end] in fields:
-            return fields[path[:end]], _STEP.findall(path[end:])
-    return fields, _STEP.findall(path)
+            return _Start(fields[path[:end]], path[:end], _steps(path[end:]))
+    return _Start(fields, "", _steps(path))
 
 
-def _walk(value: Any, steps: list[str], way: str, lists: dict[str, int]) -> Iterator[_Place]:
+@lru_cache(maxsize=1024)
+def _ends(path: str) -> tuple[int, ...]:
+    """Where a beginning of a path may end, the longest first."""
+    dots = [match.start() for match in re.finditer(r"\.|\[\]", path)]
+    return tuple(sorted({*dots, *(match.end() for match in re.finditer(r"\[\]", path)), len(path)}, reverse=True))
+
+
+@lru_cache(maxsize=1024)
+def _steps(path: str) -> tuple[str, ...]:
+    return tuple(_STEP.findall(path))
+
+
+def _walk(value: Any, steps: tuple[str, ...], way: str, lists: dict[str, int]) -> Iterator[_Place]:
     if not steps:
         yield _Place(value, lists)
         return
-    step, *rest = steps
+    step, rest = steps[0], steps[1:]
     if step != LIST:
         inner = value.get(step) if isinstance(value, Mapping) else None
         yield from _walk(inner, rest, f"{way}.{step}", lists)
@@ -117,10 +129,9 @@ def _walk(value: Any, steps: list[str], way: str, lists: dict[str, int]) -> Iter
         yield from _walk(inner, rest, f"{way}{LIST}", {**lists, f"{way}{LIST}": number})
 
 
-def _beside(fields: Mapping[str, Any], column: str, place: _Place) -> Any:
+def _beside(start: _Start, place: _Place) -> Any:
     """A column's value for one element: at the same places of the lists that it shares; None where it has none."""
-    value, steps = _start(fields, column)
-    way = column[: len(column) - sum(map(len, steps))]
+    value, way, steps = start.value, start.way, start.steps
     for number, step in enumerate(steps):
         if step != LIST:
             value = value.get(step) if isinstance(value, Mapping) else None

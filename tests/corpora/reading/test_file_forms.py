@@ -313,6 +313,27 @@ def test_conversations_stay_together(tmp_path):
     assert sum(len(split) for _, split in corpus.splits()) == 30
 
 
+def test_paths_of_other_depths_stand_in_the_same_element(tmp_path):
+    talks = [
+        {"about": {"topic": "x"},
+         "turns": [{"said": f"line {talk} {turn}", "gold": {"by": {"mood": turn}}} for turn in range(3)]}
+        for talk in range(4)
+    ]  # fmt: skip
+    path = write(tmp_path / "a.jsonl", "\n".join(map(json.dumps, talks)))
+    rows = nested(path, "turns[].said", "turns[].gold.by.mood", "about.topic")
+    assert [row.fields["turns[].gold.by.mood"] for row in rows] == [0, 1, 2] * 4
+    assert {row.fields["about.topic"] for row in rows} == {"x"}
+    posts = [
+        {"user": f"u{i}", "posts": [f"post {i} {j}" for j in range(2)], "level": "ab"[i % 2]} for i in range(4)
+    ]
+    rows = nested(write(tmp_path / "b.json", json.dumps(posts)), "posts[]", "level")
+    assert [(row.fields["posts[]"], row.fields["level"]) for row in rows[:3]] == [
+        ("post 0 0", "a"),
+        ("post 0 1", "a"),
+        ("post 1 0", "b"),
+    ]
+
+
 def test_paths_without_lists_and_names_with_dots(tmp_path):
     rows = [{"meta": {"label": "ab"[i % 2]}, "text": f"line {i}", "v.1": i} for i in range(9)]
     read = nested(write(tmp_path / "a.jsonl", "\n".join(map(json.dumps, rows))), "text", "meta.label", "v.1")
