@@ -97,11 +97,15 @@ class LabelCells:
         return int(number[1]) if number is not None and self.form != "names" else token
 
     def has_label(self, fields: Mapping[str, Any]) -> bool:
-        """Tell whether somebody labelled a row: not where the column is not there, its cell empty, or -1."""
+        """Tell whether somebody labelled a row: not where the column is missing or its cell empty.
+
+        Nor where it is -1 beside names, as the hub writes it; without names that may be a label, such as negative.
+        """
+        empty = {"", "[]"} if self.names is None or "-1" in self.names else {"", "[]", "-1", "-1.0"}
         for column in self.columns:
             value = fields.get(column)
             text = "" if value is None or value != value else str(value).strip()
-            if text not in ("", "-1", "-1.0", "[]") and text not in (self.missing or SPELT_MISSING):
+            if text not in empty and text not in (self.missing or SPELT_MISSING):
                 return True
         return False
 

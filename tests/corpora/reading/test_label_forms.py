@@ -272,13 +272,22 @@ def test_class_labels_of_a_parquet_file(tmp_path, listed):
 # files to predict
 
 
+def test_minus_one_may_be_a_label(tmp_path):
+    for split in ("train", "dev", "test"):
+        rows = [{"text": f"{split} {i}", "labels": (-1 if i < 9 else 1)} for i in range(18)]
+        (tmp_path / f"{split}.jsonl").write_text("\n".join(map(json.dumps, rows[: 9 if split == "test" else 18])))
+    corpus, _ = read_corpus(CorpusSpec(str(tmp_path), ONE, ("text",), "labels"), seed=1)
+    assert (corpus.task.labels, len(corpus.test)) == (("-1", "1"), 9)
+
+
 @pytest.mark.parametrize("gold", [{}, {"labels": None}, {"labels": ""}, {"labels": -1}, {"labels": "nan"}])
 def test_a_test_file_without_labels_is_left_out_and_counted(tmp_path, gold):
     train = [{"text": f"line {i}", "labels": "ab"[i % 2]} for i in range(40)]
     (tmp_path / "train.jsonl").write_text("\n".join(map(json.dumps, train)))
     test = [{"text": f"test {i}", **gold} for i in range(7)]
     (tmp_path / "test.jsonl").write_text("\n".join(map(json.dumps, test)))
-    corpus, bad = read_corpus(CorpusSpec(str(tmp_path), ONE, ("text",), "labels"), seed=1)
+    names = ("a", "b") if gold == {"labels": -1} else None
+    corpus, bad = read_corpus(CorpusSpec(str(tmp_path), ONE, ("text",), "labels", label_names=names), seed=1)
     assert (corpus.notes["rows_without_gold"], len(bad)) == (7, 0)
     assert sum(len(split) for _, split in corpus.splits()) == 40
     assert corpus.task.labels == ("a", "b")
