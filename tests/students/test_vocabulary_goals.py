@@ -100,9 +100,9 @@ def test_goals_that_cannot_be_are_one_sentence() -> None:
     [
         (
             ["student.trim_vocabulary=false", "student.vocabulary_bytes=9"],
-            "keeps, which is false",
+            "vocabulary_bytes needs trim_vocabulary, which is false",
         ),
-        (["student.trim_vocabulary=false", "student.vocabulary_coverage=0.9"], "vocabulary_coverage says what"),
+        (["student.trim_vocabulary=false", "student.vocabulary_coverage=0.9"], "vocabulary_coverage needs trim_vocabulary"),
         (["student.vocabulary_coverage=1.5"], "student.vocabulary_coverage is 1.5"),
         (["student.vocabulary_bytes=0"], "student.vocabulary_bytes is 0"),
         (
