@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from distill.students.start import Texts
 
-# depth 1 is left out of plans: it was never worth its latency; a recipe may still ask for it
+# Plans leave depth 1 out, because it was never worth its latency; a recipe may still ask for it.
 DEPTHS = (2, 3, 4, 6)
 
 WIDTHS = (64, 128, 192, 256, 384, 512)
@@ -31,9 +31,9 @@ class CompactFamily:
     """A transformer of any shape.
 
     Attributes:
-        depth: layers.
+        depth: number of layers.
         width: hidden size, a multiple of `heads`.
-        heads: attention heads per layer.
+        heads: number of attention heads per layer.
         start: "matrices" projects all of the teacher's weights; "embeddings" its tables alone.
     """
 
@@ -56,7 +56,7 @@ class CompactFamily:
 
     @property
     def values(self) -> dict[str, Any]:
-        """See `StudentFamily.values`; `start` is no part of a shape."""
+        """See `StudentFamily.values`; `start` is not part of a shape."""
         return {"kind": self.kind, "depth": self.depth, "width": self.width, "heads": self.heads}
 
     @property
@@ -76,7 +76,7 @@ class CompactFamily:
     def check_values(self) -> None:
         """See `StudentFamily.check_values`."""
         if self.width % self.heads:
-            raise ValueError(f"width {self.width} must be a multiple of heads {self.heads}")
+            raise ValueError(f"width {self.width} must be a multiple of heads {self.heads}; change one of them")
 
     def check(self, config: Any) -> None:
         """See `StudentFamily.check`."""

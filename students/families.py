@@ -1,4 +1,4 @@
-"""Student families: the interface of one, and which there are.
+"""Student families: their interface, and the dict of all of them.
 
 A family is a frozen dataclass whose fields are the shape of a student. The modules of the families import no
 torch, so that a recipe can be checked without it; their networks are in `students.networks`.
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class StudentFamily(Protocol):
-    """One kind of student, with the shape of one such student."""
+    """A kind of student, with the shape of one such student."""
 
     kind: ClassVar[str]
     """Its name: the value of `student.kind` in a recipe and the key in `FAMILIES`."""
@@ -53,7 +53,7 @@ class StudentFamily(Protocol):
 
     @property
     def is_open(self) -> bool:
-        """Whether a part of the shape is left to be measured (`layers = "auto"`)."""
+        """Return whether a part of the shape is left to be measured (`layers = "auto"`)."""
 
     @property
     def width(self) -> int | None:
@@ -66,7 +66,7 @@ class StudentFamily(Protocol):
         """Refuse values that contradict each other, whatever the teacher is.
 
         Raises:
-            ValueError: two of them do.
+            ValueError: two of them contradict each other.
         """
 
     def check(self, config: Any) -> None:
@@ -80,15 +80,15 @@ class StudentFamily(Protocol):
         """Return the shapes of this family that a plan may choose among.
 
         Args:
-            teacher: its dimensions.
+            teacher: the teacher's dimensions.
             named: whether the recipe names this family; then this student is among the candidates.
         """
 
     def pieces_within(self, size: int, config: Any) -> int:
-        """Return how many tokens of a vocabulary have room in `size` bytes of int8 tables.
+        """Return the number of vocabulary tokens that fit in `size` bytes of int8 tables.
 
         Args:
-            size: bytes.
+            size: room for the tables, in bytes.
             config: the teacher's transformers configuration.
         """
 
@@ -101,7 +101,7 @@ class StudentFamily(Protocol):
         """
 
     def random(self, start: Start) -> nn.Module:
-        """Return a student of this shape and vocabulary with any weights, for measuring speed and size."""
+        """Return a student of this shape and vocabulary with arbitrary weights, for measuring speed and size."""
 
     @staticmethod
     def parameter_groups(
@@ -152,7 +152,7 @@ def all_candidates(kind: str, values: Mapping[str, Any], teacher: Dimensions) ->
     Args:
         kind: the family that the recipe names.
         values: the keys of [student].
-        teacher: its dimensions.
+        teacher: the teacher's dimensions.
     """
     return [
         candidate

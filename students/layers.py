@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from distill.students.start import Texts
 
-# a short training of each is affordable
+# with at most this many, a short training of each is affordable
 FEW_CANDIDATES = 6
 
 OPEN = "auto"
@@ -32,8 +32,8 @@ class LayersFamily:
     """Some of the teacher's layers.
 
     Attributes:
-        layers: 0-based, ascending; None leaves open which ones.
-        depth: how many, where that is left open.
+        layers: layers of the teacher, 0-based, ascending; None leaves them open.
+        depth: number of layers.
     """
 
     kind: ClassVar[str] = "layers"
@@ -92,12 +92,12 @@ class LayersFamily:
     def candidates(self, teacher: Dimensions, *, named: bool) -> list[Self]:
         """See `StudentFamily.candidates`."""
         counts = set(range(min(2, teacher.depth), teacher.depth + 1))
-        if self.layers is None:  # which ones is measured later
+        if self.layers is None:  # a later measurement chooses them
             return [type(self)(None, count) for count in sorted(counts)]
-        own = {self.depth: self.layers} if named else {}
+        named_layers = {self.depth: self.layers} if named else {}
         return [
-            type(self)(own[count] if count in own else tuple(evenly_spaced(teacher.depth, count)), count)
-            for count in sorted(counts | own.keys())
+            type(self)(named_layers.get(count) or tuple(evenly_spaced(teacher.depth, count)), count)
+            for count in sorted(counts | named_layers.keys())
         ]
 
     def pieces_within(self, size: int, config: Any) -> int:
@@ -105,18 +105,18 @@ class LayersFamily:
         return table_rows(size, width_of(config))
 
     def build(self, start: Start, texts: Texts) -> nn.Module:
-        """See `StudentFamily.build`; a head that cannot be copied is drawn, so seed torch before."""
+        """See `StudentFamily.build`; a head that cannot be copied is drawn at random, so seed torch first."""
         from distill.students.networks.encoder import trim_embeddings
         from distill.students.networks.layers import layers_student
 
         if self.layers is None:
-            raise TypeError("which layers is measured before a student is made")
+            raise TypeError("The layers are open. Choose them by a measurement before building a student.")
         model = layers_student(start.teacher, self.layers, pooling=start.pooling, dropout=start.dropout)
         return trim_embeddings(model, start.trimmed)
 
     def random(self, start: Start) -> nn.Module:
         """See `StudentFamily.random`."""
-        # which of them makes no difference to speed and size
+        # The choice of layers makes no difference to speed and size.
         layers = tuple(range(self.depth)) if self.layers is None else self.layers
         return type(self)(layers, self.depth).build(start, list)
 
@@ -164,16 +164,17 @@ class LayersFamily:
 
 
 def candidate_layers(depth: int, count: int) -> list[tuple[int, ...]]:
-    """Return the choices of `count` of `depth` layers that are worth a try: all of a few, else the usual ones.
+    """Return the choices of `count` of `depth` layers worth trying: all if they are few, else the usual ones.
 
-    Those are: the last, and the first, of `count` blocks of equal depth; evenly spaced from the first layer to the
-    last; the first ones; the last ones; and each of these two with one layer of the other end instead.
+    The usual ones are: the last, and the first, layers of `count` blocks of equal depth; layers evenly spaced from
+    the first to the last; the first ones; the last ones; and each of these two with one layer of the other end
+    instead.
 
     Raises:
         InputError: `count` is below 1 or above `depth`.
     """
     if not 1 <= count <= depth:
-        raise InputError(f"student.depth is {count}; the teacher has {depth} layers, ask for 1 to {depth} of them")
+        raise InputError(f"`depth` is {count}; the teacher has {depth} layers. Choose 1 to {depth} of them.")
     if math.comb(depth, count) <= FEW_CANDIDATES:
         return list(itertools.combinations(range(depth), count))
     first, last = tuple(range(count)), tuple(range(depth - count, depth))

@@ -46,5 +46,5 @@ def dimensions_of(config: Any) -> Dimensions:
 
 
 def table_rows(size: int, row_bytes: int) -> int:
-    """Return how many rows of int8 tables have room in `size` bytes; a row has `row_bytes` beside its scale."""
+    """Return the number of rows of int8 tables that fit in `size` bytes; a row is `row_bytes` and a scale."""
     return size // (row_bytes + SCALE_BYTES)

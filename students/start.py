@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Start:
-    """What a student starts from.
+    """The material of one student.
 
     Attributes:
         teacher: source of architecture and weights; it stays as it is.
-        tokenizer: the teacher's.
+        tokenizer: the teacher's tokenizer.
         trimmed: the student's tokenizer with the origin of each of its tokens; None keeps the teacher's.
-        pooling: of an encoder student.
-        dropout: before the head.
-        seed: for all weights that do not come from the teacher.
+        pooling: an encoder student's pooling of hidden states.
+        dropout: dropout before the head.
+        seed: seed for all weights that do not come from the teacher.
     """
 
     teacher: Teacher

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from distill.students.networks.static import StaticConfig
     from distill.students.start import Texts
 
-# width, window_channels, hidden: what a plan may choose among
+# the shapes that a plan chooses among: width, window_channels, hidden
 SHAPES = ((64, 64, 256), (128, 128, 512), (256, 256, 512))
 
 # a runtime multiplies no table into one that is more than this many times as wide
@@ -34,9 +34,9 @@ class StaticFamily:
     """Token vectors without attention between tokens.
 
     Attributes:
-        width: of a token vector.
-        window_channels: of a convolution over three tokens; 0 leaves it out.
-        hash_buckets: rows of each table of n-grams, a power of two; 0 leaves them out.
+        width: width of a token vector.
+        window_channels: channels of a convolution over three tokens; 0 leaves it out.
+        hash_buckets: rows of each table of n-grams, a power of two; 0 leaves the tables out.
         ngrams: tokens in the longest n-gram.
         hidden: width of the layer before the head.
     """
@@ -109,11 +109,11 @@ class StaticFamily:
             for width, channels, hidden in SHAPES
             if width <= teacher.width
         ]
-        own = [replace(self, ngrams=self.ngrams if self.hash_buckets else 2)] if named else []
-        return [*usual, *own]
+        named_shape = [replace(self, ngrams=self.ngrams if self.hash_buckets else 2)] if named else []
+        return [*usual, *named_shape]
 
     def pieces_within(self, size: int, config: Any) -> int:
-        """See `StudentFamily.pieces_within`; one row of each table is that of "no token"."""
+        """See `StudentFamily.pieces_within`; one row of each table means "no token"."""
         return table_rows(size, self.width + WEIGHT_BYTES) - 1
 
     def build(self, start: Start, texts: Texts) -> nn.Module:

@@ -1,9 +1,9 @@
 """Vocabulary trimming: a tokenizer and an embedding table with only the pieces that a corpus needs.
 
-What the trimmed tokenizer no longer knows it splits into smaller pieces, down to single characters, all of which
-it keeps: no text becomes [UNK] that the full one could read. A piece that fewer than `min_groups` groups contain
-is not kept, so that a bundle does not carry rare names out of a corpus. Of the others a goal may keep the most
-frequent alone: as many as are allowed, or as few as stand for a share of all tokens of the corpus.
+The trimmed tokenizer splits a piece that it no longer knows into smaller ones, down to single characters, all of
+which it keeps: no text becomes [UNK] that the full one could read. A piece that fewer than `min_groups` groups
+contain is not kept, so that a bundle does not carry rare names out of a corpus. Of the others a goal may keep only
+the most frequent: as many as are allowed, or as few as cover a share of all tokens of the corpus.
 """
 
 import json
@@ -29,7 +29,7 @@ from distill.students.pieces import (
 from distill.teachers.bodies import embeddings_of
 from distill.teachers.encoder import EncoderClassifier
 
-# what a tokenizer was read from, which the smaller one was not
+# settings that name the files that a tokenizer was read from, which do not apply to the smaller one
 SOURCE_KEYS = (
     "tokenizer_file",
     "vocab_file",
@@ -44,20 +44,20 @@ SOURCE_KEYS = (
 
 @dataclass(frozen=True)
 class Trimmed:
-    """A smaller tokenizer; `sources[new_id]` are the old ids whose mean embedding is the new one's start."""
+    """A smaller tokenizer; `sources[new_id]` are the old ids whose mean embedding the new token starts from."""
 
     tokenizer: Any
     sources: tuple[tuple[int, ...], ...]
 
 
 def trim(tokenizer: Any, rows: Iterable[tuple[str, str]], *, min_groups: int, goal: Goal = NO_GOAL) -> Trimmed:
-    """Keep special tokens, single characters, and pieces that stand in at least `min_groups` groups.
+    """Keep special tokens, single characters, and pieces that at least `min_groups` groups contain.
 
     Args:
         tokenizer: a fast tokenizer, WordPiece or byte-level BPE.
         rows: the corpus, each text with the name of its group.
-        min_groups: at least 1.
-        goal: which of these pieces are enough.
+        min_groups: minimum number of groups, at least 1.
+        goal: bound on these pieces.
 
     Raises:
         InputError: another kind of tokenizer, or a goal that these texts and `min_groups` do not allow.
@@ -66,8 +66,8 @@ def trim(tokenizer: Any, rows: Iterable[tuple[str, str]], *, min_groups: int, go
     model = state["model"]
     if model["type"] not in ("WordPiece", "BPE"):
         raise InputError(
-            f"student.trim_vocabulary: cannot trim a {model['type']} tokenizer, only WordPiece and BPE; "
-            "set student.trim_vocabulary=false"
+            f"`trim_vocabulary` is true, and only WordPiece and BPE tokenizers can be trimmed, not "
+            f"{model['type']}. Set it to false."
         )
     kept = _kept(tokenizer, state, rows, min_groups, goal)
     vocabulary, sources = (_trim_wordpiece if model["type"] == "WordPiece" else _trim_bpe)(model, kept)
@@ -76,7 +76,7 @@ def trim(tokenizer: Any, rows: Iterable[tuple[str, str]], *, min_groups: int, go
     for token in state["added_tokens"]:
         token["id"] = ids[token["content"]]
     _renumber_template(state.get("post_processor"), ids)
-    # the class keeps its own settings (lower-casing, special tokens); only the backend is exchanged
+    # The class keeps its settings (lower-casing, special tokens); only the backend is replaced.
     smaller = type(tokenizer)(
         tokenizer_object=Tokenizer.from_str(json.dumps(state)),
         **{name: value for name, value in tokenizer.init_kwargs.items() if name not in SOURCE_KEYS},
@@ -85,7 +85,7 @@ def trim(tokenizer: Any, rows: Iterable[tuple[str, str]], *, min_groups: int, go
 
 
 def apply_trim(model: EncoderClassifier, trimmed: Trimmed) -> EncoderClassifier:
-    """Give a model the trimmed embedding table ``(V', H)``; changes and returns it."""
+    """Replace a model's embedding table by the trimmed one, ``(V', H)``, in place; return the model."""
     block = embeddings_of(model.encoder)
     old = block.word_embeddings.weight.detach()  # (V, H)
     table = torch.stack([old[list(ids)].mean(dim=0) for ids in trimmed.sources])  # (V', H)
@@ -103,7 +103,7 @@ def apply_trim(model: EncoderClassifier, trimmed: Trimmed) -> EncoderClassifier:
 def _with_added(
     vocabulary: dict[str, int], sources: tuple[tuple[int, ...], ...], added: list[dict[str, Any]]
 ) -> tuple[dict[str, int], tuple[tuple[int, ...], ...]]:
-    """Ids and sources with the tokens that were added beside the model's vocabulary, such as speaker marks."""
+    """Return ids and sources with the tokens that were added beside the vocabulary, such as speaker marks."""
     ids, more = dict(vocabulary), list(sources)
     for token in sorted(added, key=lambda token: int(token["id"])):
         if token["content"] not in ids:
@@ -115,7 +115,7 @@ def _with_added(
 def _kept(
     tokenizer: Any, state: dict[str, Any], rows: Iterable[tuple[str, str]], min_groups: int, goal: Goal
 ) -> Collection[str]:
-    """The pieces of the full vocabulary that stay; arguments as `trim`'s, and the tokenizer's file."""
+    """Return the pieces of the full vocabulary that stay; `state` is the tokenizer's file, the rest `trim`'s."""
     model, added = state["model"], {token["content"] for token in state["added_tokens"]}
     vocabulary, special = model["vocab"], set(tokenizer.all_special_tokens) | added
     counts = count_pieces(tokenizer, rows, up_to=min_groups if goal == NO_GOAL else max(min_groups, RANKED_GROUPS))
@@ -128,10 +128,10 @@ def _kept(
     if goal == NO_GOAL:
         return always | frequent
 
-    def size(some: Collection[str]) -> int:
-        # what is left out may make more single characters needed
-        more = _missing_characters(model, always.union(some)) if model["type"] == "WordPiece" else ()
-        return len(always) + len(some) + len(more) + len(added - vocabulary.keys())
+    def size(chosen: Collection[str]) -> int:
+        # pieces that are left out may need more single characters
+        more = _missing_characters(model, always.union(chosen)) if model["type"] == "WordPiece" else ()
+        return len(always) + len(chosen) + len(more) + len(added - vocabulary.keys())
 
     return always | enough(Choice(vocabulary, counts, ranks, always, frequent, size), goal)
 
@@ -143,15 +143,15 @@ def _is_character(piece: str, model: dict[str, Any]) -> bool:
 def _trim_wordpiece(
     model: dict[str, Any], kept: Collection[str]
 ) -> tuple[dict[str, int], tuple[tuple[int, ...], ...]]:
-    """Kept pieces in their old order; then single characters that stood only inside longer pieces."""
+    """Return the kept pieces in their old order, then single characters that were only inside longer pieces."""
     old = {piece: (index,) for piece, index in _by_id(model) if piece in kept} | _missing_characters(model, kept)
     return {piece: new for new, piece in enumerate(old)}, tuple(old.values())
 
 
 def _missing_characters(model: dict[str, Any], kept: Collection[str]) -> dict[str, tuple[int, ...]]:
-    """Single-character pieces that are needed but not in the full vocabulary, with the pieces that hold them.
+    """Return single-character pieces that are needed but not in the full vocabulary, with the pieces around them.
 
-    A character at a word's start needs its plain form, one further on its continued form.
+    A character at a word's start needs its plain form, a later one its continued form.
     """
     prefix = model["continuing_subword_prefix"]
     needed: dict[str, list[int]] = {}
@@ -167,10 +167,10 @@ def _missing_characters(model: dict[str, Any], kept: Collection[str]) -> dict[st
 
 
 def _trim_bpe(model: dict[str, Any], kept: Collection[str]) -> tuple[dict[str, int], tuple[tuple[int, ...], ...]]:
-    """Kept pieces in their old order and the merges among them.
+    """Return the kept pieces in their old order, and reduce the model's merges to those among them.
 
-    Each rule stays only where its parts and its result do, which leaves every text readable: BPE begins with
-    single symbols and stops merging earlier.
+    A merge stays only if its parts and its result do, which leaves every text readable: BPE begins with single
+    symbols and stops merging earlier.
     """
     model["merges"] = [
         [left, right] for left, right in _merges(model) if left in kept and right in kept and left + right in kept
@@ -184,13 +184,13 @@ def _by_id(model: dict[str, Any]) -> list[tuple[str, int]]:
 
 
 def _merges(model: dict[str, Any]) -> list[tuple[str, str]]:
-    """The rules, which files of several versions write in two ways."""
+    """Return the merges, which versions of the file format write in two ways."""
     pairs = (rule.split(" ") if isinstance(rule, str) else rule for rule in model["merges"])
     return [(left, right) for left, right in pairs]
 
 
 def _renumber_template(processor: dict[str, Any] | None, vocabulary: dict[str, int]) -> None:
-    """The post-processor names special tokens by id; give it the new ones."""
+    """Write the new ids of special tokens into the post-processor, which names them by id."""
     if processor is None:
         return
     for inner in processor.get("processors", []):

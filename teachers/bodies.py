@@ -22,7 +22,7 @@ BERT_STACK, DISTILBERT_STACK = "encoder.layer", "transformer.layer"
 # names that architectures of transformers give to the list of their layers
 STACKS = (BERT_STACK, DISTILBERT_STACK, "encoder.layers", "layers", "layer", "encoder.albert_layer_groups")
 
-# where in a layer each product with a weight is
+# the place of each product with a weight in a layer
 PRODUCTS = {
     Role.QUERY: "attention.self.query",
     Role.KEY: "attention.self.key",
@@ -43,14 +43,14 @@ DISTILBERT_PRODUCTS = {
 
 
 def require_supported(config: Any) -> str:
-    """The model type of a body's configuration.
+    """Return the model type of a body's configuration.
 
     Raises:
-        InputError: another architecture, by its name.
+        InputError: the architecture is not supported; the message names it.
     """
     name = str(config.model_type)
     if name not in SUPPORTED:
-        raise InputError(f"a student cannot start from a {name} body; supported are {', '.join(SUPPORTED)}")
+        raise InputError(f"A student cannot start from a {name} body. Use one of {', '.join(SUPPORTED)}.")
     return name
 
 
@@ -87,7 +87,7 @@ def products_of(encoder: Any) -> dict[tuple[int, Role], str]:
 
 
 def embeddings_of(encoder: Any) -> Any:
-    """The embedding block: word and position tables and a norm."""
+    """Return the embedding block: word and position tables and a norm."""
     require_supported(encoder.config)
     return encoder.embeddings
 
@@ -107,52 +107,52 @@ class LayerParts:
 
 
 def parts_of(encoder: Any, layer: Any) -> LayerParts:
-    """The parts of one layer of a body."""
+    """Return the parts of one layer of a body."""
     if require_supported(encoder.config) == "distilbert":
         attention, ffn = layer.attention, layer.ffn
         return LayerParts(
             *(attention.q_lin, attention.k_lin, attention.v_lin, attention.out_lin, layer.sa_layer_norm),
             *(ffn.lin1, ffn.lin2, layer.output_layer_norm),
         )
-    own, written = layer.attention.self, layer.attention.output
+    attention, output = layer.attention.self, layer.attention.output
     return LayerParts(
-        *(own.query, own.key, own.value, written.dense, written.LayerNorm),
+        *(attention.query, attention.key, attention.value, output.dense, output.LayerNorm),
         *(layer.intermediate.dense, layer.output.dense, layer.output.LayerNorm),
     )
 
 
 def evenly_spaced(available: int, wanted: int) -> list[int]:
-    """`wanted` of so many layers, the last always among them: 2 of 6 are 2 and 5.
+    """Return `wanted` of `available` layers, always with the last: 2 of 6 are 2 and 5.
 
     Raises:
-        InputError: there are fewer.
+        InputError: fewer layers are available.
     """
     if wanted > available:
-        raise InputError(f"student.depth is {wanted}; the teacher has only {available} layers to start from")
+        raise InputError(f"`depth` is {wanted}; the teacher has only {available} layers to start from. Lower it.")
     return [round((place + 1) * available / wanted) - 1 for place in range(wanted)]
 
 
 def depth_of(config: Any) -> int:
-    """How many layers a body of this configuration has."""
+    """Return the number of layers of a body with this configuration."""
     return int(getattr(config, shape_keys(config)["depth"]))
 
 
 def width_of(config: Any) -> int:
-    """The hidden size of a body of this configuration."""
+    """Return the hidden size of a body with this configuration."""
     return int(getattr(config, shape_keys(config)["width"]))
 
 
 def check_layers(config: Any, layers: Sequence[int]) -> None:
-    """Refuse layers that a teacher of this configuration has not.
+    """Refuse layers that a teacher with this configuration does not have.
 
     Raises:
-        InputError: one of them is not there, or they are not in ascending order.
+        InputError: one of them does not exist, or they are not in ascending order.
     """
     depth = depth_of(config)
     if not layers or list(layers) != sorted(set(layers)) or layers[0] < 0 or layers[-1] >= depth:
         raise InputError(
-            f"student.layers is {list(layers)}; the teacher has layers 0 to {depth - 1}, "
-            "name some of them in ascending order"
+            f"`layers` is {list(layers)}; the teacher has layers 0 to {depth - 1}. "
+            "Name some of them in ascending order."
         )
 
 
@@ -160,17 +160,17 @@ def check_width(config: Any, width: int, heads: int) -> None:
     """Refuse a width that cannot start from a teacher of this configuration.
 
     Raises:
-        InputError: it is no multiple of the heads, or above the teacher's.
+        InputError: it is not a multiple of the heads, or above the teacher's.
     """
     most = width_of(config)
     if width % heads:
-        raise InputError(f"student.width is {width}; it must be a multiple of student.heads, {heads}")
+        raise InputError(f"`width` is {width}; it must be a multiple of `heads`, {heads}. Change one of the two.")
     if width > most:
-        raise InputError(f"student.width is {width}; it must be at most the teacher's, {most}")
+        raise InputError(f"`width` is {width}; it must be at most the teacher's, {most}. Lower it.")
 
 
 def shape_keys(config: Any) -> dict[str, str]:
-    """The configuration's own names of depth, width, heads and intermediate width."""
+    """Return the configuration's names of depth, width, heads and intermediate width."""
     if require_supported(config) == "distilbert":
         return {"depth": "n_layers", "width": "dim", "heads": "n_heads", "intermediate": "hidden_dim"}
     return {
@@ -193,13 +193,13 @@ def check_max_tokens(config: Any, max_tokens: int) -> None:
     most = most_tokens(config)
     if most is not None and max_tokens > most:
         raise InputError(
-            f"corpus.max_tokens is {max_tokens}; this {config.model_type} teacher reads at most "
-            f"{most} tokens: lower it"
+            f"`max_tokens` is {max_tokens}; this {config.model_type} teacher reads at most {most} tokens. "
+            "Lower it."
         )
 
 
 def most_tokens(config: Any) -> int | None:
-    """How many tokens a body of this configuration has positions for; None where it does not count them."""
+    """Return the longest text, in tokens, that a body has positions for; None if positions are not counted."""
     positions = getattr(config, "max_position_embeddings", None)
     if positions is None:
         return None
@@ -207,6 +207,6 @@ def most_tokens(config: Any) -> int | None:
 
 
 def unused_positions(config: Any) -> int:
-    """How many positions a body of this configuration leaves before the first token's."""
-    # these bodies count positions from behind the padding id
+    """Return the number of positions that a body with this configuration leaves unused before the first token."""
+    # these bodies count positions from the one after the padding id
     return int(config.pad_token_id) + 1 if config.model_type in OFFSET_POSITIONS else 0

@@ -9,7 +9,7 @@ BF16_FLAGS = {"avx512_bf16", "amx_bf16"}
 
 
 def multiplies_bf16(device: torch.device) -> bool:
-    """Whether training runs in bf16 on this device: GPUs with bf16 matmuls, CPUs with AVX512-BF16 or AMX.
+    """Return whether training uses bf16 on this device: GPUs with bf16 matmuls, CPUs with AVX512-BF16 or AMX.
 
     Weights and losses stay in float32.
     """

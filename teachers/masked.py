@@ -38,7 +38,7 @@ class MaskedModel:
     def substitute(
         self, words: list[str], places: Sequence[int], rng: np.random.Generator, *, max_tokens: int
     ) -> list[str]:
-        """Return the words with those at `places` drawn anew.
+        """Return the words with those at `places` drawn again.
 
         Special tokens and words beyond `max_tokens` stay. The model runs on one text at a time, so that memory
         does not grow with the number of texts and no text depends on another.

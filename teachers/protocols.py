@@ -1,4 +1,4 @@
-"""What teachers need of a transformers tokenizer and encoder; any class with these members will do."""
+"""Members that teachers need of a transformers tokenizer and encoder; any class with them will do."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path

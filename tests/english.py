@@ -29,8 +29,6 @@ STAGED: tuple[str, ...] = (
     "distill/variants/",
     "docs/corpora.md",
     "export/",
-    "students/",
-    "teachers/",
 )
 UNITS = (
     "batch|bundle|byte|call|candidate|cell|channel|class|core|epoch|file|folder|form|group|key|label|layer|line|model|"

@@ -32,11 +32,11 @@ def compact_student(
 
     Args:
         teacher: source of architecture, vocabulary and weights.
-        shape: of the student; at most the teacher's width, and with `texts` at most its depth.
+        shape: shape of the student; at most the teacher's width, and with `texts` at most its depth.
         texts: a few hundred texts as the teacher's ids and masks, each ``(B, T)``.
-        pooling: of the student.
-        dropout: before the head.
-        seed: for all weights that do not come from the teacher.
+        pooling: the student's pooling of hidden states.
+        dropout: dropout before the head.
+        seed: seed for all weights that do not come from the teacher.
 
     Raises:
         InputError: the shape is impossible, or the teacher's body is not supported.

@@ -1,4 +1,4 @@
-"""What the students that are encoders share: embeddings that are trimmed, the graph, the configuration."""
+"""Parts shared by the students that are encoders: trimmed embeddings, the graph, the configuration."""
 
 import json
 from pathlib import Path

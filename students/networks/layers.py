@@ -15,13 +15,13 @@ def layers_student(
     """Return a network with the teacher's embeddings and the chosen layers; the teacher stays as it is.
 
     With all layers and the teacher's pooling its logits are the teacher's to the bit. The head is copied from a
-    teacher that pools the same way, and fresh otherwise (seed torch before).
+    teacher that pools the same way, and drawn at random otherwise (seed torch first).
 
     Args:
         teacher: the source of all weights.
-        layers: 0-based, ascending.
-        pooling: of the student.
-        dropout: before the head.
+        layers: layers of the teacher, 0-based, ascending.
+        pooling: the student's pooling of hidden states.
+        dropout: dropout before the head.
 
     Raises:
         InputError: the teacher does not have one of the layers, or its body is not supported.

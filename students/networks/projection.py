@@ -1,11 +1,12 @@
-"""Starting a narrow body from a wide one: every matrix projected, every head and feed-forward block shortened.
+"""Start a narrow body from a wide one: project every matrix, shorten every head and feed-forward block.
 
 The residual stream is projected onto the directions in which the teacher's hidden states vary most (their second
-moment, over some texts), turned at random inside that space so that all coordinates carry alike: a norm over them
-then scales as the wide one does. Each attention head keeps the best low-rank form of its two products (query times
-key, value times output; singular value decomposition), each feed-forward block its most active neurons, whose
-outputs are fitted anew by least squares. Norms are fitted coordinate by coordinate. Block by block, on the narrow
-body's own states, so that a later block makes good for what an earlier one lost.
+moment, over some texts), rotated at random inside that space so that all coordinates have a similar variance: a
+norm over them then scales as the wide one does. Each attention head keeps the best low-rank form of its two
+products (query times key, value times output; singular value decomposition), each feed-forward block its most
+active neurons, whose outputs are fitted again by least squares. Norms are fitted coordinate by coordinate. All of
+it is done block by block on the narrow body's own states, so that a later block compensates for the losses of an
+earlier one.
 """
 
 from collections.abc import Sequence
@@ -18,10 +19,10 @@ from distill.teachers.bodies import LayerParts, embeddings_of, layers_of, parts_
 
 
 def principal_basis(table: Tensor, width: int) -> Tensor:
-    """The `width` directions in which a table varies most: ``(V, H) -> (H, W)``, orthonormal columns.
+    """Return the `width` directions in which a table varies most: ``(V, H) -> (H, W)``, orthonormal columns.
 
-    Computed in float64 from the covariance; each column's sign is fixed by its largest entry, so that the same
-    table gives the same basis whatever the solver prefers.
+    They are computed in float64 from the covariance; each column's sign is fixed by its largest entry, so that
+    the same table has the same basis whatever sign the solver prefers.
     """
     centred = table.double() - table.double().mean(dim=0)
     _, vectors = torch.linalg.eigh(centred.T @ centred)  # ascending
@@ -42,14 +43,14 @@ SMALLEST_VARIANCE = 1e-8
 
 @torch.no_grad()
 def project(teacher: Any, student: Any, layers: Sequence[int], batches: Batches, seed: int) -> Tensor:
-    """Start the narrow body `student` from the wide one; gives the projection ``(H, W)``, float64, orthonormal.
+    """Start the narrow body `student` from the wide one; return the projection ``(H, W)``, float64, orthonormal.
 
     Args:
         teacher: a supported body of width H.
         student: one of the same architecture and width W, at most H, with one layer for each of `layers`.
-        layers: of the teacher, 0-based, ascending.
-        batches: some texts as the teacher's ids and masks.
-        seed: of the random turn.
+        layers: layers of the teacher, 0-based, ascending.
+        batches: some texts as the teacher's ids and masks, each ``(B, T)``.
+        seed: seed of the random rotation.
     """
     keys = shape_keys(teacher.config)
     heads = int(getattr(teacher.config, keys["heads"])), int(getattr(student.config, keys["heads"]))
@@ -62,18 +63,20 @@ def project(teacher: Any, student: Any, layers: Sequence[int], batches: Batches,
         if name.endswith("embeddings.weight"):
             table.copy_(wide[name].double() @ basis)
     _fit_norm(student, embeddings_of(student).LayerNorm, states[0] @ basis, batches)
-    for own, chosen in zip(layers_of(student), layers, strict=True):
-        ours, theirs = parts_of(student, own), parts_of(teacher, layers_of(teacher)[chosen])
-        _project_attention(theirs, ours, basis, heads)
-        targets = _outputs(teacher, (theirs.attention_norm, theirs.ffn_output, theirs.ffn_norm), batches)
-        _fit_norm(student, ours.attention_norm, targets[0] @ basis, batches)
-        _project_ffn((teacher, student), (theirs, ours), targets[1] @ basis, basis, batches)
-        _fit_norm(student, ours.ffn_norm, targets[2] @ basis, batches)
+    for layer, chosen in zip(layers_of(student), layers, strict=True):
+        student_parts, teacher_parts = parts_of(student, layer), parts_of(teacher, layers_of(teacher)[chosen])
+        _project_attention(teacher_parts, student_parts, basis, heads)
+        targets = _outputs(
+            teacher, (teacher_parts.attention_norm, teacher_parts.ffn_output, teacher_parts.ffn_norm), batches
+        )
+        _fit_norm(student, student_parts.attention_norm, targets[0] @ basis, batches)
+        _project_ffn((teacher, student), (teacher_parts, student_parts), targets[1] @ basis, basis, batches)
+        _fit_norm(student, student_parts.ffn_norm, targets[2] @ basis, batches)
     return basis
 
 
 def residual_basis(states: Sequence[Tensor], width: int, seed: int) -> Tensor:
-    """The `width` strongest directions of hidden states ``(N, H)``, randomly turned: ``(H, W)``, orthonormal."""
+    """Return the `width` strongest directions of states ``(N, H)``, randomly rotated: ``(H, W)``, orthonormal."""
     moment = sum(((state.T @ state) / len(state) for state in states), torch.zeros(()).double())
     _, vectors = torch.linalg.eigh(moment)  # ascending
     strongest = vectors.flip(1)[:, :width]
@@ -84,58 +87,65 @@ def residual_basis(states: Sequence[Tensor], width: int, seed: int) -> Tensor:
 
 
 def low_rank(product: Tensor, rank: int) -> tuple[Tensor, Tensor]:
-    """``(A, B)``, ``(N, R)`` and ``(R, M)``, whose product is the closest of that rank to ``(N, M)``."""
+    """Return ``(A, B)``, ``(N, R)`` and ``(R, M)``, whose product is the closest of that rank to ``(N, M)``."""
     left, values, right = torch.linalg.svd(product, full_matrices=False)
     root = values[:rank].sqrt()
     return left[:, :rank] * root, root[:, None] * right[:rank]
 
 
-def _project_attention(theirs: LayerParts, ours: LayerParts, basis: Tensor, heads: tuple[int, int]) -> None:
-    """Each of our heads from one of theirs, the ones that write most."""
-    query, key, value = (_with_bias(linear, basis) for linear in (theirs.query, theirs.key, theirs.value))
-    output = theirs.attention_output.weight.double().T @ basis  # (H, W)
-    size, own_size = (part.query.out_features // count for part, count in zip((theirs, ours), heads, strict=True))
-    # what has no counterpart in the teacher writes nothing until it has learnt something
-    ours.attention_output.weight.zero_()
+def _project_attention(
+    teacher_parts: LayerParts, student_parts: LayerParts, basis: Tensor, heads: tuple[int, int]
+) -> None:
+    """Start each of the student's heads from one of the teacher's, taking those with the largest outputs."""
+    query, key, value = (
+        _with_bias(linear, basis) for linear in (teacher_parts.query, teacher_parts.key, teacher_parts.value)
+    )
+    output = teacher_parts.attention_output.weight.double().T @ basis  # (H, W)
+    size, own_size = (
+        part.query.out_features // count for part, count in zip((teacher_parts, student_parts), heads, strict=True)
+    )
+    # A part without a counterpart in the teacher outputs zero until it is trained.
+    student_parts.attention_output.weight.zero_()
     blocks = [slice(head * size, (head + 1) * size) for head in range(heads[0])]
     writes = torch.stack([(value[:, block] @ output[block]).norm() for block in blocks])
     chosen = sorted(writes.argsort(descending=True, stable=True)[: heads[1]].tolist())
     for head, source in enumerate(blocks[index] for index in chosen):
         place = slice(head * own_size, (head + 1) * own_size)
-        # attention divides by the root of the head's size, which is another now
+        # attention divides by the root of the head's size, which differs here
         scores = query[:, source] @ key[:, source].T * (own_size / size) ** 0.5
         left, right = low_rank(scores, min(own_size, size))
-        _put(ours.query, place, left)
-        _put(ours.key, place, right.T)
+        _put(student_parts.query, place, left)
+        _put(student_parts.key, place, right.T)
         left, right = low_rank(value[:, source] @ output[source], min(own_size, size))
-        _put(ours.value, place, left)
-        ours.attention_output.weight[:, place.start : place.start + len(right)] = right.T.float()
-    ours.attention_output.bias.copy_(theirs.attention_output.bias.double() @ basis)
+        _put(student_parts.value, place, left)
+        student_parts.attention_output.weight[:, place.start : place.start + len(right)] = right.T.float()
+    student_parts.attention_output.bias.copy_(teacher_parts.attention_output.bias.double() @ basis)
 
 
 def _project_ffn(
     bodies: tuple[Any, Any], parts: tuple[LayerParts, LayerParts], target: Tensor, basis: Tensor, batches: Batches
 ) -> None:
-    """The neurons that write most, and outputs that give ``target`` (N, W) as closely as they can."""
-    (teacher, student), (theirs, ours) = bodies, parts
-    (active,) = _inputs(teacher, (theirs.ffn_output,), batches)  # (N, I)
-    down = theirs.ffn_output.weight.double().T @ basis  # (I, W)
+    """Keep the neurons with the largest outputs, and fit the output matrix to ``target`` (N, W)."""
+    (teacher, student), (teacher_parts, student_parts) = bodies, parts
+    (active,) = _inputs(teacher, (teacher_parts.ffn_output,), batches)  # (N, I)
+    down = teacher_parts.ffn_output.weight.double().T @ basis  # (I, W)
     strength = active.square().mean(dim=0).sqrt() * down.norm(dim=1)
-    kept = strength.argsort(descending=True, stable=True)[: ours.ffn_up.out_features].sort().values
-    _put(ours.ffn_up, slice(0, len(kept)), _with_bias(theirs.ffn_up, basis)[:, kept])
-    (own,) = _inputs(student, (ours.ffn_output,), batches)
-    design = torch.cat([own[:, : len(kept)], torch.ones(len(own), 1).double()], dim=1)  # (N, I' + 1)
-    prior = torch.cat([down[kept], (theirs.ffn_output.bias.double() @ basis)[None]])  # (I' + 1, W)
+    kept = strength.argsort(descending=True, stable=True)[: student_parts.ffn_up.out_features].sort().values
+    _put(student_parts.ffn_up, slice(0, len(kept)), _with_bias(teacher_parts.ffn_up, basis)[:, kept])
+    (activations,) = _inputs(student, (student_parts.ffn_output,), batches)
+    ones = torch.ones(len(activations), 1).double()
+    design = torch.cat([activations[:, : len(kept)], ones], dim=1)  # (N, I' + 1)
+    prior = torch.cat([down[kept], (teacher_parts.ffn_output.bias.double() @ basis)[None]])  # (I' + 1, W)
     gram = design.T @ design
     penalty = RIDGE * gram.diagonal().mean() * torch.eye(len(gram), dtype=torch.float64)
     solved = prior + torch.linalg.solve(gram + penalty, design.T @ (target - design @ prior))
-    ours.ffn_output.weight.zero_()
-    ours.ffn_output.weight[:, : len(kept)] = solved[:-1].T.float()
-    ours.ffn_output.bias.copy_(solved[-1])
+    student_parts.ffn_output.weight.zero_()
+    student_parts.ffn_output.weight[:, : len(kept)] = solved[:-1].T.float()
+    student_parts.ffn_output.bias.copy_(solved[-1])
 
 
 def _fit_norm(student: Any, norm: nn.LayerNorm, target: Tensor, batches: Batches) -> None:
-    """Scale and shift of each coordinate that bring the norm's output closest to ``target`` (N, W)."""
+    """Set the norm's scale and shift per coordinate to bring its output closest to ``target`` (N, W)."""
     norm.weight.fill_(1.0)
     norm.bias.zero_()
     (plain,) = _outputs(student, (norm,), batches)
@@ -146,37 +156,37 @@ def _fit_norm(student: Any, norm: nn.LayerNorm, target: Tensor, batches: Batches
 
 
 def _with_bias(linear: nn.Linear, basis: Tensor) -> Tensor:
-    """A layer's weight for projected inputs with its bias as the last row: ``(W + 1, out)``."""
+    """Return a layer's weight for projected inputs with its bias as the last row: ``(W + 1, out)``."""
     return torch.cat([basis.T @ linear.weight.double().T, linear.bias.double()[None]])
 
 
 def _put(linear: nn.Linear, place: slice, values: Tensor) -> None:
-    """Weight and bias ``(in + 1, n)`` as the outputs from `place` on."""
+    """Write weight and bias ``(in + 1, n)`` to the layer's outputs that begin at `place`."""
     end = place.start + values.shape[1]
     linear.weight[place.start : end] = values[:-1].T.float()
     linear.bias[place.start : end] = values[-1].float()
 
 
 def _hidden_states(body: Any, batches: Batches) -> list[Tensor]:
-    """Embeddings and every layer's output of all real tokens, each ``(N, H)``, float64."""
-    found: list[list[Tensor]] = []
+    """Return the embeddings and every layer's output of all real tokens, each ``(N, H)``, float64."""
+    per_batch: list[list[Tensor]] = []
     for ids, mask in batches:
         states = body(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states
-        found.append([state[mask.bool()].double() for state in states])
-    return [torch.cat(parts) for parts in zip(*found, strict=True)]
+        per_batch.append([state[mask.bool()].double() for state in states])
+    return [torch.cat(parts) for parts in zip(*per_batch, strict=True)]
 
 
 def _outputs(body: Any, modules: Sequence[nn.Module], batches: Batches) -> list[Tensor]:
-    """What some modules give for all real tokens, each ``(N, .)``, float64."""
-    return _watch(body, modules, batches, lambda _inputs, output: output)
+    """Return the modules' outputs for all real tokens, each ``(N, .)``, float64."""
+    return _record(body, modules, batches, lambda _inputs, output: output)
 
 
 def _inputs(body: Any, modules: Sequence[nn.Module], batches: Batches) -> list[Tensor]:
-    """What some modules get for all real tokens, each ``(N, .)``, float64."""
-    return _watch(body, modules, batches, lambda inputs, _output: inputs[0])
+    """Return the modules' inputs for all real tokens, each ``(N, .)``, float64."""
+    return _record(body, modules, batches, lambda inputs, _output: inputs[0])
 
 
-def _watch(body: Any, modules: Sequence[nn.Module], batches: Batches, choose: Any) -> list[Tensor]:
+def _record(body: Any, modules: Sequence[nn.Module], batches: Batches, choose: Any) -> list[Tensor]:
     seen: list[list[Tensor]] = [[] for _ in modules]
     real = torch.empty(0)
 

@@ -1,6 +1,6 @@
 """The network of the `static` student: token vectors, hashed n-grams, pooling, a small MLP; no attention.
 
-Token vectors start from the teacher's outputs for each token alone. Row 0 of every table stands for "no token": it
+Token vectors start from the teacher's outputs for each token alone. Row 0 of every table means "no token": it
 is zero, it never learns, and padding reads it, so that a text's logits do not depend on how far it is padded.
 """
 
@@ -21,8 +21,8 @@ from distill.teachers.encoder import TaskHead, Teacher
 # tokens that the window mixer sees at once
 WINDOW = 3
 
-# rows of "no token" on both sides of a text, so that windows that reach over its ends find the same in any batch;
-# n-grams begin as much before the text as they are long
+# rows of "no token" on both sides of a text, so that windows that reach over its ends see the same in any batch;
+# n-grams begin as many tokens before the text as they are long
 EDGE = WINDOW - 1
 
 # a token's n-gram is hashed as the sum of its row numbers times these odd numbers, cut to the table's bits
@@ -113,7 +113,7 @@ class StaticClassifier(nn.Module):
         return logits
 
     def _hash(self, numbers: Tensor, length: int, size: int) -> Tensor:
-        """The bucket ``(B, W)`` of the n-gram that begins at each place; "no token" repeated falls into 0."""
+        """Return the bucket ``(B, W)`` of the n-gram that begins at each place; "no token" repeated has bucket 0."""
         parts = [
             numbers[:, place : place + size] * factor
             for place, factor in zip(range(length), HASH_FACTORS, strict=False)
@@ -122,10 +122,10 @@ class StaticClassifier(nn.Module):
 
     @staticmethod
     def _strongest_windows(hidden: Tensor, window: nn.Linear) -> Tensor:
-        """A 1-D convolution and the maximum over the text: ``(B, W, D) -> (B, channels)``.
+        """Return a 1-D convolution's maximum over the text: ``(B, W, D) -> (B, channels)``.
 
-        A window of "no token" alone gives 0, which counts in every text, padded or not; bias and GELU come behind
-        the maximum, where they are needed once a text.
+        A window of "no token" alone has the value 0, which counts in every text, padded or not. Bias and GELU come
+        after the maximum, because there they are needed only once per text.
         """
         seen = hidden.shape[1] - WINDOW + 1
         windows = torch.cat([hidden[:, place : place + seen] for place in range(WINDOW)], dim=2)
@@ -148,25 +148,25 @@ def static_student(
     dropout: float,
     seed: int,
 ) -> StaticClassifier:
-    """A static student whose token vectors are the principal components of the teacher's outputs.
+    """Return a static student whose token vectors are the principal components of the teacher's outputs.
 
     Args:
-        teacher: its body reads each token alone.
-        tokenizer: the teacher's.
-        sources: for each token of the student the teacher's ids whose mean it starts from.
+        teacher: source of the vectors; its body reads each token alone.
+        tokenizer: the teacher's tokenizer.
+        sources: per token of the student, the teacher's ids whose mean it starts from.
         config: the student's shape; `vocabulary` is the number of `sources`.
-        dropout: before the MLP and before the head.
-        seed: of all weights that do not come from the teacher.
+        dropout: dropout before the MLP and before the head.
+        seed: seed for all weights that do not come from the teacher.
 
     Raises:
-        InputError: it is wider than the teacher, or the teacher's body is not supported.
+        InputError: the student is wider than the teacher, or the teacher's body is not supported.
     """
     require_supported(teacher.config)
     check_width(teacher.config, config.width, heads=1)
-    needed = sorted({one for ids in sources for one in ids})
+    needed = sorted({piece for ids in sources for piece in ids})
     outputs = token_outputs(teacher, tokenizer, needed)  # (N, H)
     place = {piece: index for index, piece in enumerate(needed)}
-    table = torch.stack([outputs[[place[one] for one in ids]].mean(dim=0) for ids in sources])  # (V, H)
+    table = torch.stack([outputs[[place[piece] for piece in ids]].mean(dim=0) for ids in sources])  # (V, H)
     vectors = (table - table.mean(dim=0)) @ principal_basis(table, config.width)  # (V, D)
     student = random_student(config, teacher.task, dropout, seed)
     with torch.no_grad():
@@ -176,32 +176,32 @@ def static_student(
 
 @torch.inference_mode()
 def token_outputs(teacher: Teacher, tokenizer: Any, pieces: Sequence[int]) -> Tensor:
-    """The mean of the teacher's last hidden states for each token alone between its special tokens ``(N, H)``."""
+    """Return the mean last hidden state of each token, read alone between the special tokens: ``(N, H)``."""
     before, after = (
         [] if special is None else [special] for special in (tokenizer.cls_token_id, tokenizer.sep_token_id)
     )
     training = teacher.training
     teacher.eval()
-    found = []
+    means = []
     for start in range(0, len(pieces), PIECES_AT_ONCE):
         rows = [[*before, piece, *after] for piece in pieces[start : start + PIECES_AT_ONCE]]
         ids = torch.tensor(rows)
         hidden = teacher.encoder(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state
-        found.append(hidden.mean(dim=1))
+        means.append(hidden.mean(dim=1))
     teacher.train(training)
-    return torch.cat(found).clone()
+    return torch.cat(means).clone()
 
 
 def parameter_groups(
     model: StaticClassifier, *, body_learning_rate: float, head_learning_rate: float, weight_decay: float
 ) -> list[dict[str, Any]]:
-    """AdamW's groups: the tables at the body's rate; they do not decay, for most rows have no gradient."""
+    """Return AdamW's groups: the tables have the body's rate and no decay, because most rows have no gradient."""
     tables = [model.vectors.weight, model.weights, *(parameter for parameter in model.ngrams.parameters())]
     known = {id(parameter) for parameter in tables}
     rest = [parameter for parameter in model.parameters() if id(parameter) not in known]
     head = {"lr": head_learning_rate}
     return [
         {"params": tables, "lr": body_learning_rate, "weight_decay": 0.0},
-        {"params": [one for one in rest if one.ndim > 1], "weight_decay": weight_decay, **head},
-        {"params": [one for one in rest if one.ndim <= 1], "weight_decay": 0.0, **head},
+        {"params": [parameter for parameter in rest if parameter.ndim > 1], "weight_decay": weight_decay, **head},
+        {"params": [parameter for parameter in rest if parameter.ndim <= 1], "weight_decay": 0.0, **head},
     ]

@@ -13,7 +13,7 @@ from distill.export.runtime.errors import InputError
 from distill.export.runtime.tasks import Task
 from distill.students.networks.static import EDGE, HASH_FACTORS, WINDOW, StaticClassifier, StaticConfig
 
-# how its config.json names it; transformers knows no model of this name
+# the model type in its config.json; transformers knows no model of this name
 MODEL_TYPE = "static"
 
 WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.json"
@@ -42,13 +42,13 @@ def load_static(folder: Path, task: Task) -> StaticClassifier:
         weights = load_file(folder / WEIGHTS_FILE)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, RecursionError, SafetensorError) as error:
         raise InputError(
-            f"{folder}: holds no whole static student ({type(error).__name__}); train it again"
+            f"{folder}: is not a complete static student ({type(error).__name__}). Train it again."
         ) from error
     if labels != list(task.labels):
-        raise InputError(f"{folder}: its labels are not the corpus's, or in another order; train it again")
+        raise InputError(f"{folder}: its labels are not the corpus's, or in another order. Train it again.")
     expected = {name: tensor.shape for name, tensor in model.state_dict().items()}
     if {name: tensor.shape for name, tensor in weights.items()} != expected:
-        raise InputError(f"{folder / WEIGHTS_FILE}: its weights do not fit {CONFIG_FILE}; train it again")
+        raise InputError(f"{folder / WEIGHTS_FILE}: its weights do not fit {CONFIG_FILE}. Train it again.")
     model.load_state_dict(weights)
     return model
 
@@ -61,8 +61,8 @@ def export_static(model: StaticClassifier, path: Path) -> dict[str, int]:
 def published_config(folder: Path) -> dict[str, Any]:
     """Return the transformers configuration that a bundle of the student in this folder ships.
 
-    Optimum and Transformers.js refuse a model type that they do not know, and take from the configuration no more
-    than labels and the names of the inputs. So a static student passes for a DistilBERT without layers, whose
+    Optimum and Transformers.js refuse a model type that they do not know, and read only the labels and the names
+    of the inputs from the configuration. So a static student is published as a DistilBERT without layers, whose
     inputs are ids and mask alone.
     """
     config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
@@ -76,7 +76,7 @@ def published_config(folder: Path) -> dict[str, Any]:
 
 
 def _weights(model: StaticClassifier) -> StaticWeights:
-    """Return the weights as plain arrays, matrices as a graph multiplies them."""
+    """Return the weights as plain arrays, with matrices as a graph multiplies them: ``(in, out)``."""
     state = {name: tensor.detach().cpu().float().numpy() for name, tensor in model.state_dict().items()}
     window = None
     if model.window is not None:

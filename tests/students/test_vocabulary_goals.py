@@ -83,15 +83,17 @@ def test_neither_goal_keeps_a_piece_of_too_few_groups() -> None:
     rows = [*ROWS, *[("zanzibar zanzibar", "one client")] * 100]
     for goal in (Goal(pieces=149), Goal(coverage=0.3)):
         assert "zanzibar" not in trim(bert_tokenizer(), rows, min_groups=2, goal=goal).tokenizer.get_vocab()
-    with pytest.raises(InputError, match=r"coverage is 0.99, .*min_piece_groups.*; lower one of the two"):
+    with pytest.raises(InputError, match=r"coverage` is 0.99, .*`min_piece_groups`.* Lower one of the two"):
         trim(bert_tokenizer(), rows, min_groups=2, goal=Goal(coverage=0.99))
 
 
 def test_goals_that_cannot_be_are_one_sentence() -> None:
-    with pytest.raises(InputError, match=r"bytes is enough for 3 pieces, .*always kept, are \d+; raise it"):
+    with pytest.raises(InputError, match=r"bytes` is enough for 3 pieces, .*always kept, are \d+. Raise it"):
         trim(bert_tokenizer(), ROWS, min_groups=1, goal=Goal(pieces=3))
     least = len(trim(bert_tokenizer(), ROWS, min_groups=10**6).sources)
-    with pytest.raises(InputError, match=r"coverage = 1 takes \d+ pieces, and student.vocabulary_bytes is enough"):
+    with pytest.raises(
+        InputError, match=r"coverage` is 1, which takes \d+ pieces, and `vocabulary_bytes` is enough"
+    ):
         trim(bert_tokenizer(), ROWS, min_groups=1, goal=Goal(pieces=least + 2, coverage=1.0))
 
 
@@ -102,7 +104,7 @@ def test_goals_that_cannot_be_are_one_sentence() -> None:
             ["student.trim_vocabulary=false", "student.vocabulary_bytes=9"],
             "vocabulary_bytes needs trim_vocabulary, which is false",
         ),
-        (["student.trim_vocabulary=false", "student.vocabulary_coverage=0.9"], "vocabulary_coverage needs trim_vocabulary"),
+        (["student.trim_vocabulary=false", "student.vocabulary_coverage=0.9"], "coverage needs trim_vocabulary"),
         (["student.vocabulary_coverage=1.5"], "student.vocabulary_coverage is 1.5"),
         (["student.vocabulary_bytes=0"], "student.vocabulary_bytes is 0"),
         (
@@ -140,7 +142,7 @@ def test_bytes_are_those_of_the_table_in_int8() -> None:
 def test_a_goal_out_of_reach_is_refused_before_the_teacher_is_trained() -> None:
     config = tiny_classifier().config
     recipe = load_recipe("smoke", ["student.vocabulary_bytes=50"])
-    with pytest.raises(InputError, match="vocabulary_bytes is enough for 0 pieces"):
+    with pytest.raises(InputError, match="`vocabulary_bytes` is enough for 0 pieces"):
         check_vocabulary(recipe, config, bert_tokenizer(), corpus())
     check_vocabulary(load_recipe("smoke"), config, bert_tokenizer(), corpus())
 
