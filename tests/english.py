@@ -22,10 +22,8 @@ KEPT = "english: ok"
 STAGED: tuple[str, ...] = (
     "corpora/",
     "distill/evaluation/",
-    "distill/objectives/",
     "distill/recipe/starter",
     "distill/runs/",
-    "distill/training/",
     "distill/variants/",
     "docs/corpora.md",
     "export/",

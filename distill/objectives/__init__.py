@@ -1,1 +1,1 @@
-"""Objectives: what a student minimises."""
+"""Objectives: the losses that a student minimises."""

@@ -1,4 +1,4 @@
-"""More to learn from a teacher's logits than their softened divergence: pure functions on ``(B, C)`` logits.
+"""Further terms on a teacher's logits beside their softened divergence: pure functions on ``(B, C)`` logits.
 
 Decoupled KD (Zhao et al., arXiv 2203.08679), logit standardisation (Sun et al., arXiv 2403.01427) and the two
 correlations of DIST (Huang et al., arXiv 2205.10536). All arithmetic is in float32, whatever autocast chose for
@@ -16,18 +16,18 @@ from distill.objectives.mixed import LogitTerm
 from distill.objectives.task_loss import TaskLoss, softmax_kl
 from distill.recipe.student import ObjectiveRecipe
 
-# below it a row or a label varies by little more than float32 rounds, and dividing by that would blow up both its
-# noise and the gradients of all else
+# Below it a row or a label varies by little more than float32 rounds, and dividing by that would amplify both its
+# noise and the gradients of everything else.
 LEAST_SPREAD = 1e-4
 
 
 def decoupled_kl(
     student: Tensor, teacher: Tensor, targets: Tensor, temperature: float, alpha: float, beta: float
 ) -> Tensor:
-    """T² · (alpha · TCKD + beta · NCKD), a row: ``(B, C), (B, C), (B,) -> (B,)``.
+    """Return T² · (alpha · TCKD + beta · NCKD), per row: ``(B, C), (B, C), (B,) -> (B,)``.
 
     TCKD is the KL divergence of target against all others, NCKD that among the others. Plain KL is their sum with
-    beta = 1 - p(target), which silences what a confident teacher knows of the other classes.
+    beta = 1 - p(target), which suppresses a confident teacher's knowledge of the other classes.
     """
     is_target = F.one_hot(targets.long(), student.shape[-1]).bool()  # (B, C)
     (target_p, others_p), (target_q, others_q) = (
@@ -39,7 +39,7 @@ def decoupled_kl(
 
 
 def _decoupled(logits: Tensor, is_target: Tensor) -> tuple[Tensor, Tensor]:
-    """Log-probabilities of target and not target ``(B, 2)``, and those among the others ``(B, C - 1)``."""
+    """Return log-probabilities of target and not target ``(B, 2)``, and those among the others ``(B, C - 1)``."""
     rows, classes = logits.shape
     others = logits[~is_target].view(rows, classes - 1)
     both = torch.stack([logits[is_target], others.logsumexp(dim=-1)], dim=-1)  # (B, 2)
@@ -56,65 +56,65 @@ def decoupled_term(
     alpha: float,
     beta: float,
 ) -> Tensor:
-    """`decoupled_kl` ``(B,)``; where a row has no gold label, the teacher's first choice is its target."""
+    """Return `decoupled_kl` ``(B,)``; the target of a row without a gold label is the teacher's first choice."""
     chosen = torch.where(labelled, targets.long(), teacher.argmax(dim=-1))
     return decoupled_kl(student, teacher, chosen, temperature, alpha, beta)
 
 
 def standardise(logits: Tensor) -> Tensor:
-    """Each row's z-scores, in units of the row's own standard deviation: ``(B, C) -> (B, C)``."""
+    """Return each row's z-scores, in units of its standard deviation: ``(B, C) -> (B, C)``."""
     centred = logits.float() - logits.float().mean(dim=-1, keepdim=True)
     spread = centred.square().mean(dim=-1, keepdim=True)
     return centred / (spread + LEAST_SPREAD**2).sqrt()
 
 
 def standardised_kl(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-    """`softmax_kl` of standardised logits, a row: ``(B, C), (B, C) -> (B,)``.
+    """Return `softmax_kl` of standardised logits, per row: ``(B, C), (B, C) -> (B,)``.
 
-    The student need not match the range of the teacher's logits, only their relations. It is for single-label
-    alone: a softmax does not see a row's mean, but per-label sigmoids live on it. It says how many labels a text
-    has, down to none, and a row that was standardised has lost it.
+    The student need not match the range of the teacher's logits, only their relations. This is for single-label
+    tasks alone: a softmax ignores a row's mean, but per-label sigmoids depend on it. The mean encodes how many
+    labels a text has, down to none, and standardising removes it.
     """
     return softmax_kl(standardise(student), standardise(teacher), temperature)
 
 
 def inter_class_distance(student: Tensor, teacher: Tensor, temperature: float, losses: TaskLoss) -> Tensor:
-    """T² · (1 - Pearson correlation over the labels of a row): ``(B, C), (B, C) -> (B,)``.
+    """Return T² · (1 - Pearson correlation over the labels of a row): ``(B, C), (B, C) -> (B,)``.
 
-    Of softened probabilities: a softmax for single-label, a sigmoid a label for multi-label.
+    The correlation is of softened probabilities: a softmax for single-label, a sigmoid per label for multi-label.
     """
-    own, teachers = (losses.probabilities(logits, temperature) for logits in (student, teacher))
-    return temperature**2 * (1 - pearson(own, teachers))
+    q, p = (losses.probabilities(logits, temperature) for logits in (student, teacher))
+    return temperature**2 * (1 - pearson(q, p))
 
 
 def intra_class_distance(student: Tensor, teacher: Tensor, temperature: float, losses: TaskLoss) -> Tensor:
-    """T² · (1 - Pearson correlation over the rows of a batch), a label: ``(B, C), (B, C) -> (C,)``."""
-    own, teachers = (losses.probabilities(logits, temperature) for logits in (student, teacher))
-    return temperature**2 * (1 - pearson(own.T, teachers.T))
+    """Return T² · (1 - Pearson correlation over the rows of a batch), per label: ``(B, C), (B, C) -> (C,)``."""
+    q, p = (losses.probabilities(logits, temperature) for logits in (student, teacher))
+    return temperature**2 * (1 - pearson(q.T, p.T))
 
 
 def pearson(first: Tensor, second: Tensor) -> Tensor:
-    """Correlation over the last dimension, towards 0 where one hardly varies: ``(N, M), (N, M) -> (N,)``."""
-    one, other = (
+    """Return the correlation over the last dimension, near 0 if one hardly varies: ``(N, M), (N, M) -> (N,)``."""
+    first_unit, second_unit = (
         centred / centred.norm(dim=-1, keepdim=True).clamp(min=LEAST_SPREAD)
         for centred in (values - values.mean(dim=-1, keepdim=True) for values in (first, second))
     )
-    correlation: Tensor = (one * other).sum(dim=-1)
+    correlation: Tensor = (first_unit * second_unit).sum(dim=-1)
     return correlation
 
 
 def logit_terms(recipe: ObjectiveRecipe, losses: TaskLoss) -> tuple[tuple[float, LogitTerm], ...]:
-    """The terms that a recipe wants beside soft and hard, each with its weight."""
+    """Return the enabled terms of a recipe beside soft and hard, each with its weight."""
     heat = recipe.temperature
     decoupled = partial(decoupled_term, temperature=heat, alpha=recipe.decoupled_alpha, beta=recipe.decoupled_beta)
 
     def of_logits(function: Callable[[Tensor, Tensor], Tensor]) -> LogitTerm:
         return lambda student, teacher, _targets, _labelled: function(student, teacher)
 
-    found: tuple[tuple[float, LogitTerm], ...] = (
+    terms: tuple[tuple[float, LogitTerm], ...] = (
         (recipe.decoupled_weight, decoupled),
         (recipe.standardised_weight, of_logits(partial(standardised_kl, temperature=heat))),
         (recipe.inter_class_weight, of_logits(partial(inter_class_distance, temperature=heat, losses=losses))),
         (recipe.intra_class_weight, of_logits(partial(intra_class_distance, temperature=heat, losses=losses))),
     )
-    return tuple((weight, term) for weight, term in found if weight)
+    return tuple((weight, term) for weight, term in terms if weight)

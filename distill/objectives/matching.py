@@ -43,9 +43,8 @@ class StateTerm(nn.Module):
     Args:
         pairs: indices into `Features.states` of student and teacher.
         width: the student's hidden size.
-        teacher_width: the teacher's, which the projection maps to; one that changes no width starts as the
-            identity.
-
+        teacher_width: the teacher's hidden size, to which the projection maps; between equal widths it starts as
+            the identity.
     """
 
     def __init__(self, pairs: Sequence[tuple[int, int]], width: int, teacher_width: int) -> None:
@@ -85,10 +84,9 @@ class FeatureDistiller(nn.Module):
 
     Args:
         student: the model that is trained.
-        teacher: a body on the student's device; it is frozen, and no part of this module's state.
+        teacher: a body on the student's device; it is frozen, and not part of this module's state.
         token_ids: the teacher's id of each token of the student, ``(V,)``; below 0 where it has none.
-        terms: each with its weight.
-
+        terms: the feature terms, each with its weight.
     """
 
     def __init__(
@@ -102,7 +100,7 @@ class FeatureDistiller(nn.Module):
         self.student = student
         self.terms = nn.ModuleList(term for _, term in terms)
         self._weights = tuple(weight for weight, _ in terms)
-        # a row with such a token is not aligned, and the teacher's states for it are not used
+        # a row with a token that the teacher lacks is not aligned, and the teacher's states for it are not used
         self.register_buffer("token_ids", token_ids.clamp(min=0), persistent=False)
         self._read_teacher = _frozen(teacher)
 
@@ -134,7 +132,7 @@ def features(encoder: Any, input_ids: Tensor, attention_mask: Tensor) -> Feature
 
 
 def _frozen(encoder: Any) -> Callable[[Tensor, Tensor], Features]:
-    """Return a reader of a body without gradients or dropout; a closure, for a module would save and train it."""
+    """Return a reader of a body without gradients or dropout: a closure, so that no module saves or trains it."""
     encoder.eval().requires_grad_(False)
 
     def read(input_ids: Tensor, attention_mask: Tensor) -> Features:

@@ -47,7 +47,7 @@ def binary_cross_entropy(student: Tensor, targets: Tensor, positive_weights: Ten
 class TaskLoss(Protocol):
     """The losses of one kind of task.
 
-    `target_dtype` is that of a batch's targets, which have `target_axes` dimensions.
+    `target_dtype` is the type of a batch's targets, which have `target_axes` dimensions.
     """
 
     kind: ClassVar[str]
@@ -55,7 +55,7 @@ class TaskLoss(Protocol):
     target_axes: ClassVar[int]
 
     def hard(self, student: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
-        """Return the loss against gold, per row ``(B,)``; `weights` ``(C,)`` are higher for rarer labels."""
+        """Return the loss on gold labels, per row ``(B,)``; `weights` ``(C,)`` are higher for rarer labels."""
         ...
 
     def soft(self, student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
@@ -69,7 +69,7 @@ class TaskLoss(Protocol):
 
 @dataclass(frozen=True)
 class SingleLabelLoss:
-    """Targets are class ids ``(B,)``."""
+    """Losses of single-label tasks; targets are class ids ``(B,)``."""
 
     kind: ClassVar[str] = "single_label"
     target_dtype: ClassVar[torch.dtype] = torch.int64
@@ -90,7 +90,7 @@ class SingleLabelLoss:
 
 @dataclass(frozen=True)
 class MultiLabelLoss:
-    """Targets are 0/1 ``(B, C)``."""
+    """Losses of multi-label tasks; targets are 0/1 ``(B, C)``."""
 
     kind: ClassVar[str] = "multi_label"
     target_dtype: ClassVar[torch.dtype] = torch.float32
@@ -99,7 +99,7 @@ class MultiLabelLoss:
     def hard(self, student: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
         """Return binary cross-entropy, positives multiplied by the square roots of the weights.
 
-        The weights themselves would drown BCE's many negatives.
+        The weights themselves would outweigh BCE's many negatives.
         """
         return binary_cross_entropy(student, targets, None if weights is None else weights.sqrt())
 

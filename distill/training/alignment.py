@@ -1,7 +1,7 @@
-"""Rows that a student and its teacher split into the same tokens: only there can states be compared one by one.
+"""Find the rows that a student and its teacher split into the same tokens, whose states can be compared.
 
-A trimmed vocabulary splits rare words further, and a text that has one is another row of tokens for the student.
-Such rows take no part in matching token by token; they learn from logits alone.
+A trimmed vocabulary splits rare words further, and a text with such a word is a different row of tokens for the
+student. Such rows are left out of matching token by token; the student learns from their logits alone.
 """
 
 from collections.abc import Sequence
@@ -23,11 +23,11 @@ UNKNOWN = -1
 
 
 def teacher_token_ids(student: Any, teacher: Any) -> NDArray[np.int64]:
-    """Return the teacher's id of each token of the student, by the student's id, -1 where it has none: ``(V,)``.
+    """Return the teacher's id of each student token, by the student's id; -1 where it has none: ``(V,)``.
 
     Args:
-        student: its tokenizer.
-        teacher: its tokenizer.
+        student: the student's tokenizer.
+        teacher: the teacher's tokenizer.
     """
     known, tokens = teacher.get_vocab(), student.get_vocab()
     ids = np.full(max(tokens.values()) + 1, UNKNOWN, dtype=np.int64)
@@ -37,13 +37,12 @@ def teacher_token_ids(student: Any, teacher: Any) -> NDArray[np.int64]:
 
 
 def aligned_rows(student: TokenRows, teacher: TokenRows, token_ids: NDArray[np.int64]) -> Tensor:
-    """Return whether each text is the same tokens for both, bool ``(N,)``.
+    """Return whether each text has the same tokens for both, bool ``(N,)``.
 
     Args:
         student: token ids of N texts.
         teacher: token ids of the same texts.
         token_ids: the teacher's id of each token of the student, ``(V,)``.
-
     """
     same = [
         len(row) == len(target) and bool((token_ids[row] == target).all())
@@ -55,17 +54,17 @@ def aligned_rows(student: TokenRows, teacher: TokenRows, token_ids: NDArray[np.i
 def require_aligned(
     student: Any, teacher: Any, texts: Sequence[Sequence[str]], tokens: TokenRows, max_tokens: int
 ) -> Tensor:
-    """Return whether each text is the same tokens for both, bool ``(N,)``.
+    """Return whether each text has the same tokens for both, bool ``(N,)``.
 
     Args:
-        student: its tokenizer.
-        teacher: its tokenizer.
-        texts: what the student learns from, split by split.
+        student: the student's tokenizer.
+        teacher: the teacher's tokenizer.
+        texts: texts that the student learns from, split by split.
         tokens: the student's token ids of all of them.
-        max_tokens: where texts are cut.
+        max_tokens: length at which texts are cut.
 
     Raises:
-        InputError: less than half of them are.
+        InputError: less than half of the texts have.
     """
     targets = TokenRows.of(row for split in texts for row in encode(teacher, split, max_tokens))
     aligned = aligned_rows(tokens, targets, teacher_token_ids(student, teacher))
@@ -73,7 +72,8 @@ def require_aligned(
     if share < LEAST_SHARE:
         raise InputError(
             "objective.hidden_weight, relation_weight and embedding_weight match tokens one by one, but only "
-            f"{share:.0%} of the texts are the same tokens for student and teacher; at least {LEAST_SHARE:.0%} "
-            "must be: lower student.min_piece_groups, set student.trim_vocabulary=false, or set these weights to 0"
+            f"{share:.0%} of the texts have the same tokens for student and teacher, and at least "
+            f"{LEAST_SHARE:.0%} must. Set these weights to 0, set student.trim_vocabulary=false, or lower "
+            "student.min_piece_groups."
         )
     return aligned

@@ -18,9 +18,9 @@ CHUNK_BATCHES = 50
 
 @dataclass(frozen=True)
 class Examples:
-    """Rows to learn from; row i of each field is of one text.
+    """Rows to learn from; row i of each field belongs to the same text.
 
-    `targets` are class ids ``(N,)`` or 0/1 ``(N, C)``, anything where `labelled` ``(N,)`` is False;
+    `targets` are class ids ``(N,)`` or 0/1 ``(N, C)``, arbitrary where `labelled` ``(N,)`` is False;
     `teacher_logits` ``(N, C)`` are raw. `extra_inputs` are further inputs of each row, ``(N, ...)``, by the
     name of the model's argument.
     """

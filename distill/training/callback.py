@@ -26,7 +26,10 @@ BEST_FILE = "best.safetensors"
 
 STATE_FILE = "watch.json"
 
-# a training that took less time is repeated sooner than saved at its end
+# its key for "the epoch of this checkpoint was evaluated"; the name is part of the format
+IS_EVALUATED = "judged"  # english: ok
+
+# repeating a training that took less time is cheaper than saving it at its end
 LAST_SAVE_SECONDS = 10.0
 
 
@@ -49,11 +52,11 @@ class TrainingCallback(TrainerCallback):  # type: ignore[misc]
 
     Args:
         model: the module that is trained, in place.
-        evaluate: called once per epoch; its `headline` decides which weights are kept. When a stop is asked for
+        evaluate: called once per epoch; its `headline` decides which weights are kept. After a request to stop
             it may raise KeyboardInterrupt: the epoch is then evaluated when the training resumes.
         schedule: steps, patience and how often to save.
-        folder: gets `metrics.jsonl`, one line per logging step, and the checkpoints.
-        progress: gets the number of steps since the last call, and a line of news.
+        folder: receives `metrics.jsonl`, one line per logging step, and the checkpoints.
+        progress: receives the number of steps since the last call, and a line of news.
         headline: the key in the result of `evaluate`, and its title for a reader; greater is better.
         stop: a request to stop; the training then saves and ends.
     """
@@ -85,20 +88,20 @@ class TrainingCallback(TrainerCallback):  # type: ignore[misc]
             self._file.unlink(missing_ok=True)
             return None
         step, state = step_of(checkpoint), read_json(checkpoint / STATE_FILE)
-        cut_metrics(self._file, step, keep_scores=state["judged"])
+        cut_metrics(self._file, step, keep_scores=state[IS_EVALUATED])
         if (checkpoint / BEST_FILE).is_file():
             self.best_step, self.best_score = state["best_step"], state["best_score"]
             self._best_state = load_file(checkpoint / BEST_FILE)
         self._worse = state["worse"]
         if self._progress is not None:
             self._progress(step, "")
-        if not state["judged"]:
+        if not state[IS_EVALUATED]:
             self._model.load_state_dict(load_file(checkpoint / SAFE_WEIGHTS_NAME))
             self._keep_best(step, self._evaluate())
         return checkpoint
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
-        """Write the loss; one that is not finite ends the training."""
+        """Write the loss; a loss that is not finite ends the training."""
         if logs and "loss" in logs:
             if not math.isfinite(logs["loss"]):
                 raise DistillError(f"the loss is not finite at step {state.global_step}; lower the learning rates")
@@ -140,13 +143,13 @@ class TrainingCallback(TrainerCallback):  # type: ignore[misc]
 
     @property
     def exhausted(self) -> bool:
-        """Whether validation has not improved for as many epochs as `patience` allows."""
+        """Return whether validation has not improved for as many epochs as `patience` allows."""
         return self._worse >= self._schedule.patience
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Add the best weights so far to what transformers has written, and mark the checkpoint as complete."""
+        """Add the best weights so far to the files of transformers, and mark the checkpoint as complete."""
         checkpoint = checkpoint_folder(Path(args.output_dir), state.global_step)
-        written: dict[str, Any] = {"worse": self._worse, "judged": self._evaluated}
+        written: dict[str, Any] = {"worse": self._worse, IS_EVALUATED: self._evaluated}
         if self._best_state:
             written |= {"best_step": self.best_step, "best_score": self.best_score}
             save_file(self._best_state, checkpoint / BEST_FILE)

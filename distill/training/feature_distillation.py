@@ -1,8 +1,8 @@
-"""Learning from what happens inside the teacher: a module around the student that reads both.
+"""Feature distillation: a module around the student that also matches the teacher's hidden states.
 
-It stands in the student's place while it is trained. The projections that it holds are trained and saved in
-checkpoints with the student; the teacher is neither, and reads every batch anew. Judging and saving see the bare
-student, and nothing of this is left when the training ends.
+The training loop trains this module in place of the student. Its projections are trained and saved in checkpoints
+with the student; the teacher is neither trained nor saved, and reads every batch again. Evaluation and saving use
+the bare student, and the module is dropped when the training ends.
 """
 
 from collections.abc import Sequence
@@ -44,17 +44,17 @@ def distil_features(
     """Return the same training beside the teacher, with the feature terms of the recipe.
 
     Args:
-        session: of the student.
-        examples: what it learns from.
-        objective: on its logits.
+        session: the student's session.
+        examples: rows that the student learns from.
+        objective: objective on the student's logits.
         recipe: the feature terms and their weights.
-        family: of the student.
-        teacher: its folder.
-        texts: of the examples, in their order.
+        family: the student's family.
+        teacher: the teacher's folder.
+        texts: the texts of the examples, in their order.
         max_tokens: length at which texts are cut.
 
     Raises:
-        InputError: the two cannot be matched so, or too few rows are the same tokens for both.
+        InputError: the recipe's terms cannot match the two, or too few rows have the same tokens for both.
     """
     student: Any = session.model  # an encoder: only families with layers have feature terms
     model, tokenizer = load_classifier(teacher, session.corpus.task), load_tokenizer(teacher)
@@ -74,11 +74,11 @@ def distil_features(
 def feature_terms(
     objective: ObjectiveRecipe, student: EncoderClassifier, teacher: Any
 ) -> list[tuple[float, nn.Module]]:
-    """Return the feature terms of an objective, each with its weight; seed torch before, projections are drawn.
+    """Return the feature terms of an objective, each with its weight; seed torch first, projections are random.
 
     Args:
-        objective: which terms are on.
-        student: an encoder.
+        objective: the weights of the terms; 0 disables one.
+        student: the student, an encoder.
         teacher: the teacher's body.
     """
     depths = len(layers_of(student.encoder)), len(layers_of(teacher))
@@ -86,7 +86,7 @@ def feature_terms(
     terms: list[tuple[float, nn.Module]] = []
     if objective.hidden_weight:
         pairs = uniform_layers(*depths) if objective.layer_map == "auto" else objective.layer_map
-        # place 0 of the states is the embedding layer's
+        # place 0 of the states is the embedding layer's output
         states = StateTerm([(layer + 1, target + 1) for layer, target in pairs], *widths)
         terms.append((objective.hidden_weight, states))
     if objective.relation_weight:
@@ -98,7 +98,7 @@ def feature_terms(
 
 
 def check_features(objective: ObjectiveRecipe, family: StudentFamily, config: Any) -> None:
-    """Refuse feature terms by which a student and a teacher of this configuration cannot be matched.
+    """Refuse feature terms that cannot match a student and a teacher with this configuration.
 
     Raises:
         InputError: a layer is named that one of them does not have, or the relation heads do not divide a width.
@@ -106,20 +106,21 @@ def check_features(objective: ObjectiveRecipe, family: StudentFamily, config: An
     teacher = dimensions_of(config)
     student = family.dimensions(teacher)
     if objective.hidden_weight and objective.layer_map != "auto":
-        for own, other in objective.layer_map:
-            if own >= student.depth or other >= teacher.depth:
+        for layer, target in objective.layer_map:
+            if layer >= student.depth or target >= teacher.depth:
                 raise InputError(
-                    f"objective.layer_map has [{own}, {other}]; the student has layers 0 to {student.depth - 1}, "
-                    f"the teacher 0 to {teacher.depth - 1}: name pairs of these, or 'auto'"
+                    f"objective.layer_map has [{layer}, {target}]; the student has layers 0 to "
+                    f"{student.depth - 1}, the teacher 0 to {teacher.depth - 1}. Name pairs of these, or 'auto'."
                 )
     if objective.relation_weight:
-        layer = objective.relation_layer
-        if layer is not None and layer >= teacher.depth:
+        relation_layer = objective.relation_layer
+        if relation_layer is not None and relation_layer >= teacher.depth:
             raise InputError(
-                f"objective.relation_layer is {layer}; the teacher has layers 0 to {teacher.depth - 1}"
+                f"objective.relation_layer is {relation_layer}; the teacher has layers 0 to {teacher.depth - 1}. "
+                "Name one of these."
             )
         if student.width % objective.relation_heads or teacher.width % objective.relation_heads:
             raise InputError(
                 f"objective.relation_heads is {objective.relation_heads}; it must divide the student's width, "
-                f"{student.width}, and the teacher's, {teacher.width}"
+                f"{student.width}, and the teacher's, {teacher.width}. Choose a common divisor."
             )

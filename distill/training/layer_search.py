@@ -2,7 +2,7 @@
 
 Every candidate learns from the same part of the train rows, with the recipe's own objective, rates and seed. They
 are ranked by how far their softened outputs are from the teacher's (the soft term): after a short training
-macro-F1, which counts every rare label as much as a frequent one, says more about luck.
+macro-F1, which counts every rare label as much as a frequent one, is mostly noise.
 """
 
 from collections.abc import Sequence
@@ -40,10 +40,10 @@ def rank_layers(
     """Write the candidates, best first; a search that was interrupted resumes with the next candidate.
 
     Args:
-        folder: gets the ranking.
+        folder: receives the ranking.
         candidates: layers of the teacher, 0-based.
         recipe: rows and epochs of each training.
-        inputs: of the student whose layers are open.
+        inputs: inputs of the student whose layers are open.
         controls: progress, stopping and saving.
     """
     part = part_of(inputs.corpus, recipe.rows)
@@ -67,10 +67,10 @@ def _try_layers(
     """Train one candidate on a part of the corpus, and evaluate it there."""
     recipe, layers = inputs.student, inputs.student.layers
     if isinstance(layers, str):
-        raise TypeError("a candidate names its layers")
-    set_seed(inputs.seed)  # a head that cannot be copied is drawn, the same one for each candidate
+        raise TypeError("A candidate must name its layers.")
+    set_seed(inputs.seed)  # a head that cannot be copied is drawn at random, the same one for each candidate
     model, tokenizer = start_student(
-        # the vocabulary that it is trimmed to says nothing about layers, and trimming takes time
+        # the trimmed vocabulary makes no difference between layers, and trimming takes time
         recipe.model_copy(update={"trim_vocabulary": False}),
         inputs.teacher,
         inputs.corpus,

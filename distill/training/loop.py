@@ -1,7 +1,7 @@
-"""One training loop for teacher, student and twin: a transformers Trainer that gets its loss.
+"""One training loop for teacher, student and twin: a transformers Trainer that receives its loss.
 
-It knows neither teachers nor students: it gets a model that maps ids and mask to logits, or to whatever the loss
-understands, and rows that already have their targets, teacher logits and everything else that the model reads.
+It knows neither teachers nor students. It takes a model that maps ids and mask to logits, or to any other input of
+the loss, and rows that already have their targets, teacher logits and everything else that the model reads.
 """
 
 from collections.abc import Callable, Sequence
@@ -59,7 +59,7 @@ class _Rows(Dataset[int]):
 
 
 class _FitTrainer(Trainer):  # type: ignore[misc]
-    """A Trainer with our batches and our loss."""
+    """A Trainer with the batches and the loss of this project."""
 
     def __init__(
         self, *, examples: Examples, loss: Loss, pad: Pad, schedule: TrainingSchedule, **kwargs: Any
@@ -115,18 +115,18 @@ def fit(
 
     Args:
         model: maps `input_ids` and `attention_mask` ``(B, T)``, and the examples' extra inputs to logits
-            ``(B, C)``, or to whatever the loss takes first.
+            ``(B, C)``, or to any other first argument of the loss.
         examples: the rows.
-        loss: from the model's output, teacher logits, targets and the labelled mask to a scalar.
+        loss: maps the model's output, teacher logits, targets and the labelled mask to a scalar.
         schedule: steps, batch size, warm-up and seed.
         groups: AdamW's parameter groups, each with its learning rate.
-        pad: token ids of rows to ids and mask ``(B, T)``.
-        callback: evaluates, keeps the best weights, and has the folder.
+        pad: maps token ids of rows to ids and mask ``(B, T)``.
+        callback: evaluates, keeps the best weights, and owns the folder.
 
     Raises:
         InputError: there is no row.
         DistillError: the loss became infinite or undefined.
-        KeyboardInterrupt: a stop was asked for; a checkpoint was written.
+        KeyboardInterrupt: a stop was requested; a checkpoint was written.
     """
     if not len(examples.tokens):
         raise InputError("there is no row to train on; check the corpus")
@@ -176,6 +176,6 @@ def _arguments(folder: Path, schedule: TrainingSchedule) -> Any:
         data_seed=schedule.seed,
         remove_unused_columns=False,
         log_level="error",
-        # otherwise transformers takes a GPU that the rest of a run does not use
+        # otherwise transformers uses a GPU that the rest of a run does not use
         use_cpu=not torch.cuda.is_available(),
     )

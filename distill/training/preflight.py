@@ -15,11 +15,11 @@ from distill.training.start import student_vocabulary
 
 
 def check_models(recipe: Recipe, config: Any) -> None:
-    """Whether the student that the recipe wants can be made from a teacher of this configuration.
+    """Check that the recipe's student can be made from a teacher with this configuration.
 
     Raises:
-        InputError: a body that is not supported, layers or a width that it has not, texts longer than it reads, or
-            insides that cannot be matched as the objective wants.
+        InputError: the body is not supported, it does not have the layers or the width, texts are longer than it
+            reads, or its hidden states cannot be matched as the objective requires.
     """
     require_supported(config)
     check_max_tokens(config, recipe.corpus.max_tokens)
@@ -32,31 +32,35 @@ def check_models(recipe: Recipe, config: Any) -> None:
 
 
 def check_packed_width(config: Any, bits: int) -> None:
-    """Whether rows of the teacher's width fill whole bytes, which a student of its layers has; others name theirs.
+    """Check that table rows of the teacher's width, which a student of its layers has, fill whole bytes.
+
+    Students of other families name their width in the recipe, which checks it.
 
     Raises:
-        InputError: they do not.
+        InputError: the rows do not fill whole bytes.
     """
     width = width_of(config)
     if width % packed_multiple(bits):
         raise InputError(
-            f"export.table_bits is {bits}, and rows of the teacher's {width} numbers do not fill whole bytes; "
-            "set it to 8"
+            f"export.table_bits is {bits}, and rows of the teacher's {width} numbers do not fill whole bytes. "
+            "Set it to 8."
         )
 
 
 def check_vocabulary(recipe: Recipe, config: Any, tokenizer: Any, corpus: Corpus) -> None:
-    """Whether the student's vocabulary can be as asked, and it reads enough as its teacher where it has to.
+    """Check that the vocabulary can reach its goals, and that enough texts have the teacher's tokens if they must.
 
     Raises:
-        InputError: a goal of the vocabulary is out of reach, or too few texts are the same tokens for both.
+        InputError: a goal of the vocabulary is out of reach, or too few texts have the same tokens for both.
     """
     student, matched = recipe.student, recipe.objective.reads_teacher
     if not matched and student.vocabulary_bytes is None and student.vocabulary_coverage is None:
-        return  # nothing can be wrong
+        return  # there is nothing to check
     trimmed = student_vocabulary(student, config, tokenizer, corpus)
     if matched and trimmed is not None:
-        own, most = trimmed.tokenizer, recipe.corpus.max_tokens
+        student_tokenizer, max_tokens = trimmed.tokenizer, recipe.corpus.max_tokens
         texts = [split.texts for split in (corpus.train, corpus.transfer) if split is not None]
-        tokens = TokenRows.of(row for some in texts for row in encode(own, some, most))
-        require_aligned(own, tokenizer, texts, tokens, most)
+        tokens = TokenRows.of(
+            row for split_texts in texts for row in encode(student_tokenizer, split_texts, max_tokens)
+        )
+        require_aligned(student_tokenizer, tokenizer, texts, tokens, max_tokens)

@@ -65,16 +65,16 @@ def train_quantized(
 ) -> None:
     """Train the finished student as its variant of one int8 precision computes.
 
-    Writes what every training writes, with the logits of the weights in fp32; beside them the scales, and the
+    Writes the files of every training, with the logits of the fp32 weights; in addition the scales, and the
     logits of the fake-quantized model.
 
     Args:
-        folder: to write to.
+        folder: folder to write to.
         student: folder of the finished student.
         precision: int8-static, int8-dynamic or int8-weights.
         recipe: epochs and rates of this phase.
         calibrator: method of choosing the range of fixed activation scales.
-        inputs: of the student's training.
+        inputs: inputs of the student's training.
         controls: progress, stopping and saving.
     """
     phase = inputs.student.model_copy(update=recipe.model_dump())
@@ -125,7 +125,7 @@ def rounding_of(
 def _load(folder: Path, task: Task) -> EncoderClassifier:
     model = load_classifier(folder, task)
     if not isinstance(model, EncoderClassifier):
-        raise TypeError("only an EncoderClassifier is trained as int8")
+        raise TypeError("Only an EncoderClassifier can be trained as int8.")
     return model
 
 

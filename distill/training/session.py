@@ -37,9 +37,9 @@ from distill.training.loop import FitResult, Loss, fit
 
 @dataclass(frozen=True)
 class TrainingControls:
-    """What surrounds a training: who sees its progress, who may stop it, and how often it is saved.
+    """Controls around a training: the reporter of its progress, the request to stop, the seconds between saves.
 
-    `on_epoch_end` gets the validation score of each epoch, and may end the training by an exception.
+    `on_epoch_end` receives the validation score of each epoch, and may end the training by an exception.
     """
 
     reporter: Reporter
@@ -68,10 +68,10 @@ class TrainingSession:
         return self.model if self.wrapper is None else self.wrapper
 
     def train_examples(self, teacher_logits: Logits | None = None) -> Examples:
-        """Return the train rows; without teacher logits ``(N, C)`` these are zeros that no loss may read."""
+        """Return the train rows; zeros replace missing teacher logits ``(N, C)``, and no loss may read them."""
         rows, task = self.corpus.train, self.corpus.task
         if rows.targets is None:
-            raise TypeError("train rows have targets")
+            raise TypeError("Train rows must have targets.")
         if teacher_logits is None:
             teacher_logits = np.zeros((len(rows), task.num_outputs), dtype=np.float32)
         return Examples(
@@ -96,15 +96,15 @@ class TrainingSession:
 def open_session(
     name: str, model: nn.Module, tokenizer: Any, corpus: Corpus, tokens: TokenCache, splits: Sequence[str]
 ) -> TrainingSession:
-    """Move a model to the GPU where there is one, and encode what it learns from and is evaluated on.
+    """Move a model to the GPU if there is one, and encode the texts that it learns from and is evaluated on.
 
     Args:
-        name: of the model, for progress and messages.
+        name: name of the model, for progress and messages.
         model: has a transformers configuration.
         tokenizer: the model's.
-        corpus: its rows.
+        corpus: the corpus.
         tokens: token ids of that corpus.
-        splits: that it learns from.
+        splits: splits that it learns from.
 
     Raises:
         InputError: the model cannot read texts of `max_tokens`.
@@ -146,14 +146,14 @@ def train(
     """Train a session's model in place; the validation headline chooses the epoch that is kept.
 
     Args:
-        session: the model.
-        examples: what it learns from.
-        loss: what it minimises.
+        session: the model's session.
+        examples: rows that it learns from.
+        loss: loss that it minimises.
         schedule: steps, batches and patience.
         groups: AdamW's parameter groups of the model.
-        folder: gets metrics and checkpoints.
+        folder: receives metrics and checkpoints.
         controls: progress, stopping and saving.
-        wrapper_learning_rate: for weights of a wrapper that are not the model's.
+        wrapper_learning_rate: learning rate of a wrapper's weights that are not the model's.
     """
     weights = set(session.model.parameters())
     extra = [parameter for parameter in session.trained.parameters() if parameter not in weights]
@@ -178,7 +178,7 @@ def evaluated_logits(session: TrainingSession, reporter: Reporter) -> dict[str, 
     """Return raw logits ``(N, C)`` of validation and test.
 
     Raises:
-        DistillError: some of them are not finite, so nothing can be decided by them.
+        DistillError: some of them are not finite, so no decision can be made from them.
     """
     total = sum(len(session.tokens[split]) for split in EVALUATED)
     pad_id = session.tokenizer.pad_token_id
@@ -191,7 +191,7 @@ def evaluated_logits(session: TrainingSession, reporter: Reporter) -> dict[str, 
         broken = int((~np.isfinite(values)).any(axis=1).sum())
         if broken:
             raise DistillError(
-                f"the {session.name} gives logits that are not finite for {broken} {split} rows; lower its "
+                f"the {session.name} returns logits that are not finite for {broken} {split} rows; lower its "
                 "learning rates, or use another checkpoint"
             )
     return logits
@@ -203,10 +203,10 @@ def save_results(
     """Write the logits that the model is evaluated by, and `training.json`.
 
     Args:
-        folder: of the model.
-        session: the model.
+        folder: the model's folder.
+        session: the model's session.
         reporter: shows a bar.
-        result: of its training; None where it was loaded.
+        result: result of its training; None if it was loaded.
     """
     write_logits_file(evaluated_logits(session, reporter), folder / LOGITS_FILE)
     parameters = parameter_count(session.model)
@@ -219,7 +219,7 @@ def save_results(
 def _validation_score(session: TrainingSession, controls: TrainingControls) -> Callable[[], dict[str, float]]:
     """Return a function that computes the headline metric on validation, under the task's quickest decision.
 
-    It raises KeyboardInterrupt once a stop is asked for: on a real corpus it takes a quarter of a minute.
+    It raises KeyboardInterrupt once a stop is requested, because on a real corpus it takes a quarter of a minute.
     """
     evaluator = evaluator_of(session.corpus.task)
     gold = label_matrix(session.corpus.validation, session.corpus.task)
@@ -229,7 +229,7 @@ def _validation_score(session: TrainingSession, controls: TrainingControls) -> C
         pad_id = session.tokenizer.pad_token_id
         logits = predict_logits(session.model, tokens, pad_id=pad_id, progress=lambda _: controls.stop.check())
         if not np.isfinite(logits).all():
-            raise DistillError(f"the {session.name} gives logits that are not finite; lower its learning rates")
+            raise DistillError(f"the {session.name} returns logits that are not finite; lower its learning rates")
         score = evaluator.quick_score(logits, gold)
         controls.on_epoch_end(score)
         return {evaluator.headline: score}

@@ -1,4 +1,4 @@
-"""The untrained student: built from its teacher, with the tokenizer that it reads texts with."""
+"""Build the untrained student from its teacher, with the tokenizer that it reads texts with."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +18,7 @@ from distill.teachers.encoder import Pooling
 from distill.teachers.encoding import encode, pad_batch
 from distill.teachers.tokenizers import load_tokenizer
 
-# train texts whose hidden states in the teacher a student may be fitted to before it is trained
+# number of train texts; a student may be fitted to their hidden states in the teacher before it is trained
 START_TEXTS = 1000
 
 START_BATCH = 50
@@ -30,12 +30,12 @@ def start_student(
     """Return the untrained student and its tokenizer; the same for the student and its twin.
 
     Args:
-        recipe: the student's.
-        teacher_folder: the trained teacher.
+        recipe: the student's recipe.
+        teacher_folder: folder of the trained teacher.
         corpus: source of the vocabulary, and of texts to fit the student to.
-        pooling: used where the teacher has a published head, which pools in a way of its own.
-        max_tokens: where texts are cut.
-        seed: for all weights that do not come from the teacher.
+        pooling: pooling to use if the teacher has a published head, which pools in its own way.
+        max_tokens: length at which texts are cut.
+        seed: seed for all weights that do not come from the teacher.
 
     Raises:
         InputError: the teacher cannot be loaded, or no such student can start from it.
@@ -54,13 +54,13 @@ def start_student(
 
 
 def student_vocabulary(recipe: StudentRecipe, config: Any, tokenizer: Any, corpus: Corpus) -> Trimmed | None:
-    """Return the vocabulary that the student keeps, or None where it keeps all.
+    """Return the vocabulary that the student keeps, or None if it keeps all of it.
 
     Args:
-        recipe: the student's.
+        recipe: the student's recipe.
         config: the teacher's configuration.
-        tokenizer: the teacher's.
-        corpus: its train rows and transfer set are counted.
+        tokenizer: the teacher's tokenizer.
+        corpus: the corpus; its train rows and transfer set are counted.
 
     Raises:
         InputError: the tokenizer cannot be trimmed, or not to the goal of the recipe.
@@ -82,7 +82,7 @@ def _start_texts(corpus: Corpus, tokenizer: Any, max_tokens: int, seed: int) -> 
 
 
 def texts_and_groups(corpus: Corpus) -> Iterator[tuple[str, str]]:
-    """Iterate over the texts that the student learns from, each with its group, or else its own words."""
+    """Iterate over the texts that the student learns from, each with its group, or else its words."""
     for split in (corpus.train, corpus.transfer):
         if split is None:
             continue

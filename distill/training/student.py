@@ -35,13 +35,13 @@ class StudentInputs:
     """Everything that a student's training depends on.
 
     Attributes:
-        student: shape, rates and epochs.
-        objective: what it minimises.
+        student: the student's shape, rates and epochs.
+        objective: the loss that it minimises.
         teacher: folder of the teacher that it starts from.
-        pooling: of a student whose teacher has a pooling of its own kind.
-        seed: for every draw.
-        corpus: its rows.
-        tokens: their token ids.
+        pooling: pooling of a student whose teacher has a pooling of its own kind.
+        seed: seed of every random draw.
+        corpus: the corpus.
+        tokens: token ids of the corpus.
         unlabelled: further texts that only the teacher labels, by their name.
         soft_labels: returns the logits ``(N, C)`` that the student learns, by the name of the texts.
     """
@@ -75,7 +75,7 @@ class StudentInputs:
         return Objective(losses, recipe.temperature, recipe.soft_weight, logit_terms(recipe, losses))
 
     def examples(self, session: TrainingSession) -> Examples:
-        """Return all that the student learns from: train rows, then unlabelled texts, all with soft labels."""
+        """Return all rows that the student learns from, with soft labels: train rows, then unlabelled texts."""
         examples = session.train_examples(self.soft_labels("train"))
         for name, texts in self.unlabelled.items():
             rows = self.tokens.rows(session.tokenizer, name, texts)
@@ -84,7 +84,7 @@ class StudentInputs:
 
     @property
     def rows(self) -> int:
-        """The number of rows in an epoch, the twin's too, which takes as many steps."""
+        """The number of rows in an epoch, also for the twin, which takes as many steps."""
         return len(self.corpus.train) + sum(map(len, self.unlabelled.values()))
 
 

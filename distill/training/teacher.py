@@ -76,7 +76,7 @@ def train_teacher(
     set_seed(seed)
     model = build_classifier(base.folder, corpus.task, Pooling(recipe.pooling), recipe.dropout)
     session = open_session("teacher", model, tokenizer, corpus, tokens, splits=("train",))
-    if not (folder / BEFORE_TUNING_FILE).is_file():  # an interrupted execution has written it
+    if not (folder / BEFORE_TUNING_FILE).is_file():  # an interrupted execution may have written it
         write_logits_file(evaluated_logits(session, controls.reporter), folder / BEFORE_TUNING_FILE)
     freeze(model, recipe.freeze)
     result = train(
@@ -95,7 +95,7 @@ def train_teacher(
 
 
 def _hard_loss(session: TrainingSession, *, weighted: bool) -> Any:
-    """Return the loss against gold labels, rare labels weighted up where asked."""
+    """Return the loss against gold labels; `weighted` gives rare labels more weight."""
     corpus = session.corpus
     losses, weights = LOSSES[corpus.task.kind], None
     if weighted:

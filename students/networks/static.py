@@ -113,7 +113,7 @@ class StaticClassifier(nn.Module):
         return logits
 
     def _hash(self, numbers: Tensor, length: int, size: int) -> Tensor:
-        """Return the bucket ``(B, W)`` of the n-gram that begins at each place; "no token" repeated has bucket 0."""
+        """Return the bucket ``(B, W)`` of the n-gram that begins at each place; "no token" alone is bucket 0."""
         parts = [
             numbers[:, place : place + size] * factor
             for place, factor in zip(range(length), HASH_FACTORS, strict=False)

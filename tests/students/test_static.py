@@ -221,7 +221,7 @@ def test_broken_files_are_refused_by_name(broken: str, tmp_path: Path) -> None:
     else:
         data["labels"] = data["labels"][::-1]
     path.write_text(json.dumps(data))
-    with pytest.raises(InputError, match="train it again") as caught:
+    with pytest.raises(InputError, match="Train it again") as caught:
         StaticFamily.load(tmp_path, multi_label_task())
     assert str(tmp_path) in str(caught.value)
 

@@ -213,7 +213,7 @@ def test_rows_are_aligned_where_trimming_left_every_piece_whole(make) -> None:  
 
 def test_another_tokenizer_is_refused_with_the_share() -> None:
     own, teachers = bert_tokenizer(), roberta_tokenizer()
-    with pytest.raises(InputError, match=r"only 0% of the texts are the same tokens .*trim_vocabulary=false"):
+    with pytest.raises(InputError, match=r"only 0% of the texts have the same tokens .*trim_vocabulary=false"):
         require_aligned(own, teachers, [TEXTS], encode(own, TEXTS, 32), 32)
     assert require_aligned(own, own, [TEXTS], encode(own, TEXTS, 32), 32).all()
 
