@@ -1,8 +1,8 @@
 """Augmentation: texts made from a corpus's own rows, for a teacher to label.
 
-Rows are joined, cut or crossed, or lose words to deletion, masks or substitution. On texts near its train rows a
-teacher shows what it has learnt (Tang et al., arXiv 1903.12136; TinyBERT, arXiv 1909.10351, augments likewise).
-Everything is drawn from one seed.
+Rows are joined, cut or crossed, or lose words to deletion, masks or substitution. A teacher's logits on texts near
+its train rows show what it has learnt (Tang et al., arXiv 1903.12136; TinyBERT, arXiv 1909.10351, augments
+likewise). Everything is drawn from one seed.
 """
 
 import hashlib

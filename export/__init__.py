@@ -17,4 +17,4 @@ def _refuse_telemetry() -> None:
         started.disable_telemetry_events()
 
 
-_refuse_telemetry()  # here, because no module of ours imports onnxruntime before this package
+_refuse_telemetry()  # here, because none of the project's modules imports onnxruntime before this package

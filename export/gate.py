@@ -48,7 +48,7 @@ class Check:
 
     @property
     def passed(self) -> bool:
-        """Whether the value is within the bound; NaN never is."""
+        """Return whether the value is within the bound; NaN never is."""
         return bool(self.value <= self.bound)
 
     def to_dict(self) -> dict[str, Any]:
@@ -126,7 +126,7 @@ def check_shapes(
 
 
 def same_in_batches(run: Run, rows: Sequence[Sequence[int]], alone: Floats, *, seed: int) -> bool:
-    """Whether rows of real text have the same logits, to the bit, in shuffled and padded batches of 32 as alone.
+    """Return whether real texts have the same logits, to the bit, in shuffled and padded batches of 32 as alone.
 
     Args:
         run: the variant, ids and mask ``(B, T)`` to raw logits ``(B, C)``.

@@ -19,17 +19,17 @@ class Precision(StrEnum):
 
     @property
     def is_int8(self) -> bool:
-        """Whether weights and tables are stored in int8 (tables in fewer bits where asked)."""
+        """Return whether weights and tables are stored in int8 (tables in fewer bits where asked)."""
         return self is not Precision.FP32
 
     @property
     def multiplies_in_int8(self) -> bool:
-        """Whether matmuls are integer products, any of which can be left in fp32."""
+        """Return whether matmuls are integer products, any of which can be left in fp32."""
         return self in (Precision.INT8_STATIC, Precision.INT8_DYNAMIC)
 
     @property
     def has_fixed_scales(self) -> bool:
-        """Whether activations have fixed scales, which are fitted on train texts."""
+        """Return whether activations have fixed scales, which are fitted on train texts."""
         return self is Precision.INT8_STATIC
 
 

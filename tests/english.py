@@ -20,13 +20,15 @@ PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/*.md", "distill/re
 KEPT = "english: ok"
 # not held to the list yet; a line leaves with the landing that mends it
 STAGED: tuple[str, ...] = (
-    "corpora/",
+    "corpora/assembly/",
+    "corpora/describe.py",
+    "corpora/guessing/",
+    "corpora/reading/",
+    "corpora/targets.py",
+    "corpora/warnings.py",
     "distill/evaluation/",
     "distill/recipe/starter",
-    "distill/runs/",
-    "distill/variants/",
     "docs/corpora.md",
-    "export/",
 )
 UNITS = (
     "batch|bundle|byte|call|candidate|cell|channel|class|core|epoch|file|folder|form|group|key|label|layer|line|model|"

@@ -27,7 +27,7 @@ PLACES = (
 )
 
 
-# of [corpus]: they came into being later
+# keys of [corpus] that were added after the first runs
 LATER_CORPUS_KEYS = ("encoding", "quoting", "missing", "label_form", "group_scope")
 
 
@@ -55,7 +55,7 @@ def content_hash(source: str, key: str) -> str:
     try:
         for file in sorted(path.iterdir()) if path.is_dir() else [path]:
             if file.is_file():
-                # a lone file's name says nothing; in a folder it says which split a file is
+                # a lone file's name carries no information; in a folder it names the split
                 digest.update(f"{file.name if path.is_dir() else file.suffix}\n".encode())
                 digest.update(bytes.fromhex(file_record(file).sha256))
     except OSError as error:
@@ -94,7 +94,7 @@ def _without_unused(recipe: CorpusRecipe, keys: dict[str, object]) -> dict[str, 
 
 
 def _may_be_published_in_splits(recipe: CorpusRecipe) -> bool:
-    """Whether a source can have splits of its own: not a single file without a column that names them."""
+    """Return whether a source can have splits of its own: not a single file without a column that names them."""
     path = SAMPLE if recipe.source == "sample" else Path(recipe.source).expanduser()
     return isinstance(recipe.split, str) or recipe.source.startswith("hub:") or path.is_dir()
 

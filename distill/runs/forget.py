@@ -1,6 +1,6 @@
 """Forget a corpus: remove every copy that a run made of it; models, bundle and report stay.
 
-This needs nothing of what trained the run, and reads of its recipe only where the corpus came from.
+This needs none of the packages that trained the run, and reads only the corpus's source from its recipe.
 """
 
 import difflib
@@ -13,7 +13,7 @@ from distill.export.runtime.errors import InputError
 from distill.files.atomic import remove
 from distill.runs.layout import RECIPE_FILE
 
-# splits and quarantine, and texts made out of them; a killed run leaves them as NAME.partial and the like
+# splits and quarantine, and texts made out of them; a killed run leaves them as NAME.partial and similar
 CORPUS = ("corpus", "augmented")
 
 
@@ -30,7 +30,7 @@ def find_copies(run: Path) -> Copies:
     """Return every copy of the corpus in a run.
 
     Raises:
-        InputError: the folder is no run, or cannot be read.
+        InputError: the folder is not a run, or cannot be read.
     """
     _read_recipe(run)
     folders = tuple(path for path in sorted(run.iterdir()) if path.name.partition(".")[0] in CORPUS)
@@ -98,7 +98,7 @@ def _read_recipe(run: Path) -> dict[str, object]:
     except OSError:
         near = _near(run)
         raise InputError(
-            f"{run}: is no run (it has no {RECIPE_FILE}); "
+            f"{run}: is not a run (it has no {RECIPE_FILE}); "
             + (f"did you mean {near}?" if near else "give its folder")
         ) from None
     try:

@@ -21,7 +21,7 @@ class StopRequest:
     """A request to stop, and the signal that made it.
 
     The first signal raises KeyboardInterrupt, or is only noted while deferred; the second ends the process as it
-    would without us.
+    would without this class.
     """
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class StopRequest:
 
     @property
     def asked(self) -> bool:
-        """Whether a signal has arrived."""
+        """Return whether a signal has arrived."""
         return self._signal is not None
 
     @property
@@ -42,7 +42,7 @@ class StopRequest:
         """Stop here if a signal has arrived.
 
         Raises:
-            KeyboardInterrupt: it has.
+            KeyboardInterrupt: a signal has arrived.
         """
         if self.asked:
             raise KeyboardInterrupt

@@ -11,7 +11,7 @@ REPORT_FILES = ("report.json", "report.html")
 
 @dataclass(frozen=True)
 class RunLayout:
-    """Where a run keeps what each stage leaves.
+    """Places in a run's folder of what each stage leaves.
 
     `branch` is the part of a run that belongs to one of several students, such as `seeds/7`; it is empty where
     there is one student. Folders above the student are shared by all branches.
@@ -55,7 +55,7 @@ class RunLayout:
         return self.folder / "augmented"
 
     def teacher(self, index: int = 0) -> Path:
-        """A fine-tuned teacher; the student starts from the first."""
+        """Return the folder of a fine-tuned teacher; the student starts from the first."""
         return self.folder / numbered("teacher", index)
 
     @property
@@ -64,7 +64,7 @@ class RunLayout:
         return self.folder / "ensemble"
 
     def labels(self, split: str, index: int = 0) -> Path:
-        """One teacher's logits of one split."""
+        """Return the folder of one teacher's logits of one split."""
         return self.folder / numbered("labels", index) / split
 
     @property
@@ -83,23 +83,23 @@ class RunLayout:
         return self.folder / f"{self.prefix}twin"
 
     def qat(self, precision: str) -> Path:
-        """The student after quantization-aware training for one precision."""
+        """Return the folder of the student after quantization-aware training for one precision."""
         return self.folder / f"{self.prefix}qat" / precision
 
     def stage_prefix(self, name: str) -> str:
-        """Prefix of a trained model's stages: empty for teachers, which all students share."""
+        """Return the prefix of a trained model's stages: empty for teachers, which all students share."""
         return self.prefix if name in ("student", "twin") or name.startswith("qat/") else ""
 
     def student_of(self, variant: Variant) -> Path:
-        """The student that a variant is made of."""
+        """Return the folder of the student that a variant is made of."""
         return self.qat(variant.precision) if variant.qat else self.student
 
     def quality(self, name: str) -> Path:
-        """Metrics of a trained model under the recipe's decisions."""
+        """Return the folder of a trained model's metrics under the recipe's decisions."""
         return self.folder / f"{self.stage_prefix(name)}quality" / name
 
     def variant(self, name: str) -> Path:
-        """One exported variant of the student."""
+        """Return the folder of one exported variant of the student."""
         return self.folder / f"{self.prefix}export" / name
 
     @property

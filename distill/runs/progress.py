@@ -21,10 +21,10 @@ LOG_SECONDS = 60.0  # between two lines of a bar without a terminal
 
 
 class Advance(Protocol):
-    """Advances a bar."""
+    """A function that advances a bar."""
 
     def __call__(self, count: int, news: str = "") -> None:
-        """Add `count` to what is done; `news` is shown beside the bar."""
+        """Add `count` to the number done; `news` is shown beside the bar."""
 
 
 class _LogBar:
@@ -59,7 +59,7 @@ class Reporter:
 
     @property
     def _moves(self) -> bool:
-        """Whether a moving bar can be seen."""
+        """Return whether a moving bar can be seen."""
         return self._console.is_terminal and not self._console.quiet
 
     def say(self, line: str) -> None:
@@ -83,14 +83,14 @@ class Reporter:
             yield lambda count: None
             return
         columns = (SpinnerColumn(), TextColumn("{task.description}: {task.completed:,}"))
-        # otherwise rich takes what a command prints on stdout for a part of the bar
+        # otherwise rich treats the output of a command on stdout as part of the bar
         with Progress(*columns, console=self._console, transient=True, redirect_stdout=False) as progress:
             task = progress.add_task(title, total=None)
             yield lambda count: progress.update(task, advance=count)
 
     @contextmanager
     def bar(self, title: str, total: int) -> Iterator["Advance"]:
-        """Show a bar; yields a function that takes the number done since its last call, and a line of news."""
+        """Show a bar; yield a function that takes the number done since its last call, and a line of news."""
         if not self._moves:
             yield _LogBar(self, title, total)
             return

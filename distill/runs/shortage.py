@@ -1,4 +1,4 @@
-"""Recognise a full disk or exhausted memory in whatever a library raised, and say it in one sentence."""
+"""Recognise a full disk or exhausted memory in the exceptions of libraries, and describe it in one sentence."""
 
 import errno
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from distill.export.runtime.errors import DistillError, ResourceError
 
 FULL_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
-# in exceptions without an error number: safetensors and tokenizers quote the system, torch names what it did
+# in exceptions without an error number: safetensors and tokenizers quote the system, torch names its operation
 DISK_WORDS = (
     "No space left on device",
     "Disk quota exceeded",
@@ -53,7 +53,7 @@ def shortage_of(error: BaseException) -> Shortage | None:
     """Return what ran out, from an exception and its causes; None for other errors."""
     for cause in _chain(error):
         number = cause.errno if isinstance(cause, OSError) else None
-        # our own messages hold names that people chose, the system's the names of files
+        # the project's messages hold names that people chose, the system's the names of files
         message = "" if isinstance(cause, DistillError) or number is not None else str(cause)
         if number in FULL_DISK or any(words in message for words in DISK_WORDS):
             return Shortage.DISK
@@ -65,12 +65,12 @@ def shortage_of(error: BaseException) -> Shortage | None:
 
 
 def stage_shortage(error: BaseException, stage: str, folder: Path) -> ResourceError | None:
-    """Return the message for a stage that ran out of disk or memory, or None if that is not why it ended.
+    """Return the message for a stage that ran out of disk or memory, or None if it ended for another reason.
 
     Args:
-        error: the exception that ended it.
-        stage: its name.
-        folder: of the run.
+        error: the exception that ended the stage.
+        stage: the stage's name.
+        folder: the run's folder.
     """
     shortage = shortage_of(error)
     if shortage is Shortage.DISK:
@@ -89,7 +89,7 @@ def stage_shortage(error: BaseException, stage: str, folder: Path) -> ResourceEr
 
 
 def refusal_of(error: Exception) -> DistillError | None:
-    """Return the error that a command ends with: what ran out, or our own exception; None for any other."""
+    """Return the error that a command ends with: a shortage, or the project's exception; None for others."""
     if isinstance(error, ResourceError):
         return error
     shortage = shortage_of(error)
@@ -101,7 +101,7 @@ def refusal_of(error: Exception) -> DistillError | None:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and its causes, each once, but for those that our own `raise ... from None` cut off."""
+    """Yield an exception and its causes, each once, except those behind the project's `raise ... from None`."""
     seen: set[int] = set()
     waiting: list[BaseException | None] = [error]
     while waiting:

@@ -21,10 +21,10 @@ from distill.files.json_files import read_json, write_json
 
 STAGE_FILE = "stage.json"
 
-# a folder that only an unfinished stage has: which stage it is, and what it needs to resume
+# a folder that only an unfinished stage has: its fingerprint, and the files that it needs to resume
 UNFINISHED = ".unfinished"
 
-# files that say how a stage came about, and not what it is: logs, and the names of what was read
+# files about the execution of a stage and not its result: logs, and the names of the files that were read
 NOT_CONTENT = (".jsonl", "source.json")
 
 MARK_FILE = "fingerprint"
@@ -39,7 +39,7 @@ class Stage:
     """One step of the pipeline.
 
     `inputs` is everything that its result depends on, as plain JSON data: content hashes and recipe values, never
-    a path, a device or a time. `version` is raised whenever its code comes to give other results. `work` gets the
+    a path, a device or a time. `version` is raised whenever its code returns other results. `work` takes the
     folder to write to. A resumable stage is started in the partial folder that an interrupted one left, if that
     had the same inputs. `extra_outputs` are files and folders outside its own folder that the stage writes,
     completely or not at all; `editable` are files among them that people may change.
@@ -73,7 +73,7 @@ class Stage:
         if record is None or record.fingerprint != self.fingerprint:
             return None
         hashes = _hash_outputs(self, folder)
-        # what ships is handled by people: a file that somebody added, such as .DS_Store, does no harm
+        # people handle the files that ship: an added file, such as .DS_Store, does no harm
         added = {name for name in hashes if name.startswith("../")} - set(record.outputs)
         return record if {name: hashes[name] for name in hashes if name not in added} == record.outputs else None
 
@@ -89,13 +89,13 @@ class StageRecord:
 
     @property
     def digest(self) -> str:
-        """One hash of all outputs that later stages may depend on: their content, not how it came about."""
+        """One hash of all outputs that later stages may depend on: their content, not its history."""
         kept = {name: sha for name, sha in self.outputs.items() if not name.endswith(NOT_CONTENT)}
         return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 
 def execute(stage: Stage) -> StageRecord:
-    """Run a stage unless it is done; after an exception nothing has the name of its folder."""
+    """Run a stage unless it is done; after an exception no folder has its final name."""
     done = stage.done()
     if done is not None:
         return done
@@ -139,13 +139,13 @@ def read_record(folder: Path) -> StageRecord | None:
 def earlier_record(name: str, folder: Path, inputs: Mapping[str, Any], version: int) -> StageRecord | None:
     """Return the record of a finished stage that had these inputs among others, if its outputs are still there.
 
-    For a stage whose other inputs are no longer known, as those of a choice that the recipe has made since.
+    This is for a stage whose other inputs are no longer known, such as a choice that the recipe has made since.
     """
     try:
         recorded = dict(read_json(folder / STAGE_FILE)["inputs"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    asked = json.loads(json.dumps(dict(inputs)))  # as they are read
+    asked = json.loads(json.dumps(dict(inputs)))  # in the form in which JSON returns them
     if any(key not in recorded or recorded[key] != value for key, value in asked.items()):
         return None
     return Stage(name, folder, recorded, version, work=lambda _: None).done()

@@ -138,7 +138,7 @@ def _search(folder: Path, fused: Path, inputs: ExportInputs) -> SearchResult:
 
 
 def _is_better(candidate: Candidate, other: Candidate) -> bool:
-    """Whether it passed alone, or both did and it is faster, or neither did and it is nearer to passing."""
+    """Return whether it passed alone, or both did and it is faster, or neither did and it is nearer to passing."""
     if candidate.passed != other.passed:
         return candidate.passed
     difference = len(candidate.kept_fp32) - len(other.kept_fp32)

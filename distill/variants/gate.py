@@ -45,7 +45,7 @@ class Candidate:
 
     @property
     def passed(self) -> bool:
-        """Whether it may ship."""
+        """Return whether it may ship."""
         return all(check.passed for check in self.checks)
 
 
@@ -58,14 +58,15 @@ class Gate:
         student: folder of the student that it is made of.
         load_model: returns that student in PyTorch, in evaluation mode; called once, and only if it is needed.
         corpus: its validation rows are the measure.
-        validation: their token ids.
-        policy: of calibration and thresholds, which are fitted anew for each graph and applied to both sides.
-        bounds: the limits.
+        validation: token ids of the validation rows.
+        policy: rule of calibration and thresholds, which are fitted again for each graph and applied to both
+            sides.
+        bounds: the bounds on each check.
         fallback: returns the fp32 variant's decision, for a graph whose own cannot be fitted.
         plain_score: the headline of the plain student on validation, where the variant's student was trained as
-            int8; it may not have become worse by that.
+            int8; that training must not have made it worse.
         max_tokens: length of the longest row.
-        seed: of the order in which rows are batched.
+        seed: seed of the order in which rows are batched.
         reporter: shows a bar.
     """
 
@@ -155,7 +156,7 @@ def check_finite(variant: Variant, split: str, logits: Logits) -> tuple[Check, .
     broken = int((~np.isfinite(logits)).any(axis=1).sum())
     if broken and not variant.precision.is_int8:
         raise CheckFailedError(
-            f"gate: the student gives logits that are not finite for {broken} {split} rows; "
+            f"gate: the student returns logits that are not finite for {broken} {split} rows; "
             "train it with lower learning rates"
         )
     return (Check(f"{split} rows with logits that are not finite", broken, 0),) if broken else ()

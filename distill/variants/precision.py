@@ -16,7 +16,7 @@ DOT_PRODUCTS = ("avx512_vnni", "avx_vnni", "amx_int8", "asimddp")
 
 
 def fits(variant: TimedVariant, budget: BudgetRecipe) -> bool:
-    """Whether a variant keeps the budget's bounds, as far as they bound what was measured."""
+    """Return whether a variant keeps the budget's bounds, as far as they bound what was measured."""
     measured = {"size_mb": variant.size_mb, **({"p95_ms": variant.p95_ms} if budget.threads == 1 else {})}
     return not excesses(measured, budget)
 

@@ -39,12 +39,12 @@ class GraphBuilder:
         return cls(onnx.load(str(path)))
 
     def is_matrix(self, name: str) -> bool:
-        """Whether this is a stored float matrix."""
+        """Return whether this is a stored float matrix."""
         item = self._constants.get(name)
         return item is not None and item.data_type == onnx.TensorProto.FLOAT and len(item.dims) == 2
 
     def is_constant_matmul(self, node: Any) -> bool:
-        """Whether this multiplies two stored matrices, which onnxruntime does once, while it opens the graph."""
+        """Return whether this multiplies two stored matrices, which onnxruntime does only once, on opening."""
         return node.op_type == "MatMul" and all(map(self.is_matrix, node.input))
 
     def weight(self, name: str) -> npt.NDArray[np.float32]:
@@ -52,7 +52,7 @@ class GraphBuilder:
         return np.asarray(numpy_helper.to_array(self._constants[name]))
 
     def has(self, name: str) -> bool:
-        """Whether a constant of this name is stored."""
+        """Return whether a constant of this name is stored."""
         return name in self._constants
 
     def constant(self, name: str, values: npt.ArrayLike, dtype: npt.DTypeLike | None = None) -> str:

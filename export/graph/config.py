@@ -18,4 +18,4 @@ class ModelConfig(Protocol):
     id2label: dict[int, str]
     label2id: dict[str, int]
     problem_type: str | None
-    classifier_pooling: str  # ours: how hidden states become one vector
+    classifier_pooling: str  # the project's own key: how hidden states become one vector

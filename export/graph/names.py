@@ -116,7 +116,7 @@ def int8_of(table: str) -> str:
 
 
 def plane_of(table: str, bits: int) -> str:
-    """Name of a table's packed plane of so many bits."""
+    """Name of a table's packed plane of `bits` bits."""
     return f"{table}.uint{bits}"
 
 

@@ -59,7 +59,7 @@ def _replace(graph: Any, reduce: Any, product: Any, hidden: str, mask: str) -> N
 
 
 def _sums_tokens(node: Any, graph: Any, producers: dict[str, Any]) -> bool:
-    """Whether a ReduceSum sums over the tokens alone and drops their axis."""
+    """Return whether a ReduceSum sums over the tokens alone and drops their axis."""
     keeps = next((item.i for item in node.attribute if item.name == "keepdims"), 1)
     return not keeps and len(node.input) == 2 and _constant(node.input[1], graph, producers) == [TOKEN_AXIS]
 
@@ -75,7 +75,7 @@ def _constant(name: str, graph: Any, producers: dict[str, Any]) -> list[int] | N
 
 
 def _is_mask(name: str, producers: dict[str, Any]) -> bool:
-    """Whether this is the attention mask, possibly with one more axis and another type."""
+    """Return whether this is the attention mask, possibly with one more axis and another type."""
     while name != MASK:
         node = producers.get(name)
         if node is None or node.op_type not in MASK_STEPS:

@@ -168,7 +168,7 @@ def stored_weight(builder: GraphBuilder, node: Any) -> str:
 
 
 def is_table(builder: GraphBuilder, node: Any) -> bool:
-    """Whether this node looks rows up in an embedding table worth quantizing."""
+    """Return whether this node looks rows up in an embedding table worth quantizing."""
     if node.op_type != "Gather" or not builder.is_matrix(node.input[0]):
         return False
     return len(builder.weight(node.input[0])) >= MIN_TABLE_ROWS

@@ -21,7 +21,8 @@ _MEDIUM = (
     "The new neighbour left soup at our door without a note, and I was moved to tears by such a small thing.",
     "I keep checking the letterbox for the result, although it cannot arrive before the end of this month.",
     "He promised to be there at noon, then he simply forgot, and now I am angry and a little ashamed of it.",
-    "We planted the tree where the old swing stood, and for once this year the garden felt like ours.",
+    "We planted the tree where the old swing stood, and for once this year the garden "
+    "felt like ours.",  # english: ok
     "At work they praise the team in every meeting, yet nobody noticed that I stay until nine each evening.",
     "I thought that the exam had gone badly, so I laughed out loud on the bus when I read my mark.",
     "Since the accident I take the long way home, because my chest tightens when I come near that crossing.",

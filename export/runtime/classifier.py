@@ -19,7 +19,7 @@ from distill.export.runtime.tasks import Prediction, Task, task_of
 # texts in one run of the graph where the manifest sets no smaller bound
 CHUNK = 32
 
-# texts that are sorted by length together where they come one after another
+# number of texts of a stream that are sorted by length together
 BLOCK = 16 * CHUNK
 
 # tokens of padding that cost as much as one more run, where there is attention; elsewhere they cost next to none
@@ -30,7 +30,7 @@ ATTENTION = b"MultiHeadAttention"
 # onnxruntime takes a 32-bit number; no machine has as many cores
 MAX_THREADS = 1024
 
-# such a text takes seconds and up to 700 MB to split, nearly all of it to be cut off
+# a longer text takes seconds and up to 700 MB to split, and nearly all of it would be cut off
 MAX_TEXT_CHARACTERS = 2**20
 
 ONE_STRING = "texts: is one string; pass a list of strings, as in predict([text])"
@@ -81,20 +81,20 @@ class Classifier:
             done += len(block)
 
     def predict_proba(self, texts: Sequence[str]) -> Floats:
-        """Return calibrated scores (N, C) in label order, each in [0, 1]; the task says what they add up to."""
+        """Return calibrated scores (N, C) in label order, each in [0, 1]; their sum depends on the task."""
         return np.asarray(self.task.scores(self.logits(texts)), dtype=np.float32)
 
     def logits(self, texts: Sequence[str]) -> Floats:
-        """Calibrated logits (N, C), as the graph gives them."""
+        """Return the calibrated logits (N, C) of the graph."""
         return self._run(_checked(texts))[0]
 
     def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
-        """The ids that the graph gets for each text, truncated and without padding."""
+        """Return the ids of each text that the graph reads, truncated and without padding."""
         found = _checked(texts)
         return [encoded.ids for encoded in self._encoder.encode(found, range(len(found)))]
 
     def _run(self, texts: list[str]) -> tuple[Floats, list[bool]]:
-        """Logits (N, C), and whether each text was cut."""
+        """Return logits (N, C), and whether each text was cut."""
         if len(texts) == 1:
             return self._run_one(texts[0])
         logits = np.zeros((len(texts), len(self.labels)), dtype=np.float32)  # (N, C)
@@ -104,7 +104,7 @@ class Classifier:
         return _finite(logits), [row.truncated for row in encoded]
 
     def _chunks(self, lengths: list[int]) -> Iterator[list[int]]:
-        """The rows of each run of the graph: neighbours in length, longest first, so that little is padding."""
+        """Yield the rows of each run of the graph: neighbours in length, longest first, which saves padding."""
         order = sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True)
         rows: list[int] = []
         padding = 0
@@ -118,10 +118,10 @@ class Classifier:
             yield rows
 
     def _run_one(self, text: str) -> tuple[Floats, list[bool]]:
-        """The same without sorting and putting back, which a small model would notice."""
+        """Return the result of `_run` for one text without sorting, which would slow a small model noticeably."""
         encoded = self._encoder.encode_one(text)
         logits = self._forward([encoded])
-        # of so few numbers quicker than numpy
+        # faster than numpy for so few numbers
         return logits if all(map(math.isfinite, logits[0].tolist())) else _finite(logits), [encoded.truncated]
 
     def _forward(self, encoded: list[Encoded]) -> Floats:
@@ -157,7 +157,7 @@ class Classifier:
         return feed
 
     def _feed_one(self, row: Encoded) -> dict[str, Ints]:
-        """The same for one text, which needs no padding, in a third of the time."""
+        """Return the feed of one text, which needs no padding, in a third of the time of `_feed`."""
         feed: dict[str, Ints] = {}
         for name in self.manifest.inputs:
             if name == "attention_mask":
@@ -168,11 +168,11 @@ class Classifier:
 
 
 def load(path: str | Path, *, manifest_sha256: str | None = None, threads: int = 1) -> Classifier:
-    """Open a bundle after checking its hashes; `manifest_sha256` pins which bundle it must be.
+    """Open a bundle after checking its hashes; `manifest_sha256` pins the bundle.
 
     Raises:
-        InputError: `manifest_sha256` is no hash, or `threads` no number of at least 1.
-        BundleError: the bundle is not whole, not what it says, or holds what no bundle needs.
+        InputError: `manifest_sha256` is not a hash, or `threads` is not a number of at least 1.
+        BundleError: the bundle is incomplete, differs from its manifest, or holds what no bundle needs.
     """
     folder = Path(path)
     manifest = read_manifest(folder, sha256=manifest_sha256)
@@ -189,12 +189,12 @@ def open_bundle(
         manifest: the decision contract.
         model: the ONNX file.
         tokenizer: the tokenizer.json.
-        where: the bundle's folder, which opens each complaint.
-        threads: of one run.
+        where: the bundle's folder, which begins each message.
+        threads: number of threads of one run.
 
     Raises:
-        InputError: `threads` is no number of at least 1.
-        BundleError: a file does not open, holds what no bundle needs, or is not what the manifest says.
+        InputError: `threads` is not a number of at least 1.
+        BundleError: a file does not open, holds what no bundle needs, or contradicts the manifest.
     """
     if isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= MAX_THREADS:
         raise InputError(f"threads: must be a whole number from 1 to {MAX_THREADS}")
@@ -206,7 +206,7 @@ def open_bundle(
 
 
 def self_test(classifier: Classifier) -> float:
-    """Repeat the manifest's self-test, one text at a time; the largest difference between logits."""
+    """Repeat the manifest's self-test, one text at a time; return the largest difference between logits."""
     expected = classifier.manifest.self_test
     worst = 0.0
     for index, (text, ids, logits) in enumerate(
@@ -228,12 +228,12 @@ def self_test(classifier: Classifier) -> float:
 
 
 def verify(path: str | Path, *, manifest_sha256: str | None = None, threads: int = 1) -> float:
-    """Check hashes and contract and run the self-test; returns what `self_test` does."""
+    """Check hashes and contract and run the self-test; return the result of `self_test`."""
     return self_test(load(path, manifest_sha256=manifest_sha256, threads=threads))
 
 
 def _finite(logits: Floats) -> Floats:
-    """Logits (N, C) as they are.
+    """Return the logits (N, C) unchanged.
 
     Raises:
         DistillError: one of them is not finite.
@@ -265,12 +265,12 @@ def _checked(texts: Sequence[str]) -> list[str]:
 
 
 def _padded(rows: list[list[int]], inside: npt.NDArray[np.bool_], fill: int) -> Ints:
-    """Rows of different lengths as one array ``(B, T)``, at the places that are true."""
+    """Return rows of different lengths as one array ``(B, T)``, at the places where `inside` is true."""
     table = np.full(inside.shape, fill, dtype=np.int64)
     table[inside] = np.fromiter(chain.from_iterable(rows), dtype=np.int64)
     return table
 
 
 def _moved(error: DistillError, rows: int) -> DistillError:
-    """The same complaint, of a text so many rows further on."""
+    """Return the same error, with the number of its text raised by `rows`."""
     return type(error)(NAMED_TEXT.sub(lambda found: f"texts[{int(found[1]) + rows}]", str(error), count=1))

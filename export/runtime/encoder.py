@@ -98,7 +98,7 @@ class Encoder:
         except BaseException as error:
             if not failed(error):
                 raise
-        # outside `except`: the tokenizer's error may hold the text, and must not be attached to ours
+        # outside `except`: the tokenizer's error may hold the text, and must not be attached to this one
         if has_surrogate(text):
             raise InputError(
                 f"texts[{row}]: cannot be tokenized. It must be valid Unicode without lone surrogates."
@@ -163,7 +163,7 @@ def open_tokenizer(content: bytes, where: Path) -> Tokenizer:
 
 
 def failed(error: BaseException) -> bool:
-    """Whether the tokenizers package failed, as opposed to a request to stop.
+    """Return whether the tokenizers package failed, as opposed to a request to stop.
 
     A panic in its Rust code arrives as an exception that cannot be imported and derives from BaseException, as
     KeyboardInterrupt does.
@@ -185,7 +185,7 @@ def _frame_of(tokenizer: Tokenizer) -> _Frame | None:
 
 
 def _has_empty_token(tokenizer: Tokenizer) -> bool:
-    """Whether an added token is empty once it is normalized.
+    """Return whether an added token is empty once it is normalized.
 
     An empty token matches between any two bytes, so that the package cuts a text inside a character and panics;
     the panic's message on the standard error holds the text.

@@ -15,8 +15,8 @@ class DistillError(Exception):
 class InputError(DistillError):
     """An input (argument, config, table, list of texts) is wrong, and the caller can correct it.
 
-    A message names an argument between backticks, such as `max_tokens`. Whoever knows that argument under another
-    name (a recipe key, an option) calls `rename` on the way up.
+    A message names an argument between backticks, such as `max_tokens`. A caller that knows that argument under
+    another name (a recipe key, an option) calls `rename` on the way up.
     """
 
     def rename(self, names: Mapping[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""`manifest.json`: what a bundle decides and how, and which bytes it is made of."""
+"""`manifest.json`: a bundle's labels and decision rule, and the hashes of its files."""
 
 import dataclasses
 import hashlib
@@ -43,14 +43,14 @@ MAX_FILES = 100
 
 MAX_SELF_TEST_TEXTS = 1000
 
-MAX_TOLERANCE = 1.0  # a self-test that any logits pass would be none
+MAX_TOLERANCE = 1.0  # a self-test that any logits pass would test nothing
 
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
 class SelfTest:
-    """Sentences of our own with the ids and logits that this bundle gave when it was made."""
+    """The project's sentences with the ids and logits that this bundle returned when it was made."""
 
     texts: tuple[str, ...]
     input_ids: tuple[tuple[int, ...], ...]
@@ -179,7 +179,7 @@ class Manifest:
 
 
 def decision_fields(task: Task, policy: Policy) -> dict[str, Any]:
-    """Return the fields of a manifest that say how a task is decided by a policy."""
+    """Return the fields of a manifest that describe a task's decision under a policy."""
     below = policy.abstain_below
     return {
         "format_version": FORMAT_VERSION,
@@ -189,13 +189,13 @@ def decision_fields(task: Task, policy: Policy) -> dict[str, Any]:
 
 
 def contract(manifest: Manifest) -> dict[str, Any]:
-    """What a lone ONNX file must know to explain itself: the decision, without bytes and history."""
+    """Return the part of a manifest that a lone ONNX file carries: the decision, without files and history."""
     left_out = {"files", "self_test", "provenance", "metrics"}
     return {key: value for key, value in manifest.to_dict().items() if key not in left_out}
 
 
 def dump_json(obj: object) -> str:
-    """JSON that is the same bytes for the same content."""
+    """Return JSON that has the same bytes for the same content."""
     return json.dumps(obj, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
@@ -220,10 +220,10 @@ def read_manifest(folder: Path, *, sha256: str | None = None) -> Manifest:
 
 
 def read_files(folder: Path, manifest: Manifest) -> tuple[bytes, bytes]:
-    """Read every listed file once and compare it with its record; gives the model's bytes and the tokenizer's.
+    """Read every listed file once and compare it with its record; return the bytes of model and tokenizer.
 
     Raises:
-        BundleError: a listed file is not what its record says, or an unlisted one stands under onnx/.
+        BundleError: a listed file is not what its record says, or an unlisted one is under onnx/.
     """
     total = sum(record.bytes for record in manifest.files.values())
     if total > MAX_BUNDLE_BYTES:
@@ -241,7 +241,7 @@ def read_files(folder: Path, manifest: Manifest) -> tuple[bytes, bytes]:
 
 
 def _check_version(data: object, where: str) -> None:
-    """First of all: another version may have other keys, and the remedy is another one."""
+    """Refuse another version before all else: it may have other keys, and the remedy differs."""
     version = data.get("format_version") if isinstance(data, dict) else None
     if isinstance(data, dict) and (type(version) is not int or version != FORMAT_VERSION):
         raise BundleError(
@@ -251,7 +251,7 @@ def _check_version(data: object, where: str) -> None:
 
 
 def _check_agreement(manifest: Manifest, fields: Fields) -> None:
-    """The rules that bind several fields."""
+    """Check the rules that bind several fields."""
     task = task_of(manifest.task, manifest.labels)
     if manifest.activation != task.activation:
         raise fields.error("activation", f"{task.activation} where task is {task.kind}")

@@ -78,7 +78,7 @@ class Policy:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What was decided for one text, and whether its end was cut off unread.
+    """The decision on one text, and whether the text's end was cut off unread.
 
     `confidence` is the probability that the decision is exactly right, as the calibrated scores have it; where it
     is below the bundle's rule the classifier has `abstained`, and there are no labels: a person should decide.
@@ -94,8 +94,8 @@ class Prediction:
 class Task(Protocol):
     """A kind of task with its label names in logit order.
 
-    `activation` is the manifest's word for what turns logits into scores, `problem_type` the word of transformers,
-    `confidence_rule` the manifest's word for how confidence is measured.
+    `activation` is the manifest's word for the function from logits to scores, `problem_type` the word of
+    transformers, `confidence_rule` the manifest's word for the measure of confidence.
     """
 
     kind: ClassVar[str]

@@ -81,7 +81,7 @@ def test_what_is_no_run_is_refused_with_the_one_that_was_meant(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match="did you mean .*runs/mine"):
         find_copies(Path(given))
-    with pytest.raises(InputError, match="is no run"):
+    with pytest.raises(InputError, match="is not a run"):
         find_copies(tmp_path)
     assert not (tmp_path / ".lock").exists()
 

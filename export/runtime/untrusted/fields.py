@@ -174,19 +174,19 @@ def check_path(path: str, where: str) -> None:
 
 
 def is_integer(value: object) -> TypeGuard[int]:
-    """Whether this is a whole number; JSON's true and false are none."""
+    """Return whether this is a whole number; JSON's true and false are not."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def is_number(value: object) -> TypeGuard[float]:
-    """Whether this is a number that a float can hold."""
+    """Return whether this is a number that a float can hold."""
     if is_integer(value):
         return abs(value) <= 2**53
     return isinstance(value, float) and math.isfinite(value)
 
 
 def is_plain(value: object, depth: int = MAX_DEPTH) -> bool:
-    """Whether this is JSON on every level, with finite numbers only and at most `depth` levels."""
+    """Return whether this is JSON on every level, with finite numbers only and at most `depth` levels."""
     if isinstance(value, dict | list):
         inner = [*value, *value.values()] if isinstance(value, dict) else value
         return depth > 0 and all(is_plain(item, depth - 1) for item in inner)
@@ -196,13 +196,13 @@ def is_plain(value: object, depth: int = MAX_DEPTH) -> bool:
 
 
 def is_printable(text: str) -> bool:
-    """Whether a terminal may show this; a foreign text must not move its cursor or hide its own end."""
+    """Return whether a terminal may show this; a foreign text must not move its cursor or hide its own end."""
     controls = any(unicodedata.category(character) == "Cc" or character in TURNING for character in text)
     return not controls and not has_surrogate(text)
 
 
 def has_surrogate(text: str) -> bool:
-    """Whether the text has a lone surrogate, which UTF-8 cannot encode."""
+    """Return whether the text has a lone surrogate, which UTF-8 cannot encode."""
     try:
         text.encode()
     except UnicodeEncodeError:

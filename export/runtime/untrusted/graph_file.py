@@ -13,9 +13,9 @@ from pathlib import Path
 from distill.export.runtime.errors import BundleError
 from distill.export.runtime.untrusted.protobuf import Broken, Field, Reader, Refused
 
-# The operators of our own graphs and of Optimum's plain ones, over every architecture, pooling and precision, and
-# those of other activations that a configuration may name. No more than that: Tile, Range and the like make
-# gigabytes out of a few bytes. ConstantOfShape and Expand do too, but RoBERTa's positions need them.
+# The operators of the project's graphs and of Optimum's plain ones, over every architecture, pooling and
+# precision, and those of other activations that a configuration may name. No others: Tile, Range and similar ones
+# make gigabytes out of a few bytes. ConstantOfShape and Expand do too, but RoBERTa's positions need them.
 STANDARD = """
 Abs Add BitwiseAnd Cast Clip Concat Constant ConstantOfShape CumSum Div Equal Erf Expand Gather Gelu Gemm Identity
 LayerNormalization MatMul Max Mul Neg Not Pow QuantizeLinear ReduceMax ReduceSum Relu Reshape Shape Sigmoid Slice

@@ -128,7 +128,7 @@ def _steps(part: str, value: object, *, depth: int) -> Iterator[_Step]:
     yield _Step(kind, value)
     inner = value.get(INNER[part], []) if kind == "Sequence" else []
     if not isinstance(inner, list):
-        raise _Refused(f"holds a {part} that is no list of steps")
+        raise _Refused(f"holds a {part} that is not a list of steps")
     for item in inner:
         yield from _steps(part, item, depth=depth + 1)
 
@@ -178,7 +178,7 @@ def _check_template(data: dict[str, Any]) -> None:
     for key, texts in (("single", ("A",)), ("pair", ("A", "B"))):
         parts = data.get(key)
         if not isinstance(parts, list) or len(parts) > MAX_STEPS:
-            raise _Refused(f"holds a template that is no list of at most {MAX_STEPS} parts")
+            raise _Refused(f"holds a template that is not a list of at most {MAX_STEPS} parts")
         known = {"SpecialToken": special, "Sequence": texts}
         if not all(_is_part(part, known) for part in parts):
             raise _Refused("holds a template with a special token or a text that is not there")
@@ -191,7 +191,7 @@ def _check_template(data: dict[str, Any]) -> None:
 
 
 def _is_part(part: object, known: Mapping[str, Collection[str]]) -> bool:
-    """Whether a part of a template names a known special token or text."""
+    """Return whether a part of a template names a known special token or text."""
     if not isinstance(part, dict) or len(part) != 1:
         return False
     ((kind, value),) = part.items()
@@ -242,7 +242,7 @@ def _check_model(model: object) -> None:
 
 def _list(value: object) -> list[Any]:
     if not isinstance(value, list):
-        raise _Refused("holds a vocabulary that is no list of tokens")
+        raise _Refused("holds a vocabulary that is not a list of tokens")
     return value
 
 
