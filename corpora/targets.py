@@ -108,9 +108,37 @@ class MultiTargets:
         return targets.astype(np.float32)
 
 
+@dataclass(frozen=True)
+class OrdinalTargets:
+    """Exactly one level per row; targets are its place in the order, int32 ``(N,)``."""
+
+    several: ClassVar[bool] = False
+
+    def parse(self, cell: object, delimiter: str | None) -> tuple[Token, ...]:
+        """Return the one name or id in a cell."""
+        tokens = tokens_of(cell, None, split=False)
+        if len(tokens) != 1:
+            raise LabelError(f"{len(tokens)} levels where an ordinal task has exactly 1")
+        return tokens
+
+    def merge(self, votes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+        """Return the median of the levels that annotators gave; of two in the middle the higher."""
+        levels = sorted(level for (level,) in votes)
+        return (levels[len(levels) // 2],)
+
+    def encode(self, labels: LabelRows, num_labels: int) -> Targets:
+        """Return the level of each row, ``(N,)``."""
+        return labels.values
+
+    def indicator(self, targets: Targets, num_labels: int) -> NDArray[np.float32]:
+        """Return levels as 0/1 ``(N, C)``."""
+        return np.eye(num_labels, dtype=np.float32)[targets.astype(np.int64)]
+
+
 CODECS: Mapping[str, TargetCodec] = {
     "multi_label": MultiTargets(),
     "single_label": SingleTargets(),
+    "ordinal": OrdinalTargets(),
 }
 
 

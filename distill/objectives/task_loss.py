@@ -112,7 +112,35 @@ class MultiLabelLoss:
         return (logits.float() / temperature).sigmoid()
 
 
+@dataclass(frozen=True)
+class OrdinalLoss:
+    """Targets are levels ``(B,)``; logits are those of the cuts between them, ``(B, C - 1)``.
+
+    As CORAL (Cao, Mirjalili & Raschka 2020, arXiv 1901.07884): each cut is a Bernoulli variable, whether the row is
+    above it.
+    """
+
+    kind: ClassVar[str] = "ordinal"
+    target_dtype: ClassVar[torch.dtype] = torch.int64
+    target_axes: ClassVar[int] = 1
+
+    def hard(self, student: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
+        """Return binary cross-entropy summed over cuts, each row multiplied by the weight of its level."""
+        cuts = torch.arange(student.shape[-1], device=student.device)
+        loss = binary_cross_entropy(student, targets[:, None] > cuts)
+        return loss if weights is None else loss * weights[targets]
+
+    def soft(self, student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+        """Return the KL divergences of each cut's Bernoulli variable, summed."""
+        return bernoulli_kl(student, teacher, temperature)
+
+    def probabilities(self, logits: Tensor, temperature: float) -> Tensor:
+        """Return the probability of being above each cut."""
+        return (logits.float() / temperature).sigmoid()
+
+
 LOSSES: Mapping[str, TaskLoss] = {
     "multi_label": MultiLabelLoss(),
     "single_label": SingleLabelLoss(),
+    "ordinal": OrdinalLoss(),
 }

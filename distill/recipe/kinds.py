@@ -24,6 +24,13 @@ class KindKeys:
 
 
 KINDS: Mapping[str, KindKeys] = {
+    "ordinal": KindKeys(
+        decided_by="the median level",
+        calibrations=("temperature", "none"),
+        floors=frozenset({"never_below"}),
+        weights=frozenset(),
+        ordered=True,
+    ),
     "single_label": KindKeys(
         decided_by="the highest score",
         calibrations=("temperature", "none"),

@@ -22,7 +22,11 @@ VariantName = Literal[
 TableBits = Literal[4, 5, 6, 8]
 
 # the key of [decisions] for each metric that can have a floor
-FLOOR_KEYS = {"recall": "recall_floor", "precision": "precision_floor"}
+FLOOR_KEYS = {
+    "recall": "recall_floor",
+    "precision": "precision_floor",
+    "share at or above": "never_below",
+}
 
 # Keys added to [export] after the first bundles. They enter the recipe hash only when not at their default, so old
 # hashes stay valid.
@@ -55,6 +59,11 @@ class DecisionsRecipe(Section):
     )
     precision_floor: dict[str, Fraction] = Field(
         {}, description="Labels whose threshold is moved until validation has this precision."
+    )
+    never_below: dict[str, Fraction] = Field(
+        {},
+        description="Levels of an ordinal task: of the validation rows at or above one, at least this share is decided "
+        "at or above it.",
     )
     abstain_below: Fraction | None = Field(
         None,

@@ -19,8 +19,8 @@ class CorpusRecipe(Section):
         "sample",
         description="Source of the rows: hub:ID[:config][@revision], a file, a folder of splits, or sample.",
     )
-    task: Literal["single_label", "multi_label"] = Field(
-        description="Kind of labels: exactly one per row, or any number.",
+    task: Literal["single_label", "multi_label", "ordinal"] = Field(
+        description="Kind of labels: exactly one per row, any number, or one of ordered levels.",
     )
     text: str | list[str] = Field("text", description="Column of the text, or several columns that are joined.")
     joiner: str = Field("\n", description="Text between joined columns.")

@@ -19,6 +19,16 @@ const TASKS = {
     confidence: (scores, decided) =>
       scores.reduce((product, score, at) => product * (decided[at] ? score : 1 - score), 1),
   },
+  ordinal: {
+    scores: softmax,
+    // the highest level that is reached; the lowest one always is
+    decide: (scores, manifest) => {
+      const reached = scores.map((_, at) => scores.slice(at).reduceRight((sum, score) => sum + score, 0));
+      const level = manifest.decision.cutoffs.reduce((best, cutoff, at) => (reached[at + 1] >= cutoff ? at + 1 : best), 0);
+      return scores.map((_, at) => at === level);
+    },
+    confidence: (scores, decided) => scores[decided.indexOf(true)],
+  },
   single_label: {
     scores: softmax,
     decide: (scores) => scores.map((_, at) => at === scores.indexOf(Math.max(...scores))),

@@ -19,6 +19,15 @@ from distill.export.runtime.untrusted.strict_json import parse_json
 
 FORMAT_VERSION = 1
 
+# a bundle of these tasks has the objects below, each with a kind, and nothing else has them
+TAGGED_VERSION = 2
+
+TAGGED_TASKS = ("ordinal",)
+
+TAGGED_KEYS = ("input", "output", "decision")
+
+TEXT, LEVELS, MEDIAN = "text", "level_log_probabilities", "median_level"
+
 MANIFEST_FILE = "manifest.json"
 
 # a model of the largest size that protobuf allows, and everything beside it
@@ -105,6 +114,32 @@ class Abstain:
 
 
 @dataclass(frozen=True)
+class Tagged:
+    """A part of the contract that says what it is by its `kind` alone."""
+
+    kind: str
+
+    @classmethod
+    def from_dict(cls, data: object, where: str, kind: str) -> "Tagged":
+        """Check and build; only this kind is known."""
+        return cls(kind=Fields(data, where, names_of(cls)).choice("kind", (kind,)))
+
+
+@dataclass(frozen=True)
+class MedianLevel:
+    """The decision of an ordinal task: the highest level k + 1 whose probability or more is at least `cutoffs[k]`."""
+
+    kind: str
+    cutoffs: tuple[float, ...]
+
+    @classmethod
+    def from_dict(cls, data: object, where: str, *, cuts: int) -> "MedianLevel":
+        """Check and build."""
+        fields = Fields(data, where, names_of(cls))
+        return cls(kind=fields.choice("kind", (MEDIAN,)), cutoffs=fields.numbers("cutoffs", cuts, 0.0, 1.0))
+
+
+@dataclass(frozen=True)
 class Manifest:
     """The decision contract of one bundle; `from_dict` is the checked way in."""
 
@@ -126,23 +161,30 @@ class Manifest:
     files: dict[str, FileRecord]
     provenance: dict[str, Any]
     metrics: dict[str, Any]
+    # of version 2 alone
+    input: Tagged | None = None
+    output: Tagged | None = None
+    decision: MedianLevel | None = None
 
     @classmethod
     def from_dict(cls, data: object, where: str) -> "Manifest":
         """Check every field of parsed JSON and build; `where` opens each complaint."""
-        _check_version(data, where)
-        fields = Fields(data, where, names_of(cls))
+        version = _check_version(data, where)
+        tagged = version == TAGGED_VERSION
+        fields = Fields(data, where, [key for key in names_of(cls) if tagged or key not in TAGGED_KEYS])
         labels = fields.names("labels", MAX_LABELS)
+        kind = fields.choice("task", [kind for kind in TASKS if (kind in TAGGED_TASKS) is tagged])
+        outputs = task_of(kind, labels).num_outputs
         max_tokens = fields.integer("max_tokens", 1, MAX_TOKENS)
         files = _read_files(fields)
         manifest = cls(
-            format_version=FORMAT_VERSION,
+            format_version=version,
             name=fields.text("name"),
-            task=fields.choice("task", TASKS),
+            task=kind,
             labels=labels,
             activation=fields.choice("activation", ACTIVATIONS),
             calibration=Calibration.from_dict(
-                fields.raw("calibration"), f"{where}: calibration", labels=len(labels)
+                fields.raw("calibration"), f"{where}: calibration", labels=outputs
             ),
             thresholds=_optional(fields, "thresholds", lambda key: fields.numbers(key, len(labels), 0.0, 1.0)),
             abstain=_optional(
@@ -160,6 +202,7 @@ class Manifest:
             files=files,
             provenance=fields.mapping("provenance"),
             metrics=fields.mapping("metrics"),
+            **(_tagged_objects(fields, outputs) if tagged else {}),
         )
         _check_agreement(manifest, fields)
         return manifest
@@ -167,7 +210,8 @@ class Manifest:
     @property
     def policy(self) -> Policy:
         """Return the numbers that decide."""
-        return Policy(self.thresholds, None if self.abstain is None else self.abstain.below)
+        thresholds = self.thresholds if self.decision is None else self.decision.cutoffs
+        return Policy(thresholds, None if self.abstain is None else self.abstain.below)
 
     def deciding_by(self, policy: Policy) -> "Manifest":
         """Return the same contract with another policy."""
@@ -175,16 +219,23 @@ class Manifest:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; `from_dict` reads them back to an equal manifest."""
-        return {key: _listed(value) for key, value in dataclasses.asdict(self).items()}
+        left_out = () if self.format_version == TAGGED_VERSION else TAGGED_KEYS
+        return {key: _listed(value) for key, value in dataclasses.asdict(self).items() if key not in left_out}
 
 
 def decision_fields(task: Task, policy: Policy) -> dict[str, Any]:
     """Return the fields of a manifest that describe a task's decision under a policy."""
     below = policy.abstain_below
+    abstain = None if below is None else Abstain(task.confidence_rule, below)
+    if task.kind not in TAGGED_TASKS:
+        return {"format_version": FORMAT_VERSION, "thresholds": policy.thresholds, "abstain": abstain}
     return {
-        "format_version": FORMAT_VERSION,
-        "thresholds": policy.thresholds,
-        "abstain": None if below is None else Abstain(task.confidence_rule, below),
+        "format_version": TAGGED_VERSION,
+        "thresholds": None,
+        "abstain": abstain,
+        "input": Tagged(TEXT),
+        "output": Tagged(LEVELS),
+        "decision": MedianLevel(MEDIAN, policy.thresholds or ()),
     }
 
 
@@ -240,14 +291,15 @@ def read_files(folder: Path, manifest: Manifest) -> tuple[bytes, bytes]:
     return used[manifest.model_file], used[manifest.tokenizer_file]
 
 
-def _check_version(data: object, where: str) -> None:
-    """Refuse another version before all else: it may have other keys, and the remedy differs."""
-    version = data.get("format_version") if isinstance(data, dict) else None
-    if isinstance(data, dict) and (type(version) is not int or version != FORMAT_VERSION):
+def _check_version(data: object, where: str) -> int:
+    """Return the version, read before all else: another one may have other keys, and the remedy differs."""
+    version = data.get("format_version") if isinstance(data, dict) else FORMAT_VERSION
+    if type(version) is not int or version not in (FORMAT_VERSION, TAGGED_VERSION):
         raise BundleError(
-            f"{where}: 'format_version' must be {FORMAT_VERSION}; "
+            f"{where}: 'format_version' must be {FORMAT_VERSION} or {TAGGED_VERSION}; "
             "export the bundle again, or install the version of distill-text that made it"
         )
+    return version
 
 
 def _check_agreement(manifest: Manifest, fields: Fields) -> None:
@@ -268,6 +320,17 @@ def _check_agreement(manifest: Manifest, fields: Fields) -> None:
             raise fields.error(key, "a file that 'files' lists with its sha256")
     if MANIFEST_FILE in manifest.files:
         raise fields.error("files", f"without {MANIFEST_FILE}, which cannot hold its own hash")
+
+
+def _tagged_objects(fields: Fields, cuts: int) -> dict[str, Any]:
+    where = fields.where
+    if fields.raw("thresholds") is not None:
+        raise fields.error("thresholds", "null where 'decision' has the cutoffs")
+    return {
+        "input": Tagged.from_dict(fields.raw("input"), f"{where}: input", TEXT),
+        "output": Tagged.from_dict(fields.raw("output"), f"{where}: output", LEVELS),
+        "decision": MedianLevel.from_dict(fields.raw("decision"), f"{where}: decision", cuts=cuts),
+    }
 
 
 def _read_files(fields: Fields) -> dict[str, FileRecord]:

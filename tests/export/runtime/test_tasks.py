@@ -15,7 +15,8 @@ VECTORS = json.loads((ROOT / "tests/vectors/decisions.json").read_text())
 
 
 def policy_of(manifest: dict[str, Any]) -> Policy:
-    thresholds, abstain = manifest["thresholds"], manifest["abstain"]
+    decision = manifest.get("decision", {})
+    thresholds, abstain = decision.get("cutoffs", manifest["thresholds"]), manifest["abstain"]
     return Policy(None if thresholds is None else tuple(thresholds), None if abstain is None else abstain["below"])
 
 
