@@ -116,8 +116,8 @@ class MultiLabelLoss:
 class OrdinalLoss:
     """Targets are levels ``(B,)``; logits are those of the cuts between them, ``(B, C - 1)``.
 
-    As CORAL (Cao, Mirjalili & Raschka 2020, arXiv 1901.07884): each cut is a Bernoulli variable, whether the row is
-    above it.
+    As CORAL (Cao, Mirjalili & Raschka 2020, arXiv 1901.07884): each cut is a Bernoulli variable, whether the row
+    is above it.
     """
 
     kind: ClassVar[str] = "ordinal"

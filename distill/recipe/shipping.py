@@ -62,8 +62,8 @@ class DecisionsRecipe(Section):
     )
     never_below: dict[str, Fraction] = Field(
         {},
-        description="Levels of an ordinal task: of the validation rows at or above one, at least this share is decided "
-        "at or above it.",
+        description="Levels of an ordinal task: of the validation rows at or above one, at least this share is "
+        "decided at or above it.",
     )
     abstain_below: Fraction | None = Field(
         None,

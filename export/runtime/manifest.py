@@ -127,7 +127,7 @@ class Tagged:
 
 @dataclass(frozen=True)
 class MedianLevel:
-    """The decision of an ordinal task: the highest level k + 1 whose probability or more is at least `cutoffs[k]`."""
+    """The decision of an ordinal task: the highest level k + 1 that has, with those above, `cutoffs[k]` or more."""
 
     kind: str
     cutoffs: tuple[float, ...]
@@ -183,9 +183,7 @@ class Manifest:
             task=kind,
             labels=labels,
             activation=fields.choice("activation", ACTIVATIONS),
-            calibration=Calibration.from_dict(
-                fields.raw("calibration"), f"{where}: calibration", labels=outputs
-            ),
+            calibration=Calibration.from_dict(fields.raw("calibration"), f"{where}: calibration", labels=outputs),
             thresholds=_optional(fields, "thresholds", lambda key: fields.numbers(key, len(labels), 0.0, 1.0)),
             abstain=_optional(
                 fields, "abstain", lambda key: Abstain.from_dict(fields.raw(key), f"{where}: {key}")

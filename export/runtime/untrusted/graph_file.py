@@ -18,8 +18,8 @@ from distill.export.runtime.untrusted.protobuf import Broken, Field, Reader, Ref
 # make gigabytes out of a few bytes. ConstantOfShape and Expand do too, but RoBERTa's positions need them.
 STANDARD = """
 Abs Add BitwiseAnd Cast Clip Concat Constant ConstantOfShape CumSum Div Equal Erf Expand Gather Gelu Gemm Identity
-LayerNormalization Log MatMul Max Mul Neg Not Pow QuantizeLinear ReduceMax ReduceSum Relu Reshape Shape Sigmoid Slice
-Softmax Softplus Sqrt Squeeze Sub Sum Tanh Transpose Unsqueeze Where
+LayerNormalization Log MatMul Max Mul Neg Not Pow QuantizeLinear ReduceMax ReduceSum Relu Reshape Shape Sigmoid
+Slice Softmax Softplus Sqrt Squeeze Sub Sum Tanh Transpose Unsqueeze Where
 """
 
 CONTRIB = "BiasGelu FastGelu Gelu MatMulIntegerToFloat MultiHeadAttention QuickGelu SkipLayerNormalization"
