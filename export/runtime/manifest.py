@@ -127,7 +127,7 @@ class Tagged:
 
 @dataclass(frozen=True)
 class MedianLevel:
-    """The decision of an ordinal task: the highest level k + 1 that has, with those above, `cutoffs[k]` or more."""
+    """An ordinal decision: the highest level k + 1 that has, with those above it, at least `cutoffs[k]`."""
 
     kind: str
     cutoffs: tuple[float, ...]
