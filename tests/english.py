@@ -27,8 +27,6 @@ STAGED: tuple[str, ...] = (
     "corpora/targets.py",
     "corpora/warnings.py",
     "distill/evaluation/",
-    "distill/recipe/starter",
-    "docs/corpora.md",
 )
 UNITS = (
     "batch|bundle|byte|call|candidate|cell|channel|class|core|epoch|file|folder|form|group|key|label|layer|line|model|"

@@ -1,4 +1,4 @@
-"""A starter recipe for a data file: guesses what its columns are, and says what each line means."""
+"""Write a starter recipe for a data file: guess the meaning of its columns, and comment on each line."""
 
 from __future__ import annotations
 
@@ -38,27 +38,27 @@ from distill.recipe.starter_forms import Looked, look
 from distill.recipe.starter_lengths import Lengths, count_tokens
 from distill.recipe.starter_text import Proposal, quoted, to_toml, value_of
 
-# With fewer rows a label cannot be in train, validation and test.
+# A label with fewer rows cannot be in train, validation and test.
 SPLITTABLE_ROWS = 3
 
 SEED = 13
 
 MAX_RIVALS = 4
 
-# files that name labels, one a line
+# files that name labels, one per line
 NAME_FILES = ("labels.txt", "label_names.txt", "emotions.txt", "classes.txt")
 
 NOT_READ = 0.02
 
 CUT = 0.05
 
-# of texts that are printed lists
+# share of texts that look like printed lists, above which the author is told
 MANY = 0.5
 
 
 @recipe_keys()
 def propose_recipe(path: Path) -> str:
-    """Return the text of a recipe for a data file or folder, made sure to be readable with it.
+    """Return the text of a recipe for a data file or folder, which is tried on the file.
 
     Raises:
         InputError: no column looks like texts or labels, or no recipe reads the file.
@@ -68,13 +68,13 @@ def propose_recipe(path: Path) -> str:
 
 
 def _recipe_name(path: Path) -> str:
-    """The file's name with what a recipe's name may not hold taken out."""
+    """Return the file's name without the characters that a recipe's name may not have."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("._-") or "my-corpus"
 
 
 @dataclass(frozen=True)
 class _Roles:
-    """What the columns of a source were taken for."""
+    """The guessed meaning of the columns of a source."""
 
     columns: list[Column]
     texts: tuple[Column, ...]
@@ -85,7 +85,7 @@ class _Roles:
 
     @property
     def text(self) -> Column:
-        """The longest text."""
+        """Return the column with the longest texts."""
         return max(self.texts, key=lambda column: column.mean_length)
 
 
@@ -138,7 +138,7 @@ def _guess(path: Path) -> Proposal:
 
 
 def _columns(path: Path, looked: Looked) -> _Roles:
-    """What each column is."""
+    """Guess the meaning of each column."""
     names = dict.fromkeys(name for record in looked.records for name in record.fields)
     columns = [Column.of(name, looked.records) for name in names]
     text = text_column(columns)
@@ -164,7 +164,7 @@ def _columns(path: Path, looked: Looked) -> _Roles:
 
 
 def _where(roles: _Roles) -> tuple[str, str | list[str]] | None:
-    """The filter that keeps labelled rows, where the label column says that others have none."""
+    """Return a filter that keeps labelled rows, if some values of the label column mean no label."""
     if not roles.label.missing or len(roles.label.columns) > 1:
         return None
     candidates = [column for column in roles.columns if column not in roles.texts and column is not roles.split]
@@ -187,7 +187,7 @@ def _kept(roles: _Roles, column: str, values: str | list[str]) -> _Roles:
 
 
 def _missing(label: LabelGuess) -> tuple[str, ...] | None:
-    """The values that are taken for missing, where the column has some that may be."""
+    """Return the values that count as missing, if the column has any that may be."""
     if not label.missing:
         return None
     # somebody who writes None as a label has capitals in the others too, or it is a mood like them
@@ -196,7 +196,7 @@ def _missing(label: LabelGuess) -> tuple[str, ...] | None:
 
 
 def _group(roles: _Roles, *, published: bool) -> tuple[Column | None, list[str]]:
-    """The column of groups, and why another was left out."""
+    """Return the column of groups, and the reasons why others were left out."""
     doubts: list[str] = []
     for group in roles.groups:
         if published or can_be_split(group):
@@ -210,7 +210,7 @@ def _group(roles: _Roles, *, published: bool) -> tuple[Column | None, list[str]]
 def _repeats(
     roles: _Roles, group: Column | None, row_id: tuple[str, ...] | None, *, published: bool
 ) -> tuple[str, str]:
-    """The policies for leaks and for duplicates."""
+    """Return the policies for leaks and for duplicates."""
     between = repeats(roles.text, group) if group is not None else 0.0
     leaks = (
         "groups" if between > MANY_REPEATS and len(roles.texts) == 1 and roles.text.mean_length < 200 else "remove"
@@ -223,7 +223,7 @@ def _repeats(
 
 
 def _names_file(source: str, label: LabelGuess) -> str | None:
-    """A file beside the data that names the labels, where these are ids that it has names for."""
+    """Return a file beside the data that names the labels, if these are ids that it has names for."""
     if not all(str(token).isdigit() for token in label.tokens) or len(label.columns) > 1:
         return None
     path = source_path(source)
@@ -241,7 +241,7 @@ def _names_file(source: str, label: LabelGuess) -> str | None:
 
 
 def _doubts(roles: _Roles, lengths: Lengths, spec: CorpusSpec) -> Iterator[str]:
-    """What the recipe's author should look at."""
+    """Yield the points that the recipe's author should check."""
     for rival in roles.rivals[:MAX_RIVALS]:
         labels = value_of(rival.columns[0] if len(rival.columns) == 1 else list(rival.columns))
         yield f"labels = {labels} would be {len(rival.tokens)} labels, {rival.task}"
@@ -270,7 +270,7 @@ def _doubts(roles: _Roles, lengths: Lengths, spec: CorpusSpec) -> Iterator[str]:
 
 
 def _accepted(proposal: Proposal) -> tuple[Proposal, Corpus]:
-    """The proposal with as little leniency as its rows need, and its corpus; else the first error."""
+    """Return the least lenient proposal that its rows allow, and its corpus; else raise the first error."""
     refusal: InputError | None = None
     for spec in _lenient(proposal.spec):
         try:
@@ -284,7 +284,7 @@ def _accepted(proposal: Proposal) -> tuple[Proposal, Corpus]:
 
 
 def _lenient(spec: CorpusSpec) -> Iterator[CorpusSpec]:
-    """The spec in the order of how much it overlooks."""
+    """Yield variants of the spec, the strictest first."""
     unquoted: Sequence[bool | None] = (
         (None, False) if spec.quoting is None and _may_be_unquoted(spec) else (spec.quoting,)
     )
@@ -295,6 +295,6 @@ def _lenient(spec: CorpusSpec) -> Iterator[CorpusSpec]:
 
 
 def _may_be_unquoted(spec: CorpusSpec) -> bool:
-    """Whether the source is a csv whose marks may be its texts'."""
+    """Return whether the source is a csv whose quotation marks may belong to its texts."""
     files, _ = data_files(source_path(spec.source))
     return files["train"][0].suffix == ".csv"

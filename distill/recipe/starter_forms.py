@@ -36,7 +36,7 @@ MAX_FIELDS = 20
 
 @dataclass(frozen=True)
 class Looked:
-    """What was seen of a source: the form that reads it, its first train records, and where they came from."""
+    """The beginning of a source: the form that reads it, its first train records, and their origin."""
 
     form: TableForm
     records: list[Record]
@@ -70,7 +70,7 @@ def look(source: str) -> Looked:
 
 
 def _encoding(file: DataFile) -> str | None:
-    """The encoding of a text file that is not UTF-8, where its letters tell."""
+    """Return the encoding of a text file that is not UTF-8, if its letters show it."""
     if file.suffix not in TEXT_KINDS:
         return None
     head = file.head()
@@ -78,7 +78,7 @@ def _encoding(file: DataFile) -> str | None:
 
 
 def _quoted(source: str, form: TableForm) -> tuple[TableForm, list[Record]]:
-    """The records, read without quoting where the usual way cannot be right."""
+    """Return the records, read without quoting if the usual way cannot be right."""
     try:
         return form, _records(source, form)
     except InputError as error:
@@ -100,7 +100,7 @@ def _unnamed(file: DataFile, records: Sequence[Record]) -> tuple[str, ...] | Non
 
 
 def _txt_fields(lines: Sequence[str]) -> int | None:
-    """How many fields nearly every line has, one of which repeats as labels do; None for one text a line."""
+    """Return the number of fields of nearly every line, one of which repeats like labels; None for plain texts."""
     for separator in "\t;|,":
         rows = [line.split(separator) for line in lines]
         width = len(rows[0])
@@ -113,7 +113,7 @@ def _txt_fields(lines: Sequence[str]) -> int | None:
 
 
 def _records(source: str, form: TableForm) -> list[Record]:
-    """The readable rows to train on, as many as guesses need."""
+    """Return readable train rows, as many as guesses need."""
     table = open_source(source, form).by_split["train"]
     records = [row for row in islice(table.rows, LOOKED_AT) if isinstance(row, Record)]
     if not records:
@@ -122,7 +122,7 @@ def _records(source: str, form: TableForm) -> list[Record]:
 
 
 def _nested_records(source: str, file: DataFile, form: TableForm) -> list[Record]:
-    """The rows of a JSON or parquet file, taken out of lists where the longest texts lie in some."""
+    """Return the rows of a JSON or parquet file, unnested if the longest texts are in lists."""
     roots = find_roots(file, form) if file.suffix.startswith(".json") else []
     records = _records(source, replace(form, root=roots[0] if roots else None))
     paths: dict[str, list[object]] = {}

@@ -28,16 +28,16 @@ Entries = list[tuple[str, object, str]]
 
 @dataclass(frozen=True)
 class Proposal:
-    """What was guessed, as the spec that a recipe will give, and what the comments mention.
+    """The guesses, as the spec that a recipe will describe, and the facts that its comments mention.
 
     Args:
-        spec: how the corpus is read.
-        max_tokens: where texts are cut.
+        spec: settings of the readers.
+        max_tokens: length at which texts are cut.
         other_columns: columns that nothing uses.
         ids: whether labels are numbers, so that names would say more.
-        doubts: what to look at, one comment each.
-        reasons: why the labels are these.
-        looked_at: how many rows were looked at.
+        doubts: points to check, one comment each.
+        reasons: reasons for the choice of labels.
+        looked_at: number of rows that were looked at.
     """
 
     spec: CorpusSpec
@@ -86,7 +86,7 @@ def _corpus_entries(proposal: Proposal) -> Entries:
         ("encoding", spec.encoding, "the files are not UTF-8"),
         ("quoting", spec.quoting, "whether quotation marks around a field are the file's, not the text's"),
         ("missing", spec.missing, "values of the labels column that mean none: such rows are left out"),
-        ("label_form", spec.label_form, "what a cell is, for it could be read in two ways"),
+        ("label_form", spec.label_form, "form of the label cells, which could be read in two ways"),
         ("where", spec.where, "keep the rows that have a label"),
         ("group", spec.group, "rows of one value stay in one split, or test scores would lie"),
         ("row_id", spec.row_id, "columns that identify a row: repeats are annotators, and the majority counts"),
@@ -114,7 +114,7 @@ def _corpus_entries(proposal: Proposal) -> Entries:
 
 
 def _notes(corpus: Corpus) -> list[str]:
-    """What reading with this recipe did to rows."""
+    """Return a line per effect of this recipe on rows: those put aside, left out or removed."""
     notes = corpus.notes
     lines = []
     for key, what in (
@@ -133,7 +133,7 @@ def _notes(corpus: Corpus) -> list[str]:
 
 
 def _default_tables(corpus: Corpus) -> dict[str, Entries]:
-    """The other tables, with passes that suit the number of rows."""
+    """Return the other tables, with passes that suit the number of rows."""
     rows = len(corpus.train)
     teacher, student = _epochs(rows, TEACHER_STEPS, TEACHER_EPOCHS), _epochs(rows, STUDENT_STEPS, STUDENT_EPOCHS)
     return {
@@ -170,12 +170,12 @@ def _default_tables(corpus: Corpus) -> dict[str, Entries]:
 
 
 def _epochs(rows: int, steps: int, bounds: tuple[int, int]) -> int:
-    """Passes that take as many steps, within bounds."""
+    """Return the number of passes that take about `steps` steps, within bounds."""
     return min(max(ceil(steps * BATCH_SIZE / max(rows, 1)), bounds[0]), bounds[1])
 
 
 def _table(name: str, entries: Sequence[tuple[str, object, str]]) -> list[str]:
-    """One TOML table with its comments in one column."""
+    """Return one TOML table with its comments in one column."""
     pairs = [(f"{key} = {value_of(value)}", comment) for key, value, comment in entries]
     width = min(max(len(pair) for pair, _ in pairs), MAX_COMMENT_COLUMN)
     lines = [f"{pair:<{width}}  {_comment(about)}" for pair, about in pairs]
@@ -183,7 +183,7 @@ def _table(name: str, entries: Sequence[tuple[str, object, str]]) -> list[str]:
 
 
 def _comment(text: str) -> str:
-    """A comment, in which TOML allows no control characters."""
+    """Return a comment without control characters, which TOML does not allow."""
     return f"# {''.join(character if character.isprintable() else ' ' for character in text)}"
 
 
@@ -199,7 +199,7 @@ def value_of(value: object) -> str:
 
 
 def _key(name: str) -> str:
-    """A key of a table, bare where TOML allows it."""
+    """Return a key of a table, bare where TOML allows it."""
     return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else quoted(name)
 
 
