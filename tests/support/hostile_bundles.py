@@ -171,7 +171,8 @@ FILES = (
 )
 
 MANIFESTS = (
-    Hostile("another format version", lie("format_version", value=2), "'format_version' must be 1"),
+    Hostile("another format version", lie("format_version", value=3), "'format_version' must be 1 or 2"),
+    Hostile("version 2 without its objects", lie("format_version", value=2), "key 'input' is missing"),
     Hostile("a format version that is true", lie("format_version", value=True), "'format_version' must be 1"),
     Hostile("an unknown key of a megabyte", lie("k" * 2**20, value="x"), f"unknown key '{'k' * 80}'. Remove it"),
     Hostile("an unknown key", lie("run_this", value="x"), "unknown key 'run_this'"),
