@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from distill.teachers.device import device_of
-from distill.teachers.encoding import encode, pad_batch
-from distill.teachers.protocols import Tokenizer
+from distill.teachers.encoding import pad_batch
 
 # maps ids and mask, int64 ``(B, T)``, to raw logits, float32 ``(B, C)``
 Forward = Callable[[Tensor, Tensor], NDArray[np.float32]]
@@ -30,18 +29,6 @@ def torch_forward(model: nn.Module, *, bf16: bool = False) -> Forward:
         return array
 
     return forward
-
-
-def label_texts(
-    forward: Forward,
-    tokenizer: Tokenizer,
-    texts: Sequence[str],
-    max_tokens: int,
-    progress: Callable[[int], None] | None = None,
-) -> NDArray[np.float32]:
-    """Return raw logits of texts, float32 ``(N, C)``."""
-    rows = encode(tokenizer, texts, max_tokens)
-    return by_length(forward, rows, pad_id=tokenizer.pad_token_id, progress=progress)
 
 
 def predict_logits(

@@ -10,9 +10,6 @@ from distill.corpora.guessing.labels import NEARLY_ALL, LabelGuess, is_printed
 # shorter ones on average are names, dates or titles of a few words
 MIN_TEXT_CHARS = 25
 
-# a text that repeats more than so often on average belongs to something else
-MAX_REPEATS = 20
-
 
 def text_column(columns: Sequence[Column]) -> Column | None:
     """Return the column of strings with the longest average."""

@@ -17,7 +17,7 @@ def plain_export_peers(made: Made) -> list[Peer]:
     folder = made.shipped.layout.student
     tokenizer = PlainTokenizer(folder, made.shipped.recipe.corpus.max_tokens)
     plain, quantized = made.folder / "student.onnx", made.folder / "student-int8.onnx"
-    export_plain(made.job.recipe.student.family.load(folder, made.corpus.task).eval(), plain)
+    export_plain(made.shipped.recipe.student.family.load(folder, made.corpus.task).eval(), plain)
     quantize_dynamic(str(plain), str(quantized))
     found = []
     for name, path in (("fp32", plain), ("default int8", quantized)):

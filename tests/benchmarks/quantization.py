@@ -27,7 +27,7 @@ from distill.export.int8.input_scales import calibration_feeds, fit_input_scales
 from distill.export.int8.precisions import write_precision
 from distill.export.int8.sensitivity import measure_sensitivity
 from distill.export.measure.cpu import cpu_info
-from distill.export.measure.latency import Candidate, time_interleaved
+from distill.export.measure.latency import BenchTarget, time_interleaved
 from distill.teachers.encoding import encode
 from distill.teachers.tokenizers import load_tokenizer
 from distill.variants.export import FUSED_FILE
@@ -112,8 +112,8 @@ def times_of(runners: dict[str, GraphRunner], rows: list[list[int]]) -> dict[str
     """Median milliseconds a text, all in one interleaved run."""
     numbers = [str(row) for row in range(min(TIMED_TEXTS, len(rows)))]
 
-    def candidate(name: str, runner: GraphRunner) -> Candidate:
-        return Candidate(name, lambda texts: runner.run_rows([rows[int(text)] for text in texts]))
+    def candidate(name: str, runner: GraphRunner) -> BenchTarget:
+        return BenchTarget(name, lambda texts: runner.run_rows([rows[int(text)] for text in texts]))
 
     candidates = [candidate(name, runner) for name, runner in runners.items()]
     return {row.name: row.p50_ms for row in time_interleaved(candidates, numbers, rounds=ROUNDS)}

@@ -33,13 +33,14 @@ from distill.export.measure.cpu import cpu_info
 from distill.export.runtime.errors import InputError
 from distill.files.json_files import write_json
 from distill.labelling.onnx_teacher import in_onnxruntime
+from distill.objectives.task_loss import LOSSES
 from distill.pipeline.train import training_inputs
 from distill.runs.progress import Reporter
-from distill.students.static import StaticClassifier
+from distill.students.networks.static import StaticClassifier
 from distill.teachers.checkpoints import load_classifier
 from distill.teachers.device import best_device, multiplies_bf16
 from distill.teachers.encoding import encode, pad_batch
-from distill.teachers.inference import Forward, in_pytorch, label_texts
+from distill.teachers.inference import Forward, by_length, torch_forward
 from distill.teachers.tokenizers import load_tokenizer
 from distill.training import loop as trainer
 from distill.training.batches import Examples, LengthSortedBatches
@@ -74,8 +75,8 @@ class Work:
         """Class ids ``(N,)`` or 0/1 ``(N, C)``."""
         if self.corpus.train.targets is None:
             raise TypeError("train rows have targets")
-        kind = np.float32 if self.corpus.task.multi_label else np.int64
-        return self.corpus.train.targets[: self.rows].astype(kind)
+        targets = torch.from_numpy(self.corpus.train.targets[: self.rows])
+        return targets.to(LOSSES[self.corpus.task.kind].target_dtype).numpy()
 
     @property
     def max_tokens(self) -> int:
@@ -139,18 +140,19 @@ def time_labelling(work: Work, turns: Turns) -> list[dict[str, Any]]:
     some = texts[: 2 * PIPELINE_BATCH]
 
     def ours(forward: Forward, labelled: list[str] = texts) -> Logits:
-        return label_texts(forward, tokenizer, labelled, work.max_tokens)
+        rows = encode(tokenizer, labelled, work.max_tokens)
+        return by_length(forward, rows, pad_id=tokenizer.pad_token_id)
 
     def as_they_come() -> None:
         for start in range(0, len(texts), OURS_BATCH):
-            ours(in_pytorch(teacher), texts[start : start + OURS_BATCH])
+            ours(torch_forward(teacher), texts[start : start + OURS_BATCH])
 
-    check_equal(plain(some), ours(in_pytorch(teacher), some), "logits of the teacher")
+    check_equal(plain(some), ours(torch_forward(teacher), some), "logits of the teacher")
 
     ways = [
         Way(f"pipeline, batches of {PIPELINE_BATCH}", "float32", lambda: lambda: plain(texts)),
         Way(f"our loop, batches of {OURS_BATCH} as they come", "float32", lambda: as_they_come),
-        Way("+ sorted by length", "float32", lambda: lambda: ours(in_pytorch(teacher))),
+        Way("+ sorted by length", "float32", lambda: lambda: ours(torch_forward(teacher))),
     ]
     if best_device().type == "cpu":
         sample = pad_batch(encode(tokenizer, some, work.max_tokens), tokenizer.pad_token_id)
@@ -158,7 +160,7 @@ def time_labelling(work: Work, turns: Turns) -> list[dict[str, Any]]:
         if graph is not None:
             ways.append(Way("+ as a fused graph (validation, test)", "float32", lambda: lambda: ours(graph)))
     if multiplies_bf16(best_device()):
-        bf16 = in_pytorch(teacher, bf16=True)
+        bf16 = torch_forward(teacher, bf16=True)
         ways.append(Way("bf16 in PyTorch instead (train text)", "bfloat16", lambda: lambda: ours(bf16)))
     flops = encoder_flops(teacher, encode(tokenizer, texts, work.max_tokens).lengths(), LABELLING)
     return rates(ways, turns.seconds(ways), work.rows, flops)
@@ -227,7 +229,7 @@ def _train_as_a_run_does(
     settings = schedule_of(recipe, rows, work.shipped.seed, 300.0)
     settings = replace(settings, bf16=settings.bf16 and "bf16" not in off)
     pad = partial(pad_batch, pad_id=tokenizer.pad_token_id)
-    # a folder of its own, or it would go on from a checkpoint that the training before it has left
+    # a folder of its own, or it would resume from a checkpoint of the training before it
     with tempfile.TemporaryDirectory() as folder, switched_off(tuple(name for name in off if name != "bf16")):
         watch = TrainingCallback(model, lambda: {"macro_f1": 0.0}, settings, Path(folder))
         fit(

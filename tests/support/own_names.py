@@ -5,6 +5,8 @@ import subprocess
 from pathlib import Path
 
 NAMES = ("export", "teachers", "students", "corpora", "tests")
+FILES = ("export", "teachers")
+WRONG = "raise SystemExit('the wrong module was imported')"
 SCRIPT = """\
 import distill
 
@@ -19,11 +21,13 @@ def check_beside_own_names(scripts: Path, bundle: Path, folder: Path) -> None:
     (folder / "script.py").write_text(SCRIPT)
     installed_elsewhere = folder / "elsewhere"
     for name in NAMES:
-        for place in (folder, installed_elsewhere):
-            (place / name).mkdir(parents=True)
-            (place / name / "__init__.py").write_text("raise SystemExit('the wrong package was imported')")
-    (folder / "export.py").write_text("raise SystemExit('the wrong module was imported')")
-    (folder / "teachers.py").write_text("raise SystemExit('the wrong module was imported')")
+        (installed_elsewhere / name).mkdir(parents=True)
+        (installed_elsewhere / name / "__init__.py").write_text(WRONG)
+        if name in FILES:  # a folder of the same name would hide the file
+            (folder / f"{name}.py").write_text(WRONG)
+        else:
+            (folder / name).mkdir()
+            (folder / name / "__init__.py").write_text(WRONG)
     for command in (
         [scripts / "python", "script.py"],
         [scripts / "python", "-c", SCRIPT],
