@@ -70,7 +70,7 @@ def test_bundles_of_runs_on_one_corpus_stand_side_by_side(
     assert markdown(found).startswith("`smoke`, `other` on ")
     whole = load_corpus(runs / "corpus")
     corpora = {runs / "corpus": whole, other / "corpus": part_of(whole, 9)}
-    monkeypatch.setattr(peers, "load_corpus", lambda folder: corpora[folder])
+    monkeypatch.setattr("distill.pipeline.state.load_corpus", lambda folder: corpora[folder])
     with pytest.raises(InputError, match=r"other: its corpus is not that of .*smoke; compare runs on one corpus"):
         compare([runs, other], [], tmp_path / "peers", texts=4, rounds=1)
 
