@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from distill.corpora.storage.columns import LabelRows
 from distill.corpora.targets import CODECS, Targets, task_to_dict
 from distill.export.runtime.errors import InputError
-from distill.export.runtime.tasks import Task
+from distill.export.runtime.task import Task
 
 LABELLED_SPLITS = ("train", "validation", "test")
 

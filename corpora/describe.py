@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from distill.corpora.corpus import Corpus, Split
 from distill.corpora.storage.text_store import BLOCK
-from distill.export.runtime.tasks import Task
+from distill.export.runtime.task import Task
 
 CountTokens = Callable[[list[str]], list[int]]
 

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from distill.corpora.reading.labels import LabelError, Token, tokens_of
 from distill.corpora.storage.columns import LabelRows
 from distill.export.runtime.errors import InputError
-from distill.export.runtime.tasks import Task, task_of
+from distill.export.runtime.task import Task
+from distill.export.runtime.tasks import task_of
 from distill.export.runtime.untrusted.fields import is_printable
 
 Targets = NDArray[np.int32] | NDArray[np.uint8]

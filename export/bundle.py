@@ -14,16 +14,10 @@ from tokenizers import Tokenizer
 
 from distill.export.graph.model import add_contract, save_model
 from distill.export.runtime.classifier import Classifier, load, open_bundle, self_test
-from distill.export.runtime.manifest import (
-    Calibration,
-    Manifest,
-    SelfTest,
-    contract,
-    decision_fields,
-    dump_json,
-)
+from distill.export.runtime.manifest import Manifest, contract, decision_fields, dump_json
+from distill.export.runtime.manifest_parts import Calibration, SelfTest
 from distill.export.runtime.records import FileRecord
-from distill.export.runtime.tasks import Policy, Task
+from distill.export.runtime.task import Policy, Task
 
 # written for this project, nobody's own words: several lengths, a negation, a typo, an emoji, an unknown word
 SELF_TEST_TEXTS = (

@@ -11,7 +11,7 @@ from transformers import CONFIG_MAPPING, AutoConfig, AutoModel, AutoModelForSequ
 
 from distill.export.graph.config import ModelConfig
 from distill.export.runtime.errors import InputError
-from distill.export.runtime.tasks import Task
+from distill.export.runtime.task import Task
 from distill.teachers.encoder import EncoderClassifier, HeadedClassifier, Pooling, Teacher
 from distill.teachers.protocols import Tokenizer
 

@@ -52,8 +52,14 @@ FAMILY = re.compile(
 # the classes of a kind and the literal dicts are where it is defined, and no branch
 DEFINERS = (
     "export/runtime/tasks.py",
+    "export/runtime/kinds/single_label.py",
+    "export/runtime/kinds/multi_label.py",
+    "export/runtime/kinds/ordinal.py",
     "corpora/targets.py",
-    "distill/evaluation/evaluator.py",
+    "distill/evaluation/evaluators.py",
+    "distill/evaluation/kinds/single_label.py",
+    "distill/evaluation/kinds/multi_label.py",
+    "distill/evaluation/kinds/ordinal.py",
     "distill/objectives/task_loss.py",
     "distill/recipe/kinds.py",
 )

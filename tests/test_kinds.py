@@ -4,7 +4,7 @@ import re
 from typing import get_args
 
 from distill.corpora.targets import CODECS
-from distill.evaluation.evaluator import EVALUATORS
+from distill.evaluation.evaluators import EVALUATORS
 from distill.export.runtime.tasks import TASKS
 from distill.objectives.task_loss import LOSSES
 from distill.recipe.kinds import KINDS

@@ -26,7 +26,7 @@ from distill.corpora.storage.columns import NONE, CorpusRows, Ints
 from distill.corpora.storage.text_store import StoredTexts, TextStore
 from distill.corpora.targets import CODECS, checked_task
 from distill.export.runtime.errors import InputError
-from distill.export.runtime.tasks import Task
+from distill.export.runtime.task import Task
 
 __all__ = ["CorpusSpec", "read_corpus"]
 

@@ -18,7 +18,7 @@ from distill.corpora.storage.columns import LabelRows
 from distill.corpora.storage.text_store import BLOCK, TextStore
 from distill.corpora.targets import task_from_dict, task_to_dict
 from distill.export.runtime.errors import InputError, MissingExtraError
-from distill.export.runtime.tasks import Task
+from distill.export.runtime.task import Task
 
 
 def save_corpus(corpus: Corpus, folder: Path) -> None:

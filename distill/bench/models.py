@@ -27,7 +27,7 @@ from distill.export.measure.latency import (
 )
 from distill.export.runtime.classifier import Classifier, load, open_bundle
 from distill.export.runtime.manifest import read_manifest
-from distill.export.runtime.tasks import Task
+from distill.export.runtime.task import Task
 from distill.recipe.shipping import DecisionsRecipe
 from distill.runs.progress import Reporter
 from distill.teachers.checkpoints import load_classifier

@@ -11,7 +11,7 @@ from sklearn.multiclass import OneVsRestClassifier
 
 from distill.corpora.corpus import Corpus, label_matrix
 from distill.evaluation.decision import Logits
-from distill.evaluation.evaluator import evaluator_of
+from distill.evaluation.evaluators import evaluator_of
 
 BASELINE_FEATURES = 100_000
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from distill.bundles.predict import predict_all
 from distill.bundles.rows import Columns, labelled_rows, texts_of
-from distill.evaluation.evaluator import evaluator_of
+from distill.evaluation.evaluators import evaluator_of
 from distill.evaluation.metrics import Quality
 from distill.evaluation.selective import SelectiveQuality, evaluate_selective
 from distill.export.runtime import InputError, Prediction, load

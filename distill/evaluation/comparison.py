@@ -11,7 +11,8 @@ import numpy as np
 from distill.evaluation.bootstrap import SAMPLES, Bootstrap, interval, row_weights
 from distill.evaluation.decision import Decision, Logits
 from distill.evaluation.evaluator import Evaluator
-from distill.export.runtime.tasks import Bools, Floats, Task
+from distill.export.runtime.scores import Bools, Floats
+from distill.export.runtime.task import Task
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from distill.export.runtime.tasks import Bools, Floats, Policy, Task
+from distill.export.runtime.scores import Bools, Floats
+from distill.export.runtime.task import Policy, Task
 
 Logits = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Decision:
-    """Scale and bias of raw logits, then the numbers of `export.runtime.tasks.Policy`; fitted on validation."""
+    """Scale and bias of raw logits, then the numbers of `export.runtime.task.Policy`; fitted on validation."""
 
     scale: tuple[float, ...]
     bias: tuple[float, ...]

@@ -15,7 +15,8 @@ from distill.evaluation.thresholds import (
     keep_recall,
     tune_thresholds,
 )
-from distill.export.runtime.tasks import Floats, Task
+from distill.export.runtime.scores import Floats
+from distill.export.runtime.task import Task
 from distill.recipe.kinds import KINDS
 from distill.recipe.shipping import DecisionsRecipe
 

@@ -10,7 +10,7 @@ from distill.evaluation.evaluator import Evaluator
 from distill.evaluation.thresholds import least_rows
 from distill.export.gate import Check
 from distill.export.runtime.errors import CheckFailedError, InputError
-from distill.export.runtime.tasks import Bools
+from distill.export.runtime.scores import Bools
 from distill.recipe.shipping import FLOOR_KEYS, DecisionsRecipe
 
 

@@ -18,7 +18,7 @@ from distill.evaluation.reliability import (
     mean_brier_skill,
     reliability_per_label,
 )
-from distill.export.runtime.tasks import Bools, Floats
+from distill.export.runtime.scores import Bools, Floats
 
 
 @dataclass(frozen=True)

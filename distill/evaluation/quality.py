@@ -9,7 +9,7 @@ from typing import Any
 
 from distill.corpora.corpus import Corpus, label_matrix
 from distill.evaluation.decision import Decision, Logits
-from distill.evaluation.evaluator import evaluator_of
+from distill.evaluation.evaluators import evaluator_of
 from distill.evaluation.floors import KeptFloor, judge_floors
 from distill.evaluation.selective import evaluate_selective
 from distill.recipe.shipping import DecisionsRecipe

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from distill.evaluation.metrics import macro_f1
-from distill.export.runtime.tasks import Bools, Floats, Policy, Task
+from distill.export.runtime.scores import Bools, Floats
+from distill.export.runtime.task import Policy, Task
 
 CURVE_POINTS = 50
 

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from distill.artifacts.logits import LOGITS_FILE, read_logits_file, write_logits_file
 from distill.artifacts.training import TrainingSummary, read_training
-from distill.evaluation.evaluator import Evaluator, evaluator_of
+from distill.evaluation.evaluator import Evaluator
+from distill.evaluation.evaluators import evaluator_of
 from distill.evaluation.quality import EVALUATED
-from distill.export.runtime.tasks import Task
+from distill.export.runtime.task import Task
 from distill.files.json_files import write_json
 
 Logits = NDArray[np.float32]

@@ -7,7 +7,7 @@ from pathlib import Path
 from distill.corpora.storage.token_rows import TokenRows
 from distill.evaluation.decision import Logits
 from distill.evaluation.quality import EVALUATED
-from distill.export.runtime.tasks import Task
+from distill.export.runtime.task import Task
 from distill.labelling.onnx_teacher import WORTH_ROWS, in_onnxruntime
 from distill.runs.progress import Reporter
 from distill.teachers.checkpoints import HEAD_FILE, load_classifier

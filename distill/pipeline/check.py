@@ -53,7 +53,7 @@ def check_recipe(recipe: Recipe, reporter: Reporter) -> CheckedRecipe:
     for warning in warnings:
         reporter.say(f"warning: {warning}")
     # from here on torch is needed, which takes seconds to import
-    from distill.evaluation.evaluator import evaluator_of
+    from distill.evaluation.evaluators import evaluator_of
     from distill.evaluation.floors import check_floors
     from distill.labelling.augmentation import build_augmenter
     from distill.teachers.checkpoints import load_config

@@ -30,7 +30,7 @@ def corpus_stage(run: Run) -> None:
 
     run.stage("corpus", run.layout.corpus, corpus_inputs(recipe, run.recipe.seed), work)
     if run.recipe.decisions.floors:  # before hours are spent
-        from distill.evaluation.evaluator import evaluator_of
+        from distill.evaluation.evaluators import evaluator_of
         from distill.evaluation.floors import check_floors
 
         gold = label_matrix(run.corpus.validation, run.corpus.task)

@@ -95,7 +95,7 @@ def export_variants(student: StudentRun) -> None:
 def export_inputs(student: StudentRun, variant: Variant) -> "ExportInputs":
     """Return everything that the export of one variant of a student depends on."""
     from distill.artifacts.quality import read_quality
-    from distill.evaluation.evaluator import evaluator_of
+    from distill.evaluation.evaluators import evaluator_of
     from distill.export.gate import Bounds
     from distill.export.graph.from_torch import torch_logits
     from distill.teachers.tokenizers import load_tokenizer

@@ -72,7 +72,7 @@ class LearningMaterial:
     def temperatures(self) -> list[float]:
         """Return what each teacher's logits are divided by: 1, or the temperature fitted on validation."""
         from distill.artifacts.logits import read_logits_file
-        from distill.evaluation.evaluator import evaluator_of
+        from distill.evaluation.evaluators import evaluator_of
 
         run = self.run
         members = members_of(run.recipe)
@@ -88,7 +88,7 @@ class LearningMaterial:
         Raises:
             InputError: stored logits are unreadable, or belong to another teacher or corpus.
         """
-        from distill.evaluation.evaluator import evaluator_of
+        from distill.evaluation.evaluators import evaluator_of
         from distill.labelling.ensemble import average_logits
         from distill.teachers.store import read_logits
 

@@ -21,7 +21,7 @@ from distill.artifacts.report import (
 )
 from distill.bench.measured import measured_bundle
 from distill.corpora.corpus import Corpus, label_matrix
-from distill.evaluation.evaluator import evaluator_of
+from distill.evaluation.evaluators import evaluator_of
 from distill.export.measure.cpu import cpu_info
 from distill.export.measure.latency import available_threads
 from distill.export.precision import Variant, qat_precisions

@@ -2,7 +2,7 @@
 
 from distill.artifacts.model_report import Fidelity, QuantizationCost, SplitCost
 from distill.evaluation.comparison import fidelity
-from distill.export.runtime.tasks import Task
+from distill.export.runtime.task import Task
 from distill.report.models import RunModel
 
 

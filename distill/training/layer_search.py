@@ -16,7 +16,7 @@ from distill.artifacts.ranking import LayerCandidate, LayerRanking
 from distill.artifacts.records import read_record, write_record
 from distill.corpora.corpus import Corpus, evenly_spread, part_of
 from distill.evaluation.decision import Logits
-from distill.evaluation.evaluator import evaluator_of
+from distill.evaluation.evaluators import evaluator_of
 from distill.files.atomic import remove
 from distill.recipe.student import LayerSearchRecipe
 from distill.runs.stage import UNFINISHED

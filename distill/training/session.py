@@ -16,7 +16,7 @@ from distill.artifacts.training import TrainingSummary
 from distill.corpora.corpus import Corpus, label_matrix
 from distill.corpora.storage.token_rows import TokenRows
 from distill.evaluation.decision import Logits
-from distill.evaluation.evaluator import evaluator_of
+from distill.evaluation.evaluators import evaluator_of
 from distill.evaluation.quality import EVALUATED
 from distill.export.runtime.errors import DistillError
 from distill.objectives.task_loss import LOSSES

@@ -15,7 +15,8 @@ from distill.artifacts.report import Headline
 from distill.artifacts.variant import MODEL_FILE, read_gate
 from distill.corpora.corpus import Corpus
 from distill.corpora.storage.token_rows import TokenRows
-from distill.evaluation.evaluator import Evaluator, evaluator_of
+from distill.evaluation.evaluator import Evaluator
+from distill.evaluation.evaluators import evaluator_of
 from distill.export.bundle import Shipment
 from distill.export.graph.session import GraphRunner
 from distill.export.precision import Variant

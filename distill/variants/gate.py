@@ -12,13 +12,14 @@ from distill.artifacts.logits import read_logits_file
 from distill.corpora.corpus import Corpus, label_matrix
 from distill.corpora.storage.token_rows import TokenRows
 from distill.evaluation.decision import Decision, Logits
-from distill.evaluation.evaluator import Evaluator, evaluator_of
+from distill.evaluation.evaluator import Evaluator
+from distill.evaluation.evaluators import evaluator_of
 from distill.evaluation.floors import check_kept
 from distill.export.gate import Bounds, Check, check_contract, check_shapes, same_in_batches
 from distill.export.graph.session import GraphRunner
 from distill.export.precision import Variant
 from distill.export.runtime.errors import CheckFailedError
-from distill.export.runtime.tasks import Bools
+from distill.export.runtime.scores import Bools
 from distill.recipe.shipping import DecisionsRecipe
 from distill.runs.progress import Reporter
 

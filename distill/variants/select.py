@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from distill.artifacts.quality import read_quality
 from distill.artifacts.variant import GateReport, read_gate
-from distill.evaluation.evaluator import EVALUATORS
+from distill.evaluation.evaluators import EVALUATORS
 from distill.export.precision import Variant
 from distill.export.runtime.errors import CheckFailedError
 from distill.recipe.shipping import ExportRecipe

@@ -11,7 +11,7 @@ function softmax(values) {
 }
 
 // by the manifest's task: scores of logits, the decision on each label, and the chance that it is exactly right;
-// the same rules as in export/runtime/tasks.py, and tests/vectors/decisions.json holds the two together
+// the same rules as in export/runtime/kinds/, and tests/vectors/decisions.json holds the two together
 const TASKS = {
   multi_label: {
     scores: sigmoid,

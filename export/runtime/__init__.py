@@ -8,7 +8,7 @@ from distill.export.runtime.errors import (
     InputError,
     MissingExtraError,
 )
-from distill.export.runtime.tasks import Prediction
+from distill.export.runtime.task import Prediction
 
 __all__ = [
     "BundleError",

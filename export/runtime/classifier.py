@@ -14,7 +14,8 @@ from distill.export.runtime.encoder import Encoded, Encoder, open_tokenizer
 from distill.export.runtime.errors import BundleError, CheckFailedError, DistillError, InputError
 from distill.export.runtime.graph_session import OUTPUT, open_session
 from distill.export.runtime.manifest import Manifest, read_files, read_manifest
-from distill.export.runtime.tasks import Prediction, Task, task_of
+from distill.export.runtime.task import Prediction, Task
+from distill.export.runtime.tasks import task_of
 
 # texts in one run of the graph where the manifest sets no smaller bound
 CHUNK = 32

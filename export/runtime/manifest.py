@@ -11,8 +11,19 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from distill.export.runtime.errors import BundleError, InputError
+from distill.export.runtime.manifest_parts import (
+    LEVELS,
+    MEDIAN,
+    TEXT,
+    Abstain,
+    Calibration,
+    MedianLevel,
+    SelfTest,
+    Tagged,
+)
 from distill.export.runtime.records import SHA256, FileRecord, names_of
-from distill.export.runtime.tasks import TASKS, Policy, Task, task_of
+from distill.export.runtime.task import Policy, Task
+from distill.export.runtime.tasks import TASKS, task_of
 from distill.export.runtime.untrusted.fields import MAX_SHOWN, Fields, check_path
 from distill.export.runtime.untrusted.files import most_bytes, read_file, refuse_unlisted
 from distill.export.runtime.untrusted.strict_json import parse_json
@@ -26,16 +37,12 @@ TAGGED_TASKS = ("ordinal",)
 
 TAGGED_KEYS = ("input", "output", "decision")
 
-TEXT, LEVELS, MEDIAN = "text", "level_log_probabilities", "median_level"
-
 MANIFEST_FILE = "manifest.json"
 
 # a model of the largest size that protobuf allows, and everything beside it
 MAX_BUNDLE_BYTES = 3 * 2**30
 
 ACTIVATIONS = tuple(dict.fromkeys(kind.activation for kind in TASKS.values()))
-
-CONFIDENCES = tuple(dict.fromkeys(kind.confidence_rule for kind in TASKS.values()))
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
@@ -50,93 +57,8 @@ MAX_BATCH = 65_536
 
 MAX_FILES = 100
 
-MAX_SELF_TEST_TEXTS = 1000
-
-MAX_TOLERANCE = 1.0  # a self-test that any logits pass would test nothing
 
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True)
-class SelfTest:
-    """The project's sentences with the ids and logits that this bundle returned when it was made."""
-
-    texts: tuple[str, ...]
-    input_ids: tuple[tuple[int, ...], ...]
-    logits: tuple[tuple[float, ...], ...]
-    tolerance: float
-
-    @classmethod
-    def from_dict(cls, data: object, where: str, *, labels: int, max_tokens: int) -> "SelfTest":
-        """Check and build; ids and logits have one row for each text."""
-        fields = Fields(data, where, names_of(cls))
-        texts = fields.texts("texts", MAX_SELF_TEST_TEXTS)
-        return cls(
-            texts=texts,
-            input_ids=fields.id_rows("input_ids", len(texts), max_tokens),
-            logits=fields.number_rows("logits", len(texts), labels),
-            tolerance=fields.number("tolerance", 0.0, MAX_TOLERANCE),
-        )
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """The scale and bias per label that the graph's last nodes apply; kept for the record."""
-
-    scale: tuple[float, ...]
-    bias: tuple[float, ...]
-
-    @classmethod
-    def from_dict(cls, data: object, where: str, *, labels: int) -> "Calibration":
-        """Check and build; a scale of zero or less would erase or reverse a label."""
-        fields = Fields(data, where, names_of(cls))
-        return cls(scale=fields.numbers("scale", labels, low=0.0), bias=fields.numbers("bias", labels))
-
-
-@dataclass(frozen=True)
-class Abstain:
-    """The rule to hand a text over to a person: where confidence, of this kind, is lower than `below`.
-
-    Every kind of confidence is the probability that the decision is exactly right.
-    """
-
-    confidence: str
-    below: float
-
-    @classmethod
-    def from_dict(cls, data: object, where: str) -> "Abstain":
-        """Check and build."""
-        fields = Fields(data, where, names_of(cls))
-        return cls(
-            confidence=fields.choice("confidence", CONFIDENCES),
-            below=fields.number("below", 0.0, 1.0),
-        )
-
-
-@dataclass(frozen=True)
-class Tagged:
-    """A part of the contract that says what it is by its `kind` alone."""
-
-    kind: str
-
-    @classmethod
-    def from_dict(cls, data: object, where: str, kind: str) -> "Tagged":
-        """Check and build; only this kind is known."""
-        return cls(kind=Fields(data, where, names_of(cls)).choice("kind", (kind,)))
-
-
-@dataclass(frozen=True)
-class MedianLevel:
-    """An ordinal decision: the highest level k + 1 that has, with those above it, at least `cutoffs[k]`."""
-
-    kind: str
-    cutoffs: tuple[float, ...]
-
-    @classmethod
-    def from_dict(cls, data: object, where: str, *, cuts: int) -> "MedianLevel":
-        """Check and build."""
-        fields = Fields(data, where, names_of(cls))
-        return cls(kind=fields.choice("kind", (MEDIAN,)), cutoffs=fields.numbers("cutoffs", cuts, 0.0, 1.0))
 
 
 @dataclass(frozen=True)

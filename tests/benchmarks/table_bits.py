@@ -17,7 +17,7 @@ import numpy as np
 from distill.artifacts.logits import read_logits_file
 from distill.corpora.corpus import label_matrix
 from distill.corpora.storage.parquet import load_corpus
-from distill.evaluation.evaluator import evaluator_of
+from distill.evaluation.evaluators import evaluator_of
 from distill.evaluation.metrics import macro_f1
 from distill.export.graph.session import GraphRunner
 from distill.export.int8.input_scales import calibration_feeds, fit_input_scales

@@ -18,10 +18,10 @@ from distill.artifacts.logits import read_logits_file
 from distill.corpora.corpus import label_matrix
 from distill.corpora.storage.parquet import load_corpus
 from distill.evaluation.decision import Decision, Logits
-from distill.evaluation.evaluator import evaluator_of
+from distill.evaluation.evaluators import evaluator_of
 from distill.evaluation.metrics import macro_f1
 from distill.evaluation.reliability import brier_of_cells, ece_above_tenth, mean_brier_skill
-from distill.export.runtime.tasks import Task
+from distill.export.runtime.task import Task
 from distill.recipe.shipping import DecisionsRecipe
 from distill.runs.progress import Reporter
 

@@ -18,8 +18,10 @@ from distill.evaluation.calibration import (
     fit_scale,
     fit_temperature,
 )
-from distill.evaluation.evaluator import evaluator_of
-from distill.export.runtime.tasks import MultiLabel, SingleLabel, Task
+from distill.evaluation.evaluators import evaluator_of
+from distill.export.runtime.kinds.multi_label import MultiLabel
+from distill.export.runtime.kinds.single_label import SingleLabel
+from distill.export.runtime.task import Task
 
 MULTI = MultiLabel(("a", "b", "c"))
 SINGLE = SingleLabel(("a", "b", "c"))

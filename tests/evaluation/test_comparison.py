@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from distill.evaluation.comparison import agreement
 from distill.evaluation.comparison import paired_bootstrap as bootstrap_of
-from distill.evaluation.evaluator import evaluator_of
+from distill.evaluation.evaluators import evaluator_of
 from distill.evaluation.metrics import macro_f1
 from tests.support.drawn_cases import MULTI, SINGLE, task_for
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distill.evaluation.decision import Decision
-from distill.evaluation.evaluator import evaluator_of
+from distill.evaluation.evaluators import evaluator_of
 from distill.evaluation.metrics import precision_per_label, recall_per_label
 from distill.evaluation.thresholds import expected_f1_threshold
 from distill.recipe.shipping import DecisionsRecipe

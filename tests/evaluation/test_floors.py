@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from distill.evaluation.evaluator import evaluator_of
+from distill.evaluation.evaluators import evaluator_of
 from distill.evaluation.floors import KeptFloor, check_floors, check_kept, judge_floors, require_floors
 from distill.export.runtime.errors import CheckFailedError, InputError
-from distill.export.runtime.tasks import MultiLabel
+from distill.export.runtime.kinds.multi_label import MultiLabel
 from distill.recipe.shipping import DecisionsRecipe
 
 TASK = MultiLabel(("joy", "grief"))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from sklearn import metrics as oracle
 
-from distill.evaluation.evaluator import evaluator_of
+from distill.evaluation.evaluators import evaluator_of
 from distill.evaluation.metrics import (
     accuracy,
     f1_per_label,
@@ -14,7 +14,8 @@ from distill.evaluation.metrics import (
     precision_per_label,
     recall_per_label,
 )
-from distill.export.runtime.tasks import Policy, sigmoid, softmax
+from distill.export.runtime.scores import sigmoid, softmax
+from distill.export.runtime.task import Policy
 from tests.support.drawn_cases import MULTI, SINGLE, cases, decide, scores_of, task_for
 
 

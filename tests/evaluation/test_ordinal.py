@@ -11,13 +11,14 @@ import torch
 from onnx import TensorProto, helper
 from sklearn.metrics import cohen_kappa_score
 
-from distill.evaluation.evaluator import evaluator_of
+from distill.evaluation.evaluators import evaluator_of
 from distill.evaluation.floors import check_floors
 from distill.export.gate import Bounds
 from distill.export.graph.model import add_calibration
 from distill.export.runtime import BundleError, InputError
-from distill.export.runtime.manifest import Calibration, Manifest, MedianLevel, Tagged
-from distill.export.runtime.tasks import Ordinal
+from distill.export.runtime.kinds.ordinal import Ordinal
+from distill.export.runtime.manifest import Manifest
+from distill.export.runtime.manifest_parts import Calibration, MedianLevel, Tagged
 from distill.export.runtime.untrusted.graph_file import check_graph_file
 from distill.objectives.task_loss import LOSSES
 from distill.recipe.load import load_recipe

@@ -13,7 +13,7 @@ from distill.evaluation.selective import (
     evaluate_selective,
     risk_curve,
 )
-from distill.export.runtime.tasks import Policy
+from distill.export.runtime.task import Policy
 from tests.support.drawn_cases import MULTI, SINGLE, cases, decide, scores_of, task_for
 
 levels = st.lists(st.integers(1, 8).map(lambda n: n / 8), min_size=1, max_size=40)

@@ -15,7 +15,8 @@ from distill.export.int8.input_scales import fit_input_scales
 from distill.export.int8.precisions import write_precision
 from distill.export.runtime.classifier import load, verify
 from distill.export.runtime.errors import BundleError
-from distill.export.runtime.tasks import MultiLabel, Policy
+from distill.export.runtime.kinds.multi_label import MultiLabel
+from distill.export.runtime.task import Policy
 from tests.support.export_models import (
     KINDS,
     LABELS,

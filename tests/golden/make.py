@@ -21,7 +21,8 @@ from distill.export.graph.session import GraphRunner
 from distill.export.int8.input_scales import fit_input_scales
 from distill.export.int8.precisions import write_precision
 from distill.export.runtime import Classifier, load
-from distill.export.runtime.tasks import Policy, Task, task_of
+from distill.export.runtime.task import Policy, Task
+from distill.export.runtime.tasks import task_of
 from distill.students.families import FAMILIES
 from distill.students.networks.compact import Shape, compact_student
 from distill.students.networks.layers import layers_student

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distill.evaluation.evaluator import evaluator_of
+from distill.evaluation.evaluators import evaluator_of
 from distill.export.runtime.errors import InputError
 from distill.labelling.ensemble import average_logits
 from distill.recipe.ensemble import members_of

@@ -129,7 +129,7 @@ def test_a_gate_that_fails_exits_1_and_leaves_no_bundle_of_an_earlier_recipe(
 ) -> None:
     shutil.copytree(runs, tmp_path / "smoke")
     flips = (Check("rows with a flip", 0.06, 0.05),)
-    monkeypatch.setattr("distill.evaluation.evaluator.MultiLabelEvaluator.compare", lambda *_: flips)
+    monkeypatch.setattr("distill.evaluation.kinds.multi_label.MultiLabelEvaluator.compare", lambda *_: flips)
     with pytest.raises(CheckFailedError, match=r"int8-dynamic: rows with a flip 0\.06 above 0\.05") as caught:
         execute(tmp_path / "smoke", "export.precision=['int8-dynamic']")
     assert caught.value.exit_status == 1

@@ -3,7 +3,8 @@
 import numpy as np
 from hypothesis import strategies as st
 
-from distill.export.runtime.tasks import Policy, Task, task_of
+from distill.export.runtime.task import Policy, Task
+from distill.export.runtime.tasks import task_of
 
 SINGLE, MULTI = "single_label", "multi_label"
 

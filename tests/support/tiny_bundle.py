@@ -8,7 +8,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from distill.export.runtime.manifest import FORMAT_VERSION, Calibration, Manifest, SelfTest, contract, dump_json
+from distill.export.runtime.manifest import FORMAT_VERSION, Manifest, contract, dump_json
+from distill.export.runtime.manifest_parts import Calibration, SelfTest
 from distill.export.runtime.records import FileRecord
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]

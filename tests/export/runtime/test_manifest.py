@@ -11,14 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distill.export.runtime import BundleError, InputError, load
-from distill.export.runtime.manifest import (
-    Abstain,
-    Calibration,
-    Manifest,
-    SelfTest,
-    contract,
-    dump_json,
-)
+from distill.export.runtime.manifest import Manifest, contract, dump_json
+from distill.export.runtime.manifest_parts import Abstain, Calibration, SelfTest
 from distill.export.runtime.records import FileRecord
 from distill.export.runtime.tasks import TASKS
 from tests.support.tiny_bundle import LABELS, MODEL_FILE, make_tiny_bundle, rewrite_manifest, tiny_manifest

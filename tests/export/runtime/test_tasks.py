@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distill.export.runtime.tasks import TASKS, Policy, task_of
+from distill.export.runtime.task import Policy
+from distill.export.runtime.tasks import TASKS, task_of
 from tests.support.command import ROOT
 
 VECTORS = json.loads((ROOT / "tests/vectors/decisions.json").read_text())

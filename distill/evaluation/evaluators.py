@@ -1,0 +1,22 @@
+"""How models of each kind of task are judged, by the kind's name."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from distill.evaluation.evaluator import Evaluator
+from distill.evaluation.kinds.multi_label import MultiLabelEvaluator
+from distill.evaluation.kinds.ordinal import OrdinalEvaluator
+from distill.evaluation.kinds.single_label import SingleLabelEvaluator
+from distill.export.runtime.task import Task
+
+EVALUATORS: Mapping[str, type[Any]] = {
+    "multi_label": MultiLabelEvaluator,
+    "single_label": SingleLabelEvaluator,
+    "ordinal": OrdinalEvaluator,
+}
+
+
+def evaluator_of(task: Task) -> Evaluator:
+    """Return the evaluator of a task."""
+    evaluator: Evaluator = EVALUATORS[task.kind](task)
+    return evaluator

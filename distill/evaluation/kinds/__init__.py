@@ -1,0 +1,1 @@
+"""How each kind of task is judged, one final class per file."""

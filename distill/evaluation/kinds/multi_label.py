@@ -1,0 +1,113 @@
+"""How models that decide any number of labels per row are judged."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distill.evaluation.decision import Decision, Logits
+from distill.evaluation.evaluator import EDGE, Gold
+from distill.evaluation.metrics import (
+    Quality,
+    macro_f1,
+    precision_per_label,
+    quality_of_labels,
+    recall_per_label,
+    weighted_macro_f1,
+)
+from distill.evaluation.reliability import brier_of_cells, ece_of_cells
+from distill.evaluation.thresholds import common_threshold
+from distill.export.gate import Bounds, Check, check_decisions
+from distill.export.runtime.kinds.multi_label import MultiLabel
+from distill.export.runtime.scores import Bools, Floats
+from distill.export.runtime.task import Policy
+
+if TYPE_CHECKING:
+    from distill.recipe.shipping import DecisionsRecipe
+
+
+@dataclass(frozen=True)
+class MultiLabelEvaluator:
+    """Any number of labels per row."""
+
+    headline: ClassVar[str] = "macro_f1"
+    title: ClassVar[str] = "macro-F1"
+    further: ClassVar[tuple[str, ...]] = ()
+
+    task: MultiLabel
+
+    def head_gold(self, gold: Floats) -> Floats:
+        """Return gold as it is."""
+        return gold
+
+    def fit(self, logits: Logits, gold: Gold, policy: "DecisionsRecipe") -> Decision:
+        """Return calibration, one threshold per label, and the rule to abstain."""
+        from distill.evaluation.calibration import bernoulli_loss
+        from distill.evaluation.fitting import fit_calibration, fit_thresholds, with_abstention
+
+        calibration = fit_calibration(logits, gold, self.task, policy, bernoulli_loss)
+        thresholds = fit_thresholds(calibration.scores(logits, self.task), gold, self.task.labels, policy)
+        return with_abstention(replace(calibration, thresholds=thresholds), logits, self.task, policy)
+
+    def fit_temperature(self, logits: Logits, gold: Gold) -> float:
+        """Return the temperature with the least log loss over cells."""
+        from distill.evaluation.calibration import bernoulli_loss, fit_temperature
+
+        return fit_temperature(logits, gold, bernoulli_loss)
+
+    def quick_score(self, logits: Logits, gold: Gold) -> float:
+        """Return macro-F1 at the one threshold that is best on these rows."""
+        scores = self.task.scores(logits)
+        thresholds = (common_threshold(scores, gold),) * self.task.num_labels
+        return self.score(self.task.decide(scores, Policy(thresholds)), gold)
+
+    def evaluate(self, scores: Floats, gold: Floats, policy: Policy) -> Quality:
+        """Return every metric of calibrated scores ``(N, C)``."""
+        return quality_of_labels(
+            scores,
+            self.task.decide(scores, policy),
+            gold,
+            self.task.labels,
+            thresholds=policy.thresholds,
+            macro_f1_at_half=macro_f1(scores >= 0.5, gold),
+            brier=brier_of_cells(scores, gold),
+            ece=ece_of_cells(scores, gold),
+        )
+
+    def score(self, decisions: Bools, gold: Floats) -> float:
+        """Return macro-F1."""
+        return macro_f1(decisions, gold)
+
+    @staticmethod
+    def headline_of(quality: Mapping[str, Any]) -> float:
+        """Return its macro-F1."""
+        return float(quality["macro_f1"])
+
+    def resampled(self, decisions: Bools, gold: Floats, weights: Floats) -> Floats:
+        """Return macro-F1 under each row of weights: ``(S, N) -> (S,)``."""
+        return weighted_macro_f1(decisions, gold, weights)
+
+    def compare(self, variant: Bools, reference: Bools, gold: Gold, bounds: Bounds) -> tuple[Check, ...]:
+        """Return checks of flips and of drops in macro-F1 and recall."""
+        return check_decisions(variant, reference, gold, macro_f1, bounds)
+
+    def floor_metrics(self, decisions: Bools, gold: Floats) -> Mapping[str, Floats]:
+        """Return recall and precision per label."""
+        return {"recall": recall_per_label(decisions, gold), "precision": precision_per_label(decisions, gold)}
+
+    def floor_support(self, gold: Floats) -> Floats:
+        """Return the rows of each label, ``(C,)``."""
+        return np.asarray(gold.sum(axis=0))
+
+    def copied_errors(self, student: Bools, teacher: Bools, gold: Floats) -> float | None:
+        """Return the share of (row, label) cells that the teacher decides wrongly on which both agree."""
+        wrong = teacher != (gold > 0)
+        return float((student == teacher)[wrong].mean()) if wrong.any() else None
+
+    def average_probabilities(self, members: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+        """Return logits of each label's mean probability."""
+        from scipy.special import expit, logit
+
+        return np.asarray(logit(np.mean([expit(logits) for logits in members], axis=0).clip(EDGE, 1 - EDGE)))

@@ -1,0 +1,103 @@
+"""How models that decide exactly one label per row are judged."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from distill.evaluation.decision import Decision, Logits
+from distill.evaluation.evaluator import Gold
+from distill.evaluation.metrics import Quality, accuracy, macro_f1, quality_of_labels, weighted_macro_f1
+from distill.evaluation.reliability import brier_of_rows, ece_of_top
+from distill.export.gate import Bounds, Check, check_decisions
+from distill.export.runtime.kinds.single_label import SingleLabel
+from distill.export.runtime.scores import Bools, Floats
+from distill.export.runtime.task import Policy
+
+if TYPE_CHECKING:
+    from distill.recipe.shipping import DecisionsRecipe
+
+
+@dataclass(frozen=True)
+class SingleLabelEvaluator:
+    """Exactly one label per row."""
+
+    headline: ClassVar[str] = "macro_f1"
+    title: ClassVar[str] = "macro-F1"
+    further: ClassVar[tuple[str, ...]] = ()
+
+    task: SingleLabel
+
+    def head_gold(self, gold: Floats) -> Floats:
+        """Return gold as it is."""
+        return gold
+
+    def fit(self, logits: Logits, gold: Gold, policy: "DecisionsRecipe") -> Decision:
+        """Return calibration and the rule to abstain: the highest score needs no threshold."""
+        from distill.evaluation.calibration import categorical_loss
+        from distill.evaluation.fitting import fit_calibration, with_abstention
+
+        calibration = fit_calibration(logits, gold, self.task, policy, categorical_loss)
+        return with_abstention(calibration, logits, self.task, policy)
+
+    def fit_temperature(self, logits: Logits, gold: Gold) -> float:
+        """Return the temperature with the least log loss."""
+        from distill.evaluation.calibration import categorical_loss, fit_temperature
+
+        return fit_temperature(logits, gold, categorical_loss)
+
+    def quick_score(self, logits: Logits, gold: Gold) -> float:
+        """Return macro-F1 of the highest logits."""
+        return self.score(self.task.decide(self.task.scores(logits), Policy()), gold)
+
+    def evaluate(self, scores: Floats, gold: Floats, policy: Policy) -> Quality:
+        """Return every metric of calibrated scores ``(N, C)``."""
+        decisions = self.task.decide(scores, policy)
+        return quality_of_labels(
+            scores,
+            decisions,
+            gold,
+            self.task.labels,
+            accuracy=accuracy(decisions, gold),
+            brier=brier_of_rows(scores, gold),
+            ece=ece_of_top(scores, gold),
+        )
+
+    def score(self, decisions: Bools, gold: Floats) -> float:
+        """Return macro-F1."""
+        return macro_f1(decisions, gold)
+
+    @staticmethod
+    def headline_of(quality: Mapping[str, Any]) -> float:
+        """Return its macro-F1."""
+        return float(quality["macro_f1"])
+
+    def resampled(self, decisions: Bools, gold: Floats, weights: Floats) -> Floats:
+        """Return macro-F1 under each row of weights: ``(S, N) -> (S,)``."""
+        return weighted_macro_f1(decisions, gold, weights)
+
+    def compare(self, variant: Bools, reference: Bools, gold: Gold, bounds: Bounds) -> tuple[Check, ...]:
+        """Return checks of flips and of drops in macro-F1 and recall."""
+        return check_decisions(variant, reference, gold, macro_f1, bounds)
+
+    def floor_metrics(self, decisions: Bools, gold: Floats) -> Mapping[str, Floats]:
+        """Return nothing: no threshold can be moved for a floor."""
+        return {}
+
+    def floor_support(self, gold: Floats) -> Floats:
+        """Return the rows of each label, ``(C,)``."""
+        return np.asarray(gold.sum(axis=0))
+
+    def copied_errors(self, student: Bools, teacher: Bools, gold: Floats) -> float | None:
+        """Return the share of rows that the teacher decides wrongly on which both have the same wrong label."""
+        wrong = (teacher != (gold > 0)).any(axis=1)
+        return float((student == teacher).all(axis=1)[wrong].mean()) if wrong.any() else None
+
+    def average_probabilities(self, members: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+        """Return logits of the mean softmax, up to a constant per row (Hinton et al., arXiv 1503.02531, 3)."""
+        from scipy.special import log_softmax, logsumexp
+
+        mean = logsumexp([log_softmax(logits, axis=1) for logits in members], axis=0) - np.log(len(members))
+        return np.asarray(mean)

@@ -1,0 +1,1 @@
+"""Kinds of task, one final class per file."""

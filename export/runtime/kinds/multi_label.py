@@ -1,0 +1,105 @@
+"""Any number of labels per row."""
+
+import math
+from dataclasses import dataclass
+from itertools import compress
+from operator import ge
+from typing import ClassVar
+
+import numpy as np
+
+from distill.export.runtime.scores import Bools, Doubles, Floats, sigmoid
+from distill.export.runtime.task import (
+    LOGITS,
+    GraphNode,
+    HeadPlan,
+    Output,
+    Policy,
+    Prediction,
+    prediction_of,
+    thresholds_of,
+)
+from distill.export.runtime.untrusted.fields import Fields
+
+# a fresh head of labels that are rare each starts near their base rate, or the first steps only unlearn 0.5
+RARE_LABEL_LOGIT = -3.0
+
+
+@dataclass(frozen=True)
+class MultiLabel:
+    """Any number of labels per row: each whose score reaches its own threshold."""
+
+    kind: ClassVar[str] = "multi_label"
+    activation: ClassVar[str] = "sigmoid"
+    problem_type: ClassVar[str] = "multi_label_classification"
+    confidence_rule: ClassVar[str] = "exact_match"
+    outputs: ClassVar[tuple[Output, ...]] = (LOGITS,)
+
+    labels: tuple[str, ...]
+
+    @property
+    def head(self) -> HeadPlan:
+        """Return one output per label."""
+        return HeadPlan((RARE_LABEL_LOGIT,) * len(self.labels))
+
+    @property
+    def num_labels(self) -> int:
+        """Return the number of labels, C."""
+        return len(self.labels)
+
+    @property
+    def num_outputs(self) -> int:
+        """Return C."""
+        return len(self.labels)
+
+    def finish(self, calibrated: Floats) -> Floats:
+        """Return them as they are."""
+        return calibrated
+
+    def finish_nodes(self) -> tuple[GraphNode, ...]:
+        """Return none."""
+        return ()
+
+    @property
+    def num_thresholds(self) -> int:
+        """Return C: one threshold per label."""
+        return len(self.labels)
+
+    def scores(self, logits: Floats) -> Floats:
+        """Return independent probabilities: ``(N, C) -> (N, C)``."""
+        return sigmoid(logits)
+
+    def decide(self, scores: Floats, policy: Policy) -> Bools:
+        """Return every label whose score reaches its threshold: ``(N, C) -> (N, C)``."""
+        return np.asarray(scores >= np.array(thresholds_of(policy)), dtype=np.bool_)
+
+    def confidence(self, scores: Floats, decisions: Bools) -> Doubles:
+        """Return the product over labels of the score where it is decided, else of its rest to 1, ``(N,)``.
+
+        It takes labels as independent given the text.
+        """
+        exact = scores.astype(np.float64)
+        return np.asarray(np.where(decisions, exact, 1 - exact).prod(axis=1))
+
+    def prediction(self, scores: list[float], policy: Policy, truncated: bool) -> Prediction:
+        """Return what is decided for one text."""
+        # plain floats on both sides: a caller can repeat each decision from `scores` and the manifest
+        decided = list(map(ge, scores, thresholds_of(policy)))
+        factors = [score if yes else 1.0 - score for score, yes in zip(scores, decided, strict=True)]
+        chosen = tuple(compress(self.labels, decided))
+        return prediction_of(self.labels, scores, chosen, math.prod(factors), policy, truncated)
+
+    def predictions(self, scores: Doubles, policy: Policy, truncated: list[bool]) -> list[Prediction]:
+        """Return what is decided for many texts."""
+        decided = self.decide(scores, policy)
+        confidence = self.confidence(scores, decided)
+        rows = zip(scores.tolist(), decided.tolist(), confidence.tolist(), truncated, strict=True)
+        return [
+            prediction_of(self.labels, row, tuple(compress(self.labels, yes)), sure, policy, cut)
+            for row, yes, sure, cut in rows
+        ]
+
+    def check_policy(self, policy: Policy, fields: Fields) -> None:
+        """Refuse a manifest without thresholds."""
+        if policy.thresholds is None:
+            raise fields.error("thresholds", f"a list, one for each label, where task is {self.kind}")

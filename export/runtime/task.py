@@ -1,0 +1,174 @@
+"""A kind of task as an interface: the scores of logits, the decision rule, and what a manifest must say.
+
+The decision rule is written once for Python in kinds/ (training, evaluation and the runtime use it) and once in
+docs/browser/classifier.js; tests/vectors/decisions.json holds the two together. numpy only: this file ships.
+
+`logits` are float ``(N, C)``, calibrated; `scores` float ``(N, C)`` in [0, 1]; `decisions` bool ``(N, C)``.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from distill.export.runtime.scores import Bools, Doubles, Floats
+from distill.export.runtime.untrusted.fields import Fields
+
+
+@dataclass(frozen=True)
+class Output:
+    """One output of a graph; `axes` names what each dimension counts."""
+
+    name: str
+    axes: tuple[str, ...]
+
+
+LOGITS = Output("logits", ("batch", "labels"))
+
+# the value that a graph has before the last nodes of a task
+CALIBRATED = "calibrated_logits"
+
+
+@dataclass(frozen=True)
+class HeadPlan:
+    """The last layer of a network: one output per bias that it starts from.
+
+    With `one_slope` all outputs share one weight vector, and their biases descend.
+    """
+
+    biases: tuple[float, ...]
+    one_slope: bool = False
+
+
+@dataclass(frozen=True)
+class GraphNode:
+    """An ONNX node as data, for a place that has no onnx; an input is a value's name or a constant."""
+
+    operator: str
+    inputs: tuple[str | npt.NDArray[np.float32], ...]
+    output: str
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The fitted numbers that turn scores into decisions.
+
+    `thresholds` are as many as `Task.num_thresholds` says, None where that is 0; below a confidence of
+    `abstain_below` a person decides, where it is not None.
+    """
+
+    thresholds: tuple[float, ...] | None = None
+    abstain_below: float | None = None
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The decision on one text, and whether the text's end was cut off unread.
+
+    `confidence` is the probability that the decision is exactly right, as the calibrated scores have it; where it
+    is below the bundle's rule the classifier has `abstained`, and there are no labels: a person should decide.
+    """
+
+    labels: tuple[str, ...]
+    scores: dict[str, float]
+    confidence: float
+    abstained: bool
+    truncated: bool
+
+
+class Task(Protocol):
+    """A kind of task with its label names in logit order.
+
+    `activation` is the manifest's word for the function from logits to scores, `problem_type` the word of
+    transformers, `confidence_rule` the manifest's word for the measure of confidence.
+    """
+
+    kind: ClassVar[str]
+    activation: ClassVar[str]
+    problem_type: ClassVar[str]
+    confidence_rule: ClassVar[str]
+    outputs: ClassVar[tuple[Output, ...]]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Return the label names in logit order."""
+        ...
+
+    @property
+    def num_labels(self) -> int:
+        """Return the number of labels, C."""
+        ...
+
+    @property
+    def head(self) -> HeadPlan:
+        """Return the shape of the network's last layer."""
+        ...
+
+    @property
+    def num_outputs(self) -> int:
+        """Return the number of raw logits per row, K: the outputs of the head."""
+        ...
+
+    @property
+    def num_thresholds(self) -> int:
+        """Return how many thresholds a policy has."""
+        ...
+
+    def finish(self, calibrated: Floats) -> Floats:
+        """Return the logits that a graph gives for the calibrated outputs of the head: ``(N, K) -> (N, C)``."""
+        ...
+
+    def finish_nodes(self) -> tuple[GraphNode, ...]:
+        """Return the same as the last nodes of a graph, from the value `CALIBRATED`; empty for the identity."""
+        ...
+
+    def scores(self, logits: Floats) -> Floats:
+        """Return scores of calibrated logits, without overflow: ``(N, C) -> (N, C)``, dtype as given."""
+        ...
+
+    def decide(self, scores: Floats, policy: Policy) -> Bools:
+        """Return decisions: ``(N, C) -> (N, C)``."""
+        ...
+
+    def confidence(self, scores: Floats, decisions: Bools) -> Doubles:
+        """Return the probability of each row's decision being exactly right, ``(N,)``."""
+        ...
+
+    def prediction(self, scores: list[float], policy: Policy, truncated: bool) -> Prediction:
+        """Return what is decided for one text, from plain floats: numpy would take longer than the decision."""
+        ...
+
+    def predictions(self, scores: Doubles, policy: Policy, truncated: list[bool]) -> list[Prediction]:
+        """Return what is decided for many texts, scores ``(N, C)``: the same numbers in fewer steps."""
+        ...
+
+    def check_policy(self, policy: Policy, fields: Fields) -> None:
+        """Refuse a manifest's policy that is none of this kind.
+
+        Raises:
+            BundleError: names the field and the rule.
+        """
+        ...
+
+
+def thresholds_of(policy: Policy) -> tuple[float, ...]:
+    """Return a policy's thresholds, where the kind of task has some."""
+    if policy.thresholds is None:
+        raise ValueError("this kind of task is decided by thresholds")
+    return policy.thresholds
+
+
+def prediction_of(
+    labels: tuple[str, ...],
+    scores: list[float],
+    chosen: tuple[str, ...],
+    confidence: float,
+    policy: Policy,
+    truncated: bool,
+) -> Prediction:
+    """Return one prediction: without labels where its confidence is below the policy's rule."""
+    below = policy.abstain_below
+    abstained = below is not None and confidence < below
+    named = dict(zip(labels, scores, strict=True))
+    return Prediction(() if abstained else chosen, named, confidence, abstained, truncated)
