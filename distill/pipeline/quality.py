@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from distill.pipeline.state import Run
+from distill.runs.fingerprints import decision_inputs
 from distill.runs.layout import RunLayout
 
 
@@ -21,7 +22,7 @@ def quality_stage(run: Run, layout: RunLayout, name: str, source: Path) -> None:
     prefix = layout.stage_prefix(name)
     inputs = {
         **run.digest("corpus", f"{prefix}{name}"),
-        "decisions": run.recipe.decisions.model_dump(mode="json"),
+        "decisions": decision_inputs(run.recipe.decisions),
     }
 
     def work(folder: Path) -> None:

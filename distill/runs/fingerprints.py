@@ -12,7 +12,7 @@ from distill.export.precision import Precision
 from distill.export.runtime.errors import InputError
 from distill.export.runtime.records import file_record
 from distill.recipe.recipe import Recipe
-from distill.recipe.shipping import LATER_KEYS
+from distill.recipe.shipping import LATER_KEYS, DecisionsRecipe
 from distill.recipe.sources import CorpusRecipe
 from distill.recipe.student import StudentRecipe
 
@@ -29,6 +29,9 @@ PLACES = (
 
 # keys of [corpus] that were added after the first runs
 LATER_CORPUS_KEYS = ("encoding", "quoting", "missing", "label_form", "group_scope")
+
+# floors of [decisions] that were added after the first runs
+LATER_FLOORS = ("never_below",)
 
 
 def calibrated_by(recipe: Recipe, precision: Precision) -> dict[str, object]:
@@ -116,11 +119,18 @@ def student_inputs(recipe: StudentRecipe, exclude: Collection[str] = ()) -> dict
     return recipe.model_dump(mode="json", exclude_none=True, exclude=set(exclude))
 
 
+def decision_inputs(recipe: DecisionsRecipe) -> dict[str, object]:
+    """Return what decisions depend on; a floor that was added later counts only where it is asked for."""
+    unused = {key for key in LATER_FLOORS if not getattr(recipe, key)}
+    return recipe.model_dump(mode="json", exclude=unused)
+
+
 def portable_recipe(recipe: Recipe) -> dict[str, object]:
     """Return the recipe without what changes no result: places, saving, search, budget and pin."""
     harmless: Any = {"checkpoint_minutes": True, "search": True, "budget": True, "teacher": {"sha256"}}
     data = recipe.model_dump(mode="json", exclude=harmless) | {"student": student_inputs(recipe.student)}
     data["corpus"] = _without_unused(recipe.corpus, data["corpus"])
+    data["decisions"] = decision_inputs(recipe.decisions)
     export = recipe.export
     data["export"] = {"precision": data["export"]["precision"], **export.bounds, **export.unusual(*LATER_KEYS)}
     for table, key in PLACES:

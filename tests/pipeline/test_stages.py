@@ -161,6 +161,7 @@ VALUES = {
     "export.table_bits": "5",
     "decisions.recall_floor": "{joy = 0.5}",
     "decisions.precision_floor": "{joy = 0.5}",
+    "decisions.never_below": "{high = 0.5}",
 }
 ALL_TERMS = ("decoupled", "standardised", "inter_class", "intra_class")
 FEATURES = ("hidden", "relation", "embedding")
@@ -173,6 +174,7 @@ CASES = (
     ("student.kind=layers", *(f"objective.{name}_weight=1" for name in FEATURES)),
     ("augmentation.rows=40", "augmentation.ways=['substitute']", "augmentation.masked_model=FOLDER/model"),
     ("student.kind=static",),
+    ("corpus.task=ordinal", "corpus.source=FOLDER/levels.csv", "corpus.label_names=['low','high']"),
     *OPEN.values(),
 )
 
@@ -209,6 +211,8 @@ def test_every_recipe_key_reruns_a_stage_or_is_listed_as_harmless(
     stages_of: Callable[..., Stages], tmp_path: Path
 ) -> None:
     (tmp_path / "rows.csv").write_text("text,labels\nhello there,0\n")
+    levels = [f"text number {row},{('low', 'high')[row % 2]}\n" for row in range(400)]
+    (tmp_path / "levels.csv").write_text("".join(["text,labels\n", *levels]))
     (tmp_path / "names.txt").write_text("joy\nfear\n")
 
     def prints(*overrides: str) -> dict[str, str]:

@@ -1,5 +1,7 @@
 """What a stage depends on: contents, whatever the place, and every choice that changes a result."""
 
+import hashlib
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +15,14 @@ from distill.pipeline.export import export_variants
 from distill.pipeline.state import Run
 from distill.recipe.load import load_recipe
 from distill.recipe.sources import CorpusRecipe
-from distill.runs.fingerprints import content_hash, corpus_inputs, portable_recipe, recipe_hash
+from distill.runs.fingerprints import (
+    content_hash,
+    corpus_inputs,
+    decision_inputs,
+    portable_recipe,
+    recipe_hash,
+    student_inputs,
+)
 from distill.runs.layout import RunLayout
 from distill.runs.progress import Reporter
 from distill.teachers.checkpoints import save_classifier
@@ -159,3 +168,55 @@ def test_to_fine_tune_a_model_and_to_take_it_as_it_is_are_two_things(tmp_path: P
         run = execute(tmp_path / "run", *shared, f"teacher.{key}={tmp_path / 'model'}", until="teach")
         prints.append(run.records["teacher"].fingerprint)
     assert prints[0] != prints[1]
+
+
+# Of finished runs and of manifests of shipped bundles: the hash of the recipe, and one of what stages depend on
+# in it. A new key must leave both as they are where it is not used.
+PUBLISHED = {
+    "annomi-client": (
+        "050aeee7f6fea3924ada0df1924a4378a476907814600164e899265f95afc25c",
+        "b4ea2eff6fca08ae22322ec5b490cbfcb791e47a31e4bdd4d575ad2013be6581",
+    ),
+    "annomi-therapist": (
+        "66c8af1091dfc075dc4b5cedbaa903845cf2ff44e8291c9cf0b66ed2bb590275",
+        "b4ea2eff6fca08ae22322ec5b490cbfcb791e47a31e4bdd4d575ad2013be6581",
+    ),
+    "counselchat": (
+        "72d66daa55e0626ce3d453f97e2b75bfad9513a4a5dab166985c03ba7e9fdd20",
+        "8a7b8b6ba5005718aab359779c30ac2b3cb439690bf6f4a83f429a26fe7142d2",
+    ),
+    "goemotions": (
+        "b4a8d7e2a1594dca738978052c881e25397469d20b441502c4809eeef5a26c72",
+        "88d2c582a618064bfbc65c1652521218d2bad728352c700f23e6fb70561c9af0",
+    ),
+    "goemotions-compact": (
+        "012d58d8d50ef8886fe875a083da069d4fc82c732e9bf6996798873f65355628",
+        "47c124166131ea9da487349fd2fd9e6b9a6c64a632626b97d4721eb960b937fc",
+    ),
+    "goemotions-static": (
+        "5d442cca5ca12c61e2f37c7d3d9adbb7df85707b0598d8c7d0b5f5e6709100b9",
+        "f857aa28f2aa2548f061d947fa3b1efbf830d3d754324552576049cf0701cefd",
+    ),
+    "quickstart": (
+        "1f2473a3c9f24bf2ce99da3f604e103780e5e1743d43c33f8c2258896260770e",
+        "1b4a21a4af7e9b29371b5538d1cf64860670094f1e3c0edf0c4275cf35b0842d",
+    ),
+    "smoke": (
+        "a0627dfc10d4cefd81aadf906a8290eaf2ed31efe167a25572572f0b43df8361",
+        "a151d36cc87e3625eb7c97034f3218edaef5c9d10bf328480d950b7b2365943d",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", sorted(PUBLISHED))
+def test_packaged_recipes_keep_the_hashes_of_finished_runs(name: str) -> None:
+    recipe = load_recipe(name)
+    inputs = {
+        "decisions": decision_inputs(recipe.decisions),
+        "student": student_inputs(recipe.student),
+        "bounds": recipe.export.bounds,
+    }
+    if recipe.corpus.source == "sample":
+        inputs["corpus"] = corpus_inputs(recipe.corpus, recipe.seed)
+    digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+    assert (recipe_hash(recipe), digest) == PUBLISHED[name]
