@@ -20,7 +20,6 @@ PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/*.md", "distill/re
 KEPT = "english: ok"
 # not held to the list yet; a line leaves with the landing that mends it
 STAGED: tuple[str, ...] = (
-    "corpora/assembly/",
     "corpora/describe.py",
     "corpora/guessing/",
     "corpora/reading/",

@@ -30,22 +30,22 @@ from distill.export.runtime.errors import InputError
 
 SPLITS = (*LABELLED_SPLITS, "transfer")
 
-# more distinct values are no labels, whatever else the column holds
+# a column with more distinct values does not hold labels
 MAX_DISTINCT = 10_000
 
 PROGRESS_ROWS = 1000
 
-# of a test file, to see whether it has labels at all
+# rows of a test file that are read ahead, to see whether it has labels at all
 PEEKED_ROWS = 1000
 
 
 class Collector:
-    """What is known of the rows so far.
+    """A collection of the rows read so far.
 
     Args:
         spec: how to understand a record.
         names: the label names where they are known before the rows are, else None.
-        folder: where files without a name are made; the system's folder for such files by default.
+        folder: where anonymous files are made; the system's folder for such files by default.
         progress: told how many records were read since its last call.
     """
 
@@ -78,7 +78,7 @@ class Collector:
         self._given_group = KeyColumn(folder) if scoped else None
 
     def take(self, split: str, table: Table) -> None:
-        """Every record of one table.
+        """Take in every record of one table.
 
         Raises:
             InputError: it has no row, or lacks a column that the spec names.
@@ -116,7 +116,7 @@ class Collector:
         )
 
     def _with_gold(self, split: str, rows: Rows) -> tuple[Rows, bool]:
-        """The rows, and whether somebody labelled them: a test or validation file may be there to predict."""
+        """Return the rows, and whether they are labelled: a test or validation file may be there to predict."""
         if split not in ("validation", "test"):
             return rows, True
         first = list(islice(rows, PEEKED_ROWS))
@@ -125,7 +125,7 @@ class Collector:
         return chain(first, rows), gold
 
     def finish(self) -> tuple[tuple[str, ...], CorpusRows, SplitRows]:
-        """The label names, known or found, the rows, and which of them stand in which split."""
+        """Return the label names, known or found, the rows, and the members of each split."""
         labels = LabelRows(_ints(self._label_starts), _ints(self._labels))
         names = self._names
         if names is None:
@@ -192,7 +192,7 @@ class Collector:
         self._row.append(record.row)
 
     def _tokens(self, fields: dict[str, Any]) -> tuple[Token, ...]:
-        """The names or ids of a row's labels."""
+        """Return the names or ids of a row's labels."""
         cell = fields.get(self._spec.label_columns[0])
         if len(self._spec.label_columns) > 1 or not isinstance(cell, str):
             return self._parsed(fields)
@@ -204,12 +204,12 @@ class Collector:
         return known
 
     def _parsed(self, fields: dict[str, Any]) -> tuple[Token, ...]:
-        """The names or ids in a row's cells, read anew."""
+        """Return the names or ids in a row's cells, without the cache."""
         cell = self._cells.cell(fields)
         return tuple(map(self._cells.token, self._codec.parse(cell, self._spec.delimiter)))
 
     def _found_names(self, labels: LabelRows) -> tuple[str, ...]:
-        """The names of the labels that were found, where none are known."""
+        """Return the names of the labels that were found, where none are known."""
         names = find_names(self._label_counts, self._spec.labels_from)
         try:
             self._cells.check_names(names, pairs=bool((labels.sizes() == 2).any()))
@@ -218,24 +218,24 @@ class Collector:
         return names
 
     def _ids(self, tokens: tuple[Token, ...]) -> tuple[int, ...]:
-        """Label ids, or the places of their names among those found so far."""
+        """Return label ids, or the positions of their names among those found so far."""
         if self._known is not None:
             return resolve(tokens, self._known)
         names = [str(token) for token in tokens]
         self._label_counts.update(names)
         if len(self._label_counts) > MAX_DISTINCT:
-            find_names(self._label_counts, self._spec.labels_from)  # says so
+            find_names(self._label_counts, self._spec.labels_from)  # raises
         return tuple(dict.fromkeys(self._found.setdefault(name, len(self._found)) for name in names))
 
 
 def _in_several(groups: Ints, splits: NDArray[np.int8]) -> int:
-    """How many groups have rows in more than one published split."""
+    """Count the groups that have rows in more than one published split."""
     pairs = np.unique(groups[groups >= 0].astype(np.int64) * len(SPLITS) + splits[groups >= 0])
     return int((np.unique(pairs // len(SPLITS), return_counts=True)[1] > 1).sum())
 
 
 def _label_columns(spec: CorpusSpec) -> dict[str, str]:
-    """The columns that a labelled table needs beside its text, with the keys that name them."""
+    """Return the columns that a labelled table needs besides its text, with the keys that name them."""
     wanted = dict.fromkeys(spec.label_columns, "`labels`")
     wanted |= dict.fromkeys(spec.where or {}, "`where`")
     wanted |= dict.fromkeys(spec.row_id or (), "`row_id`")
@@ -255,7 +255,7 @@ def _split_of(fields: dict[str, Any], column: str) -> str:
 
 
 def _group_of(fields: dict[str, Any], column: str | None, labelled: bool) -> str | None:
-    """The row's group; a row for transfer may have none."""
+    """Return the row's group; a row for transfer may have none."""
     if column is None or not (labelled or column in fields):
         return None
     group = _cell(fields, column)
@@ -265,7 +265,7 @@ def _group_of(fields: dict[str, Any], column: str | None, labelled: bool) -> str
 
 
 def _cell(fields: dict[str, Any], column: str) -> str:
-    """A cell that is compared, as text: empty where it is missing, booleans and whole numbers plain."""
+    """Return a cell as text to compare: empty where it is missing, booleans and whole numbers plain."""
     value = fields.get(column)
     if value is None or value != value:
         return ""
@@ -277,7 +277,7 @@ def _cell(fields: dict[str, Any], column: str) -> str:
 
 
 def _wanted(fields: dict[str, Any], where: dict[str, str | list[str]]) -> bool:
-    """Whether a row has one of the wanted values in every filtered column that its table has."""
+    """Return whether a row has one of the wanted values in every filtered column that its table has."""
     for column, values in where.items():
         if column in fields and _cell(fields, column) not in ([values] if isinstance(values, str) else values):
             return False
@@ -285,5 +285,5 @@ def _wanted(fields: dict[str, Any], where: dict[str, str | list[str]]) -> bool:
 
 
 def _ints(values: array[int]) -> Ints:
-    """The same numbers, not copied."""
+    """Return the same numbers, not copied."""
     return np.frombuffer(values, dtype=np.int32)

@@ -1,4 +1,4 @@
-"""A corpus from where it lies: read, filtered, checked, merged, split, and cleared of leaks."""
+"""A corpus from its source: read, filtered, checked, merged, split, and cleared of leaks."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ def read_corpus(
     folder: Path | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[Corpus, Quarantine]:
-    """Read, filter, check, merge and split; gives the corpus and the rows put into quarantine.
+    """Read, filter, check, merge and split; return the corpus and the rows put into quarantine.
 
-    Texts stand in a file without a name, and of each row a few numbers in memory, so that millions are no burden.
+    Texts are written to an anonymous file; only numbers stay in memory.
 
     Args:
         spec: where the rows are and how to understand them.
-        seed: of the split.
+        seed: the seed of the split.
         folder: where that file is made; the system's folder for temporary files by default.
         progress: told how many rows were read since its last call.
     """
@@ -92,7 +92,7 @@ def read_corpus(
 
 
 def _known_names(spec: CorpusSpec, tables: Tables) -> tuple[str, ...] | None:
-    """The label names in logit order where they are given, or carried by the data set or the columns."""
+    """Return the label names in logit order where they are given, or carried by the data set or columns."""
     carried = tables.label_names.get(spec.labels_from)
     columns = spec.label_columns if not isinstance(spec.labels, str) else None
     if spec.label_names is None:
@@ -115,7 +115,7 @@ def _known_names(spec: CorpusSpec, tables: Tables) -> tuple[str, ...] | None:
 def _select(
     rows: CorpusRows, splits: SplitRows, task: Task, spec: CorpusSpec, notes: dict[str, int]
 ) -> tuple[Task, CorpusRows, SplitRows]:
-    """Repeats merged and rare labels left out; adds to the notes."""
+    """Merge repeats and leave rare labels out; add to the notes."""
     before, published_test = _count(splits), len(splits.get("test", NO_ROWS))
     rows, splits = merge_duplicates(rows, splits, CODECS[task.kind], spec.duplicates)
     notes["rows_merged"] = before - _count(splits)
@@ -139,12 +139,12 @@ def _select(
 
 
 def _count(splits: SplitRows) -> int:
-    """The rows of all splits."""
+    """Count the rows of all splits."""
     return sum(len(members) for members in splits.values())
 
 
 def _split(rows: CorpusRows, splits: SplitRows, spec: CorpusSpec, seed: int, notes: dict[str, int]) -> SplitRows:
-    """Split off from train what the source does not give as a split of its own, group by group."""
+    """Split off from train, group by group, the splits that the source lacks."""
     missing = [name for name in LABELLED_SPLITS[1:] if name not in splits]
     notes["rows_split_off"] = 0
     if not missing or not len(splits.get("train", NO_ROWS)):
@@ -181,7 +181,7 @@ def _check_rows(rows: CorpusRows, splits: SplitRows, task: Task, spec: CorpusSpe
 
 
 def _as_split(texts: TextStore, rows: CorpusRows, members: Ints, task: Task, name: str) -> Split:
-    """Members as arrays; those of the transfer split have no targets."""
+    """Return members as arrays; those of the transfer split have no targets."""
     groups = rows.group[members]
     targets = None if name == "transfer" else targets_of(rows.labels.take(members), task)
     grouped = len(groups) > 0 and bool((groups != NONE).all())

@@ -16,15 +16,15 @@ DEFAULT_SPLIT = (0.8, 0.1, 0.1)
 
 @dataclass(frozen=True)
 class CorpusSpec:
-    """Where a corpus is and how to understand it: the recipe's [corpus] table."""
+    """The place of a corpus and how to understand it: the recipe's [corpus] table."""
 
     source: str  # "hub:ID[:config][@revision]", a file, a folder of splits, or "sample"
     task: str  # a kind of export.runtime.tasks.TASKS
     text: tuple[str, ...]  # columns, joined by `joiner`
     labels: str | tuple[str, ...]  # column of names, ids, lists or delimited strings; or one of 0 and 1 per label
-    label_names: tuple[str, ...] | str | None = None  # in logit order, or a file with one a line
+    label_names: tuple[str, ...] | str | None = None  # in logit order, or a file with one per line
     delimiter: str | None = ","
-    missing: tuple[str, ...] | None = None  # values of the labels column that say that there is none
+    missing: tuple[str, ...] | None = None  # values of the labels column that mean a missing label
     label_form: LabelForm | None = None  # "names", "ids" or "vector", where a cell could be read in two ways
     group: str | None = None  # column whose rows must stay in one split
     group_scope: str = "split"  # group ids mean the same inside a published split; "source": everywhere
@@ -62,7 +62,7 @@ class CorpusSpec:
         return (self.labels,) if isinstance(self.labels, str) else self.labels
 
     def label_cells(self, names: tuple[str, ...] | None) -> LabelCells:
-        """The label cells, with the names of the labels where they are known."""
+        """Return the label cells, with the names of the labels where they are known."""
         several = CODECS[self.task].several
         return LabelCells(self.label_columns, several, self.delimiter, names, self.missing, self.label_form)
 

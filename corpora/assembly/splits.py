@@ -1,6 +1,6 @@
 """Rows into train, validation and test: merging repeats, splitting by group, removing leaks. All pure.
 
-Rows are numbers, ascending; what is known of them stands in columns, so that millions are split in little memory.
+Rows are ascending numbers, and their properties are columns, so that splitting millions takes little memory.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ SplitRows = dict[str, Ints]
 
 
 def normalise_text(text: str) -> str:
-    """What two texts must share to count as the same: NFKC, case folded, runs of white space as one blank."""
+    """Return the form in which equal texts count as the same: NFKC, case-folded, white space as one blank."""
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
 def merge_duplicates(
     rows: CorpusRows, splits: SplitRows, codec: TargetCodec, policy: str
 ) -> tuple[CorpusRows, SplitRows]:
-    """Repeats within a split merged into the first of them; "keep" merges none, "error" refuses other labels.
+    """Merge repeats within a split into the first of them; "keep" merges none, "error" refuses other labels.
 
     Raises:
-        InputError: rows that are the same one have different labels, and the policy is "error".
+        InputError: repeats of one row have different labels, and the policy is "error".
     """
     if policy == "keep":
         return rows, splits
@@ -53,7 +53,7 @@ def merge_duplicates(
 
 
 def _merged_labels(rows: CorpusRows, same: list[int], codec: TargetCodec, policy: str) -> tuple[int, ...] | None:
-    """The labels of one row for rows that are the same one; None where all of them agree."""
+    """Return the merged labels of repeats of one row; None where all of them agree."""
     votes = [rows.labels.ids(row) for row in same]
     differing = next((row for row, labels in zip(same, votes, strict=True) if labels != votes[0]), None)
     if differing is None:
@@ -67,7 +67,7 @@ def _merged_labels(rows: CorpusRows, same: list[int], codec: TargetCodec, policy
 
 
 def split_by_group(rows: CorpusRows, members: Ints, fractions: Sequence[float], *, seed: int) -> list[Ints]:
-    """Members in as many parts as there are fractions, every group whole in one part.
+    """Divide members into as many parts as there are fractions, every group whole in one part.
 
     Rows without a group are grouped by their text, so that a repeated text never straddles parts. Labels
     are placed rarest first, each group drawn into a part with the odds of what the label still lacks
@@ -82,8 +82,9 @@ def split_by_group(rows: CorpusRows, members: Ints, fractions: Sequence[float], 
 
 
 def _dense(group: Ints, text: Ints) -> Ints:
-    """The rows' groups as numbers without gaps, in the order in which they appear."""
-    keys = np.where(group == NONE, group.max(initial=NONE) + 1 + text, group)  # texts stand behind groups
+    """Return the rows' groups as numbers without gaps, in the order in which they appear."""
+    # numbers of lone texts follow those of groups
+    keys = np.where(group == NONE, group.max(initial=NONE) + 1 + text, group)
     rows = np.arange(len(keys), dtype=np.int32)
     first = np.full(int(keys.max(initial=NONE)) + 1, NONE, dtype=np.int32)
     first[keys[::-1]] = rows[::-1]  # what is assigned last stays: the first row of each
@@ -105,7 +106,7 @@ class _GroupCounts:
         return len(self.starts) - 1
 
     def of(self, group: int) -> list[tuple[int, int]]:
-        """The labels of one group, each with its rows."""
+        """Return the labels of one group, each with its number of rows."""
         place = slice(self.starts[group], self.starts[group + 1])
         return list(zip(self.labels[place].tolist(), self.rows[place].tolist(), strict=True))
 
@@ -122,7 +123,7 @@ def _count_labels(group_of_row: Ints, labels: LabelRows) -> _GroupCounts:
 
 
 def _assign(counts: _GroupCounts, shares: Sequence[float], seed: int) -> Ints:
-    """The part of every group, ``(G,)``, from its rows a label and the wanted shares."""
+    """Return the part of every group, ``(G,)``, from its rows per label and the wanted shares."""
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(counts))
     draws = rng.random(len(counts))
@@ -154,7 +155,7 @@ def _assign(counts: _GroupCounts, shares: Sequence[float], seed: int) -> Ints:
 
 
 def _drawn(lacking: list[float], draw: float) -> int:
-    """The part that a draw from [0, 1) gives, with the odds of the rows that each part still lacks."""
+    """Return the part that a draw from [0, 1) selects, with odds by the rows that each part still lacks."""
     odds = [max(value, 0.0) for value in lacking]
     total = sum(odds)
     if not total:
@@ -168,7 +169,10 @@ def _drawn(lacking: list[float], draw: float) -> int:
 
 
 def _fill_empty_parts(part: Ints, counts: _GroupCounts, num_parts: int) -> Ints:
-    """Give a part that drew nothing the smallest group that train can spare without losing a label."""
+    """Move the smallest spare train group into each empty part.
+
+    A group is spare where train has other rows of each of its labels.
+    """
     part = part.copy()
     for empty in (number for number in range(1, num_parts) if not (part == number).any()):
         in_train = np.flatnonzero(part == 0).tolist()
@@ -182,17 +186,17 @@ def _fill_empty_parts(part: Ints, counts: _GroupCounts, num_parts: int) -> Ints:
 
 
 def remove_leaks(rows: CorpusRows, splits: SplitRows, policy: str) -> tuple[SplitRows, dict[str, int]]:
-    """Take rows out of train, validation and transfer that a split judged later also holds, and count them.
+    """Take rows out of train, validation and transfer that a held-out split also has, and count them.
 
     Test stays whole. Validation loses what test has; train and transfer lose what either has. "remove"
     compares texts and groups, "groups" only groups, "keep" takes nothing out; what stays is counted too.
     """
-    judges = {"train": ("validation", "test"), "validation": ("test",), "transfer": ("validation", "test")}
+    held_out = {"train": ("validation", "test"), "validation": ("test",), "transfer": ("validation", "test")}
     notes: dict[str, int] = {}
     clean = dict(splits)
-    for name in (name for name in judges if name in splits):
+    for name in (name for name in held_out if name in splits):
         members = splits[name]
-        held = np.concatenate([splits[judge] for judge in judges[name] if judge in splits] or [members[:0]])
+        held = np.concatenate([splits[other] for other in held_out[name] if other in splits] or [members[:0]])
         by_group = np.isin(rows.group[members], rows.group[held]) & (rows.group[members] != NONE)
         # a row that leaks both ways counts as a group leak only
         by_text = np.isin(rows.text[members], rows.text[held]) & ~by_group
@@ -205,5 +209,5 @@ def remove_leaks(rows: CorpusRows, splits: SplitRows, policy: str) -> tuple[Spli
 
 
 def labels_without_rows(labels: LabelRows, names: Sequence[str]) -> list[str]:
-    """The names of the labels that no row has."""
+    """Return the names of the labels that no row has."""
     return [name for name, count in zip(names, labels.counts(len(names)), strict=True) if not count]
