@@ -22,7 +22,7 @@ LABELLED_SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class Split:
-    """Rows in order; row ids elsewhere are positions in here.
+    """Rows in order; row ids elsewhere are positions in it.
 
     `targets` are what the task's codec makes of labels: class ids, int32 (N,), where a row has exactly one, else
     0/1, uint8 (N, C); None in the transfer split. `groups` tells groups apart by numbers (N,), whose names nobody
@@ -35,7 +35,7 @@ class Split:
     groups: NDArray[np.int32] | None = None
 
     def __len__(self) -> int:
-        """The number of rows, N."""
+        """Return the number of rows, N."""
         return len(self.texts)
 
 
@@ -55,7 +55,7 @@ class Corpus:
     source: dict[str, Any] = field(default_factory=dict)
 
     def splits(self) -> Iterator[tuple[str, Split]]:
-        """Names and splits in their fixed order, the transfer split last where there is one."""
+        """Yield names and splits in their fixed order, the transfer split last where there is one."""
         yield "train", self.train
         yield "validation", self.validation
         yield "test", self.test
@@ -82,7 +82,7 @@ def targets_of(labels: LabelRows, task: Task) -> Targets:
 
 
 def ids_from_targets(split: Split) -> Iterator[list[int]]:
-    """The label ids of every row, ascending; empty lists for a split without targets."""
+    """Yield the label ids of every row, ascending; empty lists for a split without targets."""
     for row in range(len(split)):
         if split.targets is None:
             yield []
@@ -100,7 +100,7 @@ def label_matrix(split: Split, task: Task) -> NDArray[np.float32]:
 
 
 def part_of(corpus: Corpus, rows: int) -> Corpus:
-    """At most `rows` rows of each split, spread evenly over it, for trying things out."""
+    """Return at most `rows` rows of each split, spread evenly over it, for trials."""
 
     def cut(split: Split) -> Split:
         if len(split) <= rows:
@@ -121,5 +121,5 @@ def part_of(corpus: Corpus, rows: int) -> Corpus:
 
 
 def evenly_spread(count: int, rows: int) -> NDArray[np.int64]:
-    """The places of at most `rows` of `count` rows, from the first to the last."""
+    """Return the positions of at most `rows` of `count` rows, from the first to the last."""
     return np.linspace(0, count - 1, min(count, rows)).round().astype(np.int64)

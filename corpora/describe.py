@@ -1,4 +1,4 @@
-"""What a corpus holds, as counts: rows, labels, lengths, leaks, quarantine. Never a text."""
+"""A corpus as counts: rows, labels, lengths, leaks, quarantine. Never a text."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Lengths:
 
 @dataclass(frozen=True)
 class SplitReport:
-    """One split: `labels` counts rows a label, `cardinality` is the mean number of labels a row.
+    """One split: `labels` counts rows per label, `cardinality` is the mean number of labels per row.
 
     `labels`, `cardinality` and `rows_without_label` are None in the transfer split, `groups` without a
     group column, `tokens` and `cut_share` (of texts longer than `max_tokens`) without a tokenizer.
@@ -49,7 +49,7 @@ class SplitReport:
 
 @dataclass(frozen=True)
 class LeakCount:
-    """Rows of a split that share a text or a group with a split judged later."""
+    """Rows of a split that share a text or a group with a held-out split."""
 
     split: str
     by: str
@@ -71,15 +71,15 @@ class CorpusReport:
     notes: dict[str, int]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
+        """Return plain data for JSON."""
         return asdict(self)
 
 
 def describe(corpus: Corpus, bad_rows: Counter[str], lengths: CountTokens | None, max_tokens: int) -> CorpusReport:
     """Count what a corpus holds.
 
-    `bad_rows` are those in quarantine by reason; `lengths` gives the number of tokens of each text, uncut and with
-    the special ones that a model adds.
+    `bad_rows` are those in quarantine by reason; `lengths` returns the number of tokens of each text, uncut and
+    with the special ones that a model adds.
     """
     return CorpusReport(
         task=corpus.task.kind,
@@ -98,7 +98,7 @@ def describe(corpus: Corpus, bad_rows: Counter[str], lengths: CountTokens | None
 def _describe_split(
     name: str, split: Split, task: Task, lengths: CountTokens | None, max_tokens: int
 ) -> SplitReport:
-    """The counts of one split."""
+    """Count what one split holds."""
     characters, words, tokens = _count_lengths(split.texts, lengths)
     labels: dict[str, int] | None = None
     sizes: NDArray[np.int64] | None = None
@@ -124,19 +124,19 @@ def _describe_split(
 def _count_lengths(
     texts: Sequence[str], count_tokens: CountTokens | None
 ) -> tuple[Counter[int], Counter[int], Counter[int]]:
-    """How many texts have so many characters, words and tokens; without a tokenizer no tokens."""
+    """Count texts by their number of characters, words and tokens; without a tokenizer no tokens."""
     characters, words, tokens = Counter[int](), Counter[int](), Counter[int]()
     for start in range(0, len(texts), BLOCK):
-        some = list(texts[start : start + BLOCK])
-        characters.update(len(text) for text in some)
-        words.update(len(text.split()) for text in some)
+        block = list(texts[start : start + BLOCK])
+        characters.update(len(text) for text in block)
+        words.update(len(text.split()) for text in block)
         if count_tokens is not None:
-            tokens.update(count_tokens(some))
+            tokens.update(count_tokens(block))
     return characters, words, tokens
 
 
 def _quantiles(counts: Counter[int]) -> Lengths:
-    """Quantiles that are lengths which occur; zeros for a split without rows."""
+    """Return quantiles that are lengths which occur; zeros for a split without rows."""
     if not counts:
         return Lengths(0, 0, 0, 0)
     values = np.array(sorted(counts))
@@ -146,17 +146,17 @@ def _quantiles(counts: Counter[int]) -> Lengths:
 
 
 def _share_above(counts: Counter[int], bound: int) -> float:
-    """The share of texts that are longer than a bound."""
+    """Return the share of texts that are longer than a bound."""
     return sum(count for length, count in counts.items() if length > bound) / max(counts.total(), 1)
 
 
 def _leaks(corpus: Corpus) -> list[LeakCount]:
-    """The leak counts among the notes, where there are any."""
-    found = []
+    """Return the leak counts that are not zero among the notes."""
+    leaks = []
     for split, _ in corpus.splits():
         for by in ("text", "group"):
             removed = corpus.notes.get(f"{split}_leaks_{by}_removed", 0)
             kept = corpus.notes.get(f"{split}_leaks_{by}_kept", 0)
             if removed or kept:
-                found.append(LeakCount(split, by, removed, kept))
-    return found
+                leaks.append(LeakCount(split, by, removed, kept))
+    return leaks

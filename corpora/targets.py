@@ -24,7 +24,7 @@ Targets = NDArray[np.int32] | NDArray[np.uint8]
 
 
 class TargetCodec(Protocol):
-    """How the labels of one kind of task are read and kept; `several`: a row may have any number of them."""
+    """A codec of the labels of one kind of task; `several`: a row may have any number of them."""
 
     several: ClassVar[bool]
 
@@ -153,7 +153,7 @@ def checked_task(kind: str, labels: tuple[str, ...]) -> Task:
         raise InputError(
             f"a task needs at least 2 labels, but has {len(labels)}: check the labels column and label_names"
         )
-    # a bundle refuses them, which would come to light hours later
+    # a bundle would refuse them, hours later
     odd = [name for name in labels if not name.strip() or not is_printable(name)]
     if odd:
         why = "has control characters" if odd[0].strip() else "is blank"

@@ -1,4 +1,4 @@
-"""What about a corpus is likely to mislead: one sentence each, from its counts alone. Never a text."""
+"""Warnings of what may mislead in a corpus: one sentence each, from its counts alone. Never a text."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from distill.corpora.describe import CorpusReport, SplitReport
 from distill.corpora.reading.rows import listed
 
-# below, one row more or less decided right moves a score by more than what models differ by
+# with fewer, one more row decided right moves a score by more than models differ
 FEW_ROWS = 100
 
-# the share of a split, or of a file, that is worth a word
+# the share of a split, or of a file, that is worth a warning
 MUCH = 0.05
 
 FEW_GROUPS = 3
@@ -57,12 +57,12 @@ def _of_leaks(report: CorpusReport) -> Iterator[str]:
         before = rows[leak.split] + leak.removed
         if leak.removed > MUCH * before:
             yield (
-                f"{leak.removed} of {before} rows of {leak.split} share a {leak.by} with a split judged later and "
+                f"{leak.removed} of {before} rows of {leak.split} share a {leak.by} with a held-out split and "
                 "were removed"
             )
         if leak.kept > MUCH * before:
             yield (
-                f"{leak.kept} of {before} rows of {leak.split} share a {leak.by} with a split judged later and "
+                f"{leak.kept} of {before} rows of {leak.split} share a {leak.by} with a held-out split and "
                 "stay, as corpus.leaks says"
             )
 

@@ -20,11 +20,7 @@ PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/*.md", "distill/re
 KEPT = "english: ok"
 # not held to the list yet; a line leaves with the landing that mends it
 STAGED: tuple[str, ...] = (
-    "corpora/describe.py",
-    "corpora/guessing/",
     "corpora/reading/",
-    "corpora/targets.py",
-    "corpora/warnings.py",
     "distill/evaluation/",
 )
 UNITS = (

@@ -1,1 +1,1 @@
-"""Guessing: what the columns of an unknown table may be. Rules of thumb, all pure."""
+"""Guesses of the text, labels and groups among the columns of an unknown table. Rules of thumb, all pure."""

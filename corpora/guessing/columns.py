@@ -30,19 +30,19 @@ CONTEXT_NAME = re.compile(r"context|prompt|history|previous|situation", re.IGNOR
 
 @dataclass(frozen=True)
 class Column:
-    """A column's name and its cells, one per row looked at; None and an empty cell are missing."""
+    """A column's name and its cells, one per row of the sample; None and an empty cell are missing."""
 
     name: str
     cells: list[Any] = field(repr=False)
 
     @classmethod
     def of(cls, name: str, records: Sequence[Record]) -> Column:
-        """One column of the records."""
+        """Return one column of the records."""
         return cls(name, [record.fields.get(name) for record in records])
 
     @property
     def leaf(self) -> str:
-        """The last step of a path: the name itself where it is none."""
+        """The last step of a path: the name itself where it is not a path."""
         return self.name.rpartition("[].")[2]
 
     @cached_property
@@ -57,7 +57,7 @@ class Column:
 
     @cached_property
     def counts(self) -> Counter[str]:
-        """How many rows have each value, those that are missing left out."""
+        """The number of rows per value, missing ones left out."""
         return Counter(key for key in self.keys if key)
 
     @property
@@ -67,17 +67,17 @@ class Column:
 
     @property
     def is_text(self) -> bool:
-        """Whether every value is a string."""
+        """True where every value is a string."""
         return bool(self.values) and all(isinstance(value, str) for value in self.values)
 
 
 def is_missing(cell: object) -> bool:
-    """Tell whether a cell holds nothing."""
+    """Return whether a cell holds nothing."""
     return cell is None or cell == "" or (isinstance(cell, float) and cell != cell)
 
 
 def has_header(records: Sequence[Record]) -> bool:
-    """Tell whether the names of a delimited table look like names rather than like its first row of data."""
+    """Return whether the names of a delimited table look like names rather than like its first row of data."""
     for name in records[0].fields:
         is_number = re.fullmatch(r"[\d\s,.+-]*", name) is not None
         if is_number or len(name) > MAX_HEADER_CHARS or any(r.fields.get(name) == name for r in records):

@@ -1,4 +1,4 @@
-"""Which columns may be labels, in the order of how much they look like it, with the reasons."""
+"""Columns that may be labels, the likeliest first, with the reasons."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ ONE, SEVERAL = "single_label", "multi_label"
 
 DELIMITERS = (",", ";", "|")
 
-# On average fewer rows a value than this, and a column tells rows apart rather than kinds of rows.
+# a column with fewer rows per value on average identifies rows rather than kinds of rows
 MIN_REPEATS = 2.0
 
 MIN_BLOCK = 3
 
-# of annotators of one row
+# the most votes that the annotators of one row may cast
 MAX_VOTES = 20
 
 _BITS = re.compile(r"[01]{3,}", re.ASCII)
@@ -43,7 +43,7 @@ _LABEL_NAME = re.compile(
     re.IGNORECASE,
 )  # fmt: skip
 
-# a column of 0 and 1 that says something about the row, and is no label of its text
+# a column of 0 and 1 that describes the row, not its text
 _FLAG_NAME = re.compile(
     r"unclear|example|flag|^is_|^has_|valid|spam|verified|deleted|edited|^gold$|^train|^test|agree|sticki|_exists$",
     re.IGNORECASE,
@@ -52,16 +52,16 @@ _FLAG_NAME = re.compile(
 
 @dataclass(frozen=True)
 class LabelGuess:
-    """How columns read as labels.
+    """A reading of columns as labels.
 
     Args:
         columns: one column, or one of 0 and 1 per label.
         task: the kind of task.
         delimiter: what separates several labels in one string.
         counts: the different labels, with the rows of each.
-        score: how much it looks like labels; what does so most is proposed.
-        reasons: why, as a comment says it.
-        missing: values of the column that may mean that there is no label.
+        score: likeness to labels; the guess with the highest score is proposed.
+        reasons: the reasons for the score, in the words of a comment.
+        missing: values of the column that may mean a missing label.
         form: what a cell is, where it could be read in two ways.
     """
 
@@ -100,7 +100,7 @@ def label_guesses(columns: Sequence[Column], group: Column | None, text: Column)
 
 
 def _scored(guess: LabelGuess, column: Column, group: Column | None, text: Column) -> LabelGuess:
-    """The guess with its score and the reasons for it."""
+    """Return the guess with its score and the reasons for it."""
     name, score, reasons = column.leaf, 0.0, []
     if _LABEL_NAME.search(name) and not CONTEXT_NAME.search(name):
         score += 4
@@ -124,7 +124,7 @@ def _scored(guess: LabelGuess, column: Column, group: Column | None, text: Colum
 
 
 def _blocks(columns: Sequence[Column]) -> list[LabelGuess]:
-    """Neighbouring columns of 0 and 1 as one label each."""
+    """Return guesses that read neighbouring columns of 0 and 1 as one label each."""
     runs: list[list[Column]] = []
     last: str | None = None
     for column in columns:
@@ -154,7 +154,7 @@ def _blocks(columns: Sequence[Column]) -> list[LabelGuess]:
 
 
 def _flag_kind(column: Column) -> str | None:
-    """Which way a column writes 0 and 1; None where it holds anything else."""
+    """Return the spelling in which a column writes 0 and 1; None where it holds anything else."""
     keys = {key.lower().removesuffix(".0") for key in column.counts}
     if not keys or not keys <= FLAGS.keys() or ID_NAME.search(column.leaf) or ANNOTATOR_NAME.search(column.leaf):
         return None
@@ -162,7 +162,7 @@ def _flag_kind(column: Column) -> str | None:
 
 
 def _as_labels(column: Column) -> LabelGuess | None:
-    """A column read as labels; None where it cannot be one."""
+    """Return a column read as labels; None where it cannot be read so."""
     if not column.values or ID_NAME.search(column.leaf):
         return None
     if any(isinstance(value, list | tuple | dict) for value in column.values):
@@ -180,27 +180,27 @@ def _as_labels(column: Column) -> LabelGuess | None:
 
 
 def _are_bits(cells: Sequence[str]) -> bool:
-    """Whether every cell is a string of as many zeros and ones, as no numbers are: some begin with 0."""
+    """Return whether the cells are zeros and ones of one length, and not numbers: some begin with 0."""
     alike = len({len(cell) for cell in cells}) == 1 and all(_BITS.fullmatch(cell) for cell in cells)
     return alike and any(cell.startswith("0") for cell in cells)
 
 
 def is_printed(cell: str) -> bool:
-    """Tell whether a cell looks printed: a list, a set, an array, or zeros and ones with blanks between them."""
+    """Return whether a cell looks printed: a list, a set, an array, or zeros and ones with blanks between them."""
     if cell[:1] in "[{" and cell[-1:] in "]}":
         return bool(cell)
     return cell.startswith(("array(", "set(", "('", '("')) or re.fullmatch(r"[01](?: [01]){2,}", cell) is not None
 
 
 def _is_delimited(cells: Sequence[str], delimiter: str) -> bool:
-    """Whether the delimiter separates labels: what it separates also stands alone in other cells."""
+    """Return whether the delimiter separates labels: its parts are also whole cells elsewhere."""
     alone = {cell.strip() for cell in cells if delimiter not in cell}
     parts = {part.strip() for cell in cells if delimiter in cell for part in cell.split(delimiter)}
     return 2 * len(parts & alone) > len(parts) or (bool(parts) and parts <= {"0", "1"} and len(cells) > 1)
 
 
 def _guess(column: Column, kind: str, delimiter: str, form: LabelForm | None = None) -> LabelGuess | None:
-    """The column's labels, if they are few, short and repeated."""
+    """Return the column's labels if they are few, short and repeated, else None."""
     counts: Counter[Token] = Counter()
     reader = LabelCells(("cell",), kind == SEVERAL, delimiter, missing=(), form=form)
     sizes = set()
@@ -226,7 +226,7 @@ def _guess(column: Column, kind: str, delimiter: str, form: LabelForm | None = N
 
 
 def why_no_labels(columns: Sequence[Column]) -> str | None:
-    """Return why a column that could be meant for labels is none: it holds shares or votes of annotators."""
+    """Return why a likely column does not hold labels: it holds shares or votes of annotators."""
     reader = LabelCells(("cell",), True, missing=())
     for column in columns:
         for value in column.values[:1]:
@@ -238,7 +238,7 @@ def why_no_labels(columns: Sequence[Column]) -> str | None:
 
 
 def votes_around(guess: LabelGuess, columns: Sequence[Column]) -> list[str] | None:
-    """Return the neighbouring columns of counts that a guess is one of: votes per label; None where it is none."""
+    """Return the neighbouring columns of counts, votes per label, that include the guess; None without such."""
     run: list[Column] = []
     runs = []
     for column in columns:
@@ -255,7 +255,7 @@ def votes_around(guess: LabelGuess, columns: Sequence[Column]) -> list[str] | No
 
 
 def _are_counts(column: Column) -> bool:
-    """Whether a column holds small numbers from 0 on, more than 0 and 1."""
+    """Return whether a column holds small numbers from 0 up, and more than 0 and 1."""
     keys = {key.removesuffix(".0") for key in column.counts}
     if ID_NAME.search(column.leaf) or not keys or not all(key.isascii() and key.isdigit() for key in keys):
         return False
@@ -263,7 +263,7 @@ def _are_counts(column: Column) -> bool:
 
 
 def where_labelled(guess: LabelGuess, columns: Sequence[Column]) -> tuple[str, str | list[str]] | None:
-    """Return the filter that keeps the rows with a label, where another column decides which these are."""
+    """Return the filter that keeps the labelled rows, where another column decides which ones are labelled."""
     label = next(column for column in columns if column.name == guess.columns[0])
     lacking = [key in guess.missing for key in label.keys]
     for column in columns:

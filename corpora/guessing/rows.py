@@ -1,4 +1,4 @@
-"""Which columns tell which rows belong together: groups, annotators, and what identifies a row."""
+"""Columns that say which rows belong together: groups, annotators, and identifiers of a row."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _SCALE_NAME = re.compile(r"rating|stars|severity|level|score|intensity|risk", re
 
 MIN_GROUPS = 3
 
-# fewer, and no draw of whole groups comes near 80, 10 and 10 %
+# with fewer, no draw of whole groups comes near 80, 10 and 10 %
 ENOUGH_GROUPS = 10
 
-# the share of rows that repeat another one, from which on repeats are how the corpus was made
+# from this share of rows that repeat another one, repeats are part of how the corpus was made
 MANY_REPEATS = 0.05
 
 
@@ -26,19 +26,19 @@ def group_columns(columns: Sequence[Column]) -> list[Column]:
     def rank(column: Column) -> tuple[int, float]:
         keys = column.keys
         runs = 1 + sum(before != after for before, after in pairwise(keys))
-        # the rows of a conversation stand together, those of an annotator do not
+        # the rows of a conversation are adjacent, those of an annotator are not
         return (_name_hints(column.leaf), len(column.counts) / runs)
 
     return sorted((column for column in columns if _may_group(column)), key=rank, reverse=True)
 
 
 def _name_hints(name: str) -> int:
-    """How many signs of a group there are in a column's name."""
+    """Count the signs of a group in a column's name."""
     return (ID_NAME.search(name) is not None) + (GROUP_NAME.search(name) is not None)
 
 
 def _may_group(column: Column) -> bool:
-    """Whether a column can group rows: named for it, short values, several groups, most rows not alone."""
+    """Return whether a column can group rows: a fitting name, short values, several groups, few lone rows."""
     sizes = column.counts
     if not _name_hints(column.leaf) or ANNOTATOR_NAME.search(column.leaf):
         return False
@@ -49,7 +49,7 @@ def _may_group(column: Column) -> bool:
 
 
 def can_be_split(group: Column) -> bool:
-    """Tell whether whole groups can be drawn into parts of 80, 10 and 10 %."""
+    """Return whether whole groups can be drawn into parts of 80, 10 and 10 %."""
     return len(group.counts) >= ENOUGH_GROUPS
 
 

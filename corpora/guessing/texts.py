@@ -1,4 +1,4 @@
-"""Which columns are the text."""
+"""Columns that are the text."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from distill.corpora.guessing.columns import ID_NAME, Column, share_constant
 from distill.corpora.guessing.labels import NEARLY_ALL, LabelGuess, is_printed
 
-# shorter ones on average are names, dates or titles of a few words
+# columns that are shorter on average hold names, dates or titles of a few words
 MIN_TEXT_CHARS = 25
 
 
@@ -20,7 +20,7 @@ def text_column(columns: Sequence[Column]) -> Column | None:
 
 
 def _holds_labels(column: Column) -> bool:
-    """Whether a column's long cells are a few printed lists that repeat."""
+    """Return whether a column's long cells are a few printed lists that repeat."""
     repeated = 2 * len(column.counts) <= len(column.values)
     return repeated and sum(is_printed(str(value).strip()) for value in column.values) > NEARLY_ALL * len(
         column.values

@@ -42,7 +42,7 @@ def test_small_splits_and_labels_without_rows(tmp_path):
 def test_leaks_and_repeats(tmp_path):
     splits = three()
     splits["train"] += splits["test"][:40]
-    assert any("40 of 240 rows of train share a text with a split judged later and were removed" in w
+    assert any("40 of 240 rows of train share a text with a held-out split and were removed" in w
                for w in warnings(tmp_path, splits))  # fmt: skip
     assert any("stay, as corpus.leaks says" in w for w in warnings(tmp_path, splits, leaks="keep"))
     splits = three()
