@@ -1,1 +1,1 @@
-"""Reading: files and hub data sets to records, one row at a time."""
+"""Readers of files and hub data sets, which yield records one row at a time."""

@@ -14,7 +14,7 @@ from distill.export.runtime.errors import InputError, MissingExtraError
 
 PARQUET_ROWS = 4096
 
-# what pyarrow raises over files that are cut short, altered or of another kind
+# the errors that pyarrow raises for files that are cut short, altered or of another kind
 BROKEN_PARQUET = (OSError, ValueError, KeyError, TypeError, IndexError, NotImplementedError, OverflowError)
 
 NO_PARQUET = "cannot be read as parquet; check that it is a whole parquet file"
@@ -114,7 +114,7 @@ def _names_beside(path: Path) -> dict[str, tuple[str, ...]]:
 
 
 def class_labels(features: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """Return the names of every ClassLabel among stored features, also where it stands in a list."""
+    """Return the names of every ClassLabel among stored features, also inside a list."""
     names_of = {}
     for column, feature in features.items():
         inner = feature[0] if isinstance(feature, list) and feature else feature

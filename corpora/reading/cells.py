@@ -22,7 +22,7 @@ SPELT_MISSING = frozenset(
 
 FLAGS = {"0": False, "1": True, "false": False, "true": True, "no": False, "yes": True, "n": False, "y": True}
 
-# a list of so many zeros and ones repeats one of them, which no list of ids does
+# a list of this many zeros and ones repeats one of them, which no list of ids does
 SURE_VECTOR = 3
 
 _FLOAT_ID = re.compile(r"(-?\d{1,9})\.0+", re.ASCII)
@@ -42,7 +42,7 @@ PAIR = (
 
 
 class NoLabel(LabelError):
-    """A row without a label: nobody gave it one, which is no mistake in a file to predict."""
+    """A row without a label: nobody labelled it, which is normal in a file to predict."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,10 @@ class LabelCells:
     Args:
         columns: one column of labels, or one of 0 and 1 per label.
         several: whether a row may have any number of labels.
-        delimiter: what separates several labels in one string.
+        delimiter: the separator of several labels in one string.
         names: the labels where they are known.
-        missing: values that say that a row has no label.
-        form: what a cell is where it could be read in two ways.
+        missing: values that mean that a row has no label.
+        form: the form of a cell where it could be read in two ways.
     """
 
     columns: tuple[str, ...]
@@ -97,9 +97,9 @@ class LabelCells:
         return int(number[1]) if number is not None and self.form != "names" else token
 
     def has_label(self, fields: Mapping[str, Any]) -> bool:
-        """Tell whether somebody labelled a row: not where the column is missing or its cell empty.
+        """Return whether a row is labelled: not where the column is missing or its cell empty.
 
-        Nor where it is -1 beside names, as the hub writes it; without names that may be a label, such as negative.
+        Nor where it is -1 beside names, as the hub writes it; without names -1 may be a label, such as negative.
         """
         empty = {"", "[]"} if self.names is None or "-1" in self.names else {"", "[]", "-1", "-1.0"}
         for column in self.columns:
@@ -110,14 +110,14 @@ class LabelCells:
         return False
 
     def check_names(self, names: Sequence[str], *, pairs: bool) -> None:
-        """Refuse the names of labels, none being known before, where a vector may be meant.
+        """Refuse names of labels, none of them known before, that may be meant as vectors.
 
         Args:
-            names: those that cells have.
-            pairs: whether a row has two of them.
+            names: the names in the cells.
+            pairs: whether any row has two of them.
 
         Raises:
-            LabelError: all of them are strings of as many zeros and ones, or they are 0 and 1 in lists of two.
+            LabelError: all are strings of zeros and ones of one length, or they are 0 and 1 in lists of two.
         """
         if self.form is None and pairs and self.several and set(names) == {"0", "1"}:
             raise LabelError(PAIR)
@@ -129,7 +129,7 @@ class LabelCells:
             )
 
     def _from_columns(self, fields: Mapping[str, Any]) -> list[str]:
-        """The labels whose column is 1."""
+        """Return the labels whose column is 1."""
         names = self.names or label_names_of(self.columns)
         flags = [_flag(fields.get(column), f"column '{column}'") for column in self.columns]
         if all(flag is None for flag in flags):
@@ -140,7 +140,7 @@ class LabelCells:
         return [name for name, flag in zip(names, flags, strict=True) if flag]
 
     def _from_text(self, text: str) -> object:
-        """A cell of a text file: what was printed is read, what spells a missing value is told."""
+        """Return a cell of a text file: a printed list is parsed, a spelt-out missing value refused."""
         stripped = text.strip()
         if stripped in (self.missing or ()):
             raise NoLabel("the label is missing")
@@ -164,7 +164,7 @@ class LabelCells:
         return self._parts(text) if bits is None else bits
 
     def _bits(self, text: str) -> list[int] | None:
-        """A vector without brackets: 0 1 1 0, 0,1,1,0, or 0110 where the recipe says so."""
+        """Return a vector without brackets: 0 1 1 0, 0,1,1,0, or 0110 where the recipe says so."""
         if self.form == "vector" and _BITS.fullmatch(text):
             return [int(bit) for bit in text]
         parts = text.split()
@@ -175,7 +175,7 @@ class LabelCells:
         return None
 
     def _parts(self, text: str) -> object:
-        """A string to split, or a known name in which the delimiter stands."""
+        """Return a string to split, or a known name that has the delimiter in it."""
         stripped = text.strip()
         if not self.several or not self.delimiter or self.delimiter not in stripped or self.names is None:
             return text
@@ -188,7 +188,7 @@ class LabelCells:
         return [stripped]
 
     def _from_mapping(self, cell: Mapping[Any, Any]) -> list[str]:
-        """The labels that a mapping from names has as 1."""
+        """Return the labels that a mapping from names sets to 1."""
         if not cell:
             raise LabelError("a mapping without labels")
         # keys are cells: they are not quoted
@@ -196,7 +196,7 @@ class LabelCells:
         return [name for name, flag in flags.items() if flag]
 
     def _from_list(self, items: list[Any]) -> list[Any]:
-        """Names and ids as they are; a vector of 0 and 1 as the ids of its ones."""
+        """Return names and ids as they are; a vector of 0 and 1 as the ids of its ones."""
         numbers = [item for item in items if isinstance(item, int | float)]
         if len(numbers) < len(items) or not items or self.form in ("ids", "names"):
             return [item for item in items if item is not None and item == item]
@@ -221,12 +221,12 @@ class LabelCells:
 
 
 def label_names_of(columns: Sequence[str]) -> tuple[str, ...]:
-    """Return the labels' names for one column each: the last step of a path."""
+    """Return the label name of each column: the last step of its path."""
     return tuple(column.rsplit(".", 1)[-1].removesuffix("[]") for column in columns)
 
 
 def _flag(value: object, where: str) -> bool | None:
-    """0 or 1 in one of the ways to write it; None where there is nothing."""
+    """Read 0 or 1 in any of its spellings; None where the cell is empty."""
     if hasattr(value, "item"):
         value = value.item()
     if value is None or value != value or (isinstance(value, str) and not value.strip()):

@@ -1,4 +1,4 @@
-"""Tables of tokens: one token a line with its tag in the last column, sentences set apart by blank lines."""
+"""Tables of tokens: one token per line with its tag in the last column, sentences set apart by blank lines."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ SAMPLED_BLOCKS = 50
 
 
 def refuse_conll(file: DataFile, head: str) -> None:
-    """Refuse a table of tokens, which no task here reads.
+    """Refuse a table of tokens, which no task of this project reads.
 
     Raises:
-        InputError: it is one, by its ending or by its tags.
+        InputError: the file is such a table, by its ending or by its tags.
     """
     if file.suffix in SUFFIXES or is_conll(head):
         raise InputError(
-            f"{file}: holds CoNLL columns, one token a line with its tag in the last column; labels here "
+            f"{file}: holds CoNLL columns, one token per line with its tag in the last column; labels here "
             "are of whole texts, so join each sentence into one row with its own label"
         )
 
 
 def is_conll(head: str) -> bool:
-    """Tell whether blocks of lines all end in a tag such as O, B-LOC or I-joy."""
+    """Return whether blocks of lines all end in a tag such as O, B-LOC or I-joy."""
     if "\n" not in head:
         return False
     blocks = [block for block in _BLOCKS.split(head)[:SAMPLED_BLOCKS] if block.strip()]

@@ -18,7 +18,7 @@ from distill.export.runtime.errors import InputError
 
 SEPARATORS = ",;\t|"
 
-# commas last: there are some in every text
+# commas last: every text has some
 TXT_SEPARATORS = "\t;|,"
 
 # longer than any text that somebody wrote; the csv module's own bound is 131,072
@@ -40,7 +40,7 @@ Cells = tuple[int, "list[str] | str"]
 
 
 def read_delimited(file: DataFile, form: TableForm) -> Rows:
-    """Yield the rows of a csv, tsv or txt table; a .txt that is no table has one text on each line."""
+    """Yield the rows of a csv, tsv or txt table; a .txt that is not a table has one text per line."""
     head = check_encoding(file, form.recoded)
     refuse_conll(file, head)
     kind = file.suffix
@@ -55,9 +55,10 @@ def read_delimited(file: DataFile, form: TableForm) -> Rows:
 
 
 def table_separator(head: str, form: TableForm) -> str | None:
-    """Return what separates the fields of a .txt; None where it holds texts, one a line.
+    """Return the separator of a .txt's fields; None where it holds texts, one per line.
 
-    It is a table where `columns` says so, or where its first line is a header and every line has as many fields.
+    It is a table where `columns` says so, or where its first line is a header and all lines have the same number
+    of fields.
     """
     if form.columns is not None:
         return csv_separator(head, form.columns, quoted=bool(form.quoting), order=TXT_SEPARATORS)
@@ -71,9 +72,9 @@ def table_separator(head: str, form: TableForm) -> str | None:
 
 
 def looks_quoted(file: DataFile, form: TableForm) -> bool:
-    """Tell whether a tsv that is read without quoting seems to be written with it.
+    """Return whether a tsv that is read without quoting seems to be written with it.
 
-    It is where all fields that begin with a quotation mark end with one, and double those inside.
+    It seems so where all fields that begin with a quotation mark end with one, and double those inside.
     """
     if file.suffix != ".tsv" or form.quoting is not None:
         return False
@@ -93,7 +94,7 @@ def looks_quoted(file: DataFile, form: TableForm) -> bool:
 def csv_separator(
     head: str, columns: tuple[str, ...] | None = None, *, quoted: bool = True, order: str = SEPARATORS
 ) -> str:
-    """Return what splits all rows alike, into as many fields as are named or into most; `order` decides a tie."""
+    """Return the separator that splits all rows alike, into the named fields or into most; `order` breaks ties."""
     counts = {separator: _field_counts(head, separator, quoted) for separator in order}
     alike = {
         separator: sum(count == sizes[0] for count in sizes) >= ALIKE * len(sizes) if sizes else False
@@ -107,7 +108,7 @@ def csv_separator(
 
 
 def _field_counts(head: str, separator: str, quoted: bool) -> list[int]:
-    """How many fields the first rows have, separators inside quotation marks not counted."""
+    """Count the fields of each of the first rows; separators inside quotation marks do not count."""
     if not quoted:
         rows = [line for line in head.split("\n")[:SAMPLED_ROWS] if line.strip()]
         return [line.count(separator) + 1 for line in rows]
@@ -116,25 +117,25 @@ def _field_counts(head: str, separator: str, quoted: bool) -> list[int]:
         for cells in islice(csv.reader(io.StringIO(head, newline=""), delimiter=separator), SAMPLED_ROWS):
             counts += [len(cells)] if cells else []
     except csv.Error:
-        pass  # too long a field, or a bare carriage return: what was counted before it counts
+        pass  # too long a field, or a bare carriage return: the rows before it count
     return counts
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """Which cells of a row are fields: `names` stand at `places` of `width` cells."""
+    """The cells of a row that are fields: `names` are at `places` of `width` cells."""
 
     names: tuple[str, ...]
     places: tuple[int, ...]
     width: int
-    trailing: tuple[int, ...] = ()  # places behind the last name, which hold nothing
+    trailing: tuple[int, ...] = ()  # places after the last name, which are empty
 
     @classmethod
     def of(cls, cells: list[str], file: DataFile) -> _Layout:
-        """The layout that a header shows.
+        """Return the layout that a header shows.
 
         Raises:
-            InputError: it repeats a name, or has none.
+            InputError: the header repeats a name, or has none.
         """
         names = [cell.strip() for cell in cells]
         places = tuple(place for place, name in enumerate(names) if name)
@@ -146,7 +147,7 @@ class _Layout:
         return cls(kept, places, len(names), tuple(range(places[-1] + 1, len(names))))
 
     def fitted(self, rows: list[Cells]) -> _Layout:
-        """The layout for rows that all have more cells than the header: an index before, or nothing behind."""
+        """Return the layout for rows that all have more cells than the header: an index first, or blanks last."""
         data = [cells for _, cells in rows if isinstance(cells, list)]
         more = {len(cells) - self.width for cells in data}
         if len(data) < 3 or len(more) > 1 or min(more) < 1:
@@ -160,7 +161,7 @@ class _Layout:
         return self
 
     def record(self, file: str, row: int, cells: list[str]) -> Record | BadRow:
-        """One row under its column names."""
+        """Return one row under its column names."""
         if len(cells) == self.width or (len(cells) < self.width and len(cells) > self.places[-1]):
             full = next((place for place in self.trailing if place < len(cells) and cells[place].strip()), None)
             if full is None:
@@ -175,14 +176,14 @@ class _Layout:
 
 
 def _are_row_names(cells: list[str]) -> bool:
-    """Whether first cells can be an index without a name, as R writes it: numbers, or short names that differ."""
+    """Return whether first cells can be an index without a name, as R writes it: numbers or distinct names."""
     if len(set(cells)) < len(cells) or max(map(len, cells)) > MAX_ROW_NAME_CHARS:
         return False
     return all(cell.isdigit() for cell in cells) or len(cells) > PEEKED_ROWS // 2
 
 
 def _records(file: DataFile, cell_rows: Iterable[Cells], columns: tuple[str, ...] | None) -> Rows:
-    """Rows of cells as records: the first row names the fields, or `columns` does where it is data."""
+    """Yield rows of cells as records: the first row names the fields, or `columns` does where it is data."""
     rows = iter(cell_rows)
     layout: _Layout | None = None
     for number, cells in rows:
@@ -209,7 +210,7 @@ def _records(file: DataFile, cell_rows: Iterable[Cells], columns: tuple[str, ...
 
 
 def _plain_cells(file: DataFile, separator: str, form: TableForm) -> Iterator[Cells]:
-    """Lines without quoting: quotation marks in a text are just characters."""
+    """Yield lines without quoting: quotation marks in a text are just characters."""
     for number, line in lines(file, form.recoded):
         cells = line.split(separator)
         if len(cells) > 1 or cells[0].strip():
@@ -217,7 +218,7 @@ def _plain_cells(file: DataFile, separator: str, form: TableForm) -> Iterator[Ce
 
 
 class _CountedLines:
-    """The lines of a csv file, and for those of the row in work how many fields each had without quoting."""
+    """The lines of a csv file, with the number of unquoted fields in each line of the current row."""
 
     def __init__(self, file: DataFile, stream: BinaryIO, separator: str) -> None:
         self._file, self._separator = file, separator
@@ -225,7 +226,7 @@ class _CountedLines:
         self.fields: list[int] = []
 
     def __iter__(self) -> Iterator[str]:
-        """Pieces of text that each end where a line does; a row may go over several."""
+        """Yield pieces of text that each end where a line does; a row may span several."""
         while line := self._text.readline(MAX_LINE_BYTES + 1):
             if len(line) > MAX_LINE_BYTES:
                 raise InputError(f"{self._file}: a line has more than {MAX_LINE_BYTES:,} characters; shorten it")
@@ -235,10 +236,10 @@ class _CountedLines:
 
 
 def _quoted_cells(file: DataFile, separator: str, form: TableForm) -> Iterator[Cells]:
-    """Row numbers with their cells, or with the reason why a row is not csv.
+    """Yield row numbers with their cells, or with the reason why a row is not csv.
 
     Raises:
-        InputError: nobody knows where a row ends, or a quoted field seems to have swallowed rows.
+        InputError: the end of a row is unknown, or a quoted field seems to have swallowed rows.
     """
     csv.field_size_limit(MAX_FIELD_CHARS)
     with file.open(form.recoded) as stream:
@@ -259,7 +260,7 @@ def _quoted_cells(file: DataFile, separator: str, form: TableForm) -> Iterator[C
                 width = width or len(cells)
                 if form.quoting is None and _swallowed(counted.fields, width):
                     raise InputError(
-                        f"{file}, row {number}: a quoted field goes over {len(counted.fields)} lines that each "
+                        f"{file}, row {number}: a quoted field spans {len(counted.fields)} lines that each "
                         f"have {width} fields, so that a stray quotation mark may have swallowed rows; "
                         f"{NOT_QUOTED}, and true if the field is right"
                     )
@@ -267,12 +268,16 @@ def _quoted_cells(file: DataFile, separator: str, form: TableForm) -> Iterator[C
 
 
 def _swallowed(fields: list[int], width: int) -> bool:
-    """Whether the lines of one row look like rows of their own; two lines of two fields each are chance."""
+    """Return whether the lines of one row look like rows of their own; two lines of two fields each are chance."""
     return len(fields) > 1 and width > 1 and set(fields) == {width} and (width > 2 or len(fields) > 2)
 
 
 def _csv_complaint(file: DataFile, number: int, error: csv.Error) -> str:
-    """The reason for a bad row; raises where nobody knows where the next row starts, so none can be put aside."""
+    """Return the reason for a bad row.
+
+    Raises:
+        InputError: the start of the next row is unknown, so that no row can be put aside.
+    """
     if "field limit" in str(error):
         raise InputError(
             f"{file}, row {number}: a field has more than {MAX_FIELD_CHARS} characters; "
@@ -283,4 +288,4 @@ def _csv_complaint(file: DataFile, number: int, error: csv.Error) -> str:
             f"{file}, row {number}: a quotation mark that opens a field here is not closed; "
             f"close it, double the marks that belong to the text, or {NOT_QUOTED}"
         ) from None
-    return f"characters stand after a closing quotation mark (double the marks inside a field, or {NOT_QUOTED})"
+    return f"characters follow a closing quotation mark (double the marks inside a field, or {NOT_QUOTED})"

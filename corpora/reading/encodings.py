@@ -1,11 +1,11 @@
-"""Which encoding the bytes of a text file are in, told from what they decode to."""
+"""The encoding of a text file's bytes, guessed from what they decode to."""
 
 from __future__ import annotations
 
 import codecs
 import re
 
-# the most frequent letters of what is written in each encoding; the one whose letters are met most often fits
+# the most frequent letters of texts in each encoding; the encoding whose letters occur most often fits
 # fmt: off
 FREQUENT = {
     "gb18030": "的一是不了在人有我他这个们中来上大为和国地到以说时要就出会"
@@ -27,7 +27,7 @@ FREQUENT = {
 }
 # fmt: on
 
-# two bytes a character: what decodes to such letters is hardly ever by chance anything else, so these go first
+# two bytes per character: bytes hardly ever decode to such letters by chance, so these are tried first
 WIDE = ("gb18030", "big5", "shift_jis", "euc_jp", "cp949")
 
 LATIN = ("cp1252", "cp1250", "cp1254")
@@ -48,7 +48,7 @@ MARKS = (
 
 
 def utf8_problem(data: bytes) -> str | None:
-    """Return why the beginning of a file cannot be UTF-8; None where it is, but for single bytes at most.
+    """Return why the beginning of a file cannot be UTF-8; None where it is, except for single bytes at most.
 
     A header that is not UTF-8, or several lines without one line that shows UTF-8's own sequences, are another
     encoding; a broken line among good ones is that row's fault.
@@ -86,7 +86,7 @@ def likely_encoding(data: bytes) -> str | None:
 
 
 def _wide(data: bytes) -> str | None:
-    """The wide encoding that a byte order mark or the places of zero bytes show."""
+    """Return the wide encoding that a byte order mark or the places of zero bytes show."""
     for mark, name in MARKS:
         if data.startswith(mark):
             return name
@@ -101,7 +101,7 @@ def _wide(data: bytes) -> str | None:
 
 
 def _share_of_frequent(data: bytes, encoding: str) -> float:
-    """The share of the characters beyond ASCII that are frequent ones; 0 where the bytes do not decode."""
+    """Return the share of frequent letters among the characters beyond ASCII; 0 where the bytes do not decode."""
     try:
         text = codecs.getincrementaldecoder(encoding)().decode(data)
     except UnicodeDecodeError:

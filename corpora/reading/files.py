@@ -1,4 +1,4 @@
-"""Files to records, one row at a time: every format ends as rows with named fields."""
+"""Records of files, one row at a time: every format becomes rows with named fields."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SUFFIXES = (".csv", ".tsv", ".jsonl", ".json", ".parquet", ".txt", ".xlsx", ".nd
 
 KNOWN = ", ".join(SUFFIXES[:7])
 
-# what other programs call their own, and what they can save instead
+# endings of other programs, and the formats that they can save instead
 OTHERS = {
     ".xls": "save it as .xlsx or .csv",
     ".ods": "save it as .xlsx or .csv",
@@ -32,14 +32,14 @@ OTHERS = {
 
 
 def read_table(file: DataFile | Path, form: TableForm = PLAIN) -> Rows:
-    """Return the rows of one file as they are asked for.
+    """Return the rows of one file, read lazily.
 
     Args:
         file: a path, or a member of an archive.
-        form: what the recipe says of the file's form.
+        form: the file's form by the recipe.
 
     Raises:
-        InputError: its ending is unknown; going through the rows raises the same over what is broken.
+        InputError: its ending is unknown; iteration raises it too, for broken content.
     """
     data = DataFile(file) if isinstance(file, Path) else file
     match data.suffix:
@@ -60,5 +60,5 @@ def read_table(file: DataFile | Path, form: TableForm = PLAIN) -> Rows:
 
 
 def is_broken(value: object) -> bool:
-    """Tell whether a string has a lone surrogate, which is what a broken byte or escape decodes to."""
+    """Return whether a string has a lone surrogate, to which a broken byte or escape decodes."""
     return isinstance(value, str) and has_surrogate(value)

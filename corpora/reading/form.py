@@ -1,4 +1,4 @@
-"""What a recipe says of its files' form, beyond what stands in the files themselves."""
+"""The form of a recipe's files, beyond what the files themselves show."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class TableForm:
     root: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse an encoding that Python does not know, or that is none of text."""
+        """Refuse an encoding that Python does not know, or that does not encode text."""
         if self.encoding is None:
             return
         try:
@@ -38,13 +38,13 @@ class TableForm:
             known = None
         if known is None:
             raise InputError(
-                f"`encoding` = {self.encoding!a} is no encoding of text; use a name such as "
+                f"`encoding` = {self.encoding!a} is not an encoding of text; use a name such as "
                 '"gb18030", "cp1252" or "utf-16"'
             )
 
     @property
     def recoded(self) -> str | None:
-        """The encoding where bytes have to be made UTF-8 first; None where they are."""
+        """The encoding of bytes that must be recoded to UTF-8; None where they are UTF-8."""
         if self.encoding is None or codecs.lookup(self.encoding).name in UTF8:
             return None
         return self.encoding

@@ -1,4 +1,4 @@
-"""The names of a table's fields: whether they look like names, and whether those that are wanted are there."""
+"""The names of a table's fields: their likeness to names, and the presence of the wanted ones."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from distill.corpora.reading.rows import Record, listed
 from distill.export.runtime.errors import InputError
 
-# of a table whose every row has names of its own
+# a bound for tables whose every row has names of its own
 MOST_COLUMNS = 10_000
 
 _NAME = re.compile(r"[^\W\d][\w\-]{0,39}")
@@ -21,22 +21,22 @@ class SeenColumns:
         self._last: tuple[str, ...] | None = None
 
     def add(self, record: Record) -> None:
-        """The fields of one more record."""
+        """Add the fields of one more record."""
         names = tuple(record.fields)
-        if names != self._last:  # nearly all records of a table have the same
+        if names != self._last:  # nearly all records of a table have the same names
             self._last = names
             if len(self._known) < MOST_COLUMNS:
                 self._known.update(dict.fromkeys(names))
 
     def are(self, names: set[str]) -> bool:
-        """Tell whether these are all columns there are, or no record was seen."""
+        """Return whether these are all the columns, or no record was seen."""
         return self._last is None or set(self._known) == names
 
     def require(self, wanted: dict[str, str], where: str) -> None:
-        """Refuse a table in which no record has a wanted column; `wanted` maps column to what asks for it.
+        """Refuse a table in which no record has a wanted column; `wanted` maps a column to the key that names it.
 
         Raises:
-            InputError: names the column and those that there are, unless these are no names.
+            InputError: names the column and the existing ones, unless these do not look like names.
         """
         if self._last is None:
             return
@@ -48,11 +48,11 @@ class SeenColumns:
             shown = (
                 f"its columns are {listed(known)}"
                 if looks_like_names(known)
-                else "its first row looks like no header: if it has none, name its fields in `columns`"
+                else "its first row does not look like a header: if it has none, name its fields in `columns`"
             )
             raise InputError(f"{where}: no column '{column}', which {key} asks for; {shown}")
 
 
 def looks_like_names(cells: list[str]) -> bool:
-    """Whether a first row can be a header: short single words that are not numbers, all different."""
+    """Return whether a first row can be a header: short single words that are not numbers, all different."""
     return len(set(cells)) == len(cells) and all(_NAME.fullmatch(cell.strip()) for cell in cells)

@@ -14,7 +14,7 @@ from distill.export.runtime.errors import InputError, MissingExtraError
 
 @dataclass(frozen=True)
 class HubData:
-    """Every split of a data set, the label names of its ClassLabel columns, and what is recorded of its files."""
+    """Every split of a data set, the label names of its ClassLabel columns, and the record of its files."""
 
     splits: dict[str, Rows]
     label_names: dict[str, tuple[str, ...]]
@@ -25,7 +25,7 @@ def read_hub(source: str) -> HubData:
     """Download a data set, or find it in the cache, and open it.
 
     Raises:
-        InputError: it cannot be had, or its files are broken.
+        InputError: it cannot be loaded, or its files are broken.
     """
     identifier, config, revision = parse_hub(source)
     try:
@@ -50,13 +50,13 @@ def read_hub(source: str) -> HubData:
 
 
 def _records(where: str, table: Any) -> Iterator[Record]:
-    """The rows of one split, which the datasets package keeps in a file."""
+    """Yield the rows of one split, which the datasets package keeps in a file."""
     for number, value in enumerate(table, 1):
         yield Record(where, number, dict(value))
 
 
 def _class_labels(features: Any) -> dict[str, tuple[str, ...]]:
-    """The names of every ClassLabel column, also where it stands in a list."""
+    """Return the names of every ClassLabel column, also inside a list."""
     found = {}
     for column, feature in features.items():
         inner = feature[0] if isinstance(feature, list) else getattr(feature, "feature", feature)

@@ -1,4 +1,4 @@
-"""JSON files as rows, in every form that people write: told apart by what they hold, whatever their ending."""
+"""JSON files as rows, in every form that people write; the content decides, not the ending."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def read_json(file: DataFile, form: TableForm) -> Rows:
     """Yield the rows of a JSON file: a list, lines, columns, or an object around any of them.
 
     Raises:
-        InputError: it is none of these, or not valid JSON.
+        InputError: the file is none of these, or not valid JSON.
     """
     head = check_encoding(file, form.recoded)
     start = head.lstrip()
@@ -40,7 +40,7 @@ def read_json(file: DataFile, form: TableForm) -> Rows:
 
 
 def _is_one_value(start: str) -> bool:
-    """Whether a file named as lines holds one value all the same: a list of objects, or one object over lines."""
+    """Return whether a file named as lines holds one value: a list of objects, or one object over lines."""
     if start.startswith("["):
         return start[1:].lstrip()[:1] in ("{", "]") and not start.split("\n", 1)[0].rstrip().endswith("}")
     return start.split("\n", 1)[0].strip() == "{" or (
@@ -60,20 +60,20 @@ def _parsed(text: str) -> Any:
 
 
 def _are_lines(start: str) -> bool:
-    """Whether the first line is an object of its own and another line follows."""
+    """Return whether the first line is an object of its own and another line follows."""
     first, _, rest = start.partition("\n")
     return isinstance(_parsed(first), dict) and rest.lstrip().startswith("{")
 
 
 def _json_record(file: DataFile, number: int, value: object) -> Record | BadRow:
-    """One JSON value that should be an object."""
+    """Return the record of one JSON value, which should be an object."""
     if isinstance(value, dict):
         return Record(str(file), number, value)
     return BadRow(str(file), number, "not a JSON object with named fields", {"value": value})
 
 
 def _read_lines(file: DataFile, form: TableForm) -> Rows:
-    """One JSON object a line."""
+    """Yield the records of one JSON object per line."""
     for number, line in lines(file, form.recoded):
         if not line.strip():
             continue
@@ -90,7 +90,7 @@ def _text_of(file: DataFile, form: TableForm) -> Iterator[JsonText]:
 
 
 def _read_list(file: DataFile, form: TableForm) -> Rows:
-    """A list of objects, of any length."""
+    """Yield the records of a list of objects, of any length."""
     with _text_of(file, form) as text:
         for number, value in enumerate(text.elements(), 1):
             yield _json_record(file, number, value)
@@ -98,7 +98,7 @@ def _read_list(file: DataFile, form: TableForm) -> Rows:
 
 
 def _read_object(file: DataFile, form: TableForm) -> Rows:
-    """An object: columns, records by key, or a list of rows under one of its keys."""
+    """Yield the records of an object: columns, records by key, or a list of rows under one of its keys."""
     first: list[tuple[str, Any]] = []
     number = 0
     with _text_of(file, form) as text:
@@ -119,7 +119,7 @@ def _read_object(file: DataFile, form: TableForm) -> Rows:
 
 
 def _under_root(file: DataFile, root: str, text: JsonText) -> Generator[Record | BadRow, None, int]:
-    """The elements under one key, each as a record with one field `root[]`; returns how many."""
+    """Yield the elements under one key, each as a record with one field `root[]`; return their number."""
     number = 0
     values = text.elements() if text.peek() == "[" else (text.value() for _ in text.members())
     for number, value in enumerate(values, 1):
@@ -128,7 +128,7 @@ def _under_root(file: DataFile, root: str, text: JsonText) -> Generator[Record |
 
 
 def _column_rows(file: DataFile, whole: dict[str, Any]) -> Rows:
-    """The rows of columns of one length."""
+    """Yield the rows of columns of one length."""
     columns = _columns_of(whole)
     if columns is None:
         raise InputError(f"{file}: {_complaint(whole)}")
@@ -138,14 +138,14 @@ def _column_rows(file: DataFile, whole: dict[str, Any]) -> Rows:
 
 
 def _may_be_record(value: object, root: str | None) -> bool:
-    """Whether an object inside of an object is a record, not a column of cells by row number."""
+    """Return whether an object inside an object is a record, not a column of cells by row number."""
     if not isinstance(value, dict) or not value or (root is not None and root not in value):
         return False
     return not all(key.isdigit() for key in value)
 
 
 def _columns_of(members: object) -> dict[str, list[Any]] | None:
-    """Columns of equal length: lists, or objects by row, or pandas' split form; None where there are none."""
+    """Return columns of equal length: lists, or objects by row, or pandas' split form; None for others."""
     if not isinstance(members, dict) or not members:
         return None
     names, data = members.get("columns"), members.get("data")
@@ -173,10 +173,10 @@ def _complaint(members: dict[str, Any]) -> str:
     if 0 < len(roots) <= MAX_NAMES:
         shown = ", ".join(f"'{key}'" for key in roots)
         return (
-            f"one object, whose rows stand in lists under {shown}; name the path to a row's field, for instance "
+            f"one object, whose rows are in lists under {shown}; name the path to a row's field, for instance "
             f'`text` = "{roots[0]}[].text"'
         )
-    return "not a list of objects, nor columns of one length; write one object a line, or a list of objects"
+    return "not a list of objects, nor columns of one length; write one object per line, or a list of objects"
 
 
 def _is_table(value: object) -> bool:

@@ -1,4 +1,4 @@
-"""JSON from a stream, one value at a time: what is in memory is one element, never the whole file."""
+"""JSON from a stream, one value at a time: one element is in memory, never the whole file."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any, BinaryIO
 from distill.corpora.reading.streams import CHUNK_BYTES, DataFile, refuse_zeros
 from distill.export.runtime.errors import InputError
 
-# one element of a list, or a file that is one value; about ten times as much in memory
+# a bound for one element of a list, or a file that is one value; it takes about ten times as much memory
 MAX_VALUE_CHARS = 64_000_000
 
-# a value that ends this close to what was read may go on
+# a value that ends this close to the end of the buffer may continue
 NEAR = 16
 
 BLANKS = " \t\r\n"
@@ -26,7 +26,7 @@ class JsonText:
 
     Args:
         file: named in errors.
-        stream: its bytes, UTF-8; closed by whoever opened it.
+        stream: its bytes, UTF-8; closed by the caller that opened it.
     """
 
     def __init__(self, file: DataFile, stream: BinaryIO) -> None:
@@ -47,10 +47,10 @@ class JsonText:
                 return ""
 
     def take(self, wanted: str) -> None:
-        """Go past one of some characters.
+        """Skip the next character, which must be one of the wanted ones.
 
         Raises:
-            InputError: another one is next.
+            InputError: another character is next.
         """
         following = self.peek()
         if not following or following not in wanted:
@@ -75,7 +75,7 @@ class JsonText:
             except (ValueError, RecursionError):
                 raise InputError(f"{self._file}: {TOO_DEEP}") from None
             if end == len(self._buffer) and not isinstance(value, dict | list | str) and self._more():
-                continue  # a number may go on
+                continue  # a number may continue
             self._at = end
             return value
 
@@ -93,7 +93,7 @@ class JsonText:
                 return
 
     def members(self) -> Iterator[str]:
-        """Yield the keys of the object that comes next; whoever goes through them reads each key's value."""
+        """Yield the keys of the object that comes next; the caller reads the value of each key."""
         self.take("{")
         if self.peek() == "}":
             self._at += 1
@@ -110,12 +110,12 @@ class JsonText:
                 return
 
     def end(self) -> None:
-        """Refuse what stands behind the last value."""
+        """Refuse anything after the last value."""
         if self.peek():
             raise self._invalid(self._at)
 
     def _more(self) -> bool:
-        """Read on, and forget what was gone past."""
+        """Read more, and drop what was consumed."""
         if self._ended:
             return False
         gone = self._buffer[: self._at]
@@ -127,9 +127,9 @@ class JsonText:
         if len(self._buffer) > MAX_VALUE_CHARS:
             raise InputError(
                 f"{self._file}: one value in it has more than {MAX_VALUE_CHARS:,} characters, too many to be read "
-                "at once; write one object a line into a .jsonl file, which may have any size"
+                "at once; write one object per line into a .jsonl file, which may have any size"
             )
-        # doubled, so that a long value is decoded a few times and not once for every chunk
+        # doubled, so that a long value is decoded a few times, not once per chunk
         data = self._text.read(max(CHUNK_BYTES, len(self._buffer)))
         refuse_zeros(self._file, data)
         self._ended = not data

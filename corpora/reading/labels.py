@@ -19,12 +19,12 @@ MAX_LABEL_CHARS = 80
 
 MAX_ID_DIGITS = 9
 
-# Fewer values than this say nothing about how often a label repeats.
+# with fewer values, the repeats of a label prove nothing
 ENOUGH_VALUES = 20
 
 
 class LabelError(ValueError):
-    """Why a label cell cannot be used; becomes the reason of a bad row, so it never quotes the cell."""
+    """An error for an unusable label cell; it becomes the reason of a bad row, so it never quotes the cell."""
 
 
 def tokens_of(cell: object, delimiter: str | None, *, split: bool) -> tuple[Token, ...]:
@@ -43,7 +43,7 @@ def tokens_of(cell: object, delimiter: str | None, *, split: bool) -> tuple[Toke
 
 
 def _token(item: object) -> Token:
-    """One name or id."""
+    """Return one name or id."""
     if isinstance(item, bool):
         return str(item).lower()
     if isinstance(item, int):
@@ -64,7 +64,7 @@ def _number(digits: str) -> int:
 
 
 def _split(cell: str, delimiter: str | None) -> tuple[Token, ...]:
-    """The labels in a string: a written-out list such as [1, 2] or ['a', 'b'], else its parts."""
+    """Return the labels in a string: a written-out list such as [1, 2] or ['a', 'b'], else its parts."""
     inner = cell.strip()
     if inner.startswith("[") and inner.endswith("]"):
         if re.fullmatch(r"\[[0-9\s]*\]", inner):  # numpy prints lists of ids without commas
@@ -80,7 +80,7 @@ def _split(cell: str, delimiter: str | None) -> tuple[Token, ...]:
 
 
 def find_names(counts: Counter[str], column: str) -> tuple[str, ...]:
-    """The sorted distinct values: by number where all are numbers, else by name; `counts` are their rows."""
+    """Return the distinct values, sorted by number where all are numbers, else by name; `counts`: their rows."""
     found = set(counts)
     longest = max((len(name) for name in found), default=0)
     if len(found) > MAX_FOUND_LABELS or longest > MAX_LABEL_CHARS:
@@ -101,12 +101,12 @@ def find_names(counts: Counter[str], column: str) -> tuple[str, ...]:
 
 
 def resolve(tokens: tuple[Token, ...], index: dict[str, int]) -> tuple[int, ...]:
-    """Ascending ids of the tokens; `index` maps name to id. A name wins over an id of the same digits."""
+    """Return ascending ids of the tokens; `index` maps name to id. A name wins over an id of the same digits."""
     return tuple(sorted({_resolve_one(token, index) for token in tokens}))
 
 
 def _resolve_one(token: Token, index: dict[str, int]) -> int:
-    """The id of one name or id."""
+    """Return the id of one name or id."""
     if str(token) in index:
         return index[str(token)]
     if isinstance(token, str) and re.fullmatch(r"-?\d{1,9}", token, re.ASCII):

@@ -1,4 +1,4 @@
-"""Which files of a folder or an archive are which split."""
+"""The files of each split in a folder or an archive."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ SPLIT_NAMES = {
 
 LABELLED = frozenset({"train", "validation", "test"})
 
-# of a folder that datasets.save_to_disk wrote: of several splits, and of one
+# the files that datasets.save_to_disk writes: for several splits, and for one
 SEVERAL_FILE, SINGLE_FILE = "dataset_dict.json", "state.json"
 
-# where a data set on the hub keeps its files
+# the folder in which a data set on the hub keeps its files
 HUB_FOLDER = "data"
 
 _SHARD = re.compile(r"-\d+-of-\d+$")
@@ -43,13 +43,13 @@ Files = dict[str, list[DataFile]]
 
 
 def data_files(path: Path) -> tuple[Files, int]:
-    """Return the files of each split of a source, train among them, and how many data files belong to none.
+    """Return the files of each split of a source, train among them, and the number of data files in no split.
 
     Args:
         path: a file, an archive or a folder.
 
     Raises:
-        InputError: it is not clear which file is train, or a split has several that are no shards of one table.
+        InputError: the train file is unclear, or a split has several files that are not shards of one table.
     """
     if path.is_dir():
         return _folder_files(path)
@@ -63,19 +63,19 @@ def data_files(path: Path) -> tuple[Files, int]:
 
 
 def archive_table(path: Path) -> DataFile:
-    """Return the one data file that a path stands for, be it in an archive."""
+    """Return the one data file of a path, which may be in an archive."""
     if path.suffix.lower() != ARCHIVE or not path.exists():
         return DataFile(path)
     members = [member for member in zip_members(path) if DataFile(path, member).suffix in SUFFIXES]
     if len(members) != 1:
         raise InputError(
-            f"{path}: has {len(members)} data files where one is wanted; unpack it and name one of them"
+            f"{path}: has {len(members)} data files where one is expected; unpack it and name one of them"
         )
     return DataFile(path, members[0])
 
 
 def split_of(stem: str) -> str | None:
-    """Return the split that stands in a name as a word; None where there is none, or there are several."""
+    """Return the split that a name has as a word; None where it has none, or several."""
     words = {word.lower() for word in _WORD.findall(_SHARD.sub("", stem))}
     splits = {SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES}
     if "transfer" in splits:
@@ -84,7 +84,7 @@ def split_of(stem: str) -> str | None:
 
 
 def _folder_files(folder: Path) -> tuple[Files, int]:
-    """The data files of each split in a folder; a folder with a single data file is that file."""
+    """Return the data files of each split in a folder; a folder with a single data file is that file."""
     saved = _saved_files(folder)
     if saved is not None:
         return saved, 0
@@ -109,7 +109,7 @@ def _entries(folder: Path) -> list[Path]:
 
 
 def _folders_below(folder: Path, below: list[Path], files: list[DataFile]) -> tuple[Files, int]:
-    """The splits of a folder whose data lie deeper: in data/, in folders named like splits, or in a single one."""
+    """Return the splits of a folder with data in data/, in folders named like splits, or in a single one."""
     splits = {path: split for path in below if (split := SPLIT_NAMES.get(path.name.lower())) is not None}
     if "train" in splits.values():
         by_split: Files = {}
@@ -135,7 +135,7 @@ def _holds_data(folder: Path) -> bool:
 
 
 def _by_split(where: Path, files: Iterable[DataFile]) -> tuple[Files, int]:
-    """Files by the split in their names; a single file that is not a list of words is train."""
+    """Return files by the split in their names; a single file that is not a list of words is train."""
     files = sorted(files)
     candidates: Files = {}
     others = []
@@ -160,7 +160,7 @@ def _by_split(where: Path, files: Iterable[DataFile]) -> tuple[Files, int]:
 
 
 def _chosen(where: Path, split: str, files: list[DataFile]) -> list[DataFile]:
-    """The files of one split: of its bare name, else tables before texts; shards of one table, or a single one."""
+    """Return a split's files: those of its bare name, else tables before texts; shards, or a single one."""
 
     def bare(file: DataFile) -> bool:
         return _SHARD.sub("", file.stem).lower() in SPLIT_NAMES
@@ -180,7 +180,7 @@ def _chosen(where: Path, split: str, files: list[DataFile]) -> list[DataFile]:
 
 
 def _saved_files(folder: Path) -> Files | None:
-    """The files of a folder that datasets.save_to_disk wrote; None where it is none."""
+    """Return the files of a folder that datasets.save_to_disk wrote; None for other folders."""
     several = folder / SEVERAL_FILE
     if several.is_file():
         names = _stored(several, "splits")
@@ -198,7 +198,7 @@ def _saved_files(folder: Path) -> Files | None:
 
 
 def _saved_shards(folder: Path) -> list[DataFile]:
-    """The Arrow files of one split, in their order."""
+    """Return the Arrow files of one split, in their order."""
     entries = _stored(folder / SINGLE_FILE, "_data_files")
     names = [str(entry.get("filename")) for entry in entries if isinstance(entry, dict)]
     if not names or any(name != Path(name).name for name in names):

@@ -1,4 +1,4 @@
-"""Rows out of nested records: a dotted path such as `talk[].text` has one row per element of its lists."""
+"""Rows from nested records: a dotted path such as `talk[].text` has one row per element of its lists."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ _STEP = re.compile(r"[^.\[\]]+|\[\]")
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a path has come to: a value, and the lists on the way with the place in each."""
+    """The end of a path: a value, and the lists on the way with the position in each."""
 
     value: Any
     lists: dict[str, int]
 
 
 def is_path(column: str) -> bool:
-    """Tell whether a column's name may be a path into nested records."""
+    """Return whether a column's name may be a path into nested records."""
     return "." in column or LIST in column
 
 
 def root_of(columns: Sequence[str]) -> str | None:
-    """Return the key under which a JSON file that is one object has its rows; None where no path says so."""
+    """Return the key under which a JSON file that is one object has its rows; None where no path names one."""
     for column in columns:
         key, bracket, _ = column.partition(LIST)
         if bracket and "." not in key:
@@ -45,7 +45,7 @@ def root_of(columns: Sequence[str]) -> str | None:
 def unnested(rows: Rows, columns: Sequence[str]) -> Rows:
     """Yield the rows with the named columns, one per element where they lie in lists.
 
-    The first path, which is the text's, says what an element is. Another column stands in the element where it
+    The first path, which is the text's, says what an element is. Another column is in the element where it
     begins with the same lists, else above it. Rows of one list are one group.
 
     Args:
@@ -69,7 +69,7 @@ def _needed(fields: Mapping[str, Any], columns: Sequence[str]) -> bool:
 
 
 def _elements(row: Record, columns: Sequence[str]) -> Iterator[Record]:
-    """The rows of one record."""
+    """Yield the rows of one record."""
     lead = next((column for column in columns if LIST in column and column not in row.fields), columns[0])
     starts = {column: _start(row.fields, column) for column in columns if column not in row.fields}
     first = starts.get(lead) or _start(row.fields, lead)
@@ -86,7 +86,7 @@ def _elements(row: Record, columns: Sequence[str]) -> Iterator[Record]:
 
 @dataclass(frozen=True)
 class _Start:
-    """Where the way along a path begins: a field's value, that field's name, and the steps from there."""
+    """The start of a path: a field's value, that field's name, and the remaining steps."""
 
     value: Any
     way: str
@@ -94,7 +94,7 @@ class _Start:
 
 
 def _start(fields: Mapping[str, Any], path: str) -> _Start:
-    """The value under the longest beginning of a path that is a field's own name."""
+    """Return the value under the longest beginning of a path that is a field's own name."""
     for end in _ends(path):
         if path[:end] in fields:
             return _Start(fields[path[:end]], path[:end], _steps(path[end:]))
@@ -103,7 +103,7 @@ def _start(fields: Mapping[str, Any], path: str) -> _Start:
 
 @lru_cache(maxsize=1024)
 def _ends(path: str) -> tuple[int, ...]:
-    """Where a beginning of a path may end, the longest first."""
+    """Return the lengths of the possible beginnings of a path, the longest first."""
     dots = [match.start() for match in re.finditer(r"\.|\[\]", path)]
     return tuple(sorted({*dots, *(match.end() for match in re.finditer(r"\[\]", path)), len(path)}, reverse=True))
 
@@ -130,7 +130,7 @@ def _walk(value: Any, steps: tuple[str, ...], way: str, lists: dict[str, int]) -
 
 
 def _beside(start: _Start, place: _Place) -> Any:
-    """A column's value for one element: at the same places of the lists that it shares; None where it has none."""
+    """Return a column's value for one element: at the same positions of shared lists; None where there is none."""
     value, way, steps = start.value, start.way, start.steps
     for number, step in enumerate(steps):
         if step != LIST:

@@ -1,4 +1,4 @@
-"""Lists, arrays, sets, tuples and mappings that somebody's program printed into a cell."""
+"""Lists, arrays, sets, tuples and mappings that a program printed into a cell."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import re
 from typing import Any
 
-# pandas, numpy and Python around what they hold
+# the wrappers of pandas, numpy and Python around the items
 _WRAPPED = re.compile(
     r"(?:np\.|numpy\.|pd\.)?(?:array|list|set|frozenset|tuple|Index|str_)\s*\((?P<inner>.*?)(?:,\s*dtype=[^()]*)?\s*\)",
     re.DOTALL,
@@ -33,14 +33,14 @@ class Cut(ValueError):
 
 
 def printed_value(text: str, *, words: bool) -> list[Any] | dict[Any, Any] | None:
-    """Return the list or mapping that a text shows; None where it is a plain text.
+    """Return the list or mapping that a text shows; None for plain text.
 
     Args:
         text: a cell.
         words: whether `[fear, joy]`, without quotation marks, is a list too.
 
     Raises:
-        Cut: some of it is left out.
+        Cut: a part of the list is left out.
     """
     inner = text.strip()
     if len(inner) > MAX_PRINTED_CHARS:
@@ -64,7 +64,7 @@ def printed_value(text: str, *, words: bool) -> list[Any] | dict[Any, Any] | Non
 
 
 def _items(body: str) -> list[Any] | None:
-    """The items of a list's inside, with commas or only blanks between them; None where it has others."""
+    """Return the items inside a list, separated by commas or blanks alone; None where it has other content."""
     items: list[Any] = []
     at = 0
     while at < len(body):

@@ -1,4 +1,4 @@
-"""Where rows came from: the files that were read, by name, sha256 and size; never a path, and never a row."""
+"""The origin of rows: the files that were read, by name, sha256 and size; never a path, and never a row."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _record_of(path: Path) -> FileRecord:
 
 
 def local_record(source: str, files: Iterable[Path]) -> dict[str, Any]:
-    """What is recorded of a corpus from files of one's own: the last part of its source, and every file read."""
+    """Return the record of a corpus from local files: the last part of its source, and every file read."""
     return {
         "name": "sample" if source == "sample" else Path(source).expanduser().name,
         "origin": "files",
@@ -43,16 +43,16 @@ def hub_record(
     fingerprint: str | None = None,
     find: FindFile | None = None,
 ) -> dict[str, Any]:
-    """What is recorded of a corpus from the hub: the revision it resolved to, and every file that was downloaded.
+    """Return the record of a corpus from the hub: its resolved revision, and every downloaded file.
 
     The datasets package keeps no checksums, whatever its `verification_mode`, so the files are hashed where the
-    hub's own cache has them. A file that is not there any more is recorded without a hash.
+    hub's own cache has them. A file that is no longer there is recorded without a hash.
 
     Args:
         source: the recipe's `hub:ID[:config][@revision]`.
         data_files: `builder.config.data_files`: for each split its files, as `hf://datasets/ID@COMMIT/NAME`; empty
-            where the data set came out of the cache alone.
-        fingerprint: `builder.hash`, which is the commit where the data set came out of the cache alone.
+            where the data set came from the cache alone.
+        fingerprint: `builder.hash`, which is the commit where the data set came from the cache alone.
         find: gives the local path of (id, file name, commit); the hub's cache where it is None.
     """
     identifier, config, revision = parse_hub(source)
@@ -76,7 +76,7 @@ def hub_record(
 
 
 def find_in_cache(identifier: str, name: str, revision: str) -> Path | None:
-    """Where the hub's cache keeps a file of a data set, if it does; looks nothing up on the network."""
+    """Return the path of a data set's file in the hub's cache, None if absent; never uses the network."""
     from huggingface_hub import try_to_load_from_cache
 
     found = try_to_load_from_cache(identifier, name, revision=revision, repo_type="dataset")
@@ -84,7 +84,7 @@ def find_in_cache(identifier: str, name: str, revision: str) -> Path | None:
 
 
 def parse_hub(source: str) -> tuple[str, str | None, str | None]:
-    """The id, config and revision in "hub:ID[:config][@revision]"."""
+    """Return the id, config and revision in "hub:ID[:config][@revision]"."""
     name, _, revision = source.removeprefix("hub:").partition("@")
     identifier, _, config = name.partition(":")
     if not identifier:

@@ -13,7 +13,7 @@ from distill.corpora.reading.scrub import scrub_value
 from distill.corpora.storage.text_store import TextStore
 from distill.export.runtime.errors import InputError
 
-# Longer lists of names hide the sentence that they stand in.
+# longer lists of names hide the sentence around them
 MAX_NAMES_SHOWN = 40
 
 QUARANTINE = 'correct it, or set `on_bad_row` = "quarantine" to put such rows aside'
@@ -26,10 +26,10 @@ class Record:
     """One row as its file has it.
 
     Args:
-        file: where it was read.
+        file: the file it was read from.
         row: its number, from 1 with the header, as a spreadsheet shows it.
         fields: its cells by name.
-        group: the list that it is an element of, where rows were taken out of lists.
+        group: the list whose element it is, where rows are elements of lists.
     """
 
     file: str
@@ -48,7 +48,7 @@ class BadRow:
     fields: dict[str, Any] = field(repr=False)
 
     def error(self, more: int = 0, remedy: str = QUARANTINE) -> InputError:
-        """The one sentence that names the row; it never holds the row's text."""
+        """Return the error, one sentence that names the row and never holds the row's text."""
         others = f" ({more} more rows are bad)" if more else ""
         return InputError(f"{self.file}, row {self.row}: {self.reason}{others}; {remedy}")
 
@@ -57,12 +57,12 @@ Rows = Iterator[Record | BadRow]
 
 
 class Quarantine:
-    """The rows that cannot be used: the first of them, how many there are of each reason, and what they held.
+    """The rows that cannot be used: the first of them, their number per reason, and their contents.
 
     Args:
-        folder: where the file without a name is made that holds them.
-        keep: whether what they held is wanted; otherwise they are only counted.
-        scrubbed: whether it is scrubbed first.
+        folder: where the anonymous file that holds them is made.
+        keep: whether their contents are kept; otherwise they are only counted.
+        scrubbed: whether contents are scrubbed first.
     """
 
     def __init__(self, folder: Path | None = None, *, keep: bool = True, scrubbed: bool = False) -> None:
@@ -72,11 +72,11 @@ class Quarantine:
         self._scrubbed = scrubbed
 
     def __len__(self) -> int:
-        """How many rows."""
+        """Return the number of rows."""
         return self.reasons.total()
 
     def add(self, bad: BadRow) -> None:
-        """Put one more aside."""
+        """Put one more row aside."""
         self.first = self.first or bad
         self.reasons[bad.reason] += 1
         if self._entries is not None:
@@ -86,7 +86,7 @@ class Quarantine:
             self._entries.append(json.dumps(entry, ensure_ascii=True, default=str))
 
     def write(self, folder: Path) -> Path | None:
-        """Write what was kept into `folder/quarantine.jsonl`, and say where; None, and no file, without rows."""
+        """Write what was kept into `folder/quarantine.jsonl`, and return its path, or None without rows."""
         target = folder / QUARANTINE_FILE
         if self._entries is None or not len(self):
             # a file of an earlier execution would claim rows that this one accepted
@@ -99,6 +99,6 @@ class Quarantine:
 
 
 def listed(names: list[str] | tuple[str, ...]) -> str:
-    """Names in one line, cut where the line would get too long to read."""
+    """Join names in one line, cut where it would get too long to read."""
     shown = ", ".join(names[:MAX_NAMES_SHOWN])
     return shown if len(names) <= MAX_NAMES_SHOWN else f"{shown} and {len(names) - MAX_NAMES_SHOWN} more"

@@ -1,6 +1,6 @@
 """Personal data that has a shape: e-mail addresses, links, handles, telephone and other long numbers.
 
-What it finds it replaces by a mark, in the manner of GoEmotions' [NAME]. Names, places and stories have no shape:
+Every match is replaced by a mark, in the manner of GoEmotions' [NAME]. Names, places and stories have no shape:
 a scrubbed corpus is less easy to search for people, and it is not anonymous.
 """
 
@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from typing import Any
 
-# what may stand between two groups of digits
+# a separator between two groups of digits
 JOINT = r"(?:[^\S\r\n]{1,2}|[.\-/\u2010-\u2015\u2212])"
 
 # In this order: an address holds what looks like a handle, a link what looks like a long number. Every match
@@ -27,7 +27,7 @@ PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ),
     ("email", re.compile(r"(?<![\w.+-])[\w.+-]+[@＠][\w-]+(?:\.[\w-]+)+")),
     ("handle", re.compile(r"(?<![@＠])[@＠]+[\w.\-]+\w|(?:/|(?<![^\W\d]))u/[\w-]{3,}")),
-    # groups of digits, the first of which is no minute, and the others no hour
+    # groups of digits, except a minute as the first of them or an hour as a later one
     (
         "phone",
         re.compile(
@@ -35,13 +35,13 @@ PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
             rf"(?:(?:\)?{JOINT}\(?|\))(?!\d{{1,2}}:\d\d(?!\d))\d+){{1,15}}"
         ),
     ),
-    # not what stands behind a decimal point
+    # not the digits after a decimal point
     ("number", re.compile(r"(?<!\d)(?<!\d\.)\+?\d{6,}")),
 )
 
 MIN_PHONE_DIGITS = 7
 
-# what is written with as many digits as a telephone number, and tells nobody apart
+# numbers with as many digits as a telephone number that identify nobody
 PLAIN = re.compile(
     rf"\d{{4}}{JOINT}\d{{1,2}}{JOINT}\d{{1,2}}|\d{{1,2}}{JOINT}\d{{1,2}}{JOINT}(?:\d{{4}}|\d{{2}})"  # days
     rf"|(?:19|20)\d\d(?:{JOINT}(?:19|20)\d\d)+"  # years
@@ -52,7 +52,7 @@ PLAIN = re.compile(
 
 
 def scrub(text: str) -> tuple[str, Counter[str]]:
-    """A text with marks such as [EMAIL] for what was found, and how often each kind was."""
+    """Return a text with marks such as [EMAIL] for personal data, and the number of marks per kind."""
     found: Counter[str] = Counter()
     for kind, pattern in PATTERNS:
 
@@ -67,7 +67,7 @@ def scrub(text: str) -> tuple[str, Counter[str]]:
 
 
 def scrub_value(value: Any) -> Any:
-    """A cell, or what is nested in it, with every string scrubbed."""
+    """Return a cell with every string in it scrubbed, nested ones too."""
     if isinstance(value, str):
         return scrub(value)[0]
     if isinstance(value, dict):

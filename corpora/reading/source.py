@@ -1,4 +1,4 @@
-"""Where a corpus lies: the hub, a file, a folder of splits or the packaged sample, as one table a split."""
+"""The source of a corpus: the hub, a file, a folder of splits or the packaged sample, as one table per split."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Table:
 
     Args:
         where: the file, folder or data set to name in errors.
-        rows: its records, and what is no record.
-        lines: whether it may be one text a line, without columns.
+        rows: its records, and its bad rows.
+        lines: whether it may hold one text per line, without columns.
     """
 
     where: str
@@ -40,11 +40,11 @@ class Table:
 
 @dataclass(frozen=True)
 class Tables:
-    """The tables of a source by split, `train` always among them.
+    """The tables of a source by split, which always include `train`.
 
     `record` says which files they are, for the run. `label_names` are those that a data set carries in itself, by
     column; `ignored` counts the splits of other names that a hub data set has, and the data files of no split;
-    `quoted` those that are read without quoting and seem to be written with it.
+    `quoted` counts the files that are read without quoting and seem to be written with it.
     """
 
     by_split: dict[str, Table]
@@ -61,9 +61,9 @@ def open_source(
 
     Args:
         source: as the recipe's `corpus.source`.
-        form: what the recipe says of the files' form.
+        form: the files' form by the recipe.
         transfer: one more file, of texts without labels.
-        columns: the columns that are wanted, the text's first; paths among them take rows out of nested records.
+        columns: the columns that are wanted, the text's first; paths among them unpack nested records into rows.
     """
     tables = _open_hub(source, columns) if source.startswith("hub:") else _open_local(source, form, columns)
     if transfer is not None:
@@ -76,7 +76,7 @@ def open_source(
 
 
 def source_path(source: str) -> Path:
-    """The folder or file of a local source."""
+    """Return the folder or file of a local source."""
     path = SAMPLE if source == "sample" else Path(source).expanduser()
     if not path.exists():
         raise InputError(
@@ -86,7 +86,7 @@ def source_path(source: str) -> Path:
 
 
 def beside_source(source: str, name: str) -> Path:
-    """A file as it is named, or else in the source's own folder."""
+    """Return a file as it is named, or else in the source's own folder."""
     path = Path(name).expanduser()
     if path.exists() or source.startswith("hub:"):
         return path
@@ -96,19 +96,19 @@ def beside_source(source: str, name: str) -> Path:
 
 
 def read_label_names(source: str, name: str) -> tuple[str, ...]:
-    """The label names in a file, one a line."""
+    """Return the label names in a file, one per line."""
     path = beside_source(source, name)
     text = read_text(DataFile(path))
     if is_broken(text):
         raise InputError(f"{path}: the label names are not valid UTF-8; save the file again as UTF-8")
     names = tuple(line.strip() for line in text.splitlines() if line.strip())
     if not names:
-        raise InputError(f"{path}: no label name in it; write one a line")
+        raise InputError(f"{path}: no label name in it; write one per line")
     return names
 
 
 def _open_local(source: str, form: TableForm, columns: Sequence[str]) -> Tables:
-    """The rows of each split's files, in the order of their names."""
+    """Return the rows of each split's files, in the order of their names."""
     path = source_path(source)
     files, ignored = data_files(path)
     by_split = {split: _table(parts, form, columns) for split, parts in files.items()}
@@ -131,7 +131,7 @@ def _table(files: Sequence[DataFile], form: TableForm, columns: Sequence[str]) -
 
 
 def _open_hub(source: str, columns: Sequence[str]) -> Tables:
-    """The splits of a hub data set that have a known name; its only split is train whatever its name."""
+    """Return the splits of a hub data set that have a known name; its only split is train whatever its name."""
     data = read_hub(source)
     by_split: dict[str, Table] = {}
     for name, rows in data.splits.items():

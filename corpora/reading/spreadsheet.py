@@ -1,4 +1,4 @@
-"""The first sheet of an .xlsx file as rows, through openpyxl's reader that streams."""
+"""The first sheet of an .xlsx file as rows, through openpyxl's streaming reader."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def read_xlsx(file: DataFile, form: TableForm) -> Rows:
     """Yield the rows of the first sheet; its first row names the fields, or `form.columns` does.
 
     Raises:
-        InputError: it is no whole .xlsx file.
+        InputError: it is not a whole .xlsx file.
     """
     try:
         import openpyxl
@@ -49,7 +49,7 @@ def _rows(file: DataFile, sheet: Any) -> Iterator[tuple[Any, ...]]:
     while True:
         try:
             cells = next(rows, None)
-        except Exception as error:  # as above: what is broken shows as it is read
+        except Exception as error:  # as above: a broken part shows as it is read
             raise InputError(f"{file}: cannot be read as .xlsx; check that it is a whole file") from error
         if cells is None:
             return

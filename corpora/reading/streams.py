@@ -23,7 +23,7 @@ COMPRESSED = (".gz", ".xz", ".zst")
 
 ARCHIVE = ".zip"
 
-# of several fields of the longest kind; a file without line feeds is refused before it fills the memory
+# room for several fields of the longest kind; a file without line feeds is refused before it fills the memory
 MAX_LINE_BYTES = 50_000_000
 
 # enough for any header, and for guesses
@@ -31,7 +31,7 @@ HEAD_BYTES = 1_000_000
 
 CHUNK_BYTES = 1 << 16
 
-# what the decompressors raise over bytes that are cut short, altered, locked or of another kind
+# the errors that decompressors raise for bytes that are cut short, altered, locked or of another kind
 BROKEN_ARCHIVE = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError, ValueError)
 
 ZERO_BYTES = "not a UTF-8 text file (it has zero bytes); save it again as UTF-8, or name its `encoding`"
@@ -70,16 +70,16 @@ class DataFile:
         """Open it decompressed, and as UTF-8 where `encoding` names another one.
 
         Raises:
-            InputError: it cannot be opened; reading from it raises the same over broken bytes.
+            InputError: it cannot be opened; reading raises it too, for broken bytes.
         """
         stream = self._decompressed()
         return stream if encoding is None else _buffered(_Recoded(self, stream, encoding))
 
     def open_seekable(self) -> BinaryIO:
-        """Open it where a reader jumps about: what is compressed is unpacked into a file without a name."""
+        """Open it for a reader that seeks: compressed data is unpacked into an anonymous file."""
         if self.member is None and self.path.suffix.lower() not in COMPRESSED:
             return _opened(self.path)
-        whole = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115 - whoever asked closes it
+        whole = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115 - the caller closes it
         with self.open() as stream:
             while data := stream.read(CHUNK_BYTES):
                 whole.write(data)
@@ -107,10 +107,10 @@ class DataFile:
 
 
 def zip_members(path: Path) -> list[str]:
-    """Return the names of an archive's files, without folders and what macOS adds.
+    """Return the names of an archive's files, without folders and the files that macOS adds.
 
     Raises:
-        InputError: it is no whole zip archive.
+        InputError: it is not a whole zip archive.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -129,7 +129,7 @@ def _opened(path: Path) -> BinaryIO:
 
 
 def _open_member(path: Path, member: str) -> tuple[Any, Any]:
-    """A member's stream, and the archive to close behind it."""
+    """Return a member's stream, and the archive to close after it."""
     try:
         archive = zipfile.ZipFile(path)
         return archive.open(member), archive
@@ -143,7 +143,7 @@ def _open_zstd(path: Path) -> Any:
         import pyarrow as pa
     except ImportError as error:
         raise MissingExtraError(f"{path}: reading .zst needs pyarrow; {TRAIN_EXTRA}") from error
-    _opened(path).close()  # says so where it cannot be read
+    _opened(path).close()  # raises where it cannot be read
     return pa.input_stream(str(path), compression="zstd")
 
 
@@ -152,7 +152,7 @@ def _buffered(raw: io.RawIOBase) -> BinaryIO:
 
 
 class _Guarded(io.RawIOBase):
-    """A decompressor whose errors are sentences."""
+    """A decompressor that raises errors fit for a reader."""
 
     def __init__(self, file: DataFile, inner: Any, *below: Any) -> None:
         self._file, self._inner, self._below = file, inner, below
@@ -176,7 +176,7 @@ class _Guarded(io.RawIOBase):
 
 
 class _Recoded(io.RawIOBase):
-    """A stream in another encoding, read as UTF-8; bytes that it does not have stay, and are found later."""
+    """A stream in another encoding, read as UTF-8; bytes that it cannot decode stay, and are reported later."""
 
     def __init__(self, file: DataFile, inner: BinaryIO, encoding: str) -> None:
         self._file, self._inner, self._encoding = file, inner, encoding
@@ -218,7 +218,7 @@ def check_encoding(file: DataFile, encoding: str | None) -> str:
     """Return the beginning of a text file, decoded; undecodable bytes are lone surrogates.
 
     Raises:
-        InputError: it is written in another encoding than the recipe says; names the one that fits where one does.
+        InputError: its encoding is not the recipe's; names the one that fits, if any.
     """
     data = file.head(encoding)
     if encoding is None:

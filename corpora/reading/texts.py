@@ -1,4 +1,4 @@
-"""The text of a row, out of one column or several."""
+"""The text of a row, from one column or several."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from distill.corpora.reading.files import is_broken
 
 
 class RowError(ValueError):
-    """Why a row cannot be used; becomes the reason of a bad row, so it never quotes the row."""
+    """An error for an unusable row; it becomes the reason of a bad row, so it never quotes the row."""
 
 
 def check_encoding(fields: Mapping[str, Any]) -> None:
@@ -20,10 +20,10 @@ def check_encoding(fields: Mapping[str, Any]) -> None:
 
 
 def text_of(fields: Mapping[str, Any], columns: Sequence[str], joiner: str = "\n") -> str:
-    """The text columns that are not empty, joined.
+    """Return the text columns that are not empty, joined.
 
     Raises:
-        RowError: all of them are empty, or one holds no text.
+        RowError: all of them are empty, or one does not hold text.
     """
     parts = []
     for column in columns:
@@ -32,7 +32,7 @@ def text_of(fields: Mapping[str, Any], columns: Sequence[str], joiner: str = "\n
             continue
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise RowError(f"column '{column}' holds a {type(value).__name__} where a text is expected")
-        # white space, control and zero-width characters alone say nothing
+        # white space, control and zero-width characters alone are not a text
         if any(char.isprintable() and not char.isspace() for char in str(value)):
             parts.append(str(value))
     if not parts:

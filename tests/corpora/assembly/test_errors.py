@@ -107,7 +107,7 @@ def test_a_header_that_repeats_a_name_is_refused(tmp_path):
     ("name", "content", "reason"),
     [
         ("data.csv", f'text,labels\n"{SECRET},a\n', "row 2: a quotation mark that opens a field here"),
-        ("data.csv", f'text,labels\n"{SECRET}" x,a\n', "row 2: characters stand after a closing quotation mark"),
+        ("data.csv", f'text,labels\n"{SECRET}" x,a\n', "row 2: characters follow a closing quotation mark"),
         ("data.jsonl", f'{{"text": "{SECRET}", "labels"}}\n', "row 1: not valid JSON"),
         ("data.jsonl", f'["{SECRET}"]\n', "row 1: not a JSON object"),
         ("data.jsonl", f'{{"text": "{SECRET} \\ud800", "labels": "a"}}', "row 1: column 1 is not valid UTF-8"),

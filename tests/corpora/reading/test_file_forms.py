@@ -81,7 +81,7 @@ SWALLOWING = stray((3, "line 2", '"line 2'), (6, "line 5", 'line 5"'))
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (SWALLOWING, "row 4: a quoted field goes over 4 lines that each have 5 fields"),
+        (SWALLOWING, "row 4: a quoted field spans 4 lines that each have 5 fields"),
         (stray((3, "line 2", '"line 2')), "row 4: a quotation mark that opens a field here is not closed"),
     ],
 )
@@ -194,7 +194,7 @@ def test_single_broken_bytes_stay_bad_rows_and_other_encodings_refuse_what_is_no
     assert "is not valid utf-16" in refusal(
         write(tmp_path / "b.csv", b"\xff\xfe\x00\xd8a\x00"), TableForm(encoding="utf-16")
     )
-    with pytest.raises(InputError, match="`encoding` = 'rot13' is no encoding of text"):
+    with pytest.raises(InputError, match="`encoding` = 'rot13' is not an encoding of text"):
         TableForm(encoding="rot13")
     with pytest.raises(InputError, match="`encoding` = 'martian'"):
         TableForm(encoding="martian")
