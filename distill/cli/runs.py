@@ -69,7 +69,9 @@ def search(
     """Tune recipe values on validation: each trial trains one student, and unpromising ones stop early."""
     need("train", "optuna")
     finished = _run_until("search", context, recipe, overrides, runs, quiet)
-    print_trials(finished.layout.search)
+    from distill.evaluation.evaluators import EVALUATORS
+
+    print_trials(finished.layout.search, EVALUATORS[finished.recipe.corpus.task].title)
 
 
 def plan(

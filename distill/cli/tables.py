@@ -147,16 +147,16 @@ def print_summary(name: str, folder: Path) -> None:
     print(f"bundle: {folder / 'bundle'}\nreport: {folder / 'report.html'}")
 
 
-def print_trials(folder: Path) -> None:
-    """Print the best trials of a search, and the path of the best recipe."""
+def print_trials(folder: Path, headline: str) -> None:
+    """Print the best trials of a search by their headline, so named, and the path of the best recipe."""
     trials = read_trials(folder).trials
     keys = list(trials[0].values)
     rows = [
-        [str(trial.number), trial.state, _shown(trial.validation_macro_f1, 4), _shown(trial.epochs)]
+        [str(trial.number), trial.state, _shown(trial.score, 4), _shown(trial.epochs)]
         + [json.dumps(trial.values.get(key)) for key in keys]
         for trial in trials[:SHOWN_TRIALS]
     ]
-    print_table("trials, best first", ["trial", "state", "validation macro-F1", "epochs", *keys], rows)
+    print_table("trials, best first", ["trial", "state", f"validation {headline}", "epochs", *keys], rows)
     print(f"best recipe: {folder / BEST_FILE}")
 
 

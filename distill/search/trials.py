@@ -17,7 +17,8 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from distill.artifacts.trials import BEST_FILE, TrialRecord, Trials
+from distill.artifacts.trials import BEST_FILE, TrialRecord, Trials, score_key
+from distill.evaluation.evaluators import EVALUATORS
 from distill.export.runtime.errors import DistillError, InputError, ResourceError
 from distill.files.atomic import write_text
 from distill.recipe.load import with_values
@@ -155,13 +156,13 @@ class Search:
         return TrialRecord(
             number=trial.number,
             state=trial.state.name.lower(),
-            validation_macro_f1=trial.value,
             epochs=trial.last_step,
             values={
                 key: json.loads(value) if isinstance(space[key], list) else value
                 for key, value in trial.params.items()
             },
             complaint=trial.user_attrs.get(COMPLAINT),
+            metrics={score_key(EVALUATORS[self.recipe.corpus.task].headline): trial.value},
         )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import optuna
 import pytest
 
-from distill.artifacts.trials import Trials
+from distill.artifacts.trials import TRIALS_FILE, Trials, read_trials, score_key
 from distill.export.runtime.errors import DistillError, InputError, ResourceError
 from distill.pipeline.search import label_digests
 from distill.recipe.load import load_recipe
@@ -51,7 +51,7 @@ def by_epoch(recipe: Recipe, _folder: Path, on_epoch_end: Report) -> float:
 def test_the_best_trial_is_a_recipe_without_its_search(tmp_path: Path) -> None:
     found = search_in(tmp_path, near_four, "search.trials=12")
     assert len(found.trials) == 12
-    scores = [one.validation_macro_f1 for one in found.trials if one.state == "complete"]
+    scores = [one.score for one in found.trials if one.state == "complete"]
     assert scores == sorted(scores, reverse=True)
     best = tomllib.loads((tmp_path / "best.toml").read_text())
     assert best["objective"]["temperature"] == found.trials[0].values["objective.temperature"]
@@ -129,7 +129,7 @@ def test_values_that_were_tried_before_are_not_trained_again(tmp_path: Path) -> 
 
     found = search_in(tmp_path, count, "search.trials=12", "search.space={'student.epochs'=[2,3]}")
     assert sorted(trained) == [2, 3]
-    scores = {one.values["student.epochs"]: one.validation_macro_f1 for one in found.trials}
+    scores = {one.values["student.epochs"]: one.score for one in found.trials}
     assert scores == {2: 1 / 2, 3: 1 / 3}
     assert all(one.epochs == one.values["student.epochs"] for one in found.trials)
 
@@ -309,3 +309,14 @@ def test_layers_that_are_left_open_are_chosen_before_the_first_trial(runs: Path,
     )
     assert done.returncode == 0, done.stderr
     assert tomllib.loads((tmp_path / "smoke/search/best.toml").read_text())["student"]["layers"] == list(range(6))
+
+
+def test_a_score_is_stored_under_the_headline_of_its_task(tmp_path: Path) -> None:
+    trial = {"number": 0, "state": "complete", "epochs": 1, "values": {}, "complaint": None}
+    for headline in ("macro_f1", "quadratic_weighted_kappa"):
+        stored = {"trials": [{**trial, score_key(headline): 0.5}]}
+        (tmp_path / TRIALS_FILE).write_text(json.dumps(stored))
+        trials = read_trials(tmp_path)
+        assert trials.trials[0].score == 0.5
+        trials.write(tmp_path)
+        assert json.loads((tmp_path / TRIALS_FILE).read_text()) == stored
