@@ -2,7 +2,7 @@
 
 It reads docstrings, comments and string literals of the product, and README, CONTRIBUTING, SECURITY and the pages
 in docs/. The list is for habits, not for taste: an entry names a reason, and what it cannot tell from good English
-it leaves alone. A line that must stay ends with the comment `english: ok`. `--all` shows folders of STAGED too.
+it leaves alone. A line that must stay ends with the comment `english: ok`.
 """
 
 import ast
@@ -18,8 +18,6 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("distill", "corpora", "export", "students", "teachers")
 PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/*.md", "distill/recipe/packaged/README.md")
 KEPT = "english: ok"
-# not held to the list yet; a line leaves with the landing that mends it
-STAGED: tuple[str, ...] = ("distill/evaluation/",)
 UNITS = (
     "batch|bundle|byte|call|candidate|cell|channel|class|core|epoch|file|folder|form|group|key|label|layer|line|model|"
     "package|process|row|run|second|seed|side|split|stage|step|student|teacher|text|token|trial|variant|word"
@@ -136,10 +134,8 @@ def checked_files() -> Iterator[Path]:
 
 
 def main() -> int:
-    """Print what is found outside of STAGED, or with `--all` everywhere."""
+    """Print what is found."""
     found = [line for path in checked_files() for piece in prose_of(path) for line in complaints(piece)]
-    if "--all" not in sys.argv:
-        found = [line for line in found if not line.startswith(STAGED)]
     print(*found, sep="\n", end="\n" if found else "")
     return 1 if found else 0
 

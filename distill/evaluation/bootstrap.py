@@ -23,7 +23,7 @@ class Bootstrap:
 
 
 def row_weights(rows: int, *, samples: int = SAMPLES, seed: int = 0) -> NDArray[np.float32]:
-    """How often each row is drawn, ``(S, N)``: multinomial, so that all samples are one matrix product."""
+    """Return the draws of each row, ``(S, N)``: multinomial, so that all samples are one matrix product."""
     rng, shares = np.random.default_rng(seed), np.full(rows, 1 / rows)
     weights = np.empty((samples, rows), dtype=np.float32)
     for at in range(samples):  # all at once would be thrice the memory, which counts where a test split is long
@@ -32,14 +32,14 @@ def row_weights(rows: int, *, samples: int = SAMPLES, seed: int = 0) -> NDArray[
 
 
 def weighted_sums(weights: NDArray[np.float32], values: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """Sums of values ``(N, ...)`` over the rows of each sample, ``(S, ...)``, in float64."""
+    """Return sums of values ``(N, ...)`` over the rows of each sample, ``(S, ...)``, in float64."""
     step = max(1, CELLS_AT_ONCE // max(1, len(values)))
     parts = [weights[at : at + step].astype(np.float64) @ values for at in range(0, len(weights), step)]
     return np.concatenate(parts)
 
 
 def interval(difference: float, resampled: NDArray[np.floating[Any]]) -> Bootstrap:
-    """The 95 % interval of a difference from those of the samples, ``(S,)``."""
+    """Return the 95% interval of a difference, from the differences of the samples ``(S,)``."""
     low, high = np.percentile(resampled, [2.5, 97.5])
     beyond = min(float((resampled <= 0).mean()), float((resampled >= 0).mean()))
     p_value = min(1.0, 2 * max(beyond, 1 / len(resampled)))

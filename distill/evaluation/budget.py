@@ -1,4 +1,4 @@
-"""What a budget says of measured numbers: which bound is missed, and by how much."""
+"""Comparison of measured numbers with a budget: the bounds that are missed, and by how much."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,13 +29,13 @@ class Excess:
 
 
 def bounds_of(budget: BudgetRecipe) -> dict[str, float]:
-    """The bounds that are set, by key."""
+    """Return the bounds that are set, by key."""
     found = {key: getattr(budget, key) for key in BOUNDS}
     return {key: float(bound) for key, bound in found.items() if bound is not None}
 
 
 def excesses(measured: Mapping[str, float], budget: BudgetRecipe) -> list[Excess]:
-    """The bounds that these numbers miss; a bound that nothing was measured for cannot be missed."""
+    """Return the bounds that these numbers miss; a bound that nothing was measured for cannot be missed."""
     return [
         Excess(key, measured[key], bound)
         for key, bound in bounds_of(budget).items()

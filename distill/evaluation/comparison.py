@@ -23,27 +23,27 @@ class Agreement:
     cells: float
 
 
-def agreement(ours: Bools, theirs: Bools) -> Agreement:
-    """How often two models decide alike."""
-    same = ours == theirs
+def agreement(first: Bools, second: Bools) -> Agreement:
+    """Return how often two models decide alike."""
+    same = first == second
     return Agreement(rows=float(same.all(axis=1).mean()), cells=float(same.mean()))
 
 
 def paired_bootstrap(
     evaluator: Evaluator,
-    ours: Sequence[Bools],
-    theirs: Sequence[Bools],
+    first: Sequence[Bools],
+    second: Sequence[Bools],
     gold: Floats,
     *,
     samples: int = SAMPLES,
     seed: int = 0,
 ) -> Bootstrap:
-    """Return our mean headline minus theirs over resampled rows.
+    """Return the mean headline of `first` minus that of `second` over resampled rows.
 
     Args:
         evaluator: the task's.
-        ours: decisions of one model, or of one for each seed.
-        theirs: of the model, or models, to compare with, on the same rows.
+        first: decisions of one model, or of one per seed.
+        second: those of the model, or models, to compare with, on the same rows.
         gold: 0/1.
         samples: how often the rows are drawn.
         seed: of the draws.
@@ -51,10 +51,10 @@ def paired_bootstrap(
     weights = row_weights(len(gold), samples=samples, seed=seed)  # (S, N)
     resampled = [
         np.mean([evaluator.resampled(decisions, gold, weights) for decisions in models], axis=0)
-        for models in (ours, theirs)
+        for models in (first, second)
     ]
     whole = [
-        float(np.mean([evaluator.score(decisions, gold) for decisions in models])) for models in (ours, theirs)
+        float(np.mean([evaluator.score(decisions, gold) for decisions in models])) for models in (first, second)
     ]
     return interval(whole[0] - whole[1], resampled[0] - resampled[1])
 

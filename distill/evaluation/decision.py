@@ -1,4 +1,4 @@
-"""How one model's raw logits become decisions: calibration, thresholds, and when to abstain."""
+"""The way from one model's raw logits to decisions: calibration, thresholds, and when to abstain."""
 
 from dataclasses import dataclass
 from typing import Any

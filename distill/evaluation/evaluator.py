@@ -1,4 +1,4 @@
-"""The interface of what judges one kind of task: the headline metric, what is fitted, reported, and gated.
+"""The interface of an evaluator of one kind of task: the headline metric, what is fitted, reported, and gated.
 
 Only numpy is imported here and in kinds/, for a bundle is evaluated with the base install; what fits imports scipy
 when it is called.
@@ -26,7 +26,7 @@ Gold = NDArray[np.float32]
 
 
 class Evaluator(Protocol):
-    """How models of one kind of task are judged; `gold` is 0/1 ``(N, C)``, `decisions` bool ``(N, C)``.
+    """Evaluator of models of one kind of task; `gold` is 0/1 ``(N, C)``, `decisions` bool ``(N, C)``.
 
     `headline` names the metric that chooses the epoch, the student and the variant, and that retention and the
     gate's drop are about; greater is better, as a ratio and a drop need it. `title` is how a reader knows it.

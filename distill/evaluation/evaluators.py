@@ -1,4 +1,4 @@
-"""How models of each kind of task are judged, by the kind's name."""
+"""Evaluators by the name of the kind of task."""
 
 from collections.abc import Mapping
 from typing import Any

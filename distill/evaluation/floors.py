@@ -16,7 +16,7 @@ from distill.recipe.shipping import FLOOR_KEYS, DecisionsRecipe
 
 @dataclass(frozen=True)
 class Floor:
-    """What a recipe asks of one label; `metric` is one of `FLOOR_KEYS`."""
+    """A floor of a recipe for one label; `metric` is one of `FLOOR_KEYS`."""
 
     label: str
     metric: str
@@ -40,14 +40,14 @@ class KeptFloor:
 
 
 def floors_of(policy: DecisionsRecipe) -> Iterator[Floor]:
-    """The recipe's floors."""
+    """Return the recipe's floors."""
     for metric, table in policy.floors.items():
         for label, floor in table.items():
             yield Floor(label, metric, floor)
 
 
 def check_floors(policy: DecisionsRecipe, evaluator: Evaluator, validation: NDArray[np.float32]) -> None:
-    """Whether validation's gold ``(N, C)`` can show every floor; before anything is trained.
+    """Check that validation's gold ``(N, C)`` has enough positives for every floor, before anything is trained.
 
     Raises:
         InputError: a label is unknown, or has so few positives that any floor would mean 1.
@@ -69,7 +69,7 @@ def check_floors(policy: DecisionsRecipe, evaluator: Evaluator, validation: NDAr
 def check_kept(
     policy: DecisionsRecipe, evaluator: Evaluator, decisions: Bools, gold: NDArray[np.float32]
 ) -> tuple[Check, ...]:
-    """Checks of the gate: by how much validation's decisions ``(N, C)`` miss each floor."""
+    """Return checks for the gate: by how much validation's decisions ``(N, C)`` miss each floor."""
     both = {"validation": (decisions, gold), "test": (decisions, gold)}
     return tuple(
         Check(f"missing to a {kept.metric} of {kept.floor:g} for {kept.label!r}", kept.missing, 0.0)

@@ -71,7 +71,7 @@ class Quality:
 
 
 def _counts(decisions: Bools, gold: Floats) -> tuple[Floats, Floats, Floats]:
-    """True positives, decided and gold positives, each ``(C,)``."""
+    """Return true positives, decided and gold positives, each ``(C,)``."""
     chosen = decisions.astype(np.float64)
     return (chosen * gold).sum(axis=0), chosen.sum(axis=0), gold.sum(axis=0, dtype=np.float64)
 

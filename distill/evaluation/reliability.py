@@ -1,4 +1,4 @@
-"""Whether scores keep their word: Brier scores and skill, reliability, calibration errors. numpy only, all pure.
+"""Reliability of scores: Brier scores and skill, reliability, calibration errors. numpy only, all pure.
 
 Everywhere `scores` are float ``(N, C)`` in [0, 1] and `gold` is 0/1 ``(N, C)``.
 """
@@ -70,12 +70,12 @@ def bins_of_top(scores: Floats, gold: Floats, bins: int = BINS) -> list[Bin]:
 
 
 def reliability_per_label(scores: Floats, gold: Floats, bins: int = LABEL_BINS) -> list[list[Bin]]:
-    """The non-empty bins of each label's own scores."""
+    """Return the non-empty bins of each label's own scores."""
     return [_bins(scores[:, label], gold[:, label], bins) for label in range(scores.shape[1])]
 
 
 def error_of(bins: Sequence[Bin]) -> float:
-    """Expected calibration error (Guo et al., arXiv 1706.04599) of cells in bins; 0 where there is none."""
+    """Return the expected calibration error (Guo et al., arXiv 1706.04599) of cells in bins; 0 without any."""
     total = sum(count for _, _, count in bins)
     return sum(count * abs(score - rate) for score, rate, count in bins) / max(total, 1)
 
@@ -91,7 +91,7 @@ def ece_of_top(scores: Floats, gold: Floats, bins: int = BINS) -> float:
 
 
 def ece_above_tenth(scores: Floats, gold: Floats, bins: int = BINS) -> float:
-    """Expected calibration error of the cells that are suggested at all: those with a score of at least 0.1.
+    """Return the expected calibration error of suggested cells: those with a score of at least 0.1.
 
     Over equal-width bins of all labels' cells together; 0 where there is no such cell.
     """
@@ -100,17 +100,17 @@ def ece_above_tenth(scores: Floats, gold: Floats, bins: int = BINS) -> float:
 
 
 def bootstrap_ece_above_tenth(
-    ours: Floats, theirs: Floats, gold: Floats, weights: NDArray[np.float32], *, bins: int = BINS
+    first: Floats, second: Floats, gold: Floats, weights: NDArray[np.float32], *, bins: int = BINS
 ) -> Bootstrap:
-    """`ece_above_tenth` of our scores minus that of theirs over resampled rows; below 0 ours are better.
+    """Return `ece_above_tenth` of `first` minus that of `second` over resampled rows; below 0 `first` is better.
 
     `weights` are `bootstrap.row_weights`, ``(S, N)``: drawing them costs more than all the rest.
     """
     errors = []
-    for scores in (ours, theirs):
+    for scores in (first, second):
         residuals, counts = _suggested(scores, gold, bins)
         errors.append(_error(weighted_sums(weights, residuals), weighted_sums(weights, counts)))
-    difference = ece_above_tenth(ours, gold, bins) - ece_above_tenth(theirs, gold, bins)
+    difference = ece_above_tenth(first, gold, bins) - ece_above_tenth(second, gold, bins)
     return interval(difference, errors[0] - errors[1])
 
 
@@ -139,5 +139,5 @@ def _suggested(scores: Floats, gold: Floats, bins: int) -> tuple[Floats, Floats]
 
 
 def _error(residuals: Floats, counts: Any) -> Floats:
-    """Summed residuals a bin ``(..., B)`` over the number of cells ``(...)``; 0 where there is none."""
+    """Return summed residuals per bin ``(..., B)`` over the number of cells ``(...)``; 0 where there is none."""
     return np.asarray(np.abs(residuals).sum(axis=-1) / np.maximum(counts, 1))

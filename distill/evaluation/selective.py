@@ -17,7 +17,7 @@ CURVE_POINTS = 50
 
 
 def cutoff_for(confidence: Floats, coverage: float) -> float:
-    """The confidence below which to abstain, so that at least this share of the rows ``(N,)`` is answered.
+    """Return the confidence below which to abstain, so that at least this share of the rows ``(N,)`` is answered.
 
     It lies midway between two rows' confidences, strictly inside (0, 1); rows of equal confidence stay together.
     """
@@ -52,7 +52,7 @@ def curve_points(curve: Floats, points: int = CURVE_POINTS) -> list[tuple[float,
 
 @dataclass(frozen=True)
 class SelectiveQuality:
-    """How well confidence chooses what to answer, on one split.
+    """Quality of confidence as a choice of what to answer, on one split.
 
     `risk` is of answering every row; `coverage`, `selective_risk` and `selective_macro_f1` are under the rule
     to abstain below `below`: the last two are None where nothing is answered.

@@ -60,13 +60,13 @@ def cuts_of(scores: Floats, gold: Floats) -> Cuts:
 
 
 def common_threshold(scores: Floats, gold: Floats) -> float:
-    """The one threshold, of 99 from 0.01 to 0.99, with the highest macro-F1; the lowest of equals."""
+    """Return the one threshold, of 99 from 0.01 to 0.99, with the highest macro-F1; the lowest of equals."""
     grid = np.arange(1, 100) / 100
     return float(max(grid, key=lambda threshold: macro_f1(scores >= threshold, gold)))
 
 
 def best_threshold(scores: Floats, gold: Floats) -> float:
-    """The threshold with one label's highest F1, from ``(N,)`` scores and gold; exact, every cut is tried."""
+    """Return the threshold with one label's highest F1, from scores and gold ``(N,)``; every cut is tried."""
     cuts = cuts_of(scores, gold)
     if not len(cuts.thresholds) or not cuts.positives:
         return 0.5
@@ -85,7 +85,7 @@ def expected_f1_threshold(scores: Floats) -> float:
 
 
 def tune_thresholds(scores: Floats, gold: Floats, *, towards: Floats | float, shrink: float) -> Floats:
-    """A threshold a label, ``(C,)``, strictly inside (0, 1): its own best, drawn towards a steadier one.
+    """Return a threshold per label ``(C,)`` strictly inside (0, 1): its own best, shrunk towards a steadier one.
 
     A label with p positives keeps p / (p + shrink) of the way to its own best threshold: rare labels have too
     few rows to choose by themselves, and unshrunk choices overfit validation.
@@ -143,7 +143,7 @@ def keep_precision(scores: Floats, gold: Floats, floor: float, tuned: float) -> 
 
 
 def _reach(scores: Floats, threshold: float) -> Bools:
-    """Which of one label's ``(N,)`` scores are decided, compared as decisions are.
+    """Return a mask of one label's ``(N,)`` scores are decided, compared as decisions are.
 
     NumPy would round a plain float to the scores' float32, and put a threshold between two neighbours onto one.
     """

@@ -1,1 +1,1 @@
-"""How each kind of task is judged, one final class per file."""
+"""Evaluators of the kinds of task, one final class per file."""

@@ -1,4 +1,4 @@
-"""How models that decide any number of labels per row are judged."""
+"""Evaluation of models that decide any number of labels per row."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

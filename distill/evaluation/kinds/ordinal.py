@@ -1,4 +1,4 @@
-"""How models that decide one of ordered levels per row are judged."""
+"""Evaluation of models that decide one of ordered levels per row."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

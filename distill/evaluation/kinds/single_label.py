@@ -1,4 +1,4 @@
-"""How models that decide exactly one label per row are judged."""
+"""Evaluation of models that decide exactly one label per row."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
