@@ -11,7 +11,7 @@ from distill.pipeline.choices import precision_choice
 from distill.pipeline.shipment import shipment, shipping
 from distill.pipeline.state import Run, StudentRun
 from distill.recipe.ensemble import reference_name
-from distill.runs.fingerprints import calibrated_by, decision_inputs, recipe_hash
+from distill.runs.fingerprints import calibrated_by, recipe_hash
 from distill.runs.layout import RunLayout
 from distill.runs.stage import EXPORT_PACKAGES, package_versions
 
@@ -68,7 +68,7 @@ def export_variants(student: StudentRun) -> None:
     shared = {
         **run.digest("corpus", f"{prefix}student"),
         "bounds": recipe.export.bounds,
-        "decisions": decision_inputs(recipe.decisions),
+        "decisions": recipe.decisions.counted(),
         "max_tokens": recipe.corpus.max_tokens,
         # int8 answers depend on the CPU's instructions, graphs on the packages that made them
         "cpu": cpu_info()["flags"],

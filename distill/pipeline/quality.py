@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from distill.pipeline.state import Run
-from distill.runs.fingerprints import decision_inputs
 from distill.runs.layout import RunLayout
 
 
@@ -22,7 +21,7 @@ def quality_stage(run: Run, layout: RunLayout, name: str, source: Path) -> None:
     prefix = layout.stage_prefix(name)
     inputs = {
         **run.digest("corpus", f"{prefix}{name}"),
-        "decisions": decision_inputs(run.recipe.decisions),
+        "decisions": run.recipe.decisions.counted(),
     }
 
     def work(folder: Path) -> None:

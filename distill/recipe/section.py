@@ -1,6 +1,7 @@
 """The base of every table of a recipe, a strict and frozen model, and the bounded numbers that several have."""
 
-from typing import Annotated
+from collections.abc import Collection
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,3 +19,15 @@ class Section(BaseModel):
     """Base of every table of a recipe: no unknown key, no change after reading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    # keys that were added after the first runs
+    later: ClassVar[tuple[str, ...]] = ()
+
+    def counted(self, exclude: Collection[str] = ()) -> dict[str, Any]:
+        """Return the table as plain data for fingerprints, without the keys in `exclude`.
+
+        A later key counts only if it is not at its default, so that no finished run becomes stale.
+        """
+        fields = type(self).model_fields
+        unused = {key for key in self.later if getattr(self, key) == fields[key].default}
+        return self.model_dump(mode="json", exclude={*exclude, *unused})

@@ -1,6 +1,6 @@
 """The recipe's tables of what ships: [decisions], [export], [bench], [budget]."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -28,13 +28,11 @@ FLOOR_KEYS = {
     "share at or above": "never_below",
 }
 
-# Keys added to [export] after the first bundles. They enter the recipe hash only when not at their default, so old
-# hashes stay valid.
-LATER_KEYS = ("calibrator", "table_bits")
-
 
 class DecisionsRecipe(Section):
     """[decisions]: how raw logits become decisions; all of it is fitted on validation."""
+
+    later: ClassVar[tuple[str, ...]] = ("never_below",)
 
     calibration: Calibration | None = Field(
         None,
@@ -93,6 +91,8 @@ class DecisionsRecipe(Section):
 class ExportRecipe(Section):
     """[export]: which variants may ship, in order of preference, and the bounds of their gate."""
 
+    later: ClassVar[tuple[str, ...]] = ("calibrator", "table_bits")
+
     precision: Annotated[list[VariantName], Field(min_length=1)] | Literal["auto"] = Field(
         ["int8-dynamic"],
         description="Variants in order of preference: the first that passes its gate ships. -qat: the student is "
@@ -133,7 +133,7 @@ class ExportRecipe(Section):
     @property
     def bounds(self) -> dict[str, Any]:
         """The gate's bounds by key."""
-        return self.model_dump(mode="json", exclude={"precision", *LATER_KEYS})
+        return self.model_dump(mode="json", exclude={"precision", *self.later})
 
     def unusual(self, *keys: str) -> dict[str, object]:
         """Return those of the keys that are not at their default."""

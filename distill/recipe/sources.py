@@ -1,6 +1,6 @@
 """The recipe's tables of what a student learns from: [corpus], [teacher], [augmentation]."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StrictInt, model_validator
 
@@ -14,6 +14,8 @@ Way = Literal["join", "cut", "cross", "drop", "mask", "substitute"]
 
 class CorpusRecipe(Section):
     """[corpus]: the source of the rows and how to read them."""
+
+    later: ClassVar[tuple[str, ...]] = ("encoding", "quoting", "missing", "label_form", "group_scope")
 
     source: str = Field(
         "sample",

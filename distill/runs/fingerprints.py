@@ -12,7 +12,6 @@ from distill.export.precision import Precision
 from distill.export.runtime.errors import InputError
 from distill.export.runtime.records import file_record
 from distill.recipe.recipe import Recipe
-from distill.recipe.shipping import LATER_KEYS, DecisionsRecipe
 from distill.recipe.sources import CorpusRecipe
 from distill.recipe.student import StudentRecipe
 
@@ -25,13 +24,6 @@ PLACES = (
     ("teacher", "model"),
     ("augmentation", "masked_model"),
 )
-
-
-# keys of [corpus] that were added after the first runs
-LATER_CORPUS_KEYS = ("encoding", "quoting", "missing", "label_form", "group_scope")
-
-# floors of [decisions] that were added after the first runs
-LATER_FLOORS = ("never_below",)
 
 
 def calibrated_by(recipe: Recipe, precision: Precision) -> dict[str, object]:
@@ -68,8 +60,7 @@ def content_hash(source: str, key: str) -> str:
 
 def corpus_inputs(recipe: CorpusRecipe, seed: int) -> dict[str, object]:
     """Return everything that the normalised splits depend on."""
-    keys = recipe.model_dump(mode="json", exclude={"source", "transfer", "max_tokens", "licence", "rows"})
-    keys = _without_unused(recipe, keys)
+    keys = recipe.counted({"source", "transfer", "max_tokens", "licence", "rows"})
     if isinstance(recipe.label_names, str):
         keys["label_names"] = _beside_hash(recipe, recipe.label_names, "corpus.label_names")
     inputs: dict[str, object] = {
@@ -84,16 +75,6 @@ def corpus_inputs(recipe: CorpusRecipe, seed: int) -> dict[str, object]:
     if below:
         inputs["source_below"] = below
     return inputs if recipe.rows is None else {**inputs, "rows": recipe.rows}
-
-
-def _without_unused(recipe: CorpusRecipe, keys: dict[str, object]) -> dict[str, object]:
-    """Return the keys of [corpus] without later ones that are not used, so that no finished run becomes stale."""
-    fields = CorpusRecipe.model_fields
-    return {
-        key: value
-        for key, value in keys.items()
-        if key not in LATER_CORPUS_KEYS or getattr(recipe, key) != fields[key].default
-    }
 
 
 def _may_be_published_in_splits(recipe: CorpusRecipe) -> bool:
@@ -119,20 +100,12 @@ def student_inputs(recipe: StudentRecipe, exclude: Collection[str] = ()) -> dict
     return recipe.model_dump(mode="json", exclude_none=True, exclude=set(exclude))
 
 
-def decision_inputs(recipe: DecisionsRecipe) -> dict[str, object]:
-    """Return what decisions depend on; a floor that was added later counts only where it is asked for."""
-    unused = {key for key in LATER_FLOORS if not getattr(recipe, key)}
-    return recipe.model_dump(mode="json", exclude=unused)
-
-
 def portable_recipe(recipe: Recipe) -> dict[str, object]:
     """Return the recipe without what changes no result: places, saving, search, budget and pin."""
     harmless: Any = {"checkpoint_minutes": True, "search": True, "budget": True, "teacher": {"sha256"}}
     data = recipe.model_dump(mode="json", exclude=harmless) | {"student": student_inputs(recipe.student)}
-    data["corpus"] = _without_unused(recipe.corpus, data["corpus"])
-    data["decisions"] = decision_inputs(recipe.decisions)
-    export = recipe.export
-    data["export"] = {"precision": data["export"]["precision"], **export.bounds, **export.unusual(*LATER_KEYS)}
+    data |= {"corpus": recipe.corpus.counted(), "decisions": recipe.decisions.counted()}
+    data["export"] = recipe.export.counted()
     for table, key in PLACES:
         value = data[table][key]
         if table == "teacher" and isinstance(value, list):

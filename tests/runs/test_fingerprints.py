@@ -18,7 +18,6 @@ from distill.recipe.sources import CorpusRecipe
 from distill.runs.fingerprints import (
     content_hash,
     corpus_inputs,
-    decision_inputs,
     portable_recipe,
     recipe_hash,
     student_inputs,
@@ -212,7 +211,7 @@ PUBLISHED = {
 def test_packaged_recipes_keep_the_hashes_of_finished_runs(name: str) -> None:
     recipe = load_recipe(name)
     inputs = {
-        "decisions": decision_inputs(recipe.decisions),
+        "decisions": recipe.decisions.counted(),
         "student": student_inputs(recipe.student),
         "bounds": recipe.export.bounds,
     }
