@@ -94,11 +94,20 @@ class Fidelity:
 
 @dataclass(frozen=True)
 class SplitCost:
-    """Quantization's cost on one split: against the plain student, and against the same weights in fp32."""
+    """Quantization's cost on one split: against the plain student, and against the same weights in fp32.
+
+    Files of earlier versions have no `headline_in_fp32`; the headline of every task was macro-F1 then.
+    """
 
     macro_f1_in_fp32: float
     against_student: Fidelity
     against_own_fp32: Fidelity
+    headline_in_fp32: float | None = None
+
+    @property
+    def score_in_fp32(self) -> float:
+        """Return the headline of the same weights in fp32."""
+        return self.macro_f1_in_fp32 if self.headline_in_fp32 is None else self.headline_in_fp32
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ def evaluate_bundle(bundle: Path, file: Path, columns: Columns, reporter: Report
     """
     classifier = load(bundle, threads=available_threads())
     texts, gold = labelled_rows(file, columns, classifier)
-    task, policy = classifier.task, classifier.manifest.policy
+    evaluator, policy = evaluator_of(classifier.task), classifier.manifest.policy
     with reporter.bar("evaluate", len(texts)) as advance:
         predictions = predict_all(classifier, texts, advance)
     scores = np.array([list(prediction.scores.values()) for prediction in predictions])  # (N, C)
@@ -94,8 +94,8 @@ def evaluate_bundle(bundle: Path, file: Path, columns: Columns, reporter: Report
         rows=len(texts),
         truncated=sum(prediction.truncated for prediction in predictions),
         abstained=sum(prediction.abstained for prediction in predictions),
-        quality=evaluator_of(task).evaluate(scores, gold, policy),
-        selective=evaluate_selective(scores, gold, task, policy),
+        quality=evaluator.evaluate(scores, gold, policy),
+        selective=evaluate_selective(scores, gold, evaluator, policy),
     )
 
 

@@ -43,7 +43,7 @@ def assess(
     metrics: dict[str, dict[str, object]] = {}
     for split in EVALUATED:
         scores = decision.scores(logits[split], task)
-        selective = evaluate_selective(scores, gold[split], task, decision.policy)
+        selective = evaluate_selective(scores, gold[split], evaluator, decision.policy)
         quality = evaluator.evaluate(scores, gold[split], decision.policy)
         metrics[split] = {**quality.to_dict(), "selective": asdict(selective)}
     decided = {split: (decision.decide(logits[split], task), gold[split]) for split in EVALUATED}

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from distill.evaluation.evaluator import Evaluator
 from distill.evaluation.metrics import macro_f1
 from distill.export.runtime.scores import Bools, Floats
-from distill.export.runtime.task import Policy, Task
+from distill.export.runtime.task import Policy
 
 CURVE_POINTS = 50
 
@@ -54,8 +55,9 @@ def curve_points(curve: Floats, points: int = CURVE_POINTS) -> list[tuple[float,
 class SelectiveQuality:
     """Quality of confidence as a choice of what to answer, on one split.
 
-    `risk` is of answering every row; `coverage`, `selective_risk` and `selective_macro_f1` are under the rule
-    to abstain below `below`: the last two are None where nothing is answered.
+    `risk` is of answering every row; `coverage`, `selective_risk`, `selective_macro_f1` and `selective_headline`
+    are under the rule to abstain below `below`: the last three are None where nothing is answered. Files of
+    earlier versions have no `selective_headline`; the headline of every task was macro-F1 then.
     """
 
     aurc: float
@@ -65,22 +67,31 @@ class SelectiveQuality:
     selective_risk: float | None
     selective_macro_f1: float | None
     curve: tuple[tuple[float, float], ...]
+    selective_headline: float | None = None
+
+    @property
+    def answered_headline(self) -> float | None:
+        """Return the headline of the answered rows; None where nothing is answered."""
+        return self.selective_macro_f1 if self.selective_headline is None else self.selective_headline
 
 
-def evaluate_selective(scores: Floats, gold: Floats, task: Task, policy: Policy) -> SelectiveQuality:
+def evaluate_selective(scores: Floats, gold: Floats, evaluator: Evaluator, policy: Policy) -> SelectiveQuality:
     """Return risk and coverage of decisions on calibrated scores ``(N, C)``, with or without a rule to abstain."""
-    decisions, below = task.decide(scores, policy), policy.abstain_below
+    task, below = evaluator.task, policy.abstain_below
+    decisions = task.decide(scores, policy)
     confidence = task.confidence(scores, decisions)
     wrong = (decisions != (gold > 0)).any(axis=1)
     curve = risk_curve(confidence, wrong)
     answered = confidence >= (0.0 if below is None else below)
     some = bool(answered.any())
+    rows = (decisions[answered], gold[answered])
     return SelectiveQuality(
         aurc=area_under(curve),
         risk=float(wrong.mean()),
         below=below,
         coverage=float(answered.mean()),
         selective_risk=float(wrong[answered].mean()) if some else None,
-        selective_macro_f1=macro_f1(decisions[answered], gold[answered]) if some else None,
+        selective_macro_f1=macro_f1(*rows) if some else None,
         curve=tuple(curve_points(curve)),
+        selective_headline=evaluator.score(*rows) if some else None,
     )

@@ -2,6 +2,7 @@
 
 from distill.artifacts.model_report import Fidelity, QuantizationCost, SplitCost
 from distill.evaluation.comparison import fidelity
+from distill.evaluation.evaluators import evaluator_of
 from distill.export.runtime.task import Task
 from distill.report.models import RunModel
 
@@ -20,8 +21,10 @@ def quantization_cost(variant: RunModel, student: RunModel, source: RunModel, ta
 
     def cost(split: str) -> SplitCost:
         logits = variant.logits(split)
+        quality = source.quality().splits[split]
         return SplitCost(
-            macro_f1_in_fp32=source.quality().splits[split]["macro_f1"],
+            macro_f1_in_fp32=quality["macro_f1"],
+            headline_in_fp32=evaluator_of(task).headline_of(quality),
             against_student=Fidelity(**fidelity(logits, student.logits(split), decision, task)),
             against_own_fp32=Fidelity(**fidelity(logits, source.logits(split), decision, task)),
         )

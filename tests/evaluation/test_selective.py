@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from distill.evaluation.evaluators import evaluator_of
 from distill.evaluation.metrics import macro_f1
 from distill.evaluation.selective import (
     area_under,
@@ -14,7 +15,7 @@ from distill.evaluation.selective import (
     risk_curve,
 )
 from distill.export.runtime.task import Policy
-from tests.support.drawn_cases import MULTI, SINGLE, cases, decide, scores_of, task_for
+from tests.support.drawn_cases import MULTI, ORDINAL, SINGLE, cases, decide, scores_of, task_for
 
 levels = st.lists(st.integers(1, 8).map(lambda n: n / 8), min_size=1, max_size=40)
 
@@ -73,22 +74,24 @@ def test_the_area_is_lowest_where_confidence_tells_right_from_wrong() -> None:
     assert area_under(risk_curve(-confidence, wrong)) > area_under(risk_curve(np.zeros(10), wrong)) > best
 
 
-@given(cases(), st.floats(0.05, 0.95))
+@given(cases() | cases(ORDINAL), st.floats(0.05, 0.95))
 def test_what_is_reported_under_a_rule_is_of_the_answered_rows(case, below):
     logits, gold, kind = case
     scores = scores_of(logits, kind)
-    task = task_for(kind, gold.shape[1])
+    evaluator = evaluator_of(task_for(kind, gold.shape[1]))
+    task = evaluator.task
     thresholds = (0.5,) * task.num_thresholds or None
     decided = task.decide(scores, Policy(thresholds))
     confidence = task.confidence(scores, decided)
-    found = evaluate_selective(scores, gold, task, Policy(thresholds, below))
+    found = evaluate_selective(scores, gold, evaluator, Policy(thresholds, below))
     answered = confidence >= below
     assert found.coverage == pytest.approx(answered.mean())
     if answered.any():
         wrong = [(d != (g > 0)).any() for d, g in zip(decided[answered], gold[answered], strict=True)]
         assert found.selective_risk == pytest.approx(np.mean(wrong))
         assert found.selective_macro_f1 == pytest.approx(macro_f1(decided[answered], gold[answered]))
+        assert found.answered_headline == pytest.approx(evaluator.score(decided[answered], gold[answered]))
     else:
-        assert (found.selective_risk, found.selective_macro_f1) == (None, None)
-    free = evaluate_selective(scores, gold, task, Policy(thresholds))
+        assert (found.selective_risk, found.selective_macro_f1, found.answered_headline) == (None, None, None)
+    free = evaluate_selective(scores, gold, evaluator, Policy(thresholds))
     assert (free.coverage, free.selective_risk) == (1.0, pytest.approx(free.risk))

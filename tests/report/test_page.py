@@ -114,7 +114,10 @@ def test_another_headline_is_shown_beside_macro_f1() -> None:
     data["headline"] = {"key": "kappa", "title": "weighted kappa"}
     data["layer_search"] = [{"layers": [0, 2], "divergence": 0.5, "kappa": 0.8125}]
     for model in data["models"]:
-        model["test"]["kappa"] = 0.9375
+        model["validation"]["kappa"], model["test"]["kappa"] = 0.4375, 0.9375
+        model["test"]["selective"] |= {"selective_headline": 0.96875, "selective_macro_f1": 0.15625}
+        if "quantization" in model:
+            model["quantization"]["test"] |= {"headline_in_fp32": 0.90625, "macro_f1_in_fp32": 0.15625}
     data["teacher_before_tuning"]["kappa"] = 0.6875
     report = tiny_report(**data)
     assert report.models[0].test.metric("kappa") == 0.9375
@@ -123,9 +126,29 @@ def test_another_headline_is_shown_beside_macro_f1() -> None:
     assert cells(page)[0][2:4] == ["weighted kappa", "macro-F1"]
     assert cells(page)[1][2:4] == ["0.938", "0.500"]
     assert ["0 2", "0.5000", "0.812"] in cells(page)
+    rows = cells(render_page(report, ["quantization", "abstention"]))
+    titles = [f"{split} weighted kappa" for split in ("validation", "test")]
+    assert rows[0][2:5] == [*titles, f"{titles[1]} of the same weights in fp32"]
+    assert rows[1][2:5] == ["0.4375", "0.9375", "0.9062"]
+    heads = next(row for row in rows if row[0] == "model")
+    assert heads[-1] == "weighted kappa"
+    assert rows[rows.index(heads) + 1][-1] == "0.969"
+    assert not any("macro-F1" in cell or cell == "0.156" for row in rows for cell in row)
     assert "before fine-tuning: 0.688 weighted kappa." in words(page)
     assert "weighted kappa gain over the twin" in words(page)
     assert "Scores are weighted kappa." in words(page)
+
+
+def test_a_report_from_before_other_headlines_shows_macro_f1() -> None:
+    rows = cells(render_page(tiny_report(), ["quantization", "abstention"]))
+    assert rows[0][2:5] == [
+        "validation macro-F1",
+        "test macro-F1",
+        "test macro-F1 of the same weights in fp32",
+    ]
+    assert rows[1][4] == "0.5000"
+    heads = next(row for row in rows if row[0] == "model")
+    assert (heads[-1], rows[rows.index(heads) + 1][-1]) == ("macro-F1", "0.625")
 
 
 def test_a_report_from_before_its_curves_is_read() -> None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from distill.export.runtime.task import Policy, Task
 from distill.export.runtime.tasks import task_of
 
-SINGLE, MULTI = "single_label", "multi_label"
+SINGLE, MULTI, ORDINAL = "single_label", "multi_label", "ordinal"
 
 
 def task_for(kind: str, num_labels: int) -> Task:
@@ -32,7 +32,7 @@ def cases(draw, kind=None, max_rows=40):
     rows, labels = draw(st.integers(1, max_rows)), draw(st.integers(2, 5))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     logits = rng.integers(-6, 7, (rows, labels)).astype(np.float32) / 2
-    if kind is SINGLE:
+    if kind in (SINGLE, ORDINAL):
         gold = np.eye(labels, dtype=np.float32)[rng.integers(0, labels, rows)]
     else:
         gold = (rng.random((rows, labels)) < draw(st.sampled_from([0.0, 0.1, 0.5]))).astype(np.float32)
