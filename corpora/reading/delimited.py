@@ -14,6 +14,7 @@ from distill.corpora.reading.form import TableForm
 from distill.corpora.reading.headers import looks_like_names
 from distill.corpora.reading.rows import BadRow, Record, Rows
 from distill.corpora.reading.streams import MAX_LINE_BYTES, DataFile, check_encoding, lines, refuse_zeros
+from distill.corpora.reading.swallowed import Column, looks_swallowed, seen_columns
 from distill.export.runtime.errors import InputError
 
 SEPARATORS = ",;\t|"
@@ -50,7 +51,7 @@ def read_delimited(file: DataFile, form: TableForm) -> Rows:
     quoted = form.quoting if form.quoting is not None else kind == ".csv"
     if separator is None:
         separator = csv_separator(head, form.columns, quoted=quoted)
-    cells = _quoted_cells(file, separator, form) if quoted else _plain_cells(file, separator, form)
+    cells = _quoted_cells(file, separator, form, head) if quoted else _plain_cells(file, separator, form)
     return _records(file, cells, form.columns)
 
 
@@ -217,13 +218,13 @@ def _plain_cells(file: DataFile, separator: str, form: TableForm) -> Iterator[Ce
             yield number, cells
 
 
-class _CountedLines:
-    """The lines of a csv file, with the number of unquoted fields in each line of the current row."""
+class _KeptLines:
+    """The lines of a csv file, with those of the current row kept."""
 
-    def __init__(self, file: DataFile, stream: BinaryIO, separator: str) -> None:
-        self._file, self._separator = file, separator
+    def __init__(self, file: DataFile, stream: BinaryIO) -> None:
+        self._file = file
         self._text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
-        self.fields: list[int] = []
+        self.of_row: list[str] = []
 
     def __iter__(self) -> Iterator[str]:
         """Yield pieces of text that each end where a line does; a row may span several."""
@@ -231,24 +232,25 @@ class _CountedLines:
             if len(line) > MAX_LINE_BYTES:
                 raise InputError(f"{self._file}: a line has more than {MAX_LINE_BYTES:,} characters; shorten it")
             refuse_zeros(self._file, line)
-            self.fields.append(line.count(self._separator) + 1)
+            self.of_row.append(line)
             yield line
 
 
-def _quoted_cells(file: DataFile, separator: str, form: TableForm) -> Iterator[Cells]:
+def _quoted_cells(file: DataFile, separator: str, form: TableForm, head: str) -> Iterator[Cells]:
     """Yield row numbers with their cells, or with the reason why a row is not csv.
 
     Raises:
         InputError: the end of a row is unknown, or a quoted field seems to have swallowed rows.
     """
     csv.field_size_limit(MAX_FIELD_CHARS)
+    columns: list[Column | None] | None = None
     with file.open(form.recoded) as stream:
-        counted = _CountedLines(file, stream, separator)
-        reader = csv.reader(counted, delimiter=separator, strict=True)
-        number = width = 0
+        kept = _KeptLines(file, stream)
+        reader = csv.reader(kept, delimiter=separator, strict=True)
+        number = 0
         while True:
             number += 1
-            counted.fields.clear()
+            kept.of_row.clear()
             try:
                 cells = next(reader)
             except StopIteration:
@@ -256,20 +258,16 @@ def _quoted_cells(file: DataFile, separator: str, form: TableForm) -> Iterator[C
             except csv.Error as error:
                 yield number, _csv_complaint(file, number, error)
                 continue
-            if cells:  # none on an empty line
-                width = width or len(cells)
-                if form.quoting is None and _swallowed(counted.fields, width):
+            if len(kept.of_row) > 1 and form.quoting is None:
+                columns = columns or seen_columns(head, separator)
+                if looks_swallowed(kept.of_row, cells, separator, columns):
                     raise InputError(
-                        f"{file}, row {number}: a quoted field spans {len(counted.fields)} lines that each "
-                        f"have {width} fields, so that a stray quotation mark may have swallowed rows; "
+                        f"{file}, row {number}: a quoted field spans {len(kept.of_row)} lines that look like rows "
+                        f"of {len(columns)} fields, so that a stray quotation mark may have swallowed rows; "
                         f"{NOT_QUOTED}, and true if the field is right"
                     )
+            if cells:  # none on an empty line
                 yield number, cells
-
-
-def _swallowed(fields: list[int], width: int) -> bool:
-    """Return whether the lines of one row look like rows of their own; two lines of two fields each are chance."""
-    return len(fields) > 1 and width > 1 and set(fields) == {width} and (width > 2 or len(fields) > 2)
 
 
 def _csv_complaint(file: DataFile, number: int, error: csv.Error) -> str:

@@ -14,7 +14,7 @@ from distill.corpora.reading.form import TableForm
 from distill.corpora.reading.json_rows import find_roots
 from distill.corpora.reading.locate import data_files
 from distill.corpora.reading.nested import LIST, is_path, paths_in, root_of, unnested
-from distill.corpora.reading.rows import Record
+from distill.corpora.reading.rows import BadRow, Record
 from distill.corpora.reading.source import open_source, source_path
 from distill.corpora.reading.streams import DataFile
 from distill.export.runtime.errors import InputError
@@ -32,6 +32,9 @@ NESTED_RECORDS = 200
 SAME_FIELDS = 0.98
 
 MAX_FIELDS = 20
+
+# the share of rows with too many fields in a csv file that is written without quoting
+UNQUOTED_BAD = 0.1
 
 
 @dataclass(frozen=True)
@@ -78,14 +81,17 @@ def _encoding(file: DataFile) -> str | None:
 
 
 def _quoted(source: str, form: TableForm) -> tuple[TableForm, list[Record]]:
-    """Return the records, read without quoting if the usual way cannot be right."""
+    """Return the records, read with the quoting that loses hardly any row if the usual way cannot be right."""
     try:
         return form, _records(source, form)
     except InputError as error:
         if "`quoting`" not in str(error):
             raise
-        form = replace(form, quoting=False)
-        return form, _records(source, form)
+    # with quoting no row is lost where marks swallow rows, so the share without it decides
+    unquoted, quoted = replace(form, quoting=False), replace(form, quoting=True)
+    rows = list(islice(open_source(source, unquoted).by_split["train"].rows, LOOKED_AT))
+    form = unquoted if sum(isinstance(row, BadRow) for row in rows) <= UNQUOTED_BAD * len(rows) else quoted
+    return form, _records(source, form)
 
 
 def _unnamed(file: DataFile, records: Sequence[Record]) -> tuple[str, ...] | None:

@@ -153,6 +153,14 @@ def test_stray_quotation_marks_mean_no_quoting(tmp_path, stray):
     assert sum(len(split) for _, split in read.splits()) == 60
 
 
+def test_a_quoted_file_that_stops_is_still_read_as_quoted(tmp_path):
+    rows = [{"text": f"{line(i)},\n{i}, and so on", "mood": MOODS[i % 4]} for i in range(60)]
+    rows[7]["text"] = "he wrote,joy\nthen,fear\nand left, so,anger"
+    corpus, _, read = proposed(csv_file(tmp_path / "a.csv", rows, quote=True))
+    assert (corpus["quoting"], corpus["on_bad_row"]) == (True, "error")
+    assert sum(len(split) for _, split in read.splits()) == 60
+
+
 def test_ids_that_restart_in_each_split(tmp_path):
     for split, count in (("train", 80), ("dev", 20), ("test", 20)):
         rows = [
