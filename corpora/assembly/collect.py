@@ -83,7 +83,7 @@ class Collector:
         Raises:
             InputError: it has no row, or lacks a column that the spec names.
         """
-        plain = table.lines  # a file of one text a line needs no column names
+        plain = table.lines  # a file of one text per line needs no column names
         before, seen = self.rows_read, SeenColumns()
         rows, gold = self._with_gold(split, table.rows)
         for record in rows:

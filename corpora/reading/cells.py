@@ -30,8 +30,8 @@ _FLOAT_ID = re.compile(r"(-?\d{1,9})\.0+", re.ASCII)
 _BITS = re.compile(r"[01]{3,}", re.ASCII)
 
 SHARES = (
-    "shares or votes of annotators, and a row here has a label or has it not: keep the label of most, or those "
-    "above a bound"
+    "shares or votes of annotators, and a row here either has a label or does not: keep the label of most, or "
+    "those above a bound"
 )
 
 

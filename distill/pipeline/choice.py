@@ -26,8 +26,8 @@ class Choice:
         folder: of that stage.
         applies: whether the recipe can have this value at all.
         is_open: whether the recipe leaves it open.
-        lasting: inputs that are still known once the value is named; by them an earlier measurement is recognised.
-        passing: further inputs of the measurement.
+        identifying_inputs: those that are still known once the value is named; by them an earlier measurement is recognised.
+        further_inputs: the other inputs of the measurement.
         measure: writes the measurement into a folder.
         outcome: reads what was chosen from that folder.
         resumable: whether a measurement that was interrupted is resumed.
@@ -37,8 +37,8 @@ class Choice:
     folder: Path
     applies: bool
     is_open: bool
-    lasting: Callable[[], Mapping[str, Any]]
-    passing: Callable[[], Mapping[str, Any]]
+    identifying_inputs: Callable[[], Mapping[str, Any]]
+    further_inputs: Callable[[], Mapping[str, Any]]
     measure: Callable[[Path], None]
     outcome: Callable[[Path], Outcome]
     resumable: bool = False
@@ -48,7 +48,7 @@ def choose(run: Run, choice: Choice) -> None:
     """Measure an open value, and continue with the recipe that names the best one."""
     if not (choice.applies and choice.is_open):
         return
-    inputs = {**choice.lasting(), **choice.passing()}
+    inputs = {**choice.identifying_inputs(), **choice.further_inputs()}
     run.stage(choice.name, choice.folder, inputs, choice.measure, resumable=choice.resumable)
     outcome = choice.outcome(choice.folder)
     run.reporter.say(f"  {outcome.message}")
@@ -59,7 +59,7 @@ def recall(run: Run, choice: Choice) -> None:
     """Take up the record of a choice that an earlier command made, where this recipe names its outcome."""
     if choice.name in run.records or not choice.applies or not choice.folder.is_dir():
         return
-    record = run.earlier(choice.name, choice.folder, choice.lasting())
+    record = run.earlier(choice.name, choice.folder, choice.identifying_inputs())
     if record is not None and _names(run.recipe.model_dump(mode="json"), choice.outcome(choice.folder).values):
         run.records[choice.name] = record
 

@@ -23,7 +23,7 @@ def plan_choice(run: Run) -> Choice:
     """Return the choice of the student's shape, which a recipe with a budget leaves open."""
     recipe = run.recipe
 
-    def lasting() -> Mapping[str, object]:
+    def identifying_inputs() -> Mapping[str, object]:
         from distill.teachers.sources import resolve_model
 
         first = members_of(recipe)[0]
@@ -36,7 +36,7 @@ def plan_choice(run: Run) -> Choice:
             "max_tokens": recipe.corpus.max_tokens,
         }
 
-    def passing() -> dict[str, object]:
+    def further_inputs() -> dict[str, object]:
         return {
             "student": student_inputs(recipe.student),
             "texts": recipe.bench.texts,
@@ -66,7 +66,14 @@ def plan_choice(run: Run) -> Choice:
 
     asked = recipe.budget.asked
     return Choice(
-        "plan", run.layout.plan, asked, asked and recipe.budget.choose, lasting, passing, measure, outcome
+        "plan",
+        run.layout.plan,
+        asked,
+        asked and recipe.budget.choose,
+        identifying_inputs,
+        further_inputs,
+        measure,
+        outcome,
     )
 
 
@@ -75,7 +82,7 @@ def layers_choice(run: Run) -> Choice:
     recipe = run.recipe
     family = recipe.student.family
 
-    def lasting() -> Mapping[str, object]:
+    def identifying_inputs() -> Mapping[str, object]:
         labels = [
             f"{numbered('labels', member.index)}/{split}"
             for member in members_of(recipe)
@@ -83,7 +90,7 @@ def layers_choice(run: Run) -> Choice:
         ]
         return run.digest("corpus", "teacher", *(name for name in labels if name in run.records))
 
-    def passing() -> dict[str, object]:
+    def further_inputs() -> dict[str, object]:
         return {
             "student": student_inputs(recipe.student, exclude=("epochs", "layers")),
             "layer_search": recipe.layer_search.model_dump(mode="json"),
@@ -114,8 +121,8 @@ def layers_choice(run: Run) -> Choice:
         run.layout.layers,
         "layers" in family.values,
         family.is_open,
-        lasting,
-        passing,
+        identifying_inputs,
+        further_inputs,
         measure,
         outcome,
         resumable=True,
@@ -127,11 +134,11 @@ def precision_choice(run: Run) -> Choice:
     recipe = run.recipe
     first = run.students[0].layout
 
-    def lasting() -> Mapping[str, object]:
+    def identifying_inputs() -> Mapping[str, object]:
         variants = [f"{first.prefix}export/{variant.name}" for variant in recipe.export.shippable]
         return run.digest("corpus", *variants)
 
-    def passing() -> dict[str, object]:
+    def further_inputs() -> dict[str, object]:
         from distill.artifacts.precision import THREADS
 
         return {
@@ -165,8 +172,8 @@ def precision_choice(run: Run) -> Choice:
         run.layout.precision,
         True,
         recipe.export.precision == "auto",
-        lasting,
-        passing,
+        identifying_inputs,
+        further_inputs,
         measure,
         outcome,
     )

@@ -151,8 +151,8 @@ def _columns(path: Path, looked: Looked) -> _Roles:
     votes = votes_around(guesses[0], rest) if guesses else None
     if votes is not None:
         raise InputError(
-            f"{path}: the columns {listed(votes)} hold numbers of votes or ratings, and a row here has a label "
-            "or has it not: make them 0 and 1, or name another column in a recipe of your own"
+            f"{path}: the columns {listed(votes)} hold numbers of votes or ratings, and a row here either "
+            "has a label or does not: make them 0 and 1, or name another column in a recipe of your own"
         )
     if text is None or not guesses:
         missing = "texts" if text is None else "labels: few different values, short and repeated"

@@ -95,7 +95,7 @@ def _quoted(source: str, form: TableForm) -> tuple[TableForm, list[Record]]:
 
 
 def _unnamed(file: DataFile, records: Sequence[Record]) -> tuple[str, ...] | None:
-    """Names for the columns of a file without a header; None where it has one, or one text a line."""
+    """Names for the columns of a file without a header; None where it has one, or one text per line."""
     if file.suffix == ".txt" and records[0].fields.keys() == {"text"}:
         width = _txt_fields([str(record.fields["text"]) for record in records])
     elif file.suffix in (".csv", ".tsv", ".txt") and not has_header(records):

@@ -8,4 +8,5 @@ from tests.support.own_names import check_beside_own_names
 
 
 def test_a_users_files_of_the_same_names_change_nothing(tmp_path: Path) -> None:
-    check_beside_own_names(Path(sys.executable).parent, ROOT / "tests/golden/static-int8-static", tmp_path)
+    bundle = ROOT / "tests/golden/static-int8-static"
+    check_beside_own_names(Path(sys.executable).parent, bundle, tmp_path, ("init", "check", "predict"))

@@ -102,7 +102,7 @@ def test_the_wheel_says_that_it_is_typed(installed: Path) -> None:
 
 
 def test_the_wheel_ignores_a_users_files_of_the_same_names(installed: Path, runs: Path, tmp_path: Path) -> None:
-    check_beside_own_names(installed, runs / "bundle", tmp_path)
+    check_beside_own_names(installed, runs / "bundle", tmp_path, ("predict",))
 
 
 def test_a_verb_whose_extra_is_missing_names_the_command(installed: Path, tmp_path: Path) -> None:
