@@ -164,7 +164,10 @@ def test_a_choice_is_measured_once_and_again_for_each_other_input(
 
     choice = choice_of(begin("smoke", tmp_path, "student.kind=layers", OPEN[choice_of]))
     assert (measurements(), measurements()) == (1, 0)
-    for name, inputs in (("identifying", choice.identifying_inputs()), ("further", choice.further_inputs())):
+    for name, inputs in (
+        ("identifying_inputs", choice.identifying_inputs()),
+        ("further_inputs", choice.further_inputs()),
+    ):
         for key in inputs:
             assert measurements(**{name: {**inputs, key: "something else"}}) == 1, f"{name}: {key}"
 
