@@ -26,7 +26,8 @@ class Choice:
         folder: of that stage.
         applies: whether the recipe can have this value at all.
         is_open: whether the recipe leaves it open.
-        identifying_inputs: those that are still known once the value is named; by them an earlier measurement is recognised.
+        identifying_inputs: those that are still known once the value is named; an earlier measurement is
+            recognised by them.
         further_inputs: the other inputs of the measurement.
         measure: writes the measurement into a folder.
         outcome: reads what was chosen from that folder.
