@@ -99,25 +99,33 @@ def label_matrix(split: Split, task: Task) -> NDArray[np.float32]:
     return CODECS[task.kind].indicator(split.targets, task.num_labels)
 
 
+def with_train_rows(corpus: Corpus, rows: int | None) -> Corpus:
+    """Return the corpus with at most `rows` rows of train, spread evenly over it; None keeps all.
+
+    The other splits stay whole, so that scores of students of fewer rows are of the same test set.
+    """
+    return corpus if rows is None else replace(corpus, train=_evenly_cut(corpus.train, rows))
+
+
 def part_of(corpus: Corpus, rows: int) -> Corpus:
-    """Return at most `rows` rows of each split, spread evenly over it, for trials."""
-
-    def cut(split: Split) -> Split:
-        if len(split) <= rows:
-            return split
-        chosen = evenly_spread(len(split), rows)
-        targets = None if split.targets is None else split.targets[chosen]
-        groups = None if split.groups is None else split.groups[chosen]
-        return Split([split.texts[row] for row in chosen], targets, groups)
-
-    transfer = None if corpus.transfer is None else cut(corpus.transfer)
+    """Return at most `rows` rows of each split, spread evenly over it, to rank candidates by short trials."""
     return replace(
         corpus,
-        train=cut(corpus.train),
-        validation=cut(corpus.validation),
-        test=cut(corpus.test),
-        transfer=transfer,
+        train=_evenly_cut(corpus.train, rows),
+        validation=_evenly_cut(corpus.validation, rows),
+        test=_evenly_cut(corpus.test, rows),
+        transfer=None if corpus.transfer is None else _evenly_cut(corpus.transfer, rows),
     )
+
+
+def _evenly_cut(split: Split, rows: int) -> Split:
+    """Return at most `rows` rows of a split."""
+    if len(split) <= rows:
+        return split
+    chosen = evenly_spread(len(split), rows)
+    targets = None if split.targets is None else split.targets[chosen]
+    groups = None if split.groups is None else split.groups[chosen]
+    return Split([split.texts[row] for row in chosen], targets, groups)
 
 
 def evenly_spread(count: int, rows: int) -> NDArray[np.int64]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from distill.corpora.assembly.read import read_corpus
-from distill.corpora.corpus import label_matrix, part_of
+from distill.corpora.corpus import label_matrix, with_train_rows
 from distill.corpora.describe import CorpusReport, describe
 from distill.corpora.warnings import corpus_warnings
 from distill.recipe.ensemble import members_of
@@ -47,8 +47,7 @@ def check_recipe(recipe: Recipe, reporter: Reporter) -> CheckedRecipe:
     """
     with reporter.count("read the corpus") as advance:
         corpus, bad = read_corpus(corpus_spec(recipe.corpus), seed=recipe.seed, progress=advance)
-    if recipe.corpus.rows is not None:
-        corpus = part_of(corpus, recipe.corpus.rows)
+    corpus = with_train_rows(corpus, recipe.corpus.rows)
     warnings = corpus_warnings(describe(corpus, bad.reasons, None, recipe.corpus.max_tokens))
     for warning in warnings:
         reporter.say(f"warning: {warning}")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from distill.corpora.assembly.read import read_corpus
-from distill.corpora.corpus import label_matrix, part_of
+from distill.corpora.corpus import label_matrix, with_train_rows
 from distill.corpora.reading.rows import QUARANTINE_FILE
 from distill.corpora.storage.parquet import save_corpus
 from distill.pipeline.state import Run
@@ -22,9 +22,7 @@ def corpus_stage(run: Run) -> None:
     def work(folder: Path) -> None:
         with run.reporter.count("read the corpus") as advance:
             corpus, bad = read_corpus(corpus_spec(recipe), seed=run.recipe.seed, folder=folder, progress=advance)
-        if recipe.rows is not None:
-            corpus = part_of(corpus, recipe.rows)
-        save_corpus(corpus, folder)
+        save_corpus(with_train_rows(corpus, recipe.rows), folder)
         if bad.write(folder) is not None:
             run.reporter.say(f"  {len(bad)} rows are in quarantine: {run.layout.corpus / QUARANTINE_FILE}")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from distill.artifacts.plan import Plan, PlanBudget, PlanCpu, write_plan
 from distill.corpora.assembly.read import read_corpus
-from distill.corpora.corpus import Corpus, part_of
+from distill.corpora.corpus import Corpus, with_train_rows
 from distill.evaluation.budget import bounds_of
 from distill.export.measure.cpu import cpu_info
 from distill.export.runtime.errors import InputError
@@ -47,9 +47,7 @@ def plan_recipe(recipe: Recipe, reporter: Reporter, started: float) -> Plan:
         )
     with reporter.count("read the corpus") as advance:
         corpus, _ = read_corpus(corpus_spec(recipe.corpus), seed=recipe.seed, progress=advance)
-    if recipe.corpus.rows is not None:
-        corpus = part_of(corpus, recipe.corpus.rows)
-    return make_plan(recipe, corpus, reporter, started)
+    return make_plan(recipe, with_train_rows(corpus, recipe.corpus.rows), reporter, started)
 
 
 def plan_run(recipe: Recipe, corpus: Corpus, reporter: Reporter, folder: Path) -> None:

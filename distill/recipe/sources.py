@@ -77,7 +77,9 @@ class CorpusRecipe(Section):
     scrub: bool = Field(
         False, description="Mask e-mail addresses, links, handles, phone numbers and long numbers first."
     )
-    rows: int | None = Field(None, ge=10, description="Maximum number of rows per split, spread evenly.")
+    rows: int | None = Field(
+        None, ge=10, description="Maximum number of train rows, spread evenly; the other splits stay whole."
+    )
     max_tokens: int = Field(64, ge=4, le=512, description="Length at which texts are cut, in tokens.")
     licence: str | None = Field(None, description="Licence of the corpus, for the bundle's provenance.")
 

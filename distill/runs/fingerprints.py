@@ -74,7 +74,8 @@ def corpus_inputs(recipe: CorpusRecipe, seed: int) -> dict[str, object]:
     below = _files_below(recipe.source)
     if below:
         inputs["source_below"] = below
-    return inputs if recipe.rows is None else {**inputs, "rows": recipe.rows}
+    # named for train alone: runs in which every split was cut are not finished runs of this recipe
+    return inputs if recipe.rows is None else {**inputs, "train_rows": recipe.rows}
 
 
 def _may_be_published_in_splits(recipe: CorpusRecipe) -> bool:

@@ -202,7 +202,7 @@ PUBLISHED = {
     ),
     "smoke": (
         "a0627dfc10d4cefd81aadf906a8290eaf2ed31efe167a25572572f0b43df8361",
-        "a151d36cc87e3625eb7c97034f3218edaef5c9d10bf328480d950b7b2365943d",
+        "87ece0409c6139e3d2f8737e41cb69427841f339d61b84ca6070a761b35a421c",
     ),
 }
 
