@@ -75,7 +75,13 @@ def _of_rows(report: CorpusReport) -> Iterator[str]:
     if notes.get("test_rows_merged"):
         yield (
             f"{notes['test_rows_merged']} rows of the published test split were merged, so that scores are of "
-            'another test set; corpus.duplicates = "keep" leaves it as it is'
+            "another test set; corpus.merge_test = false leaves it as it is"
+        )
+    test_rows = next((split.rows for split in report.splits if split.name == "test"), 0)
+    if notes.get("test_rows_repeated", 0) > MUCH * test_rows:
+        yield (
+            f"{notes['test_rows_repeated']} of {test_rows} rows of the published test split repeat another and "
+            "stay, so that these count more than once; corpus.merge_test = true merges them"
         )
     if report.quarantined > MUCH * read:
         yield f"{report.quarantined} of {read} rows are bad and in quarantine; look at corpus.encoding and quoting"

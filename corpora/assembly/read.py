@@ -12,6 +12,7 @@ from distill.corpora.assembly.collect import Collector
 from distill.corpora.assembly.spec import DEFAULT_SPLIT, CorpusSpec
 from distill.corpora.assembly.splits import (
     SplitRows,
+    count_repeats,
     labels_without_rows,
     merge_duplicates,
     remove_leaks,
@@ -116,11 +117,15 @@ def _select(
     rows: CorpusRows, splits: SplitRows, task: Task, spec: CorpusSpec, notes: dict[str, int]
 ) -> tuple[Task, CorpusRows, SplitRows]:
     """Merge repeats and leave rare labels out; add to the notes."""
-    before, published_test = _count(splits), len(splits.get("test", NO_ROWS))
-    rows, splits = merge_duplicates(rows, splits, CODECS[task.kind], spec.duplicates)
+    before, published_test = _count(splits), splits.get("test", NO_ROWS)
+    # annotators of one row are no repeats of it: `row_id` merges them in every split
+    whole = () if spec.merge_test or spec.row_id is not None else ("test",)
+    rows, splits = merge_duplicates(rows, splits, CODECS[task.kind], spec.duplicates, whole=whole)
     notes["rows_merged"] = before - _count(splits)
-    if published_test > len(splits.get("test", NO_ROWS)):
-        notes["test_rows_merged"] = published_test - len(splits["test"])
+    if spec.row_id is None and spec.duplicates != "keep":
+        repeats = count_repeats(rows, published_test)
+        if repeats:
+            notes["test_rows_merged" if spec.merge_test else "test_rows_repeated"] = repeats
     counts = rows.labels.take(splits.get("train", NO_ROWS)).counts(task.num_labels)
     kept = [i for i in range(task.num_labels) if counts[i] >= spec.min_rows or spec.min_rows == 1]
     notes["labels_left_out"] = task.num_labels - len(kept)

@@ -32,6 +32,7 @@ class CorpusSpec:
     columns: tuple[str, ...] | None = None  # names the fields of files without a header
     split: tuple[float, float, float] | str = DEFAULT_SPLIT  # fractions, or the column that names the split
     duplicates: str = "majority"  # or "error", "keep"
+    merge_test: bool = False  # whether `duplicates` holds for a published test split as well
     on_bad_row: str = "error"  # or "quarantine"
     transfer: str | None = None  # file of text without labels
     scrub: bool = False  # mask addresses, links, handles and long numbers before anything is stored
@@ -85,6 +86,8 @@ class CorpusSpec:
             raise InputError("`text` names no column; name at least one")
         if self.one_per_group and self.group is None:
             raise InputError("`one_per_group` needs `group`; name the column of the groups")
+        if self.merge_test and self.duplicates == "keep":
+            raise InputError('`merge_test` merges nothing where `duplicates` = "keep"; remove one of them')
         if self.min_rows < 1:
             raise InputError(f"`min_rows` = {self.min_rows} must be at least 1, which leaves no label out")
         if not isinstance(self.split, str) and (

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,18 +25,28 @@ def normalise_text(text: str) -> str:
 
 
 def merge_duplicates(
-    rows: CorpusRows, splits: SplitRows, codec: TargetCodec, policy: str
+    rows: CorpusRows, splits: SplitRows, codec: TargetCodec, policy: str, *, whole: Collection[str] = ()
 ) -> tuple[CorpusRows, SplitRows]:
     """Merge repeats within a split into the first of them; "keep" merges none, "error" refuses other labels.
 
+    Args:
+        rows: every row, by its key.
+        splits: the rows of each split.
+        codec: merges the labels of repeats.
+        policy: "majority", "error" or "keep".
+        whole: splits in which nothing is merged, whatever the policy.
+
     Raises:
-        InputError: repeats of one row have different labels, and the policy is "error".
+        InputError: repeats of one row have different labels, in whichever split, and the policy is "error".
     """
     if policy == "keep":
         return rows, splits
     merged: SplitRows = {}
     changed: dict[int, tuple[int, ...]] = {}
     for name, members in splits.items():
+        if name in whole and policy != "error":
+            merged[name] = members
+            continue
         order = np.argsort(rows.key[members], kind="stable")
         keys = rows.key[members][order]
         starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]])) if len(keys) else keys
@@ -48,8 +58,13 @@ def merge_duplicates(
             labels = _merged_labels(rows, same.tolist(), codec, policy)
             if labels is not None:
                 changed[int(same[0])] = labels
-        merged[name] = np.sort(firsts)
+        merged[name] = members if name in whole else np.sort(firsts)
     return replace(rows, labels=rows.labels.replaced(changed)), merged
+
+
+def count_repeats(rows: CorpusRows, members: Ints) -> int:
+    """Count the rows that repeat another of these members."""
+    return len(members) - len(np.unique(rows.key[members]))
 
 
 def _merged_labels(rows: CorpusRows, same: list[int], codec: TargetCodec, policy: str) -> tuple[int, ...] | None:

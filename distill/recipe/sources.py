@@ -15,7 +15,14 @@ Way = Literal["join", "cut", "cross", "drop", "mask", "substitute"]
 class CorpusRecipe(Section):
     """[corpus]: the source of the rows and how to read them."""
 
-    later: ClassVar[tuple[str, ...]] = ("encoding", "quoting", "missing", "label_form", "group_scope")
+    later: ClassVar[tuple[str, ...]] = (
+        "encoding",
+        "quoting",
+        "missing",
+        "label_form",
+        "group_scope",
+        "merge_test",
+    )
 
     source: str = Field(
         "sample",
@@ -65,6 +72,9 @@ class CorpusRecipe(Section):
     )
     duplicates: Literal["majority", "error", "keep"] = Field(
         "majority", description="Treatment of rows that repeat a text: merge by majority, stop, or keep."
+    )
+    merge_test: bool = Field(
+        False, description="Whether rows of a published test split that repeat a text are merged too."
     )
     leaks: Literal["remove", "groups", "keep"] = Field(
         "remove",

@@ -104,7 +104,7 @@ def _corpus_entries(proposal: Proposal) -> Entries:
         entries.append(("split", list(spec.split), "train, validation, test, where the source has no splits"))
     if spec.min_rows > 1:
         entries.append(("min_rows", spec.min_rows, "labels with fewer rows are left out with their rows"))
-    kept = '"majority" merges rows that repeat a text, "keep" leaves them as published'
+    kept = '"majority" merges rows that repeat a text, but in a published test split; "keep" merges none'
     entries.append(("duplicates", spec.duplicates, kept))
     if spec.leaks != "remove":
         entries.append(("leaks", spec.leaks, "compare groups alone: short texts are said in every group"))

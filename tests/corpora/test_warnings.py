@@ -47,7 +47,9 @@ def test_leaks_and_repeats(tmp_path):
     assert any("stay, as corpus.leaks says" in w for w in warnings(tmp_path, splits, leaks="keep"))
     splits = three()
     splits["test"] += splits["test"][:40]
-    found = warnings(tmp_path, splits)
+    (found,) = warnings(tmp_path, splits)
+    assert found.startswith("40 of 150 rows of the published test split repeat another and stay")
+    found = warnings(tmp_path, splits, merge_test=True)
     assert any("40 of 460 rows repeat another and were merged" in warning for warning in found)
     assert any("40 rows of the published test split were merged" in warning for warning in found)
     assert warnings(tmp_path, splits, duplicates="keep") == ()

@@ -56,6 +56,7 @@ def test_files_beside_the_source_count_by_content_and_not_by_place(tmp_path: Pat
         ("missing", []),
         ("label_form", "ids"),
         ("group_scope", "source"),
+        ("merge_test", True),
     ],
 )
 def test_later_keys_of_a_corpus_count_where_they_are_used(tmp_path: Path, key: str, value: Any) -> None:
@@ -71,6 +72,24 @@ def test_the_scope_of_groups_counts_where_a_source_may_have_splits(tmp_path: Pat
     (tmp_path / "a" / "rows.csv").rename(tmp_path / "a" / "train.csv")
     folder = single | {"source": str(tmp_path / "a")}
     assert corpus_inputs(CorpusRecipe.model_validate(folder), seed=1)["group_scope"] == "split"
+
+
+def test_a_published_test_split_counts_where_it_was_merged_before(tmp_path: Path) -> None:
+    recipe = write(tmp_path / "a", "joy\nfear\n").model_dump()
+
+    def counted(**more: Any) -> bool:
+        return "test" in corpus_inputs(CorpusRecipe.model_validate({**recipe, **more}), seed=1)
+
+    assert not counted()
+    assert counted(split="part")
+    (tmp_path / "a" / "rows.csv").rename(tmp_path / "a" / "train.csv")
+    recipe["source"] = str(tmp_path / "a")
+    assert not counted()
+    (tmp_path / "a" / "test.csv").write_text("text,labels\nhello you,0\n")
+    assert counted()
+    assert not counted(duplicates="keep")
+    assert not counted(row_id=["text"])
+    assert not counted(merge_test=True)
 
 
 def test_files_in_folders_below_the_source_count(tmp_path: Path) -> None:
