@@ -118,7 +118,7 @@ def _select(
 ) -> tuple[Task, CorpusRows, SplitRows]:
     """Merge repeats and leave rare labels out; add to the notes."""
     before, published_test = _count(splits), splits.get("test", NO_ROWS)
-    # annotators of one row are no repeats of it: `row_id` merges them in every split
+    # several annotators of one row do not repeat it: `row_id` merges them in every split
     whole = () if spec.merge_test or spec.row_id is not None else ("test",)
     rows, splits = merge_duplicates(rows, splits, CODECS[task.kind], spec.duplicates, whole=whole)
     notes["rows_merged"] = before - _count(splits)
