@@ -10,6 +10,7 @@ import numpy as np
 
 from distill.bundles.predict import predict_all
 from distill.bundles.rows import Columns, labelled_rows, texts_of
+from distill.evaluation.decided import decided_rows
 from distill.evaluation.evaluators import evaluator_of
 from distill.evaluation.metrics import Quality
 from distill.evaluation.selective import SelectiveQuality, evaluate_selective
@@ -90,12 +91,13 @@ def evaluate_bundle(bundle: Path, file: Path, columns: Columns, reporter: Report
     with reporter.bar("evaluate", len(texts)) as advance:
         predictions = predict_all(classifier, texts, advance)
     scores = np.array([list(prediction.scores.values()) for prediction in predictions])  # (N, C)
+    rows = decided_rows(scores, gold, policy, classifier.task)
     return Evaluation(
         rows=len(texts),
         truncated=sum(prediction.truncated for prediction in predictions),
         abstained=sum(prediction.abstained for prediction in predictions),
-        quality=evaluator.evaluate(scores, gold, policy),
-        selective=evaluate_selective(scores, gold, evaluator, policy),
+        quality=evaluator.evaluate(rows, policy),
+        selective=evaluate_selective(rows, evaluator, policy.abstain_below),
     )
 
 

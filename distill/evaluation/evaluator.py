@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from distill.evaluation.decided import DecidedRows
 from distill.evaluation.decision import Decision, Logits
 from distill.evaluation.metrics import Quality
 from distill.export.gate import Bounds, Check
@@ -61,8 +62,8 @@ class Evaluator(Protocol):
         """Return the headline of raw logits ``(N, C)`` under the quickest decision, to compare epochs by."""
         ...
 
-    def evaluate(self, scores: Floats, gold: Floats, policy: Policy) -> Quality:
-        """Return everything that is reported of calibrated scores ``(N, C)``, as if nothing abstained."""
+    def evaluate(self, rows: DecidedRows, policy: Policy) -> Quality:
+        """Return everything that is reported of decided rows, as if nothing abstained; `policy` is only named."""
         ...
 
     def score(self, decisions: Bools, gold: Floats) -> float:

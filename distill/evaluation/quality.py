@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from distill.corpora.corpus import Corpus, label_matrix
+from distill.evaluation.decided import DecidedRows, decided_logits
 from distill.evaluation.decision import Decision, Logits
 from distill.evaluation.evaluators import evaluator_of
 from distill.evaluation.floors import KeptFloor, judge_floors
@@ -27,25 +28,46 @@ class ModelQuality:
     decision: Decision
 
 
-def quality_of(logits: Mapping[str, Logits], corpus: Corpus, policy: DecisionsRecipe) -> ModelQuality:
-    """Return the quality of raw logits ``(N, C)`` under the decision that is fitted to their validation split."""
+def quality_of(
+    logits: Mapping[str, Logits], corpus: Corpus, policy: DecisionsRecipe, out_of_fold: DecidedRows | None = None
+) -> ModelQuality:
+    """Return the quality of raw logits ``(N, C)`` under the decision that is fitted to their validation split.
+
+    Args:
+        logits: of validation, and of test where there is such a split.
+        corpus: gold of both.
+        policy: rule of calibration and thresholds.
+        out_of_fold: every row as the models of its fold's others decide it, where that takes the place of a test
+            split.
+    """
     gold = label_matrix(corpus.validation, corpus.task)
-    return assess(logits, corpus, evaluator_of(corpus.task).fit(logits["validation"], gold, policy), policy)
+    decision = evaluator_of(corpus.task).fit(logits["validation"], gold, policy)
+    return assess(logits, corpus, decision, policy, out_of_fold)
 
 
 def assess(
-    logits: Mapping[str, Logits], corpus: Corpus, decision: Decision, policy: DecisionsRecipe
+    logits: Mapping[str, Logits],
+    corpus: Corpus,
+    decision: Decision,
+    policy: DecisionsRecipe,
+    out_of_fold: DecidedRows | None = None,
 ) -> ModelQuality:
-    """Return the quality of raw logits ``(N, C)`` of both splits under a decision: metrics, floors, risk."""
-    task, splits = corpus.task, dict(corpus.splits())
-    evaluator = evaluator_of(task)
-    gold = {split: label_matrix(splits[split], task) for split in EVALUATED}
+    """Return the quality of raw logits ``(N, C)`` under a decision: metrics of both splits, floors, risk.
+
+    The arguments are those of `quality_of`.
+    """
+    evaluator, splits = evaluator_of(corpus.task), dict(corpus.splits())
+
+    def decided(split: str) -> DecidedRows:
+        if split == "test" and out_of_fold is not None:
+            return out_of_fold
+        return decided_logits(logits[split], label_matrix(splits[split], corpus.task), decision, corpus.task)
+
+    rows = {split: decided(split) for split in EVALUATED}
     metrics: dict[str, dict[str, object]] = {}
     for split in EVALUATED:
-        scores = decision.scores(logits[split], task)
-        selective = evaluate_selective(scores, gold[split], evaluator, decision.policy)
-        quality = evaluator.evaluate(scores, gold[split], decision.policy)
+        selective = evaluate_selective(rows[split], evaluator, decision.abstain_below)
+        quality = evaluator.evaluate(rows[split], decision.policy)
         metrics[split] = {**quality.to_dict(), "selective": asdict(selective)}
-    decided = {split: (decision.decide(logits[split], task), gold[split]) for split in EVALUATED}
-    floors = tuple(judge_floors(policy, evaluator, decided))
-    return ModelQuality(metrics["validation"], metrics["test"], floors, decision)
+    floors = judge_floors(policy, evaluator, {split: (one.decisions, one.gold) for split, one in rows.items()})
+    return ModelQuality(metrics["validation"], metrics["test"], tuple(floors), decision)

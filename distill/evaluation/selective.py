@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from distill.evaluation.decided import DecidedRows
 from distill.evaluation.evaluator import Evaluator
 from distill.evaluation.metrics import macro_f1
 from distill.export.runtime.scores import Bools, Floats
-from distill.export.runtime.task import Policy
 
 CURVE_POINTS = 50
 
@@ -75,23 +75,19 @@ class SelectiveQuality:
         return self.selective_macro_f1 if self.selective_headline is None else self.selective_headline
 
 
-def evaluate_selective(scores: Floats, gold: Floats, evaluator: Evaluator, policy: Policy) -> SelectiveQuality:
-    """Return risk and coverage of decisions on calibrated scores ``(N, C)``, with or without a rule to abstain."""
-    task, below = evaluator.task, policy.abstain_below
-    decisions = task.decide(scores, policy)
-    confidence = task.confidence(scores, decisions)
-    wrong = (decisions != (gold > 0)).any(axis=1)
-    curve = risk_curve(confidence, wrong)
-    answered = confidence >= (0.0 if below is None else below)
+def evaluate_selective(rows: DecidedRows, evaluator: Evaluator, below: float | None) -> SelectiveQuality:
+    """Return risk and coverage of decided rows; `below` is the bound of the rule to abstain, None without one."""
+    wrong = (rows.decisions != (rows.gold > 0)).any(axis=1)
+    curve, answered = risk_curve(rows.confidence, wrong), rows.answered
     some = bool(answered.any())
-    rows = (decisions[answered], gold[answered])
+    decided = (rows.decisions[answered], rows.gold[answered])
     return SelectiveQuality(
         aurc=area_under(curve),
         risk=float(wrong.mean()),
         below=below,
         coverage=float(answered.mean()),
         selective_risk=float(wrong[answered].mean()) if some else None,
-        selective_macro_f1=macro_f1(*rows) if some else None,
+        selective_macro_f1=macro_f1(*decided) if some else None,
         curve=tuple(curve_points(curve)),
-        selective_headline=evaluator.score(*rows) if some else None,
+        selective_headline=evaluator.score(*decided) if some else None,
     )

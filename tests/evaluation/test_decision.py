@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from distill.evaluation.decided import decided_logits
 from distill.evaluation.decision import Decision
 from distill.evaluation.evaluators import evaluator_of
 from distill.evaluation.metrics import precision_per_label, recall_per_label
@@ -63,9 +64,9 @@ def test_a_single_label_is_the_highest_whatever_the_calibration() -> None:
     decision = evaluator_of(SINGLE).fit(logits, gold, DecisionsRecipe())
     assert decision.thresholds is None
     assert (decision.decide(logits, SINGLE).argmax(axis=1) == logits.argmax(axis=1)).all()
-    assert evaluator_of(SINGLE).evaluate(
-        decision.scores(logits, SINGLE), gold, decision.policy
-    ).accuracy == pytest.approx(float((logits.argmax(axis=1) == gold.argmax(axis=1)).mean()))
+    rows = decided_logits(logits, gold, decision, SINGLE)
+    right = float((logits.argmax(axis=1) == gold.argmax(axis=1)).mean())
+    assert evaluator_of(SINGLE).evaluate(rows, decision.policy).accuracy == pytest.approx(right)
 
 
 floors = st.sampled_from([0.5, 0.75, 0.9, 0.95])

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from sklearn import metrics as oracle
 
+from distill.evaluation.decided import decided_rows
 from distill.evaluation.evaluators import evaluator_of
 from distill.evaluation.metrics import (
     accuracy,
@@ -69,7 +70,8 @@ def test_a_multi_label_task_needs_thresholds():
 def test_evaluate_reports_multi_label_quality():
     logits = np.array([[2.0, -2.0], [2.0, -2.0], [-2.0, 0.5]])
     gold = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
-    quality = evaluator_of(task_for(MULTI, 2)).evaluate(scores_of(logits, MULTI), gold, Policy((0.5, 0.7)))
+    task, policy = task_for(MULTI, 2), Policy((0.5, 0.7))
+    quality = evaluator_of(task).evaluate(decided_rows(scores_of(logits, MULTI), gold, policy, task), policy)
     assert quality.accuracy is None
     assert quality.macro_f1 == pytest.approx((2 / 3 + 0) / 2)
     assert quality.macro_f1_at_half == pytest.approx((2 / 3 + 2 / 3) / 2)
@@ -97,7 +99,8 @@ def test_evaluate_reports_multi_label_quality():
 def test_evaluate_reports_single_label_quality():
     logits = np.array([[2.0, 0.0], [2.0, 0.0], [0.0, 1.0]])
     gold = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
-    quality = evaluator_of(task_for(SINGLE, 2)).evaluate(scores_of(logits, SINGLE), gold, Policy())
+    task = task_for(SINGLE, 2)
+    quality = evaluator_of(task).evaluate(decided_rows(scores_of(logits, SINGLE), gold, Policy(), task), Policy())
     assert quality.accuracy == pytest.approx(2 / 3)
     assert quality.macro_f1_at_half is None
     assert [row.threshold for row in quality.per_label] == [None, None]

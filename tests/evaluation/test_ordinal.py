@@ -11,6 +11,7 @@ import torch
 from onnx import TensorProto, helper
 from sklearn.metrics import cohen_kappa_score
 
+from distill.evaluation.decided import decided_logits
 from distill.evaluation.evaluators import evaluator_of
 from distill.evaluation.floors import check_floors
 from distill.export.gate import Bounds
@@ -68,7 +69,7 @@ def test_kappa_and_graded_metrics_are_those_of_loops(levels: int) -> None:
     decision = evaluator.fit(logits, gold, DecisionsRecipe())
     decided = decision.decide(logits, evaluator.task)
     assert (decided.argmax(axis=1) == (logits > 0).sum(axis=1)).mean() > 0.99, "the median"
-    quality = evaluator.evaluate(decision.scores(logits, evaluator.task), gold, decision.policy).to_dict()
+    quality = evaluator.evaluate(decided_logits(logits, gold, decision, evaluator.task), decision.policy).to_dict()
     true, chosen = gold.argmax(axis=1), decided.argmax(axis=1)
     kappa = cohen_kappa_score(true, chosen, weights="quadratic")
     assert evaluator.headline_of(quality) == pytest.approx(kappa)

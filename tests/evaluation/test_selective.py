@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from distill.evaluation.decided import decided_rows
 from distill.evaluation.evaluators import evaluator_of
 from distill.evaluation.metrics import macro_f1
 from distill.evaluation.selective import (
@@ -83,7 +84,8 @@ def test_what_is_reported_under_a_rule_is_of_the_answered_rows(case, below):
     thresholds = (0.5,) * task.num_thresholds or None
     decided = task.decide(scores, Policy(thresholds))
     confidence = task.confidence(scores, decided)
-    found = evaluate_selective(scores, gold, evaluator, Policy(thresholds, below))
+    rows = decided_rows(scores, gold, Policy(thresholds, below), task)
+    found = evaluate_selective(rows, evaluator, below)
     answered = confidence >= below
     assert found.coverage == pytest.approx(answered.mean())
     if answered.any():
@@ -93,5 +95,5 @@ def test_what_is_reported_under_a_rule_is_of_the_answered_rows(case, below):
         assert found.answered_headline == pytest.approx(evaluator.score(decided[answered], gold[answered]))
     else:
         assert (found.selective_risk, found.selective_macro_f1, found.answered_headline) == (None, None, None)
-    free = evaluate_selective(scores, gold, evaluator, Policy(thresholds))
+    free = evaluate_selective(decided_rows(scores, gold, Policy(thresholds), task), evaluator, None)
     assert (free.coverage, free.selective_risk) == (1.0, pytest.approx(free.risk))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from distill.evaluation.decided import DecidedRows
 from distill.evaluation.decision import Decision, Logits
 from distill.evaluation.evaluator import EDGE, Gold
 from distill.evaluation.metrics import (
@@ -63,11 +64,12 @@ class MultiLabelEvaluator:
         thresholds = (common_threshold(scores, gold),) * self.task.num_labels
         return self.score(self.task.decide(scores, Policy(thresholds)), gold)
 
-    def evaluate(self, scores: Floats, gold: Floats, policy: Policy) -> Quality:
-        """Return every metric of calibrated scores ``(N, C)``."""
+    def evaluate(self, rows: DecidedRows, policy: Policy) -> Quality:
+        """Return every metric of decided rows."""
+        scores, decisions, gold = rows.scores, rows.decisions, rows.gold
         return quality_of_labels(
             scores,
-            self.task.decide(scores, policy),
+            decisions,
             gold,
             self.task.labels,
             thresholds=policy.thresholds,

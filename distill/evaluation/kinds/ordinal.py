@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distill.evaluation.bootstrap import weighted_sums
+from distill.evaluation.decided import DecidedRows
 from distill.evaluation.decision import Decision, Logits
 from distill.evaluation.evaluator import EDGE, Gold
 from distill.evaluation.metrics import Quality, accuracy, quality_of_labels, ratio
@@ -72,9 +73,9 @@ class OrdinalEvaluator:
         scores = self.task.scores(self.task.finish(logits))
         return self.score(self.task.decide(scores, Policy(self._median)), gold)
 
-    def evaluate(self, scores: Floats, gold: Floats, policy: Policy) -> Quality:
-        """Return every metric of calibrated scores ``(N, C)``."""
-        decisions = self.task.decide(scores, policy)
+    def evaluate(self, rows: DecidedRows, policy: Policy) -> Quality:
+        """Return every metric of decided rows."""
+        scores, decisions, gold = rows.scores, rows.decisions, rows.gold
         distance = _distance(decisions, gold)
         exact, over, under = (float((value).mean()) for value in (distance == 0, distance > 0, distance < 0))
         return quality_of_labels(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from distill.evaluation.decided import DecidedRows
 from distill.evaluation.decision import Decision, Logits
 from distill.evaluation.evaluator import Gold
 from distill.evaluation.metrics import Quality, accuracy, macro_f1, quality_of_labels, weighted_macro_f1
@@ -52,9 +53,9 @@ class SingleLabelEvaluator:
         """Return macro-F1 of the highest logits."""
         return self.score(self.task.decide(self.task.scores(logits), Policy()), gold)
 
-    def evaluate(self, scores: Floats, gold: Floats, policy: Policy) -> Quality:
-        """Return every metric of calibrated scores ``(N, C)``."""
-        decisions = self.task.decide(scores, policy)
+    def evaluate(self, rows: DecidedRows, policy: Policy) -> Quality:
+        """Return every metric of decided rows."""
+        scores, decisions, gold = rows.scores, rows.decisions, rows.gold
         return quality_of_labels(
             scores,
             decisions,
