@@ -8,8 +8,9 @@ from distill.corpora.reading.arrow import read_arrow, read_parquet
 from distill.corpora.reading.conll import SUFFIXES as CONLL
 from distill.corpora.reading.conll import refuse_conll
 from distill.corpora.reading.delimited import read_delimited
+from distill.corpora.reading.fasttext import is_fasttext, read_fasttext
 from distill.corpora.reading.form import PLAIN, TableForm
-from distill.corpora.reading.json_rows import read_json
+from distill.corpora.reading.json_rows import holds_lines, read_json
 from distill.corpora.reading.rows import Rows
 from distill.corpora.reading.spreadsheet import read_xlsx
 from distill.corpora.reading.streams import DataFile
@@ -28,6 +29,8 @@ OTHERS = {
     ".pickle": "a pickle can run code when it is read; save it as .parquet or .jsonl",
     ".feather": "save it as .parquet",
     ".xml": "save it as .jsonl or .csv",
+    **dict.fromkeys((".tar", ".tgz", ".tbz", ".7z", ".rar"), "unpack it, and name the file or the folder"),
+    **dict.fromkeys((".lz4", ".br", ".z", ".lzma", ".sz"), "unpack it, or compress it as .gz, .bz2, .xz or .zst"),
 }
 
 
@@ -49,6 +52,10 @@ def read_table(file: DataFile | Path, form: TableForm = PLAIN) -> Rows:
             return read_arrow(data)
         case ".xlsx":
             return read_xlsx(data, form)
+        case ".txt" if is_fasttext(data, form):
+            return read_fasttext(data, form)
+        case ".txt" if holds_lines(data, form):
+            return read_json(data, form)
         case ".csv" | ".tsv" | ".txt":
             return read_delimited(data, form)
         case ".jsonl" | ".json" | ".ndjson":

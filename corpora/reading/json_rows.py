@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Iterator
+import re
+from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
 from typing import Any
@@ -18,8 +19,8 @@ LINES = (".jsonl", ".ndjson")
 
 MAX_NAMES = 3
 
-# the field that holds the key of a record in an object of records
-KEY = "key"
+# the fields that hold the key of a record in an object of records, and the list of a key
+KEY, VALUE = "key", "value"
 
 
 def read_json(file: DataFile, form: TableForm) -> Rows:
@@ -30,6 +31,8 @@ def read_json(file: DataFile, form: TableForm) -> Rows:
     """
     head = check_encoding(file, form.recoded)
     start = head.lstrip()
+    if file.key is not None:
+        return _read_key(file, form, file.key)
     if file.suffix in LINES and not _is_one_value(start):
         return _read_lines(file, form)
     if start.startswith("["):
@@ -63,6 +66,33 @@ def _are_lines(start: str) -> bool:
     """Return whether the first line is an object of its own and another line follows."""
     first, _, rest = start.partition("\n")
     return isinstance(_parsed(first), dict) and rest.lstrip().startswith("{")
+
+
+def holds_lines(file: DataFile, form: TableForm) -> bool:
+    """Return whether a file of another ending holds one JSON object per line."""
+    start = file.head(form.recoded).decode("utf-8", errors="surrogateescape").lstrip("\ufeff \t\r\n")
+    return start.startswith("{") and _are_lines(start)
+
+
+def tables_in(file: DataFile, form: TableForm, known: Collection[str]) -> list[str]:
+    """Return the keys of a file's one object that have a known name, if each of its tables has one.
+
+    The file is read to its end only where its beginning has one of these keys.
+    """
+    start = file.head(form.recoded).decode("utf-8", errors="surrogateescape").lstrip("\ufeff \t\r\n")
+    first = re.findall(r'"([^"\\\n]{1,40})"\s*:\s*[\[{]', start)
+    if not start.startswith("{") or _are_lines(start) or not any(key.lower() in known for key in first):
+        return []
+    found = []
+    with _text_of(file, form) as text:
+        for key in text.members():
+            table = text.peek() in "[{"
+            if table and key.lower() in known:
+                found.append(key)
+            elif table:
+                return []
+            text.value()
+    return found
 
 
 def _json_record(file: DataFile, number: int, value: object) -> Record | BadRow:
@@ -108,14 +138,58 @@ def _read_object(file: DataFile, form: TableForm) -> Rows:
                 number = yield from _under_root(file, form.root, text)
                 continue
             first.append((key, text.value()))
-            if len(first) == 2 and all(_may_be_record(value, form.root) for _, value in first):
+            if len(first) == 2 and _are_records(first, form.root):
                 for key_of_record, value in chain(first, ((key, text.value()) for key in keys)):
                     number += 1
-                    fields = {KEY: key_of_record, **value} if isinstance(value, dict) else value
-                    yield _json_record(file, number, fields)
+                    yield _json_record(file, number, _with_key(key_of_record, value))
+        if not number and text.peek() in ("{", ","):
+            yield Record(str(file), 1, dict(first))
+            number = yield from _further_objects(file, text)
         text.end()
     if not number:
         yield from _column_rows(file, dict(first))
+
+
+def _further_objects(file: DataFile, text: JsonText) -> Generator[Record | BadRow, None, int]:
+    """Yield the objects that follow the first one without a list around them; return their number with it."""
+    number = 1
+    while text.peek():
+        if text.peek() == ",":
+            text.take(",")
+            if not text.peek():
+                break
+        number += 1
+        yield _json_record(file, number, text.value())
+    return number
+
+
+def _with_key(key: str, value: object) -> object:
+    """Return the record of one key: an object's fields beside it, or the list under it, which is a group."""
+    if isinstance(value, dict):
+        return {KEY: key, **value}
+    return {KEY: key, VALUE: value} if _is_table(value) or value == [] else value
+
+
+def _read_key(file: DataFile, form: TableForm, wanted: str) -> Rows:
+    """Yield the rows under one key of the file's object, in any form that a file of its own could have."""
+    with _text_of(file, form) as text:
+        for key in text.members():
+            if key != wanted:
+                text.value()
+            elif text.peek() == "[":
+                for number, value in enumerate(text.elements(), 1):
+                    yield _json_record(file, number, value)
+            else:
+                yield from _rows_of(file, text.value())
+
+
+def _rows_of(file: DataFile, value: Any) -> Rows:
+    members = list(value.items()) if isinstance(value, dict) else []
+    if len(members) > 1 and _are_records(members[:2], None):
+        for number, (key, item) in enumerate(members, 1):
+            yield _json_record(file, number, _with_key(key, item))
+    else:
+        yield from _column_rows(file, dict(members))
 
 
 def _under_root(file: DataFile, root: str, text: JsonText) -> Generator[Record | BadRow, None, int]:
@@ -135,6 +209,15 @@ def _column_rows(file: DataFile, whole: dict[str, Any]) -> Rows:
     names = tuple(columns)
     for row, cells in enumerate(zip(*columns.values(), strict=True), 1):
         yield Record(str(file), row, dict(zip(names, cells, strict=True)))
+
+
+def _are_records(first: Sequence[tuple[str, Any]], root: str | None) -> bool:
+    """Return whether the values of an object's first keys are records, or lists of records that are alike."""
+    values = [value for _, value in first]
+    if all(_may_be_record(value, root) for value in values):
+        return True
+    alike = all(_is_table(value) for value in values) and len({frozenset(value[0]) for value in values}) == 1
+    return alike and root in (None, VALUE)
 
 
 def _may_be_record(value: object, root: str | None) -> bool:
@@ -188,7 +271,7 @@ def find_roots(file: DataFile, form: TableForm) -> list[str]:
     start = check_encoding(file, form.recoded).lstrip()
     if not start.startswith("{") or _are_lines(start) or file.suffix in LINES:
         return []
-    roots = []
+    roots: dict[str, frozenset[str]] = {}
     with _text_of(file, form) as text:
         for key in text.members():
             if text.peek() != "[":
@@ -197,7 +280,8 @@ def find_roots(file: DataFile, form: TableForm) -> list[str]:
             values = text.elements()
             first = list(islice(values, 1))
             if first and isinstance(first[0], dict):
-                roots.append(key)
+                roots[key] = frozenset(first[0])
             for _ in values:
                 pass
-    return roots
+    # lists that are alike are groups by key, and no list of rows
+    return list(roots) if len(roots) < 2 or len(set(roots.values())) > 1 else []

@@ -8,7 +8,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from distill.corpora.reading.files import KNOWN, SUFFIXES
+from distill.corpora.reading.form import PLAIN, TableForm
+from distill.corpora.reading.json_rows import tables_in
 from distill.corpora.reading.rows import listed
+from distill.corpora.reading.spreadsheet import sheets_in
 from distill.corpora.reading.streams import ARCHIVE, DataFile, zip_members
 from distill.export.runtime.errors import InputError
 
@@ -37,16 +40,20 @@ HUB_FOLDER = "data"
 
 _SHARD = re.compile(r"-\d+-of-\d+$")
 
+# words that are written together with a split's name, as in trainset.csv
+_JOINED = re.compile(r"(?<=.)(?:sets?|data|split|file)$")
+
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 Files = dict[str, list[DataFile]]
 
 
-def data_files(path: Path) -> tuple[Files, int]:
+def data_files(path: Path, form: TableForm = PLAIN) -> tuple[Files, int]:
     """Return the files of each split of a source, train among them, and the number of data files in no split.
 
     Args:
         path: a file, an archive or a folder.
+        form: the form of a single file; with a root in it, the file is one table.
 
     Raises:
         InputError: the train file is unclear, or a split has several files that are not shards of one table.
@@ -54,12 +61,35 @@ def data_files(path: Path) -> tuple[Files, int]:
     if path.is_dir():
         return _folder_files(path)
     if path.suffix.lower() != ARCHIVE:
-        return {"train": [DataFile(path)]}, 0
+        return _tables_of(DataFile(path), form)
     members = [DataFile(path, member) for member in zip_members(path)]
     readable = [member for member in members if member.suffix in SUFFIXES]
     if len(readable) == 1:
         return {"train": readable}, 0
     return _by_split(path, readable)
+
+
+def _tables_of(file: DataFile, form: TableForm) -> tuple[Files, int]:
+    """Return the splits of a JSON file that is one object of tables, or of a workbook's sheets; else it is train.
+
+    The number is that of the sheets which are not read.
+    """
+    keys: list[str] = []
+    if file.suffix == ".json" and form.root is None and file.path.is_file():
+        keys = tables_in(file, form, SPLIT_NAMES)
+    elif file.suffix == ".xlsx" and file.path.is_file():
+        keys = sheets_in(file)
+    by_split: Files = {}
+    for key in keys:
+        if (split := SPLIT_NAMES.get(key.lower()) or split_of(key)) is not None:
+            by_split.setdefault(split, []).append(DataFile(file.path, key=key))
+    if "train" not in by_split:
+        return {"train": [file]}, max(len(keys) - 1, 0) if file.suffix == ".xlsx" else 0
+    for split, parts in by_split.items():
+        if len(parts) > 1:
+            shown = listed([str(part.key) for part in parts])
+            raise InputError(f"{file}: several tables for the {split} split ({shown}); keep one of them")
+    return by_split, len(keys) - len(by_split)
 
 
 def archive_table(path: Path) -> DataFile:
@@ -77,6 +107,7 @@ def archive_table(path: Path) -> DataFile:
 def split_of(stem: str) -> str | None:
     """Return the split that a name has as a word; None where it has none, or several."""
     words = {word.lower() for word in _WORD.findall(_SHARD.sub("", stem))}
+    words |= {_JOINED.sub("", word) for word in words}
     splits = {SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES}
     if "transfer" in splits:
         return "transfer"

@@ -110,7 +110,7 @@ def read_label_names(source: str, name: str) -> tuple[str, ...]:
 def _open_local(source: str, form: TableForm, columns: Sequence[str]) -> Tables:
     """Return the rows of each split's files, in the order of their names."""
     path = source_path(source)
-    files, ignored = data_files(path)
+    files, ignored = data_files(path, form)
     by_split = {split: _table(parts, form, columns) for split, parts in files.items()}
     names: dict[str, tuple[str, ...]] = {}
     for file in (file for parts in files.values() for file in parts):

@@ -1,8 +1,9 @@
-"""The first sheet of an .xlsx file as rows, through openpyxl's streaming reader."""
+"""One sheet of an .xlsx file as rows, through openpyxl's streaming reader."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from distill.corpora.reading.form import TableForm
@@ -14,21 +15,13 @@ XLSX_EXTRA = 'pip install "distill-text[xlsx]"'
 
 
 def read_xlsx(file: DataFile, form: TableForm) -> Rows:
-    """Yield the rows of the first sheet; its first row names the fields, or `form.columns` does.
+    """Yield the rows of the first sheet, or of `file.key`; its first row names the fields, or `form.columns` does.
 
     Raises:
         InputError: it is not a whole .xlsx file.
     """
-    try:
-        import openpyxl
-    except ImportError as error:
-        raise MissingExtraError(f"{file}: reading .xlsx needs openpyxl; {XLSX_EXTRA}") from error
-    with file.open_seekable() as stream:
-        try:
-            book = openpyxl.load_workbook(stream, read_only=True, data_only=True)
-            sheet = book.worksheets[0]
-        except Exception as error:  # zip, XML and openpyxl's own kinds
-            raise InputError(f"{file}: cannot be read as .xlsx; check that it is a whole file") from error
+    with _opened_book(file) as book:
+        sheet = book.worksheets[0] if file.key is None else book[file.key]
         names: tuple[str, ...] | None = None
         for number, cells in enumerate(_rows(file, sheet), 1):
             if all(cell is None for cell in cells):
@@ -42,6 +35,32 @@ def read_xlsx(file: DataFile, form: TableForm) -> Rows:
                 if not given:
                     continue
             yield _record(file, number, cells, names)
+
+
+def sheets_in(file: DataFile) -> list[str]:
+    """Return the names of a file's sheets.
+
+    Raises:
+        InputError: it is not a whole .xlsx file.
+    """
+    with _opened_book(file) as book:
+        return [str(sheet.title) for sheet in book.worksheets]
+
+
+@contextmanager
+def _opened_book(file: DataFile) -> Iterator[Any]:
+    try:
+        import openpyxl
+    except ImportError as error:
+        raise MissingExtraError(f"{file}: reading .xlsx needs openpyxl; {XLSX_EXTRA}") from error
+    with file.open_seekable() as stream:
+        try:
+            book = openpyxl.load_workbook(stream, read_only=True, data_only=True)
+            if not book.worksheets:
+                raise ValueError("no sheet of cells")
+        except Exception as error:  # zip, XML and openpyxl's own kinds
+            raise InputError(f"{file}: cannot be read as .xlsx; check that it is a whole file") from error
+        yield book
 
 
 def _rows(file: DataFile, sheet: Any) -> Iterator[tuple[Any, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import codecs
 import gzip
 import io
@@ -19,7 +20,7 @@ from distill.export.runtime.errors import InputError, MissingExtraError
 
 TRAIN_EXTRA = 'pip install "distill-text[train]"'
 
-COMPRESSED = (".gz", ".xz", ".zst")
+COMPRESSED = (".gz", ".xz", ".zst", ".bz2")
 
 ARCHIVE = ".zip"
 
@@ -39,14 +40,21 @@ ZERO_BYTES = "not a UTF-8 text file (it has zero bytes); save it again as UTF-8,
 
 @dataclass(frozen=True, order=True)
 class DataFile:
-    """One table's file: a path, or a member of a zip archive."""
+    """One table's file.
+
+    Args:
+        path: the file.
+        member: its name in a zip archive, if the path is one.
+        key: the key of its one JSON object that has the table, if it holds several.
+    """
 
     path: Path
     member: str | None = None
+    key: str | None = None
 
     def __str__(self) -> str:
         """Name it as an error does."""
-        return str(self.path) if self.member is None else f"{self.path}, {self.member}"
+        return ", ".join([str(self.path), *(part for part in (self.member, self.key) if part is not None)])
 
     @property
     def name(self) -> str:
@@ -98,6 +106,9 @@ class DataFile:
         if suffix == ".gz":
             packed = _opened(self.path)
             return _buffered(_Guarded(self, gzip.GzipFile(fileobj=packed, mode="rb"), packed))
+        if suffix == ".bz2":
+            packed = _opened(self.path)
+            return _buffered(_Guarded(self, bz2.BZ2File(packed, "rb"), packed))
         if suffix == ".xz":
             packed = _opened(self.path)
             return _buffered(_Guarded(self, lzma.LZMAFile(packed, "rb"), packed))

@@ -271,16 +271,18 @@ def _doubts(roles: _Roles, lengths: Lengths, spec: CorpusSpec) -> Iterator[str]:
 
 def _accepted(proposal: Proposal) -> tuple[Proposal, Corpus]:
     """Return the least lenient proposal that its rows allow, and its corpus; else raise the first error."""
-    refusal: InputError | None = None
+    refusals: list[InputError] = []
     for spec in _lenient(proposal.spec):
+        if spec.quoting != proposal.spec.quoting and not any("`quoting`" in str(error) for error in refusals):
+            continue  # nothing speaks against the usual quoting
         try:
             corpus, _ = read_corpus(spec, seed=SEED)
         except InputError as error:
-            refusal = refusal or error
+            refusals.append(error)
             continue
         needed = corpus.notes["labels_left_out"] > 0
         return replace(proposal, spec=spec if needed else replace(spec, min_rows=1)), corpus
-    raise refusal or InputError(f"{proposal.spec.source}: cannot be read")
+    raise refusals[0]
 
 
 def _lenient(spec: CorpusSpec) -> Iterator[CorpusSpec]:

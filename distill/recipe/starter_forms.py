@@ -11,7 +11,7 @@ from distill.corpora.reading.arrow import label_names_in
 from distill.corpora.reading.delimited import looks_quoted
 from distill.corpora.reading.encodings import likely_encoding, utf8_problem
 from distill.corpora.reading.form import TableForm
-from distill.corpora.reading.json_rows import find_roots
+from distill.corpora.reading.json_rows import find_roots, holds_lines
 from distill.corpora.reading.locate import data_files
 from distill.corpora.reading.nested import LIST, is_path, paths_in, root_of, unnested
 from distill.corpora.reading.rows import BadRow, Record
@@ -58,7 +58,7 @@ def look(source: str) -> Looked:
     named = frozenset(label_names_in(first))
     form = TableForm(encoding=_encoding(first))
     published = len(files.keys() & {"train", "validation", "test"}) > 1
-    if first.suffix in JSON_KINDS:
+    if first.suffix in JSON_KINDS or (first.suffix == ".txt" and holds_lines(first, form)):
         records = _nested_records(source, first, form)
         form = replace(form, root=root_of(list(records[0].fields)))
         return Looked(form, records, published, named)
@@ -121,15 +121,18 @@ def _txt_fields(lines: Sequence[str]) -> int | None:
 def _records(source: str, form: TableForm) -> list[Record]:
     """Return readable train rows, as many as guesses need."""
     table = open_source(source, form).by_split["train"]
-    records = [row for row in islice(table.rows, LOOKED_AT) if isinstance(row, Record)]
+    rows = list(islice(table.rows, LOOKED_AT))
+    records = [row for row in rows if isinstance(row, Record)]
     if not records:
-        raise InputError(f"{table.where}: no readable row; give a file with a text and a label in each row")
+        bad = [row for row in rows if isinstance(row, BadRow)]
+        why = f" (row {bad[0].row}: {bad[0].reason})" if bad else ""
+        raise InputError(f"{table.where}: no readable row{why}; give a file with a text and a label in each row")
     return records
 
 
 def _nested_records(source: str, file: DataFile, form: TableForm) -> list[Record]:
     """Return the rows of a JSON or parquet file, unnested if the longest texts are in lists."""
-    roots = find_roots(file, form) if file.suffix.startswith(".json") else []
+    roots = find_roots(file, form) if file.suffix.startswith(".json") and file.key is None else []
     records = _records(source, replace(form, root=roots[0] if roots else None))
     paths: dict[str, list[object]] = {}
     for record in records[:NESTED_RECORDS]:

@@ -1,0 +1,135 @@
+"""Files that hold several tables or groups: splits and dialogues in one JSON object, sheets, lines of fastText."""
+
+import bz2
+import json
+
+import pytest
+
+from distill.corpora.assembly.read import read_corpus
+from distill.corpora.assembly.spec import CorpusSpec
+from distill.corpora.reading.files import read_table
+from distill.corpora.reading.form import TableForm
+from distill.corpora.reading.locate import data_files, split_of
+from distill.corpora.reading.source import open_source
+from distill.export.runtime.errors import InputError
+from distill.recipe.starter import propose_recipe
+
+MOODS = ("anger", "fear", "joy")
+
+
+def turns(talk, count=4):
+    return [{"said": f"talk {talk} turn {i}", "mood": MOODS[(talk + i) % 3]} for i in range(count)]
+
+
+def saved(path, value):
+    path.write_text(value if isinstance(value, str) else json.dumps(value), encoding="utf-8")
+    return path
+
+
+def rows_of(path, columns=("text", "label"), root=None):
+    table = open_source(str(path), TableForm(root=root), columns=columns).by_split["train"]
+    return [row.fields for row in table.rows]
+
+
+def test_keys_that_name_splits_are_splits(tmp_path):
+    path = saved(tmp_path / "a.json", {"version": "1", "train": turns(1), "dev": turns(2), "Test": turns(3)})
+    tables = open_source(str(path)).by_split
+    assert {split: len(list(table.rows)) for split, table in tables.items()} == {
+        "train": 4, "validation": 4, "test": 4,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"said": ["a", "b"], "mood": ["x", "y"]},
+        {"k1": {"said": "a", "mood": "x"}, "k2": {"said": "b", "mood": "y"}},
+    ],
+)
+def test_a_split_under_a_key_may_have_any_form(tmp_path, table):
+    path = saved(tmp_path / "a.json", {"train": table, "test": turns(1)})
+    assert [row["said"] for row in rows_of(path)] == ["a", "b"]
+
+
+def test_a_named_root_keeps_the_file_one_table(tmp_path):
+    path = saved(tmp_path / "a.json", {"train": turns(1), "test": turns(2)})
+    assert list(data_files(path, TableForm(root="train"))[0]) == ["train"]
+    assert len(rows_of(path, ("train[].said", "train[].mood"), root="train")) == 4
+
+
+def test_two_keys_of_one_split_are_refused(tmp_path):
+    path = saved(tmp_path / "a.json", {"train": turns(1), "dev": turns(2), "validation": turns(3)})
+    with pytest.raises(InputError, match=r"several tables for the validation split \(dev, validation\)"):
+        data_files(path)
+
+
+def test_other_lists_beside_a_split_leave_the_file_one_table(tmp_path):
+    path = saved(tmp_path / "a.json", {"train": turns(1), "speakers": [{"name": "x"}]})
+    assert [file.key for file in data_files(path)[0]["train"]] == [None]
+
+
+def test_dialogues_by_key_are_groups(tmp_path):
+    path = saved(tmp_path / "a.json", {f"dialogue_{d}": turns(d) for d in range(30)})
+    spec = CorpusSpec(str(path), "single_label", ("value[].said",), "value[].mood", duplicates="keep")
+    for group in (None, "key"):
+        corpus, _ = read_corpus(CorpusSpec(**{**vars(spec), "group": group}), seed=1)
+        assert sum(len(split) for _, split in corpus.splits()) == 120
+        assert len({*corpus.train.groups, *corpus.validation.groups, *corpus.test.groups}) == 30
+    assert 'text = "value[].said"' in propose_recipe(path)
+
+
+def test_objects_without_a_list_around_them(tmp_path):
+    pretty = "\n".join(json.dumps(row, indent=1) for row in turns(1))
+    assert rows_of(saved(tmp_path / "a.json", pretty)) == turns(1)
+    commas = ",\n".join(json.dumps(row) for row in turns(1))
+    assert rows_of(saved(tmp_path / "b.json", f"{commas},\n")) == turns(1)
+
+
+def test_lines_of_json_in_a_txt(tmp_path):
+    assert rows_of(saved(tmp_path / "a.txt", "\n".join(map(json.dumps, turns(1))))) == turns(1)
+
+
+def test_sheets_named_like_splits(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    for names, splits, ignored in (("train", "Test", "notes"), {"train", "test"}, 1), (("a", "b"), {"train"}, 1):
+        book = openpyxl.Workbook()
+        book.remove(book.active)
+        for name in names:
+            sheet = book.create_sheet(name)
+            for row in (("said", "mood"), (f"in {name}", "joy")):
+                sheet.append(row)
+        book.save(tmp_path / "a.xlsx")
+        tables = open_source(str(tmp_path / "a.xlsx"))
+        assert (tables.by_split.keys(), tables.ignored) == (splits, ignored)
+        assert [row.fields["said"] for row in tables.by_split["train"].rows] == [f"in {names[0]}"]
+
+
+def test_fasttext_lines(tmp_path):
+    lines = "__label__joy __label__love so glad, today\n__label__fear , it is dark\n\nand late __label__fear\n"
+    assert rows_of(saved(tmp_path / "a.txt", lines)) == [
+        {"text": "so glad, today", "labels": ["joy", "love"]},
+        {"text": "it is dark", "labels": ["fear"]},
+        {"text": "and late", "labels": ["fear"]},
+    ]
+    saved(tmp_path / "b.txt", "".join(f"__label__{MOODS[i % 3]} a line no {i}\n" for i in range(60)))
+    recipe = propose_recipe(tmp_path / "b.txt")
+    assert 'task = "single_label"' in recipe
+    assert 'labels = "labels"' in recipe
+
+
+def test_bz2_and_archives_that_are_not_read(tmp_path):
+    (tmp_path / "a.csv.bz2").write_bytes(bz2.compress(b"text,label\nso,a\n"))
+    assert rows_of(tmp_path / "a.csv.bz2") == [{"text": "so", "label": "a"}]
+    (tmp_path / "cut.csv.bz2").write_bytes(bz2.compress(b"text,label\nso,a\n" * 99)[:-9])
+    with pytest.raises(InputError, match="cannot be unpacked"):
+        rows_of(tmp_path / "cut.csv.bz2")
+    for name, remedy in (("a.tar.gz", "unpack it"), ("a.7z", "unpack it"), ("a.csv.lz4", "compress it as .gz")):
+        with pytest.raises(InputError, match=remedy):
+            read_table(saved(tmp_path / name, "x"))
+
+
+@pytest.mark.parametrize(
+    ("name", "split"), [("traindata", "train"), ("devset", "validation"), ("TestSet", "test"), ("datasets", None)]
+)
+def test_split_names_written_together(name, split):
+    assert split_of(name) == split
