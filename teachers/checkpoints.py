@@ -2,26 +2,23 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from transformers import CONFIG_MAPPING, AutoConfig, AutoModel, AutoModelForSequenceClassification
+from transformers import CONFIG_MAPPING, AutoConfig, AutoModelForSequenceClassification
 
 from distill.export.graph.config import ModelConfig
 from distill.export.runtime.errors import InputError
 from distill.export.runtime.task import Task
 from distill.teachers.encoder import EncoderClassifier, HeadedClassifier, Pooling, Teacher
 from distill.teachers.protocols import Tokenizer
+from distill.teachers.weights import LOCAL, UNREADABLE, load_body, load_with_head
 
 HEAD_FILE = "head.safetensors"
 
-# errors that transformers raises for files that are missing, broken or of another type
-UNREADABLE = (OSError, ValueError, KeyError, AttributeError, TypeError, SafetensorError)
-
-# nothing is downloaded, and code inside a model is never run or asked about
-LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+# how the labels of a checkpoint's logits are known: by their names, or by the order of the corpus's
+LabelOrder = Literal["named", "corpus"]
 
 
 def require_transformers(path: str | Path) -> None:
@@ -68,17 +65,11 @@ def build_classifier(model: str | Path, task: Task, pooling: Pooling, dropout: f
     """Load a pretrained encoder with a fresh head; seed torch first, because the head is drawn at random.
 
     Raises:
-        InputError: the encoder cannot be loaded, or transformers does not know its model type.
+        InputError: the encoder cannot be loaded, a weight of it is missing, or transformers does not know its
+            model type.
     """
     require_transformers(model)
-    try:
-        encoder = AutoModel.from_pretrained(str(model), use_safetensors=True, dtype=torch.float32, **LOCAL)
-    except UNREADABLE as error:
-        raise InputError(
-            f"`model` {str(model)!r}: no encoder with safetensors weights can be loaded ({type(error).__name__}). "
-            "Give a folder with config.json and model.safetensors."
-        ) from error
-    return EncoderClassifier(encoder, task, pooling, dropout)
+    return EncoderClassifier(load_body(model, "model"), task, pooling, dropout)
 
 
 def save_classifier(model: EncoderClassifier, tokenizer: Tokenizer, folder: Path) -> None:
@@ -94,26 +85,31 @@ def save_classifier(model: EncoderClassifier, tokenizer: Tokenizer, folder: Path
     save_file(head, folder / HEAD_FILE)
 
 
-def load_classifier(folder: str | Path, task: Task, pooling: Pooling | None = None) -> Teacher:
+def load_classifier(
+    folder: str | Path, task: Task, pooling: Pooling | None = None, label_order: LabelOrder = "named"
+) -> Teacher:
     """Load a fine-tuned checkpoint: a folder with `head.safetensors`, or a model with a head of its own.
 
     Args:
         folder: the folder that `resolve_model` found.
         task: task of the logits; label names stored in the checkpoint must be the same set.
         pooling: pooling of a checkpoint that does not name its own.
+        label_order: "corpus" takes logits without label names in the order of the task's labels.
 
     Raises:
-        InputError: it cannot be loaded, has a model type that transformers does not know, has no head, or its
-            labels are not the task's.
+        InputError: it cannot be loaded, a weight of it is missing, it has a model type that transformers does not
+            know or no head, or its labels are not the task's.
     """
     require_transformers(folder)
     head_file = Path(folder) / HEAD_FILE
     if head_file.is_file():
-        return _load_own(Path(folder), head_file, task, pooling)
-    return _load_headed(str(folder), task)
+        return _load_own(Path(folder), head_file, task, pooling, label_order)
+    return _load_headed(str(folder), task, label_order)
 
 
-def _load_own(folder: Path, head_file: Path, task: Task, pooling: Pooling | None) -> EncoderClassifier:
+def _load_own(
+    folder: Path, head_file: Path, task: Task, pooling: Pooling | None, label_order: LabelOrder
+) -> EncoderClassifier:
     try:
         head = load_file(head_file)
     except SafetensorError as error:
@@ -133,7 +129,7 @@ def _load_own(folder: Path, head_file: Path, task: Task, pooling: Pooling | None
         raise InputError(
             f"{head_file}: 'weight' must have {model.config.hidden_size} columns, as the encoder has."
         )
-    order = _label_order(stored.get("id2label"), task, str(folder), required=False)
+    order = _label_order(stored.get("id2label"), task, str(folder), label_order)
     if task.num_outputs == task.num_labels:
         head = {name: tensor[order] for name, tensor in head.items()}
     elif order != list(range(task.num_labels)):
@@ -142,39 +138,49 @@ def _load_own(folder: Path, head_file: Path, task: Task, pooling: Pooling | None
     return model
 
 
-def _load_headed(name: str, task: Task) -> HeadedClassifier:
-    try:
-        config = AutoConfig.from_pretrained(name, **LOCAL)
-        model, info = AutoModelForSequenceClassification.from_pretrained(
-            name, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **LOCAL
-        )
-    except UNREADABLE as error:
-        raise InputError(
-            f"`checkpoint` {name!r}: cannot be loaded ({type(error).__name__}). Give a folder that has "
-            f"{HEAD_FILE}, or a model with a sequence-classification head in safetensors."
-        ) from error
-    if any(key.startswith(("classifier", "score", "pre_classifier")) for key in info["missing_keys"]):
+def _load_headed(name: str, task: Task, label_order: LabelOrder) -> HeadedClassifier:
+    model, has_head = load_with_head(AutoModelForSequenceClassification, name, "checkpoint")
+    if not has_head:
         raise InputError(f"`checkpoint` {name!r}: has no fine-tuned head. Give it as `model` to fine-tune it.")
-    order = _label_order(config.id2label, task, name, required=True)
+    order = _label_order(model.config.id2label, task, name, label_order)
     if task.num_outputs != task.num_labels:
         raise InputError(
             f"`checkpoint` {name!r}: its head gives one logit per label, and a {task.kind} task needs "
             f"{task.num_outputs}. Give it as `model` to fine-tune it."
         )
+    if not set(model.config.id2label.values()) & set(task.labels):  # a copy of it must not need the order again
+        model.config.id2label = dict(enumerate(task.labels))
+        model.config.label2id = {label: index for index, label in enumerate(task.labels)}
     return HeadedClassifier(model, task, order)
 
 
-def _label_order(id2label: dict[Any, str] | None, task: Task, where: str, *, required: bool) -> list[int]:
+def _label_order(id2label: dict[Any, str] | None, task: Task, where: str, label_order: LabelOrder) -> list[int]:
     """Return the row in the checkpoint's head of each label of the task."""
-    names = [id2label[key] for key in sorted(id2label, key=int)] if id2label else []
-    placeholders = not names or all(name == f"LABEL_{index}" for index, name in enumerate(names))
-    if placeholders and not required:
-        return list(range(task.num_labels))
-    if len(names) != task.num_labels or set(names) != set(task.labels):
-        missing = sorted(set(task.labels) - set(names))
+    # transformers does not store names that are its placeholders
+    names = [id2label[key] for key in sorted(id2label, key=int)] if id2label else _placeholders(task.num_labels)
+    if len(names) == task.num_labels and set(names) == set(task.labels):
+        return [names.index(label) for label in task.labels]
+    if len(names) == task.num_labels and _are_placeholders(names):
+        if label_order == "corpus":
+            return list(range(task.num_labels))
         raise InputError(
-            f"{where}: its {len(names)} labels are not the corpus's {task.num_labels}"
-            + (f" (missing: {', '.join(missing[:5])})" if missing else "")
-            + ". Use a checkpoint for these labels, or fine-tune one with `model`."
+            f"{where}: its labels are placeholders ({names[0]}, ...), so the order of its logits is not known. "
+            'Set `label_order` = "corpus" if it is the order of the corpus\'s labels, or write the names into '
+            "id2label of its config.json."
         )
-    return [names.index(label) for label in task.labels]
+    missing = sorted(set(task.labels) - set(names))
+    raise InputError(
+        f"{where}: its {len(names)} labels are not the corpus's {task.num_labels}"
+        + (f" (missing: {', '.join(missing[:5])})" if missing else "")
+        + ". Use a checkpoint for these labels, or fine-tune one with `model`."
+    )
+
+
+def _placeholders(count: int) -> list[str]:
+    return [f"LABEL_{index}" for index in range(count)]
+
+
+def _are_placeholders(names: list[str]) -> bool:
+    """Return whether names only count: LABEL_0, LABEL_1; also 0, 1 and class1, class2."""
+    prefix = names[0].rstrip("0123456789")
+    return any(names == [f"{prefix}{index + first}" for index in range(len(names))] for first in (0, 1))

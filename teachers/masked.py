@@ -11,10 +11,10 @@ from transformers import AutoModelForMaskedLM
 
 from distill.export.runtime.errors import InputError
 from distill.teachers.bodies import most_tokens
-from distill.teachers.checkpoints import LOCAL, UNREADABLE
 from distill.teachers.device import best_device
 from distill.teachers.protocols import Tokenizer
 from distill.teachers.tokenizers import load_tokenizer
+from distill.teachers.weights import load_with_head
 
 # a word is drawn by probability among the model's first choices; those further down fit nowhere
 CHOICES = 15
@@ -76,16 +76,8 @@ def load_masked(folder: Path) -> MaskedModel:
         InputError: there is none, its tokenizer has no mask token, or tokenizer and model do not match.
     """
     tokenizer = load_tokenizer(folder)
-    try:
-        model, info = AutoModelForMaskedLM.from_pretrained(
-            str(folder), use_safetensors=True, dtype=torch.float32, output_loading_info=True, **LOCAL
-        )
-    except UNREADABLE as error:
-        raise InputError(
-            f"`masked_model` {str(folder)!r}: cannot be loaded ({type(error).__name__}). Give a masked language "
-            "model in safetensors."
-        ) from error
-    if tokenizer.mask_token is None or info["missing_keys"]:
+    model, has_head = load_with_head(AutoModelForMaskedLM, folder, "masked_model")
+    if tokenizer.mask_token is None or not has_head:
         raise InputError(
             f"`masked_model` {str(folder)!r}: has no mask token or no trained head that fills it in. Give a "
             "masked language model, such as the one an encoder was pretrained as."

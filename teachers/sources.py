@@ -31,6 +31,11 @@ INDEX = "model.safetensors.index.json"
 
 WEIGHTS = ("model.safetensors", INDEX)
 
+# what Git leaves in place of a large file that nobody fetched
+POINTER, MOST_OF_A_POINTER = b"version https://git-lfs", 1024
+
+_SUBFOLDER = re.compile(r"[\w-][\w.-]*", re.ASCII)
+
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 
 
@@ -83,10 +88,10 @@ def resolve_model(name: str, sha256: str | None = None) -> ModelSource:
     """
     source = _find(name)
     if not any(weights in source.files for weights in WEIGHTS):
-        raise InputError(
-            f"{name}: has no model.safetensors, and pickles such as pytorch_model.bin are never downloaded or "
-            "opened. Choose a model or a revision that has safetensors."
-        )
+        raise InputError(f"{name}: {_without_weights(source)}")
+    for file, record in source.files.items():
+        if record.bytes <= MOST_OF_A_POINTER and (source.folder / file).read_bytes().startswith(POINTER):
+            raise InputError(f"{name}: {file} is a pointer of Git LFS and not the file. Run `git lfs pull` there.")
     if sha256 is not None and source.sha256 != sha256:
         raise InputError(
             f"{name}: its sha256 is {source.sha256[:12]}..., and `sha256` pins {sha256[:12]}.... Get the pinned "
@@ -99,6 +104,32 @@ def resolve_model(name: str, sha256: str | None = None) -> ModelSource:
             "holds all of the model's weights beside its config.json."
         )
     return source
+
+
+def _without_weights(source: ModelSource) -> str:
+    """Return what a model without weights in safetensors has, and what to do."""
+    module = _transformer_module(source.folder)
+    if module:
+        return (
+            f"is a SentenceTransformer whose encoder is in {module}. Download it, and give that folder as `model`."
+        )
+    unpickled = "has no model.safetensors, and pickles such as pytorch_model.bin are never downloaded or opened"
+    if any(source.folder.glob("pytorch_model*.bin")):
+        return f"{unpickled} here. Run `distill convert {source.folder}` first."
+    return (
+        f"{unpickled}. Choose a model or a revision that has safetensors, or download the folder and run `distill "
+        "convert FOLDER`."
+    )
+
+
+def _transformer_module(folder: Path) -> str:
+    """Return the subfolder with the encoder of a SentenceTransformer; empty if there is none."""
+    try:
+        modules = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
+        paths = [module["path"] for module in modules if module["type"].endswith(".Transformer")]
+    except (OSError, ValueError, RecursionError, TypeError, KeyError, AttributeError):
+        return ""
+    return paths[0] if paths and isinstance(paths[0], str) and _SUBFOLDER.fullmatch(paths[0]) else ""
 
 
 def _weights_elsewhere(source: ModelSource) -> str | None:
@@ -134,7 +165,11 @@ def _json_object(source: ModelSource, file: str) -> dict[str, Any]:
 def _find(name: str) -> ModelSource:
     path = Path(name).expanduser()  # no shell expands a path in a TOML file
     if name and path.is_dir():
-        return ModelSource(Path(os.path.abspath(path)).name, "folder", path, _files_of(path))
+        named = Path(os.path.abspath(path)).name
+        files, inner = _files_of(path), path / _transformer_module(path)
+        if not any(weights in files for weights in WEIGHTS) and inner.is_dir():
+            path, files = inner, _files_of(inner)
+        return ModelSource(named, "folder", path, files)
     if name == MINILM:
         # find_spec, not import: only the package's data is needed, and its code must not run
         spec = find_spec(MINILM_PACKAGE)

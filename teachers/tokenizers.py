@@ -8,8 +8,8 @@ from transformers import AutoTokenizer
 from distill.export.runtime.encoder import failed
 from distill.export.runtime.errors import InputError
 from distill.export.runtime.untrusted.tokenizer_file import check_tokenizer_file
-from distill.teachers.checkpoints import LOCAL
 from distill.teachers.protocols import Tokenizer
+from distill.teachers.weights import LOCAL
 
 
 def load_tokenizer(path: str | Path) -> Tokenizer:
@@ -40,3 +40,23 @@ def without_truncation(tokenizer: Tokenizer) -> BackendTokenizer:
     plain.no_truncation()
     plain.no_padding()
     return plain
+
+
+def require_rows(tokenizer: Tokenizer, rows: int, where: str | Path) -> None:
+    """Refuse a tokenizer with token ids beyond the rows of an embedding table.
+
+    Args:
+        tokenizer: a fast tokenizer.
+        rows: the number of rows.
+        where: the model's folder, which begins the message.
+
+    Raises:
+        InputError: it has such ids.
+    """
+    vocabulary = tokenizer.backend_tokenizer.get_vocab(with_added_tokens=True)
+    most = max(vocabulary.values(), default=-1)
+    if most >= rows:
+        raise InputError(
+            f"{where}: its tokenizer has token ids up to {most}, and its embedding table {rows} rows. Give the "
+            "tokenizer of this model, or enlarge the table (resize_token_embeddings) and save the model."
+        )

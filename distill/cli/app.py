@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from distill.cli import bundles, runs
+from distill.cli import bundles, models, runs
 from distill.cli.debug import format_debug
 from distill.cli.exit import CommandGroup
 from distill.cli.options import Invocation
@@ -81,6 +81,7 @@ COMMANDS = (
     ),
     Command("check", runs.check, "Example: `distill check annomi-client --set corpus.source=CORPORA/annomi`"),
     Command("init", runs.init, "Example: `distill init rows.csv --out mine.toml`"),
+    Command("convert", models.convert, "Example: `distill convert MODELS/bert-of-2019`"),
     Command(
         "predict",
         bundles.predict,

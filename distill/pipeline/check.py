@@ -58,13 +58,14 @@ def check_recipe(recipe: Recipe, reporter: Reporter) -> CheckedRecipe:
     from distill.teachers.checkpoints import load_config
     from distill.teachers.sources import resolve_model
     from distill.teachers.tokenizers import load_tokenizer, without_truncation
-    from distill.training.preflight import check_models, check_vocabulary
+    from distill.training.preflight import check_models, check_vocabulary, check_weights
 
     sources = {member.source: resolve_model(member.source, member.pin) for member in members_of(recipe)}
     base_models = tuple(sources.values())
     base = base_models[0]
     config = load_config(base.folder)
     check_models(recipe, config)
+    check_weights(recipe, sources, corpus.task)
     tokenizer = load_tokenizer(base.folder)
     build_augmenter(recipe.augmentation, tokenizer, recipe.corpus.max_tokens)
     check_floors(recipe.decisions, evaluator_of(corpus.task), label_matrix(corpus.validation, corpus.task))

@@ -27,7 +27,7 @@ def _teach(run: Run, member: Member) -> None:
     others = {"model", "checkpoint", "sha256", "seeds", "average", "fit_temperature"}
     inputs = {
         **run.digest("corpus"),
-        "teacher": recipe.teacher.model_dump(mode="json", exclude=others),
+        "teacher": recipe.teacher.counted(others),
         "weights": base.sha256,
         "max_tokens": recipe.corpus.max_tokens,
         "seed": member.seed,
@@ -40,14 +40,16 @@ def _teach(run: Run, member: Member) -> None:
         from distill.labelling.augmentation import build_augmenter
         from distill.teachers.checkpoints import load_config
         from distill.teachers.tokenizers import load_tokenizer
-        from distill.training.preflight import check_models, check_vocabulary
+        from distill.training.preflight import check_models, check_vocabulary, check_weights
         from distill.training.teacher import load_teacher, train_teacher
 
         if member.index == 0:  # before hours are spent
-            tokenizer = load_tokenizer(base.folder)
+            tokenizer, config = load_tokenizer(base.folder), load_config(base.folder)
             if run.trains_student:
-                config = load_config(base.folder)
                 check_models(recipe, config)
+            sources = {one.source: resolve_model(one.source, one.pin) for one in members_of(recipe)[1:]}
+            check_weights(recipe, {**sources, member.source: base}, run.corpus.task)
+            if run.trains_student:
                 check_vocabulary(recipe, config, tokenizer, run.corpus)
             build_augmenter(recipe.augmentation, tokenizer, recipe.corpus.max_tokens)
         make = load_teacher if member.is_finetuned else train_teacher

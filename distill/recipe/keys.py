@@ -15,7 +15,7 @@ KEYS = {
             *("encoding", "quoting", "missing", "label_form", "group_scope"),
         )
     },
-    **{name: f"teacher.{name}" for name in ("model", "checkpoint", "sha256", "freeze")},
+    **{name: f"teacher.{name}" for name in ("model", "checkpoint", "label_order", "sha256", "freeze")},
     "masked_model": "augmentation.masked_model",
     **{
         name: f"student.{name}"

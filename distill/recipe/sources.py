@@ -97,6 +97,8 @@ class CorpusRecipe(Section):
 class TeacherRecipe(Section):
     """[teacher]: the model to fine-tune and how, or a checkpoint that is already fine-tuned."""
 
+    later: ClassVar[tuple[str, ...]] = ("label_order",)
+
     model: str = Field(
         "sentence-transformers/all-MiniLM-L6-v2",
         description="Encoder to fine-tune: ORG/NAME[@REVISION] on the hub, or a folder.",
@@ -105,6 +107,11 @@ class TeacherRecipe(Section):
         None,
         description="Model that is already fine-tuned for these labels, used instead of `model`; a list is an "
         "ensemble.",
+    )
+    label_order: Literal["named", "corpus"] = Field(
+        "named",
+        description="Order of the logits of a checkpoint whose labels have no names (LABEL_0, ...): named refuses "
+        "it, corpus takes the order of the corpus's labels.",
     )
     sha256: Sha256 | list[Sha256] | None = Field(
         None, description="Hash that pins model or checkpoint, or each of a list, as `distill check` prints it."

@@ -114,9 +114,10 @@ def student_inputs(recipe: StudentRecipe, exclude: Collection[str] = ()) -> dict
 
 def portable_recipe(recipe: Recipe) -> dict[str, object]:
     """Return the recipe without what changes no result: places, saving, search, budget and pin."""
-    harmless: Any = {"checkpoint_minutes": True, "search": True, "budget": True, "teacher": {"sha256"}}
+    harmless: Any = {"checkpoint_minutes": True, "search": True, "budget": True}
     data = recipe.model_dump(mode="json", exclude=harmless) | {"student": student_inputs(recipe.student)}
     data |= {"corpus": recipe.corpus.counted(), "decisions": recipe.decisions.counted()}
+    data["teacher"] = recipe.teacher.counted({"sha256"})
     data["export"] = recipe.export.counted()
     for table, key in PLACES:
         value = data[table][key]

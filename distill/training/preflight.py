@@ -1,17 +1,46 @@
 """Checks of models and vocabulary against a recipe, before anything is trained."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from distill.corpora.corpus import Corpus
 from distill.corpora.storage.token_rows import TokenRows
 from distill.export.int8.packing import packed_multiple
 from distill.export.runtime.errors import InputError
+from distill.export.runtime.task import Task
+from distill.recipe.ensemble import members_of
 from distill.recipe.recipe import Recipe
 from distill.teachers.bodies import check_max_tokens, require_supported, width_of
+from distill.teachers.checkpoints import build_classifier, load_classifier
+from distill.teachers.encoder import Pooling
 from distill.teachers.encoding import encode
+from distill.teachers.sources import ModelSource
+from distill.teachers.tokenizers import load_tokenizer, require_rows
 from distill.training.alignment import require_aligned
 from distill.training.feature_distillation import check_features
 from distill.training.start import student_vocabulary
+
+
+def check_weights(recipe: Recipe, sources: Mapping[str, ModelSource], task: Task) -> None:
+    """Load the weights of every teacher once, as its stage will, and let them go again.
+
+    Args:
+        recipe: the recipe.
+        sources: the models of its teachers, by their names in it.
+        task: the corpus's task.
+
+    Raises:
+        InputError: a weight that counts is missing, the labels of a finished teacher are not the corpus's, or its
+            tokenizer has more token ids than its embedding table has rows.
+    """
+    teacher, pooling = recipe.teacher, Pooling(recipe.teacher.pooling)
+    for member in {member.source: member for member in members_of(recipe)}.values():
+        folder = sources[member.source].folder
+        if member.is_finetuned:
+            model: Any = load_classifier(folder, task, pooling, teacher.label_order)
+        else:
+            model = build_classifier(folder, task, pooling, teacher.dropout)
+        require_rows(load_tokenizer(folder), model.encoder.get_input_embeddings().num_embeddings, folder)
 
 
 def check_models(recipe: Recipe, config: Any) -> None:

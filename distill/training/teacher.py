@@ -45,7 +45,7 @@ def load_teacher(
         InputError: the checkpoint cannot be loaded, or its labels are not the corpus's.
     """
     set_seed(seed)
-    model = load_classifier(base.folder, corpus.task, Pooling(recipe.pooling))
+    model = load_classifier(base.folder, corpus.task, Pooling(recipe.pooling), recipe.label_order)
     tokenizer = load_tokenizer(base.folder)
     session = open_session("teacher", model, tokenizer, corpus, tokens, splits=())
     if isinstance(model, HeadedClassifier):

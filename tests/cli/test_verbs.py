@@ -86,6 +86,7 @@ def test_init_writes_a_recipe_that_check_accepts(tmp_path: Path) -> None:
         "export",
         "report",
         "plan",
+        "convert",
         "predict",
         "eval",
         "diff",
