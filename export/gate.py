@@ -1,4 +1,7 @@
-"""The gate: checks that a variant must pass before it is bundled. It takes arrays and callables, no files."""
+"""The gate: checks that a variant must pass before it is bundled. It takes arrays and callables, no files.
+
+Checks of the graph are here; those of decisions depend on the kind of task (`distill/evaluation/disagreement.py`).
+"""
 
 import math
 from collections.abc import Callable, Sequence
@@ -14,8 +17,6 @@ Floats = npt.NDArray[np.float32]
 
 Ints = npt.NDArray[np.int64]
 
-Bools = npt.NDArray[np.bool_]
-
 Run = Callable[[Ints, Ints], Floats]
 
 BATCH_SIZES = (1, 2, 7, 32)
@@ -26,7 +27,11 @@ BATCHED_ROWS = 512
 
 @dataclass(frozen=True)
 class Bounds:
-    """Largest allowed differences between a variant and the PyTorch student; rates and drops in [0, 1]."""
+    """Largest allowed differences between a variant and the PyTorch student; rates and drops in [0, 1].
+
+    `confidence`, in [0.5, 1), is the one with which validation rows must show that a rate or a drop is above its
+    bound before the variant is refused.
+    """
 
     max_label_flip_rate: float = 0.002
     max_row_flip_rate: float = 0.05
@@ -36,20 +41,36 @@ class Bounds:
     # logits against PyTorch's: largest difference for fp32, root mean square (quantization noise) for int8
     max_fp32_difference: float = 1e-3
     max_int8_noise: float = 0.5
+    confidence: float = 0.95
 
 
 @dataclass(frozen=True)
 class Check:
-    """One measured value with its bound; it passes if the value is at most the bound."""
+    """One measured value with its bound, and what its rows allow.
+
+    Attributes:
+        name: of what was measured.
+        value: as measured.
+        bound: of the true value, from the recipe.
+        allowed: the largest value that passes; above the bound by as much as chance accounts for where the value
+            is a sample's. None: the bound itself.
+        upper: upper confidence bound of the true value: what these rows cannot exclude.
+        rows: the number of rows that it was measured on.
+        reason: the measurement in words, with counts.
+    """
 
     name: str
     value: float
     bound: float
+    allowed: float | None = None
+    upper: float | None = None
+    rows: int | None = None
+    reason: str = ""
 
     @property
     def passed(self) -> bool:
-        """Return whether the value is within the bound; NaN never is."""
-        return bool(self.value <= self.bound)
+        """Return whether the value is within what is allowed; NaN never is."""
+        return bool(self.value <= (self.bound if self.allowed is None else self.allowed))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON; a value that is not finite, which JSON cannot hold, becomes None."""
@@ -143,33 +164,13 @@ def same_in_batches(run: Run, rows: Sequence[Sequence[int]], alone: Floats, *, s
     return True
 
 
-def check_decisions(
-    variant: Bools, reference: Bools, gold: Floats, macro_f1: Callable[[Bools, Floats], float], bounds: Bounds
-) -> tuple[Check, ...]:
-    """Check flips and losses of the variant's decisions against PyTorch's, all ``(N, C)`` on validation."""
-    flipped = variant != reference
-    support = gold.sum(axis=0)
-    counted = support >= bounds.min_recall_rows
-    drops = _recall(reference, gold)[counted] - _recall(variant, gold)[counted]
-    return (
-        Check("flips per (row, label)", float(flipped.mean()), bounds.max_label_flip_rate),
-        Check("rows with a flip", float(flipped.any(axis=1).mean()), bounds.max_row_flip_rate),
-        Check("macro-F1 drop", macro_f1(reference, gold) - macro_f1(variant, gold), bounds.max_macro_f1_drop),
-        Check("largest recall drop", float(drops.max(initial=0.0)), bounds.max_recall_drop),
-    )
-
-
 def failures(checks: Sequence[Check]) -> str:
-    """Return the failed checks with value and bound as a part of a sentence; empty if all passed."""
+    """Return the failed checks with value, bound and reason as a part of a sentence; empty if all passed."""
     return ", ".join(
-        f"{check.name} {check.value:.4g} above {check.bound:g}" for check in checks if not check.passed
+        f"{check.name} {check.value:.4g} above {check.bound:g}{f' ({check.reason})' if check.reason else ''}"
+        for check in checks
+        if not check.passed
     )
-
-
-def _recall(decisions: Bools, gold: Floats) -> npt.NDArray[np.float64]:
-    hit = (decisions * gold).sum(axis=0, dtype=np.float64)
-    support = gold.sum(axis=0)
-    return np.asarray(np.divide(hit, support, out=np.zeros_like(hit), where=support > 0))
 
 
 def _padded(rows: list[Ints]) -> tuple[Ints, Ints]:

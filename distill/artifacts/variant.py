@@ -1,10 +1,10 @@
 """The folder of an exported variant: its graph, `gate.json`, and the decision in `quality.json`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from distill.artifacts.records import read_record, write_record
+from distill.artifacts.records import read_record, stored, write_record
 
 MODEL_FILE = "model.onnx"  # calibrated
 GATE_FILE = "gate.json"
@@ -12,12 +12,20 @@ GATE_FILE = "gate.json"
 
 @dataclass(frozen=True)
 class GateCheck:
-    """One measured value with its bound; `value` is None where it was not finite."""
+    """One measured value with its bound; `value` is None where it was not finite.
+
+    `allowed`, `upper`, `rows` and `reason` are of a value that a sample of rows gave: `export.gate.Check` says
+    what each is.
+    """
 
     name: str
     value: float | None
     bound: float
     passed: bool
+    allowed: float | None = field(default=None, metadata=stored(omit_none=True))
+    upper: float | None = field(default=None, metadata=stored(omit_none=True))
+    rows: int | None = field(default=None, metadata=stored(omit_none=True))
+    reason: str = ""
 
 
 @dataclass(frozen=True)

@@ -94,8 +94,8 @@ def export_variants(student: StudentRun) -> None:
 
 def export_inputs(student: StudentRun, variant: Variant) -> "ExportInputs":
     """Return everything that the export of one variant of a student depends on."""
+    from distill.artifacts.logits import read_logits_file
     from distill.artifacts.quality import read_quality
-    from distill.evaluation.evaluators import evaluator_of
     from distill.export.gate import Bounds
     from distill.export.graph.from_torch import torch_logits
     from distill.teachers.tokenizers import load_tokenizer
@@ -107,7 +107,10 @@ def export_inputs(student: StudentRun, variant: Variant) -> "ExportInputs":
     source = layout.student_of(variant)
     tokenizer, family = load_tokenizer(source), recipe.student.family
     texts = {split: rows.texts for split, rows in corpus.splits()}
-    plain = read_quality(layout.quality("student")).validation if variant.qat else None
+
+    def plain() -> Any:
+        decision = read_quality(layout.quality("student")).decision
+        return decision.decide(read_logits_file(layout.student)["validation"], corpus.task)
 
     def load_model() -> Any:
         model = family.load(source, corpus.task).eval()
@@ -122,7 +125,7 @@ def export_inputs(student: StudentRun, variant: Variant) -> "ExportInputs":
         policy=recipe.decisions,
         bounds=Bounds(**recipe.export.bounds),
         fallback=lambda: read_quality(layout.variant(FP32.name)).decision,
-        plain_score=None if plain is None else evaluator_of(corpus.task).headline_of(plain),
+        plain=plain if variant.qat else None,
         max_tokens=recipe.corpus.max_tokens,
         seed=student.seed,
         reporter=run.reporter,

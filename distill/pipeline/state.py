@@ -35,11 +35,11 @@ VERSIONS = {
     "student": 2,
     "twin": 2,
     "qat": 1,
-    "export": 5,
+    "export": 6,
     "precision": 1,
     "bundle": 3,
     "bench": 5,
-    "report": 7,
+    "report": 8,
 }
 
 # of one of several: a student's seed before a stage's name, a teacher's number behind it

@@ -91,7 +91,7 @@ class DecisionsRecipe(Section):
 class ExportRecipe(Section):
     """[export]: which variants may ship, in order of preference, and the bounds of their gate."""
 
-    later: ClassVar[tuple[str, ...]] = ("calibrator", "table_bits")
+    later: ClassVar[tuple[str, ...]] = ("calibrator", "table_bits", "confidence")
 
     precision: Annotated[list[VariantName], Field(min_length=1)] | Literal["auto"] = Field(
         ["int8-dynamic"],
@@ -118,7 +118,8 @@ class ExportRecipe(Section):
         0.005,
         ge=0,
         le=1,
-        description="Upper bound on the drop of the headline metric against the PyTorch student.",
+        description="Upper bound on the drop of the headline metric (macro-F1; quadratic weighted kappa for "
+        "ordinal) against the PyTorch student.",
     )
     max_recall_drop: float = Field(
         0.05,
@@ -129,11 +130,18 @@ class ExportRecipe(Section):
     min_recall_rows: int = Field(
         50, ge=1, description="Number of validation rows that a label needs to be bounded by max_recall_drop."
     )
+    confidence: float = Field(
+        0.95,
+        ge=0.5,
+        lt=1,
+        description="Confidence with which validation rows must show that a rate or a drop is above its bound "
+        "before the gate refuses a variant; one exactly at a bound passes with this probability at every size.",
+    )
 
     @property
     def bounds(self) -> dict[str, Any]:
         """The gate's bounds by key."""
-        return self.model_dump(mode="json", exclude={"precision", *self.later})
+        return self.model_dump(mode="json", exclude={"precision", *self.later}) | self.unusual("confidence")
 
     def unusual(self, *keys: str) -> dict[str, object]:
         """Return those of the keys that are not at their default."""

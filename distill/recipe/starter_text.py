@@ -164,7 +164,7 @@ def _default_tables(corpus: Corpus) -> dict[str, Entries]:
                 ["int8-dynamic", "int8-static", "int8-weights", "fp32"],
                 "the forms to try in order; the first that passes ships",
             ),
-            ("max_macro_f1_drop", 0.005, "what a form may lose against the student in PyTorch"),
+            ("max_macro_f1_drop", 0.005, "what a form may lose of the headline against the student in PyTorch"),
         ],
     }
 

@@ -12,6 +12,7 @@ from distill.artifacts.logits import read_logits_file
 from distill.corpora.corpus import Corpus, label_matrix
 from distill.corpora.storage.token_rows import TokenRows
 from distill.evaluation.decision import Decision, Logits
+from distill.evaluation.disagreement import drop_check
 from distill.evaluation.evaluator import Evaluator
 from distill.evaluation.evaluators import evaluator_of
 from distill.evaluation.floors import check_kept
@@ -64,7 +65,7 @@ class Gate:
             sides.
         bounds: the bounds on each check.
         fallback: returns the fp32 variant's decision, for a graph whose own cannot be fitted.
-        plain_score: the headline of the plain student on validation, where the variant's student was trained as
+        plain: returns the plain student's decisions on validation, where the variant's student was trained as
             int8; that training must not have made it worse.
         max_tokens: length of the longest row.
         seed: seed of the order in which rows are batched.
@@ -79,7 +80,7 @@ class Gate:
     policy: DecisionsRecipe
     bounds: Bounds
     fallback: Callable[[], Decision]
-    plain_score: float | None
+    plain: Callable[[], Bools] | None
     max_tokens: int
     seed: int
     reporter: Reporter
@@ -141,11 +142,13 @@ class Gate:
         evaluator, gold = self._evaluator, self._gold
         compared = evaluator.compare(decided, reference, gold, self.bounds)
         floors = check_kept(self.policy, evaluator, decided, gold)
-        if self.plain_score is None:
+        if self.plain is None:
             return (*compared, *floors)
-        drop = self.plain_score - evaluator.score(decided, gold)
-        name = f"{evaluator.title} drop against the plain student"
-        return (*compared, *floors, Check(name, drop, self.bounds.max_macro_f1_drop))
+        name, bounds = f"{evaluator.title} drop against the plain student", self.bounds
+        drop = drop_check(
+            name, evaluator, decided, self.plain(), gold, bounds.max_macro_f1_drop, bounds.confidence
+        )
+        return (*compared, *floors, drop)
 
 
 def check_finite(variant: Variant, split: str, logits: Logits) -> tuple[Check, ...]:

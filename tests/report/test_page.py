@@ -210,7 +210,9 @@ def test_checks_and_floors_have_a_verdict() -> None:
     page = render_page(tiny_report(), ["calibration", "floors", "gate"])
     assert page.count('passed / <span class="bad">failed</span>') == 2
     assert ["joy", "recall", "0.9", "teacher", "0.950", "0.800", "kept"] in cells(page)
-    assert ["fp32", "macro-F1 drop", "–", "0.005", "failed"] in cells(page)
+    assert ["fp32", "macro-F1 drop", "–", "0.005", "–", "failed", ""] in cells(page)
+    counted = "10 of 100 rows differ, at most 9 allowed at this size; above 0.1638 is excluded"
+    assert ["fp32", "rows with a flip", "0.10000", "0.05", "0.09000", "failed", counted] in cells(page)
 
 
 def test_bytes_and_shares_are_shown_by_component() -> None:

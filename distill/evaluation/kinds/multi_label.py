@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from distill.evaluation.decided import DecidedRows
 from distill.evaluation.decision import Decision, Logits
+from distill.evaluation.disagreement import drop_check, flip_checks, recall_check
 from distill.evaluation.evaluator import EDGE, Gold
 from distill.evaluation.metrics import (
     Quality,
@@ -20,7 +21,7 @@ from distill.evaluation.metrics import (
 )
 from distill.evaluation.reliability import brier_of_cells, ece_of_cells
 from distill.evaluation.thresholds import common_threshold
-from distill.export.gate import Bounds, Check, check_decisions
+from distill.export.gate import Bounds, Check
 from distill.export.runtime.kinds.multi_label import MultiLabel
 from distill.export.runtime.scores import Bools, Floats
 from distill.export.runtime.task import Policy
@@ -93,7 +94,12 @@ class MultiLabelEvaluator:
 
     def compare(self, variant: Bools, reference: Bools, gold: Gold, bounds: Bounds) -> tuple[Check, ...]:
         """Return checks of flips and of drops in macro-F1 and recall."""
-        return check_decisions(variant, reference, gold, macro_f1, bounds)
+        drop = f"{self.title} drop"
+        return (
+            *flip_checks(variant, reference, bounds),
+            drop_check(drop, self, variant, reference, gold, bounds.max_macro_f1_drop, bounds.confidence),
+            recall_check(variant, reference, gold, self.task.labels, bounds),
+        )
 
     def floor_metrics(self, decisions: Bools, gold: Floats) -> Mapping[str, Floats]:
         """Return recall and precision per label."""

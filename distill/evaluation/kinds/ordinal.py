@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from distill.evaluation.bootstrap import weighted_sums
 from distill.evaluation.decided import DecidedRows
 from distill.evaluation.decision import Decision, Logits
+from distill.evaluation.disagreement import drop_check, recall_check, share_check
 from distill.evaluation.evaluator import EDGE, Gold
 from distill.evaluation.metrics import Quality, accuracy, quality_of_labels, ratio
 from distill.evaluation.reliability import brier_of_rows, ece_of_top
 from distill.evaluation.thresholds import keep_recall
-from distill.export.gate import Bounds, Check, check_decisions
+from distill.export.gate import Bounds, Check
 from distill.export.runtime.kinds.ordinal import Ordinal
 from distill.export.runtime.scores import Bools, Floats, at_or_above
 from distill.export.runtime.task import Policy
@@ -119,13 +120,12 @@ class OrdinalEvaluator:
     def compare(self, variant: Bools, reference: Bools, gold: Gold, bounds: Bounds) -> tuple[Check, ...]:
         """Return checks of flips, of flips by two or more levels, and of drops in kappa and recall."""
         moved = np.abs(variant.argmax(axis=1) - reference.argmax(axis=1))
-        drop = self.score(reference, gold) - self.score(variant, gold)
-        recall_drop = check_decisions(variant, reference, gold, self.score, bounds)[-1]
+        drop, sure = f"{self.title} drop", bounds.confidence
         return (
-            Check("rows with another level", float((moved > 0).mean()), bounds.max_row_flip_rate),
-            Check("rows two or more levels away", float((moved > 1).mean()), bounds.max_label_flip_rate),
-            Check(f"{self.title} drop", drop, bounds.max_macro_f1_drop),
-            recall_drop,
+            share_check("rows with another level", moved > 0, bounds.max_row_flip_rate, sure),
+            share_check("rows two or more levels away", moved > 1, bounds.max_label_flip_rate, sure),
+            drop_check(drop, self, variant, reference, gold, bounds.max_macro_f1_drop, sure),
+            recall_check(variant, reference, gold, self.task.labels, bounds),
         )
 
     def floor_metrics(self, decisions: Bools, gold: Floats) -> Mapping[str, Floats]:

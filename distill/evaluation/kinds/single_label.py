@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from distill.evaluation.decided import DecidedRows
 from distill.evaluation.decision import Decision, Logits
+from distill.evaluation.disagreement import drop_check, flip_checks, recall_check
 from distill.evaluation.evaluator import Gold
 from distill.evaluation.metrics import Quality, accuracy, macro_f1, quality_of_labels, weighted_macro_f1
 from distill.evaluation.reliability import brier_of_rows, ece_of_top
-from distill.export.gate import Bounds, Check, check_decisions
+from distill.export.gate import Bounds, Check
 from distill.export.runtime.kinds.single_label import SingleLabel
 from distill.export.runtime.scores import Bools, Floats
 from distill.export.runtime.task import Policy
@@ -81,7 +82,12 @@ class SingleLabelEvaluator:
 
     def compare(self, variant: Bools, reference: Bools, gold: Gold, bounds: Bounds) -> tuple[Check, ...]:
         """Return checks of flips and of drops in macro-F1 and recall."""
-        return check_decisions(variant, reference, gold, macro_f1, bounds)
+        drop = f"{self.title} drop"
+        return (
+            *flip_checks(variant, reference, bounds, least=2),
+            drop_check(drop, self, variant, reference, gold, bounds.max_macro_f1_drop, bounds.confidence),
+            recall_check(variant, reference, gold, self.task.labels, bounds),
+        )
 
     def floor_metrics(self, decisions: Bools, gold: Floats) -> Mapping[str, Floats]:
         """Return nothing: no threshold can be moved for a floor."""
