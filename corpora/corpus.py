@@ -62,6 +62,11 @@ class Corpus:
         if self.transfer is not None:
             yield "transfer", self.transfer
 
+    @property
+    def unseen_texts(self) -> Sequence[str]:
+        """The texts that no model learns from: the test split's, or validation's where there is no test split."""
+        return self.test.texts if len(self.test) else self.validation.texts
+
     @cached_property
     def fingerprint(self) -> str:
         """The sha256 of what a model can learn from: label order, and texts and targets of every split."""

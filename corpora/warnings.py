@@ -38,6 +38,8 @@ def _labelled(report: CorpusReport) -> list[SplitReport]:
 
 def _of_splits(report: CorpusReport) -> Iterator[str]:
     for split in _labelled(report):
+        if not split.rows:  # out-of-fold quality needs no test split
+            continue
         if split.rows < FEW_ROWS:
             yield f"{split.name} has {split.rows} rows, so that scores on it vary by chance; give it more rows"
         labels = split.labels or {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -152,6 +152,8 @@ def _split(rows: CorpusRows, splits: SplitRows, spec: CorpusSpec, seed: int, not
     """Split off from train, group by group, the splits that the source lacks."""
     missing = [name for name in LABELLED_SPLITS[1:] if name not in splits]
     notes["rows_split_off"] = 0
+    if spec.folds is not None:
+        return _fold(rows, splits, spec, spec.folds, seed, notes)
     if not missing or not len(splits.get("train", NO_ROWS)):
         return splits
     fractions = dict(
@@ -163,9 +165,54 @@ def _split(rows: CorpusRows, splits: SplitRows, spec: CorpusSpec, seed: int, not
     return splits | dict(zip(names, parts, strict=True))
 
 
+def _fold(
+    rows: CorpusRows, splits: SplitRows, spec: CorpusSpec, folds: int, seed: int, notes: dict[str, int]
+) -> SplitRows:
+    """Divide all rows into folds, of which one is test, and the others into train and validation.
+
+    Without `fold` the test split is empty: the model that ships is made of all rows, and the folds' models, which
+    did not see them, say how good it is.
+    """
+    published = [name for name in LABELLED_SPLITS[1:] if name in splits]
+    if published:
+        raise InputError(
+            f"{spec.source}: has splits of its own ({listed(published)}), and `folds` divides a corpus without; "
+            "leave `folds` out, or give one file with all rows"
+        )
+    assert not isinstance(spec.split, str)
+    parts = split_by_group(rows, splits["train"], [1.0] * folds, seed=seed)
+    _check_folds(rows, parts, spec)
+    test = NO_ROWS if spec.fold is None else parts.pop(spec.fold)
+    rest = np.sort(np.concatenate(parts))
+    train, validation = split_by_group(rows, rest, spec.split[:2], seed=seed)
+    notes["rows_split_off"] = len(validation) + len(test)
+    return splits | {"train": train, "validation": validation, "test": test}
+
+
+def _check_folds(rows: CorpusRows, parts: Sequence[Ints], spec: CorpusSpec) -> None:
+    """Refuse folds without rows, and labels that are in one fold alone, which its model would not know."""
+    of_what = "rows" if spec.group is None else "groups"
+    if not all(len(part) for part in parts):
+        raise InputError(
+            f"{spec.source}: there are too few {of_what} for `folds` = {len(parts)}; lower it, or add {of_what}"
+        )
+    present = np.array([rows.labels.take(part).counts(_num_labels(rows)) > 0 for part in parts])  # (K, C)
+    lone = int((present.sum(axis=0) == 1).sum())
+    if lone:
+        raise InputError(
+            f"{spec.source}: {lone} of the labels have rows in one of {len(parts)} folds alone, so no other fold "
+            f"teaches them; add {of_what} of such labels, or raise `min_rows`"
+        )
+
+
+def _num_labels(rows: CorpusRows) -> int:
+    return int(rows.labels.values.max(initial=-1)) + 1
+
+
 def _check_rows(rows: CorpusRows, splits: SplitRows, task: Task, spec: CorpusSpec) -> None:
     """Refuse a split that ended without rows, and labels that train cannot teach."""
-    for name in LABELLED_SPLITS:
+    without_test = spec.folds is not None and spec.fold is None
+    for name in LABELLED_SPLITS[: 2 if without_test else 3]:
         if not len(splits.get(name, NO_ROWS)):
             raise InputError(
                 f"{spec.source}: the {name} split has no row left after filtering, merging and removing leaks; "

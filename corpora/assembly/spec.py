@@ -42,6 +42,8 @@ class CorpusSpec:
     leaks: str = "remove"  # or "groups" (compare groups only), "keep"
     encoding: str | None = None  # of text files; UTF-8 by default
     quoting: bool | None = None  # whether quotation marks around a field are the file's
+    folds: int | None = None  # parts that take turns as the test split
+    fold: int | None = None  # the part that is test; None: there is no test split
     min_rows: int = 1  # labels with fewer rows, before splitting, are left out together with their rows
 
     @property
@@ -94,6 +96,23 @@ class CorpusSpec:
             len(self.split) != 3 or min(self.split) <= 0 or abs(sum(self.split) - 1) > 1e-6
         ):
             raise InputError("`split` must be three fractions above 0 that add up to 1, or a column name")
+        _check_folds(self)
+
+
+def _check_folds(spec: CorpusSpec) -> None:
+    """Refuse folds that cannot be, or that contradict other settings."""
+    if spec.folds is None:
+        if spec.fold is not None:
+            raise InputError("`fold` is one of `folds`, which is not set; set it, or leave `fold` out")
+        return
+    if spec.folds < 2:
+        raise InputError(f"`folds` = {spec.folds} must be at least 2")
+    if spec.fold is not None and not 0 <= spec.fold < spec.folds:
+        raise InputError(f"`fold` = {spec.fold} must be from 0 to {spec.folds - 1}, since `folds` = {spec.folds}")
+    if isinstance(spec.split, str):
+        raise InputError(
+            "`folds` divides a corpus without splits, and `split` names a column of them; leave one of them out"
+        )
 
 
 def _one_of(key: str, value: str, known: tuple[str, ...]) -> None:

@@ -109,7 +109,9 @@ def _load_split(path: Path, task: Task | None, store: TextStore) -> Split:
                 targets.append(targets_of(LabelRows.of(batch["labels"].to_pylist()), task))
     texts = store.view(first, len(store))
     group = np.concatenate(groups) if groups and grouped else None
-    return Split(texts, np.concatenate(targets) if targets else None, group)
+    if task is None:
+        return Split(texts, None, group)
+    return Split(texts, np.concatenate(targets) if targets else targets_of(LabelRows.of([]), task), group)
 
 
 def _pyarrow() -> tuple[Any, Any]:

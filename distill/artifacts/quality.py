@@ -45,6 +45,13 @@ class QualityRecord:
     before_tuning: Mapping[str, Any] | None = field(default=None, metadata=stored(omit_none=True))
 
     @property
+    def decision_before_tuning(self) -> Decision:
+        """The decision that was fitted to the teacher with an untrained head; only a fine-tuned one has it."""
+        if self.before_tuning is None:
+            raise ValueError("the model was not fine-tuned, so nothing is known of it before")
+        return Decision.from_dict(dict(self.before_tuning["decision"]))
+
+    @property
     def splits(self) -> dict[str, SplitQuality]:
         """The metrics by split."""
         return {"validation": self.validation, "test": self.test}

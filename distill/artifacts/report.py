@@ -14,7 +14,7 @@ from distill.artifacts.precision import PrecisionRecord
 from distill.artifacts.ranking import LayerCandidate
 from distill.artifacts.records import read_record, stored, write_record
 from distill.evaluation.bootstrap import Bootstrap
-from distill.evaluation.comparison import Agreement
+from distill.evaluation.comparison import Agreement, Estimate
 
 FORMAT_VERSION = 1
 
@@ -130,6 +130,23 @@ class BudgetReport:
 
 
 @dataclass(frozen=True)
+class FoldScores:
+    """A model's headline out of fold: of all rows, with its interval, and of the rows of each fold."""
+
+    all_rows: Estimate
+    folds: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class FoldsReport:
+    """Out-of-fold quality, which every model's `test` is of too: rows, what was resampled, and scores by model."""
+
+    rows: int
+    resampled: str
+    models: Mapping[str, FoldScores]
+
+
+@dataclass(frozen=True)
 class TrainingCurve:
     """A training session's curves: pairs of step and loss, and of step and the headline on validation."""
 
@@ -175,6 +192,7 @@ class Report:
     models: tuple[ModelReport, ...]
     training: tuple[TrainingCurve, ...] = ()
     headline: Headline = Headline()
+    folds: FoldsReport | None = None
 
     def model(self, name: str) -> ModelReport:
         """Return a model by its name."""

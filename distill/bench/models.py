@@ -11,9 +11,10 @@ from distill.artifacts.bench import RunBench
 from distill.artifacts.quality import record_of
 from distill.artifacts.records import to_dict
 from distill.artifacts.training import TrainingSummary
-from distill.bench.tfidf import fit_tfidf
-from distill.corpora.corpus import Corpus
-from distill.evaluation.decision import Decision
+from distill.bench.tfidf import TfidfModel, fit_tfidf
+from distill.corpora.corpus import Corpus, label_matrix
+from distill.evaluation.decided import decided_logits, pooled
+from distill.evaluation.decision import Decision, Logits
 from distill.evaluation.quality import EVALUATED, quality_of
 from distill.export.graph.from_torch import export_fused
 from distill.export.graph.session import GraphRunner
@@ -64,6 +65,7 @@ class BenchInputs:
 
     Attributes:
         corpus: train rows for the baseline, test rows to time.
+        folds: the corpus of each fold, where the baseline is evaluated out of fold; else empty.
         teacher: timed in PyTorch, and in fp32 by its graph.
         students: timed in PyTorch.
         variants: by name; each is timed as the bundle would be if it shipped.
@@ -78,6 +80,7 @@ class BenchInputs:
     """
 
     corpus: Corpus
+    folds: tuple[Corpus, ...]
     teacher: TrainedModel
     students: tuple[TrainedModel, ...]
     variants: Mapping[str, ExportedVariant]
@@ -94,7 +97,7 @@ class BenchInputs:
 def bench_models(folder: Path, inputs: BenchInputs, reporter: Reporter) -> None:
     """Train the baseline, time everything, and write `bench.json` into a folder."""
     baseline, baseline_quality = _baseline(inputs, reporter)
-    texts = list(inputs.corpus.test.texts[: inputs.texts])
+    texts = list(inputs.corpus.unseen_texts[: inputs.texts])
     targets = [
         *(BenchTarget(model.name, _torch_call(model, inputs), runtime="pytorch") for model in _trained(inputs)),
         *_in_onnxruntime(inputs, folder),
@@ -178,13 +181,19 @@ def _torch_call(trained: TrainedModel, inputs: BenchInputs) -> Callable[[list[st
 
 
 def _baseline(inputs: BenchInputs, reporter: Reporter) -> tuple[Callable[[list[str]], object], Mapping[str, Any]]:
-    """Fit TF-IDF on the same train rows, and evaluate it the same way."""
-    corpus = inputs.corpus
-    with reporter.bar("train the TF-IDF baseline", 1) as advance:
+    """Fit TF-IDF on the same train rows, and evaluate it the same way; out of fold where there are folds."""
+    corpus, parts = inputs.corpus, []
+    with reporter.bar("train the TF-IDF baseline", 1 + len(inputs.folds)) as advance:
+        for fold in inputs.folds:
+            logits = _tfidf_logits(fit_tfidf(fold, inputs.seed), fold)
+            gold = label_matrix(fold.test, fold.task)
+            decision = quality_of(logits, fold, inputs.decisions).decision
+            parts.append(decided_logits(logits["test"], gold, decision, fold.task))
+            advance(1)
         model = fit_tfidf(corpus, inputs.seed)
         advance(1)
-    logits = {split: model.logits(list(dict(corpus.splits())[split].texts)) for split in EVALUATED}
-    quality = quality_of(logits, corpus, inputs.decisions)
+    out_of_fold = pooled(parts) if parts else None
+    quality = quality_of(_tfidf_logits(model, corpus), corpus, inputs.decisions, out_of_fold)
     decision = quality.decision
 
     def call(texts: list[str]) -> object:
@@ -193,3 +202,9 @@ def _baseline(inputs: BenchInputs, reporter: Reporter) -> tuple[Callable[[list[s
     record = to_dict(record_of(quality, TrainingSummary(model.parameters)))
     del record["decision"]
     return call, {**record, "bytes": model.sizes}
+
+
+def _tfidf_logits(model: TfidfModel, corpus: Corpus) -> dict[str, Logits]:
+    """Return the baseline's raw logits ``(N, K)`` of the splits that it is evaluated on."""
+    texts = {split: list(rows.texts) for split, rows in corpus.splits() if split in EVALUATED}
+    return {split: model.logits(rows) for split, rows in texts.items() if rows}

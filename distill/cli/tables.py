@@ -143,7 +143,8 @@ def print_summary(name: str, folder: Path) -> None:
         for row in summary_rows(report)
     ]
     head = ["model", "runtime", report.headline.title, "retention", "MB", "p50 ms", "p95 ms", "times faster"]
-    print_table(f"{name}: test quality; latency of a single text on one thread", head, rows)
+    tested = "test quality" if report.folds is None else f"out-of-fold quality of {report.folds.rows:,} rows"
+    print_table(f"{name}: {tested}; latency of a single text on one thread", head, rows)
     print(f"bundle: {folder / 'bundle'}\nreport: {folder / 'report.html'}")
 
 

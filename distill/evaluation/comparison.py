@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from distill.evaluation.bootstrap import SAMPLES, Bootstrap, interval, row_weights
 from distill.evaluation.decision import Decision, Logits
@@ -21,6 +22,15 @@ class Agreement:
 
     rows: float
     cells: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A metric with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
 
 
 def agreement(first: Bools, second: Bools) -> Agreement:
@@ -57,6 +67,34 @@ def paired_bootstrap(
         float(np.mean([evaluator.score(decisions, gold) for decisions in models])) for models in (first, second)
     ]
     return interval(whole[0] - whole[1], resampled[0] - resampled[1])
+
+
+def estimate(
+    evaluator: Evaluator,
+    decisions: Bools,
+    gold: Floats,
+    groups: NDArray[np.int32] | None = None,
+    *,
+    samples: int = SAMPLES,
+    seed: int = 0,
+) -> Estimate:
+    """Return the headline with its 95 % interval over resampled rows, or over whole groups of them.
+
+    Args:
+        evaluator: the task's.
+        decisions: ``(N, C)``.
+        gold: 0/1, ``(N, C)``.
+        groups: the number of each row's group, ``(N,)``; rows of one conversation are no independent draws.
+        samples: how often rows or groups are drawn.
+        seed: of the draws.
+    """
+    if groups is None:
+        weights = row_weights(len(gold), samples=samples, seed=seed)  # (S, N)
+    else:
+        _, number = np.unique(groups, return_inverse=True)
+        weights = row_weights(int(number.max()) + 1, samples=samples, seed=seed)[:, number]  # (S, N)
+    low, high = np.percentile(evaluator.resampled(decisions, gold, weights), [2.5, 97.5])
+    return Estimate(evaluator.score(decisions, gold), float(low), float(high))
 
 
 def fidelity(variant: Logits, reference: Logits, decision: Decision, task: Task) -> dict[str, float]:

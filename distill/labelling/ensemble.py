@@ -11,7 +11,6 @@ from distill.artifacts.logits import LOGITS_FILE, read_logits_file, write_logits
 from distill.artifacts.training import TrainingSummary, read_training
 from distill.evaluation.evaluator import Evaluator
 from distill.evaluation.evaluators import evaluator_of
-from distill.evaluation.quality import EVALUATED
 from distill.export.runtime.task import Task
 from distill.files.json_files import write_json
 
@@ -66,7 +65,7 @@ def write_average(
     evaluator = evaluator_of(task)
     averaged = {
         split: average_logits([member[split] for member in logits], temperatures, evaluator, how)
-        for split in EVALUATED
+        for split in logits[0]
     }
     write_logits_file(averaged, folder / LOGITS_FILE)
     write_json({"temperatures": list(temperatures)}, folder / TEMPERATURES_FILE)

@@ -27,7 +27,7 @@ def corpus_stage(run: Run) -> None:
             run.reporter.say(f"  {len(bad)} rows are in quarantine: {run.layout.corpus / QUARANTINE_FILE}")
 
     run.stage("corpus", run.layout.corpus, corpus_inputs(recipe, run.recipe.seed), work)
-    if run.recipe.decisions.floors:  # before hours are spent
+    if run.recipe.decisions.floors and not run.is_fold:  # before hours are spent
         from distill.evaluation.evaluators import evaluator_of
         from distill.evaluation.floors import check_floors
 

@@ -8,6 +8,7 @@ from distill.export.precision import FP32, Variant, exported
 from distill.files.atomic import discard, partial_of
 from distill.pipeline.choice import choose
 from distill.pipeline.choices import precision_choice
+from distill.pipeline.folds import out_of_fold
 from distill.pipeline.shipment import shipment, shipping
 from distill.pipeline.state import Run, StudentRun
 from distill.recipe.ensemble import reference_name
@@ -25,8 +26,7 @@ def export_stages(run: Run) -> None:
     Raises:
         CheckFailedError: no variant may ship.
     """
-    for student in run.students:
-        export_variants(student)
+    variant_stages(run)
     choose(run, precision_choice(run))
     student, variant = shipping(run)
     layout = student.layout
@@ -60,6 +60,12 @@ def export_stages(run: Run) -> None:
     run.stage("bundle", layout.bundle_record, inputs, work, extra_outputs=(layout.bundle,), editable=(card,))
 
 
+def variant_stages(run: Run) -> None:
+    """Export every variant of every seed's student."""
+    for student in run.students:
+        export_variants(student)
+
+
 def export_variants(student: StudentRun) -> None:
     """Export every variant of one student."""
     run, layout = student.run, student.layout
@@ -83,6 +89,7 @@ def export_variants(student: StudentRun) -> None:
             inputs |= calibrated_by(recipe, variant.precision)
         if variant != FP32:
             inputs |= recipe.export.unusual("table_bits")
+        inputs |= run.fold_digest(f"{prefix}export/{variant.name}")
 
         def work(folder: Path, variant: Variant = variant) -> None:
             from distill.variants.export import export_variant
@@ -138,6 +145,7 @@ def export_inputs(student: StudentRun, variant: Variant) -> "ExportInputs":
         rows=lambda split: run.tokens.rows(tokenizer, split, texts[split]),
         calibrator=recipe.export.calibrator,
         table_bits=recipe.export.table_bits,
+        out_of_fold=lambda: out_of_fold(run, layout.variant(variant.name), layout.variant(variant.name)),
     )
 
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from distill.pipeline.folds import out_of_fold
 from distill.pipeline.state import Run
 from distill.runs.layout import RunLayout
 
@@ -22,6 +23,7 @@ def quality_stage(run: Run, layout: RunLayout, name: str, source: Path) -> None:
     inputs = {
         **run.digest("corpus", f"{prefix}{name}"),
         "decisions": run.recipe.decisions.counted(),
+        **run.fold_digest(f"{prefix}{name}", f"{prefix}quality/{name}"),
     }
 
     def work(folder: Path) -> None:
@@ -32,11 +34,14 @@ def quality_stage(run: Run, layout: RunLayout, name: str, source: Path) -> None:
         from distill.evaluation.quality import quality_of
 
         corpus, policy = run.corpus, run.recipe.decisions
-        quality, before = quality_of(read_logits_file(source), corpus, policy), None
-        if name == "student":  # a floor that it misses is missed by every variant of it
+        place = layout.quality(name)
+        quality = quality_of(read_logits_file(source), corpus, policy, out_of_fold(run, source, place))
+        if name == "student" and not run.is_fold:  # a floor that it misses is missed by every variant of it
             require_floors(quality.floors)
+        before = None
         if (source / BEFORE_TUNING_FILE).is_file():
-            before = quality_of(read_logits_file(source, BEFORE_TUNING_FILE), corpus, policy)
+            untrained = read_logits_file(source, BEFORE_TUNING_FILE)
+            before = quality_of(untrained, corpus, policy, out_of_fold(run, source, place, before_tuning=True))
         record_of(quality, read_training(source), before).write(folder)
 
     run.stage(f"{prefix}quality/{name}", layout.quality(name), inputs, work)

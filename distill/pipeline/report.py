@@ -35,6 +35,7 @@ def report_stages(run: Run) -> None:
     recipe, layout = run.recipe, student.layout
     inputs = {
         **run.digest(*_benched(run)),
+        **run.fold_digest("corpus"),
         "bench": recipe.bench.model_dump(mode="json"),
         "cpu": cpu_info()["model"],
         "threads": available_threads(),
@@ -58,7 +59,8 @@ def report_stages(run: Run) -> None:
         from distill.report.build import ReportInputs, write_report
 
         seeds = {one.seed: one.layout for one in run.students} if recipe.seeds else {}
-        write_report(ReportInputs(recipe, layout, student.seed, variant, run.corpus, seconds, seeds))
+        folds = {fold.layout.folder: fold.corpus for fold in run.folds}
+        write_report(ReportInputs(recipe, layout, student.seed, variant, run.corpus, seconds, seeds, folds))
 
     inputs = {**run.digest(*run.records), "recipe": portable_recipe(recipe), "seconds": seconds}
     if recipe.budget.asked:
@@ -79,6 +81,7 @@ def _bench_inputs(student: StudentRun, ships: Variant) -> "BenchInputs":
     load_student = recipe.student.family.load
     return BenchInputs(
         corpus=run.corpus,
+        folds=tuple(fold.corpus for fold in run.folds),
         teacher=TrainedModel(
             "teacher", layout.teacher(), read_quality(layout.quality("teacher")).decision, load_classifier
         ),

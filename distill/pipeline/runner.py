@@ -11,7 +11,8 @@ from distill.files.lock import exclusive
 from distill.pipeline.choice import choose
 from distill.pipeline.choices import layers_choice, plan_choice
 from distill.pipeline.corpus import corpus_stage
-from distill.pipeline.export import export_stages, withdraw
+from distill.pipeline.export import export_stages, variant_stages, withdraw
+from distill.pipeline.folds import fold_recipe, fold_runs
 from distill.pipeline.labels import label_stages
 from distill.pipeline.report import report_stages
 from distill.pipeline.state import Run
@@ -29,6 +30,16 @@ STEPS: dict[str, Callable[[Run], None]] = {
     "train": train_stages,
     "export": export_stages,
     "report": report_stages,
+}
+
+
+# those of the run of one fold
+FOLD_STEPS: dict[str, Callable[[Run], None]] = {
+    "corpus": corpus_stage,
+    "teach": teach_stages,
+    "label": label_stages,
+    "train": train_stages,
+    "export": variant_stages,
 }
 
 
@@ -66,14 +77,31 @@ def run_stages(run: Run, until: str) -> None:
     run.trains_student = until in ("train", "export", "report")
     remove_leftovers(run.layout.folder)
     _write_recipe(run.recipe, run.layout.recipe)
+    if run.trains_student:  # only what is trained has a quality to be measured
+        run.folds = fold_runs(run)
     for name, step in STEPS.items():
         try:
+            for fold, part in enumerate(run.folds):
+                part.recipe = fold_recipe(run.recipe, fold)
+                _take_fold_step(part, name)
             step(run)
         except CheckFailedError:
             withdraw(run.layout)
             raise
         if name == until:
             break
+
+
+def _take_fold_step(fold: Run, name: str) -> None:
+    """Take a step of one fold's run; what is chosen is chosen for all rows, and nothing is bundled or timed."""
+    step = FOLD_STEPS.get(name)
+    if step is None:
+        return
+    if step is corpus_stage:
+        fold.layout.folder.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(fold.layout.folder)
+    _write_recipe(fold.recipe, fold.layout.recipe)
+    step(fold)
 
 
 def _write_recipe(recipe: Recipe, path: Path) -> None:

@@ -60,7 +60,8 @@ class Run:
     """A recipe that is executed in a folder.
 
     `records` has the stages so far, by stage name. `trains_student` says whether this command gets as far as the
-    student, so that what would stop it there can be refused before the teacher is trained.
+    student, so that what would stop it there can be refused before the teacher is trained. `folds` are the runs of
+    the folds of a corpus, which take each step first; `prefix` tells their stages apart in messages.
     """
 
     recipe: Recipe
@@ -69,6 +70,13 @@ class Run:
     stop: StopRequest = field(default_factory=StopRequest)
     trains_student: bool = True
     records: dict[str, StageRecord] = field(default_factory=dict)
+    folds: tuple["Run", ...] = ()
+    prefix: str = ""
+
+    @property
+    def is_fold(self) -> bool:
+        """Whether it is the run of one fold, whose models are measured and never shipped."""
+        return self.recipe.corpus.fold is not None
 
     @property
     def students(self) -> tuple[StudentRun, ...]:
@@ -145,11 +153,17 @@ class Run:
             raise
         self.stop.check()  # a library may have swallowed the interrupt
         self.records[name] = record
-        self.reporter.say(f"{name}: {'already done' if record.skipped else f'{record.seconds:.1f} s'}")
+        self.reporter.say(
+            f"{self.prefix}{name}: {'already done' if record.skipped else f'{record.seconds:.1f} s'}"
+        )
 
     def earlier(self, name: str, folder: Path, inputs: Mapping[str, Any]) -> StageRecord | None:
         """Return the record of a stage that an earlier command executed; see `earlier_record`."""
         return earlier_record(name, folder, inputs, _version(name))
+
+    def fold_digest(self, *names: str) -> dict[str, str]:
+        """Return the hashes of stages of every fold, as inputs of what pools them; nothing without folds."""
+        return {f"{fold.prefix}{name}": fold.records[name].digest for fold in self.folds for name in names}
 
     def digest(self, *names: str) -> dict[str, str]:
         """Return the hashes of earlier stages' outputs, as inputs of a later one."""

@@ -120,7 +120,7 @@ def new_workbench(
 ) -> Workbench:
     """Return a workbench, with the vocabulary trimmed as the run will trim it, once for all students."""
     trimmed = student_vocabulary(recipe.student, teacher.config, tokenizer, corpus)
-    texts = list(corpus.test.texts[: recipe.bench.texts])
+    texts = list(corpus.unseen_texts[: recipe.bench.texts])
     return Workbench(recipe, teacher, tokenizer, trimmed, corpus, texts, folder)
 
 

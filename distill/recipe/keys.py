@@ -12,7 +12,7 @@ KEYS = {
         for name in (
             *("source", "text", "labels", "label_names", "delimiter", "columns", "where", "group", "row_id"),
             *("one_per_group", "min_rows", "split", "duplicates", "leaks", "on_bad_row", "transfer", "max_tokens"),
-            *("encoding", "quoting", "missing", "label_form", "group_scope"),
+            *("encoding", "quoting", "missing", "label_form", "group_scope", "folds", "fold"),
         )
     },
     **{name: f"teacher.{name}" for name in ("model", "checkpoint", "label_order", "sha256", "freeze")},

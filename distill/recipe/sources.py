@@ -16,12 +16,8 @@ class CorpusRecipe(Section):
     """[corpus]: the source of the rows and how to read them."""
 
     later: ClassVar[tuple[str, ...]] = (
-        "encoding",
-        "quoting",
-        "missing",
-        "label_form",
-        "group_scope",
-        "merge_test",
+        *("encoding", "quoting", "missing", "label_form", "group_scope"),
+        *("merge_test", "folds", "fold"),
     )
 
     source: str = Field(
@@ -69,6 +65,16 @@ class CorpusRecipe(Section):
     )
     split: tuple[Fraction, Fraction, Fraction] | str = Field(
         (0.8, 0.1, 0.1), description="Shares of train, validation and test, or the column that names the split."
+    )
+    folds: int | None = Field(
+        None,
+        ge=2,
+        le=20,
+        description="Number of parts that take turns as the test split, for small corpora; the student that ships "
+        "learns from all rows.",
+    )
+    fold: int | None = Field(
+        None, ge=0, description="The part that is the test split, counted from 0; a run with `folds` sets it."
     )
     duplicates: Literal["majority", "error", "keep"] = Field(
         "majority", description="Treatment of rows that repeat a text: merge by majority, stop, or keep."

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from distill.artifacts.bench import RunBench, read_bench
 from distill.artifacts.model_report import SplitQuality
@@ -20,7 +21,7 @@ from distill.artifacts.report import (
     write_report_file,
 )
 from distill.bench.measured import measured_bundle
-from distill.corpora.corpus import Corpus, label_matrix
+from distill.corpora.corpus import Corpus
 from distill.evaluation.evaluators import evaluator_of
 from distill.export.measure.cpu import cpu_info
 from distill.export.measure.latency import available_threads
@@ -31,6 +32,7 @@ from distill.recipe.recipe import Recipe
 from distill.report.attribution import SeedModels, attribution, spread
 from distill.report.budget import budget_report
 from distill.report.calibration import with_calibration
+from distill.report.folds import folds_report, test_gold
 from distill.report.model_reports import RunOutcome, model_reports
 from distill.report.models import RunModel, run_models
 from distill.report.page import render_page
@@ -57,6 +59,8 @@ class ReportInputs:
         corpus: its test rows are compared on.
         seconds: the duration of every stage that the run had.
         seeds: the layout of each of several students; empty where there is one.
+        folds: the folder of each fold's run with its corpus, whose test rows are compared on; empty where the
+            corpus has a test split.
     """
 
     recipe: Recipe
@@ -66,6 +70,12 @@ class ReportInputs:
     corpus: Corpus
     seconds: Mapping[str, float]
     seeds: Mapping[int, RunLayout]
+    folds: Mapping[Path, Corpus]
+
+    @property
+    def tested(self) -> tuple[Corpus, ...]:
+        """The corpora whose test rows are compared on."""
+        return tuple(self.folds.values()) or (self.corpus,)
 
 
 def write_report(inputs: ReportInputs) -> None:
@@ -78,9 +88,9 @@ def write_report(inputs: ReportInputs) -> None:
 def build_report(inputs: ReportInputs) -> Report:
     """Return the report of a run whose bench is done."""
     recipe, corpus, layout, seconds = inputs.recipe, inputs.corpus, inputs.layout, inputs.seconds
-    task, gold = corpus.task, label_matrix(corpus.test, corpus.task)
+    task, gold = corpus.task, test_gold(inputs.tested)
     evaluator = evaluator_of(task)
-    chosen, models = inputs.variant.name, run_models(recipe, layout)
+    chosen, models = inputs.variant.name, run_models(recipe, layout, tuple(inputs.folds))
     reference = reference_name(recipe)
     bench = read_bench(layout.bench)
     run = RunOutcome(models, reference, bench, chosen, layout.bundle)
@@ -99,7 +109,7 @@ def build_report(inputs: ReportInputs) -> Report:
         seconds=seconds,
         chosen=chosen,
         budget=_budget(inputs, bench),
-        words=word_report(*tokenizers, corpus.test.texts),
+        words=word_report(*tokenizers, (text for tested in inputs.tested for text in tested.test.texts)),
         teacher_before_tuning=None if before_tuning is None else from_dict(SplitQuality, before_tuning["test"]),
         distillation_gain=None if attributed.gain is None else attributed.gain["student"],
         attribution=attributed,
@@ -109,6 +119,7 @@ def build_report(inputs: ReportInputs) -> Report:
         models=with_calibration(model_reports(run, task), models, reference, gold, task, seed=recipe.seed),
         training=_training_curves(inputs, models, evaluator.headline),
         headline=Headline(evaluator.headline, evaluator.title),
+        folds=folds_report(models, inputs.tested, evaluator, seed=recipe.seed) if inputs.folds else None,
     )
 
 
@@ -142,7 +153,7 @@ def _seed_models(inputs: ReportInputs) -> list[SeedModels]:
     """Return the models per seed; none where the recipe has one student."""
     seeds = []
     for seed, layout in inputs.seeds.items():
-        models = run_models(inputs.recipe, layout)
+        models = run_models(inputs.recipe, layout, tuple(inputs.folds))
         ships = models[shipping_variant(layout, inputs.recipe.export).name]
         seeds.append(SeedModels(seed, models["student"], ships, models.get("twin")))
     return seeds

@@ -1,7 +1,10 @@
 """The models of a run: where each left its weights, its logits and its quality."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from distill.artifacts.logits import read_logits_file
 from distill.artifacts.quality import QualityRecord, read_quality
@@ -18,7 +21,8 @@ from distill.runs.layout import RunLayout, numbered
 class RunModel:
     """One model of a run: `folder` has its logits, `quality_folder` its `quality.json`.
 
-    `source` is the trained student that a variant was exported from, None for anything else.
+    `source` is the trained student that a variant was exported from, None for anything else. `folds` are the
+    models of its name, each of which did not see one fold; together they decide all rows.
     """
 
     name: str
@@ -26,6 +30,7 @@ class RunModel:
     folder: Path
     quality_folder: Path
     source: "RunModel | None" = None
+    folds: tuple["RunModel", ...] = ()
 
     def quality(self) -> QualityRecord:
         """Read the model's quality."""
@@ -39,17 +44,43 @@ class RunModel:
         """Read the calibration and the thresholds that were fitted for the model."""
         return self.quality().decision
 
+    @property
+    def testers(self) -> tuple["RunModel", ...]:
+        """The models that decide the test rows: itself, or those of the folds, fold by fold."""
+        return self.folds or (self,)
+
     def test_decisions(self, task: Task) -> Bools:
-        """Return the model's decisions on the test rows, ``(N, C)``."""
-        return self.decision().decide(self.logits(), task)
+        """Return the decisions on the test rows, or on all rows out of fold, ``(N, C)``."""
+        return np.concatenate([model.decision().decide(model.logits(), task) for model in self.testers])
 
     def test_scores(self, task: Task) -> Floats:
-        """Return the model's calibrated scores of the test rows, ``(N, C)``."""
-        return self.decision().scores(self.logits(), task)
+        """Return the calibrated scores of the test rows, or of all rows out of fold, ``(N, C)``."""
+        return np.concatenate([model.decision().scores(model.logits(), task) for model in self.testers])
 
 
-def run_models(recipe: Recipe, layout: RunLayout) -> dict[str, RunModel]:
-    """Return the models of a run by name: teachers, the ensemble, the twin, the student, and its variants."""
+def run_models(recipe: Recipe, layout: RunLayout, folds: Sequence[Path] = ()) -> dict[str, RunModel]:
+    """Return the models of a run by name: teachers, the ensemble, the twin, the student, and its variants.
+
+    Args:
+        recipe: of the run.
+        layout: of the student in it.
+        folds: folders of the folds' runs.
+    """
+    parts = [run_models(recipe, replace(layout, folder=folder)) for folder in folds]
+
+    def in_folds(model: RunModel, others: Sequence[RunModel]) -> RunModel:
+        source = model.source
+        if source is not None:
+            source = in_folds(source, [other.source for other in others if other.source is not None])
+        return replace(model, source=source, folds=tuple(others))
+
+    return {
+        name: in_folds(model, [models[name] for models in parts])
+        for name, model in _own_models(recipe, layout).items()
+    }
+
+
+def _own_models(recipe: Recipe, layout: RunLayout) -> dict[str, RunModel]:
     folders = {numbered("teacher", member.index): layout.teacher(member.index) for member in members_of(recipe)}
     if reference_name(recipe) == "ensemble":
         folders["ensemble"] = layout.ensemble

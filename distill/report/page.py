@@ -27,6 +27,7 @@ SECTIONS = (
     "budget",
     "quality_charts",
     "attribution",
+    "folds",
     "seeds",
     "calibration",
     "floors",
@@ -62,6 +63,7 @@ def render_page(report: Report, sections: Sequence[str] = SECTIONS) -> str:
             summary=summary_rows(report),
             compared=[model for model in report.models if model.name in compared],
             components=_components(report.models),
+            folds_named=[f"fold {fold + 1}" for fold in range(report.recipe["corpus"].get("folds") or 0)],
         )
     )
 

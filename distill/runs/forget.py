@@ -11,7 +11,7 @@ from pathlib import Path
 
 from distill.export.runtime.errors import InputError
 from distill.files.atomic import remove
-from distill.runs.layout import RECIPE_FILE
+from distill.runs.layout import FOLDS, RECIPE_FILE
 
 # splits and quarantine, and texts made out of them; a killed run leaves them as NAME.partial and similar
 CORPUS = ("corpus", "augmented")
@@ -33,7 +33,9 @@ def find_copies(run: Path) -> Copies:
         InputError: the folder is not a run, or cannot be read.
     """
     _read_recipe(run)
-    folders = tuple(path for path in sorted(run.iterdir()) if path.name.partition(".")[0] in CORPUS)
+    parts = [run, *sorted(path for path in run.glob(f"{FOLDS}/*") if path.is_dir())]
+    inside = (path for part in parts for path in sorted(part.iterdir()))
+    folders = tuple(path for path in inside if path.name.partition(".")[0] in CORPUS)
     files = [file for path in folders for file in _files_under(path)]
     return Copies(folders, len(files), sum(file.lstat().st_size for file in files))
 

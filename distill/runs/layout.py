@@ -6,6 +6,7 @@ from pathlib import Path
 from distill.export.precision import Variant
 
 RECIPE_FILE = "recipe.toml"
+FOLDS = "folds"
 REPORT_FILES = ("report.json", "report.html")
 
 
@@ -23,6 +24,10 @@ class RunLayout:
     def of_seed(self, seed: int) -> "RunLayout":
         """Return the layout of one of several students."""
         return replace(self, branch=f"seeds/{seed}")
+
+    def of_fold(self, fold: int) -> "RunLayout":
+        """Return the layout of the run of one fold, inside of the run of all rows."""
+        return RunLayout(self.folder / FOLDS / str(fold))
 
     @property
     def prefix(self) -> str:

@@ -175,7 +175,7 @@ def train(
 
 
 def evaluated_logits(session: TrainingSession, reporter: Reporter) -> dict[str, Logits]:
-    """Return raw logits ``(N, C)`` of validation and test.
+    """Return raw logits ``(N, C)`` of validation, and of test where there is such a split.
 
     Raises:
         DistillError: some of them are not finite, so no decision can be made from them.
@@ -186,6 +186,7 @@ def evaluated_logits(session: TrainingSession, reporter: Reporter) -> dict[str, 
         logits = {
             split: predict_logits(session.model, session.tokens[split], pad_id=pad_id, progress=advance)
             for split in EVALUATED
+            if len(session.tokens[split])
         }
     for split, values in logits.items():
         broken = int((~np.isfinite(values)).any(axis=1).sum())

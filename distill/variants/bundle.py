@@ -84,7 +84,7 @@ def shipment_of(
         tokenizer_folder=source.student,
         config=source.family.published_config(source.student),
         provenance=dict(provenance),
-        metrics=_metrics(quality, teacher, evaluator),
+        metrics=_metrics(quality, teacher, evaluator, recipe.folds),
         model_card=model_card(
             name=name,
             variant=source.variant.name,
@@ -94,6 +94,7 @@ def shipment_of(
             licence=recipe.licence,
             max_tokens=recipe.max_tokens,
             headline=Headline(evaluator.headline, evaluator.title),
+            folds=recipe.folds,
         ),
     )
 
@@ -126,8 +127,10 @@ def check_bundle(bundle: Classifier, folder: Path, texts: Sequence[str], rows: T
         )
 
 
-def _metrics(quality: QualityRecord, teacher: QualityRecord, evaluator: Evaluator) -> dict[str, object]:
-    """Return the quality of what ships beside its teacher's."""
+def _metrics(
+    quality: QualityRecord, teacher: QualityRecord, evaluator: Evaluator, folds: int | None
+) -> dict[str, object]:
+    """Return the quality of what ships beside its teacher's; `test` is out of fold where there are folds."""
     splits = {"validation": quality.validation, "test": quality.test}
     headline = evaluator.headline
     best = teacher.test[headline]
@@ -138,4 +141,5 @@ def _metrics(quality: QualityRecord, teacher: QualityRecord, evaluator: Evaluato
         },
         f"teacher_test_{headline}": best,
         "retention": quality.test[headline] / best if best else None,
+        **({} if folds is None else {"folds": folds}),
     }

@@ -12,6 +12,7 @@ from distill.artifacts.quality import record_of
 from distill.artifacts.records import from_dict
 from distill.artifacts.variant import MODEL_FILE, Attempt, GateCheck, GateReport, MatmulNoise
 from distill.corpora.storage.token_rows import TokenRows
+from distill.evaluation.decided import DecidedRows
 from distill.evaluation.quality import assess
 from distill.export.gate import Check, failures
 from distill.export.graph.builder import GraphBuilder
@@ -49,6 +50,8 @@ class ExportInputs:
         rows: returns the token ids of a split.
         calibrator: method of choosing the range of fixed activation scales.
         table_bits: bits per number of an int8 variant's embedding tables.
+        out_of_fold: returns all rows as the same variants of the folds' students decide them, where the corpus is
+            in folds; else None.
     """
 
     gate: Gate
@@ -57,6 +60,7 @@ class ExportInputs:
     rows: Callable[[str], TokenRows]
     calibrator: RangeMethod
     table_bits: int
+    out_of_fold: Callable[[], DecidedRows | None]
 
 
 @dataclass(frozen=True)
@@ -179,20 +183,24 @@ def _writer(fused: Path, inputs: ExportInputs) -> Writer:
 def _write(folder: Path, candidate: Candidate, inputs: ExportInputs) -> Candidate:
     """Write the calibrated graph, its logits on validation and test, and its quality.
 
-    Returns the candidate with a check that the test rows' logits are finite, and nothing else of them.
+    Returns the candidate with a check that the test rows' logits are finite, and nothing else of them. It is
+    returned as it is where there is no test split.
     """
     gate, rows = inputs.gate, inputs.rows("test")
     proto = onnx.load(candidate.graph)
     decision, finish = candidate.decision, gate.corpus.task.finish_nodes()
     add_calibration(proto, decision.scale, decision.bias, finish)
     save_model(proto, folder / MODEL_FILE)
-    with gate.reporter.bar("evaluate the variant", len(rows)) as advance:
-        test = GraphRunner(candidate.graph).run_rows(rows, advance)
+    logits, checks = {"validation": candidate.logits}, candidate.checks
+    if len(rows):
+        with gate.reporter.bar("evaluate the variant", len(rows)) as advance:
+            test = GraphRunner(candidate.graph).run_rows(rows, advance)
+        logits["test"] = finite(test)
+        checks = (*checks, *check_finite(gate.variant, "test", test))
     candidate.graph.unlink()
-    logits = {"validation": candidate.logits, "test": finite(test)}
     write_logits_file(logits, folder / LOGITS_FILE)
-    record_of(assess(logits, gate.corpus, candidate.decision, gate.policy)).write(folder)
-    return replace(candidate, checks=(*candidate.checks, *check_finite(gate.variant, "test", test)))
+    record_of(assess(logits, gate.corpus, decision, gate.policy, inputs.out_of_fold())).write(folder)
+    return replace(candidate, checks=checks)
 
 
 def _stored(checks: Sequence[Check]) -> tuple[GateCheck, ...]:

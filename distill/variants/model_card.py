@@ -17,6 +17,7 @@ def model_card(
     licence: str | None,
     max_tokens: int,
     headline: Headline,
+    folds: int | None,
 ) -> str:
     """Return Markdown with the front matter that the Hub reads; it has no date, path or latency.
 
@@ -29,6 +30,7 @@ def model_card(
         licence: the corpus's licence, None where the recipe does not state one.
         max_tokens: the length at which texts are cut.
         headline: the metric that models of the task are compared by.
+        folds: number of folds of whose models, none of which ships, the quality is; None with a test split.
     """
     environment = template_environment("distill.variants")
     environment.filters.update(
@@ -45,6 +47,7 @@ def model_card(
         licence=licence or "not stated",
         max_tokens=max_tokens,
         headline=headline,
+        folds=folds,
     )
 
 
