@@ -112,6 +112,12 @@ def with_train_rows(corpus: Corpus, rows: int | None) -> Corpus:
     return corpus if rows is None else replace(corpus, train=_evenly_cut(corpus.train, rows))
 
 
+def test_groups(corpora: Sequence[Corpus]) -> NDArray[np.int32] | None:
+    """Return the group numbers of the test rows of several corpora, one after the other; None without groups."""
+    known = [corpus.test.groups for corpus in corpora if corpus.test.groups is not None]
+    return np.concatenate(known) if known and len(known) == len(corpora) else None
+
+
 def part_of(corpus: Corpus, rows: int) -> Corpus:
     """Return at most `rows` rows of each split, spread evenly over it, to rank candidates by short trials."""
     return replace(

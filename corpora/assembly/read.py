@@ -185,7 +185,7 @@ def _fold(
     test = NO_ROWS if spec.fold is None else parts.pop(spec.fold)
     rest = np.sort(np.concatenate(parts))
     train, validation = split_by_group(rows, rest, spec.split[:2], seed=seed)
-    notes["rows_split_off"] = len(validation) + len(test)
+    notes |= {"rows_split_off": len(validation) + len(test), "folds": folds}
     return splits | {"train": train, "validation": validation, "test": test}
 
 

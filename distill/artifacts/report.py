@@ -14,7 +14,7 @@ from distill.artifacts.precision import PrecisionRecord
 from distill.artifacts.ranking import LayerCandidate
 from distill.artifacts.records import read_record, stored, write_record
 from distill.evaluation.bootstrap import Bootstrap
-from distill.evaluation.comparison import Agreement, Estimate
+from distill.evaluation.comparison import Agreement, FoldScores
 
 FORMAT_VERSION = 1
 
@@ -127,14 +127,6 @@ class BudgetReport:
     measured: Mapping[str, float]
     over_asked: Mapping[str, float]
     over_predicted: Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class FoldScores:
-    """A model's headline out of fold: of all rows, with its interval, and of the rows of each fold."""
-
-    all_rows: Estimate
-    folds: tuple[float, ...]
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,11 @@ from distill.artifacts.quality import record_of
 from distill.artifacts.records import to_dict
 from distill.artifacts.training import TrainingSummary
 from distill.bench.tfidf import TfidfModel, fit_tfidf
-from distill.corpora.corpus import Corpus, label_matrix
+from distill.corpora.corpus import Corpus, label_matrix, test_groups
+from distill.evaluation.comparison import fold_scores
 from distill.evaluation.decided import decided_logits, pooled
 from distill.evaluation.decision import Decision, Logits
+from distill.evaluation.evaluators import evaluator_of
 from distill.evaluation.quality import EVALUATED, quality_of
 from distill.export.graph.from_torch import export_fused
 from distill.export.graph.session import GraphRunner
@@ -201,6 +203,10 @@ def _baseline(inputs: BenchInputs, reporter: Reporter) -> tuple[Callable[[list[s
 
     record = to_dict(record_of(quality, TrainingSummary(model.parameters)))
     del record["decision"]
+    if parts:
+        groups = test_groups(inputs.folds)
+        scores = fold_scores(evaluator_of(corpus.task), parts, groups, seed=inputs.seed)
+        record["out_of_fold"] = to_dict(scores)
     return call, {**record, "bytes": model.sizes}
 
 

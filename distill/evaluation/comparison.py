@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distill.evaluation.bootstrap import SAMPLES, Bootstrap, interval, row_weights
+from distill.evaluation.decided import DecidedRows, pooled
 from distill.evaluation.decision import Decision, Logits
 from distill.evaluation.evaluator import Evaluator
 from distill.export.runtime.scores import Bools, Floats
@@ -31,6 +32,14 @@ class Estimate:
     value: float
     low: float
     high: float
+
+
+@dataclass(frozen=True)
+class FoldScores:
+    """A model's headline out of fold: of all rows, with its interval, and of the rows of each fold."""
+
+    all_rows: Estimate
+    folds: tuple[float, ...]
 
 
 def agreement(first: Bools, second: Bools) -> Agreement:
@@ -95,6 +104,24 @@ def estimate(
         weights = row_weights(int(number.max()) + 1, samples=samples, seed=seed)[:, number]  # (S, N)
     low, high = np.percentile(evaluator.resampled(decisions, gold, weights), [2.5, 97.5])
     return Estimate(evaluator.score(decisions, gold), float(low), float(high))
+
+
+def fold_scores(
+    evaluator: Evaluator, parts: Sequence[DecidedRows], groups: NDArray[np.int32] | None, *, seed: int
+) -> FoldScores:
+    """Return the headline of all folds' rows with its interval, and of each fold's.
+
+    Args:
+        evaluator: the task's.
+        parts: the rows of each fold.
+        groups: the number of each row's group, fold after fold; None where rows are drawn.
+        seed: of the bootstrap.
+    """
+    whole = pooled(parts)
+    return FoldScores(
+        estimate(evaluator, whole.decisions, whole.gold, groups, seed=seed),
+        tuple(evaluator.score(part.decisions, part.gold) for part in parts),
+    )
 
 
 def fidelity(variant: Logits, reference: Logits, decision: Decision, task: Task) -> dict[str, float]:

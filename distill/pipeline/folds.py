@@ -12,6 +12,16 @@ if TYPE_CHECKING:
     from distill.evaluation.decided import DecidedRows
 
 
+def fold_warnings(recipe: Recipe) -> tuple[str, ...]:
+    """Return what makes out-of-fold quality too good."""
+    if recipe.corpus.folds is None or recipe.teacher.checkpoint is None:
+        return ()
+    return (
+        "corpus.folds and teacher.checkpoint: a teacher that has learnt from these rows knows every fold, and "
+        "out-of-fold quality is too good then; leave the checkpoint out, and each fold has a teacher of its own",
+    )
+
+
 def fold_runs(run: Run) -> tuple[Run, ...]:
     """Return a run for each fold of a corpus in folds; none for any other corpus, and for a fold's own run."""
     corpus = run.recipe.corpus

@@ -12,7 +12,7 @@ from distill.pipeline.choice import choose
 from distill.pipeline.choices import layers_choice, plan_choice
 from distill.pipeline.corpus import corpus_stage
 from distill.pipeline.export import export_stages, variant_stages, withdraw
-from distill.pipeline.folds import fold_recipe, fold_runs
+from distill.pipeline.folds import fold_recipe, fold_runs, fold_warnings
 from distill.pipeline.labels import label_stages
 from distill.pipeline.report import report_stages
 from distill.pipeline.state import Run
@@ -79,6 +79,8 @@ def run_stages(run: Run, until: str) -> None:
     _write_recipe(run.recipe, run.layout.recipe)
     if run.trains_student:  # only what is trained has a quality to be measured
         run.folds = fold_runs(run)
+        for warning in fold_warnings(run.recipe) if run.folds else ():
+            run.reporter.say(f"warning: {warning}")
     for name, step in STEPS.items():
         try:
             for fold, part in enumerate(run.folds):

@@ -15,6 +15,7 @@ from distill.artifacts.report import (
     BudgetReport,
     CorpusCounts,
     Environment,
+    FoldsReport,
     Headline,
     Report,
     TrainingCurve,
@@ -22,6 +23,7 @@ from distill.artifacts.report import (
 )
 from distill.bench.measured import measured_bundle
 from distill.corpora.corpus import Corpus
+from distill.evaluation.comparison import FoldScores
 from distill.evaluation.evaluators import evaluator_of
 from distill.export.measure.cpu import cpu_info
 from distill.export.measure.latency import available_threads
@@ -33,7 +35,7 @@ from distill.report.attribution import SeedModels, attribution, spread
 from distill.report.budget import budget_report
 from distill.report.calibration import with_calibration
 from distill.report.folds import folds_report, test_gold
-from distill.report.model_reports import RunOutcome, model_reports
+from distill.report.model_reports import BASELINE, RunOutcome, model_reports
 from distill.report.models import RunModel, run_models
 from distill.report.page import render_page
 from distill.report.training import read_curve
@@ -119,8 +121,16 @@ def build_report(inputs: ReportInputs) -> Report:
         models=with_calibration(model_reports(run, task), models, reference, gold, task, seed=recipe.seed),
         training=_training_curves(inputs, models, evaluator.headline),
         headline=Headline(evaluator.headline, evaluator.title),
-        folds=folds_report(models, inputs.tested, evaluator, seed=recipe.seed) if inputs.folds else None,
+        folds=_folds(inputs, models, bench),
     )
+
+
+def _folds(inputs: ReportInputs, models: Mapping[str, RunModel], bench: RunBench) -> FoldsReport | None:
+    if not inputs.folds:
+        return None
+    baseline = {BASELINE: from_dict(FoldScores, bench.baseline["out_of_fold"])}
+    evaluator = evaluator_of(inputs.corpus.task)
+    return folds_report(models, baseline, inputs.tested, evaluator, seed=inputs.recipe.seed)
 
 
 def _budget(inputs: ReportInputs, bench: RunBench) -> BudgetReport | None:

@@ -1,14 +1,15 @@
-"""Out-of-fold quality of a run's models: a corpus in folds has no test split, every row is one."""
+"""Out-of-fold quality of a run's models: a corpus in folds has no test split, and every row is one."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from distill.artifacts.report import FoldScores, FoldsReport
-from distill.corpora.corpus import Corpus, label_matrix
-from distill.evaluation.comparison import estimate
+from distill.artifacts.report import FoldsReport
+from distill.corpora.corpus import Corpus, label_matrix, test_groups
+from distill.evaluation.comparison import FoldScores, fold_scores
+from distill.evaluation.decided import decided_logits
 from distill.evaluation.evaluator import Evaluator
-from distill.export.runtime.scores import Bools, Floats
+from distill.export.runtime.scores import Floats
 from distill.report.models import RunModel
 
 
@@ -18,29 +19,34 @@ def test_gold(corpora: Sequence[Corpus]) -> Floats:
 
 
 def folds_report(
-    models: Mapping[str, RunModel], corpora: Sequence[Corpus], evaluator: Evaluator, *, seed: int
+    models: Mapping[str, RunModel],
+    baseline: Mapping[str, FoldScores],
+    corpora: Sequence[Corpus],
+    evaluator: Evaluator,
+    *,
+    seed: int,
 ) -> FoldsReport:
     """Return the headline of every model on all rows and on each fold's.
 
     Args:
         models: with those of the folds, by name.
+        baseline: what the bench measured of models that are none of the run's, by name.
         corpora: the corpus of each fold.
         evaluator: the task's.
         seed: of the bootstrap.
     """
+    groups = test_groups(corpora)
     golds = [label_matrix(corpus.test, corpus.task) for corpus in corpora]
-    known = [corpus.test.groups for corpus in corpora if corpus.test.groups is not None]
-    groups = np.concatenate(known) if len(known) == len(corpora) else None
 
     def scores(model: RunModel) -> FoldScores:
-        decided: list[Bools] = [fold.test_decisions(evaluator.task) for fold in model.folds]
-        return FoldScores(
-            all_rows=estimate(evaluator, np.concatenate(decided), np.concatenate(golds), groups, seed=seed),
-            folds=tuple(evaluator.score(*one) for one in zip(decided, golds, strict=True)),
-        )
+        parts = [
+            decided_logits(fold.logits(), gold, fold.decision(), evaluator.task)
+            for fold, gold in zip(model.folds, golds, strict=True)
+        ]
+        return fold_scores(evaluator, parts, groups, seed=seed)
 
     return FoldsReport(
         rows=sum(map(len, golds)),
         resampled="rows" if groups is None else "groups",
-        models={name: scores(model) for name, model in models.items()},
+        models={name: scores(model) for name, model in models.items()} | dict(baseline),
     )

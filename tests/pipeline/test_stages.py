@@ -37,6 +37,8 @@ OPEN = {
     "layers": ("student.kind=layers", "student.layers=auto"),
     "precision": ("export.precision=auto",),
 }
+# what a run pools of its folds is an input of its own stages
+IN_FOLDS = ("corpus.folds=2", "export.precision=['fp32','int8-weights']")
 # they hold the whole recipe
 WHOLE = ("bundle", "report")
 
@@ -94,7 +96,8 @@ def every_stage(stages_of: Callable[..., Stages]) -> Stages:
     found = stages_of(*FULL)
     for name, overrides in OPEN.items():
         found[name] = stages_of(*overrides)[name]
-    return found
+    pooling = {f"in folds, {name}": stage for name, stage in stages_of(*IN_FOLDS).items()}
+    return found | pooling
 
 
 def executed(stage: Stage, folder: Path, inputs: Mapping[str, Any]) -> bool:
@@ -174,6 +177,7 @@ CASES = (
     ("student.kind=layers", *(f"objective.{name}_weight=1" for name in FEATURES)),
     ("augmentation.rows=40", "augmentation.ways=['substitute']", "augmentation.masked_model=FOLDER/model"),
     ("student.kind=static",),
+    IN_FOLDS,
     ("corpus.task=ordinal", "corpus.source=FOLDER/levels.csv", "corpus.label_names=['low','high']"),
     *OPEN.values(),
 )
