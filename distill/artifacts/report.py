@@ -133,6 +133,7 @@ class BudgetReport:
 class FoldsReport:
     """Out-of-fold quality, which every model's `test` is of too: rows, what was resampled, and scores by model."""
 
+    folds: int
     rows: int
     resampled: str
     models: Mapping[str, FoldScores]

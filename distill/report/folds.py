@@ -46,6 +46,7 @@ def folds_report(
         return fold_scores(evaluator, parts, groups, seed=seed)
 
     return FoldsReport(
+        folds=len(corpora),
         rows=sum(map(len, golds)),
         resampled="rows" if groups is None else "groups",
         models={name: scores(model) for name, model in models.items()} | dict(baseline),

@@ -63,7 +63,6 @@ def render_page(report: Report, sections: Sequence[str] = SECTIONS) -> str:
             summary=summary_rows(report),
             compared=[model for model in report.models if model.name in compared],
             components=_components(report.models),
-            folds_named=[f"fold {fold + 1}" for fold in range(report.recipe["corpus"].get("folds") or 0)],
         )
     )
 
@@ -74,6 +73,7 @@ def _environment() -> Environment:
         number=_number,
         percent=_percent,
         excess=_excess,
+        fold_name=lambda number: f"fold {number}",
         interval=_interval,
         thousands=lambda value: f"{value:,}",
         general=lambda value: f"{value:g}",

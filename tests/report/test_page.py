@@ -71,6 +71,7 @@ def test_the_page_is_one_file_with_all_sections_and_the_style_of_a_phone() -> No
         "F1 by label",
         "Training",
         "Contribution of distillation",
+        "Out of fold",
         "Across seeds",
         "Calibration on test",
         "Brier skill by label",
@@ -94,10 +95,12 @@ def test_the_page_is_one_file_with_all_sections_and_the_style_of_a_phone() -> No
 
 
 def test_a_section_without_content_is_left_out() -> None:
-    report = tiny_report(budget=None, seeds=None, layer_search=None, precision=None, teacher_before_tuning=None)
+    report = tiny_report(
+        budget=None, seeds=None, folds=None, layer_search=None, precision=None, teacher_before_tuning=None
+    )
     report = replace(report, models=tuple(replace(model, floors=()) for model in report.models))
     page = render_page(report)
-    for title in ("Budget", "Across seeds", "Floors", "Layer search", "Choice of precision"):
+    for title in ("Budget", "Out of fold", "Across seeds", "Floors", "Layer search", "Choice of precision"):
         assert f"<h2>{title}</h2>" not in page
     assert "before fine-tuning" not in page
 

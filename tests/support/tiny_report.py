@@ -57,6 +57,15 @@ def report_data(labels: Sequence[str] = LABELS, **changed: Any) -> dict[str, Any
             "agreement": {name: {"rows": 0.5, "cells": 0.75} for name in compared},
             "copied_errors": {"student": 0.25, "twin": None, "int8-static": 0.5},
         },
+        "folds": {
+            "folds": 2,
+            "rows": 16,
+            "resampled": "groups",
+            "models": {
+                name: {"all_rows": {"value": 0.4, "low": 0.3, "high": 0.5}, "folds": [0.35, 0.45]}
+                for name in ("student", "int8-static")
+            },
+        },
         "seeds": {
             "rows": [
                 {"seed": seed, "variant": "int8-static", "student": scores, "ships": scores, "twin": scores}
