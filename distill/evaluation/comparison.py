@@ -93,7 +93,7 @@ def estimate(
         evaluator: the task's.
         decisions: ``(N, C)``.
         gold: 0/1, ``(N, C)``.
-        groups: the number of each row's group, ``(N,)``; rows of one conversation are no independent draws.
+        groups: the number of each row's group, ``(N,)``; rows of one conversation are not independent draws.
         samples: how often rows or groups are drawn.
         seed: of the draws.
     """

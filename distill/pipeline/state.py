@@ -75,7 +75,7 @@ class Run:
 
     @property
     def is_fold(self) -> bool:
-        """Whether it is the run of one fold, whose models are measured and never shipped."""
+        """Return whether it is the run of one fold, whose models are measured and never shipped."""
         return self.recipe.corpus.fold is not None
 
     @property
