@@ -16,7 +16,7 @@ from distill.corpora.guessing.columns import (
     Column,
     share_constant,
 )
-from distill.corpora.reading.cells import FLAGS, SPELT_MISSING, LabelCells, LabelForm
+from distill.corpora.reading.cells import FLAGS, SPELT_MISSING, LabelCells, LabelForm, plain_flag
 from distill.corpora.reading.labels import MAX_FOUND_LABELS, MAX_LABEL_CHARS, LabelError, Token
 from distill.corpora.targets import CODECS
 
@@ -25,15 +25,20 @@ ONE, SEVERAL = "single_label", "multi_label"
 
 DELIMITERS = (",", ";", "|")
 
+# these hardly ever stand inside of a name
+SURE_DELIMITERS = ("、", "，", "；")
+
+# these stand inside of names too, so nearly all parts must be labels of other rows
+WEAK_DELIMITERS = ("/", "+", "&", " ")
+
 # a column with fewer rows per value on average identifies rows rather than kinds of rows
 MIN_REPEATS = 2.0
 
 MIN_BLOCK = 3
 
-# the most votes that the annotators of one row may cast
-MAX_VOTES = 20
-
 _BITS = re.compile(r"[01]{3,}", re.ASCII)
+
+NUMBER = re.compile(r"-?\d*\.?\d+", re.ASCII)
 
 # the share of rows that decides what a column is like
 NEARLY_ALL = 0.95
@@ -139,7 +144,7 @@ def _blocks(columns: Sequence[Column]) -> list[LabelGuess]:
         labels = [column for column in run if not _FLAG_NAME.search(column.leaf)]
         if len(labels) < MIN_BLOCK - 1:
             continue
-        flags = [[FLAGS[key.lower().removesuffix(".0")] for key in column.keys if key] for column in labels]
+        flags = [[FLAGS[plain_flag(key)] for key in column.keys if key] for column in labels]
         sums = [sum(row) for row in zip(*flags, strict=False)]
         several = any(total != 1 for total in sums)
         counts: Counter[Token] = Counter({c.name: sum(flag) for c, flag in zip(labels, flags, strict=True)})
@@ -155,7 +160,7 @@ def _blocks(columns: Sequence[Column]) -> list[LabelGuess]:
 
 def _flag_kind(column: Column) -> str | None:
     """Return the spelling in which a column writes 0 and 1; None where it holds anything else."""
-    keys = {key.lower().removesuffix(".0") for key in column.counts}
+    keys = {plain_flag(key) for key in column.counts}
     if not keys or not keys <= FLAGS.keys() or ID_NAME.search(column.leaf) or ANNOTATOR_NAME.search(column.leaf):
         return None
     return next(pair for pair in ("01", "falsetrue", "noyes", "ny") if all(key in pair for key in keys))
@@ -173,7 +178,7 @@ def _as_labels(column: Column) -> LabelGuess | None:
         return None if guess is None else replace(guess, form="vector")
     if any(is_printed(cell.strip()) for cell in cells):
         return _guess(column, SEVERAL, ",")
-    for delimiter in DELIMITERS:
+    for delimiter in (*DELIMITERS, *SURE_DELIMITERS, *WEAK_DELIMITERS):
         if _is_delimited(cells, delimiter):
             return _guess(column, SEVERAL, delimiter)
     return _guess(column, ONE, ",")
@@ -196,6 +201,10 @@ def _is_delimited(cells: Sequence[str], delimiter: str) -> bool:
     """Return whether the delimiter separates labels: its parts are also whole cells elsewhere."""
     alone = {cell.strip() for cell in cells if delimiter not in cell}
     parts = {part.strip() for cell in cells if delimiter in cell for part in cell.split(delimiter)}
+    if delimiter in WEAK_DELIMITERS:
+        return len(parts & alone) > NEARLY_ALL * len(parts)
+    if delimiter in SURE_DELIMITERS:
+        return bool(parts & alone)
     return 2 * len(parts & alone) > len(parts) or (bool(parts) and parts <= {"0", "1"} and len(cells) > 1)
 
 
@@ -218,48 +227,13 @@ def _guess(column: Column, kind: str, delimiter: str, form: LabelForm | None = N
     few = len(counts) >= 2 and sum(counts.values()) >= MIN_REPEATS * len(counts)
     if not few or max(len(str(token)) for token in counts) > MAX_LABEL_CHARS:
         return None
+    if all(NUMBER.fullmatch(str(token)) for token in counts) and any("." in str(token) for token in counts):
+        return None  # a measure: scores and shares
     missing = tuple(str(token) for token in counts if token in SPELT_MISSING)
     if len(counts) - len(missing) < 2:
         return None
     one = kind == SEVERAL and not several
     return LabelGuess((column.name,), ONE if one else kind, delimiter, counts, missing=missing)
-
-
-def why_no_labels(columns: Sequence[Column]) -> str | None:
-    """Return why a likely column does not hold labels: it holds shares or votes of annotators."""
-    reader = LabelCells(("cell",), True, missing=())
-    for column in columns:
-        for value in column.values[:1]:
-            try:
-                reader.cell({"cell": value})
-            except LabelError as error:
-                return f"column '{column.name}' holds {error}"
-    return None
-
-
-def votes_around(guess: LabelGuess, columns: Sequence[Column]) -> list[str] | None:
-    """Return the neighbouring columns of counts, votes per label, that include the guess; None without such."""
-    run: list[Column] = []
-    runs = []
-    for column in columns:
-        if _are_counts(column):
-            run.append(column)
-        else:
-            runs.append(run)
-            run = []
-    for block in (*runs, run):
-        names = [column.name for column in block]
-        if len(block) >= MIN_BLOCK and len(guess.columns) == 1 and guess.columns[0] in names:
-            return names
-    return None
-
-
-def _are_counts(column: Column) -> bool:
-    """Return whether a column holds small numbers from 0 up, and more than 0 and 1."""
-    keys = {key.removesuffix(".0") for key in column.counts}
-    if ID_NAME.search(column.leaf) or not keys or not all(key.isascii() and key.isdigit() for key in keys):
-        return False
-    return "0" in keys and 2 <= max(map(int, keys)) <= MAX_VOTES
 
 
 def where_labelled(guess: LabelGuess, columns: Sequence[Column]) -> tuple[str, str | list[str]] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from distill.corpora.guessing.columns import ID_NAME, Column, share_constant
@@ -11,10 +12,16 @@ from distill.corpora.guessing.labels import NEARLY_ALL, LabelGuess, is_printed
 MIN_TEXT_CHARS = 25
 
 
+MAX_TIME_CHARS = 40
+
+_TIME = re.compile(r"\d{1,2}:\d\d|\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}")
+
+
 def text_column(columns: Sequence[Column]) -> Column | None:
     """Return the column of strings with the longest average."""
     texts = [column for column in columns if column.is_text and not ID_NAME.search(column.leaf)]
-    texts = [column for column in texts if not _is_link(column)] or texts
+    texts = [column for column in texts if not _is_link(column) and not _is_time(column)] or texts
+    texts = [column for column in texts if len(column.counts) > 1] or texts
     texts = [column for column in texts if not _holds_labels(column)] or texts
     return max(texts, key=lambda column: column.mean_length, default=None)
 
@@ -30,6 +37,14 @@ def _holds_labels(column: Column) -> bool:
 def _is_link(column: Column) -> bool:
     links = sum(str(value).startswith(("http://", "https://")) for value in column.values)
     return links > NEARLY_ALL * len(column.values)
+
+
+def _is_time(column: Column) -> bool:
+    """Return whether a column holds dates or times."""
+    times = sum(
+        _TIME.search(str(value)) is not None and len(str(value)) < MAX_TIME_CHARS for value in column.values
+    )
+    return times > NEARLY_ALL * len(column.values)
 
 
 def texts_of_label(

@@ -27,6 +27,9 @@ SURE_VECTOR = 3
 
 _FLOAT_ID = re.compile(r"(-?\d{1,9})\.0+", re.ASCII)
 
+# 0 and 1 as numbers, with a point or, where spreadsheets write one, a comma
+_FLAG_NUMBER = re.compile(r"([01])[.,]0+", re.ASCII)
+
 _BITS = re.compile(r"[01]{3,}", re.ASCII)
 
 SHARES = (
@@ -225,6 +228,13 @@ def label_names_of(columns: Sequence[str]) -> tuple[str, ...]:
     return tuple(column.rsplit(".", 1)[-1].removesuffix("[]") for column in columns)
 
 
+def plain_flag(text: str) -> str:
+    """Return a cell of 0 and 1 in its plain spelling: lower case, and 1.0 or 1,0 as 1."""
+    text = text.strip().lower()
+    number = _FLAG_NUMBER.fullmatch(text)
+    return number[1] if number else text
+
+
 def _flag(value: object, where: str) -> bool | None:
     """Read 0 or 1 in any of its spellings; None where the cell is empty."""
     if hasattr(value, "item"):
@@ -233,12 +243,11 @@ def _flag(value: object, where: str) -> bool | None:
         return None
     if isinstance(value, bool):
         return value
-    text = str(value).strip().lower()
-    number = _FLOAT_ID.fullmatch(text)
-    flag = FLAGS.get(number[1] if number else text)
+    text = plain_flag(str(value))
+    flag = FLAGS.get(text)
     if flag is None:
         try:
-            float(text)
+            float(text.replace(",", "."))
         except ValueError:
             raise LabelError(f"{where} holds something else than 0 or 1, true or false, yes or no") from None
         raise LabelError(f"{where} holds another number than 0 and 1, as {SHARES}")

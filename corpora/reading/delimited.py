@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -35,6 +36,9 @@ PEEKED_ROWS = 20
 
 MAX_ROW_NAME_CHARS = 20
 
+# a first line for spreadsheets
+_NAMED_SEPARATOR = re.compile(r"sep=([,;\t|])\r?\n")
+
 NOT_QUOTED = "set `quoting` = false if the file is written without quoting"
 
 Cells = tuple[int, "list[str] | str"]
@@ -49,10 +53,11 @@ def read_delimited(file: DataFile, form: TableForm) -> Rows:
     if kind == ".txt" and separator is None:
         return (Record(str(file), row, {"text": line}) for row, line in lines(file, form.recoded) if line.strip())
     quoted = form.quoting if form.quoting is not None else kind == ".csv"
+    named = _NAMED_SEPARATOR.match(head)
     if separator is None:
-        separator = csv_separator(head, form.columns, quoted=quoted)
+        separator = named[1] if named else csv_separator(head, form.columns, quoted=quoted)
     cells = _quoted_cells(file, separator, form, head) if quoted else _plain_cells(file, separator, form)
-    return _records(file, cells, form.columns)
+    return _records(file, islice(cells, 1, None) if named else cells, form.columns)
 
 
 def table_separator(head: str, form: TableForm) -> str | None:

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from distill.corpora.assembly.read import read_corpus
 from distill.corpora.assembly.spec import CorpusSpec
-from distill.corpora.corpus import Corpus
 from distill.corpora.guessing.columns import Column, is_missing, split_column
 from distill.corpora.guessing.labels import (
     SEVERAL,
     LabelGuess,
     label_guesses,
-    votes_around,
     where_labelled,
-    why_no_labels,
 )
 from distill.corpora.guessing.rows import (
     MANY_REPEATS,
@@ -29,7 +25,7 @@ from distill.corpora.guessing.rows import (
     row_id_columns,
 )
 from distill.corpora.guessing.texts import text_column, texts_of_label
-from distill.corpora.reading.locate import data_files
+from distill.corpora.guessing.votes import votes_around, why_no_labels
 from distill.corpora.reading.rows import listed
 from distill.corpora.reading.source import read_label_names, source_path
 from distill.export.runtime.errors import InputError
@@ -37,11 +33,7 @@ from distill.recipe.keys import recipe_keys
 from distill.recipe.starter_forms import Looked, look
 from distill.recipe.starter_lengths import Lengths, count_tokens
 from distill.recipe.starter_text import Proposal, quoted, to_toml, value_of
-
-# A label with fewer rows cannot be in train, validation and test.
-SPLITTABLE_ROWS = 3
-
-SEED = 13
+from distill.recipe.starter_try import accepted
 
 MAX_RIVALS = 4
 
@@ -63,7 +55,7 @@ def propose_recipe(path: Path) -> str:
     Raises:
         InputError: no column looks like texts or labels, or no recipe reads the file.
     """
-    proposal, corpus = _accepted(_guess(path))
+    proposal, corpus = accepted(_guess(path))
     return to_toml(proposal, corpus, _recipe_name(path))
 
 
@@ -267,36 +259,3 @@ def _doubts(roles: _Roles, lengths: Lengths, spec: CorpusSpec) -> Iterator[str]:
         )
     if any(is_missing(cell) for cell in roles.text.cells):
         yield "some rows have no text"
-
-
-def _accepted(proposal: Proposal) -> tuple[Proposal, Corpus]:
-    """Return the least lenient proposal that its rows allow, and its corpus; else raise the first error."""
-    refusals: list[InputError] = []
-    for spec in _lenient(proposal.spec):
-        if spec.quoting != proposal.spec.quoting and not any("`quoting`" in str(error) for error in refusals):
-            continue  # nothing speaks against the usual quoting
-        try:
-            corpus, _ = read_corpus(spec, seed=SEED)
-        except InputError as error:
-            refusals.append(error)
-            continue
-        needed = corpus.notes["labels_left_out"] > 0
-        return replace(proposal, spec=spec if needed else replace(spec, min_rows=1)), corpus
-    raise refusals[0]
-
-
-def _lenient(spec: CorpusSpec) -> Iterator[CorpusSpec]:
-    """Yield variants of the spec, the strictest first."""
-    unquoted: Sequence[bool | None] = (
-        (None, False) if spec.quoting is None and _may_be_unquoted(spec) else (spec.quoting,)
-    )
-    for on_bad_row in ("error", "quarantine"):
-        for quoting in unquoted:
-            for min_rows in (SPLITTABLE_ROWS, 1):
-                yield replace(spec, on_bad_row=on_bad_row, quoting=quoting, min_rows=min_rows)
-
-
-def _may_be_unquoted(spec: CorpusSpec) -> bool:
-    """Return whether the source is a csv whose quotation marks may belong to its texts."""
-    files, _ = data_files(source_path(spec.source))
-    return files["train"][0].suffix == ".csv"

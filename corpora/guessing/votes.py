@@ -1,0 +1,79 @@
+"""Columns that hold votes or shares of annotators, which are no labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from distill.corpora.guessing.columns import ID_NAME, Column
+from distill.corpora.guessing.labels import MIN_BLOCK, NUMBER, LabelGuess
+from distill.corpora.reading.cells import SHARES, LabelCells
+from distill.corpora.reading.labels import LabelError
+from distill.corpora.reading.nested import LIST
+
+# the most votes that the annotators of one row may cast
+MAX_VOTES = 20
+
+# rows whose shares are added up, and what rounding may change
+SHARE_ROWS, SHARE_ERROR = 200, 0.02
+
+
+def why_no_labels(columns: Sequence[Column]) -> str | None:
+    """Return why a likely column does not hold labels: it holds shares or votes of annotators."""
+    reader = LabelCells(("cell",), True, missing=())
+    shares = _shares_among(columns)
+    if shares:
+        return f"columns {', '.join(shares)} hold {SHARES}"
+    for column in columns:
+        for value in column.values[:1]:
+            try:
+                reader.cell({"cell": value})
+            except LabelError as error:
+                holds = ":" if " holds " in str(error) else " holds"
+                return f"column '{column.name}'{holds} {error}"
+    return None
+
+
+def _shares_among(columns: Sequence[Column]) -> list[str]:
+    """Return neighbouring columns of numbers that add up to 1 in each row."""
+    numeric = [column for column in columns if column.counts and all(map(NUMBER.fullmatch, column.counts))]
+    for size in range(len(numeric), 1, -1):
+        for start in range(len(numeric) - size + 1):
+            block = numeric[start : start + size]
+            rows = [[float(key or "nan") for key in keys] for keys in zip(*(c.keys for c in block), strict=True)]
+            decimal = any(not number.is_integer() for row in rows[:MAX_VOTES] for number in row)
+            if decimal and all(abs(sum(row) - 1) < SHARE_ERROR for row in rows[:SHARE_ROWS]):
+                return [column.name for column in block]
+    return []
+
+
+def votes_around(guess: LabelGuess, columns: Sequence[Column]) -> list[str] | None:
+    """Return the neighbouring columns of counts, votes per label, that include the guess; None without such."""
+    run: list[Column] = []
+    runs = []
+    for column in columns:
+        if _are_counts(column):
+            run.append(column)
+        else:
+            runs.append(run)
+            run = []
+    for block in (*runs, run):
+        names = [column.name for column in block]
+        parents = {name.rpartition(".")[0] for name in names}
+        of_mapping = len(block) > 1 and len(parents) == 1 and not any(p == "" or p.endswith(LIST) for p in parents)
+        from_zero = 2 * sum("0" in _plain_counts(column) for column in block) > len(block)
+        votes = of_mapping or (len(block) >= MIN_BLOCK and from_zero)
+        if votes and len(guess.columns) == 1 and guess.columns[0] in names:
+            return names
+    return None
+
+
+def _plain_counts(column: Column) -> set[str]:
+    return {key.removesuffix(".0") for key in column.counts}
+
+
+def _are_counts(column: Column) -> bool:
+    """Return whether a column holds small whole numbers, and more than 0 and 1."""
+    keys = _plain_counts(column)
+    if ID_NAME.search(column.leaf) or not keys or not all(key.isascii() and key.isdigit() for key in keys):
+        return False
+    return 2 <= max(map(int, keys)) <= MAX_VOTES
