@@ -1,4 +1,4 @@
-"""Columns that hold votes or shares of annotators, which are no labels."""
+"""Columns that hold votes or shares of annotators instead of labels."""
 
 from __future__ import annotations
 
