@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -148,18 +148,40 @@ def init(
     out: Annotated[
         Path | None, typer.Option("--out", help="Path of the recipe to write; stdout by default.")
     ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do not ask about what is unclear; take the likeliest reading.")
+    ] = False,
 ) -> None:
-    """Inspect a data file and write a starter recipe for it, which `check` accepts."""
+    """Inspect a data file and write a starter recipe for it, which `check` accepts.
+
+    On a terminal it asks which labels and groups are meant where several columns may be; elsewhere it takes the
+    likeliest and writes the others as comments.
+    """
     need("train", "pydantic")
     from distill.recipe.starter import propose_recipe
 
-    text = propose_recipe(file)
+    streams = (sys.stdin, sys.stdout, sys.stderr)
+    asks = not yes and all(stream is not None and stream.isatty() for stream in streams)
+    text = propose_recipe(file, _ask if asks else None)
     if out is None:
         print(text, end="")
         return
     check_output(out)
     _write_recipe(out, text)
     print(out)
+
+
+def _ask(question: str, answers: Sequence[str]) -> int:
+    """Ask on the terminal, on stderr because the recipe may go to stdout, and return the place of the answer."""
+    lines = [f"  {place}. {answer}" for place, answer in enumerate(answers, 1)]
+    print(question, *lines, sep="\n", file=sys.stderr)
+    number = 0
+    while not 1 <= number <= len(answers):
+        try:
+            number = typer.prompt("Number", default=1, type=int, err=True)
+        except typer.Abort:
+            raise KeyboardInterrupt from None
+    return number - 1
 
 
 def forget(

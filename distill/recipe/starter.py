@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from distill.corpora.assembly.spec import CorpusSpec
 from distill.corpora.guessing.columns import Column, is_missing, split_column
@@ -48,14 +49,24 @@ CUT = 0.05
 MANY = 0.5
 
 
+Choice = TypeVar("Choice")
+
+# a question, and its answers with the likeliest first; returns the place of the answer that was chosen
+Ask = Callable[[str, Sequence[str]], int]
+
+
 @recipe_keys()
-def propose_recipe(path: Path) -> str:
+def propose_recipe(path: Path, ask: Ask | None = None) -> str:
     """Return the text of a recipe for a data file or folder, which is tried on the file.
+
+    Args:
+        path: the file or folder.
+        ask: decides what is unclear; the likeliest reading is taken where it is None.
 
     Raises:
         InputError: no column looks like texts or labels, or no recipe reads the file.
     """
-    proposal, corpus = accepted(_guess(path))
+    proposal, corpus = accepted(_guess(path, ask))
     return to_toml(proposal, corpus, _recipe_name(path))
 
 
@@ -81,13 +92,13 @@ class _Roles:
         return max(self.texts, key=lambda column: column.mean_length)
 
 
-def _guess(path: Path) -> Proposal:
+def _guess(path: Path, ask: Ask | None) -> Proposal:
     """Guess the columns' meaning from their names and values."""
     source = str(path)
     if source == "sample" or source.startswith(("hub:", "~")):
         source = f"./{source}"
     looked = look(source)
-    roles = _columns(path, looked)
+    roles = _columns(path, looked, ask)
     where = _where(roles)
     if where is not None:
         roles = _kept(roles, *where)
@@ -129,7 +140,7 @@ def _guess(path: Path) -> Proposal:
     return Proposal(spec, lengths.max_tokens, others, ids, tuple(doubts), roles.label.reasons, len(looked.records))
 
 
-def _columns(path: Path, looked: Looked) -> _Roles:
+def _columns(path: Path, looked: Looked, ask: Ask | None) -> _Roles:
     """Guess the meaning of each column."""
     names = dict.fromkeys(name for record in looked.records for name in record.fields)
     columns = [Column.of(name, looked.records) for name in names]
@@ -149,10 +160,32 @@ def _columns(path: Path, looked: Looked) -> _Roles:
     if text is None or not guesses:
         missing = "texts" if text is None else "labels: few different values, short and repeated"
         raise InputError(f"{path}: no column looks like {missing}; its columns need a text and a label")
-    label, *rivals = guesses
+    label, *rivals = _chosen(ask, "Which labels shall be learnt?", guesses[: 1 + MAX_RIVALS], _shown)
     groups = [column for column in groups if column.name not in label.columns]
+    if groups:
+        question = "Rows of one value stay in one split. Which column has these groups?"
+        first = _chosen(
+            ask, question, [*groups[:MAX_RIVALS], None], lambda column: column.name if column else "none"
+        )
+        groups = [] if first[0] is None else [column for column in first if column is not None]
     texts = texts_of_label(columns, text, label, groups[0] if groups else None)
     return _Roles(columns, texts, label, rivals, split, groups)
+
+
+def _chosen(ask: Ask | None, question: str, choices: list[Choice], name: Callable[[Choice], str]) -> list[Choice]:
+    """Return the choices with the one that was asked for first."""
+    if ask is None or len(choices) < 2:
+        return choices
+    at = ask(question, [name(choice) for choice in choices])
+    return [choices[at], *choices[:at], *choices[at + 1 :]]
+
+
+def _name(group: Column | None) -> str:
+    return "none" if group is None else group.name
+
+
+def _shown(guess: LabelGuess) -> str:
+    return f"{listed(guess.columns)}: {len(guess.tokens)} labels, {guess.task}"
 
 
 def _where(roles: _Roles) -> tuple[str, str | list[str]] | None:

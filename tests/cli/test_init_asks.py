@@ -1,0 +1,68 @@
+"""`init` on a terminal: it asks what is unclear, the answers are written, and Ctrl-C leaves no file."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from distill.recipe.starter import propose_recipe
+from tests.support.command import run_cli
+
+pty = pytest.importorskip("pty", reason="this platform has no pseudo-terminals")
+
+MOODS = ("anger", "fear", "joy")
+
+
+@pytest.fixture
+def rows(tmp_path):
+    lines = [
+        f"talk {i // 3} some people sang no {i},{MOODS[i % 3]},{'ab'[i % 2]},{i // 3},{i // 6}" for i in range(120)
+    ]
+    path = tmp_path / "rows.csv"
+    path.write_text("\n".join(["text,emotion,kind,dialogue_id,session_id", *lines]))
+    return path
+
+
+def test_the_likeliest_comes_first_and_the_answers_are_written(rows):
+    asked = []
+
+    def ask(question, answers):
+        asked.append(answers)
+        return 1
+
+    recipe = propose_recipe(rows, ask)
+    assert asked[0] == ["emotion: 3 labels, single_label", "kind: 2 labels, single_label"]
+    assert asked[1] == ["dialogue_id", "session_id", "none"]
+    assert 'labels = "kind"' in recipe
+    assert '# labels = "emotion" would be 3 labels, single_label' in recipe
+    assert 'group = "session_id"' in recipe
+    assert propose_recipe(rows, lambda question, answers: 0) == propose_recipe(rows)
+    assert "group = " not in propose_recipe(rows, lambda question, answers: len(answers) - 1)
+
+
+def test_a_pipe_is_not_asked(rows, tmp_path):
+    done = run_cli("init", str(rows), "--out", "a.toml", stdin="2\n2\n", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert 'labels = "emotion"' in (tmp_path / "a.toml").read_text()
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_a_terminal_is_asked(rows, tmp_path, interrupted):
+    outer, inner = pty.openpty()
+    command = [sys.executable, "-m", "distill", "init", str(rows), "--out", "a.toml"]
+    child = subprocess.Popen(command, stdin=inner, stdout=inner, stderr=inner, cwd=tmp_path)
+    os.close(inner)
+    shown = b""
+    while b"Number" not in shown:
+        shown += os.read(outer, 1024)
+    if interrupted:
+        child.send_signal(signal.SIGINT)
+    else:
+        os.write(outer, b"9\n2\n\n")
+    assert child.wait(timeout=120) == (130 if interrupted else 0)
+    os.close(outer)
+    target = tmp_path / "a.toml"
+    assert target.exists() is not interrupted
+    assert interrupted or 'labels = "kind"' in target.read_text()
