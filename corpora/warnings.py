@@ -46,6 +46,13 @@ def _of_splits(report: CorpusReport) -> Iterator[str]:
         without = [label for label, rows in labels.items() if not rows]
         if without:
             yield f"{split.name} has no row of {len(without)} labels ({listed(without)}), which count as F1 0"
+        wanted = report.notes.get(f"{split.name}_rows_wanted")
+        if wanted is not None:
+            yield (
+                f"{split.name} has {split.rows} rows where corpus.split asks for {wanted}, because rows of one "
+                "group or text stay together; look at corpus.group, change corpus.split, or publish splits of "
+                "your own"
+            )
         if split.groups is not None and split.groups < FEW_GROUPS:
             yield (
                 f"{split.name} has {split.groups} groups: too few for the shares of corpus.split; "

@@ -31,6 +31,9 @@ from distill.export.runtime.task import Task
 
 __all__ = ["CorpusSpec", "read_corpus"]
 
+# the share of a split's wanted rows by which it may miss them before that is noted
+FAR = 0.2
+
 KINDS = tuple(kind for kind, _ in PATTERNS)
 
 NO_ROWS: Ints = np.empty(0, dtype=np.int32)
@@ -160,8 +163,19 @@ def _split(rows: CorpusRows, splits: SplitRows, spec: CorpusSpec, seed: int, not
         zip(LABELLED_SPLITS, DEFAULT_SPLIT if isinstance(spec.split, str) else spec.split, strict=True)
     )
     names = ["train", *missing]
-    parts = split_by_group(rows, splits["train"], [fractions[name] for name in names], seed=seed)
+    shares = [fractions[name] for name in names]
+    parts = split_by_group(rows, splits["train"], shares, seed=seed)
     notes["rows_split_off"] = sum(len(members) for members in parts[1:])
+    for name, share, members in list(zip(names, shares, parts, strict=True))[1:]:
+        if not len(members):
+            raise InputError(
+                f"{spec.source}: no row is left for the {name} split of {len(splits['train'])} rows, because rows "
+                "of one group or text stay together and train needs every label; look at `group`, set `min_rows` "
+                "= 3 to leave rare labels out, or publish splits of your own"
+            )
+        wanted = len(splits["train"]) * share / sum(shares)
+        if abs(len(members) - wanted) > max(1.0, FAR * wanted):
+            notes[f"{name}_rows_wanted"] = round(wanted)
     return splits | dict(zip(names, parts, strict=True))
 
 

@@ -6,12 +6,12 @@ Rows are ascending numbers, and their properties are columns, so that splitting 
 from __future__ import annotations
 
 import unicodedata
-from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
+from distill.corpora.assembly.balance import GroupCounts, balanced
 from distill.corpora.storage.columns import NONE, CorpusRows, Ints, LabelRows
 from distill.corpora.targets import TargetCodec
 from distill.export.runtime.errors import InputError
@@ -85,13 +85,14 @@ def split_by_group(rows: CorpusRows, members: Ints, fractions: Sequence[float], 
     """Divide members into as many parts as there are fractions, every group whole in one part.
 
     Rows without a group are grouped by their text, so that a repeated text never straddles parts. Labels
-    are placed rarest first, each group drawn into a part with the odds of what the label still lacks
-    there; the first group of a label goes to the first part, so train has every label.
+    are placed rarest first (iterative stratification, Sechidis et al. 2011), each group drawn into a part with
+    the odds of what the label still lacks there. Then groups are moved while that brings labels nearer to
+    their shares. The first part has every label, the others each label that has a group for each part.
     """
     group_of_row = _dense(rows.group[members], rows.text[members])
     counts = _count_labels(group_of_row, rows.labels.take(members))
     shares = [fraction / sum(fractions) for fraction in fractions]
-    part = _fill_empty_parts(_assign(counts, shares, seed), counts, len(shares))
+    part = balanced(_assign(counts, shares, seed), counts, shares, seed=seed)
     part_of_row = part[group_of_row]
     return [members[part_of_row == number] for number in range(len(shares))]
 
@@ -109,24 +110,7 @@ def _dense(group: Ints, text: Ints) -> Ints:
     return numbers[keys]
 
 
-@dataclass(frozen=True)
-class _GroupCounts:
-    """Rows of each label in each group, G of them; the label past the last stands for none."""
-
-    starts: Ints  # (G + 1,)
-    labels: Ints
-    rows: Ints
-
-    def __len__(self) -> int:
-        return len(self.starts) - 1
-
-    def of(self, group: int) -> list[tuple[int, int]]:
-        """Return the labels of one group, each with its number of rows."""
-        place = slice(self.starts[group], self.starts[group + 1])
-        return list(zip(self.labels[place].tolist(), self.rows[place].tolist(), strict=True))
-
-
-def _count_labels(group_of_row: Ints, labels: LabelRows) -> _GroupCounts:
+def _count_labels(group_of_row: Ints, labels: LabelRows) -> GroupCounts:
     none = int(labels.values.max(initial=0)) + 1
     empty = np.flatnonzero(labels.sizes() == 0)
     groups = np.concatenate([group_of_row[labels.row_of_value()], group_of_row[empty]])
@@ -134,17 +118,22 @@ def _count_labels(group_of_row: Ints, labels: LabelRows) -> _GroupCounts:
     pairs, rows = np.unique(groups.astype(np.int64) * (none + 1) + values, return_counts=True)
     sizes = np.bincount(pairs // (none + 1))
     starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
-    return _GroupCounts(starts, (pairs % (none + 1)).astype(np.int32), rows.astype(np.int32))
+    return GroupCounts(
+        starts,
+        (pairs % (none + 1)).astype(np.int32),
+        rows.astype(np.int32),
+        np.bincount(group_of_row).astype(np.int32),
+    )
 
 
-def _assign(counts: _GroupCounts, shares: Sequence[float], seed: int) -> Ints:
+def _assign(counts: GroupCounts, shares: Sequence[float], seed: int) -> Ints:
     """Return the part of every group, ``(G,)``, from its rows per label and the wanted shares."""
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(counts))
     draws = rng.random(len(counts))
     place = np.empty(len(order), dtype=np.int32)
     place[order] = np.arange(len(order), dtype=np.int32)
-    owners = np.repeat(np.arange(len(counts), dtype=np.int32), np.diff(counts.starts))
+    owners = counts.owners
     totals = np.bincount(counts.labels, weights=counts.rows).astype(np.int64)
     part = np.full(len(counts), -1, dtype=np.int32)
     lacking = [[int(total) * share for share in shares] for total in totals]
@@ -181,23 +170,6 @@ def _drawn(lacking: list[float], draw: float) -> int:
         if reached / total > draw:
             return part
     return len(odds) - 1
-
-
-def _fill_empty_parts(part: Ints, counts: _GroupCounts, num_parts: int) -> Ints:
-    """Move the smallest spare train group into each empty part.
-
-    A group is spare where train has other rows of each of its labels.
-    """
-    part = part.copy()
-    for empty in (number for number in range(1, num_parts) if not (part == number).any()):
-        in_train = np.flatnonzero(part == 0).tolist()
-        total: Counter[int] = Counter()
-        for group in in_train:
-            total.update(dict(counts.of(group)))
-        spare = [group for group in in_train if all(total[label] > rows for label, rows in counts.of(group))]
-        if spare:
-            part[min(spare, key=lambda group: sum(rows for _, rows in counts.of(group)))] = empty
-    return part
 
 
 def remove_leaks(rows: CorpusRows, splits: SplitRows, policy: str) -> tuple[SplitRows, dict[str, int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import weakref
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -28,6 +29,7 @@ class TextStore:
 
     def __init__(self, folder: Path | None = None) -> None:
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - open for the store's lifetime
+        weakref.finalize(self, self._file.close)
         self._ends = array("q", [0])  # text i is the bytes from _ends[i] to _ends[i + 1]
 
     def __len__(self) -> int:

@@ -71,28 +71,16 @@ def corpus_inputs(recipe: CorpusRecipe, seed: int) -> dict[str, object]:
     }
     if recipe.group is not None and recipe.group_scope == "split" and _may_be_published_in_splits(recipe):
         inputs["group_scope"] = "split"  # ids were compared over the whole source before there was the key
-    if recipe.duplicates != "keep" and recipe.row_id is None and not recipe.merge_test and _publishes_test(recipe):
-        inputs["test"] = "as published"  # repeats in it were merged before there was `merge_test`
     below = _files_below(recipe.source)
     if below:
         inputs["source_below"] = below
-    # named for train alone: runs in which every split was cut are not finished runs of this recipe
-    return inputs if recipe.rows is None else {**inputs, "train_rows": recipe.rows}
+    return inputs if recipe.rows is None else {**inputs, "rows": recipe.rows}
 
 
 def _may_be_published_in_splits(recipe: CorpusRecipe) -> bool:
     """Return whether a source can have splits of its own: not a single file without a column that names them."""
     path = SAMPLE if recipe.source == "sample" else Path(recipe.source).expanduser()
     return isinstance(recipe.split, str) or recipe.source.startswith("hub:") or path.is_dir()
-
-
-def _publishes_test(recipe: CorpusRecipe) -> bool:
-    """Return whether a source may have a test split of its own with repeats; those of the sample have none."""
-    if recipe.source == "sample":
-        return False
-    if isinstance(recipe.split, str) or recipe.source.startswith("hub:"):
-        return True
-    return "test" in data_files(Path(recipe.source).expanduser())[0]
 
 
 def _files_below(source: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ import pytest
 from distill.corpora.assembly.read import CorpusSpec, read_corpus
 from distill.corpora.describe import describe
 from distill.corpora.warnings import corpus_warnings
+from distill.export.runtime.errors import InputError
 
 
 def warnings(tmp_path, rows, unknown=None, lengths=None, **more):
@@ -98,3 +99,17 @@ def test_a_tsv_that_looks_quoted(tmp_path):
     corpus, bad = read_corpus(spec, seed=1)
     (found,) = corpus_warnings(describe(corpus, bad.reasons, None, 64))
     assert "set corpus.quoting = true" in found
+
+
+def test_groups_that_make_the_shares_impossible_are_told_with_numbers(tmp_path):
+    clients = [{**row, "client": "one" if at < 700 else f"c{at // 5}"} for at, row in enumerate(rows(1000))]
+    told = [w for w in warnings(tmp_path, clients, group="client", split=(0.4, 0.3, 0.3)) if "asks for" in w]
+    assert [warning.split()[0] for warning in told] == ["validation", "test"]
+    for warning in told:
+        assert "rows where corpus.split asks for 300, because rows of one group or text stay together" in warning
+
+
+def test_a_split_that_groups_leave_without_a_row_is_refused(tmp_path):
+    clients = [{**row, "client": f"c{at % 2}"} for at, row in enumerate(rows(100))]
+    with pytest.raises(InputError, match=r"no row is left for the \w+ split of 100 rows.* look at `group`"):
+        warnings(tmp_path, clients, group="client")

@@ -169,3 +169,27 @@ def test_duplicates_merge_refuse_or_stay():
 def test_row_ids_decide_what_is_the_same_row():
     rows = [Row("yes", row_id="1"), Row("yes", row_id="2"), Row("yes.", (1,), row_id="2")]
     assert len(merged(rows, "majority")) == 2
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_groups_of_very_different_sizes_still_give_the_shares(seed):
+    sizes = [60, 50, *[1 + group % 25 for group in range(80)]]
+    rows = [
+        Row(f"text {group} {row}", ((group + row) % 3,), f"g{group}")
+        for group, size in enumerate(sizes)
+        for row in range(size)
+    ]
+    for part, share in zip(split(rows, seed), FRACTIONS, strict=True):
+        for label in range(3):
+            wanted = share * sum(r.labels == (label,) for r in rows)
+            assert abs(sum(r.labels == (label,) for r in part) - wanted) <= max(1.0, 0.1 * wanted)
+
+
+@pytest.mark.parametrize(("rows", "parts"), [(1, 1), (2, 1), (3, 3), (5, 3)])
+def test_a_rare_label_is_in_train_and_in_every_part_that_it_can_fill(rows, parts):
+    for seed in range(10):
+        many = [Row(f"many {i}", (0,)) for i in range(100)]
+        found = split([*many, *(Row(f"rare {i}", (1,)) for i in range(rows))], seed)
+        held = [any(r.labels == (1,) for r in part) for part in found]
+        assert held[0]
+        assert sum(held) >= parts
