@@ -100,7 +100,7 @@ def balanced(part: Ints, counts: GroupCounts, shares: Sequence[float], *, seed: 
     have = np.zeros_like(aims.wanted)
     np.add.at(have, (part[counts.owners], counts.labels), counts.rows)
     have[:, -1] = np.bincount(part, weights=counts.sizes, minlength=len(shares))
-    off = aims.cost(have, slice(None), slice(None)).any(axis=0)
+    off = np.asarray(aims.cost(have, slice(None), slice(None)).any(axis=0))
     if off.any():
         groups = _candidates(counts, off, seed)
         moves = _Moves.of(counts, groups, part[groups], have, aims)
