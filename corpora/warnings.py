@@ -94,6 +94,11 @@ def _of_rows(report: CorpusReport) -> Iterator[str]:
         )
     if report.quarantined > MUCH * read:
         yield f"{report.quarantined} of {read} rows are bad and in quarantine; look at corpus.encoding and quoting"
+    if notes.get("splits_ignored"):
+        yield (
+            f"{notes['splits_ignored']} data files or folders beside the splits have no split in their names and "
+            "are not read; name a file train, validation, test or transfer if it belongs to the corpus"
+        )
     if notes.get("rows_without_gold"):
         yield f"{notes['rows_without_gold']} rows have no label and are left out"
     if notes.get("groups_in_several_splits"):

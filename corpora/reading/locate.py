@@ -21,6 +21,8 @@ SPLIT_NAMES = {
     "validation": "validation",
     "valid": "validation",
     "dev": "validation",
+    "devel": "validation",
+    "development": "validation",
     "val": "validation",
     "test": "test",
     "testing": "test",
@@ -43,7 +45,9 @@ _SHARD = re.compile(r"-\d+-of-\d+$")
 # words that are written together with a split's name, as in trainset.csv
 _JOINED = re.compile(r"(?<=.)(?:sets?|data|split|file)$")
 
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+# letters of any script, and the places at which words are joined by their capitals, as in TrainSet
+_WORD = re.compile(r"[^\W\d_]+")
+_CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 Files = dict[str, list[DataFile]]
 
@@ -106,7 +110,8 @@ def archive_table(path: Path) -> DataFile:
 
 def split_of(stem: str) -> str | None:
     """Return the split that a name has as a word; None where it has none, or several."""
-    words = {word.lower() for word in _WORD.findall(_SHARD.sub("", stem))}
+    found = _WORD.findall(_SHARD.sub("", stem))
+    words = {word.lower() for joined in found for word in _CAPITAL.split(joined)}
     words |= {_JOINED.sub("", word) for word in words}
     splits = {SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES}
     if "transfer" in splits:
@@ -123,7 +128,42 @@ def _folder_files(folder: Path) -> tuple[Files, int]:
     below = [path for path in _entries(folder) if path.is_dir() and not path.name.startswith((".", "_"))]
     if not any(file.suffix != ".txt" or split_of(file.stem) for file in files) and below:
         return _folders_below(folder, below, files)
-    return _by_split(folder, files)
+    by_split, unread = _by_split(folder, files)
+    return _with_folders(folder, below, by_split), unread
+
+
+def _with_folders(folder: Path, below: list[Path], by_split: Files) -> Files:
+    """Return the splits of files beside folders, with those of folders that are named like other splits.
+
+    Raises:
+        InputError: a split is there twice, or a file without a split's name is beside a folder with train.
+    """
+    inside = _split_folders(folder, below)
+    for split in inside.keys() & by_split.keys():
+        raise InputError(
+            f"{folder}: the {split} split is both {by_split[split][0].name} and a folder; keep one of them, or "
+            "set `source` to one"
+        )
+    lone = by_split["train"][0]
+    hub = folder / HUB_FOLDER
+    if split_of(lone.stem) is None and hub in below and _holds_data(hub):
+        raise InputError(f"{folder}: has data in {lone.name} and in {HUB_FOLDER}/; set `source` to one of them")
+    return by_split | inside
+
+
+def _split_folders(folder: Path, below: list[Path]) -> Files:
+    """Return the data files in folders that are named like splits."""
+    by_split: Files = {}
+    for path in below:
+        split = SPLIT_NAMES.get(path.name.lower()) or split_of(path.name)
+        inside = [archive_table(entry) for entry in _entries(path) if entry.is_file() and _is_data(entry)]
+        if split is None or not inside:
+            continue
+        if split in by_split:
+            names = listed([by_split[split][0].path.parent.name, path.name])
+            raise InputError(f"{folder}: several folders for the {split} split ({names}); keep one of them")
+        by_split[split] = inside
+    return by_split
 
 
 def _is_data(path: Path) -> bool:
@@ -141,15 +181,9 @@ def _entries(folder: Path) -> list[Path]:
 
 def _folders_below(folder: Path, below: list[Path], files: list[DataFile]) -> tuple[Files, int]:
     """Return the splits of a folder with data in data/, in folders named like splits, or in a single one."""
-    splits = {path: split for path in below if (split := SPLIT_NAMES.get(path.name.lower())) is not None}
-    if "train" in splits.values():
-        by_split: Files = {}
-        for path, split in splits.items():
-            inside = [archive_table(entry) for entry in _entries(path) if entry.is_file() and _is_data(entry)]
-            if inside:
-                by_split.setdefault(split, []).extend(inside)
-        if "train" in by_split:
-            return by_split, len(below) - len(by_split)
+    by_split = _split_folders(folder, below)
+    if "train" in by_split:
+        return by_split, len(below) - len(by_split)
     holding = [path for path in below if _holds_data(path)]
     named = [path for path in holding if path.name == HUB_FOLDER]
     if named or len(holding) == 1:

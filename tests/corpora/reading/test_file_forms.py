@@ -471,6 +471,12 @@ def test_what_is_not_read_names_what_is(tmp_path, name):
         ("train_test_all", None),
         ("values", None),
         ("unlabeled", "transfer"),
+        ("devel", "validation"),
+        ("Train", "train"),
+        ("TRAIN", "train"),
+        ("testé", None),
+        ("тест_test", "test"),
+        ("corpusDevSet", "validation"),
     ],
 )
 def test_splits_stand_in_names_as_words(stem, split):
@@ -479,6 +485,30 @@ def test_splits_stand_in_names_as_words(stem, split):
 
 def splits_of(folder):
     return {name: table.where for name, table in open_source(str(folder)).by_split.items()}
+
+
+def test_splits_in_folders_beside_files_are_read_or_refused(tmp_path):
+    write(tmp_path / "train.csv", CSV)
+    for name in ("test_set", "unlabelled", "notes"):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name / "part.csv", CSV)
+    assert splits_of(tmp_path).keys() == {"train", "test", "transfer"}
+    (tmp_path / "Testing").mkdir()
+    write(tmp_path / "Testing" / "part.csv", CSV)
+    with pytest.raises(InputError, match=r"several folders for the test split \(Testing, test_set\)"):
+        splits_of(tmp_path)
+    write(tmp_path / "test.csv", CSV)
+    (tmp_path / "Testing" / "part.csv").unlink()
+    with pytest.raises(InputError, match=r"the test split is both test\.csv and a folder"):
+        splits_of(tmp_path)
+
+
+def test_a_lone_file_beside_a_hub_folder_is_no_guess(tmp_path):
+    write(tmp_path / "extra.csv", CSV)
+    (tmp_path / "data").mkdir()
+    write(tmp_path / "data" / "train.csv", CSV)
+    with pytest.raises(InputError, match=r"has data in extra\.csv and in data/; set `source` to one"):
+        splits_of(tmp_path)
 
 
 def test_splits_by_a_word_in_the_name(tmp_path):
