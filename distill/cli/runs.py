@@ -164,11 +164,24 @@ def init(
     asks = not yes and all(stream is not None and stream.isatty() for stream in streams)
     text = propose_recipe(file, _ask if asks else None)
     if out is None:
-        print(text, end="")
+        print(_escaped(text, sys.stdout.encoding), end="")
         return
     check_output(out)
     _write_recipe(out, text)
     print(out)
+
+
+def _escaped(toml: str, encoding: str | None) -> str:
+    """Return a recipe with TOML's escapes for what an encoding lacks: all of it is in strings or comments."""
+
+    def escape(character: str) -> str:
+        try:
+            character.encode(encoding or "ascii")
+        except UnicodeEncodeError:
+            return f"\\u{ord(character):04x}" if ord(character) < 0x10000 else f"\\U{ord(character):08x}"
+        return character
+
+    return "".join(map(escape, toml))
 
 
 def _ask(question: str, answers: Sequence[str]) -> int:

@@ -1,12 +1,15 @@
 """`init` on a terminal: it asks what is unclear, the answers are written, and Ctrl-C leaves no file."""
 
+import io
 import os
 import signal
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
+from distill.cli.runs import init
 from distill.recipe.starter import propose_recipe
 from tests.support.command import run_cli
 
@@ -40,6 +43,20 @@ def test_the_likeliest_comes_first_and_the_answers_are_written(rows):
     assert 'group = "session_id"' in recipe
     assert propose_recipe(rows, lambda question, answers: 0) == propose_recipe(rows)
     assert "group = " not in propose_recipe(rows, lambda question, answers: len(answers) - 1)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "gb18030"])
+def test_a_recipe_is_the_same_on_any_stdout(tmp_path, monkeypatch, encoding):
+    lines = [f"some people sang no {i},{('é 😀', 'חרדה')[i % 2]},x" for i in range(60)]
+    path = tmp_path / "悲伤 é.csv"
+    path.write_text("\n".join(["text,פחד,é", *lines]), encoding="utf-8")
+    out = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    monkeypatch.setattr(sys, "stdout", out)
+    init(path)
+    out.flush()
+    read = tomllib.loads(out.buffer.getvalue().decode(encoding))
+    assert read == tomllib.loads(propose_recipe(path))
+    assert read["corpus"]["labels"] == "פחד"
 
 
 def test_a_pipe_is_not_asked(rows, tmp_path):
