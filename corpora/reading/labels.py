@@ -105,6 +105,11 @@ def resolve(tokens: tuple[Token, ...], index: dict[str, int]) -> tuple[int, ...]
     return tuple(sorted({_resolve_one(token, index) for token in tokens}))
 
 
+def is_unknown(token: Token, index: dict[str, int]) -> bool:
+    """Return whether a token is a name that is not in `index`; ids are never unknown names."""
+    return isinstance(token, str) and token not in index and re.fullmatch(r"-?\d{1,9}", token, re.ASCII) is None
+
+
 def _resolve_one(token: Token, index: dict[str, int]) -> int:
     """Return the id of one name or id."""
     if str(token) in index:

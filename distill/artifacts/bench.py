@@ -19,7 +19,8 @@ class RunBench:
         rows: latency, one row per model, runtime, kind of texts, number of threads and batch size.
         cold_start_ms: milliseconds from the first import to the bundle's first prediction in a fresh process.
         peak_rss_bytes: peak resident memory of that process.
-        baseline: quality of TF-IDF as `quality.json` has it, with its `parameters` and `bytes`.
+        baseline: quality of TF-IDF as `quality.json` has it, with its `parameters`, `bytes`
+            and `terms`.
     """
 
     rows: tuple[LatencyRow, ...]

@@ -29,7 +29,18 @@ class SplitQuality:
     ece_above_tenth: float
     per_label: tuple[LabelQuality, ...]
     selective: SelectiveQuality
+    labels_without_rows: int | None = field(default=None, metadata=stored(omit_none=True))
+    macro_f1_of_labels_with_rows: float | None = field(default=None, metadata=stored(omit_none=True))
+    weighted_f1: float | None = field(default=None, metadata=stored(omit_none=True))
+    exact_match: float | None = field(default=None, metadata=stored(omit_none=True))
+    jaccard: float | None = field(default=None, metadata=stored(omit_none=True))
+    cohen_kappa: float | None = field(default=None, metadata=stored(omit_none=True))
     further: Mapping[str, Any] = field(default_factory=dict, metadata=stored(rest=True))
+
+    @property
+    def labels_at_zero(self) -> tuple[str, ...]:
+        """The labels without rows, each of which counts 0 in `macro_f1`."""
+        return tuple(row.label for row in self.per_label if not row.support)
 
     def metric(self, key: str) -> float:
         """Return a metric by its key."""
@@ -125,6 +136,7 @@ class ModelReport:
 
     `retention` is its headline on test over the teacher's. `components`, `gate`, `quantization` and
     `acceptance_checks` are those of variants. `floors` is empty where the recipe sets none.
+    `terms` are those of the baseline: words, or characters where a script has no blanks and validation says so.
     """
 
     name: str
@@ -142,3 +154,4 @@ class ModelReport:
     gate: GateResult | None
     latency: Latency
     quantization: QuantizationCost | None = field(default=None, metadata=stored(omit_none=True))
+    terms: str | None = field(default=None, metadata=stored(omit_none=True))

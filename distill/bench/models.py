@@ -207,7 +207,7 @@ def _baseline(inputs: BenchInputs, reporter: Reporter) -> tuple[Callable[[list[s
         groups = test_groups(inputs.folds)
         scores = fold_scores(evaluator_of(corpus.task), parts, groups, seed=inputs.seed)
         record["out_of_fold"] = to_dict(scores)
-    return call, {**record, "bytes": model.sizes}
+    return call, {**record, "bytes": model.sizes, "terms": model.terms}
 
 
 def _tfidf_logits(model: TfidfModel, corpus: Corpus) -> dict[str, Logits]:

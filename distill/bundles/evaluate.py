@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from distill.bundles.predict import predict_all
 from distill.bundles.rows import Columns, labelled_rows, texts_of
+from distill.corpora.reading.labels import MAX_LABEL_CHARS
 from distill.evaluation.decided import decided_rows
 from distill.evaluation.evaluators import evaluator_of
 from distill.evaluation.metrics import Quality
@@ -17,6 +18,9 @@ from distill.evaluation.selective import SelectiveQuality, evaluate_selective
 from distill.export.runtime import InputError, Prediction, load
 from distill.export.runtime.cores import available_threads
 from distill.runs.progress import Reporter
+
+# key of the number of names that are too long, or seen in one row alone
+SEEN_ONCE = "(names seen once)"
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,10 @@ class Evaluation:
         abstained: the number of rows that the bundle's rule leaves to a person.
         quality: over all rows, as if the bundle never abstained.
         selective: quality under the bundle's rule to abstain.
+        rows_with_unknown_labels: the number of rows with a label that the bundle does not know.
+        rows_left_out: the number of these that have no other label, and are not among `rows`.
+        unknown_labels: rows per such label; of names in one row alone only the number is kept, under
+            `SEEN_ONCE`, because they may be texts of another column.
     """
 
     rows: int
@@ -36,6 +44,25 @@ class Evaluation:
     abstained: int
     quality: Quality
     selective: SelectiveQuality
+    rows_with_unknown_labels: int = 0
+    rows_left_out: int = 0
+    unknown_labels: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Return sentences about what the numbers leave out."""
+        notes = []
+        empty = [row.label for row in self.quality.per_label if not row.support]
+        if empty:
+            notes.append(f"labels without rows, each of which counts 0 in macro_f1: {', '.join(empty)}")
+        if self.rows_with_unknown_labels:
+            counts = ", ".join(f"{name} ({rows})" for name, rows in self.unknown_labels.items())
+            notes.append(
+                f"{self.rows_with_unknown_labels} rows have labels that the bundle does not know: {counts}. "
+                f"{self.rows_left_out} of them have no other label and are left out. "
+                "Map a name with --map NAME=LABEL."
+            )
+        return tuple(notes)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON, with the metrics of `quality` at the top."""
@@ -45,6 +72,9 @@ class Evaluation:
             "abstained": self.abstained,
             **self.quality.to_dict(),
             "selective": asdict(self.selective),
+            "rows_with_unknown_labels": self.rows_with_unknown_labels,
+            "rows_left_out": self.rows_left_out,
+            "unknown_labels": dict(self.unknown_labels),
         }
 
 
@@ -86,7 +116,8 @@ def evaluate_bundle(bundle: Path, file: Path, columns: Columns, reporter: Report
         InputError: a row of the file cannot be used.
     """
     classifier = load(bundle, threads=available_threads())
-    texts, gold = labelled_rows(file, columns, classifier)
+    labelled = labelled_rows(file, columns, classifier)
+    texts, gold = labelled.texts, labelled.gold
     evaluator, policy = evaluator_of(classifier.task), classifier.manifest.policy
     with reporter.bar("evaluate", len(texts)) as advance:
         predictions = predict_all(classifier, texts, advance)
@@ -98,7 +129,18 @@ def evaluate_bundle(bundle: Path, file: Path, columns: Columns, reporter: Report
         abstained=sum(prediction.abstained for prediction in predictions),
         quality=evaluator.evaluate(rows, policy),
         selective=evaluate_selective(rows, evaluator, policy.abstain_below),
+        rows_with_unknown_labels=labelled.with_unknown,
+        rows_left_out=labelled.left_out,
+        unknown_labels=_shown(labelled.unknown),
     )
+
+
+def _shown(unknown: Mapping[str, int]) -> dict[str, int]:
+    """Return rows per unknown label, the most frequent first, names in one row alone under one key."""
+    repeated = {name: rows for name, rows in unknown.items() if rows > 1 and len(name) <= MAX_LABEL_CHARS}
+    shown = dict(sorted(repeated.items(), key=lambda item: (-item[1], item[0])))
+    others = len(unknown) - len(repeated)
+    return {**shown, SEEN_ONCE: others} if others else shown
 
 
 def compare_bundles(old: Path, new: Path, file: Path, columns: Columns, reporter: Reporter) -> Comparison:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from distill.cli.options import AsJson, Bundle, Header, LabelColumn, Rows, TextColumn, names_in, need
+from distill.cli.options import AsJson, Bundle, Header, LabelColumn, Rows, TextColumn, mapping_in, names_in, need
 from distill.cli.tables import print_bench, print_evaluation, print_table
 
 if TYPE_CHECKING:
@@ -56,6 +56,12 @@ def evaluate(
     labels: LabelColumn = "labels",
     delimiter: Annotated[str, typer.Option(help="Delimiter of several labels in one cell.")] = ",",
     columns: Header = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map", metavar="NAME=LABEL", help="A label of the file and the bundle's label that it means."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure quality, calibration and truncation of a bundle on labelled rows of your own."""
@@ -63,7 +69,8 @@ def evaluate(
     from distill.bundles.rows import Columns
     from distill.runs.progress import Reporter
 
-    evaluation = evaluate_bundle(bundle, file, Columns(text, labels, delimiter, names_in(columns)), Reporter())
+    wanted = Columns(text, labels, delimiter, names_in(columns), mapping_in(names))
+    evaluation = evaluate_bundle(bundle, file, wanted, Reporter())
     if as_json:
         print(json.dumps(evaluation.to_dict(), indent=2))
         return

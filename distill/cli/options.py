@@ -93,3 +93,20 @@ def check_output(path: Path) -> None:
 def names_in(columns: str | None) -> tuple[str, ...] | None:
     """Return comma-separated column names as a tuple; None for None."""
     return None if columns is None else tuple(name.strip() for name in columns.split(","))
+
+
+def mapping_in(pairs: list[str] | None) -> dict[str, str]:
+    """Return the labels of a file and the bundle's labels that they mean.
+
+    Raises:
+        InputError: a pair does not have the form NAME=LABEL, or a name is given twice.
+    """
+    mapping: dict[str, str] = {}
+    for pair in pairs or ():
+        name, _, label = (part.strip() for part in pair.rpartition("="))
+        if not name or not label:
+            raise InputError(f"--map {pair}: Write the file's label, = and the bundle's label: --map NAME=LABEL.")
+        if name in mapping:
+            raise InputError(f"--map {pair}: The name {name} is mapped twice. Map it once.")
+        mapping[name] = label
+    return mapping

@@ -53,6 +53,8 @@ def print_evaluation(evaluation: "Evaluation") -> None:
     data = evaluation.to_dict()
     selective = {key: value for key, value in data["selective"].items() if key != "curve"}
     print_tree({key: value for key, value in data.items() if key != "per_label"} | {"selective": selective})
+    for line in evaluation.notes:
+        print(line)
     rows = [
         [
             label.label,
@@ -145,6 +147,9 @@ def print_summary(name: str, folder: Path) -> None:
     head = ["model", "runtime", report.headline.title, "retention", "MB", "p50 ms", "p95 ms", "times faster"]
     tested = "test quality" if report.folds is None else f"out-of-fold quality of {report.folds.rows:,} rows"
     print_table(f"{name}: {tested}; latency of a single text on one thread", head, rows)
+    empty = report.models[0].test.labels_at_zero
+    if empty:
+        print(f"labels without test rows, each of which counts 0 in macro-F1: {', '.join(empty)}")
     print(f"bundle: {folder / 'bundle'}\nreport: {folder / 'report.html'}")
 
 

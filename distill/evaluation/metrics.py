@@ -44,8 +44,12 @@ class LabelQuality:
 class Quality:
     """A model's quality on one split; `macro_f1_at_half` is None for single-label, `accuracy` for multi-label.
 
-    `brier_skill` is the mean of the labels'; `ece_above_tenth` the calibration error of scores of at least 0.1;
-    `further` are metrics of the task's kind alone.
+    `brier_skill` is the mean of the labels'; `ece_above_tenth` the calibration error of scores of at least 0.1.
+    A label without rows counts 0 in `macro_f1`: `labels_without_rows` is their number, and
+    `macro_f1_of_labels_with_rows` the mean over the others. `weighted_f1` weighs labels by their rows.
+    `exact_match` is the share of rows decided exactly; `jaccard` the mean over rows of shared labels over all
+    labels of both, None where a row has exactly one; `cohen_kappa` the agreement beyond chance, for multi-label
+    the mean of the labels'. `further` are metrics of the task's kind alone.
     """
 
     macro_f1: float
@@ -57,6 +61,12 @@ class Quality:
     ece: float
     ece_above_tenth: float
     per_label: tuple[LabelQuality, ...]
+    labels_without_rows: int
+    macro_f1_of_labels_with_rows: float
+    weighted_f1: float
+    exact_match: float
+    jaccard: float | None
+    cohen_kappa: float
     further: Mapping[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, object]:
@@ -113,7 +123,41 @@ def micro_f1(decisions: Bools, gold: Floats) -> float:
 
 def accuracy(decisions: Bools, gold: Floats) -> float:
     """Share of rows decided exactly as gold."""
-    return float((decisions == (gold > 0)).all(axis=1).mean())
+    return _exact(decisions, gold)
+
+
+def f1_of_labels_with_rows(decisions: Bools, gold: Floats) -> float:
+    """Mean F1 of the labels that gold has rows of."""
+    some = gold.sum(axis=0) > 0
+    return float(f1_per_label(decisions, gold)[some].mean()) if some.any() else 0.0
+
+
+def weighted_f1(decisions: Bools, gold: Floats) -> float:
+    """Mean of the labels' F1, weighted by their rows in gold."""
+    support = gold.sum(axis=0, dtype=np.float64)
+    return float(ratio((f1_per_label(decisions, gold) * support).sum(), support.sum()))
+
+
+def jaccard(decisions: Bools, gold: Floats) -> float:
+    """Mean over rows of the labels that both have over those that any has; 1 where both have none."""
+    true = gold > 0
+    shared, either = (decisions & true).sum(axis=1), (decisions | true).sum(axis=1)
+    return float(np.where(either > 0, ratio(shared, either), 1.0).mean())
+
+
+def cohen_kappa(decisions: Bools, gold: Floats) -> float:
+    """Cohen's kappa (1960) of one label per row; 0 where chance alone would agree always."""
+    counts = gold.T.astype(np.float64) @ decisions / len(gold)  # (C, C)
+    observed, chance = np.trace(counts), (counts.sum(axis=0) * counts.sum(axis=1)).sum()
+    return float(ratio(observed - chance, 1 - chance))
+
+
+def mean_label_kappa(decisions: Bools, gold: Floats) -> float:
+    """Mean of the kappas of each label against all others, of those that have one; 0 where none has."""
+    true, chosen = gold.mean(axis=0, dtype=np.float64), decisions.mean(axis=0)
+    observed, chance = (decisions == (gold > 0)).mean(axis=0), true * chosen + (1 - true) * (1 - chosen)
+    some = chance < 1
+    return float(ratio(observed - chance, 1 - chance)[some].mean()) if some.any() else 0.0
 
 
 def weighted_macro_f1(decisions: Bools, gold: Floats, weights: Floats) -> Floats:
@@ -134,6 +178,8 @@ def quality_of_labels(
     thresholds: tuple[float, ...] | None = None,
     macro_f1_at_half: float | None = None,
     accuracy: float | None = None,
+    jaccard: float | None = None,
+    kappa: float,
     further: Mapping[str, float] | None = None,
 ) -> Quality:
     """Return everything that is reported of calibrated scores ``(N, C)``; what differs between kinds is given."""
@@ -147,8 +193,18 @@ def quality_of_labels(
         ece=ece,
         ece_above_tenth=ece_above_tenth(scores, gold),
         per_label=_by_label(scores, decisions, gold, thresholds, labels),
+        labels_without_rows=int((gold.sum(axis=0) == 0).sum()),
+        macro_f1_of_labels_with_rows=f1_of_labels_with_rows(decisions, gold),
+        weighted_f1=weighted_f1(decisions, gold),
+        exact_match=_exact(decisions, gold),
+        jaccard=jaccard,
+        cohen_kappa=kappa,
         further=further or {},
     )
+
+
+def _exact(decisions: Bools, gold: Floats) -> float:
+    return float((decisions == (gold > 0)).all(axis=1).mean())
 
 
 def _by_label(

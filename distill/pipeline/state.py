@@ -29,7 +29,7 @@ VERSIONS = {
     "augmented": 1,
     "teacher": 3,
     "ensemble": 1,
-    "quality": 2,
+    "quality": 3,
     "labels": 4,
     "layers": 1,
     "student": 2,
@@ -38,7 +38,7 @@ VERSIONS = {
     "export": 6,
     "precision": 1,
     "bundle": 3,
-    "bench": 5,
+    "bench": 6,
     "report": 8,
 }
 

@@ -112,7 +112,8 @@ def export_variant(folder: Path, inputs: ExportInputs) -> None:
 def _search(folder: Path, fused: Path, inputs: ExportInputs) -> SearchResult:
     """Put everything in int8; where the gate refuses that, the most sensitive matmuls for their cost in fp32.
 
-    Bisection finds how many. At least one stays in int8, for without any it would be `int8-weights`.
+    Bisection finds how many. In `int8-weights` it is their weights. At least one
+    stays in int8, because without any it would be another precision.
     """
     gate = inputs.gate
     write = _writer(fused, inputs)
@@ -127,7 +128,7 @@ def _search(folder: Path, fused: Path, inputs: ExportInputs) -> SearchResult:
 
     best = attempt(())
     order: list[Sensitivity] = []
-    if not best.passed and gate.variant.precision.multiplies_in_int8:
+    if not best.passed and gate.variant.precision.is_int8:
         order = _sensitivity(folder, fused, write, gate)
 
         def passes(count: int) -> bool:

@@ -25,7 +25,7 @@ def write_precision(
         precision: of the graph to write.
         fused: a graph written by `fuse` or `write_static_graph`.
         target: the file to write.
-        keep_fp32: names of matmuls that compute in fp32; with `fp32` and `int8-weights` all do anyway.
+        keep_fp32: names of matmuls that compute in fp32; in `int8-weights`, where all do, those with fp32 weights.
         scales: input scales per matmul, by layer and role; only `int8-static` needs them.
         table_bits: 8, or 4 to 6 for smaller embedding tables; ignored by `fp32`.
 
@@ -38,7 +38,7 @@ def write_precision(
         case "fp32":
             shutil.copyfile(fused, target)
         case "int8-weights":
-            quantize_weights(fused, target, table_bits=table_bits)
+            quantize_weights(fused, target, keep_fp32=keep_fp32, table_bits=table_bits)
         case "int8-dynamic":
             quantize_dynamic(fused, target, keep_fp32=keep_fp32, table_bits=table_bits)
         case "int8-static":

@@ -28,12 +28,13 @@ from distill.export.int8.integer import (
 from distill.export.runtime.errors import InputError
 
 
-def quantize_weights(source: Path, target: Path, *, table_bits: int = 8) -> None:
+def quantize_weights(source: Path, target: Path, *, keep_fp32: Collection[str] = (), table_bits: int = 8) -> None:
     """Store tables and weights as int8 and compute in fp32: a quarter of the bytes, at fp32's speed.
 
     Args:
         source: a graph written by `fuse` or `write_static_graph`.
         target: the file to write.
+        keep_fp32: names of matmuls whose weights stay in fp32.
         table_bits: 8, or 4 to 6 for smaller embedding tables.
 
     Raises:
@@ -42,7 +43,7 @@ def quantize_weights(source: Path, target: Path, *, table_bits: int = 8) -> None
     """
     builder = GraphBuilder.load(source)
     every = [matmul.name for matmul in find_matmuls(builder)]
-    _write(builder, target, every, TokenInputs(builder), table_bits)
+    _write(builder, target, every, TokenInputs(builder), table_bits, untouched=keep_fp32)
 
 
 def quantize_dynamic(source: Path, target: Path, *, keep_fp32: Collection[str] = (), table_bits: int = 8) -> None:
@@ -96,8 +97,15 @@ def quantize_with_scales(
 
 
 def _write(
-    builder: GraphBuilder, target: Path, keep_fp32: Collection[str], inputs: Inputs, table_bits: int
+    builder: GraphBuilder,
+    target: Path,
+    keep_fp32: Collection[str],
+    inputs: Inputs,
+    table_bits: int,
+    *,
+    untouched: Collection[str] = (),
 ) -> None:
+    """Write the int8 graph; matmuls in `keep_fp32` compute in fp32, those in `untouched` have fp32 weights too."""
     matmuls = {matmul.node: matmul for matmul in find_matmuls(builder)}
     # tables that onnxruntime multiplies while it opens the graph, and therefore needs in fp32
     factors = {node.input[0] for node in builder.source if builder.is_constant_matmul(node)}
@@ -115,7 +123,7 @@ def _write(
             )
         elif matmul is None and is_table(builder, node):
             lookup(builder, node, table_bits)
-        elif matmul is None:
+        elif matmul is None or matmul.name in untouched:
             builder.keep(node)
         elif matmul.name in keep_fp32:
             builder.add("MatMul", [node.input[0], stored_weight(builder, node)], node.output[0])

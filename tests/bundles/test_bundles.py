@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from distill.bundles.evaluate import Changes, Evaluation, compare_bundles, evaluate_bundle
+from distill.bundles.evaluate import SEEN_ONCE, Changes, Evaluation, compare_bundles, evaluate_bundle
 from distill.bundles.predict import MAX_LINE_BYTES, line_blocks, predict_blocks, predict_lines
 from distill.bundles.rows import Columns, texts_of
 from distill.export.runtime import InputError, load
@@ -123,6 +123,42 @@ def test_eval_counts_what_is_handed_over_and_how_the_rest_does(
     assert "abstained: 3" in shown.stdout
     assert "coverage: 0.5000" in shown.stdout
     assert "curve" not in shown.stdout
+
+
+def test_labels_that_the_bundle_does_not_know_are_mapped_or_counted(tmp_path: Path) -> None:
+    bundle = make_tiny_bundle(tmp_path / "bundle")
+    known = load(bundle).labels
+    cells = [known[0], "delight", "delight", f"{known[1]},delight", "once", known[1], ""]
+    rows = [f"{WORDS[at % len(WORDS)]}\t{cell}" for at, cell in enumerate(cells)]
+    (tmp_path / "own.tsv").write_text("text\tlabels\n" + "\n".join(rows) + "\n")
+
+    def evaluated(**mapping: str) -> Evaluation:
+        return evaluate_bundle(bundle, tmp_path / "own.tsv", Columns(mapping=mapping), Reporter(quiet=True))
+
+    found = evaluated()
+    assert (found.rows, found.rows_with_unknown_labels, found.rows_left_out) == (4, 4, 3)
+    assert found.unknown_labels == {"delight": 3, SEEN_ONCE: 1}
+    assert [row.support for row in found.quality.per_label][:2] == [1, 2]
+    mapped = evaluated(delight=known[0])
+    assert (mapped.rows, mapped.rows_left_out, mapped.unknown_labels) == (6, 1, {SEEN_ONCE: 1})
+    assert [row.support for row in mapped.quality.per_label][:2] == [4, 2]
+    with pytest.raises(InputError, match="--map delight=gloom: The bundle's labels are"):
+        evaluated(delight="gloom")
+    with pytest.raises(InputError, match="--map never: No row has this label"):
+        evaluated(never=known[0])
+    (tmp_path / "other.tsv").write_text("text\tlabels\nhappy\tsecret words\nsad\tsecret words\n")
+    with pytest.raises(InputError, match=r"No row has a label that the bundle knows, and 2 have others") as caught:
+        evaluate_bundle(bundle, tmp_path / "other.tsv", Columns(), Reporter(quiet=True))
+    assert "secret" not in str(caught.value)
+    shown = run_cli("eval", str(bundle), str(tmp_path / "own.tsv"))
+    assert "4 rows have labels that the bundle does not know: delight (3), (names seen once) (1)." in shown.stdout
+    options = ["--map", f"delight={known[0]}", "--json"]
+    data = json.loads(run_cli("eval", str(bundle), str(tmp_path / "own.tsv"), *options).stdout)
+    assert (data["rows"], data["rows_with_unknown_labels"], data["unknown_labels"]) == (6, 1, {SEEN_ONCE: 1})
+    for wrong in ("delight", "=joy", "delight="):
+        refused = run_cli("eval", str(bundle), str(tmp_path / "own.tsv"), "--map", wrong)
+        assert refused.returncode == 2, wrong
+        assert "--map NAME=LABEL" in refused.stderr
 
 
 def test_diff_says_which_rows_are_handed_over_now(pair: tuple[Path, Path, list[bool]], tmp_path: Path) -> None:

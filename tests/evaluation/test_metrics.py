@@ -9,11 +9,16 @@ from distill.evaluation.decided import decided_rows
 from distill.evaluation.evaluators import evaluator_of
 from distill.evaluation.metrics import (
     accuracy,
+    cohen_kappa,
+    f1_of_labels_with_rows,
     f1_per_label,
+    jaccard,
     macro_f1,
+    mean_label_kappa,
     micro_f1,
     precision_per_label,
     recall_per_label,
+    weighted_f1,
 )
 from distill.export.runtime.scores import sigmoid, softmax
 from distill.export.runtime.task import Policy
@@ -38,6 +43,40 @@ def test_f1_precision_recall_and_accuracy_match_scikit_learn(case):
         oracle.f1_score(gold, decisions, average="micro", zero_division=0)
     )
     assert accuracy(decisions, gold) == pytest.approx(oracle.accuracy_score(gold, decisions))
+
+
+@given(cases())
+def test_weighted_f1_jaccard_and_kappa_match_scikit_learn(case):
+    logits, gold, kind = case
+    decisions = decide(scores_of(logits, kind), None if kind is SINGLE else np.full(gold.shape[1], 0.5), kind)
+    assert weighted_f1(decisions, gold) == pytest.approx(
+        oracle.f1_score(gold, decisions, average="weighted", zero_division=0)
+    )
+    assert jaccard(decisions, gold) == pytest.approx(
+        oracle.jaccard_score(gold, decisions, average="samples", zero_division=1)
+    )
+    some = np.flatnonzero(gold.sum(axis=0))
+    expected = oracle.f1_score(gold, decisions, average="macro", labels=some, zero_division=0) if len(some) else 0
+    assert f1_of_labels_with_rows(decisions, gold) == pytest.approx(expected)
+    with np.errstate(invalid="ignore"):
+        if kind is SINGLE:
+            found = oracle.cohen_kappa_score(gold.argmax(axis=1), decisions.argmax(axis=1))
+            assert cohen_kappa(decisions, gold) == pytest.approx(np.nan_to_num(found))
+        pairs = zip(gold.T, decisions.T, strict=True)
+        kappas = np.array([oracle.cohen_kappa_score(true, chosen) for true, chosen in pairs])
+    kappas = kappas[np.isfinite(kappas)]
+    assert mean_label_kappa(decisions, gold) == pytest.approx(kappas.mean() if len(kappas) else 0.0)
+
+
+def test_labels_without_rows_are_counted_and_the_others_have_a_mean_of_their_own():
+    gold = np.eye(3, dtype=np.float32)[[0, 0, 1, 1]]
+    scores = np.array([[0.8, 0.1, 0.1], [0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.8, 0.1, 0.1]], dtype=np.float32)
+    task = task_for(SINGLE, 3)
+    quality = evaluator_of(task).evaluate(decided_rows(scores, gold, Policy(), task), Policy())
+    assert quality.labels_without_rows == 1
+    assert quality.macro_f1_of_labels_with_rows == pytest.approx(quality.macro_f1 * 3 / 2)
+    assert (quality.exact_match, quality.jaccard) == (0.75, None)
+    assert quality.cohen_kappa == pytest.approx(0.5)
 
 
 @given(cases())

@@ -218,6 +218,17 @@ def test_checks_and_floors_have_a_verdict() -> None:
     assert ["fp32", "rows with a flip", "0.10000", "0.05", "0.09000", "failed", counted] in cells(page)
 
 
+def test_further_metrics_and_labels_without_rows_are_said() -> None:
+    data = report_data()
+    page = render_page(tiny_report(**data), ["kind_metrics", "models"])
+    assert ["teacher", "0.562", "0.438", "0.312", "0.406", "0.281"] in cells(page)
+    assert "Labels without test rows" not in page
+    assert "tfidf: terms are characters, chosen on validation" in words(page)
+    data["models"][0]["test"]["per_label"][1]["support"] = 0
+    page = render_page(tiny_report(**data), ["kind_metrics"])
+    assert "Labels without test rows: fear. Each counts 0 in macro-F1" in words(page)
+
+
 def test_bytes_and_shares_are_shown_by_component() -> None:
     report = tiny_report()
     models = [

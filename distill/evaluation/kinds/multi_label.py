@@ -13,7 +13,9 @@ from distill.evaluation.disagreement import drop_check, flip_checks, recall_chec
 from distill.evaluation.evaluator import EDGE, Gold
 from distill.evaluation.metrics import (
     Quality,
+    jaccard,
     macro_f1,
+    mean_label_kappa,
     precision_per_label,
     quality_of_labels,
     recall_per_label,
@@ -74,6 +76,8 @@ class MultiLabelEvaluator:
             gold,
             self.task.labels,
             thresholds=policy.thresholds,
+            jaccard=jaccard(decisions, gold),
+            kappa=mean_label_kappa(decisions, gold),
             macro_f1_at_half=macro_f1(scores >= 0.5, gold),
             brier=brier_of_cells(scores, gold),
             ece=ece_of_cells(scores, gold),

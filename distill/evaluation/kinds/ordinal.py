@@ -12,7 +12,7 @@ from distill.evaluation.decided import DecidedRows
 from distill.evaluation.decision import Decision, Logits
 from distill.evaluation.disagreement import drop_check, recall_check, share_check
 from distill.evaluation.evaluator import EDGE, Gold
-from distill.evaluation.metrics import Quality, accuracy, quality_of_labels, ratio
+from distill.evaluation.metrics import Quality, accuracy, cohen_kappa, quality_of_labels, ratio
 from distill.evaluation.reliability import brier_of_rows, ece_of_top
 from distill.evaluation.thresholds import keep_recall
 from distill.export.gate import Bounds, Check
@@ -85,6 +85,7 @@ class OrdinalEvaluator:
             gold,
             self.task.labels,
             accuracy=accuracy(decisions, gold),
+            kappa=cohen_kappa(decisions, gold),
             brier=brier_of_rows(scores, gold),
             ece=ece_of_top(scores, gold),
             further={

@@ -11,7 +11,14 @@ from distill.evaluation.decided import DecidedRows
 from distill.evaluation.decision import Decision, Logits
 from distill.evaluation.disagreement import drop_check, flip_checks, recall_check
 from distill.evaluation.evaluator import Gold
-from distill.evaluation.metrics import Quality, accuracy, macro_f1, quality_of_labels, weighted_macro_f1
+from distill.evaluation.metrics import (
+    Quality,
+    accuracy,
+    cohen_kappa,
+    macro_f1,
+    quality_of_labels,
+    weighted_macro_f1,
+)
 from distill.evaluation.reliability import brier_of_rows, ece_of_top
 from distill.export.gate import Bounds, Check
 from distill.export.runtime.kinds.single_label import SingleLabel
@@ -63,6 +70,7 @@ class SingleLabelEvaluator:
             gold,
             self.task.labels,
             accuracy=accuracy(decisions, gold),
+            kappa=cohen_kappa(decisions, gold),
             brier=brier_of_rows(scores, gold),
             ece=ece_of_top(scores, gold),
         )
