@@ -14,7 +14,8 @@ from distill.corpora.corpus import Corpus, Split
 from distill.corpora.storage.text_store import BLOCK
 from distill.export.runtime.task import Task
 
-CountTokens = Callable[[list[str]], list[int]]
+# the name of a split and some of its texts -> their lengths in tokens
+CountTokens = Callable[[str, list[str]], list[int]]
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,8 @@ class CorpusReport:
 def describe(corpus: Corpus, bad_rows: Counter[str], lengths: CountTokens | None, max_tokens: int) -> CorpusReport:
     """Count what a corpus holds.
 
-    `bad_rows` are those in quarantine by reason; `lengths` returns the number of tokens of each text, uncut and
-    with the special ones that a model adds.
+    `bad_rows` are those in quarantine by reason; `lengths` returns the number of tokens of each text of a
+    split, uncut and with the special ones that a model adds.
     """
     return CorpusReport(
         task=corpus.task.kind,
@@ -99,7 +100,7 @@ def _describe_split(
     name: str, split: Split, task: Task, lengths: CountTokens | None, max_tokens: int
 ) -> SplitReport:
     """Count what one split holds."""
-    characters, words, tokens = _count_lengths(split.texts, lengths)
+    characters, words, tokens = _count_lengths(name, split.texts, lengths)
     labels: dict[str, int] | None = None
     sizes: NDArray[np.int64] | None = None
     if split.targets is not None:
@@ -122,7 +123,7 @@ def _describe_split(
 
 
 def _count_lengths(
-    texts: Sequence[str], count_tokens: CountTokens | None
+    name: str, texts: Sequence[str], count_tokens: CountTokens | None
 ) -> tuple[Counter[int], Counter[int], Counter[int]]:
     """Count texts by their number of characters, words and tokens; without a tokenizer no tokens."""
     characters, words, tokens = Counter[int](), Counter[int](), Counter[int]()
@@ -131,7 +132,7 @@ def _count_lengths(
         characters.update(len(text) for text in block)
         words.update(len(text.split()) for text in block)
         if count_tokens is not None:
-            tokens.update(count_tokens(block))
+            tokens.update(count_tokens(name, block))
     return characters, words, tokens
 
 

@@ -16,19 +16,13 @@ MUCH = 0.05
 FEW_GROUPS = 3
 
 
-def corpus_warnings(report: CorpusReport, unknown_share: float | None = None) -> tuple[str, ...]:
-    """Return what to look at before anything is trained.
-
-    Args:
-        report: the corpus in numbers.
-        unknown_share: the share of its tokens that the teacher's tokenizer does not know.
-    """
+def corpus_warnings(report: CorpusReport) -> tuple[str, ...]:
+    """Return what to look at before anything is trained; no tokenizer is needed for it."""
     return (
         *_of_splits(report),
         *_of_leaks(report),
         *_of_rows(report),
         *_of_labels(report),
-        *_of_tokens(report, unknown_share),
     )
 
 
@@ -120,17 +114,3 @@ def _of_labels(report: CorpusReport) -> Iterator[str]:
     for copies in forms.values():
         if len(copies) > 1:
             yield f"the labels {listed(copies)} are nearly the same name; write one of them everywhere"
-
-
-def _of_tokens(report: CorpusReport, unknown_share: float | None) -> Iterator[str]:
-    for split in report.splits:
-        if split.cut_share is not None and split.cut_share > MUCH:
-            yield (
-                f"{split.cut_share:.1%} of the texts of {split.name} are cut at corpus.max_tokens = "
-                f"{report.max_tokens}"
-            )
-    if unknown_share is not None and unknown_share > MUCH / 5:
-        yield (
-            f"{unknown_share:.1%} of the tokens are unknown to the teacher's tokenizer; name an encoder of the "
-            "corpus's language in teacher.model"
-        )

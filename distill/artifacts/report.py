@@ -161,6 +161,7 @@ class Headline:
 class Report:
     """The whole report; what a run did not do is None.
 
+    `warnings` are the sentences of `distill check` on the corpus and the vocabulary that the run had.
     `recipe` is the resolved recipe, `seconds` are per stage, `chosen` names the variant that ships, and
     `distillation_gain` repeats the student's gain of `attribution`.
     """
@@ -186,6 +187,7 @@ class Report:
     training: tuple[TrainingCurve, ...] = ()
     headline: Headline = Headline()
     folds: FoldsReport | None = None
+    warnings: tuple[str, ...] = ()
 
     def model(self, name: str) -> ModelReport:
         """Return a model by its name."""

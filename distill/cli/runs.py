@@ -140,7 +140,7 @@ def check(recipe: RecipeName, overrides: Overrides = None, as_json: AsJson = Fal
     if as_json:
         print(json.dumps(checked.to_dict(), indent=2))
         return
-    print_corpus(checked.corpus, checked.base_models)
+    print_corpus(checked.reading.report, checked.base_models)
 
 
 def init(

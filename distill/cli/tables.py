@@ -150,6 +150,7 @@ def print_summary(name: str, folder: Path) -> None:
     empty = report.models[0].test.labels_at_zero
     if empty:
         print(f"labels without test rows, each of which counts 0 in macro-F1: {', '.join(empty)}")
+    print(*(f"warning: {warning}" for warning in report.warnings), sep="\n", end="\n" if report.warnings else "")
     print(f"bundle: {folder / 'bundle'}\nreport: {folder / 'report.html'}")
 
 

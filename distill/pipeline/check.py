@@ -1,12 +1,12 @@
 """`distill check`: everything that can be known about a recipe before anything is trained."""
 
-from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from distill.corpora.assembly.read import read_corpus
 from distill.corpora.corpus import label_matrix, with_train_rows
-from distill.corpora.describe import CorpusReport, describe
+from distill.corpora.describe import describe
+from distill.corpora.token_warnings import require_known
 from distill.corpora.warnings import corpus_warnings
 from distill.recipe.ensemble import members_of
 from distill.recipe.keys import recipe_keys
@@ -16,22 +16,26 @@ from distill.runs.progress import Reporter
 
 if TYPE_CHECKING:
     from distill.teachers.sources import ModelSource
+    from distill.training.reading import Reading
 
 
 @dataclass(frozen=True)
 class CheckedRecipe:
-    """The corpus of a recipe in numbers, and its base models with their hashes, the first teacher's first."""
+    """The corpus of a recipe as its tokenizers read it, and its base models, the first teacher's first."""
 
-    corpus: CorpusReport
+    reading: "Reading"
     base_models: "tuple[ModelSource, ...]"
-    warnings: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON, with the corpus's keys at the top."""
         base, *others = self.base_models
+        reading = self.reading
+        student = reading.teacher if reading.student is None else reading.student
         return {
-            **self.corpus.to_dict(),
-            "warnings": list(self.warnings),
+            **reading.report.to_dict(),
+            "warnings": list(reading.warnings),
+            "teacher_tokens": {name: asdict(split) for name, split in reading.teacher.items()},
+            "student_tokens": {name: asdict(split) for name, split in student.items()},
             "base_model": base.to_dict(),
             "further_models": [other.to_dict() for other in others],
         }
@@ -42,8 +46,8 @@ def check_recipe(recipe: Recipe, reporter: Reporter) -> CheckedRecipe:
     """Return rows, labels, lengths, leaks, the share of texts cut, and the base models' hashes.
 
     Raises:
-        InputError: the corpus cannot be used, the base model is missing or not the pinned one, or no such student
-            can be made from it.
+        InputError: the corpus cannot be used, the base model is missing, not the pinned one or not whole,
+            it cannot read a script of the corpus, or no such student can be made from it.
     """
     with reporter.count("read the corpus") as advance:
         corpus, bad = read_corpus(corpus_spec(recipe.corpus), seed=recipe.seed, progress=advance)
@@ -57,8 +61,9 @@ def check_recipe(recipe: Recipe, reporter: Reporter) -> CheckedRecipe:
     from distill.labelling.augmentation import build_augmenter
     from distill.teachers.checkpoints import load_config
     from distill.teachers.sources import resolve_model
-    from distill.teachers.tokenizers import load_tokenizer, without_truncation
+    from distill.teachers.tokenizers import load_tokenizer
     from distill.training.preflight import check_models, check_vocabulary, check_weights
+    from distill.training.reading import read_whole
 
     sources = {member.source: resolve_model(member.source, member.pin) for member in members_of(recipe)}
     base_models = tuple(sources.values())
@@ -69,21 +74,12 @@ def check_recipe(recipe: Recipe, reporter: Reporter) -> CheckedRecipe:
     tokenizer = load_tokenizer(base.folder)
     build_augmenter(recipe.augmentation, tokenizer, recipe.corpus.max_tokens)
     check_floors(recipe.decisions, evaluator_of(corpus.task), label_matrix(corpus.validation, corpus.task))
-    check_vocabulary(recipe, config, tokenizer, corpus)
-    backend = without_truncation(tokenizer)
-
-    unknown_id, seen = tokenizer.unk_token_id, Counter[str]()
-
-    def lengths(texts: list[str]) -> list[int]:
-        encodings = backend.encode_batch(texts)
-        for encoding in encodings:
-            seen.update(tokens=len(encoding.ids), unknown=encoding.ids.count(unknown_id))
-        return [len(encoding) for encoding in encodings]
-
+    with reporter.status("make the student's vocabulary"):
+        student_tokenizer = check_vocabulary(recipe, config, tokenizer, corpus)
     with reporter.status("count tokens"):
-        report = describe(corpus, bad.reasons, lengths, recipe.corpus.max_tokens)
-    every = corpus_warnings(report, seen["unknown"] / max(seen["tokens"], 1))
-    later = tuple(warning for warning in every if warning not in warnings)
-    for warning in later:
-        reporter.say(f"warning: {warning}")
-    return CheckedRecipe(report, base_models, warnings + later)
+        reading = read_whole(corpus, bad.reasons, tokenizer, student_tokenizer, recipe.corpus.max_tokens)
+    for warning in reading.warnings:
+        if warning not in warnings:
+            reporter.say(f"warning: {warning}")
+    require_known(reading.teacher, recipe.teacher.max_unknown)
+    return CheckedRecipe(reading, base_models)

@@ -1,5 +1,6 @@
 """The last stages: bench and report, and the check of the finished bundle against its budget."""
 
+from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,12 +61,28 @@ def report_stages(run: Run) -> None:
 
         seeds = {one.seed: one.layout for one in run.students} if recipe.seeds else {}
         folds = {fold.layout.folder: fold.corpus for fold in run.folds}
-        write_report(ReportInputs(recipe, layout, student.seed, variant, run.corpus, seconds, seeds, folds))
+        warnings = _warnings(student)
+        write_report(
+            ReportInputs(recipe, layout, student.seed, variant, run.corpus, seconds, seeds, folds, warnings)
+        )
 
     inputs = {**run.digest(*run.records), "recipe": portable_recipe(recipe), "seconds": seconds}
     if recipe.budget.asked:
         inputs["budget"] = recipe.budget.model_dump(mode="json")
     run.stage("report", layout.report, inputs, report, extra_outputs=layout.report_files)
+
+
+def _warnings(student: StudentRun) -> tuple[str, ...]:
+    """Return what `distill check` says of the corpus that the run read, and of the student's vocabulary."""
+    from distill.teachers.token_cache import fingerprint_of
+    from distill.teachers.tokenizers import load_tokenizer
+    from distill.training.reading import read_whole
+
+    run, layout = student.run, student.layout
+    teacher, own = load_tokenizer(layout.teacher()), load_tokenizer(layout.student)
+    bad_rows = Counter({"quarantined": run.corpus.notes.get("rows_quarantined", 0)})
+    distinct = own if fingerprint_of(own) != fingerprint_of(teacher) else None
+    return read_whole(run.corpus, bad_rows, teacher, distinct, run.recipe.corpus.max_tokens).warnings
 
 
 def _bench_inputs(student: StudentRun, ships: Variant) -> "BenchInputs":

@@ -39,7 +39,7 @@ VERSIONS = {
     "precision": 1,
     "bundle": 3,
     "bench": 6,
-    "report": 8,
+    "report": 9,
 }
 
 # of one of several: a student's seed before a stage's name, a teacher's number behind it

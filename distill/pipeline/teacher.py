@@ -24,7 +24,7 @@ def _teach(run: Run, member: Member) -> None:
     recipe = run.recipe
     base = resolve_model(member.source, member.pin)
     # which teachers there are, and how they are averaged, changes none of them
-    others = {"model", "checkpoint", "sha256", "seeds", "average", "fit_temperature"}
+    others = {"model", "checkpoint", "sha256", "seeds", "average", "fit_temperature", "max_unknown"}
     inputs = {
         **run.digest("corpus"),
         "teacher": recipe.teacher.counted(others),
@@ -37,10 +37,12 @@ def _teach(run: Run, member: Member) -> None:
     name, place = numbered("teacher", member.index), run.layout.teacher(member.index)
 
     def work(folder: Path) -> None:
+        from distill.corpora.token_warnings import require_known
         from distill.labelling.augmentation import build_augmenter
         from distill.teachers.checkpoints import load_config
         from distill.teachers.tokenizers import load_tokenizer
         from distill.training.preflight import check_models, check_vocabulary, check_weights
+        from distill.training.reading import read_sample
         from distill.training.teacher import load_teacher, train_teacher
 
         if member.index == 0:  # before hours are spent
@@ -49,6 +51,7 @@ def _teach(run: Run, member: Member) -> None:
                 check_models(recipe, config)
             sources = {one.source: resolve_model(one.source, one.pin) for one in members_of(recipe)[1:]}
             check_weights(recipe, {**sources, member.source: base}, run.corpus.task)
+            require_known(read_sample(run.corpus, tokenizer, recipe.corpus.max_tokens), recipe.teacher.max_unknown)
             if run.trains_student:
                 check_vocabulary(recipe, config, tokenizer, run.corpus)
             build_augmenter(recipe.augmentation, tokenizer, recipe.corpus.max_tokens)

@@ -15,7 +15,10 @@ KEYS = {
             *("encoding", "quoting", "missing", "label_form", "group_scope", "folds", "fold"),
         )
     },
-    **{name: f"teacher.{name}" for name in ("model", "checkpoint", "label_order", "sha256", "freeze")},
+    **{
+        name: f"teacher.{name}"
+        for name in ("model", "checkpoint", "label_order", "max_unknown", "sha256", "freeze")
+    },
     "masked_model": "augmentation.masked_model",
     **{
         name: f"student.{name}"

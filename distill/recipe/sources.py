@@ -103,7 +103,7 @@ class CorpusRecipe(Section):
 class TeacherRecipe(Section):
     """[teacher]: the model to fine-tune and how, or a checkpoint that is already fine-tuned."""
 
-    later: ClassVar[tuple[str, ...]] = ("label_order",)
+    later: ClassVar[tuple[str, ...]] = ("label_order", "max_unknown")
 
     model: str = Field(
         "sentence-transformers/all-MiniLM-L6-v2",
@@ -118,6 +118,11 @@ class TeacherRecipe(Section):
         "named",
         description="Order of the logits of a checkpoint whose labels have no names (LABEL_0, ...): named refuses "
         "it, corpus takes the order of the corpus's labels.",
+    )
+    max_unknown: Rate = Field(
+        0.2,
+        description="Maximum share of tokens that the teacher does not know, in each script that makes up over "
+        "5 % of the corpus; 1 only warns.",
     )
     sha256: Sha256 | list[Sha256] | None = Field(
         None, description="Hash that pins model or checkpoint, or each of a list, as `distill check` prints it."

@@ -63,6 +63,7 @@ class ReportInputs:
         seeds: the layout of each of several students; empty where there is one.
         folds: the folder of each fold's run with its corpus, whose test rows are compared on; empty where the
             corpus has a test split.
+        warnings: what may mislead in the corpus, and in what the tokenizers make of it.
     """
 
     recipe: Recipe
@@ -73,6 +74,7 @@ class ReportInputs:
     seconds: Mapping[str, float]
     seeds: Mapping[int, RunLayout]
     folds: Mapping[Path, Corpus]
+    warnings: tuple[str, ...] = ()
 
     @property
     def tested(self) -> tuple[Corpus, ...]:
@@ -122,6 +124,7 @@ def build_report(inputs: ReportInputs) -> Report:
         training=_training_curves(inputs, models, evaluator.headline),
         headline=Headline(evaluator.headline, evaluator.title),
         folds=_folds(inputs, models, bench),
+        warnings=inputs.warnings,
     )
 
 

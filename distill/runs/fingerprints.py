@@ -105,7 +105,7 @@ def portable_recipe(recipe: Recipe) -> dict[str, object]:
     harmless: Any = {"checkpoint_minutes": True, "search": True, "budget": True}
     data = recipe.model_dump(mode="json", exclude=harmless) | {"student": student_inputs(recipe.student)}
     data |= {"corpus": recipe.corpus.counted(), "decisions": recipe.decisions.counted()}
-    data["teacher"] = recipe.teacher.counted({"sha256"})
+    data["teacher"] = recipe.teacher.counted({"sha256", "max_unknown"})
     data["export"] = recipe.export.counted()
     for table, key in PLACES:
         value = data[table][key]

@@ -76,20 +76,21 @@ def check_packed_width(config: Any, bits: int) -> None:
         )
 
 
-def check_vocabulary(recipe: Recipe, config: Any, tokenizer: Any, corpus: Corpus) -> None:
-    """Check that the vocabulary can reach its goals, and that enough texts have the teacher's tokens if they must.
+def check_vocabulary(recipe: Recipe, config: Any, tokenizer: Any, corpus: Corpus) -> Any | None:
+    """Make the student's vocabulary as the run will, and return its tokenizer; None where it is the teacher's.
 
     Raises:
-        InputError: a goal of the vocabulary is out of reach, or too few texts have the same tokens for both.
+        InputError: the tokenizer cannot be trimmed, a goal of the vocabulary is out of reach, or too few texts
+            have the same tokens for both where they must.
     """
-    student, matched = recipe.student, recipe.objective.reads_teacher
-    if not matched and student.vocabulary_bytes is None and student.vocabulary_coverage is None:
-        return  # there is nothing to check
-    trimmed = student_vocabulary(student, config, tokenizer, corpus)
-    if matched and trimmed is not None:
-        student_tokenizer, max_tokens = trimmed.tokenizer, recipe.corpus.max_tokens
+    trimmed = student_vocabulary(recipe.student, config, tokenizer, corpus)
+    if trimmed is None:
+        return None
+    student_tokenizer, max_tokens = trimmed.tokenizer, recipe.corpus.max_tokens
+    if recipe.objective.reads_teacher:
         texts = [split.texts for split in (corpus.train, corpus.transfer) if split is not None]
         tokens = TokenRows.of(
             row for split_texts in texts for row in encode(student_tokenizer, split_texts, max_tokens)
         )
         require_aligned(student_tokenizer, tokenizer, texts, tokens, max_tokens)
+    return student_tokenizer

@@ -27,7 +27,7 @@ def corpus():
 
 def test_a_report_counts_rows_labels_lengths_leaks_and_quarantine():
     bad = Counter(("x", "y", "x"))
-    report = describe(corpus(), bad, lambda texts: [len(text.split()) + 2 for text in texts], max_tokens=4)
+    report = describe(corpus(), bad, lambda _, texts: [len(text.split()) + 2 for text in texts], max_tokens=4)
     train, _, _, transfer = report.splits
     assert train.labels == {"sad": 2, "glad": 2}
     assert (train.rows, train.groups, train.rows_without_label, train.cardinality) == (4, 3, 1, 1.0)

@@ -11,14 +11,14 @@ from distill.corpora.warnings import corpus_warnings
 from distill.export.runtime.errors import InputError
 
 
-def warnings(tmp_path, rows, unknown=None, lengths=None, **more):
+def warnings(tmp_path, rows, **more):
     """The warnings about a corpus; `rows` are of one file, or of each split."""
     splits = rows if isinstance(rows, dict) else {"train": rows}
     for name, lines in splits.items():
         (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, lines)))
     spec = CorpusSpec(str(tmp_path), "single_label", ("text",), "labels", **more)
     corpus, bad = read_corpus(spec, seed=1)
-    return corpus_warnings(describe(corpus, Counter(bad.reasons), lengths, 8), unknown)
+    return corpus_warnings(describe(corpus, Counter(bad.reasons), None, 8))
 
 
 def rows(count, labels="ab", name="line", **more):
@@ -84,12 +84,6 @@ def test_rows_that_are_left_out(tmp_path):
     found = warnings(tmp_path, splits, on_bad_row="quarantine")
     assert any("40 of 460 rows are bad and in quarantine" in warning for warning in found)
     assert any("110 rows have no label and are left out" in warning for warning in found)
-
-
-def test_tokens(tmp_path):
-    found = warnings(tmp_path, three(), 0.2, lambda texts: [9] * len(texts))
-    assert [warning[:6] for warning in found] == ["100.0%", "100.0%", "100.0%", "20.0% "]
-    assert "name an encoder of the corpus's language" in found[-1]
 
 
 def test_a_tsv_that_looks_quoted(tmp_path):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from markupsafe import escape
 
 from distill.export.gate import Check
 from distill.export.runtime.errors import CheckFailedError
@@ -34,6 +35,17 @@ def test_the_run_folder_is_as_the_contract_says(runs: Path) -> None:
     ):
         assert (runs / stage / "stage.json").is_file(), stage
     assert tomllib.loads((runs / "recipe.toml").read_text())["student"]["width"] == 64
+
+
+def test_a_run_ends_with_the_warnings_of_check_and_the_report_has_them(runs: Path) -> None:
+    checked = run_cli("check", "smoke", "--json")
+    said = json.loads(checked.stdout)["warnings"]
+    assert said
+    lines = [f"warning: {warning}" for warning in said]
+    assert [line for line in checked.stderr.splitlines() if line.startswith("warning: ")] == lines
+    assert [line for line in (runs.parent / "said").read_text().splitlines() if line in lines] == lines
+    assert json.loads((runs / "report.json").read_text())["warnings"] == said
+    assert all(escape(warning) in (runs / "report.html").read_text() for warning in said)
 
 
 def test_the_report_has_its_keys_and_its_page_loads_nothing(runs: Path) -> None:

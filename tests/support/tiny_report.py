@@ -42,6 +42,7 @@ def report_data(labels: Sequence[str] = LABELS, **changed: Any) -> dict[str, Any
             "packages": {},
         },
         "corpus": {"rows": {"test": 8}, "notes": {}},
+        "warnings": ["test has 8 rows"],
         "seconds": {"corpus": 0.25, "teacher": 61.0},
         "chosen": "int8-static",
         "budget": budget_data(),

@@ -1,0 +1,100 @@
+"""Warnings of what tokenizers make of a corpus, and the stop where a teacher cannot read a script of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from distill.corpora.token_counts import SplitTokens, by_script
+from distill.export.runtime.errors import InputError
+
+# the share of a split's texts that are cut, or of a corpus's tokens in a script, that is worth a line
+MUCH = 0.05
+
+# the share of unknown tokens that is worth a line
+UNKNOWN = 0.01
+
+# tokens per character of a script from which on a tokenizer spells instead of reading
+SPELT = 1.5
+
+ANOTHER = "name an encoder of the corpus's language in teacher.model"
+
+
+def token_warnings(
+    teacher: Mapping[str, SplitTokens], student: Mapping[str, SplitTokens] | None, max_tokens: int
+) -> tuple[str, ...]:
+    """Return what to look at, one sentence each.
+
+    Args:
+        teacher: counts per split under the teacher's tokenizer.
+        student: the same under the student's own; None where it is the teacher's.
+        max_tokens: length at which texts are cut.
+    """
+    return (*_of_cuts(teacher, student or {}, max_tokens), *_of_unknown(teacher, student or {}))
+
+
+def require_known(teacher: Mapping[str, SplitTokens], most: float) -> None:
+    """Refuse a teacher that cannot read a script of the corpus.
+
+    Args:
+        teacher: counts per split under its tokenizer.
+        most: the greatest share of unknown tokens in a script that makes up much of the corpus.
+
+    Raises:
+        InputError: there is a larger one.
+    """
+    scripts = by_script(teacher)
+    total = sum(found.tokens for found in scripts.values())
+    for script, found in scripts.items():
+        share = found.unknown / max(found.tokens, 1)
+        if found.tokens > MUCH * total and share > most:
+            raise InputError(
+                f"{share:.0%} of the tokens in the script {script} are unknown to the teacher's tokenizer, and "
+                f"{found.tokens / total:.0%} of the corpus's tokens are in it: nothing can be learned from them. "
+                f"Name an encoder of the corpus's language as `model`, or raise `max_unknown` from {most:g}."
+            )
+
+
+def _of_cuts(
+    teacher: Mapping[str, SplitTokens], student: Mapping[str, SplitTokens], max_tokens: int
+) -> Iterator[str]:
+    for name, split in teacher.items():
+        if split.cut_share > MUCH:
+            yield f"{split.cut_share:.1%} of the texts of {name} are cut at corpus.max_tokens = {max_tokens}"
+        own = student.get(name, split)
+        if own.cut_share > MUCH and own.cut_share > 1.1 * split.cut_share:
+            yield (
+                f"{own.cut_share:.1%} of the texts of {name} are cut at corpus.max_tokens = {max_tokens} for the "
+                f"student, whose trimmed vocabulary needs more tokens than the teacher's ({split.cut_share:.1%}); "
+                "raise corpus.max_tokens, or lower student.min_piece_groups"
+            )
+
+
+def _of_unknown(teacher: Mapping[str, SplitTokens], student: Mapping[str, SplitTokens]) -> Iterator[str]:
+    shares = [
+        f"{split.unknown_share:.1%} of {name}" for name, split in teacher.items() if split.unknown_share > UNKNOWN
+    ]
+    if shares:
+        yield f"{', '.join(shares)} are tokens unknown to the teacher's tokenizer; {ANOTHER}"
+    more = [
+        f"{split.unknown_share:.1%} of {name}"
+        for name, split in student.items()
+        if split.unknown_share > UNKNOWN + teacher[name].unknown_share
+    ]
+    if more:
+        yield (
+            f"{', '.join(more)} are tokens unknown to the student's trimmed tokenizer, fewer to the teacher's; "
+            "lower student.min_piece_groups"
+        )
+    scripts = by_script(teacher)
+    total = sum(found.tokens for found in scripts.values())
+    for script, found in scripts.items():
+        if found.tokens <= MUCH * total:
+            continue
+        unknown, length = found.unknown / found.tokens, found.tokens / max(found.characters, 1)
+        if unknown > UNKNOWN:
+            yield f"{unknown:.1%} of the tokens in the script {script} are unknown to the teacher's tokenizer"
+        if length > SPELT:
+            yield (
+                f"the script {script} takes {length:.1f} tokens per character: the teacher's tokenizer spells it; "
+                f"{ANOTHER}"
+            )
