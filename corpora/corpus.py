@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distill.corpora.storage.columns import LabelRows
+from distill.corpora.storage.text_store import BLOCK
 from distill.corpora.targets import CODECS, Targets, task_to_dict
 from distill.export.runtime.errors import InputError
 from distill.export.runtime.task import Task
@@ -24,10 +25,9 @@ LABELLED_SPLITS = ("train", "validation", "test")
 class Split:
     """Rows in order; row ids elsewhere are positions in it.
 
-    `targets` are what the task's codec makes of labels: class ids, int32 (N,), where a row has exactly one, else
-    0/1, uint8 (N, C); None in the transfer split. `groups` tells groups apart by numbers (N,), whose names nobody
-    needs any more; None where the corpus has no group column. `texts` may be in a file: go through them once, in
-    order.
+    `targets` are what the task's codec makes of labels, one element per row; None in the transfer split.
+    `groups` tells groups apart by numbers (N,), whose names nobody needs any more; None where the corpus has no
+    group column. `texts` may be in a file: go through them once, in order.
     """
 
     texts: Sequence[str] = field(repr=False)
@@ -74,7 +74,7 @@ class Corpus:
         digest.update(json.dumps(task_to_dict(self.task), sort_keys=True).encode())
         for name, split in self.splits():
             digest.update(f"\n{name} {len(split)} {split.targets is not None}\n".encode())
-            for text, labels in zip(split.texts, ids_from_targets(split), strict=True):
+            for text, labels in zip(split.texts, ids_from_targets(split, self.task), strict=True):
                 data = text.encode()
                 # lengths keep "ab" + "c" apart from "a" + "bc"
                 digest.update(f"{len(data)} {labels}\n".encode() + data)
@@ -86,15 +86,14 @@ def targets_of(labels: LabelRows, task: Task) -> Targets:
     return CODECS[task.kind].encode(labels, task.num_labels)
 
 
-def ids_from_targets(split: Split) -> Iterator[list[int]]:
+def ids_from_targets(split: Split, task: Task) -> Iterator[list[int]]:
     """Yield the label ids of every row, ascending; empty lists for a split without targets."""
-    for row in range(len(split)):
-        if split.targets is None:
-            yield []
-        elif split.targets.ndim == 1:
-            yield [int(split.targets[row])]
-        else:
-            yield np.flatnonzero(split.targets[row]).tolist()
+    if split.targets is None:
+        yield from ([] for _ in range(len(split)))
+        return
+    for start in range(0, len(split), BLOCK):
+        labels = CODECS[task.kind].decode(split.targets[start : start + BLOCK])
+        yield from (list(labels.ids(row)) for row in range(len(labels)))
 
 
 def label_matrix(split: Split, task: Task) -> NDArray[np.float32]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from distill.corpora.corpus import Corpus, Split
 from distill.corpora.storage.text_store import BLOCK
+from distill.corpora.targets import CODECS
 from distill.export.runtime.task import Task
 
 # the name of a split and some of its texts -> their lengths in tokens
@@ -102,12 +103,12 @@ def _describe_split(
     """Count what one split holds."""
     characters, words, tokens = _count_lengths(name, split.texts, lengths)
     labels: dict[str, int] | None = None
-    sizes: NDArray[np.int64] | None = None
+    sizes: NDArray[np.int32] | None = None
     if split.targets is not None:
-        multi = split.targets.ndim == 2
-        counts = split.targets.sum(axis=0) if multi else np.bincount(split.targets, minlength=task.num_labels)
+        ids = CODECS[task.kind].decode(split.targets)
+        counts = np.bincount(ids.values, minlength=task.num_labels)
         labels = {label: int(count) for label, count in zip(task.labels, counts, strict=True)}
-        sizes = split.targets.sum(axis=1) if multi else np.ones(len(split), dtype=np.int64)
+        sizes = ids.sizes()
     return SplitReport(
         name=name,
         rows=len(split),

@@ -44,6 +44,10 @@ class TargetCodec(Protocol):
         """Return the targets of rows from their label ids."""
         ...
 
+    def decode(self, targets: Targets) -> LabelRows:
+        """Return the label ids of rows from their targets."""
+        ...
+
     def indicator(self, targets: Targets, num_labels: int) -> NDArray[np.float32]:
         """Return targets as gold, 0/1 ``(N, C)``."""
         ...
@@ -69,6 +73,10 @@ class SingleTargets:
     def encode(self, labels: LabelRows, num_labels: int) -> Targets:
         """Return the class id of each row, ``(N,)``."""
         return labels.values
+
+    def decode(self, targets: Targets) -> LabelRows:
+        """Return one id per row."""
+        return LabelRows.one_each(targets)
 
     def indicator(self, targets: Targets, num_labels: int) -> NDArray[np.float32]:
         """Return class ids as 0/1 ``(N, C)``."""
@@ -104,6 +112,10 @@ class MultiTargets:
         matrix[labels.row_of_value(), labels.values] = 1
         return matrix
 
+    def decode(self, targets: Targets) -> LabelRows:
+        """Return the ids of the ones in each row."""
+        return LabelRows.of_pairs(*np.nonzero(targets), len(targets))
+
     def indicator(self, targets: Targets, num_labels: int) -> NDArray[np.float32]:
         """Return targets as float32."""
         return targets.astype(np.float32)
@@ -130,6 +142,10 @@ class OrdinalTargets:
     def encode(self, labels: LabelRows, num_labels: int) -> Targets:
         """Return the level of each row, ``(N,)``."""
         return labels.values
+
+    def decode(self, targets: Targets) -> LabelRows:
+        """Return one level per row."""
+        return LabelRows.one_each(targets)
 
     def indicator(self, targets: Targets, num_labels: int) -> NDArray[np.float32]:
         """Return levels as 0/1 ``(N, C)``."""

@@ -10,8 +10,8 @@ docstrings:
 - circles: groups of modules that import each other, directly or not, inside of functions included;
 - functions with Job or Run: functions and methods with a parameter whose annotation names one of the two;
 - dict[str, Any]: in distill/, each time that it is written;
-- branches on a task kind, on a student family: lines that match TASK or FAMILY, below, outside of
-  the files that define kinds (`--places` prints them);
+- branches on a task kind, on a student family: lines that match TASK or FAMILY, below, outside of the files that
+  define kinds (`--places` prints them; tests/test_kinds.py holds the former);
 - files over 300 lines;
 - CPU seconds: user and system, of all processes, of `distill run smoke` in a new folder and of a second run in it;
 - openings: how often that run opens corpus/train.parquet (each time every text is copied and hashed);
@@ -34,15 +34,18 @@ import tokenize
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from distill.export.runtime.tasks import TASKS
+
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("distill", "corpora", "export", "students", "teachers")
 PAGE = "docs/browser/classifier.js"
 LONG = 300
 
-KINDS = "single_label|multi_label|ordinal"
+# a line that asks which kind of task there is: it has a kind's name as a string of its own, but for the recipe's
+# list of kinds, or asks for what only one kind has, or counts the axes of targets
 TASK = re.compile(
-    rf"TaskKind\.[A-Z]|\.multi_label\b|[\"'](?:{KINDS})[\"']"
-    r"|\bif [\w.]*thresholds is (?:not )?None:|activation ===? [\"']softmax|manifest\.thresholds \?"
+    rf"TaskKind\.[A-Z]|\.multi_label\b|^(?!.*\bLiteral\[).*[\"'](?:{'|'.join(TASKS)})[\"']"
+    r"|\bif [\w.]*thresholds is (?:not )?None:|activation ===? [\"'](?:softmax|sigmoid)|manifest\.thresholds \?"
     r"|targets\.ndim\s*[=!]=\s*\d"
 )
 FAMILY = re.compile(

@@ -1,7 +1,8 @@
-"""A kind of task is whole or is not there: every floor's dict has it, and nothing else asks which kind it is."""
+"""A kind of task is whole or is not there: each floor's dict has it, and hardly anything asks which kind it is."""
 
-import re
 from typing import get_args
+
+import pytest
 
 from distill.corpora.targets import CODECS
 from distill.evaluation.evaluators import EVALUATORS
@@ -9,17 +10,7 @@ from distill.export.runtime.tasks import TASKS
 from distill.objectives.task_loss import LOSSES
 from distill.recipe.kinds import KINDS
 from distill.recipe.sources import CorpusRecipe
-from tests.support.command import ROOT
-
-NAMES = "|".join(TASKS)
-# a place that branches: it compares a task, its kind, or something else with a kind's name, or counts the axes of
-# targets, which is the same question in other words
-BRANCH = re.compile(
-    rf"""task(\.kind)?\s*(==|!=|\bis\b|\bin\b)\s*[A-Z"'(]"""
-    rf"""|(==|!=|\bis\b|\bin\b)\s*\(?["']({NAMES})["']|["']({NAMES})["']\s*(==|!=|\bis\b|\bin\b)"""
-    r"""|targets\.ndim\s*[=!]=\s*\d|===\s*["'](softmax|sigmoid)["']|manifest\.thresholds\s*\?"""
-)
-PRODUCT = ("distill", "corpora", "export", "students", "teachers", "docs/browser")
+from tests.house import ROOT, TASK, places
 
 
 def test_every_floor_knows_the_same_kinds() -> None:
@@ -31,13 +22,23 @@ def test_every_floor_knows_the_same_kinds() -> None:
     assert all(losses.kind == kind for kind, losses in LOSSES.items())
 
 
-def test_hardly_a_place_branches_on_the_kind() -> None:
-    places = [
-        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
-        for folder in PRODUCT
-        for path in sorted((ROOT / folder).rglob("*"))
-        if path.suffix in (".py", ".js")
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
-        if BRANCH.search(line)
-    ]
-    assert len(places) < 6, "\n".join(places)
+def test_hardly_a_place_asks_for_the_kind() -> None:
+    found = list(places(ROOT, TASK))
+    assert len(found) < 6, "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    ("line", "asks"),
+    [
+        ('if corpus.task.kind == "ordinal":', True),
+        ('NAMES = {"several": "multi_label"}', True),
+        ("multi = split.targets.ndim == 2", True),
+        ("if manifest.thresholds is None:", True),
+        ('if (manifest.activation === "softmax") {', True),
+        ('task: Literal["single_label", "multi_label", "ordinal"] = Field(', False),
+        ("losses = LOSSES[task.kind]", False),
+        ("if task.manifest_version != TAGGED_VERSION:", False),
+    ],
+)
+def test_what_counts_as_asking(line: str, asks: bool) -> None:
+    assert bool(TASK.search(line)) is asks

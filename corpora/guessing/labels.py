@@ -20,8 +20,8 @@ from distill.corpora.reading.cells import FLAGS, SPELT_MISSING, LabelCells, Labe
 from distill.corpora.reading.labels import MAX_FOUND_LABELS, MAX_LABEL_CHARS, LabelError, Token
 from distill.corpora.targets import CODECS
 
-# the kinds that a column can be guessed to be
-ONE, SEVERAL = "single_label", "multi_label"
+# the kinds that are proposed, by whether a row may have several labels; nobody guesses that labels are ordered
+PROPOSED = {False: "single_label", True: "multi_label"}
 
 DELIMITERS = (",", ";", "|")
 
@@ -61,7 +61,7 @@ class LabelGuess:
 
     Args:
         columns: one column, or one of 0 and 1 per label.
-        task: the kind of task.
+        several: whether a row may have several labels.
         delimiter: what separates several labels in one string.
         counts: the different labels, with the rows of each.
         score: likeness to labels; the guess with the highest score is proposed.
@@ -71,13 +71,18 @@ class LabelGuess:
     """
 
     columns: tuple[str, ...]
-    task: str
+    several: bool
     delimiter: str | None
     counts: Counter[Token]
     score: float = 0.0
     reasons: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     form: LabelForm | None = None
+
+    @property
+    def task(self) -> str:
+        """The kind of task that is proposed."""
+        return PROPOSED[self.several]
 
     @property
     def tokens(self) -> tuple[Token, ...]:
@@ -110,7 +115,7 @@ def _scored(guess: LabelGuess, column: Column, group: Column | None, text: Colum
     if _LABEL_NAME.search(name) and not CONTEXT_NAME.search(name):
         score += 4
         reasons.append("its name")
-    if guess.task == SEVERAL:
+    if guess.several:
         score += 3
         reasons.append("several labels in a cell")
     if not all(str(token).lstrip("-").isdigit() for token in guess.tokens):
@@ -150,11 +155,7 @@ def _blocks(columns: Sequence[Column]) -> list[LabelGuess]:
         counts: Counter[Token] = Counter({c.name: sum(flag) for c, flag in zip(labels, flags, strict=True)})
         score = 6.0 if len(labels) >= MIN_BLOCK else 0.5
         names = tuple(column.name for column in labels)
-        guesses.append(
-            LabelGuess(
-                names, SEVERAL if several else ONE, ",", counts, score, ("neighbouring columns of 0 and 1",)
-            )
-        )
+        guesses.append(LabelGuess(names, several, ",", counts, score, ("neighbouring columns of 0 and 1",)))
     return guesses
 
 
@@ -171,17 +172,17 @@ def _as_labels(column: Column) -> LabelGuess | None:
     if not column.values or ID_NAME.search(column.leaf):
         return None
     if any(isinstance(value, list | tuple | dict) for value in column.values):
-        return _guess(column, SEVERAL, ",")
+        return _guess(column, True, ",")
     cells = [value for value in column.values if isinstance(value, str)]
     if len(cells) == len(column.values) and _are_bits(cells):
-        guess = _guess(column, SEVERAL, ",", "vector")
+        guess = _guess(column, True, ",", "vector")
         return None if guess is None else replace(guess, form="vector")
     if any(is_printed(cell.strip()) for cell in cells):
-        return _guess(column, SEVERAL, ",")
+        return _guess(column, True, ",")
     for delimiter in (*DELIMITERS, *SURE_DELIMITERS, *WEAK_DELIMITERS):
         if _is_delimited(cells, delimiter):
-            return _guess(column, SEVERAL, delimiter)
-    return _guess(column, ONE, ",")
+            return _guess(column, True, delimiter)
+    return _guess(column, False, ",")
 
 
 def _are_bits(cells: Sequence[str]) -> bool:
@@ -208,22 +209,21 @@ def _is_delimited(cells: Sequence[str], delimiter: str) -> bool:
     return 2 * len(parts & alone) > len(parts) or (bool(parts) and parts <= {"0", "1"} and len(cells) > 1)
 
 
-def _guess(column: Column, kind: str, delimiter: str, form: LabelForm | None = None) -> LabelGuess | None:
+def _guess(column: Column, several: bool, delimiter: str, form: LabelForm | None = None) -> LabelGuess | None:
     """Return the column's labels if they are few, short and repeated, else None."""
     counts: Counter[Token] = Counter()
-    reader = LabelCells(("cell",), kind == SEVERAL, delimiter, missing=(), form=form)
+    reader = LabelCells(("cell",), several, delimiter, missing=(), form=form)
     sizes = set()
     for value in column.values:
         try:
             cell = reader.cell({"cell": value})
-            tokens = CODECS[kind].parse(cell, delimiter)
+            tokens = CODECS[PROPOSED[several]].parse(cell, delimiter)
         except LabelError:
             continue
         sizes.add(len(tokens))
         counts.update(map(reader.token, tokens))
         if len(counts) > MAX_FOUND_LABELS:
             return None
-    several = kind == SEVERAL and sizes != {1}
     few = len(counts) >= 2 and sum(counts.values()) >= MIN_REPEATS * len(counts)
     if not few or max(len(str(token)) for token in counts) > MAX_LABEL_CHARS:
         return None
@@ -232,8 +232,7 @@ def _guess(column: Column, kind: str, delimiter: str, form: LabelForm | None = N
     missing = tuple(str(token) for token in counts if token in SPELT_MISSING)
     if len(counts) - len(missing) < 2:
         return None
-    one = kind == SEVERAL and not several
-    return LabelGuess((column.name,), ONE if one else kind, delimiter, counts, missing=missing)
+    return LabelGuess((column.name,), several and sizes != {1}, delimiter, counts, missing=missing)
 
 
 def where_labelled(guess: LabelGuess, columns: Sequence[Column]) -> tuple[str, str | list[str]] | None:

@@ -92,6 +92,11 @@ class LabelRows:
         return cls(np.array(starts, dtype=np.int32), np.array(values, dtype=np.int32))
 
     @classmethod
+    def one_each(cls, values: NDArray[Any]) -> LabelRows:
+        """Build from the one id of each row, ``(N,)``."""
+        return cls(np.arange(len(values) + 1, dtype=np.int32), values.astype(np.int32, copy=False))
+
+    @classmethod
     def of_pairs(cls, rows: NDArray[Any], labels: NDArray[Any], num_rows: int) -> LabelRows:
         """Build from pairs of a row and a label, in any order."""
         order = np.lexsort((labels, rows))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ def save_corpus(corpus: Corpus, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "transfer.parquet").unlink(missing_ok=True)  # from an earlier run
     for name, split in corpus.splits():
-        _save_split(split, folder / f"{name}.parquet")
+        _save_split(split, ids_from_targets(split, corpus.task), folder / f"{name}.parquet")
     data = {"task": task_to_dict(corpus.task), "fingerprint": corpus.fingerprint, "notes": corpus.notes}
     for name, content in (("task.json", data), (SOURCE_FILE, corpus.source)):
         (folder / name).write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
@@ -62,7 +63,7 @@ def load_corpus(folder: Path) -> Corpus:
 
 def save_texts(texts: Sequence[str], path: Path) -> None:
     """Write texts without labels as one parquet file; the same texts give the same bytes."""
-    _save_split(Split(texts, None), path)
+    _save_split(Split(texts, None), repeat([]), path)
 
 
 def load_texts(path: Path) -> Sequence[str]:
@@ -79,11 +80,10 @@ def load_texts(path: Path) -> Sequence[str]:
         ) from error
 
 
-def _save_split(split: Split, path: Path) -> None:
-    """Write one split as a parquet file, with one block of rows in memory at a time."""
+def _save_split(split: Split, labels: Iterator[list[int]], path: Path) -> None:
+    """Write one split and the label ids of its rows as a parquet file, with one block in memory at a time."""
     pa, pq = _pyarrow()
     schema = pa.schema([("text", pa.string()), ("labels", pa.list_(pa.int64())), ("group", pa.int32())])
-    labels = ids_from_targets(split)
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for start in range(0, len(split), BLOCK):
             texts = split.texts[start : start + BLOCK]

@@ -11,7 +11,6 @@ from typing import TypeVar
 from distill.corpora.assembly.spec import CorpusSpec
 from distill.corpora.guessing.columns import Column, is_missing, split_column
 from distill.corpora.guessing.labels import (
-    SEVERAL,
     LabelGuess,
     label_guesses,
     where_labelled,
@@ -31,6 +30,7 @@ from distill.corpora.reading.rows import listed
 from distill.corpora.reading.source import read_label_names, source_path
 from distill.export.runtime.errors import InputError
 from distill.recipe.keys import recipe_keys
+from distill.recipe.kinds import KINDS
 from distill.recipe.starter_forms import Looked, look
 from distill.recipe.starter_lengths import Lengths, count_tokens
 from distill.recipe.starter_text import Proposal, quoted, to_toml, value_of
@@ -274,8 +274,9 @@ def _doubts(roles: _Roles, lengths: Lengths, spec: CorpusSpec) -> Iterator[str]:
     if annotator is not None:
         yield f"{quoted(annotator.name)} looks like who annotated a row ({len(annotator.counts)} of them)"
     levels = label_order(spec.labels_from, roles.label.tokens)
-    if levels is not None and roles.label.task != SEVERAL:
-        yield f'task = "ordinal" if these are levels; label_names = {value_of(levels)} from the lowest'
+    if levels is not None and not roles.label.several:
+        kind = next(name for name, keys in KINDS.items() if keys.ordered)
+        yield f"task = {quoted(kind)} if these are levels; label_names = {value_of(levels)} from the lowest"
     if spec.missing is not None:
         shown = listed(list(roles.label.missing))
         yield f"{shown} among the labels may be a missing value or a name: look at missing"

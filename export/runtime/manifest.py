@@ -28,12 +28,10 @@ from distill.export.runtime.untrusted.fields import MAX_SHOWN, Fields, check_pat
 from distill.export.runtime.untrusted.files import most_bytes, read_file, refuse_unlisted
 from distill.export.runtime.untrusted.strict_json import parse_json
 
-FORMAT_VERSION = 1
-
-# a bundle of these tasks has the objects below, each with a kind, and nothing else has them
+# tasks whose manifests have this version have the objects below, each with a kind, and nothing else has them
 TAGGED_VERSION = 2
 
-TAGGED_TASKS = ("ordinal",)
+FORMAT_VERSIONS = tuple(sorted({kind.manifest_version for kind in TASKS.values()}))
 
 TAGGED_KEYS = ("input", "output", "decision")
 
@@ -95,7 +93,7 @@ class Manifest:
         tagged = version == TAGGED_VERSION
         fields = Fields(data, where, [key for key in names_of(cls) if tagged or key not in TAGGED_KEYS])
         labels = fields.names("labels", MAX_LABELS)
-        kind = fields.choice("task", [kind for kind in TASKS if (kind in TAGGED_TASKS) is tagged])
+        kind = fields.choice("task", [kind for kind, task in TASKS.items() if task.manifest_version == version])
         outputs = task_of(kind, labels).num_outputs
         max_tokens = fields.integer("max_tokens", 1, MAX_TOKENS)
         files = _read_files(fields)
@@ -147,8 +145,8 @@ def decision_fields(task: Task, policy: Policy) -> dict[str, Any]:
     """Return the fields of a manifest that describe a task's decision under a policy."""
     below = policy.abstain_below
     abstain = None if below is None else Abstain(task.confidence_rule, below)
-    if task.kind not in TAGGED_TASKS:
-        return {"format_version": FORMAT_VERSION, "thresholds": policy.thresholds, "abstain": abstain}
+    if task.manifest_version != TAGGED_VERSION:
+        return {"format_version": task.manifest_version, "thresholds": policy.thresholds, "abstain": abstain}
     return {
         "format_version": TAGGED_VERSION,
         "thresholds": None,
@@ -213,10 +211,10 @@ def read_files(folder: Path, manifest: Manifest) -> tuple[bytes, bytes]:
 
 def _check_version(data: object, where: str) -> int:
     """Return the version, read before all else: another one may have other keys, and the remedy differs."""
-    version = data.get("format_version") if isinstance(data, dict) else FORMAT_VERSION
-    if type(version) is not int or version not in (FORMAT_VERSION, TAGGED_VERSION):
+    version = data.get("format_version") if isinstance(data, dict) else FORMAT_VERSIONS[0]
+    if type(version) is not int or version not in FORMAT_VERSIONS:
         raise BundleError(
-            f"{where}: 'format_version' must be {FORMAT_VERSION} or {TAGGED_VERSION}; "
+            f"{where}: 'format_version' must be {' or '.join(map(str, FORMAT_VERSIONS))}; "
             "export the bundle again, or install the version of distill-text that made it"
         )
     return version

@@ -81,13 +81,15 @@ class Task(Protocol):
     """A kind of task with its label names in logit order.
 
     `activation` is the manifest's word for the function from logits to scores, `problem_type` the word of
-    transformers, `confidence_rule` the manifest's word for the measure of confidence.
+    transformers, `confidence_rule` the manifest's word for the measure of confidence, and `manifest_version` the
+    `format_version` of its manifests.
     """
 
     kind: ClassVar[str]
     activation: ClassVar[str]
     problem_type: ClassVar[str]
     confidence_rule: ClassVar[str]
+    manifest_version: ClassVar[int]
     outputs: ClassVar[tuple[Output, ...]]
 
     @property

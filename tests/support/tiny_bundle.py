@@ -8,9 +8,10 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from distill.export.runtime.manifest import FORMAT_VERSION, Manifest, contract, dump_json
+from distill.export.runtime.manifest import Manifest, contract, dump_json
 from distill.export.runtime.manifest_parts import Calibration, SelfTest
 from distill.export.runtime.records import FileRecord
+from distill.export.runtime.tasks import TASKS
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
 WORDS = [*SPECIAL, "i", "you", "feel", "am", "very", "happy", "sad", "calm", "today", "not"]
@@ -94,7 +95,7 @@ def tiny_manifest(task: str = "multi_label", files: dict[str, FileRecord] | None
     multi = task == "multi_label"
     blank = FileRecord(sha256="0" * 64, bytes=0)
     return Manifest(
-        format_version=FORMAT_VERSION,
+        format_version=TASKS[task].manifest_version,
         name="tiny",
         task=task,
         labels=LABELS,

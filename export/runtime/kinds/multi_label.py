@@ -33,6 +33,7 @@ class MultiLabel:
     activation: ClassVar[str] = "sigmoid"
     problem_type: ClassVar[str] = "multi_label_classification"
     confidence_rule: ClassVar[str] = "exact_match"
+    manifest_version: ClassVar[int] = 1
     outputs: ClassVar[tuple[Output, ...]] = (LOGITS,)
 
     labels: tuple[str, ...]

@@ -39,6 +39,7 @@ class Ordinal:
     activation: ClassVar[str] = "softmax"
     problem_type: ClassVar[str] = "single_label_classification"
     confidence_rule: ClassVar[str] = "decided_score"
+    manifest_version: ClassVar[int] = 2
     outputs: ClassVar[tuple[Output, ...]] = (LOGITS,)
 
     labels: tuple[str, ...]

@@ -18,6 +18,7 @@ class SingleLabel:
     activation: ClassVar[str] = "softmax"
     problem_type: ClassVar[str] = "single_label_classification"
     confidence_rule: ClassVar[str] = "top_score"
+    manifest_version: ClassVar[int] = 1
     outputs: ClassVar[tuple[Output, ...]] = (LOGITS,)
 
     labels: tuple[str, ...]

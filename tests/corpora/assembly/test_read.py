@@ -242,7 +242,9 @@ def test_labels_with_too_few_rows_are_left_out_with_them(tmp_path):
     corpus, _ = read(multi, MULTI, min_rows=3)
     assert corpus.notes["rows_left_out"] == 1
     texts = {
-        text: labels for _, s in corpus.splits() for text, labels in zip(s.texts, ids_from_targets(s), strict=True)
+        text: labels
+        for _, s in corpus.splits()
+        for text, labels in zip(s.texts, ids_from_targets(s, corpus.task), strict=True)
     }
     assert texts["even"] == [corpus.task.labels.index("sad")]
     assert texts["none"] == []

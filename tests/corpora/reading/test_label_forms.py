@@ -121,7 +121,7 @@ def test_every_way_to_write_several_labels(tmp_path, way, suffix):
     corpus, bad = read_corpus(spec, seed=1)
     assert len(bad) == 0
     for _, split in corpus.splits():
-        for text, ids in zip(split.texts, ids_from_targets(split), strict=True):
+        for text, ids in zip(split.texts, ids_from_targets(split, corpus.task), strict=True):
             assert tuple(ids) == SETS[int(text.split()[1]) % 8], text
 
 
@@ -223,7 +223,7 @@ def test_a_column_of_zero_and_one_for_each_label(tmp_path, no, yes):
     spec = CorpusSpec(str(table(tmp_path, rows)), SEVERAL, ("text",), MOODS)
     corpus, _ = read_corpus(spec, seed=1)
     assert corpus.task.labels == MOODS
-    for text, ids in zip(corpus.train.texts, ids_from_targets(corpus.train), strict=True):
+    for text, ids in zip(corpus.train.texts, ids_from_targets(corpus.train, corpus.task), strict=True):
         assert tuple(ids) == SETS[int(text.split()[1]) % 8]
 
 
