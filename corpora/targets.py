@@ -114,7 +114,8 @@ class MultiTargets:
 
     def decode(self, targets: Targets) -> LabelRows:
         """Return the ids of the ones in each row."""
-        return LabelRows.of_pairs(*np.nonzero(targets), len(targets))
+        rows, labels = np.nonzero(targets)
+        return LabelRows.of_pairs(rows, labels, len(targets))
 
     def indicator(self, targets: Targets, num_labels: int) -> NDArray[np.float32]:
         """Return targets as float32."""
