@@ -77,23 +77,25 @@ def site(folder: Path, bundle: Path, texts: list[str]) -> None:
     (folder / "test.html").write_text(PAGE)
 
 
-def test_transformers_js_answers_as_the_runtime(runs: Path, tmp_path: Path) -> None:
-    bundle = Path(os.environ.get("BUNDLE", runs / "bundle"))
+def check_page(bundle: Path, folder: Path) -> None:
+    """Check that the page, in the browser, has the ids, logits and decisions of the runtime."""
     classifier = load(bundle)
     texts = [*SYNTHETIC_TEXTS["short"], *SYNTHETIC_TEXTS["long"], *classifier.manifest.self_test.texts]
-    site(tmp_path / "site", bundle, texts)
+    site(folder / "site", bundle, texts)
     answers: list[Any] = []
     done = threading.Event()
     server = ThreadingHTTPServer(
-        ("127.0.0.1", 0), handler(tmp_path / "site", lambda answer: (answers.append(answer), done.set()))
+        ("127.0.0.1", 0), handler(folder / "site", lambda answer: (answers.append(answer), done.set()))
     )
     threading.Thread(target=server.serve_forever, daemon=True).start()
     address = f"http://127.0.0.1:{server.server_port}/test.html"
-    command = [str(BROWSER), *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", address]
+    command = [str(BROWSER), *FLAGS, f"--user-data-dir={folder / 'profile'}", address]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        assert done.wait(120), "the page did not answer"
-        process.kill()
-    server.shutdown()
+        try:
+            assert done.wait(120), "the page did not answer"
+        finally:
+            process.kill()
+            server.shutdown()
     found = answers[0]
     assert isinstance(found, list), found
     expected = classifier.predict(texts)
@@ -103,3 +105,12 @@ def test_transformers_js_answers_as_the_runtime(runs: Path, tmp_path: Path) -> N
         assert answer["ids"] == classifier.token_ids([texts[at]])[0], at
         assert answer["labels"] == list(expected[at].labels), at
         assert max(abs(a - float(b)) for a, b in zip(answer["logits"], logits[at], strict=True)) < tolerance, at
+
+
+def test_transformers_js_answers_as_the_runtime(runs: Path, tmp_path: Path) -> None:
+    check_page(Path(os.environ.get("BUNDLE", runs / "bundle")), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["ordinal-fp32", "ordinal-int8-static"])
+def test_ordered_levels_are_decided_as_the_runtime_decides(name: str, tmp_path: Path) -> None:
+    check_page(ROOT / "tests/golden" / name, tmp_path)
