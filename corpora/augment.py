@@ -14,6 +14,7 @@ import numpy as np
 
 from distill.corpora.assembly.splits import normalise_text
 from distill.corpora.storage.columns import DIGEST_BYTES
+from distill.export.runtime.inputs import Row
 
 Way = Literal["join", "cut", "cross", "drop", "mask", "substitute"]
 
@@ -38,12 +39,12 @@ class Augmenter:
     mask: str | None = None
     substitute: Substitute | None = None
 
-    def make(self, texts: Sequence[str], rng: np.random.Generator) -> str:
+    def make(self, texts: Sequence[Row], rng: np.random.Generator) -> str:
         """Return a text made from one or two of `texts`; it may be empty, or one of them unchanged."""
         way = self.ways[rng.integers(len(self.ways))]
-        first = texts[int(rng.integers(len(texts)))].split()
+        first = _words(texts[int(rng.integers(len(texts)))])
         if way in ("join", "cross"):
-            second = texts[int(rng.integers(len(texts)))].split()
+            second = _words(texts[int(rng.integers(len(texts)))])
             return " ".join(first + second if way == "join" else cross(first, second, rng))
         if way == "cut":
             return " ".join(cut(first, rng))
@@ -56,7 +57,7 @@ class Augmenter:
 
 
 def augment(
-    texts: Sequence[str], rows: int, augmenter: Augmenter, *, known: Collection[bytes], seed: int
+    texts: Sequence[Row], rows: int, augmenter: Augmenter, *, known: Collection[bytes], seed: int
 ) -> Iterator[str]:
     """Yield up to `rows` distinct new texts; fewer if hardly any new ones are left.
 
@@ -84,9 +85,15 @@ def augment(
             return
 
 
-def text_key(text: str) -> bytes:
+def text_key(text: Row) -> bytes:
     """Return a key that is equal for texts that count as the same, and never for others."""
     return hashlib.blake2b(normalise_text(text).encode(), digest_size=DIGEST_BYTES).digest()
+
+
+def _words(row: Row) -> Words:
+    if not isinstance(row, str):
+        raise TypeError("Texts can be made out of texts, not out of pairs.")
+    return row.split()
 
 
 def cut(words: Words, rng: np.random.Generator) -> Words:

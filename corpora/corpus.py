@@ -16,6 +16,7 @@ from distill.corpora.storage.columns import LabelRows
 from distill.corpora.storage.text_store import BLOCK
 from distill.corpora.targets import CODECS, Targets, task_to_dict
 from distill.export.runtime.errors import InputError
+from distill.export.runtime.inputs import Row, segments_of
 from distill.export.runtime.task import Task
 
 LABELLED_SPLITS = ("train", "validation", "test")
@@ -27,10 +28,11 @@ class Split:
 
     `targets` are what the task's codec makes of labels, one element per row; None in the transfer split.
     `groups` tells groups apart by numbers (N,), whose names nobody needs any more; None where the corpus has no
-    group column. `texts` may be in a file: go through them once, in order.
+    group column. `texts` are strings, or pairs of them in a corpus of pairs. They may be in a file: go through
+    them once, in order.
     """
 
-    texts: Sequence[str] = field(repr=False)
+    texts: Sequence[Row] = field(repr=False)
     targets: Targets | None
     groups: NDArray[np.int32] | None = None
 
@@ -63,7 +65,7 @@ class Corpus:
             yield "transfer", self.transfer
 
     @property
-    def unseen_texts(self) -> Sequence[str]:
+    def unseen_texts(self) -> Sequence[Row]:
         """The texts that no model learns from: the test split's, or validation's where there is no test split."""
         return self.test.texts if len(self.test) else self.validation.texts
 
@@ -75,9 +77,10 @@ class Corpus:
         for name, split in self.splits():
             digest.update(f"\n{name} {len(split)} {split.targets is not None}\n".encode())
             for text, labels in zip(split.texts, ids_from_targets(split, self.task), strict=True):
-                data = text.encode()
                 # lengths keep "ab" + "c" apart from "a" + "bc"
-                digest.update(f"{len(data)} {labels}\n".encode() + data)
+                *first, last = [segment.encode() for segment in segments_of(text)]
+                digest.update(b"".join(f"{len(data)}\n".encode() + data for data in first))
+                digest.update(f"{len(last)} {labels}\n".encode() + last)
         return digest.hexdigest()
 
 

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from distill.corpora.corpus import Corpus, Split
 from distill.corpora.storage.text_store import BLOCK
 from distill.corpora.targets import CODECS
+from distill.export.runtime.inputs import Row, segments_of
 from distill.export.runtime.task import Task
 
 # the name of a split and some of its texts -> their lengths in tokens
-CountTokens = Callable[[str, list[str]], list[int]]
+CountTokens = Callable[[str, list[Row]], list[int]]
 
 
 @dataclass(frozen=True)
@@ -124,14 +125,14 @@ def _describe_split(
 
 
 def _count_lengths(
-    name: str, texts: Sequence[str], count_tokens: CountTokens | None
+    name: str, texts: Sequence[Row], count_tokens: CountTokens | None
 ) -> tuple[Counter[int], Counter[int], Counter[int]]:
     """Count texts by their number of characters, words and tokens; without a tokenizer no tokens."""
     characters, words, tokens = Counter[int](), Counter[int](), Counter[int]()
     for start in range(0, len(texts), BLOCK):
         block = list(texts[start : start + BLOCK])
-        characters.update(len(text) for text in block)
-        words.update(len(text.split()) for text in block)
+        characters.update(sum(map(len, segments_of(row))) for row in block)
+        words.update(sum(len(text.split()) for text in segments_of(row)) for row in block)
         if count_tokens is not None:
             tokens.update(count_tokens(name, block))
     return characters, words, tokens

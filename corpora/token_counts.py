@@ -8,16 +8,18 @@ from dataclasses import dataclass, field
 from typing import Protocol, final
 
 from distill.corpora.scripts import script_of
+from distill.export.runtime.inputs import Row, segments_of
 
 # texts of a split whose tokens are all counted by script, and of those after them one in so many
 LOOKED_AT, ONE_IN = 50_000, 16
 
 
 class Encoding(Protocol):
-    """One text's tokens, special ones included: their ids, and where each begins and ends in the text."""
+    """One row's tokens, special ones included: their ids, and where each begins and ends in which text."""
 
     ids: Sequence[int]
     offsets: Sequence[tuple[int, int]]
+    sequence_ids: Sequence[int | None]
 
 
 @dataclass(frozen=True)
@@ -70,12 +72,12 @@ class TokenCounter:
     """
 
     def __init__(
-        self, encode: Callable[[list[str]], Sequence[Encoding]], unknown_id: int | None, max_tokens: int
+        self, encode: Callable[[list[Row]], Sequence[Encoding]], unknown_id: int | None, max_tokens: int
     ) -> None:
         self._encode, self._unknown_id, self._max_tokens = encode, unknown_id, max_tokens
         self._counts: dict[str, _Counts] = {}
 
-    def __call__(self, split: str, texts: list[str]) -> list[int]:
+    def __call__(self, split: str, texts: list[Row]) -> list[int]:
         """Count some texts of a split, and return their lengths in tokens."""
         counts, lengths = self._counts.setdefault(split, _Counts()), []
         for text, encoding in zip(texts, self._encode(texts), strict=True):
@@ -107,21 +109,27 @@ class TokenCounter:
         }
 
     def _count_scripts(
-        self, by_script: Counter[tuple[str, str]], text: str, encoding: Encoding, unknown: int
+        self, by_script: Counter[tuple[str, str]], row: Row, encoding: Encoding, unknown: int
     ) -> None:
-        if text.isascii():  # most texts of most corpora; their offsets need not be looked at
+        texts = segments_of(row)
+        if all(map(str.isascii, texts)):  # most texts of most corpora; their offsets need not be looked at
             by_script["Latin", "tokens"] += len(encoding.ids)
             by_script["Latin", "unknown"] += unknown
-            by_script["Latin", "characters"] += len(text)
+            by_script["Latin", "characters"] += sum(map(len, texts))
             return
-        read = 0
-        for token, (start, end) in zip(encoding.ids, encoding.offsets, strict=True):
+        reads = [0] * len(texts)
+        # the offsets of a pair are those in one of its texts, and of a special token in neither
+        places = encoding.sequence_ids if len(texts) > 1 else [0] * len(encoding.ids)
+        for token, (start, end), place in zip(encoding.ids, encoding.offsets, places, strict=True):
+            if place is None:
+                continue
+            text, read = texts[place], reads[place]
             script = next((found for found in map(script_of, text[start:end]) if found is not None), None)
             if script is not None:
                 by_script[script, "tokens"] += 1
                 by_script[script, "unknown"] += token == self._unknown_id
                 by_script[script, "characters"] += max(0, end - max(start, read))  # bytes share a character
-            read = max(read, end)
+            reads[place] = max(read, end)
 
 
 _WHAT = ("tokens", "unknown", "characters")

@@ -14,6 +14,7 @@ from tokenizers import Tokenizer
 
 from distill.export.graph.model import add_contract, save_model
 from distill.export.runtime.classifier import Classifier, load, open_bundle, self_test
+from distill.export.runtime.inputs import ONE_TEXT, PAIR, Input, Pair, Row
 from distill.export.runtime.manifest import Manifest, contract, decision_fields, dump_json
 from distill.export.runtime.manifest_parts import Calibration, SelfTest
 from distill.export.runtime.records import FileRecord
@@ -56,6 +57,7 @@ class Shipment:
     provenance: dict[str, Any]
     metrics: dict[str, Any]
     model_card: str
+    reads: Input = ONE_TEXT
 
 
 def write_bundle(folder: Path, shipment: Shipment, check: Callable[[Classifier], None] | None = None) -> None:
@@ -88,6 +90,15 @@ def write_bundle(folder: Path, shipment: Shipment, check: Callable[[Classifier],
     shutil.rmtree(earlier, ignore_errors=True)
 
 
+def self_test_rows(reads: Input) -> list[Row]:
+    """Return the self-test's sentences as rows of a kind of input; each pair has the next sentence too."""
+    if reads.kind != PAIR:
+        return list(SELF_TEST_TEXTS)
+    # the last one is too long for a short bundle, so that a cut is tested, and one segment is empty
+    others = (*SELF_TEST_TEXTS[1:-1], "", SELF_TEST_TEXTS[-1] * 4)
+    return list(zip(SELF_TEST_TEXTS, others, strict=True))
+
+
 def _draft(shipment: Shipment) -> Manifest:
     """Return the manifest without its files and its self-test."""
     task = shipment.task
@@ -98,7 +109,7 @@ def _draft(shipment: Shipment) -> Manifest:
         labels=task.labels,
         activation=task.activation,
         calibration=Calibration(shipment.scale, shipment.bias),
-        **decision_fields(task, shipment.policy),
+        **decision_fields(task, shipment.policy, shipment.reads),
         max_tokens=shipment.max_tokens,
         max_batch=shipment.max_batch,
         model_file=model_file,
@@ -118,12 +129,21 @@ def _write_tokenizer(shipment: Shipment, folder: Path) -> None:
     # other runtimes that open the file get the ids that the student was trained on
     tokenizer.no_padding()
     settings = json.loads((source / "tokenizer_config.json").read_text(encoding="utf-8"))
-    tokenizer.enable_truncation(shipment.max_tokens, direction=settings.get("truncation_side", "right"))
+    tokenizer.enable_truncation(shipment.max_tokens, **_truncation(shipment.reads, settings))
     tokenizer.save(str(folder / "tokenizer.json"))
     settings["model_max_length"] = shipment.max_tokens
     for key in ("name_or_path", "tokenizer_file", "special_tokens_map_file", "cache_dir"):
         settings.pop(key, None)  # paths of the machine that made the tokenizer
     (folder / "tokenizer_config.json").write_text(dump_json(settings), encoding="utf-8")
+
+
+def _truncation(reads: Input, settings: dict[str, Any]) -> dict[str, str]:
+    """Return how the tokenizers package cuts as the bundle does; it refuses to take a named column to the last."""
+    if not isinstance(reads, Pair):
+        return {"direction": settings.get("truncation_side", "right")}
+    column, side = reads.truncate.column, reads.truncate.side
+    strategy = "longest_first" if column is None else ("only_first", "only_second")[reads.columns.index(column)]
+    return {"strategy": strategy, "direction": "right" if side == "end" else "left"}
 
 
 def _config(shipment: Shipment) -> dict[str, Any]:
@@ -147,9 +167,9 @@ def _write_manifest(folder: Path, draft: Manifest) -> None:
     }
     model, tokenizer = contents[draft.model_file], contents[draft.tokenizer_file]
     classifier = open_bundle(draft, model, tokenizer, where=folder)
-    texts = list(SELF_TEST_TEXTS)
+    texts = self_test_rows(draft.reads)
     test = SelfTest(
-        texts=SELF_TEST_TEXTS,
+        texts=tuple(texts),
         input_ids=tuple(tuple(ids) for ids in classifier.token_ids(texts)),
         logits=tuple(tuple(float(v) for v in classifier.logits([text])[0]) for text in texts),
         tolerance=draft.self_test.tolerance,

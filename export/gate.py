@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from distill.export.graph.session import types_of
 from distill.export.runtime.errors import CheckFailedError
 
 Floats = npt.NDArray[np.float32]
 
 Ints = npt.NDArray[np.int64]
 
-Run = Callable[[Ints, Ints], Floats]
+Run = Callable[..., Floats]
 
 BATCH_SIZES = (1, 2, 7, 32)
 
@@ -108,14 +109,22 @@ def check_contract(session: Any, inputs: Sequence[str], labels: int) -> None:
 
 
 def check_shapes(
-    run: Run, reference: Run, stream: Ints, *, max_tokens: int, int8: bool, bounds: Bounds
+    run: Run,
+    reference: Run,
+    stream: Ints,
+    *,
+    types: Ints | None = None,
+    max_tokens: int,
+    int8: bool,
+    bounds: Bounds,
 ) -> ShapeChecks:
     """Compare logits over batch sizes 1, 2, 7, 32 and lengths from 1 token to the maximum.
 
     Args:
-        run: the variant, ids and mask ``(B, T)`` to raw logits ``(B, C)``.
+        run: the variant, ids, mask and token types ``(B, T)`` to raw logits ``(B, C)``.
         reference: PyTorch's model, likewise.
         stream: token ids of real text, concatenated, ``(S,)``.
+        types: their types ``(S,)`` where the texts are pairs.
         max_tokens: length of the longest row.
         int8: whether to expect quantization noise and not just rounding.
         bounds: the limits.
@@ -123,15 +132,15 @@ def check_shapes(
     lengths = sorted({1, 2, max_tokens // 4, max_tokens // 2, max_tokens} - {0})
     differences, varies = [], False
     for batch in BATCH_SIZES:
-        rows = [
-            np.take(stream, range(at * 5, at * 5 + lengths[at % len(lengths)]), mode="wrap") for at in range(batch)
-        ]
-        rows[0] = np.take(stream, range(lengths[batch % len(lengths)]), mode="wrap")
-        ids, mask = _padded(rows)
-        together = run(ids, mask)
-        alone = np.concatenate([run(row[None, :], np.ones((1, len(row)), dtype=np.int64)) for row in rows])
-        varies |= not np.array_equal(together, alone)
-        differences.append((alone - reference(ids, mask)).ravel())
+        places = [range(at * 5, at * 5 + lengths[at % len(lengths)]) for at in range(batch)]
+        places[0] = range(lengths[batch % len(lengths)])
+        # token ids; and token types where there are some
+        streams = (stream,) if types is None else (stream, types)
+        rows = [[np.take(values, place, mode="wrap") for values in streams] for place in places]
+        together = _batch(rows)
+        alone = np.concatenate([run(*_batch([row])) for row in rows])
+        varies |= not np.array_equal(run(*together), alone)
+        differences.append((alone - reference(*together)).ravel())
     difference = np.concatenate(differences)
     if int8:
         noise = Check(
@@ -150,7 +159,7 @@ def same_in_batches(run: Run, rows: Sequence[Sequence[int]], alone: Floats, *, s
     """Return whether real texts have the same logits, to the bit, in shuffled and padded batches of 32 as alone.
 
     Args:
-        run: the variant, ids and mask ``(B, T)`` to raw logits ``(B, C)``.
+        run: the variant, ids, mask and token types ``(B, T)`` to raw logits ``(B, C)``.
         rows: token ids per text; at most BATCHED_ROWS random ones are run.
         alone: logits of `run` for each row alone ``(N, C)``.
         seed: seed of the order.
@@ -158,8 +167,9 @@ def same_in_batches(run: Run, rows: Sequence[Sequence[int]], alone: Floats, *, s
     order = np.random.default_rng(seed).permutation(len(rows))[:BATCHED_ROWS]
     for start in range(0, len(order), BATCH_SIZES[-1]):
         picked = order[start : start + BATCH_SIZES[-1]]
-        ids, mask = _padded([np.asarray(rows[row], dtype=np.int64) for row in picked])
-        if not np.array_equal(run(ids, mask), alone[picked]):
+        values = [(rows[row], types_of(rows, int(row))) for row in picked]
+        batch = _batch([[np.asarray(part, np.int64) for part in parts if part is not None] for parts in values])
+        if not np.array_equal(run(*batch), alone[picked]):
             return False
     return True
 
@@ -173,10 +183,11 @@ def failures(checks: Sequence[Check]) -> str:
     )
 
 
-def _padded(rows: list[Ints]) -> tuple[Ints, Ints]:
-    width = max(len(row) for row in rows)
-    ids = np.zeros((len(rows), width), dtype=np.int64)  # (B, T)
-    mask = np.zeros((len(rows), width), dtype=np.int64)  # (B, T)
-    for index, row in enumerate(rows):
-        ids[index, : len(row)], mask[index, : len(row)] = row, 1
-    return ids, mask
+def _batch(rows: Sequence[Sequence[Ints]]) -> list[Ints]:
+    """Return ids and mask ``(B, T)`` of rows that are ids ``(T,)``; and types of rows that are ids and types."""
+    shape = len(rows), max(len(row[0]) for row in rows)
+    parts = [np.zeros(shape, dtype=np.int64) for _ in range(1 + len(rows[0]))]
+    for index, (ids, *types) in enumerate(rows):
+        for part, values in zip(parts, (ids, np.ones_like(ids), *types), strict=True):
+            part[index, : len(values)] = values
+    return parts

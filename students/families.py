@@ -95,6 +95,9 @@ class StudentFamily(Protocol):
     def build(self, start: Start, texts: Texts) -> nn.Module:
         """Return the untrained student; its forward maps ids and mask ``(B, T)`` to raw logits ``(B, C)``.
 
+        In a corpus of pairs the forward gets token types ``(B, T)`` as its third argument.
+
+
         Args:
             start: teacher, tokenizers and seed.
             texts: returns some train texts, for a student that is fitted to the teacher's hidden states.

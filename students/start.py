@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from distill.students.vocabulary import Trimmed
     from distill.teachers.encoder import Pooling, Teacher
+    from distill.teachers.encoding import Batch
 
-    # returns batches of train texts as the teacher's ids and masks, each (B, T); called only where they are needed
-    Texts = Callable[[], Sequence[tuple[Tensor, Tensor]]]
+    # returns batches of train texts as the teacher reads them; called only where they are needed
+    Texts = Callable[[], Sequence[Batch]]
 
 
 @dataclass(frozen=True)

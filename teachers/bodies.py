@@ -13,7 +13,7 @@ from distill.export.graph.roles import Role
 from distill.export.runtime.errors import InputError
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 SUPPORTED = ("bert", "roberta", "distilbert")
 
@@ -210,3 +210,31 @@ def unused_positions(config: Any) -> int:
     """Return the number of positions that a body with this configuration leaves unused before the first token."""
     # these bodies count positions from the one after the padding id
     return int(config.pad_token_id) + 1 if config.model_type in OFFSET_POSITIONS else 0
+
+
+def reads_types(config: Any) -> bool:
+    """Return whether a body tells the segments of a pair apart by token types; RoBERTa's kind never does."""
+    return config.model_type not in OFFSET_POSITIONS and getattr(config, "type_vocab_size", 0) > 1
+
+
+def inputs_for(
+    body: Any, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
+) -> dict[str, Tensor]:
+    """Return what a transformers body reads of a batch ``(B, T)``: token types only where it knows several."""
+    inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
+    if token_type_ids is not None and reads_types(body.config):
+        inputs["token_type_ids"] = token_type_ids
+    return inputs
+
+
+def check_pairs(config: Any) -> None:
+    """Refuse a body whose graph reads token types and that knows only one.
+
+    Raises:
+        InputError: it cannot tell the segments of a pair apart.
+    """
+    if getattr(config, "type_vocab_size", 0) == 1 and config.model_type not in OFFSET_POSITIONS:
+        raise InputError(
+            f"`joiner` is 'segments', and this {config.model_type} teacher knows one token type and not two. "
+            "Use another teacher, or join the columns with a string."
+        )

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from distill.export.graph.config import ModelConfig
 from distill.export.runtime.task import Task
+from distill.teachers.bodies import inputs_for
 from distill.teachers.protocols import Encoder
 
 
@@ -96,9 +97,7 @@ class EncoderClassifier(nn.Module):
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
         """Return raw logits: ``(B, T) -> (B, C)``."""
-        inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
-        if token_type_ids is not None:
-            inputs["token_type_ids"] = token_type_ids
+        inputs = inputs_for(self.encoder, input_ids, attention_mask, token_type_ids)
         return self.classify(self.encoder(**inputs).last_hidden_state, attention_mask)
 
     def classify(self, hidden: Tensor, attention_mask: Tensor) -> Tensor:
@@ -136,9 +135,7 @@ class HeadedClassifier(nn.Module):
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
         """Return raw logits in the task's label order: ``(B, T) -> (B, C)``."""
-        inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
-        if token_type_ids is not None:
-            inputs["token_type_ids"] = token_type_ids
+        inputs = inputs_for(self.model, input_ids, attention_mask, token_type_ids)
         logits: Tensor = self.model(**inputs).logits[:, self.order]
         return logits
 

@@ -1,4 +1,4 @@
-"""Token ids of texts, and padded batches of them."""
+"""Token ids of texts and pairs, and padded batches of them."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -7,31 +7,82 @@ import torch
 from torch import Tensor
 
 from distill.corpora.storage.token_rows import TokenRows
+from distill.export.runtime.errors import InputError
+from distill.export.runtime.inputs import ONE_TEXT, TEXT, Input, Row
 from distill.teachers.protocols import Tokenizer
+from distill.teachers.tokenizers import without_truncation
 
-# texts per call of a tokenizer, which ignores Ctrl-C meanwhile; 43,000 texts take it five seconds
+# rows per call of a tokenizer, which ignores Ctrl-C meanwhile; 43,000 texts take it five seconds
 ENCODED_TEXTS = 1000
 
-
-def encode(tokenizer: Tokenizer, texts: Sequence[str], max_tokens: int, folder: Path | None = None) -> TokenRows:
-    """Return each text's token ids with special tokens, cut at `max_tokens`; in a file where `folder` is given."""
-
-    def rows() -> Iterator[list[int]]:
-        for start in range(0, len(texts), ENCODED_TEXTS):
-            batch = list(texts[start : start + ENCODED_TEXTS])
-            yield from tokenizer(
-                batch, truncation=True, max_length=max_tokens, padding=False, return_token_type_ids=False
-            )["input_ids"]
-
-    return TokenRows.of(rows()) if folder is None else TokenRows.in_file(rows(), folder)
+# ids and mask, both int64 ``(B, T)``; and token types ``(B, T)`` where the rows have them
+Batch = tuple[Tensor, ...]
 
 
-def pad_batch(rows: Sequence[Sequence[int]], pad_id: int) -> tuple[Tensor, Tensor]:
-    """Return ids and attention mask, both int64 ``(B, T)``, padded on the right to the longest row."""
-    width = max(len(row) for row in rows)
-    ids = torch.full((len(rows), width), pad_id, dtype=torch.long)  # (B, T)
-    mask = torch.zeros((len(rows), width), dtype=torch.long)  # (B, T)
+def encode(
+    tokenizer: Tokenizer,
+    texts: Sequence[Row],
+    max_tokens: int,
+    folder: Path | None = None,
+    *,
+    reads: Input = ONE_TEXT,
+) -> TokenRows:
+    """Return each row's token ids with special tokens, cut at `max_tokens`, as the bundle will read them.
+
+    Args:
+        tokenizer: a fast tokenizer.
+        texts: the rows.
+        max_tokens: length at which they are cut.
+        folder: where the ids are kept in a file; in memory without it.
+        reads: what one row is; a text by default.
+
+    Raises:
+        InputError: there is no room for a row in `max_tokens`.
+    """
+    if reads.kind != TEXT:
+        return TokenRows.typed(_pairs(tokenizer, texts, max_tokens, reads), folder)
+    rows = _texts(tokenizer, texts, max_tokens)
+    return TokenRows.of(rows) if folder is None else TokenRows.in_file(rows, folder)
+
+
+def _texts(tokenizer: Tokenizer, texts: Sequence[Row], max_tokens: int) -> Iterator[list[int]]:
+    for start in range(0, len(texts), ENCODED_TEXTS):
+        rows = texts[start : start + ENCODED_TEXTS]
+        batch = [row for row in rows if isinstance(row, str)]
+        if len(batch) < len(rows):  # pairs, which the tokenizer would cut by another rule
+            raise TypeError("Pairs were given where texts are read.")
+        yield from tokenizer(
+            batch, truncation=True, max_length=max_tokens, padding=False, return_token_type_ids=False
+        )["input_ids"]
+
+
+def _pairs(
+    tokenizer: Tokenizer, pairs: Sequence[Row], max_tokens: int, reads: Input
+) -> Iterator[tuple[list[int], list[int]]]:
+    plain = without_truncation(tokenizer)
+    special = reads.special_tokens(plain)
+    if special >= max_tokens:
+        raise InputError(
+            f"`max_tokens` is {max_tokens}, and a pair has {special} special tokens of its own. Raise it."
+        )
+    reads.set_up(plain, max_tokens)
+    for start in range(0, len(pairs), ENCODED_TEXTS):
+        for encoding in plain.encode_batch(list(pairs[start : start + ENCODED_TEXTS])):
+            cut = reads.cut(encoding, max_tokens, type_ids=True)
+            yield cut.ids, cut.type_ids
+
+
+def pad_batch(rows: Sequence[Sequence[int]], pad_id: int) -> Batch:
+    """Return rows as a batch, padded on the right to the longest row."""
+    ids = _padded(rows, pad_id)
+    mask = _padded([[1] * len(row) for row in rows], 0)
+    types = [rows.types_of(row) or [] for row in range(len(rows))] if isinstance(rows, TokenRows) else [[]]
+    return (ids, mask, _padded(types, 0)) if types[0] else (ids, mask)
+
+
+def _padded(rows: Sequence[Sequence[int]], fill: int) -> Tensor:
+    """Return rows of different lengths as one tensor, int64 ``(B, T)``."""
+    table = torch.full((len(rows), max(len(row) for row in rows)), fill, dtype=torch.long)
     for index, row in enumerate(rows):
-        ids[index, : len(row)] = torch.tensor(row, dtype=torch.long)
-        mask[index, : len(row)] = 1
-    return ids, mask
+        table[index, : len(row)] = torch.tensor(row, dtype=torch.long)
+    return table

@@ -7,11 +7,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from distill.corpora.storage.token_rows import TokenRows
 from distill.teachers.device import device_of
 from distill.teachers.encoding import pad_batch
 
-# maps ids and mask, int64 ``(B, T)``, to raw logits, float32 ``(B, C)``
-Forward = Callable[[Tensor, Tensor], NDArray[np.float32]]
+# maps ids, mask and, where there are some, token types, int64 ``(B, T)``, to raw logits, float32 ``(B, C)``
+Forward = Callable[..., NDArray[np.float32]]
 
 
 def torch_forward(model: nn.Module, *, bf16: bool = False) -> Forward:
@@ -22,9 +23,9 @@ def torch_forward(model: nn.Module, *, bf16: bool = False) -> Forward:
     device = device_of(model)
 
     @torch.inference_mode()
-    def forward(ids: Tensor, mask: Tensor) -> NDArray[np.float32]:
+    def forward(*batch: Tensor) -> NDArray[np.float32]:
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16):
-            logits: Tensor = model(ids.to(device), mask.to(device))
+            logits: Tensor = model(*(part.to(device) for part in batch))
         array: NDArray[np.float32] = logits.float().cpu().numpy()
         return array
 
@@ -64,8 +65,8 @@ def by_length(
     batches: list[NDArray[np.float32]] = []
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]
-        ids, mask = pad_batch([tokens[row] for row in rows], pad_id)
-        batches.append(forward(ids, mask))  # (B, C)
+        batch = tokens.take(rows) if isinstance(tokens, TokenRows) else [tokens[row] for row in rows]
+        batches.append(forward(*pad_batch(batch, pad_id)))  # (B, C)
         if progress is not None:
             progress(len(rows))
     sorted_logits = np.concatenate(batches)

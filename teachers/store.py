@@ -23,7 +23,10 @@ Row = TypeVar("Row")
 
 @dataclass(frozen=True)
 class LabelIdentity:
-    """Teacher, tokenizer, corpus and labels that logits belong to; every shard holds it."""
+    """Teacher, tokenizer, corpus and labels that logits belong to; every shard holds it.
+
+    `truncate` is the column and the side at which pairs are cut; None for texts.
+    """
 
     teacher_hash: str
     tokenizer_hash: str
@@ -31,6 +34,7 @@ class LabelIdentity:
     split: str
     labels: tuple[str, ...]
     max_tokens: int
+    truncate: tuple[str | None, str] | None = None
 
 
 def label_split(
@@ -58,13 +62,14 @@ def label_split(
 
 def write_shard(path: Path, row_ids: list[int], logits: NDArray[np.float32], identity: LabelIdentity) -> None:
     """Write one shard, whole or not at all; logits are ``(n, K)``."""
+    stored = {key: value for key, value in asdict(identity).items() if value is not None}
     flat = pa.array(logits.astype(np.float32).ravel(), pa.float32())
     table = pa.table(
         {
             "row_id": pa.array(row_ids, pa.int64()),
             "logits": pa.FixedSizeListArray.from_arrays(flat, logits.shape[1]),
         }
-    ).replace_schema_metadata({METADATA_KEY: json.dumps(asdict(identity), sort_keys=True).encode()})
+    ).replace_schema_metadata({METADATA_KEY: json.dumps(stored, sort_keys=True).encode()})
     partial = path.with_suffix(".partial")
     pq.write_table(table, partial, compression="zstd")
     os.replace(partial, path)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from distill.corpora.storage.token_rows import TokenRows
+from distill.export.runtime.inputs import ONE_TEXT, Input, Row
 from distill.teachers.encoding import encode
 
 
@@ -20,17 +21,23 @@ class TokenCache:
     Args:
         folder: a folder on a disk with room for them.
         max_tokens: length at which texts are cut.
+        reads: what one row is.
     """
 
     folder: Path
     max_tokens: int
+    reads: Input = ONE_TEXT
     _rows: dict[tuple[str, str], TokenRows] = field(default_factory=dict, repr=False)
 
     def of_part(self) -> "TokenCache":
         """Return an empty cache for other rows of the same names, such as a part of the corpus."""
-        return TokenCache(self.folder, self.max_tokens)
+        return TokenCache(self.folder, self.max_tokens, self.reads)
 
-    def rows(self, tokenizer: Any, name: str, texts: Sequence[str]) -> TokenRows:
+    def encode(self, tokenizer: Any, texts: Sequence[Row]) -> TokenRows:
+        """Return the token ids of texts, in memory and not kept."""
+        return encode(tokenizer, texts, self.max_tokens, reads=self.reads)
+
+    def rows(self, tokenizer: Any, name: str, texts: Sequence[Row]) -> TokenRows:
         """Return the token ids of texts, with special tokens and cut at `max_tokens`.
 
         Args:
@@ -40,7 +47,7 @@ class TokenCache:
         """
         key = (fingerprint_of(tokenizer), name)
         if key not in self._rows:
-            self._rows[key] = encode(tokenizer, texts, self.max_tokens, self.folder)
+            self._rows[key] = encode(tokenizer, texts, self.max_tokens, self.folder, reads=self.reads)
         return self._rows[key]
 
 

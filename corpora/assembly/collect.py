@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from distill.corpora.assembly.spec import CorpusSpec
+from distill.corpora.assembly.spec import SEGMENTS, CorpusSpec
 from distill.corpora.assembly.splits import SplitRows, normalise_text
 from distill.corpora.corpus import LABELLED_SPLITS
 from distill.corpora.reading.cells import NoLabel
@@ -20,13 +20,14 @@ from distill.corpora.reading.headers import SeenColumns
 from distill.corpora.reading.labels import LabelError, Token, find_names, resolve
 from distill.corpora.reading.locate import SPLIT_NAMES
 from distill.corpora.reading.rows import BadRow, Quarantine, Record, Rows
-from distill.corpora.reading.scrub import scrub
+from distill.corpora.reading.scrub import scrub_row
 from distill.corpora.reading.source import Table
-from distill.corpora.reading.texts import RowError, check_encoding, text_of
+from distill.corpora.reading.texts import RowError, check_encoding, pair_of, text_of
 from distill.corpora.storage.columns import CorpusRows, Ints, KeyColumn, LabelRows
 from distill.corpora.storage.text_store import TextStore
 from distill.corpora.targets import CODECS
 from distill.export.runtime.errors import InputError
+from distill.export.runtime.inputs import Row
 
 SPLITS = (*LABELLED_SPLITS, "transfer")
 
@@ -62,6 +63,7 @@ class Collector:
         self.groups_in_several_splits = 0
         self.scrubbed: Counter[str] = Counter()
         self._spec, self._progress = spec, progress
+        self._pair = (spec.text[0], spec.text[1]) if spec.joiner == SEGMENTS else None
         self._codec = CODECS[spec.task]
         self._names = names
         self._cells = spec.label_cells(names)
@@ -83,7 +85,8 @@ class Collector:
         Raises:
             InputError: it has no row, or lacks a column that the spec names.
         """
-        plain = table.lines  # a file of one text per line needs no column names
+        # a file of one text per line needs no column names, and has no pairs
+        plain = table.lines and self._pair is None
         before, seen = self.rows_read, SeenColumns()
         rows, gold = self._with_gold(split, table.rows)
         for record in rows:
@@ -164,7 +167,7 @@ class Collector:
         given = _group_of(fields, spec.group, labelled) if spec.group is not None else record.group
         # ids often start again in each published split
         group = given if given is None or spec.group_scope == "source" else f"{split} {given}"
-        text = text_of(fields, columns, spec.joiner)
+        text: Row = text_of(fields, columns, spec.joiner) if self._pair is None else pair_of(fields, self._pair)
         tokens = self._tokens(fields) if labelled else ()
         if spec.one_per_group and labelled:
             if str(group) in self._groups_seen:
@@ -173,7 +176,7 @@ class Collector:
             self._groups_seen.add(str(group))
         ids = self._ids(tokens)
         if spec.scrub:
-            text, found = scrub(text)
+            text, found = scrub_row(text)
             self.scrubbed.update(found)
         self._labels.extend(ids)
         self._label_starts.append(len(self._labels))

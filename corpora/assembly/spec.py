@@ -10,8 +10,12 @@ from distill.corpora.reading.nested import root_of
 from distill.corpora.reading.rows import listed
 from distill.corpora.targets import CODECS
 from distill.export.runtime.errors import InputError
+from distill.export.runtime.inputs import ONE_TEXT, Input, Pair, Truncate
 
 DEFAULT_SPLIT = (0.8, 0.1, 0.1)
+
+# the `joiner` that joins nothing: each of two columns is a segment of its own
+SEGMENTS = "segments"
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,7 @@ class CorpusSpec:
 
     source: str  # "hub:ID[:config][@revision]", a file, a folder of splits, or "sample"
     task: str  # a kind of export.runtime.tasks.TASKS
-    text: tuple[str, ...]  # columns, joined by `joiner`
+    text: tuple[str, ...]  # columns, joined by `joiner`; with SEGMENTS the two columns of a pair
     labels: str | tuple[str, ...]  # column of names, ids, lists or delimited strings; or one of 0 and 1 per label
     label_names: tuple[str, ...] | str | None = None  # in logit order, or a file with one per line
     delimiter: str | None = ","
@@ -37,6 +41,7 @@ class CorpusSpec:
     transfer: str | None = None  # file of text without labels
     scrub: bool = False  # mask addresses, links, handles and long numbers before anything is stored
     joiner: str = "\n"
+    truncate: Truncate | None = None  # how pairs are cut at `max_tokens`
     one_per_group: bool = False  # keep the first row of each group
     row_id: tuple[str, ...] | None = None  # columns that identify a row; repeats of it are annotators
     leaks: str = "remove"  # or "groups" (compare groups only), "keep"
@@ -45,6 +50,14 @@ class CorpusSpec:
     folds: int | None = None  # parts that take turns as the test split
     fold: int | None = None  # the part that is test; None: there is no test split
     min_rows: int = 1  # labels with fewer rows, before splitting, are left out together with their rows
+
+    @property
+    def reads(self) -> Input:
+        """The kind of input that one row is: a text, or a pair."""
+        if self.joiner != SEGMENTS:
+            return ONE_TEXT
+        first, second = self.text
+        return Pair((first, second), self.truncate or Truncate())
 
     @property
     def form(self) -> TableForm:
@@ -96,6 +109,7 @@ class CorpusSpec:
             len(self.split) != 3 or min(self.split) <= 0 or abs(sum(self.split) - 1) > 1e-6
         ):
             raise InputError("`split` must be three fractions above 0 that add up to 1, or a column name")
+        _check_pair(self)
         _check_folds(self)
 
 
@@ -112,6 +126,26 @@ def _check_folds(spec: CorpusSpec) -> None:
     if isinstance(spec.split, str):
         raise InputError(
             "`folds` divides a corpus without splits, and `split` names a column of them; leave one of them out"
+        )
+
+
+def _check_pair(spec: CorpusSpec) -> None:
+    """Refuse a pair of other than two columns, and a rule of cutting that does not fit the columns."""
+    if spec.joiner == SEGMENTS and (len(spec.text) != 2 or len(set(spec.text)) != 2):
+        raise InputError(
+            f"`joiner` = '{SEGMENTS}' reads pairs of two different columns, and `text` names "
+            f"{listed(spec.text)}; name two, or join them with another string"
+        )
+    if spec.truncate is None:
+        return
+    if spec.joiner != SEGMENTS:
+        raise InputError(
+            f"`truncate` says how pairs are cut; set `joiner` = '{SEGMENTS}', or leave `truncate` out"
+        )
+    if spec.truncate.column not in (None, *spec.text):
+        raise InputError(
+            f"`truncate` names the column '{spec.truncate.column}', which is not of the pair; "
+            f"use one of {listed(spec.text)}"
         )
 
 

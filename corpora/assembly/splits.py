@@ -15,13 +15,18 @@ from distill.corpora.assembly.balance import GroupCounts, balanced
 from distill.corpora.storage.columns import NONE, CorpusRows, Ints, LabelRows
 from distill.corpora.targets import TargetCodec
 from distill.export.runtime.errors import InputError
+from distill.export.runtime.inputs import Row, segments_of
 
 SplitRows = dict[str, Ints]
 
 
-def normalise_text(text: str) -> str:
-    """Return the form in which equal texts count as the same: NFKC, case-folded, white space as one blank."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+def normalise_text(row: Row) -> str:
+    """Return the form in which equal texts count as the same: NFKC, case-folded, white space as one blank.
+
+    Pairs are the same if both of their texts are; a line end, which no normalised text has, is between them.
+    """
+    texts = (unicodedata.normalize("NFKC", text).casefold().split() for text in segments_of(row))
+    return "\n".join(map(" ".join, texts))
 
 
 def merge_duplicates(

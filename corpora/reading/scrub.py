@@ -11,6 +11,8 @@ import re
 from collections import Counter
 from typing import Any
 
+from distill.export.runtime.inputs import Row
+
 # a separator between two groups of digits
 JOINT = r"(?:[^\S\r\n]{1,2}|[.\-/\u2010-\u2015\u2212])"
 
@@ -64,6 +66,14 @@ def scrub(text: str) -> tuple[str, Counter[str]]:
 
         text = pattern.sub(mark, text)
     return text, found
+
+
+def scrub_row(row: Row) -> tuple[Row, Counter[str]]:
+    """Return a row with each of its texts scrubbed, and the number of marks per kind."""
+    if isinstance(row, str):
+        return scrub(row)
+    (first, in_first), (second, in_second) = map(scrub, row)
+    return (first, second), in_first + in_second
 
 
 def scrub_value(value: Any) -> Any:

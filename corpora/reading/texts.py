@@ -25,16 +25,30 @@ def text_of(fields: Mapping[str, Any], columns: Sequence[str], joiner: str = "\n
     Raises:
         RowError: all of them are empty, or one does not hold text.
     """
-    parts = []
-    for column in columns:
-        value = fields.get(column)
-        if value is None or (isinstance(value, float) and value != value):
-            continue
-        if isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise RowError(f"column '{column}' holds a {type(value).__name__} where a text is expected")
-        # white space, control and zero-width characters alone are not a text
-        if any(char.isprintable() and not char.isspace() for char in str(value)):
-            parts.append(str(value))
+    parts = [part for part in (_part(fields, column) for column in columns) if part]
     if not parts:
         raise RowError("the text is empty")
     return joiner.join(parts)
+
+
+def pair_of(fields: Mapping[str, Any], columns: tuple[str, str]) -> tuple[str, str]:
+    """Return the two segments of a pair, of which one may be empty.
+
+    Raises:
+        RowError: both are empty, or one does not hold text.
+    """
+    first, second = (_part(fields, column) for column in columns)
+    if not first and not second:
+        raise RowError("both texts of the pair are empty")
+    return first, second
+
+
+def _part(fields: Mapping[str, Any], column: str) -> str:
+    """Return a column's text; an empty one where there is none."""
+    value = fields.get(column)
+    if value is None or (isinstance(value, float) and value != value):
+        return ""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise RowError(f"column '{column}' holds a {type(value).__name__} where a text is expected")
+    # white space, control and zero-width characters alone are not a text
+    return str(value) if any(char.isprintable() and not char.isspace() for char in str(value)) else ""

@@ -19,7 +19,11 @@ from distill.corpora.storage.columns import LabelRows
 from distill.corpora.storage.text_store import BLOCK, TextStore
 from distill.corpora.targets import task_from_dict, task_to_dict
 from distill.export.runtime.errors import InputError, MissingExtraError
+from distill.export.runtime.inputs import Row, segments_of
 from distill.export.runtime.task import Task
+
+# of a saved split: the text, or the two segments of a pair
+TEXT_COLUMNS = ("text", "second_text")
 
 
 def save_corpus(corpus: Corpus, folder: Path) -> None:
@@ -61,12 +65,12 @@ def load_corpus(folder: Path) -> Corpus:
     return corpus
 
 
-def save_texts(texts: Sequence[str], path: Path) -> None:
+def save_texts(texts: Sequence[Row], path: Path) -> None:
     """Write texts without labels as one parquet file; the same texts give the same bytes."""
     _save_split(Split(texts, None), repeat([]), path)
 
 
-def load_texts(path: Path) -> Sequence[str]:
+def load_texts(path: Path) -> Sequence[Row]:
     """Load the texts that `save_texts` wrote; they stay in a file and not in memory.
 
     Raises:
@@ -83,12 +87,15 @@ def load_texts(path: Path) -> Sequence[str]:
 def _save_split(split: Split, labels: Iterator[list[int]], path: Path) -> None:
     """Write one split and the label ids of its rows as a parquet file, with one block in memory at a time."""
     pa, pq = _pyarrow()
-    schema = pa.schema([("text", pa.string()), ("labels", pa.list_(pa.int64())), ("group", pa.int32())])
+    # a row's segments, one column each
+    segments = TEXT_COLUMNS[: len(segments_of(split.texts[0])) if len(split) else 1]
+    kinds = [("labels", pa.list_(pa.int64())), ("group", pa.int32())]
+    schema = pa.schema([*((name, pa.string()) for name in segments), *kinds])
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for start in range(0, len(split), BLOCK):
-            texts = split.texts[start : start + BLOCK]
+            texts = list(map(segments_of, split.texts[start : start + BLOCK]))
             groups = [None] * len(texts) if split.groups is None else split.groups[start : start + BLOCK]
-            columns = [texts, [next(labels) for _ in texts], groups]
+            columns = [*map(list, zip(*texts, strict=True)), [next(labels) for _ in texts], groups]
             arrays = [pa.array(column, kind) for column, kind in zip(columns, schema.types, strict=True)]
             writer.write_batch(pa.record_batch(arrays, schema=schema))
 
@@ -102,7 +109,8 @@ def _load_split(path: Path, task: Task | None, store: TextStore) -> Split:
     grouped = True
     with pq.ParquetFile(path) as table:
         for batch in table.iter_batches(batch_size=BLOCK):
-            store.extend(batch["text"].to_pylist())
+            segments = [batch[name].to_pylist() for name in TEXT_COLUMNS if name in batch.schema.names]
+            store.extend(segments[0] if len(segments) == 1 else zip(*segments, strict=True))
             grouped = grouped and batch["group"].null_count == 0
             groups.append(batch["group"].fill_null(0).to_numpy())
             if task is not None:

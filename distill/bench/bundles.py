@@ -17,7 +17,9 @@ from distill.export.measure.latency import (
     cold_start,
     time_interleaved,
 )
+from distill.export.measure.texts import synthetic_rows
 from distill.export.runtime import load
+from distill.export.runtime.inputs import Input, Row
 from distill.export.runtime.manifest import MANIFEST_FILE, Manifest, read_manifest
 from distill.runs.progress import Reporter
 
@@ -104,19 +106,19 @@ class BundleBench:
 
 
 def bench_bundles(
-    bundles: Sequence[Path], texts: Sequence[str] | None, threads: Sequence[int], rounds: int, reporter: Reporter
+    bundles: Sequence[Path], texts: Sequence[Row] | None, threads: Sequence[int], rounds: int, reporter: Reporter
 ) -> BundleBench:
     """Time bundles in one interleaved run, end to end, and weigh them.
 
     Args:
-        bundles: their folders.
+        bundles: their folders; all read the same kind of rows.
         texts: the user's own, at most MOST_TEXTS of which are used, evenly over the file; None for synthetic ones.
         threads: each number of threads is a run of its own.
         rounds: interleaved rounds, each of which calls all bundles.
         reporter: shows a bar.
     """
     manifests = {str(path): read_manifest(path) for path in bundles}
-    kinds = _kinds(texts)
+    kinds = _kinds(texts, next(iter(manifests.values())).reads)
     settings = [(count, kind, batch) for count in threads for kind in kinds for batch in BATCHES]
     total = len(bundles) * rounds * sum(len(_filled(kinds[kind], batch)) for _, kind, batch in settings)
     rows: list[LatencyRow] = []
@@ -154,9 +156,9 @@ def macro_f1_of(manifest: Manifest) -> float | None:
     return float(value)
 
 
-def _kinds(texts: Sequence[str] | None) -> dict[str, list[str]]:
+def _kinds(texts: Sequence[Row] | None, reads: Input) -> dict[str, list[Row]]:
     """Return the texts of each kind; the user's own take the place of synthetic ones of medium length."""
-    kinds = {f"synthetic-{name}": list(some) for name, some in SYNTHETIC_TEXTS.items()}
+    kinds = {f"synthetic-{name}": synthetic_rows(name, reads) for name in SYNTHETIC_TEXTS}
     if texts is None:
         return kinds
     step = max(1, math.ceil(len(texts) / MOST_TEXTS))
@@ -165,7 +167,7 @@ def _kinds(texts: Sequence[str] | None) -> dict[str, list[str]]:
     }
 
 
-def _filled(texts: Sequence[str], batch: int) -> list[str]:
+def _filled(texts: Sequence[Row], batch: int) -> list[Row]:
     """Repeat texts that are too few for CALLS whole batches; return others as they are."""
     return list(islice(cycle(texts), max(len(texts), CALLS * batch if batch > 1 else 0)))
 

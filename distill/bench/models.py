@@ -13,6 +13,7 @@ from distill.artifacts.records import to_dict
 from distill.artifacts.training import TrainingSummary
 from distill.bench.tfidf import TfidfModel, fit_tfidf
 from distill.corpora.corpus import Corpus, label_matrix, test_groups
+from distill.corpora.storage.token_rows import TokenRows
 from distill.evaluation.comparison import fold_scores
 from distill.evaluation.decided import decided_logits, pooled
 from distill.evaluation.decision import Decision, Logits
@@ -21,14 +22,15 @@ from distill.evaluation.quality import EVALUATED, quality_of
 from distill.export.graph.from_torch import export_fused
 from distill.export.graph.session import GraphRunner
 from distill.export.measure.latency import (
-    SYNTHETIC_TEXTS,
     BenchTarget,
     LatencyRow,
     available_threads,
     cold_start,
     time_interleaved,
 )
+from distill.export.measure.texts import synthetic_rows
 from distill.export.runtime.classifier import Classifier, load, open_bundle
+from distill.export.runtime.inputs import Input, Row
 from distill.export.runtime.manifest import read_manifest
 from distill.export.runtime.task import Task
 from distill.recipe.shipping import DecisionsRecipe
@@ -76,6 +78,7 @@ class BenchInputs:
         decisions: of the baseline.
         seed: of the baseline.
         max_tokens: length at which texts are cut.
+        reads: what one row is.
         texts: the number of test texts.
         rounds: interleaved rounds.
         budget_threads: a number of threads that the bundle must be timed on too, because a budget bounds it there.
@@ -91,6 +94,7 @@ class BenchInputs:
     decisions: DecisionsRecipe
     seed: int
     max_tokens: int
+    reads: Input
     texts: int
     rounds: int
     budget_threads: int = 1
@@ -119,7 +123,7 @@ def _trained(inputs: BenchInputs) -> tuple[TrainedModel, ...]:
     return (inputs.teacher, *inputs.students)
 
 
-def _bundle_rows(inputs: BenchInputs, texts: list[str]) -> list[LatencyRow]:
+def _bundle_rows(inputs: BenchInputs, texts: list[Row]) -> list[LatencyRow]:
     """Time the bundle on short and long texts, and its throughput on one thread and on all."""
 
     def target(threads: int = 1) -> list[BenchTarget]:
@@ -127,7 +131,7 @@ def _bundle_rows(inputs: BenchInputs, texts: list[str]) -> list[LatencyRow]:
 
     rows, single = [], target()
     for kind in ("short", "long"):
-        rows += time_interleaved(single, list(SYNTHETIC_TEXTS[kind]), kind=kind, rounds=inputs.rounds)
+        rows += time_interleaved(single, synthetic_rows(kind, inputs.reads), kind=kind, rounds=inputs.rounds)
     for threads in sorted({1, available_threads()}):
         rows += time_interleaved(target(threads), texts, kind="real", rounds=inputs.rounds, batch=THROUGHPUT_BATCH)
     if inputs.budget_threads > 1:  # on one thread it is already timed beside all others
@@ -157,11 +161,11 @@ def _as_bundled(bundle: Path, variant: ExportedVariant) -> Classifier:
     )
 
 
-def _graph_call(inputs: BenchInputs, graph: Path) -> Callable[[list[str]], object]:
+def _graph_call(inputs: BenchInputs, graph: Path) -> Callable[[list[Row]], object]:
     """Return the teacher's tokenizer, graph and decision as one function, which runs one text at a time."""
-    teacher, task, limit = inputs.teacher, inputs.corpus.task, inputs.max_tokens
+    teacher, task = inputs.teacher, inputs.corpus.task
     tokenizer, runner = load_tokenizer(teacher.folder), GraphRunner(graph)
-    return lambda texts: teacher.decision.decide(runner.run_rows(encode(tokenizer, texts, limit)), task)
+    return lambda texts: teacher.decision.decide(runner.run_rows(_encoded(tokenizer, texts, inputs)), task)
 
 
 def _teacher_graph(inputs: BenchInputs, folder: Path) -> Path:
@@ -170,19 +174,23 @@ def _teacher_graph(inputs: BenchInputs, folder: Path) -> Path:
     return folder / "teacher.onnx"
 
 
-def _torch_call(trained: TrainedModel, inputs: BenchInputs) -> Callable[[list[str]], object]:
-    task, limit = inputs.corpus.task, inputs.max_tokens
+def _torch_call(trained: TrainedModel, inputs: BenchInputs) -> Callable[[list[Row]], object]:
+    task = inputs.corpus.task
     model, tokenizer = trained.load(trained.folder, task).eval(), load_tokenizer(trained.folder)
 
-    def call(texts: list[str]) -> object:
+    def call(texts: list[Row]) -> object:
         with torch.inference_mode():
-            ids, mask = pad_batch(encode(tokenizer, texts, limit), tokenizer.pad_token_id)
-            return trained.decision.decide(model(ids, mask).numpy(), task)
+            batch = pad_batch(_encoded(tokenizer, texts, inputs), tokenizer.pad_token_id)
+            return trained.decision.decide(model(*batch).numpy(), task)
 
     return call
 
 
-def _baseline(inputs: BenchInputs, reporter: Reporter) -> tuple[Callable[[list[str]], object], Mapping[str, Any]]:
+def _encoded(tokenizer: Any, texts: list[Row], inputs: BenchInputs) -> TokenRows:
+    return encode(tokenizer, texts, inputs.max_tokens, reads=inputs.reads)
+
+
+def _baseline(inputs: BenchInputs, reporter: Reporter) -> tuple[Callable[[list[Row]], object], Mapping[str, Any]]:
     """Fit TF-IDF on the same train rows, and evaluate it the same way; out of fold where there are folds."""
     corpus, parts = inputs.corpus, []
     with reporter.bar("train the TF-IDF baseline", 1 + len(inputs.folds)) as advance:
@@ -198,7 +206,7 @@ def _baseline(inputs: BenchInputs, reporter: Reporter) -> tuple[Callable[[list[s
     quality = quality_of(_tfidf_logits(model, corpus), corpus, inputs.decisions, out_of_fold)
     decision = quality.decision
 
-    def call(texts: list[str]) -> object:
+    def call(texts: list[Row]) -> object:
         return decision.decide(model.logits(texts), corpus.task)
 
     record = to_dict(record_of(quality, TrainingSummary(model.parameters)))

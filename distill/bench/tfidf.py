@@ -20,6 +20,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from distill.corpora.corpus import Corpus, label_matrix
 from distill.evaluation.decision import Logits
 from distill.evaluation.evaluators import evaluator_of
+from distill.export.runtime.inputs import Row, segments_of
 
 BASELINE_FEATURES = 100_000
 
@@ -43,7 +44,7 @@ LEAST_SHARE = 0.1
 class TfidfModel:
     """TF-IDF with logistic regression: raw logits ``(N, C)`` of texts, its terms, and what it weighs."""
 
-    logits: Callable[[list[str]], Logits]
+    logits: Callable[[list[Row]], Logits]
     terms: str
     parameters: int
     sizes: dict[str, int]  # bytes: weights, tokenizer, total
@@ -60,7 +61,7 @@ def lacks_blanks(texts: Iterable[str]) -> bool:
 
 def fit_tfidf(corpus: Corpus, seed: int) -> TfidfModel:
     """Fit it on the train rows; of several kinds of terms the one with the best headline on validation is kept."""
-    wanted = list(TERMS) if lacks_blanks(corpus.train.texts) else ["words"]
+    wanted = list(TERMS) if lacks_blanks(map(_joined, corpus.train.texts)) else ["words"]
     models = [_fit(corpus, terms, seed) for terms in wanted]
     if len(models) == 1:
         return models[0]
@@ -73,15 +74,20 @@ def _fit(corpus: Corpus, terms: str, seed: int) -> TfidfModel:
     task = corpus.task
     vectorizer = TfidfVectorizer(sublinear_tf=True, max_features=BASELINE_FEATURES, **TERMS[terms])
     regression = LogisticRegression(C=5.0, solver="liblinear", random_state=seed)
-    features = vectorizer.fit_transform(corpus.train.texts)
+    features = vectorizer.fit_transform(map(_joined, corpus.train.texts))
     gold = evaluator_of(task).head_gold(label_matrix(corpus.train, task))  # (N, K)
     model = OneVsRestClassifier(regression).fit(features, gold)
 
-    def logits(texts: list[str]) -> Logits:
-        rows: csr_matrix = vectorizer.transform(texts)
+    def logits(texts: list[Row]) -> Logits:
+        rows: csr_matrix = vectorizer.transform(map(_joined, texts))
         return np.asarray(model.decision_function(rows), dtype=np.float32).reshape(len(texts), task.num_outputs)
 
     weights = sum(int(estimator.coef_.size) for estimator in model.estimators_ if hasattr(estimator, "coef_"))
     names = sum(len(term.encode()) for term in vectorizer.vocabulary_)
     sizes = {"weights": 8 * weights, "tokenizer": names, "total": 8 * weights + names}
     return TfidfModel(logits, terms, weights, sizes)
+
+
+def _joined(row: Row) -> str:
+    """Return a row as one text: the segments of a pair are one bag of words."""
+    return "\n".join(segments_of(row))

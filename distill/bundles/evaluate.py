@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from distill.bundles.predict import predict_all
-from distill.bundles.rows import Columns, labelled_rows, texts_of
+from distill.bundles.rows import Columns, common_input, labelled_rows, read_rows
 from distill.corpora.reading.labels import MAX_LABEL_CHARS
 from distill.evaluation.decided import decided_rows
 from distill.evaluation.evaluators import evaluator_of
@@ -152,7 +152,8 @@ def compare_bundles(old: Path, new: Path, file: Path, columns: Columns, reporter
     before, after = (load(bundle, threads=available_threads()) for bundle in (old, new))
     if set(before.labels) != set(after.labels):
         raise InputError(f"{old} and {new} have different labels. Compare bundles of one task.")
-    texts = texts_of(file, columns)
+    reads = common_input([str(old), str(new)], [before.input, after.input], columns)
+    texts = list(read_rows(file, columns, reads))
     with reporter.bar("compare", 2 * len(texts)) as advance:
         pairs = zip(predict_all(before, texts, advance), predict_all(after, texts, advance), strict=True)
     return _compare(list(pairs), before.labels)

@@ -1,12 +1,14 @@
 """Predictions for lines of a stream, as they arrive."""
 
+import json
 import os
 import stat
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from io import BufferedIOBase
 
 from distill.export.runtime import Classifier, DistillError, InputError, Prediction
-from distill.export.runtime.classifier import BLOCK, MAX_TEXT_CHARACTERS
+from distill.export.runtime.classifier import BLOCK
+from distill.export.runtime.inputs import MAX_TEXT_CHARACTERS, Input, Pair, Row
 from distill.runs.progress import Advance, Reporter
 
 # texts per step of a progress bar
@@ -57,29 +59,87 @@ def _decoded(lines: list[bytes], done: int) -> Iterator[list[str]]:
         raise InputError(f"line {number}: {problem}")
 
 
+def _rows_of(blocks: Iterable[list[str]], reads: Input) -> Iterator[Sequence[Row]]:
+    """Yield blocks of lines as rows: the lines themselves, or the pairs that they hold as JSON.
+
+    Raises:
+        InputError: a line, which is named by its number, holds no pair. The lines before it are yielded first.
+    """
+    if not isinstance(reads, Pair):
+        yield from blocks
+        return
+    done = 0
+    for block in blocks:
+        rows: list[Row] = []
+        for line in block:
+            try:
+                rows.append(reads.row(json.loads(line), f"line {done + len(rows) + 1}"))
+            except (ValueError, RecursionError, InputError) as error:
+                if rows:
+                    yield rows
+                if isinstance(error, InputError):
+                    raise
+                names = " and ".join(map(repr, reads.columns))
+                raise InputError(
+                    f"line {done + len(rows) + 1}: This bundle reads pairs. Give one JSON object per line, with "
+                    f"{names}."
+                ) from None
+        yield rows
+        done += len(rows)
+
+
+def predict_rows(
+    classifier: Classifier, rows: Iterable[Row], reporter: Reporter
+) -> Generator[list[Prediction], None, None]:
+    """Decide the rows of a table block by block, in memory that does not grow with their number."""
+
+    def blocks() -> Iterator[list[Row]]:
+        waiting, block = iter(rows), list[Row]()
+        try:
+            for row in waiting:
+                block.append(row)
+                if len(block) == BLOCK:
+                    yield block
+                    block = []
+        except DistillError:
+            if block:  # the rows before the one that cannot be used
+                yield block
+            raise
+        if block:
+            yield block
+
+    with reporter.count("texts") as advance:
+        for predictions in predict_blocks(classifier, blocks()):
+            yield predictions
+            advance(len(predictions))
+
+
 def predict_lines(
     classifier: Classifier, stream: BufferedIOBase, reporter: Reporter
 ) -> Generator[list[Prediction], None, None]:
     """Decide the lines of a stream block by block, in memory that does not grow with the number of lines.
 
-    The reporter shows a bar for a file, and a count of lines for any other stream.
+    A bundle of pairs gets each line's pair out of JSON. The reporter shows a bar for a file, and a count of lines
+    for any other stream.
     """
     size = _file_size(stream)
     if size is None:
         with reporter.count("texts") as advance:
-            for predictions in predict_blocks(classifier, line_blocks(stream)):
+            for predictions in predict_blocks(classifier, _rows_of(line_blocks(stream), classifier.input)):
                 yield predictions
                 advance(len(predictions))
         return
     done, at = 0, stream.tell()
     with reporter.bar("predict", size - at) as advance_bar:
-        for predictions in predict_blocks(classifier, line_blocks(stream)):
+        for predictions in predict_blocks(classifier, _rows_of(line_blocks(stream), classifier.input)):
             yield predictions
             done, before, at = done + len(predictions), at, stream.tell()
             advance_bar(at - before, f"{done:,} texts")
 
 
-def predict_blocks(classifier: Classifier, blocks: Iterable[list[str]]) -> Generator[list[Prediction], None, None]:
+def predict_blocks(
+    classifier: Classifier, blocks: Iterable[Sequence[Row]]
+) -> Generator[list[Prediction], None, None]:
     """Decide blocks of texts as they come, at most BLOCK texts at a time.
 
     Raises:
@@ -97,7 +157,7 @@ def predict_blocks(classifier: Classifier, blocks: Iterable[list[str]]) -> Gener
             done += len(batch)
 
 
-def _one_by_one(classifier: Classifier, texts: list[str], done: int) -> Iterator[list[Prediction]]:
+def _one_by_one(classifier: Classifier, texts: Sequence[Row], done: int) -> Iterator[list[Prediction]]:
     for number, text in enumerate(texts, done + 1):
         try:
             yield classifier.predict([text])
@@ -114,7 +174,7 @@ def _file_size(stream: BufferedIOBase) -> int | None:
     return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
-def predict_all(classifier: Classifier, texts: list[str], advance: Advance) -> list[Prediction]:
+def predict_all(classifier: Classifier, texts: list[Row], advance: Advance) -> list[Prediction]:
     """Return the predictions for all texts.
 
     Args:

@@ -1,7 +1,7 @@
-"""Rows of a user's file, as texts and labels of a bundle."""
+"""Rows of a user's file, as texts or pairs and labels of a bundle."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,12 +16,15 @@ from distill.corpora.reading.headers import SeenColumns
 from distill.corpora.reading.labels import LabelError, is_unknown, resolve
 from distill.corpora.reading.locate import archive_table
 from distill.corpora.reading.rows import BadRow, Record, listed
-from distill.corpora.reading.texts import RowError, check_encoding, text_of
+from distill.corpora.reading.texts import RowError, check_encoding, pair_of, text_of
 from distill.corpora.storage.columns import LabelRows
 from distill.corpora.targets import CODECS
 from distill.export.runtime import Classifier, InputError
+from distill.export.runtime.inputs import Input, Pair, Row
 
 REMEDY = "correct the row"
+
+TEXT_COLUMN = "text"
 
 
 @dataclass(frozen=True)
@@ -29,31 +32,51 @@ class Columns:
     """The columns of a user's file.
 
     Attributes:
-        text: the name of the column with the texts.
+        text: the name of the column with the texts; of a pair's two columns, comma-separated. By default those
+            that the bundle's manifest names, or `text`.
         labels: the name of the column with the labels.
         delimiter: of several labels in one cell.
         header: column names for a file without a header.
         mapping: names of labels in the file and the bundle's labels that they mean.
     """
 
-    text: str = "text"
+    text: str | None = None
     labels: str = "labels"
     delimiter: str = ","
     header: tuple[str, ...] | None = None
     mapping: Mapping[str, str] = field(default_factory=dict)
 
+    def of_text(self, reads: Input) -> tuple[str, ...]:
+        """Return the columns of a row's texts, one for each of its segments.
 
-def _records(file: Path, columns: Columns, wanted: dict[str, str]) -> Iterator[tuple[Record, str]]:
-    """Yield every row of a file with its text.
+        Raises:
+            InputError: there are other than two for a pair.
+        """
+        if not isinstance(reads, Pair):
+            return (TEXT_COLUMN if self.text is None else self.text,)
+        names = reads.columns if self.text is None else tuple(name.strip() for name in self.text.split(","))
+        if len(set(names)) != 2 or len(names) != 2:
+            raise InputError(
+                f"--text: This bundle reads pairs ({', '.join(reads.columns)}). Name two columns, such as --text "
+                "question,answer."
+            )
+        return names
+
+
+def _records(file: Path, columns: Columns, reads: Input, *, labelled: bool) -> Iterator[tuple[Record, Row]]:
+    """Yield every row of a file with what the bundle reads of it.
 
     Args:
         file: a table.
         columns: its columns.
-        wanted: the option that names each column, for messages.
+        reads: what one row of the bundle's input is.
+        labelled: whether the rows must have labels.
 
     Raises:
         InputError: a row cannot be used, or there is none.
     """
+    names = columns.of_text(reads)
+    wanted = dict.fromkeys(names, "--text") | ({columns.labels: "--labels"} if labelled else {})
     seen, count = SeenColumns(), 0
     for row in read_table(archive_table(file), TableForm(columns.header)):
         if isinstance(row, BadRow):
@@ -64,22 +87,46 @@ def _records(file: Path, columns: Columns, wanted: dict[str, str]) -> Iterator[t
         count += 1
         try:
             check_encoding(row.fields)
-            yield row, text_of(row.fields, [columns.text])
+            yield row, text_of(row.fields, names) if len(names) == 1 else pair_of(row.fields, (names[0], names[1]))
         except RowError as error:
             raise BadRow(row.file, row.row, str(error), {}).error(remedy=REMEDY) from None
     if not count:
         raise InputError(f"{file}: The file does not have any rows. Give one with at least one row.")
 
 
-def texts_of(file: Path, columns: Columns) -> list[str]:
-    """Return the texts of a file: the text column of a table, or the lines of a .txt.
+def read_rows(file: Path, columns: Columns, reads: Input) -> Iterator[Row]:
+    """Yield the rows of a file: texts or pairs out of the columns of a table, or the lines of a .txt.
 
     Raises:
         InputError: a row cannot be used, or there is none.
     """
-    if file.suffix.lower() == ".txt":
+    if file.suffix.lower() == ".txt" and not isinstance(reads, Pair):
         columns = Columns()  # lines have no columns
-    return [text for _, text in _records(file, columns, {columns.text: "--text"})]
+    return (row for _, row in _records(file, columns, reads, labelled=False))
+
+
+def common_input(names: Sequence[str], inputs: Sequence[Input], columns: Columns) -> Input:
+    """Return what bundles that get the same rows read.
+
+    Args:
+        names: of the bundles.
+        inputs: what each reads.
+        columns: the user's, which may say where texts are if the bundles name different columns.
+
+    Raises:
+        InputError: some read texts and some pairs, or pairs of different columns.
+    """
+    first = inputs[0]
+    for name, other in zip(names[1:], inputs[1:], strict=True):
+        if other.kind != first.kind:
+            raise InputError(
+                f"{names[0]} reads a {first.kind} and {name} a {other.kind}. Give bundles that read the same."
+            )
+        if columns.text is None and columns.of_text(other) != columns.of_text(first):
+            raise InputError(
+                f"{names[0]} and {name} read different columns. Name your file's two with --text FIRST,SECOND."
+            )
+    return first
 
 
 @dataclass(frozen=True)
@@ -94,7 +141,7 @@ class LabelledRows:
         left_out: the number of rows of these that have no other label, and are not among `texts`.
     """
 
-    texts: list[str]
+    texts: list[Row]
     gold: NDArray[np.float32]
     unknown: Counter[str]
     with_unknown: int
@@ -116,9 +163,10 @@ def labelled_rows(file: Path, columns: Columns, classifier: Classifier) -> Label
                 f"--map {name}={label}: The bundle's labels are {listed(task.labels)}. Name one of them."
             )
     cells = LabelCells((columns.labels,), codec.several, columns.delimiter, task.labels)
-    texts, ids, unknown, with_unknown, left_out = [], [], Counter[str](), 0, 0
+    texts: list[Row] = []
+    ids, unknown, with_unknown, left_out = [], Counter[str](), 0, 0
     mapped: set[str] = set()
-    for row, text in _records(file, columns, {columns.text: "--text", columns.labels: "--labels"}):
+    for row, text in _records(file, columns, classifier.input, labelled=True):
         try:
             tokens = tuple(map(cells.token, codec.parse(cells.cell(row.fields), columns.delimiter)))
             mapped.update(str(token) for token in tokens if str(token) in columns.mapping)

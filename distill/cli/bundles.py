@@ -21,6 +21,11 @@ def predict(
     context: typer.Context,
     bundle: Bundle,
     texts: Annotated[list[str] | None, typer.Argument(help="Texts to decide; lines of stdin by default.")] = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", help="Table of rows to decide: csv, tsv, jsonl, json or parquet.")
+    ] = None,
+    text: TextColumn = None,
+    columns: Header = None,
     as_json: AsJson = False,
     threads: Annotated[
         int | None,
@@ -29,20 +34,32 @@ def predict(
         ),
     ] = None,
 ) -> None:
-    """Decide texts from the arguments or from lines of stdin: one line of labels, or one JSON object, per text."""
-    from distill.bundles.predict import predict_blocks, predict_lines
+    """Decide texts from the arguments, a file or lines of stdin: one line of labels, or one JSON object, per text.
+
+    A bundle that reads pairs takes a file with its two columns, or JSON objects with them as lines of stdin.
+    """
+    from distill.bundles.predict import predict_blocks, predict_lines, predict_rows
+    from distill.bundles.rows import Columns, read_rows
     from distill.export.runtime import InputError, load
     from distill.export.runtime.cores import available_threads
     from distill.runs.progress import Reporter
 
     if any(text.startswith("-") for text in texts or ()) and "--" not in context.obj.arguments:
         raise InputError("A text begins with a dash, or an option is unknown. Put -- before such texts.")
-    if not texts and sys.stdin is None:
+    if texts and file is not None:
+        raise InputError("There are texts and --file. Give one of them.")
+    if not texts and file is None and sys.stdin is None:
         raise InputError("There is no text. Give texts as arguments, or lines on stdin.")
     classifier = load(bundle, threads=available_threads() if threads is None else threads)
     # a moving bar among answers on a terminal would be in the way
     reporter = Reporter(quiet=sys.stdout is not None and sys.stdout.isatty())
-    blocks = predict_blocks(classifier, [texts]) if texts else predict_lines(classifier, _stdin(), reporter)
+    if file is not None:
+        wanted = Columns(text=text, header=names_in(columns))
+        blocks = predict_rows(classifier, read_rows(file, wanted, classifier.input), reporter)
+    elif texts:
+        blocks = predict_blocks(classifier, [texts])
+    else:
+        blocks = predict_lines(classifier, _stdin(), reporter)
     with closing(blocks):  # otherwise the bar outlives an error
         for predictions in blocks:
             lines = [_as_json(one) if as_json else _as_line(one) for one in predictions]
@@ -52,7 +69,7 @@ def predict(
 def evaluate(
     bundle: Bundle,
     file: Rows,
-    text: TextColumn = "text",
+    text: TextColumn = None,
     labels: LabelColumn = "labels",
     delimiter: Annotated[str, typer.Option(help="Delimiter of several labels in one cell.")] = ",",
     columns: Header = None,
@@ -81,7 +98,7 @@ def diff(
     old: Bundle,
     new: Bundle,
     file: Rows,
-    text: TextColumn = "text",
+    text: TextColumn = None,
     columns: Header = None,
     as_json: AsJson = False,
 ) -> None:
@@ -105,7 +122,7 @@ def bench(
     texts: Annotated[
         Path | None, typer.Option("--texts", help="File of texts; synthetic texts by default.")
     ] = None,
-    text: TextColumn = "text",
+    text: TextColumn = None,
     columns: Header = None,
     rounds: Annotated[int, typer.Option(min=1, help="Number of interleaved rounds over all bundles.")] = 5,
     picture: Annotated[
@@ -116,13 +133,16 @@ def bench(
 ) -> None:
     """Measure latency from string to decision, for single texts and batches, on one and all threads; and size."""
     from distill.bench.bundles import bench_bundles
-    from distill.bundles.rows import Columns, texts_of
+    from distill.bundles.rows import Columns, common_input, read_rows
     from distill.export.runtime.cores import available_threads
+    from distill.export.runtime.manifest import read_manifest
     from distill.runs.progress import Reporter
 
     if picture is not None:
         check_picture(picture, bundles)
-    user_texts = None if texts is None else texts_of(texts, Columns(text=text, header=names_in(columns)))
+    wanted = Columns(text=text, header=names_in(columns))
+    reads = common_input(list(map(str, bundles)), [read_manifest(path).reads for path in bundles], wanted)
+    user_texts = None if texts is None else list(read_rows(texts, wanted, reads))
     measured = bench_bundles(bundles, user_texts, sorted({1, available_threads()}), rounds, Reporter())
     if as_json:
         print(json.dumps(measured.to_dict(), indent=2), flush=True)

@@ -28,7 +28,14 @@ Bundle = Annotated[Path, typer.Argument(help="Folder of a bundle, which contains
 
 Rows = Annotated[Path, typer.Argument(help="A csv, tsv, jsonl, json, parquet or txt file.")]
 
-TextColumn = Annotated[str, typer.Option("--text", help="Name of the column with the texts.")]
+TextColumn = Annotated[
+    str | None,
+    typer.Option(
+        "--text",
+        help="Column of the texts, or the two of a pair as FIRST,SECOND; by default text, or the bundle's own.",
+        show_default=False,
+    ),
+]
 
 LabelColumn = Annotated[
     str,

@@ -11,6 +11,7 @@ from distill.evaluation.decision import Logits
 from distill.export.runtime.errors import DistillError
 from distill.runs.progress import Reporter
 from distill.teachers.encoder import Teacher
+from distill.teachers.encoding import Batch
 from distill.teachers.inference import Forward, torch_forward
 
 # to export it takes seconds; fewer texts are labelled sooner without
@@ -22,12 +23,12 @@ MOST_BYTES = 1_000_000_000
 TOLERANCE = 1e-3
 
 
-def in_onnxruntime(teacher: Teacher, sample: tuple[Tensor, Tensor], reporter: Reporter) -> Forward | None:
+def in_onnxruntime(teacher: Teacher, sample: Batch, reporter: Reporter) -> Forward | None:
     """Build what computes the teacher's float32 logits in ONNX Runtime, with PyTorch's number of threads.
 
     Args:
         teacher: on the CPU, in eval mode.
-        sample: ids and mask ``(B, T)`` of some texts, whose logits have to be PyTorch's.
+        sample: a batch of some texts, whose logits have to be PyTorch's.
         reporter: shows that it takes a while.
 
     Returns:
@@ -49,8 +50,8 @@ def in_onnxruntime(teacher: Teacher, sample: tuple[Tensor, Tensor], reporter: Re
             return None
         runner = GraphRunner(graph, threads=torch.get_num_threads())
 
-    def forward(ids: Tensor, mask: Tensor) -> Logits:
-        return runner(ids.numpy(), mask.numpy())
+    def forward(*batch: Tensor) -> Logits:
+        return runner(*(part.numpy() for part in batch))
 
     near = np.allclose(forward(*sample), torch_forward(teacher)(*sample), rtol=0, atol=TOLERANCE)
     return forward if near else None

@@ -7,6 +7,7 @@ from pathlib import Path
 from distill.corpora.storage.token_rows import TokenRows
 from distill.evaluation.decision import Logits
 from distill.evaluation.quality import EVALUATED
+from distill.export.runtime.inputs import ONE_TEXT, Input, Pair
 from distill.export.runtime.task import Task
 from distill.labelling.onnx_teacher import WORTH_ROWS, in_onnxruntime
 from distill.runs.progress import Reporter
@@ -63,7 +64,13 @@ def label(
 
 
 def label_identity(
-    teacher_files: Mapping[str, str], *, fingerprint: str, split: str, labels: tuple[str, ...], max_tokens: int
+    teacher_files: Mapping[str, str],
+    *,
+    fingerprint: str,
+    split: str,
+    labels: tuple[str, ...],
+    max_tokens: int,
+    reads: Input = ONE_TEXT,
 ) -> LabelIdentity:
     """Return the identity of one teacher's logits of one split.
 
@@ -73,6 +80,7 @@ def label_identity(
         split: their name.
         labels: in logit order.
         max_tokens: length at which the texts are cut.
+        reads: what one row is.
     """
     return LabelIdentity(
         teacher_hash=teacher_hash(teacher_files),
@@ -81,6 +89,7 @@ def label_identity(
         split=split,
         labels=labels,
         max_tokens=max_tokens,
+        truncate=(reads.truncate.column, reads.truncate.side) if isinstance(reads, Pair) else None,
     )
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from distill.objectives.features import Vectors, relation_distance, state_distance
 from distill.objectives.mixed import Objective
-from distill.teachers.bodies import layers_of, parts_of
+from distill.teachers.bodies import inputs_for, layers_of, parts_of
 from distill.teachers.encoder import EncoderClassifier
 
 
@@ -104,10 +104,12 @@ class FeatureDistiller(nn.Module):
         self.register_buffer("token_ids", token_ids.clamp(min=0), persistent=False)
         self._read_teacher = _frozen(teacher)
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor, aligned: Tensor) -> LogitsAndDistance:
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, aligned: Tensor, token_type_ids: Tensor | None = None
+    ) -> LogitsAndDistance:
         """Return logits and distances: ``(B, T), (B, T), (B,) -> (B, C), (B,)``; 0 where a row is not aligned."""
-        student = features(self.student.encoder, input_ids, attention_mask)
-        teacher = self._read_teacher(self.get_buffer("token_ids")[input_ids], attention_mask)
+        student = features(self.student.encoder, input_ids, attention_mask, token_type_ids)
+        teacher = self._read_teacher(self.get_buffer("token_ids")[input_ids], attention_mask, token_type_ids)
         distance = torch.zeros(len(aligned), device=aligned.device)  # (B,)
         for weight, term in zip(self._weights, self.terms, strict=True):
             distance = distance + weight * term(student, teacher, attention_mask)
@@ -125,18 +127,21 @@ class FeatureObjective:
         return self.objective(output.logits, teacher, targets, labelled) + output.distance.mean()
 
 
-def features(encoder: Any, input_ids: Tensor, attention_mask: Tensor) -> Features:
+def features(
+    encoder: Any, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
+) -> Features:
     """Return the hidden states of a body for ids and mask, each ``(B, T)``."""
-    output = encoder(input_ids=input_ids, attention_mask=attention_mask, output_hidden_states=True)
+    inputs = inputs_for(encoder, input_ids, attention_mask, token_type_ids)
+    output = encoder(**inputs, output_hidden_states=True)
     return Features(encoder, tuple(output.hidden_states))
 
 
-def _frozen(encoder: Any) -> Callable[[Tensor, Tensor], Features]:
+def _frozen(encoder: Any) -> Callable[[Tensor, Tensor, Tensor | None], Features]:
     """Return a reader of a body without gradients or dropout: a closure, so that no module saves or trains it."""
     encoder.eval().requires_grad_(False)
 
-    def read(input_ids: Tensor, attention_mask: Tensor) -> Features:
+    def read(input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None) -> Features:
         with torch.no_grad():
-            return features(encoder, input_ids, attention_mask)
+            return features(encoder, input_ids, attention_mask, token_type_ids)
 
     return read

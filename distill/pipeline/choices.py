@@ -11,7 +11,7 @@ from distill.pipeline.shipment import shipment
 from distill.pipeline.state import Run
 from distill.pipeline.train import training_inputs
 from distill.recipe.ensemble import averaging, members_of
-from distill.runs.fingerprints import student_inputs
+from distill.runs.fingerprints import cut_inputs, student_inputs
 from distill.runs.layout import numbered
 from distill.runs.stage import EXPORT_PACKAGES, package_versions
 
@@ -33,7 +33,7 @@ def plan_choice(run: Run) -> Choice:
             "weights": resolve_model(first.source, first.pin).sha256,
             "pooling": recipe.teacher.pooling,
             "terms": recipe.objective.terms(),
-            "max_tokens": recipe.corpus.max_tokens,
+            **cut_inputs(recipe.corpus),
         }
 
     def further_inputs() -> dict[str, object]:
@@ -98,7 +98,7 @@ def layers_choice(run: Run) -> Choice:
             "terms": recipe.objective.terms(),
             "averaging": averaging(recipe),
             "pooling": recipe.teacher.pooling,
-            "max_tokens": recipe.corpus.max_tokens,
+            **cut_inputs(recipe.corpus),
             "seed": recipe.seed,
         }
 

@@ -1,5 +1,6 @@
 """The export stages: every variant with its gate, then the bundle of the chosen one."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from distill.pipeline.folds import out_of_fold
 from distill.pipeline.shipment import shipment, shipping
 from distill.pipeline.state import Run, StudentRun
 from distill.recipe.ensemble import reference_name
-from distill.runs.fingerprints import calibrated_by, recipe_hash
+from distill.runs.fingerprints import calibrated_by, cut_inputs, recipe_hash
 from distill.runs.layout import RunLayout
 from distill.runs.stage import EXPORT_PACKAGES, package_versions
 
@@ -75,7 +76,7 @@ def export_variants(student: StudentRun) -> None:
         **run.digest("corpus", f"{prefix}student"),
         "bounds": recipe.export.bounds,
         "decisions": recipe.decisions.counted(),
-        "max_tokens": recipe.corpus.max_tokens,
+        **cut_inputs(recipe.corpus),
         # int8 answers depend on the CPU's instructions, graphs on the packages that made them
         "cpu": cpu_info()["flags"],
         "versions": package_versions(EXPORT_PACKAGES),
@@ -121,7 +122,7 @@ def export_inputs(student: StudentRun, variant: Variant) -> "ExportInputs":
 
     def load_model() -> Any:
         model = family.load(source, corpus.task).eval()
-        return lambda ids, mask: torch_logits(model, ids, mask)
+        return partial(torch_logits, model)
 
     gate = Gate(
         variant=variant,

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from distill.corpora.corpus import label_matrix
+from distill.export.runtime.inputs import Row
 from distill.pipeline.state import Run
 from distill.recipe.ensemble import Member, members_of
+from distill.runs.fingerprints import cut_inputs
 from distill.runs.layout import numbered
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ class LearningMaterial:
 
     run: Run
 
-    def texts(self, split: str) -> Sequence[str]:
+    def texts(self, split: str) -> Sequence[Row]:
         """Return the texts of a split of the corpus, or those made out of its train rows."""
         if split != AUGMENTED:
             return dict(self.run.corpus.splits())[split].texts
@@ -32,7 +34,7 @@ class LearningMaterial:
 
         return load_texts(self.run.layout.augmented / AUGMENTED_FILE)
 
-    def unlabelled(self) -> Mapping[str, Sequence[str]]:
+    def unlabelled(self) -> Mapping[str, Sequence[Row]]:
         """Return texts without labels by split: the transfer set, and those made out of train rows."""
         splits = ["transfer"] if self.run.corpus.transfer is not None else []
         if self.run.recipe.augmentation.rows:
@@ -67,6 +69,7 @@ class LearningMaterial:
             split=split,
             labels=run.corpus.task.labels,
             max_tokens=run.recipe.corpus.max_tokens,
+            reads=run.tokens.reads,
         )
 
     def temperatures(self) -> list[float]:
@@ -143,7 +146,7 @@ def _label(material: LearningMaterial, member: Member, split: str) -> None:
     run = material.run
     teacher = numbered("teacher", member.index)
     texts = ("corpus", AUGMENTED) if split == AUGMENTED else ("corpus",)
-    inputs = {**run.digest(*texts, teacher), "max_tokens": run.recipe.corpus.max_tokens}
+    inputs = {**run.digest(*texts, teacher), **cut_inputs(run.recipe.corpus)}
 
     def work(folder: Path) -> None:
         from distill.labelling.soft_labels import label

@@ -117,6 +117,7 @@ def _bench_inputs(student: StudentRun, ships: Variant) -> "BenchInputs":
         decisions=recipe.decisions,
         seed=recipe.seed,
         max_tokens=recipe.corpus.max_tokens,
+        reads=run.tokens.reads,
         texts=recipe.bench.texts,
         rounds=recipe.bench.rounds,
         budget_threads=budget.threads if budget.asked else 1,

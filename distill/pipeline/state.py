@@ -12,6 +12,7 @@ from distill.corpora.storage.parquet import load_corpus
 from distill.files.atomic import write_text
 from distill.recipe.load import with_values
 from distill.recipe.recipe import Recipe
+from distill.recipe.sources import corpus_spec
 from distill.runs.interrupts import Interrupted, StopRequest
 from distill.runs.layout import RunLayout
 from distill.runs.progress import Reporter
@@ -95,7 +96,8 @@ class Run:
         """Token ids of the corpus, made once per tokenizer."""
         from distill.teachers.token_cache import TokenCache
 
-        return TokenCache(self.layout.folder, self.recipe.corpus.max_tokens)
+        corpus = self.recipe.corpus
+        return TokenCache(self.layout.folder, corpus.max_tokens, corpus_spec(corpus).reads)
 
     def controls(self) -> "TrainingControls":
         """Return what surrounds each training of this run."""

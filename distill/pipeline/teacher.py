@@ -6,6 +6,7 @@ from distill.pipeline.labels import LearningMaterial
 from distill.pipeline.quality import quality_stage
 from distill.pipeline.state import Run
 from distill.recipe.ensemble import Member, averaging, members_of
+from distill.runs.fingerprints import cut_inputs
 from distill.runs.layout import numbered
 
 
@@ -29,7 +30,7 @@ def _teach(run: Run, member: Member) -> None:
         **run.digest("corpus"),
         "teacher": recipe.teacher.counted(others),
         "weights": base.sha256,
-        "max_tokens": recipe.corpus.max_tokens,
+        **cut_inputs(recipe.corpus),
         "seed": member.seed,
     }
     if member.is_finetuned:

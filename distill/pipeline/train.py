@@ -9,7 +9,7 @@ from distill.pipeline.labels import AUGMENTED, LearningMaterial
 from distill.pipeline.quality import quality_stage
 from distill.pipeline.state import Run, StudentRun
 from distill.recipe.ensemble import averaging, members_of
-from distill.runs.fingerprints import calibrated_by, student_inputs
+from distill.runs.fingerprints import calibrated_by, cut_inputs, student_inputs
 from distill.runs.stage import EXPORT_PACKAGES, package_versions
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def _train_seed(student: StudentRun) -> None:
         **run.digest("corpus", "teacher"),
         "student": student_inputs(recipe.student),
         "pooling": recipe.teacher.pooling,
-        "max_tokens": recipe.corpus.max_tokens,
+        **cut_inputs(recipe.corpus),
         "seed": student.seed,
     }
     # validation is labelled to rank layers by, and no student learns from it

@@ -18,6 +18,7 @@ import onnx
 from numpy.typing import NDArray
 
 from distill.corpora.corpus import Corpus
+from distill.corpora.storage.token_rows import TokenRows
 from distill.export.bundle import Shipment, write_bundle
 from distill.export.graph.model import add_calibration, save_model, strip_metadata
 from distill.export.graph.session import GraphRunner
@@ -26,11 +27,13 @@ from distill.export.int8.precisions import write_precision
 from distill.export.measure.latency import cold_start
 from distill.export.precision import Precision
 from distill.export.runtime.classifier import Classifier, load
+from distill.export.runtime.inputs import Input, Row
 from distill.export.runtime.task import Policy, Task
 from distill.files.sizes import folder_bytes
 from distill.planning.candidates import Architecture
 from distill.planning.ranking import Measured
 from distill.recipe.recipe import Recipe
+from distill.recipe.sources import corpus_spec
 from distill.students.start import Start
 from distill.students.vocabulary import Trimmed
 from distill.teachers.encoder import EncoderClassifier
@@ -87,13 +90,18 @@ class Workbench:
     teacher_tokenizer: Any
     trimmed: Trimmed | None
     corpus: Corpus
-    texts: list[str]
+    texts: list[Row]
     folder: Path
 
     @property
     def task(self) -> Task:
         """The corpus's task."""
         return self.corpus.task
+
+    @property
+    def reads(self) -> Input:
+        """The kind of input that one row of the corpus is."""
+        return corpus_spec(self.recipe.corpus).reads
 
     @property
     def tokenizer(self) -> Any:
@@ -107,8 +115,12 @@ class Workbench:
 
     def tokens(self) -> float:
         """Return the mean number of tokens in a text, by the students' tokenizer."""
-        rows = encode(self.tokenizer, self.texts, self.recipe.corpus.max_tokens)
+        rows = self.encode(self.texts)
         return float(np.mean([len(row) for row in rows]))
+
+    def encode(self, texts: Sequence[Row]) -> TokenRows:
+        """Return the token ids of texts by the students' tokenizer."""
+        return encode(self.tokenizer, texts, self.recipe.corpus.max_tokens, reads=self.reads)
 
     def tokenizer_bytes(self) -> int:
         """Return the size of the students' tokenizer file."""
@@ -159,7 +171,7 @@ def make_bundles(bench: Workbench, student: Architecture, recipe: Recipe) -> lis
 
 
 def time_bundles(
-    made: Sequence[TimedBundle], texts: Sequence[str], rounds: int, until: float = math.inf
+    made: Sequence[TimedBundle], texts: Sequence[Row], rounds: int, until: float = math.inf
 ) -> NDArray[np.float64]:
     """Return milliseconds ``(bundles, rounds, texts)`` of single texts, in interleaved rounds after a warm-up.
 
@@ -215,9 +227,8 @@ def with_memory(measurement: Measured, bundle: TimedBundle) -> Measured:
 
 def _scales(bench: Workbench, fused: Path) -> InputScales:
     runner = GraphRunner(fused)
-    texts = list(bench.corpus.train.texts[:CALIBRATION_TEXTS])
-    rows = encode(bench.tokenizer, texts, bench.recipe.corpus.max_tokens)
-    return fit_input_scales(fused, [runner.row_feed(row) for row in rows])
+    rows = bench.encode(list(bench.corpus.train.texts[:CALIBRATION_TEXTS]))
+    return fit_input_scales(fused, [runner.row_feed(row, rows.types_of(at)) for at, row in enumerate(rows)])
 
 
 def _write_graph(
@@ -251,6 +262,7 @@ def _bundle(bench: Workbench, student: Architecture, precision: str, graph: Path
         provenance={"planned": "x" * HISTORY_BYTES},
         metrics={},
         model_card="x" * (CARD_BYTES + CARD_BYTES_PER_LABEL * task.num_labels),
+        reads=bench.reads,
     )
     write_bundle(folder, shipment)
     return TimedBundle(student, precision, folder, load(folder, threads=bench.recipe.budget.threads))

@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from distill.export.runtime.inputs import Row
 from distill.planning.candidates import Architecture
 from distill.planning.measure import (
     LEAST_ROUNDS,
@@ -148,7 +149,7 @@ def _near(measurement: Measured, budget: BudgetRecipe) -> bool:
     return all(excess.key == "p95_ms" and excess.share <= TOLERANCE for excess in excesses)
 
 
-def fewer_texts(texts: list[str], milliseconds: float, seconds: float) -> list[str]:
+def fewer_texts(texts: list[Row], milliseconds: float, seconds: float) -> list[Row]:
     """Return as many texts as can be timed often enough, and at least LEAST_TEXTS.
 
     Args:

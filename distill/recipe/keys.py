@@ -12,7 +12,17 @@ KEYS = {
         for name in (
             *("source", "text", "labels", "label_names", "delimiter", "columns", "where", "group", "row_id"),
             *("one_per_group", "min_rows", "split", "duplicates", "leaks", "on_bad_row", "transfer", "max_tokens"),
-            *("encoding", "quoting", "missing", "label_form", "group_scope", "folds", "fold"),
+            *(
+                "encoding",
+                "quoting",
+                "missing",
+                "label_form",
+                "group_scope",
+                "folds",
+                "fold",
+                "joiner",
+                "truncate",
+            ),
         )
     },
     **{

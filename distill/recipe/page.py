@@ -58,6 +58,8 @@ def _values(schema: dict[str, Any]) -> str:
     if "anyOf" in schema:
         kinds = [_values(member) for member in schema["anyOf"] if member.get("type") != "null"]
         return " or ".join(dict.fromkeys(kinds))
+    if "$ref" in schema:
+        return "table"
     if "enum" in schema:
         return ", ".join(f"`{value}`" for value in schema["enum"])
     if "const" in schema:

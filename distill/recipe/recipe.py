@@ -11,6 +11,7 @@ from pydantic import (
     model_validator,
 )
 
+from distill.corpora.assembly.spec import SEGMENTS
 from distill.export.int8.packing import packed_multiple
 from distill.recipe.kinds import KINDS
 from distill.recipe.section import Section, Seed
@@ -108,6 +109,14 @@ class Recipe(Section):
             raise ValueError(
                 f"export.precision has {aware[0].name!r}, and a [budget] chooses a precision among those that "
                 "need no more training; leave it out, or set budget.choose to false"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _made_of_texts(self) -> "Recipe":
+        if self.augmentation.rows and self.corpus.joiner == SEGMENTS:
+            raise ValueError(
+                f"augmentation.rows makes texts, and corpus.joiner = '{SEGMENTS}' reads pairs; set it to 0"
             )
         return self
 

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, StrictInt, model_validator
 
 from distill.corpora.assembly.read import CorpusSpec
+from distill.export.runtime.inputs import Truncate
 from distill.recipe.section import RATES, Fraction, Rate, Section, Seed
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -12,12 +13,19 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Way = Literal["join", "cut", "cross", "drop", "mask", "substitute"]
 
 
+class TruncateRecipe(Section):
+    """The rule by which a pair is cut that is longer than `max_tokens`."""
+
+    column: str | None = Field(None, description="Column that is cut first, by default the longer one.")
+    side: Literal["end", "start"] = Field("end", description="Side of a text at which tokens are cut.")
+
+
 class CorpusRecipe(Section):
     """[corpus]: the source of the rows and how to read them."""
 
     later: ClassVar[tuple[str, ...]] = (
         *("encoding", "quoting", "missing", "label_form", "group_scope"),
-        *("merge_test", "folds", "fold"),
+        *("merge_test", "folds", "fold", "truncate"),
     )
 
     source: str = Field(
@@ -28,7 +36,13 @@ class CorpusRecipe(Section):
         description="Kind of labels: exactly one per row, any number, or one of ordered levels.",
     )
     text: str | list[str] = Field("text", description="Column of the text, or several columns that are joined.")
-    joiner: str = Field("\n", description="Text between joined columns.")
+    joiner: str = Field(
+        "\n", description="Text between joined columns; segments reads two columns as a pair, each by itself."
+    )
+    truncate: str | TruncateRecipe | None = Field(
+        None,
+        description="Column of a pair that is cut first, or { column, side }; by default the longer, at its end.",
+    )
     labels: str | Annotated[list[str], Field(min_length=2)] = Field(
         "labels",
         description="Column of names, 0-based ids, lists or delimited strings; or several columns of 0 and 1.",
@@ -198,9 +212,15 @@ class AugmentationRecipe(Section):
 
 def corpus_spec(recipe: CorpusRecipe) -> CorpusSpec:
     """Return the settings of the readers that a recipe's [corpus] describes."""
-    values = recipe.model_dump(exclude={"max_tokens", "licence", "rows"})
+    values = recipe.model_dump(exclude={"max_tokens", "licence", "rows", "truncate"})
     values["text"] = (recipe.text,) if isinstance(recipe.text, str) else tuple(recipe.text)
     for key in ("columns", "row_id", "label_names", "labels", "missing"):
         if isinstance(values[key], list):
             values[key] = tuple(values[key])
-    return CorpusSpec(**values)
+    return CorpusSpec(**values, truncate=_truncate(recipe.truncate))
+
+
+def _truncate(value: str | TruncateRecipe | None) -> Truncate | None:
+    if isinstance(value, TruncateRecipe):
+        return Truncate(value.column, value.side)
+    return None if value is None else Truncate(value)

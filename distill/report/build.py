@@ -1,6 +1,6 @@
 """Build `report.json` and `report.html` from the artifacts that the stages left."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from distill.evaluation.evaluators import evaluator_of
 from distill.export.measure.cpu import cpu_info
 from distill.export.measure.latency import available_threads
 from distill.export.precision import Variant, qat_precisions
+from distill.export.runtime.inputs import segments_of
 from distill.files.atomic import write_text
 from distill.recipe.ensemble import reference_name
 from distill.recipe.recipe import Recipe
@@ -113,7 +114,7 @@ def build_report(inputs: ReportInputs) -> Report:
         seconds=seconds,
         chosen=chosen,
         budget=_budget(inputs, bench),
-        words=word_report(*tokenizers, (text for tested in inputs.tested for text in tested.test.texts)),
+        words=word_report(*tokenizers, _test_texts(inputs.tested)),
         teacher_before_tuning=None if before_tuning is None else from_dict(SplitQuality, before_tuning["test"]),
         distillation_gain=None if attributed.gain is None else attributed.gain["student"],
         attribution=attributed,
@@ -186,3 +187,8 @@ def _training_curves(
         for name, kind, folder in sessions
         if (folder / METRICS_FILE).is_file()
     )
+
+
+def _test_texts(tested: Sequence[Corpus]) -> Iterator[str]:
+    """Yield every text of the rows that are tested, both of a pair."""
+    return (text for corpus in tested for row in corpus.test.texts for text in segments_of(row))

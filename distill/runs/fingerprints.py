@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Collection
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ from distill.corpora.reading.locate import data_files
 from distill.corpora.reading.source import SAMPLE, beside_source, read_paths
 from distill.export.precision import Precision
 from distill.export.runtime.errors import InputError
+from distill.export.runtime.inputs import Truncate
 from distill.export.runtime.records import file_record
 from distill.recipe.recipe import Recipe
-from distill.recipe.sources import CorpusRecipe
+from distill.recipe.sources import CorpusRecipe, corpus_spec
 from distill.recipe.student import StudentRecipe
 
 # keys that say where something is, and not what it is
@@ -60,7 +62,7 @@ def content_hash(source: str, key: str) -> str:
 
 def corpus_inputs(recipe: CorpusRecipe, seed: int) -> dict[str, object]:
     """Return everything that the normalised splits depend on."""
-    keys = recipe.counted({"source", "transfer", "max_tokens", "licence", "rows"})
+    keys = recipe.counted({"source", "transfer", "max_tokens", "truncate", "licence", "rows"})
     if isinstance(recipe.label_names, str):
         keys["label_names"] = _beside_hash(recipe, recipe.label_names, "corpus.label_names")
     inputs: dict[str, object] = {
@@ -90,6 +92,13 @@ def _files_below(source: str) -> dict[str, str]:
         return {}
     paths = [file for file in read_paths(data_files(path)[0]) if file.parent != path]
     return {file.relative_to(path).as_posix(): file_record(file).sha256 for file in paths}
+
+
+def cut_inputs(recipe: CorpusRecipe) -> dict[str, object]:
+    """Return the keys that decide which tokens of a row are read."""
+    inputs: dict[str, object] = {"max_tokens": recipe.max_tokens}
+    cut = corpus_spec(recipe).truncate
+    return inputs if cut is None or cut == Truncate() else {**inputs, "truncate": asdict(cut)}
 
 
 def student_inputs(recipe: StudentRecipe, exclude: Collection[str] = ()) -> dict[str, object]:

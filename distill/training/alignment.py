@@ -14,7 +14,8 @@ from torch import Tensor
 
 from distill.corpora.storage.token_rows import TokenRows
 from distill.export.runtime.errors import InputError
-from distill.teachers.encoding import encode
+from distill.export.runtime.inputs import Row
+from distill.teachers.token_cache import TokenCache
 
 # with fewer, feature terms would ignore most of the corpus
 LEAST_SHARE = 0.5
@@ -52,7 +53,7 @@ def aligned_rows(student: TokenRows, teacher: TokenRows, token_ids: NDArray[np.i
 
 
 def require_aligned(
-    student: Any, teacher: Any, texts: Sequence[Sequence[str]], tokens: TokenRows, max_tokens: int
+    student: Any, teacher: Any, texts: Sequence[Sequence[Row]], tokens: TokenRows, read: TokenCache
 ) -> Tensor:
     """Return whether each text has the same tokens for both, bool ``(N,)``.
 
@@ -61,12 +62,12 @@ def require_aligned(
         teacher: the teacher's tokenizer.
         texts: texts that the student learns from, split by split.
         tokens: the student's token ids of all of them.
-        max_tokens: length at which texts are cut.
+        read: says how texts are read.
 
     Raises:
         InputError: less than half of the texts have.
     """
-    targets = TokenRows.of(row for split in texts for row in encode(teacher, split, max_tokens))
+    targets = TokenRows.of(row for split in texts for row in read.encode(teacher, split))
     aligned = aligned_rows(tokens, targets, teacher_token_ids(student, teacher))
     share = float(aligned.float().mean())
     if share < LEAST_SHARE:

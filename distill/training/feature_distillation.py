@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from distill.export.runtime.errors import InputError
+from distill.export.runtime.inputs import Row
 from distill.objectives.features import uniform_layers
 from distill.objectives.matching import FeatureDistiller, FeatureObjective, RelationTerm, StateTerm
 from distill.objectives.mixed import Objective
@@ -24,6 +25,7 @@ from distill.teachers.bodies import layers_of, width_of
 from distill.teachers.checkpoints import load_classifier
 from distill.teachers.device import device_of
 from distill.teachers.encoder import EncoderClassifier
+from distill.teachers.token_cache import TokenCache
 from distill.teachers.tokenizers import load_tokenizer
 from distill.training.alignment import require_aligned, teacher_token_ids
 from distill.training.batches import Examples
@@ -38,8 +40,8 @@ def distil_features(
     recipe: ObjectiveRecipe,
     family: StudentFamily,
     teacher: Path,
-    texts: Sequence[Sequence[str]],
-    max_tokens: int,
+    texts: Sequence[Sequence[Row]],
+    tokens: TokenCache,
 ) -> tuple[TrainingSession, Examples, FeatureObjective]:
     """Return the same training beside the teacher, with the feature terms of the recipe.
 
@@ -51,7 +53,7 @@ def distil_features(
         family: the student's family.
         teacher: the teacher's folder.
         texts: the texts of the examples, in their order.
-        max_tokens: length at which texts are cut.
+        tokens: says how these texts are read.
 
     Raises:
         InputError: the recipe's terms cannot match the two, or too few rows have the same tokens for both.
@@ -59,7 +61,7 @@ def distil_features(
     student: Any = session.model  # an encoder: only families with layers have feature terms
     model, tokenizer = load_classifier(teacher, session.corpus.task), load_tokenizer(teacher)
     check_features(recipe, family, model.config)
-    aligned = require_aligned(session.tokenizer, tokenizer, texts, examples.tokens, max_tokens)
+    aligned = require_aligned(session.tokenizer, tokenizer, texts, examples.tokens, tokens)
     terms = feature_terms(recipe, student, model.encoder)
     device = device_of(student)
     token_ids = torch.from_numpy(teacher_token_ids(session.tokenizer, tokenizer))

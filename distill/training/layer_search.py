@@ -77,6 +77,7 @@ def _try_layers(
         pooling=inputs.pooling,
         max_tokens=inputs.tokens.max_tokens,
         seed=inputs.seed,
+        reads=inputs.tokens.reads,
     )
     name = f"layers {' '.join(map(str, layers))}"
     session = open_session(name, model, tokenizer, part, inputs.tokens.of_part(), splits=("train",))
@@ -92,7 +93,7 @@ def _try_layers(
             family=recipe.family,
             teacher=inputs.teacher,
             texts=[part.train.texts],
-            max_tokens=inputs.tokens.max_tokens,
+            tokens=inputs.tokens,
         )
     result = train(
         session,

@@ -1,6 +1,6 @@
 """One training loop for teacher, student and twin: a transformers Trainer that receives its loss.
 
-It knows neither teachers nor students. It takes a model that maps ids and mask to logits, or to any other input of
+It knows neither teachers nor students. It takes a model that maps a batch to logits, or to any other input of
 the loss, and rows that already have their targets, teacher logits and everything else that the model reads.
 """
 
@@ -32,8 +32,8 @@ LOG_EVERY = 20
 # model output, teacher logits, targets, labelled -> scalar
 Loss = Callable[[Any, Tensor, Tensor, Tensor], Tensor]
 
-# token ids of rows -> ids and mask (B, T)
-Pad = Callable[[Sequence[Sequence[int]]], tuple[Tensor, Tensor]]
+# token ids of rows -> ids and mask (B, T), and token types where the rows have them
+Pad = Callable[[Sequence[Sequence[int]]], tuple[Tensor, ...]]
 
 
 @dataclass(frozen=True)
@@ -77,14 +77,15 @@ class _FitTrainer(Trainer):  # type: ignore[misc]
 
     def _collate(self, rows: list[int]) -> dict[str, Any]:
         examples = self._examples
-        ids, mask = self._pad([examples.tokens[row] for row in rows])
+        ids, mask, *types = self._pad(examples.tokens.take(rows))
+        extra = {name: values[rows] for name, values in examples.extra_inputs.items()}
         return {
             "input_ids": ids,
             "attention_mask": mask,
             "targets": examples.targets[rows],
             "teacher_logits": examples.teacher_logits[rows],
             "labelled": examples.labelled[rows],
-            "extra_inputs": {name: values[rows] for name, values in examples.extra_inputs.items()},
+            "extra_inputs": extra | ({"token_type_ids": types[0]} if types else {}),
         }
 
     def compute_loss(
@@ -120,7 +121,7 @@ def fit(
         loss: maps the model's output, teacher logits, targets and the labelled mask to a scalar.
         schedule: steps, batch size, warm-up and seed.
         groups: AdamW's parameter groups, each with its learning rate.
-        pad: maps token ids of rows to ids and mask ``(B, T)``.
+        pad: maps token ids of rows to ids and mask ``(B, T)``, and to token types where they have some.
         callback: evaluates, keeps the best weights, and owns the folder.
 
     Raises:

@@ -1,8 +1,10 @@
 """Checks of models and vocabulary against a recipe, before anything is trained."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from distill.corpora.assembly.spec import SEGMENTS
 from distill.corpora.corpus import Corpus
 from distill.corpora.storage.token_rows import TokenRows
 from distill.export.int8.packing import packed_multiple
@@ -10,11 +12,12 @@ from distill.export.runtime.errors import InputError
 from distill.export.runtime.task import Task
 from distill.recipe.ensemble import members_of
 from distill.recipe.recipe import Recipe
-from distill.teachers.bodies import check_max_tokens, require_supported, width_of
+from distill.recipe.sources import corpus_spec
+from distill.teachers.bodies import check_max_tokens, check_pairs, require_supported, width_of
 from distill.teachers.checkpoints import build_classifier, load_classifier
 from distill.teachers.encoder import Pooling
-from distill.teachers.encoding import encode
 from distill.teachers.sources import ModelSource
+from distill.teachers.token_cache import TokenCache
 from distill.teachers.tokenizers import load_tokenizer, require_rows
 from distill.training.alignment import require_aligned
 from distill.training.feature_distillation import check_features
@@ -51,6 +54,8 @@ def check_models(recipe: Recipe, config: Any) -> None:
             reads, or its hidden states cannot be matched as the objective requires.
     """
     require_supported(config)
+    if recipe.corpus.joiner == SEGMENTS:
+        check_pairs(config)
     check_max_tokens(config, recipe.corpus.max_tokens)
     family = recipe.student.family
     family.check(config)
@@ -80,17 +85,18 @@ def check_vocabulary(recipe: Recipe, config: Any, tokenizer: Any, corpus: Corpus
     """Make the student's vocabulary as the run will, and return its tokenizer; None where it is the teacher's.
 
     Raises:
+        BundleError: the tokenizer has no template for pairs, and the corpus has some.
         InputError: the tokenizer cannot be trimmed, a goal of the vocabulary is out of reach, or too few texts
             have the same tokens for both where they must.
     """
+    read = TokenCache(Path(), recipe.corpus.max_tokens, corpus_spec(recipe.corpus).reads)
+    if recipe.corpus.joiner == SEGMENTS:
+        read.encode(tokenizer, [("a", "b")])  # refuses a tokenizer without a template for pairs, or without room
     trimmed = student_vocabulary(recipe.student, config, tokenizer, corpus)
     if trimmed is None:
         return None
-    student_tokenizer, max_tokens = trimmed.tokenizer, recipe.corpus.max_tokens
     if recipe.objective.reads_teacher:
         texts = [split.texts for split in (corpus.train, corpus.transfer) if split is not None]
-        tokens = TokenRows.of(
-            row for split_texts in texts for row in encode(student_tokenizer, split_texts, max_tokens)
-        )
-        require_aligned(student_tokenizer, tokenizer, texts, tokens, max_tokens)
-    return student_tokenizer
+        tokens = TokenRows.of(row for some in texts for row in read.encode(trimmed.tokenizer, some))
+        require_aligned(trimmed.tokenizer, tokenizer, texts, tokens, read)
+    return trimmed.tokenizer

@@ -5,17 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor, nn
+from torch import nn
 
 from distill.corpora.assembly.splits import normalise_text
 from distill.corpora.corpus import Corpus
+from distill.export.runtime.inputs import ONE_TEXT, Input, segments_of
 from distill.recipe.student import StudentRecipe
 from distill.students.pieces import Goal
 from distill.students.start import Start
 from distill.students.vocabulary import Trimmed, trim
 from distill.teachers.checkpoints import load_classifier
 from distill.teachers.encoder import Pooling
-from distill.teachers.encoding import encode, pad_batch
+from distill.teachers.encoding import Batch, encode, pad_batch
 from distill.teachers.tokenizers import load_tokenizer
 
 # number of train texts; a student may be fitted to their hidden states in the teacher before it is trained
@@ -25,7 +26,14 @@ START_BATCH = 50
 
 
 def start_student(
-    recipe: StudentRecipe, teacher_folder: Path, corpus: Corpus, *, pooling: Pooling, max_tokens: int, seed: int
+    recipe: StudentRecipe,
+    teacher_folder: Path,
+    corpus: Corpus,
+    *,
+    pooling: Pooling,
+    max_tokens: int,
+    seed: int,
+    reads: Input = ONE_TEXT,
 ) -> tuple[nn.Module, Any]:
     """Return the untrained student and its tokenizer; the same for the student and its twin.
 
@@ -36,6 +44,7 @@ def start_student(
         pooling: pooling to use if the teacher has a published head, which pools in its own way.
         max_tokens: length at which texts are cut.
         seed: seed for all weights that do not come from the teacher.
+        reads: what one row of the corpus is; a text by default.
 
     Raises:
         InputError: the teacher cannot be loaded, or no such student can start from it.
@@ -49,7 +58,14 @@ def start_student(
         dropout=recipe.dropout,
         seed=seed,
     )
-    model = recipe.family.build(start, lambda: _start_texts(corpus, tokenizer, max_tokens, seed))
+
+    def texts() -> list[Batch]:
+        drawn = np.random.default_rng(seed).permutation(len(corpus.train))[:START_TEXTS]
+        rows = encode(tokenizer, [corpus.train.texts[int(row)] for row in drawn], max_tokens, reads=reads)
+        batches = [rows[at : at + START_BATCH] for at in range(0, len(rows), START_BATCH)]
+        return [pad_batch(batch, tokenizer.pad_token_id) for batch in batches]
+
+    model = recipe.family.build(start, texts)
     return model, start.student_tokenizer
 
 
@@ -73,21 +89,12 @@ def student_vocabulary(recipe: StudentRecipe, config: Any, tokenizer: Any, corpu
     return trim(tokenizer, texts_and_groups(corpus), min_groups=recipe.min_piece_groups, goal=goal)
 
 
-def _start_texts(corpus: Corpus, tokenizer: Any, max_tokens: int, seed: int) -> list[tuple[Tensor, Tensor]]:
-    """Return train texts drawn by the seed, as the teacher's ids and masks ``(B, T)``."""
-    drawn = np.random.default_rng(seed).permutation(len(corpus.train))[:START_TEXTS]
-    rows = encode(tokenizer, [corpus.train.texts[int(row)] for row in drawn], max_tokens)
-    batches = [rows[at : at + START_BATCH] for at in range(0, len(rows), START_BATCH)]
-    return [pad_batch(batch, tokenizer.pad_token_id) for batch in batches]
-
-
 def texts_and_groups(corpus: Corpus) -> Iterator[tuple[str, str]]:
-    """Iterate over the texts that the student learns from, each with its group, or else its words."""
+    """Iterate over the texts that the student learns from, each with its group, or else its row's words."""
     for split in (corpus.train, corpus.transfer):
         if split is None:
             continue
-        for row, text in enumerate(split.texts):
-            if split.groups is None:
-                yield text, f"text {normalise_text(text)}"
-            else:
-                yield text, f"group {split.groups[row]}"
+        for row, texts in enumerate(split.texts):
+            group = f"text {normalise_text(texts)}" if split.groups is None else f"group {split.groups[row]}"
+            for text in segments_of(texts):
+                yield text, group

@@ -10,6 +10,7 @@ from transformers import set_seed
 
 from distill.corpora.corpus import Corpus
 from distill.evaluation.decision import Logits
+from distill.export.runtime.inputs import Row
 from distill.objectives.logits import logit_terms
 from distill.objectives.mixed import Objective
 from distill.objectives.task_loss import LOSSES
@@ -53,7 +54,7 @@ class StudentInputs:
     seed: int
     corpus: Corpus
     tokens: TokenCache
-    unlabelled: Mapping[str, Sequence[str]]
+    unlabelled: Mapping[str, Sequence[Row]]
     soft_labels: Callable[[str], Logits]
 
     def start(self) -> tuple[nn.Module, Any]:
@@ -66,6 +67,7 @@ class StudentInputs:
             pooling=self.pooling,
             max_tokens=self.tokens.max_tokens,
             seed=self.seed,
+            reads=self.tokens.reads,
         )
 
     def build_objective(self) -> Objective:
@@ -104,7 +106,7 @@ def train_student(folder: Path, inputs: StudentInputs, controls: TrainingControl
             family=inputs.student.family,
             teacher=inputs.teacher,
             texts=texts,
-            max_tokens=inputs.tokens.max_tokens,
+            tokens=inputs.tokens,
         )
     return _train(folder, session, examples, loss, inputs, controls)
 

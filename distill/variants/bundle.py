@@ -22,7 +22,8 @@ from distill.export.graph.session import GraphRunner
 from distill.export.precision import Variant
 from distill.export.runtime.classifier import Classifier
 from distill.export.runtime.errors import CheckFailedError
-from distill.recipe.sources import CorpusRecipe
+from distill.export.runtime.inputs import Row
+from distill.recipe.sources import CorpusRecipe, corpus_spec
 from distill.students.families import StudentFamily
 from distill.variants.model_card import model_card
 
@@ -95,11 +96,13 @@ def shipment_of(
             max_tokens=recipe.max_tokens,
             headline=Headline(evaluator.headline, evaluator.title),
             folds=recipe.folds,
+            reads=corpus_spec(recipe).reads,
         ),
+        reads=corpus_spec(recipe).reads,
     )
 
 
-def check_bundle(bundle: Classifier, folder: Path, texts: Sequence[str], rows: TokenRows) -> None:
+def check_bundle(bundle: Classifier, folder: Path, texts: Sequence[Row], rows: TokenRows) -> None:
     """Compare a finished bundle with what the gate saw: the student's tokenizer, a graph without calibration.
 
     Args:

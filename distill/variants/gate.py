@@ -30,8 +30,8 @@ STREAM_TEXTS = 300
 # in place of an infinite logit, for the report
 STAND_IN_LOGIT = 1e4
 
-# ids and mask ``(B, T)`` -> raw logits ``(B, C)``
-TorchLogits = Callable[[NDArray[np.int64], NDArray[np.int64]], Logits]
+# ids, mask and, where there are some, token types ``(B, T)`` -> raw logits ``(B, C)``
+TorchLogits = Callable[..., Logits]
 
 
 @dataclass(frozen=True)
@@ -120,13 +120,13 @@ class Gate:
         if broken:  # no decision can be fitted; with products in fp32, or another variant, it may be
             return Candidate(graph, kept_fp32, self.fallback(), finite(logits), broken, batch_invariant=False)
         decision = self._evaluator.fit(logits, self._gold, self.policy)
-        stream = np.array(
-            [token for row in self.validation[:STREAM_TEXTS] for token in row], dtype=np.int64
-        )  # (S,)
+        texts = self.validation[:STREAM_TEXTS]
+        types = [types for row in range(len(texts)) for types in texts.types_of(row) or ()]
         shapes = check_shapes(
             runner,
             self._torch_logits,
-            stream,
+            np.array([token for row in texts for token in row], dtype=np.int64),  # (S,)
+            types=np.array(types, dtype=np.int64) if types else None,
             max_tokens=self.max_tokens,
             int8=self.variant.precision.is_int8,
             bounds=self.bounds,

@@ -4,6 +4,7 @@ import re
 
 from distill.artifacts.model_report import SplitQuality
 from distill.artifacts.report import Headline
+from distill.export.runtime.inputs import ONE_TEXT, Input, Pair
 from distill.files.templates import template_environment
 
 
@@ -18,6 +19,7 @@ def model_card(
     max_tokens: int,
     headline: Headline,
     folds: int | None,
+    reads: Input = ONE_TEXT,
 ) -> str:
     """Return Markdown with the front matter that the Hub reads; it has no date, path or latency.
 
@@ -31,6 +33,7 @@ def model_card(
         max_tokens: the length at which texts are cut.
         headline: the metric that models of the task are compared by.
         folds: number of folds of whose models, none of which ships, the quality is; None with a test split.
+        reads: what one row is.
     """
     environment = template_environment("distill.variants")
     environment.filters.update(
@@ -48,7 +51,16 @@ def model_card(
         max_tokens=max_tokens,
         headline=headline,
         folds=folds,
+        columns=reads.columns if isinstance(reads, Pair) else (),
+        cut=_cut(reads) if isinstance(reads, Pair) else "",
     )
+
+
+def _cut(pair: Pair) -> str:
+    """Return in words how a pair is cut."""
+    column, side = pair.truncate.column, pair.truncate.side
+    first = "the longer text" if column is None else f"{escape_cell(column)}, and then the other,"
+    return f"{first} loses its {'end' if side == 'end' else 'beginning'} first"
 
 
 def escape_cell(text: str) -> str:

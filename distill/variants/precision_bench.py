@@ -11,6 +11,7 @@ from distill.export.measure.cpu import cpu_info
 from distill.export.measure.latency import BenchTarget, time_interleaved
 from distill.export.precision import FP32, Variant
 from distill.export.runtime.classifier import load
+from distill.export.runtime.inputs import Row
 from distill.files.sizes import folder_bytes
 from distill.runs.progress import Reporter
 
@@ -21,7 +22,7 @@ def measure_precisions(
     folder: Path,
     gates: Mapping[Variant, GateReport],
     ship: Callable[[Variant], Shipment],
-    texts: Sequence[str],
+    texts: Sequence[Row],
     reporter: Reporter,
 ) -> None:
     """Time every variant that passed its gate, and fp32: string in to decision out; write `precision.json`.

@@ -54,6 +54,14 @@ export function decideLogits(manifest, values) {
   };
 }
 
+/** Refuse a bundle that reads anything but one text: Transformers.js cuts pairs by another rule than its students saw. */
+export function checkInput(manifest) {
+  if (manifest.input && manifest.input.kind !== "text") {
+    const columns = manifest.input.columns.join(", ");
+    throw new Error(`This bundle reads pairs (${columns}), which this page cannot. Use the Python runtime.`);
+  }
+}
+
 /** Open the bundle in the folder `name` beside this page; gives `logits`, `ids` and `decide` of one text. */
 export async function load(name) {
   env.allowLocalModels = true;
@@ -61,6 +69,7 @@ export async function load(name) {
   env.localModelPath = "./";
   env.backends.onnx.wasm.wasmPaths = "./";
   const manifest = await (await fetch(`./${name}/manifest.json`)).json();
+  checkInput(manifest);
   const dtype = manifest.model_file.endsWith("_quantized.onnx") ? "q8" : "fp32";
   const tokenizer = await AutoTokenizer.from_pretrained(name);
   const model = await AutoModelForSequenceClassification.from_pretrained(name, { dtype, device: "wasm" });

@@ -123,10 +123,8 @@ def fuse(source: Path, target: Path, *, heads: int, width: int) -> dict[str, int
     return counts
 
 
-def torch_logits(
-    model: nn.Module, ids: npt.NDArray[np.int64], mask: npt.NDArray[np.int64]
-) -> npt.NDArray[np.float32]:
-    """Return PyTorch's logits ``(B, C)`` for ids and mask ``(B, T)``."""
+def torch_logits(model: nn.Module, *batch: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+    """Return PyTorch's logits ``(B, C)`` for ids, mask and, where there are some, token types ``(B, T)``."""
     with torch.inference_mode():
-        logits: npt.NDArray[np.float32] = model(torch.from_numpy(ids), torch.from_numpy(mask)).float().numpy()
+        logits: npt.NDArray[np.float32] = model(*map(torch.from_numpy, batch)).float().numpy()
     return logits

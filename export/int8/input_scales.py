@@ -16,7 +16,7 @@ from safetensors.numpy import load_file, save_file
 from distill.export.graph.builder import GraphBuilder
 from distill.export.graph.matmuls import find_matmuls
 from distill.export.graph.roles import Role
-from distill.export.graph.session import GraphRunner
+from distill.export.graph.session import GraphRunner, types_of
 from distill.export.int8.ranges import Floats, InputScale, RangeMethod, fit_input_scale
 from distill.export.runtime.errors import InputError
 
@@ -94,7 +94,7 @@ def calibration_feeds(
 ) -> list[dict[str, NDArray[np.int64]]]:
     """Return inputs of a graph for some train texts, chosen by the seed, each text alone."""
     chosen = np.random.default_rng(seed).permutation(len(train))[:CALIBRATION_TEXTS]
-    return [runner.row_feed(train[row]) for row in chosen]
+    return [runner.row_feed(train[row], types_of(train, int(row))) for row in chosen]
 
 
 def save_input_scales(scales: InputScales, path: Path) -> None:

@@ -15,6 +15,7 @@ from distill.export.measure.cpu import cpu_info
 from distill.export.measure.texts import SYNTHETIC_TEXTS
 from distill.export.runtime.cores import available_threads
 from distill.export.runtime.errors import DistillError, InputError
+from distill.export.runtime.inputs import Row
 
 __all__ = [
     "SYNTHETIC_TEXTS",
@@ -31,7 +32,8 @@ _COLD_START = """
 import sys, time
 start = time.perf_counter()
 from distill.export.runtime import load
-load(sys.argv[1], threads=int(sys.argv[2])).predict([sys.argv[3]])
+classifier, text = load(sys.argv[1], threads=int(sys.argv[2])), sys.argv[3]
+classifier.predict([text if classifier.input.kind == "text" else (text, text)])
 elapsed = (time.perf_counter() - start) * 1000
 peak = 0
 try:
@@ -49,10 +51,10 @@ print(json.dumps([elapsed, peak]))
 
 @dataclass(frozen=True)
 class BenchTarget:
-    """A callable to time: it takes a list of texts and returns when it is finished."""
+    """A callable to time: it takes a list of texts or pairs and returns when it is finished."""
 
     name: str
-    call: Callable[[list[str]], object]
+    call: Callable[[list[Row]], object]
     threads: int = 1
     runtime: str = "onnxruntime"
 
@@ -75,7 +77,7 @@ class LatencyRow:
 
 def time_interleaved(
     candidates: Sequence[BenchTarget],
-    texts: Sequence[str],
+    texts: Sequence[Row],
     *,
     kind: str = "real",
     rounds: int = 5,
@@ -144,7 +146,7 @@ def cold_start(bundle: str | Path, *, threads: int = 1) -> tuple[float, int]:
 
 
 def _check_settings(
-    candidates: Sequence[BenchTarget], texts: Sequence[str], rounds: int, batch: int, warmup: int
+    candidates: Sequence[BenchTarget], texts: Sequence[Row], rounds: int, batch: int, warmup: int
 ) -> None:
     if not candidates:
         raise InputError("candidates: there is nothing to time. Give at least one.")
@@ -155,7 +157,7 @@ def _check_settings(
             raise InputError(f"{name}: is {value}, and must be at least {low}.")
 
 
-def _time_calls(call: Callable[[list[str]], object], calls: list[list[str]]) -> list[float]:
+def _time_calls(call: Callable[[list[Row]], object], calls: list[list[Row]]) -> list[float]:
     seconds = []
     for texts in calls:
         start = time.perf_counter()

@@ -1,5 +1,7 @@
 """Synthetic texts for measuring latency, written for this project; they are nobody's own words."""
 
+from distill.export.runtime.inputs import TEXT, Input, Row
+
 _SHORT = (
     "I feel calm today.",
     "That really scared me.",
@@ -39,3 +41,9 @@ SYNTHETIC_TEXTS: dict[str, tuple[str, ...]] = {
         " ".join(_MEDIUM[(start + step) % len(_MEDIUM)] for step in range(5)) for start in range(len(_MEDIUM))
     ),
 }
+
+
+def synthetic_rows(kind: str, reads: Input) -> list[Row]:
+    """Return the texts of one kind as rows of an input; each pair has the next text as its second."""
+    texts = SYNTHETIC_TEXTS[kind]
+    return list(texts) if reads.kind == TEXT else list(zip(texts, (*texts[1:], texts[0]), strict=True))

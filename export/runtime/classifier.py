@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from distill.export.runtime.encoder import Encoded, Encoder, open_tokenizer
+from distill.export.runtime.encoder import Encoder, open_tokenizer
 from distill.export.runtime.errors import BundleError, CheckFailedError, DistillError, InputError
 from distill.export.runtime.graph_session import OUTPUT, open_session
+from distill.export.runtime.inputs import Encoded, Row
 from distill.export.runtime.manifest import Manifest, read_files, read_manifest
 from distill.export.runtime.task import Prediction, Task
 from distill.export.runtime.tasks import task_of
@@ -31,9 +32,6 @@ ATTENTION = b"MultiHeadAttention"
 # onnxruntime takes a 32-bit number; no machine has as many cores
 MAX_THREADS = 1024
 
-# a longer text takes seconds and up to 700 MB to split, and nearly all of it would be cut off
-MAX_TEXT_CHARACTERS = 2**20
-
 ONE_STRING = "texts: is one string; pass a list of strings, as in predict([text])"
 
 NAMED_TEXT = re.compile(r"^texts\[(\d+)\]")
@@ -42,9 +40,16 @@ Floats = npt.NDArray[np.float32]
 
 Ints = npt.NDArray[np.int64]
 
+# one text; or, where the bundle reads pairs, its two texts in order or by the names of its columns
+Given = Row | Mapping[str, str]
+
 
 class Classifier:
-    """A loaded bundle; `load` makes it. Safe to use from several threads."""
+    """A loaded bundle; `load` makes it. Safe to use from several threads.
+
+    A text is what the manifest's `input` says: a string, or a pair of strings, which may also be a mapping of its
+    two columns to strings.
+    """
 
     def __init__(
         self, manifest: Manifest, session: Any, encoder: Encoder, *, most_padding: float = math.inf
@@ -52,6 +57,7 @@ class Classifier:
         self.manifest = manifest
         self.labels = manifest.labels
         self.task: Task = task_of(manifest.task, manifest.labels)
+        self.input = manifest.reads
         self._policy = manifest.policy
         self._session = session
         self._encoder = encoder
@@ -61,15 +67,15 @@ class Classifier:
         self._chunk = min(bound, manifest.max_batch or bound)
         self._ones = np.ones((1, manifest.max_tokens), dtype=np.int64)  # the mask of one text, cut to its length
 
-    def predict(self, texts: Sequence[str]) -> list[Prediction]:
+    def predict(self, texts: Sequence[Given]) -> list[Prediction]:
         """Decide each text, in the order given."""
-        logits, truncated = self._run(_checked(texts))
+        logits, truncated = self._run(self._checked(texts))
         scores = self.task.scores(logits)
         if len(truncated) == 1:
             return [self.task.prediction(scores[0].tolist(), self._policy, truncated[0])]
         return self.task.predictions(scores.astype(np.float64), self._policy, truncated)
 
-    def stream(self, texts: Iterable[str]) -> Iterator[Prediction]:
+    def stream(self, texts: Iterable[Given]) -> Iterator[Prediction]:
         """Decide texts as they are asked for, in the order given; memory does not grow with their number."""
         if isinstance(texts, str | bytes):
             raise InputError(ONE_STRING)
@@ -81,20 +87,29 @@ class Classifier:
                 raise _moved(error, done) from None
             done += len(block)
 
-    def predict_proba(self, texts: Sequence[str]) -> Floats:
+    def predict_proba(self, texts: Sequence[Given]) -> Floats:
         """Return calibrated scores (N, C) in label order, each in [0, 1]; their sum depends on the task."""
         return np.asarray(self.task.scores(self.logits(texts)), dtype=np.float32)
 
-    def logits(self, texts: Sequence[str]) -> Floats:
+    def logits(self, texts: Sequence[Given]) -> Floats:
         """Return the calibrated logits (N, C) of the graph."""
-        return self._run(_checked(texts))[0]
+        return self._run(self._checked(texts))[0]
 
-    def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
+    def token_ids(self, texts: Sequence[Given]) -> list[list[int]]:
         """Return the ids of each text that the graph reads, truncated and without padding."""
-        found = _checked(texts)
+        found = self._checked(texts)
         return [encoded.ids for encoded in self._encoder.encode(found, range(len(found)))]
 
-    def _run(self, texts: list[str]) -> tuple[Floats, list[bool]]:
+    def _checked(self, texts: Sequence[Given]) -> list[Row]:
+        if isinstance(texts, str | bytes):
+            raise InputError(ONE_STRING)
+        try:
+            found = list(texts)
+        except TypeError:
+            raise InputError(f"texts: must be a list of strings, is {type(texts).__name__}") from None
+        return [self.input.row(text, f"texts[{index}]") for index, text in enumerate(found)]
+
+    def _run(self, texts: list[Row]) -> tuple[Floats, list[bool]]:
         """Return logits (N, C), and whether each text was cut."""
         if len(texts) == 1:
             return self._run_one(texts[0])
@@ -118,7 +133,7 @@ class Classifier:
         if rows:
             yield rows
 
-    def _run_one(self, text: str) -> tuple[Floats, list[bool]]:
+    def _run_one(self, text: Row) -> tuple[Floats, list[bool]]:
         """Return the result of `_run` for one text without sorting, which would slow a small model noticeably."""
         encoded = self._encoder.encode_one(text)
         logits = self._forward([encoded])
@@ -202,7 +217,7 @@ def open_bundle(
     session = open_session(model, manifest, where / manifest.model_file, threads=threads)
     opened = open_tokenizer(tokenizer, where / manifest.tokenizer_file)
     type_ids = "token_type_ids" in manifest.inputs
-    encoder = Encoder(opened, manifest.max_tokens, threads=threads, type_ids=type_ids)
+    encoder = Encoder(opened, manifest.max_tokens, threads=threads, type_ids=type_ids, rows=manifest.reads)
     return Classifier(manifest, session, encoder, most_padding=RUN_TOKENS if ATTENTION in model else math.inf)
 
 
@@ -245,24 +260,6 @@ def _finite(logits: Floats) -> Floats:
             f"texts[{bad}]: the model gave a logit that is not finite; run `distill verify` on the bundle"
         )
     return logits
-
-
-def _checked(texts: Sequence[str]) -> list[str]:
-    if isinstance(texts, str | bytes):
-        raise InputError(ONE_STRING)
-    try:
-        found = list(texts)
-    except TypeError:
-        raise InputError(f"texts: must be a list of strings, is {type(texts).__name__}") from None
-    for index, text in enumerate(found):
-        if not isinstance(text, str):
-            raise InputError(f"texts[{index}]: must be a string, is {type(text).__name__}")
-        if len(text) > MAX_TEXT_CHARACTERS:
-            raise InputError(
-                f"texts[{index}]: has {len(text)} characters, must have at most {MAX_TEXT_CHARACTERS}; "
-                "cut or split it"
-            )
-    return found
 
 
 def _padded(rows: list[list[int]], inside: npt.NDArray[np.bool_], fill: int) -> Ints:

@@ -1,31 +1,19 @@
-"""Token ids of texts, for any text and any tokenizer that a bundle may have."""
+"""Token ids of rows, for any row and any tokenizer that a bundle may have."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tokenizers import Encoding, Tokenizer
+from tokenizers import Tokenizer
 
 from distill.export.runtime.errors import BundleError, InputError
+from distill.export.runtime.inputs import ONE_TEXT, PROBE, TEXT, Encoded, Input, Row, segments_of
 from distill.export.runtime.untrusted.fields import has_surrogate
 from distill.export.runtime.untrusted.tokenizer_file import check_tokenizer_file
 from distill.export.runtime.wordpiece import PlainWordPiece
 
 # characters that several threads tokenize at once; the tokens of more would fill the memory before they are cut
 BATCH_CHARACTERS = 100_000
-
-PROBE = "a"
-
-
-class Encoded(NamedTuple):
-    """Inputs of the graph for one text, and whether the end of the text was cut off.
-
-    `type_ids` is empty if the graph takes none.
-    """
-
-    ids: list[int]
-    type_ids: list[int]
-    truncated: bool
 
 
 class _Frame(NamedTuple):
@@ -41,24 +29,46 @@ class _Frame(NamedTuple):
 class Encoder:
     """A tokenizer that cuts at `max_tokens` and never pads, whatever its file says; it is thread-safe.
 
+    Args:
+        tokenizer: is changed.
+        max_tokens: length at which rows are cut, in tokens.
+        threads: number of threads that several rows may take.
+        type_ids: whether the graph reads token types.
+        rows: what one row is.
+
     Raises:
-        BundleError: the tokenizer leaves no room for a text, or cannot be set up.
+        BundleError: the tokenizer leaves no room for a row, or cannot be set up.
     """
 
-    def __init__(self, tokenizer: Tokenizer, max_tokens: int, *, threads: int = 1, type_ids: bool = True) -> None:
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        max_tokens: int,
+        *,
+        threads: int = 1,
+        type_ids: bool = True,
+        rows: Input = ONE_TEXT,
+    ) -> None:
         self._tokenizer = tokenizer
         self._type_ids = type_ids
         self._threads = threads
+        self._max_tokens = max_tokens
+        self._input = rows
+        self._plain: PlainWordPiece | None = None
+        self._frame: _Frame | None = None
         try:
             self.pad_id = _pad_id(tokenizer)
             tokenizer.no_padding()
-            special = int(tokenizer.num_special_tokens_to_add(False))
+            special = self._input.special_tokens(tokenizer)
             direction = (tokenizer.truncation or {}).get("direction", "right")
-            if special < max_tokens:
-                tokenizer.enable_truncation(max_length=max_tokens, direction=direction)
             self._room = max_tokens - special
-            self._plain = PlainWordPiece.of(tokenizer) if direction == "right" and self._room > 0 else None
-            self._frame = None if self._plain is None else _frame_of(tokenizer)
+            if self._room > 0:
+                self._input.set_up(tokenizer, max_tokens)
+            if self._room > 0 and self._input.kind == TEXT and direction == "right":
+                self._plain = PlainWordPiece.of(tokenizer)
+                self._frame = None if self._plain is None else _frame_of(tokenizer)
+        except BundleError:
+            raise
         except BaseException as error:
             if not failed(error):
                 raise
@@ -69,8 +79,8 @@ class Encoder:
                 "tokens."
             )
 
-    def encode(self, texts: Sequence[str], rows: Sequence[int]) -> list[Encoded]:
-        """Return the tokens of each text; errors name a text by its number in `rows`.
+    def encode(self, texts: Sequence[Row], rows: Sequence[int]) -> list[Encoded]:
+        """Return the tokens of each text or pair; errors name it by its number in `rows`.
 
         Raises:
             InputError: a text is not valid Unicode, or the tokenizer fails on it.
@@ -88,18 +98,19 @@ class Encoder:
             for encoding, text, row in zip(encodings, texts, rows, strict=True)
         ]
 
-    def encode_one(self, text: str, row: int = 0) -> Encoded:
-        """Return the tokens of one text; raises as `encode` does."""
+    def encode_one(self, text: Row, row: int = 0) -> Encoded:
+        """Return the tokens of one text or pair; raises as `encode` does."""
         plain = self._encode_plain(text)
         if plain is not None:
             return plain
         try:
-            return self._parts(self._tokenizer.encode(text))
+            encoding = self._input.encode(self._tokenizer, text)
+            return self._input.cut(encoding, self._max_tokens, type_ids=self._type_ids)
         except BaseException as error:
             if not failed(error):
                 raise
         # outside `except`: the tokenizer's error may hold the text, and must not be attached to this one
-        if has_surrogate(text):
+        if _is_broken(text):
             raise InputError(
                 f"texts[{row}]: cannot be tokenized. It must be valid Unicode without lone surrogates."
             )
@@ -107,20 +118,21 @@ class Encoder:
             f"texts[{row}]: the bundle's tokenizer fails on it. Run `distill verify` on the bundle, or omit it."
         )
 
-    def _encode_together(self, texts: list[str]) -> list[Encoded]:
+    def _encode_together(self, texts: list[Row]) -> list[Encoded]:
         """Return the tokens of texts, tokenized by several threads; none if a text fails or they are too long."""
-        if sum(map(len, texts)) > BATCH_CHARACTERS or any(map(has_surrogate, texts)):
+        if sum(map(_characters, texts)) > BATCH_CHARACTERS or any(map(_is_broken, texts)):
             return []
         try:
-            return [self._parts(encoding) for encoding in self._tokenizer.encode_batch(texts)]
+            encodings = self._tokenizer.encode_batch(texts)
+            return [self._input.cut(one, self._max_tokens, type_ids=self._type_ids) for one in encodings]
         except BaseException as error:
             if not failed(error):
                 raise
             return []  # the caller goes one by one, and learns which text it was
 
-    def _encode_plain(self, text: str) -> Encoded | None:
+    def _encode_plain(self, text: Row) -> Encoded | None:
         """Return the tokens of a text that needs no tokenizer, cut, with special tokens; None for others."""
-        if self._plain is None or self._frame is None:
+        if self._plain is None or self._frame is None or not isinstance(text, str):
             return None
         ids = self._plain.ids(text, self._room)
         if ids is None:
@@ -129,11 +141,6 @@ class Encoder:
         kept = ids[: self._room] if truncated else ids
         types = [*frame.types_before, *[frame.type_id] * len(kept), *frame.types_after] if self._type_ids else []
         return Encoded([*frame.before, *kept, *frame.after], types, truncated)
-
-    def _parts(self, encoding: Encoding) -> Encoded:
-        """Return the parts that are needed; even making a list that nobody reads takes time."""
-        type_ids = encoding.type_ids if self._type_ids else []
-        return Encoded(encoding.ids, type_ids, bool(encoding.overflowing))
 
 
 def open_tokenizer(content: bytes, where: Path) -> Tokenizer:
@@ -169,6 +176,14 @@ def failed(error: BaseException) -> bool:
     KeyboardInterrupt does.
     """
     return isinstance(error, Exception) or type(error).__name__ == "PanicException"
+
+
+def _characters(row: Row) -> int:
+    return sum(map(len, segments_of(row)))
+
+
+def _is_broken(row: Row) -> bool:
+    return any(map(has_surrogate, segments_of(row)))
 
 
 def _frame_of(tokenizer: Tokenizer) -> _Frame | None:

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from distill.export.runtime.errors import BundleError, InputError
+from distill.export.runtime.inputs import ONE_TEXT, TEXT, Input, Pair, Text, input_from_dict
 from distill.export.runtime.manifest_parts import (
     LEVELS,
     MEDIAN,
-    TEXT,
     Abstain,
     Calibration,
     MedianLevel,
@@ -28,7 +28,8 @@ from distill.export.runtime.untrusted.fields import MAX_SHOWN, Fields, check_pat
 from distill.export.runtime.untrusted.files import most_bytes, read_file, refuse_unlisted
 from distill.export.runtime.untrusted.strict_json import parse_json
 
-# tasks whose manifests have this version have the objects below, each with a kind, and nothing else has them
+# manifests of tasks that have this version, or of bundles that read pairs, have the objects below, each with a
+# kind, and nothing else has them; output and decision are null where the task has the first version
 TAGGED_VERSION = 2
 
 FORMAT_VERSIONS = tuple(sorted({kind.manifest_version for kind in TASKS.values()}))
@@ -82,7 +83,7 @@ class Manifest:
     provenance: dict[str, Any]
     metrics: dict[str, Any]
     # of version 2 alone
-    input: Tagged | None = None
+    input: Text | Pair | None = None
     output: Tagged | None = None
     decision: MedianLevel | None = None
 
@@ -93,8 +94,9 @@ class Manifest:
         tagged = version == TAGGED_VERSION
         fields = Fields(data, where, [key for key in names_of(cls) if tagged or key not in TAGGED_KEYS])
         labels = fields.names("labels", MAX_LABELS)
-        kind = fields.choice("task", [kind for kind, task in TASKS.items() if task.manifest_version == version])
+        kind = fields.choice("task", [kind for kind, task in TASKS.items() if task.manifest_version <= version])
         outputs = task_of(kind, labels).num_outputs
+        objects = _tagged_objects(fields, kind, outputs) if tagged else {}
         max_tokens = fields.integer("max_tokens", 1, MAX_TOKENS)
         files = _read_files(fields)
         manifest = cls(
@@ -115,15 +117,24 @@ class Manifest:
             inputs=fields.names("inputs", len(INPUTS)),
             precision=fields.text("precision"),
             self_test=SelfTest.from_dict(
-                fields.raw("self_test"), f"{where}: self_test", labels=len(labels), max_tokens=max_tokens
+                fields.raw("self_test"),
+                f"{where}: self_test",
+                kind=objects["input"].kind if tagged else TEXT,
+                labels=len(labels),
+                max_tokens=max_tokens,
             ),
             files=files,
             provenance=fields.mapping("provenance"),
             metrics=fields.mapping("metrics"),
-            **(_tagged_objects(fields, outputs) if tagged else {}),
+            **objects,
         )
         _check_agreement(manifest, fields)
         return manifest
+
+    @property
+    def reads(self) -> Input:
+        """The kind of input that the bundle reads."""
+        return ONE_TEXT if self.input is None else self.input
 
     @property
     def policy(self) -> Policy:
@@ -133,7 +144,7 @@ class Manifest:
 
     def deciding_by(self, policy: Policy) -> "Manifest":
         """Return the same contract with another policy."""
-        return dataclasses.replace(self, **decision_fields(task_of(self.task, self.labels), policy))
+        return dataclasses.replace(self, **decision_fields(task_of(self.task, self.labels), policy, self.reads))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; `from_dict` reads them back to an equal manifest."""
@@ -141,17 +152,20 @@ class Manifest:
         return {key: _listed(value) for key, value in dataclasses.asdict(self).items() if key not in left_out}
 
 
-def decision_fields(task: Task, policy: Policy) -> dict[str, Any]:
-    """Return the fields of a manifest that describe a task's decision under a policy."""
+def decision_fields(task: Task, policy: Policy, reads: Input) -> dict[str, Any]:
+    """Return the fields of a manifest that describe what is read, and a task's decision under a policy."""
     below = policy.abstain_below
     abstain = None if below is None else Abstain(task.confidence_rule, below)
     if task.manifest_version != TAGGED_VERSION:
-        return {"format_version": task.manifest_version, "thresholds": policy.thresholds, "abstain": abstain}
+        fields: dict[str, Any] = {"thresholds": policy.thresholds, "abstain": abstain}
+        if reads.kind == TEXT:
+            return {"format_version": task.manifest_version, **fields}
+        return {"format_version": TAGGED_VERSION, **fields, "input": reads, "output": None, "decision": None}
     return {
         "format_version": TAGGED_VERSION,
         "thresholds": None,
         "abstain": abstain,
-        "input": Tagged(TEXT),
+        "input": reads,
         "output": Tagged(LEVELS),
         "decision": MedianLevel(MEDIAN, policy.thresholds or ()),
     }
@@ -240,12 +254,21 @@ def _check_agreement(manifest: Manifest, fields: Fields) -> None:
         raise fields.error("files", f"without {MANIFEST_FILE}, which cannot hold its own hash")
 
 
-def _tagged_objects(fields: Fields, cuts: int) -> dict[str, Any]:
+def _tagged_objects(fields: Fields, task: str, cuts: int) -> dict[str, Any]:
     where = fields.where
+    reads = input_from_dict(fields.raw("input"), f"{where}: input")
+    version = TASKS[task].manifest_version
+    if version != TAGGED_VERSION:
+        for key in ("output", "decision"):
+            if fields.raw(key) is not None:
+                raise fields.error(key, f"null where task is {task}")
+        if reads.kind == TEXT:
+            raise fields.error("format_version", f"{version} where task is {task} and one text is read")
+        return {"input": reads, "output": None, "decision": None}
     if fields.raw("thresholds") is not None:
         raise fields.error("thresholds", "null where 'decision' has the cutoffs")
     return {
-        "input": Tagged.from_dict(fields.raw("input"), f"{where}: input", TEXT),
+        "input": reads,
         "output": Tagged.from_dict(fields.raw("output"), f"{where}: output", LEVELS),
         "decision": MedianLevel.from_dict(fields.raw("decision"), f"{where}: decision", cuts=cuts),
     }

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
+from distill.export.runtime.inputs import PAIR, Row
 from distill.export.runtime.records import names_of
 from distill.export.runtime.tasks import TASKS
 from distill.export.runtime.untrusted.fields import Fields
 
-TEXT, LEVELS, MEDIAN = "text", "level_log_probabilities", "median_level"
+LEVELS, MEDIAN = "level_log_probabilities", "median_level"
 
 CONFIDENCES = tuple(dict.fromkeys(kind.confidence_rule for kind in TASKS.values()))
 
@@ -17,18 +18,18 @@ MAX_TOLERANCE = 1.0  # a self-test that any logits pass would test nothing
 
 @dataclass(frozen=True)
 class SelfTest:
-    """The project's sentences with the ids and logits that this bundle returned when it was made."""
+    """The project's sentences, or pairs of them, with the ids and logits that the bundle had when it was made."""
 
-    texts: tuple[str, ...]
+    texts: tuple[Row, ...]
     input_ids: tuple[tuple[int, ...], ...]
     logits: tuple[tuple[float, ...], ...]
     tolerance: float
 
     @classmethod
-    def from_dict(cls, data: object, where: str, *, labels: int, max_tokens: int) -> "SelfTest":
-        """Check and build; ids and logits have one row for each text."""
+    def from_dict(cls, data: object, where: str, *, kind: str, labels: int, max_tokens: int) -> "SelfTest":
+        """Check and build; `kind` is the input's. Ids and logits have one row for each text."""
         fields = Fields(data, where, names_of(cls))
-        texts = fields.texts("texts", MAX_SELF_TEST_TEXTS)
+        texts: tuple[Row, ...] = (fields.pairs if kind == PAIR else fields.texts)("texts", MAX_SELF_TEST_TEXTS)
         return cls(
             texts=texts,
             input_ids=fields.id_rows("input_ids", len(texts), max_tokens),

@@ -33,7 +33,7 @@ def compact_student(
     Args:
         teacher: source of architecture, vocabulary and weights.
         shape: shape of the student; at most the teacher's width, and with `texts` at most its depth.
-        texts: a few hundred texts as the teacher's ids and masks, each ``(B, T)``.
+        texts: a few hundred texts as the teacher's batches.
         pooling: the student's pooling of hidden states.
         dropout: dropout before the head.
         seed: seed for all weights that do not come from the teacher.

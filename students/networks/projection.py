@@ -15,7 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from distill.teachers.bodies import LayerParts, embeddings_of, layers_of, parts_of, shape_keys
+from distill.teachers.bodies import LayerParts, embeddings_of, inputs_for, layers_of, parts_of, shape_keys
+from distill.teachers.encoding import Batch
 
 
 def principal_basis(table: Tensor, width: int) -> Tensor:
@@ -33,7 +34,7 @@ def principal_basis(table: Tensor, width: int) -> Tensor:
     return signed.to(table.dtype)
 
 
-Batches = Sequence[tuple[Tensor, Tensor]]  # ids and mask, each (B, T)
+Batches = Sequence[Batch]
 
 # pulls the refitted feed-forward outputs towards the projected ones, as a share of the mean square activation
 RIDGE = 1e-2
@@ -49,7 +50,7 @@ def project(teacher: Any, student: Any, layers: Sequence[int], batches: Batches,
         teacher: a supported body of width H.
         student: one of the same architecture and width W, at most H, with one layer for each of `layers`.
         layers: layers of the teacher, 0-based, ascending.
-        batches: some texts as the teacher's ids and masks, each ``(B, T)``.
+        batches: some texts as the teacher's batches.
         seed: seed of the random rotation.
     """
     keys = shape_keys(teacher.config)
@@ -170,8 +171,9 @@ def _put(linear: nn.Linear, place: slice, values: Tensor) -> None:
 def _hidden_states(body: Any, batches: Batches) -> list[Tensor]:
     """Return the embeddings and every layer's output of all real tokens, each ``(N, H)``, float64."""
     per_batch: list[list[Tensor]] = []
-    for ids, mask in batches:
-        states = body(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states
+    for batch in batches:
+        mask = batch[1]
+        states = body(**inputs_for(body, *batch), output_hidden_states=True).hidden_states
         per_batch.append([state[mask.bool()].double() for state in states])
     return [torch.cat(parts) for parts in zip(*per_batch, strict=True)]
 
@@ -194,9 +196,9 @@ def _record(body: Any, modules: Sequence[nn.Module], batches: Batches, choose: A
         return lambda _module, inputs, output: seen[place].append(choose(inputs, output)[real].double())
 
     handles = [module.register_forward_hook(hook(place)) for place, module in enumerate(modules)]
-    for ids, mask in batches:
-        real = mask.bool()
-        body(input_ids=ids, attention_mask=mask)
+    for batch in batches:
+        real = batch[1].bool()
+        body(**inputs_for(body, *batch))
     for handle in handles:
         handle.remove()
     return [torch.cat(parts) for parts in seen]

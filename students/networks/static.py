@@ -88,8 +88,8 @@ class StaticClassifier(nn.Module):
                 table.weight[0] = 0  # type: ignore[operator]
         self.head.start(HEAD_STD)
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """Raw logits: ``(B, T) -> (B, C)``."""
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
+        """Return raw logits: ``(B, T) -> (B, C)``; the segments of a pair are one text, whatever their types."""
         # bf16 saved no time where it was measured
         with torch.autocast(input_ids.device.type, enabled=False):
             return self._logits(input_ids, attention_mask)

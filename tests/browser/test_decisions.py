@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,16 +22,33 @@ console.log(JSON.stringify(vectors.map(({ manifest, logits }) => decideLogits(ma
 """
 
 
+REFUSE = """
+import { checkInput } from "./classifier.js";
+const said = (input) => { try { checkInput({ input }); return ""; } catch (error) { return error.message; } };
+const pair = { kind: "pair", columns: ["question", "answer"] };
+console.log(JSON.stringify([undefined, { kind: "text" }, pair].map(said)));
+"""
+
+
+def run_node(folder: Path, script: str, *arguments: str) -> Any:
+    shutil.copy(ROOT / "docs/browser/classifier.js", folder)
+    (folder / "package.json").write_text('{"type": "module"}')
+    (folder / "transformers.min.js").write_text(STUB)
+    (folder / "call.js").write_text(script)
+    command = [str(NODE), "call.js", *arguments]
+    return json.loads(subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout)
+
+
+@pytest.mark.skipif(NODE is None, reason="needs node, which runs the page's JavaScript without a browser")
+def test_the_page_refuses_pairs_in_a_sentence(tmp_path: Path) -> None:
+    plain, tagged, pair = run_node(tmp_path, REFUSE)
+    assert (plain, tagged) == ("", "")
+    assert pair == "This bundle reads pairs (question, answer), which this page cannot. Use the Python runtime."
+
+
 @pytest.mark.skipif(NODE is None, reason="needs node, which runs the page's JavaScript without a browser")
 def test_the_page_decides_as_the_vectors_say(tmp_path: Path) -> None:
-    shutil.copy(ROOT / "docs/browser/classifier.js", tmp_path)
-    (tmp_path / "package.json").write_text('{"type": "module"}')
-    (tmp_path / "transformers.min.js").write_text(STUB)
-    (tmp_path / "call.js").write_text(CALL)
-    done = subprocess.run(
-        [str(NODE), "call.js", str(VECTORS)], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
-    answers = json.loads(done.stdout)
+    answers = run_node(tmp_path, CALL, str(VECTORS))
     vectors = json.loads(VECTORS.read_text())
     assert len(answers) == len(vectors)
     for vector, answer in zip(vectors, answers, strict=True):

@@ -12,9 +12,10 @@ import pytest
 
 from distill.bundles.evaluate import SEEN_ONCE, Changes, Evaluation, compare_bundles, evaluate_bundle
 from distill.bundles.predict import MAX_LINE_BYTES, line_blocks, predict_blocks, predict_lines
-from distill.bundles.rows import Columns, texts_of
+from distill.bundles.rows import Columns, read_rows
 from distill.export.runtime import InputError, load
 from distill.export.runtime.classifier import BLOCK
+from distill.export.runtime.inputs import ONE_TEXT
 from distill.runs.progress import Advance, Reporter
 from tests.support.command import ROOT, command_of, run_cli
 from tests.support.tiny_bundle import make_tiny_bundle, rewrite_manifest
@@ -84,8 +85,8 @@ def test_a_bundle_differs_in_nothing_from_itself(runs: Path, tmp_path: Path) -> 
         "abstained": {"gained": 0, "lost": 0},
         "by_label": nothing,
     }
-    texts = texts_of(tmp_path / "lines.txt", Columns(text="not a column of lines"))
-    assert texts == ["one line", "another line"]
+    texts = read_rows(tmp_path / "lines.txt", Columns(text="not a column of lines"), ONE_TEXT)
+    assert list(texts) == ["one line", "another line"]
 
 
 WORDS = ["happy", "sad", "i am very happy today", "you feel calm", "not sad not sad", "i am not calm"]

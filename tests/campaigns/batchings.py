@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from distill.bundles.rows import Columns, texts_of
+from distill.bundles.rows import Columns, read_rows
 from distill.export.runtime import Classifier, load
+from distill.export.runtime.inputs import Row
 from distill.runs.progress import Reporter
 
 LARGEST_CALL = 64
@@ -30,7 +31,7 @@ def random_calls(rows: int, draw: random.Random) -> list[list[int]]:
     return calls
 
 
-def compare(classifier: Classifier, texts: list[str], rounds: int, seed: int) -> tuple[int, int, float]:
+def compare(classifier: Classifier, texts: list[Row], rounds: int, seed: int) -> tuple[int, int, float]:
     """Decisions changed, scores changed, and the largest difference of a score, over all rounds."""
     reporter, draw = Reporter(), random.Random(seed)
     with reporter.bar("alone and in batches", (rounds + 1) * len(texts)) as advance:
@@ -56,14 +57,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bundle", type=Path)
     parser.add_argument("file", type=Path)
-    parser.add_argument("--text", default="text", help="column of the texts")
+    parser.add_argument("--text", help="column of the texts")
     parser.add_argument("--columns", help="names of the fields of a file without a header, comma-separated")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--seed", type=int, default=13)
     options = parser.parse_args()
     header = tuple(options.columns.split(",")) if options.columns else None
-    texts = texts_of(options.file, Columns(text=options.text, header=header))
     classifier = load(options.bundle)
+    texts = list(read_rows(options.file, Columns(text=options.text, header=header), classifier.input))
     decisions, scores, worst = compare(classifier, texts, options.rounds, options.seed)
     print(
         f"{options.bundle}: {classifier.manifest.precision}, max_batch {classifier.manifest.max_batch}; "

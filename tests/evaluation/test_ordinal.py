@@ -17,6 +17,7 @@ from distill.evaluation.floors import check_floors
 from distill.export.gate import Bounds
 from distill.export.graph.model import add_calibration
 from distill.export.runtime import BundleError, InputError
+from distill.export.runtime.inputs import Text
 from distill.export.runtime.kinds.ordinal import Ordinal
 from distill.export.runtime.manifest import Manifest
 from distill.export.runtime.manifest_parts import Calibration, MedianLevel, Tagged
@@ -155,7 +156,7 @@ def ordinal_manifest() -> dict[str, Any]:
         "task": "ordinal",
         "thresholds": None,
         "calibration": Calibration((1.0, 1.0), (0.0, 0.0)),
-        "input": Tagged("text"),
+        "input": Text(),
         "output": Tagged("level_log_probabilities"),
         "decision": MedianLevel("median_level", (0.5, 0.4)),
     }
@@ -173,9 +174,9 @@ def test_a_manifest_of_version_2_is_read_back() -> None:
     [
         ({"format_version": 1}, "unknown key 'input'"),
         ({"format_version": 3}, "'format_version' must be 1 or 2"),
-        ({"task": "single_label"}, "'task' must be one of ordinal"),
+        ({"task": "single_label"}, "'output' must be null where task is single_label"),
         ({"thresholds": [0.5, 0.5, 0.5]}, "'thresholds' must be null where 'decision' has the cutoffs"),
-        ({"input": {"kind": "pair"}}, "input: 'kind' must be one of text"),
+        ({"input": {"kind": "turns"}}, "input: 'kind' must be one of text, pair"),
         ({"input": {"kind": "text", "template": "x"}}, "input: unknown key 'template'"),
         ({"input": None}, "input: must be a JSON object"),
         ({"output": {"kind": "levels"}}, "output: 'kind' must be one of level_log_probabilities"),

@@ -50,6 +50,18 @@ def bert_tokenizer(more: Sequence[str] = (), vocabulary: int = 150) -> PreTraine
     return BertTokenizerFast(tokenizer_object=tokenizer)
 
 
+def pair_tokenizer(kind: str = "bert", more: Sequence[str] = ()) -> PreTrainedTokenizerFast:
+    """A tokenizer of one architecture with a template for pairs, as published ones have."""
+    if kind == "roberta":
+        return roberta_tokenizer(more)
+    tokenizer = bert_tokenizer(more)
+    ids = [(name, tokenizer.convert_tokens_to_ids(name)) for name in ("[CLS]", "[SEP]")]
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=ids
+    )
+    return tokenizer
+
+
 def roberta_tokenizer(more: Sequence[str] = (), vocabulary: int = 360) -> PreTrainedTokenizerFast:
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)

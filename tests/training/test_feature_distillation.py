@@ -31,6 +31,7 @@ from distill.teachers.checkpoints import load_config
 from distill.teachers.encoder import EncoderClassifier, Pooling
 from distill.teachers.encoding import encode, pad_batch
 from distill.teachers.finetune import parameter_groups
+from distill.teachers.token_cache import TokenCache
 from distill.teachers.tokenizers import load_tokenizer
 from distill.training.alignment import aligned_rows, require_aligned, teacher_token_ids
 from distill.training.batches import Examples, join_examples
@@ -41,6 +42,7 @@ from distill.training.preflight import check_models, check_vocabulary
 from tests.support.finished import execute
 from tests.support.tiny_models import TEXTS, bert_tokenizer, roberta_tokenizer, tiny_classifier
 
+READ = TokenCache(Path(), 32)
 ALL_THREE = ObjectiveRecipe(hidden_weight=1.0, relation_weight=0.5, relation_heads=4, embedding_weight=2.0)
 PIECES = torch.arange(400)
 IDS = torch.tensor([[5, 9, 12, 30, 7], [5, 8, 7, 0, 0], [5, 6, 0, 0, 0]])
@@ -208,14 +210,14 @@ def test_rows_are_aligned_where_trimming_left_every_piece_whole(make) -> None:  
     assert found[:6].any()
     if make is bert_tokenizer:  # it had the rare name as one piece
         assert not found[6:].any()
-    assert require_aligned(own, full, [texts[:6], texts[6:]], encode(own, texts, 32), 32).tolist() == by_piece
+    assert require_aligned(own, full, [texts[:6], texts[6:]], encode(own, texts, 32), READ).tolist() == by_piece
 
 
 def test_another_tokenizer_is_refused_with_the_share() -> None:
     own, teachers = bert_tokenizer(), roberta_tokenizer()
     with pytest.raises(InputError, match=r"only 0% of the texts have the same tokens .*trim_vocabulary=false"):
-        require_aligned(own, teachers, [TEXTS], encode(own, TEXTS, 32), 32)
-    assert require_aligned(own, own, [TEXTS], encode(own, TEXTS, 32), 32).all()
+        require_aligned(own, teachers, [TEXTS], encode(own, TEXTS, 32), READ)
+    assert require_aligned(own, own, [TEXTS], encode(own, TEXTS, 32), READ).all()
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,17 @@
 
 from typing import Any
 
+import pytest
+
 from distill.artifacts.model_report import SplitQuality
 from distill.artifacts.records import from_dict
 from distill.artifacts.report import Headline
+from distill.export.runtime.inputs import ONE_TEXT, Input, Pair, Truncate
 from distill.variants.model_card import escape_cell, model_card
 from tests.support.tiny_report import split_data
 
 
-def card(*labels: str, selective: dict[str, Any] | None = None) -> str:
+def card(*labels: str, selective: dict[str, Any] | None = None, reads: Input = ONE_TEXT) -> str:
     data = split_data(labels or ("joy",))
     quality = from_dict(SplitQuality, {**data, "selective": data["selective"] | (selective or {})})
     return model_card(
@@ -21,6 +24,7 @@ def card(*labels: str, selective: dict[str, Any] | None = None) -> str:
         licence=None,
         max_tokens=24,
         headline=Headline(),
+        reads=reads,
     )
 
 
@@ -39,6 +43,19 @@ def test_the_card_has_the_front_matter_and_the_quality() -> None:
     assert "licence not stated; texts are cut at 24 tokens." in text
     assert text.endswith("`manifest.json`.\n")
     assert "\n\n\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("truncate", "said"),
+    [
+        (Truncate(), "the longer text loses its end first."),
+        (Truncate("answer", "start"), "answer, and then the other, loses its beginning first."),
+    ],
+)
+def test_the_card_of_pairs_says_how_they_are_cut(truncate: Truncate, said: str) -> None:
+    text = card(reads=Pair(("question", "answer"), truncate))
+    assert f"It reads pairs of texts, question and answer; where a pair is too long, {said}\n" in text
+    assert "pairs" not in card()
 
 
 def test_another_headline_comes_first() -> None:

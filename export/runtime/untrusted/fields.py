@@ -97,6 +97,18 @@ class Fields:
             raise self.error(key, "a list of strings without lone surrogates")
         return values
 
+    def pairs(self, key: str, most: int) -> tuple[tuple[str, str], ...]:
+        """Return a list of 1 to `most` lists of two strings that UTF-8 can encode."""
+        checked = []
+        for item in self.items(key):
+            first, second = item if isinstance(item, list) and len(item) == 2 else (None, None)
+            if not isinstance(first, str) or not isinstance(second, str) or has_surrogate(first + second):
+                raise self.error(key, "a list of lists of two strings without lone surrogates")
+            checked.append((first, second))
+        if not 0 < len(checked) <= most:
+            raise self.error(key, f"a list of 1 to {most} pairs, has {len(checked)}")
+        return tuple(checked)
+
     def names(self, key: str, most: int) -> tuple[str, ...]:
         """Return a list of 1 to `most` printable, non-blank strings without duplicates."""
         values = self.texts(key, most)

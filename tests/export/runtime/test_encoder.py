@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from distill.export.runtime import BundleError, InputError, load
-from distill.export.runtime.classifier import MAX_TEXT_CHARACTERS
 from distill.export.runtime.encoder import BATCH_CHARACTERS, Encoder, open_tokenizer
+from distill.export.runtime.inputs import MAX_TEXT_CHARACTERS
 from tests.support.tiny_bundle import MAX_TOKENS, make_tiny_bundle, tiny_tokenizer
 
 NASTY = {
