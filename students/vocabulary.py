@@ -1,12 +1,14 @@
 """Vocabulary trimming: a tokenizer and an embedding table with only the pieces that a corpus needs.
 
-The trimmed tokenizer splits a piece that it no longer knows into smaller ones, down to single characters, all of
-which it keeps: no text becomes [UNK] that the full one could read. A piece that fewer than `min_groups` groups
+The trimmed tokenizer splits a piece that it no longer knows into smaller ones, down to single characters or bytes,
+all of which it keeps: no text becomes [UNK] that the full one could read, and a text whose pieces are all kept has
+the same pieces as before. A piece that fewer than `min_groups` groups
 contain is not kept, so that a bundle does not carry rare names out of a corpus. Of the others a goal may keep only
 the most frequent: as many as are allowed, or as few as cover a share of all tokens of the corpus.
 """
 
 import json
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -42,6 +44,9 @@ SOURCE_KEYS = (
 )
 
 
+_BYTE = re.compile(r"<0x[0-9A-F]{2}>")
+
+
 @dataclass(frozen=True)
 class Trimmed:
     """A smaller tokenizer; `sources[new_id]` are the old ids whose mean embedding the new token starts from."""
@@ -54,7 +59,7 @@ def trim(tokenizer: Any, rows: Iterable[tuple[str, str]], *, min_groups: int, go
     """Keep special tokens, single characters, and pieces that at least `min_groups` groups contain.
 
     Args:
-        tokenizer: a fast tokenizer, WordPiece or byte-level BPE.
+        tokenizer: a fast tokenizer: WordPiece, BPE or Unigram.
         rows: the corpus, each text with the name of its group.
         min_groups: minimum number of groups, at least 1.
         goal: bound on these pieces.
@@ -64,14 +69,13 @@ def trim(tokenizer: Any, rows: Iterable[tuple[str, str]], *, min_groups: int, go
     """
     state = json.loads(tokenizer.backend_tokenizer.to_str())
     model = state["model"]
-    if model["type"] not in ("WordPiece", "BPE"):
+    if model["type"] not in TRIMMERS:
         raise InputError(
-            f"`trim_vocabulary` is true, and only WordPiece and BPE tokenizers can be trimmed, not "
+            f"`trim_vocabulary` is true, and only {', '.join(TRIMMERS)} tokenizers can be trimmed, not "
             f"{model['type']}. Set it to false."
         )
     kept = _kept(tokenizer, state, rows, min_groups, goal)
-    vocabulary, sources = (_trim_wordpiece if model["type"] == "WordPiece" else _trim_bpe)(model, kept)
-    model["vocab"] = vocabulary
+    vocabulary, sources = TRIMMERS[model["type"]](model, kept)
     ids, sources = _with_added(vocabulary, sources, state["added_tokens"])
     for token in state["added_tokens"]:
         token["id"] = ids[token["content"]]
@@ -117,13 +121,15 @@ def _kept(
 ) -> Collection[str]:
     """Return the pieces of the full vocabulary that stay; `state` is the tokenizer's file, the rest `trim`'s."""
     model, added = state["model"], {token["content"] for token in state["added_tokens"]}
-    vocabulary, special = model["vocab"], set(tokenizer.all_special_tokens) | added
+    vocabulary, special = dict(_by_id(model)), set(tokenizer.all_special_tokens) | added
     counts = count_pieces(tokenizer, rows, up_to=min_groups if goal == NO_GOAL else max(min_groups, RANKED_GROUPS))
-    if model["type"] == "WordPiece":
-        ranks = own_ranks(vocabulary, counts)
-    else:
+    if model["type"] == "BPE":
         ranks = inherited_ranks(vocabulary, counts, _merges(model))
+    else:
+        ranks = own_ranks(vocabulary, counts)
     always = {piece for piece in vocabulary if piece in special or _is_character(piece, model)}
+    if model["type"] == "Unigram":
+        always |= _unigram_always(model)
     frequent = {piece for piece, (groups, _) in ranks.items() if groups >= min_groups} - always
     if goal == NO_GOAL:
         return always | frequent
@@ -137,6 +143,9 @@ def _kept(
 
 
 def _is_character(piece: str, model: dict[str, Any]) -> bool:
+    """Return whether a piece is a single character, or a byte of one."""
+    if model.get("byte_fallback") and _BYTE.fullmatch(piece):
+        return True
     return len(piece.removeprefix(model.get("continuing_subword_prefix") or "")) == 1
 
 
@@ -145,7 +154,8 @@ def _trim_wordpiece(
 ) -> tuple[dict[str, int], tuple[tuple[int, ...], ...]]:
     """Return the kept pieces in their old order, then single characters that were only inside longer pieces."""
     old = {piece: (index,) for piece, index in _by_id(model) if piece in kept} | _missing_characters(model, kept)
-    return {piece: new for new, piece in enumerate(old)}, tuple(old.values())
+    model["vocab"] = {piece: new for new, piece in enumerate(old)}
+    return model["vocab"], tuple(old.values())
 
 
 def _missing_characters(model: dict[str, Any], kept: Collection[str]) -> dict[str, tuple[int, ...]]:
@@ -176,10 +186,39 @@ def _trim_bpe(model: dict[str, Any], kept: Collection[str]) -> tuple[dict[str, i
         [left, right] for left, right in _merges(model) if left in kept and right in kept and left + right in kept
     ]
     old = {piece: index for piece, index in _by_id(model) if piece in kept}
-    return {piece: new for new, piece in enumerate(old)}, tuple((index,) for index in old.values())
+    model["vocab"] = {piece: new for new, piece in enumerate(old)}
+    return model["vocab"], tuple((index,) for index in old.values())
+
+
+def _trim_unigram(
+    model: dict[str, Any], kept: Collection[str]
+) -> tuple[dict[str, int], tuple[tuple[int, ...], ...]]:
+    """Return the kept pieces in their old order, and reduce the model to them with their scores.
+
+    The best of all ways to split a text stays the best of those that are left, if it is among them.
+    """
+    old = {piece: index for piece, index in _by_id(model) if piece in kept}
+    unknown = model["vocab"][model["unk_id"]][0]
+    model["vocab"] = [model["vocab"][index] for index in old.values()]
+    vocabulary = {piece: new for new, piece in enumerate(old)}
+    model["unk_id"] = vocabulary[unknown]
+    return vocabulary, tuple((index,) for index in old.values())
+
+
+def _unigram_always(model: dict[str, Any]) -> set[str]:
+    """Return the piece for unknown words, and pieces with a character that no piece has alone."""
+    pieces = [piece for piece, _ in _by_id(model)]
+    alone = {piece for piece in pieces if len(piece) == 1}
+    return {model["vocab"][model["unk_id"]][0], *(piece for piece in pieces if set(piece) - alone)}
+
+
+# per kind of tokenizer: reduces its model to the kept pieces, and returns their new ids and the old ids of each
+TRIMMERS = {"WordPiece": _trim_wordpiece, "BPE": _trim_bpe, "Unigram": _trim_unigram}
 
 
 def _by_id(model: dict[str, Any]) -> list[tuple[str, int]]:
+    if model["type"] == "Unigram":
+        return [(piece, index) for index, (piece, _) in enumerate(model["vocab"])]
     return sorted(model["vocab"].items(), key=lambda item: item[1])
 
 
