@@ -13,32 +13,62 @@ from typing import Any
 
 from distill.export.runtime.inputs import Row
 
-# a separator between two groups of digits
-JOINT = r"(?:[^\S\r\n]{1,2}|[.\-/\u2010-\u2015\u2212])"
+# Scripts that put no blank between a word and what follows it: Thai to Burmese, Khmer, kana, Chinese, and Korean
+# with its particles. A match in other letters ends where one of them begins: no sentence around it is masked too.
+UNSPACED = (
+    r"\u0e00-\u109f\u1100-\u11ff\u1780-\u17ff\u3005-\u3007\u3040-\u9fff\ua960-\ua97f\uac00-\ud7ff"
+    r"\uf900-\ufaff\uff66-\uffdc\U00020000-\U0003ffff"
+)
+W = rf"[^\W{UNSPACED}]"  # a letter, digit or underscore of a script with blanks
+LETTER = rf"[^\W\d_{UNSPACED}]"
 
-# In this order: an address holds what looks like a handle, a link what looks like a long number. Every match
-# begins where its characters begin, so that no text takes more than linear time, and looks back only at what no
-# later pattern removes, so that a scrubbed text is clean.
+# what a link holds: neither those scripts nor their punctuation, as on platforms where people post without blanks
+LINK = rf"[^\s<>\"{UNSPACED}\u2018-\u201f\u3001-\u303f\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65]"
+
+AT, DOT = r"[@\uff20]", r"[.\uff0e]"
+DOMAIN = rf"(?:(?:{W}|-)+(?:{DOT}(?:{W}|-)+)+|[\w\-]+(?:{DOT}[\w\-]+)+)"
+
+# a separator between two groups of digits
+JOINT = r"(?:[^\S\r\n]{1,2}|[.\-/\u2010-\u2015\u2212\u30fc\uff0d-\uff0f])"
+OPEN, CLOSE, PLUS, COLON = r"[(\uff08]", r"[)\uff09]", r"[+\uff0b]", r"[:\uff1a]"
+
+# In this order: an address holds what looks like a handle, a link what looks like a long number, and what is
+# written in letters with blanks comes before what is not. Every match begins where its characters begin, so that
+# no text takes more than linear time, and looks back only at what no later pattern removes, so that a scrubbed
+# text is clean.
 PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "url",
         re.compile(
-            r"(?:(?:https?|ftp)://|(?<![^\W\d_])www\.|(?<![\w.\-@＠])[\w.\-]+\.[a-z]{2,10}/)[^\s<>\"]+",
+            rf"(?:(?:https?|ftp)://|(?<!{LETTER})www\.)(?:{LINK}+|(?=\w)[^\s<>\"]+)"
+            rf"|(?<![.\-@\uff20])(?<!{W})(?:{W}|[.\-])+\.[a-z]{{2,10}}/(?:{LINK}+|(?=[{UNSPACED}]))",
             re.IGNORECASE,
         ),
     ),
-    ("email", re.compile(r"(?<![\w.+-])[\w.+-]+[@＠][\w-]+(?:\.[\w-]+)+")),
-    ("handle", re.compile(r"(?<![@＠])[@＠]+[\w.\-]+\w|(?:/|(?<![^\W\d]))u/[\w-]{3,}")),
+    (
+        "url",
+        re.compile(rf"(?<![\w.\-@\uff20])[\w.\-]+\.[a-z]{{2,10}}/(?:{LINK}+|(?=[{UNSPACED}]))", re.IGNORECASE),
+    ),
+    ("email", re.compile(rf"(?<![.\uff0e+\-])(?<!{W})(?:{W}|[.\uff0e+\-])+{AT}{DOMAIN}")),
+    ("email", re.compile(rf"(?<![\w.\uff0e+\-])[\w.\uff0e+\-]+{AT}{DOMAIN}")),
+    (
+        "handle",
+        re.compile(
+            rf"(?<!{AT}){AT}+(?:(?:{W}|[.\-])+{W}|(?=[{UNSPACED}])[\w.\-]+\w)"
+            rf"|(?:/|(?<![^\W\d{UNSPACED}]))u/(?:(?:{W}|-){{3,}}|(?=[{UNSPACED}])[\w\-]{{3,}})"
+        ),
+    ),
     # groups of digits, except a minute as the first of them or an hour as a later one
     (
         "phone",
         re.compile(
-            r"(?<!\d)(?!(?:(?<=(?<!\d)\d:)|(?<=(?<!\d)\d\d:))\d\d(?!\d))\(?\+?\d+"
-            rf"(?:(?:\)?{JOINT}\(?|\))(?!\d{{1,2}}:\d\d(?!\d))\d+){{1,15}}"
+            rf"(?<!\d)(?!(?:(?<=(?<!\d)\d{COLON})|(?<=(?<!\d)\d\d{COLON}))\d\d(?!\d))"
+            rf"(?:{OPEN}(?={PLUS}?\d+{CLOSE}))?{PLUS}?\d+"
+            rf"(?:(?:{CLOSE}?{JOINT}{OPEN}?|{CLOSE})(?!\d{{1,2}}{COLON}\d\d(?!\d))\d+){{1,15}}"
         ),
     ),
     # not the digits after a decimal point
-    ("number", re.compile(r"(?<!\d)(?<!\d\.)\+?\d{6,}")),
+    ("number", re.compile(rf"(?<!\d)(?<!\d\.){PLUS}?\d{{6,}}")),
 )
 
 MIN_PHONE_DIGITS = 7

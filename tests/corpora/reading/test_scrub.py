@@ -11,6 +11,7 @@ from distill.corpora.assembly.read import CorpusSpec, read_corpus
 from distill.corpora.reading.scrub import PATTERNS, scrub, scrub_value
 
 PIECES = "12345678|http://|www.|u/ab1|@ab|a@b.de|t.me/a|12:30|:30|12|.|-|(|)|+|/|x|_|3.1|2024|000|u| ".split("|")
+PIECES += "张|张三|เ|ー|。|＠|．|１２３".split("|")
 
 
 @pytest.mark.parametrize(
@@ -50,6 +51,17 @@ PIECES = "12345678|http://|www.|u/ab1|@ab|a@b.de|t.me/a|12:30|:30|12|.|-|(|)|+|/
         (f"{'a' * 80}@example.org wrote", "[EMAIL] wrote"),
         ("jo\uff20example.org wrote", "[EMAIL] wrote"),
         ("jo@example.org/x", "[EMAIL]/x"),
+        ("张三@b.org", "[EMAIL]"),
+        ("jo@例子.中国 写的", "[EMAIL] 写的"),
+        ("@张三 你好", "[HANDLE] 你好"),
+        ("见 http://例子.中国/路", "见 [URL]"),
+        ("见 例子.com/x。", "见 [URL]。"),
+        ("他说：“https://example.org/a”，真的", "他说：“[URL]”，真的"),
+        ("看www.example.org（好）", "看[URL]（好）"),
+        ("ｊｏ＠ｅｘａｍｐｌｅ．ｏｒｇです", "[EMAIL]です"),
+        ("電話は（０３）１２３４－５６７８です", "電話は[PHONE]です"),
+        ("電話は090ー1234ー5678です", "電話は[PHONE]です"),
+        ("ＱＱ１２３４５６７谢谢", "ＱＱ[NUMBER]谢谢"),
     ],
 )
 def test_shapes_are_masked(text: str, masked: str) -> None:
@@ -75,6 +87,8 @@ def test_shapes_are_masked(text: str, masked: str) -> None:
         "30 40 50 60",
         "10 000 000 people",
         "123,456,789",
+        "２０２４－０１－０２ １２：３０ 和 ９：３０ ２０２４－０１－０２",
+        "@5点见，不见不散",
         "",
     ],
 )
@@ -82,7 +96,35 @@ def test_what_tells_nobody_apart_stays(text: str) -> None:
     assert scrub(text) == (text, {})
 
 
-@given(st.text() | st.text("a1u.@/:- +()w_") | st.lists(st.sampled_from(PIECES)).map("".join))
+# letters, marks and punctuation of scripts without blanks, none of which is part of an address in other letters
+LETTERS = "我的邮箱是请联系で連絡まで칸에로보내หมายถึงที่ຂອງမြန်ខ្មែរｱｲ𠀀"
+AROUND = st.text(LETTERS + "。，、！：；「」（）“”？", min_size=1, max_size=8)
+
+
+@pytest.mark.parametrize(
+    ("kind", "item"),
+    [
+        ("email", "jo.smith+x@mail.example.org"),
+        ("email", "jo＠example.org"),
+        ("url", "https://example.org/a?b=c#d"),
+        ("url", "www.example.org/x"),
+        ("url", "t.me/abc"),
+        ("handle", "@jo_smith"),
+        ("handle", "＠jo"),
+        ("handle", "u/abc_def"),
+        ("phone", "+49 30 1234567"),
+        ("phone", "138-1234-5678"),
+        ("phone", "０９０－１２３４－５６７８"),
+        ("number", "13812345678"),
+        ("number", "１３８１２３４５６７８"),
+    ],
+)
+@given(AROUND, AROUND)
+def test_nothing_around_it_is_masked_where_no_blank_stands(kind: str, item: str, before: str, after: str) -> None:
+    assert scrub(before + item + after) == (f"{before}[{kind.upper()}]{after}", {kind: 1})
+
+
+@given(st.text() | st.text("a1u.@/:- +()w_张เー＠．１") | st.lists(st.sampled_from(PIECES)).map("".join))
 def test_a_scrubbed_text_is_clean(text: str) -> None:
     once, found = scrub(text)
     assert scrub(once)[0] == once
@@ -112,6 +154,12 @@ def test_a_scrubbed_text_is_clean(text: str) -> None:
         "a.bc",
         "@-",
         "1  ",
+        "张",
+        "张a.",
+        "张@a.",
+        "张u/",
+        "a＠张.",
+        "x．",
     ],
 )
 def test_a_megabyte_takes_no_time(part: str) -> None:
