@@ -18,14 +18,14 @@ class RunBench:
     Attributes:
         rows: latency, one row per model, runtime, kind of texts, number of threads and batch size.
         cold_start_ms: milliseconds from the first import to the bundle's first prediction in a fresh process.
-        peak_rss_bytes: peak resident memory of that process.
+        peak_rss_bytes: peak resident memory of that process; None if the system does not say it.
         baseline: quality of TF-IDF as `quality.json` has it, with its `parameters`, `bytes`
             and `terms`.
     """
 
     rows: tuple[LatencyRow, ...]
     cold_start_ms: float
-    peak_rss_bytes: int
+    peak_rss_bytes: int | None
     baseline: Mapping[str, Any]
 
     def row(

@@ -62,7 +62,7 @@ class BundleCost:
         bytes: by file.
         components: the same bytes by purpose.
         cold_start_ms: milliseconds from the first import to the first prediction, median of fresh processes.
-        peak_rss_bytes: peak resident memory of these processes, their median.
+        peak_rss_bytes: peak resident memory of these processes, their median; None if the system does not say it.
         test_macro_f1: as the manifest has it; None where it has none.
     """
 
@@ -70,7 +70,7 @@ class BundleCost:
     bytes: BundleBytes
     components: Mapping[str, int]
     cold_start_ms: float
-    peak_rss_bytes: int
+    peak_rss_bytes: int | None
     test_macro_f1: float | None
 
 
@@ -175,12 +175,13 @@ def _filled(texts: Sequence[Row], batch: int) -> list[Row]:
 def _cost(bundle: Path, manifest: Manifest) -> BundleCost:
     """Weigh a bundle, and take the medians of fresh processes on one thread."""
     starts = [cold_start(bundle) for _ in range(FRESH_PROCESSES)]
+    peaks = [peak for _, peak in starts if peak is not None]
     return BundleCost(
         precision=manifest.precision,
         bytes=_bytes_of(bundle, manifest),
         components=weigh_files(bundle, [*manifest.files, MANIFEST_FILE]),
         cold_start_ms=statistics.median(milliseconds for milliseconds, _ in starts),
-        peak_rss_bytes=int(statistics.median(peak for _, peak in starts)),
+        peak_rss_bytes=int(statistics.median(peaks)) if peaks else None,
         test_macro_f1=macro_f1_of(manifest),
     )
 

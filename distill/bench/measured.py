@@ -16,10 +16,11 @@ def measured_bundle(bench: RunBench, bundle: Path, variant: str, *, threads: int
         threads: the budget's.
 
     Returns:
-        `p95_ms` of single texts in milliseconds, `size_mb` and `rss_mb` in MB (10^6 bytes).
+        `p95_ms` of single texts in milliseconds, `size_mb` and `rss_mb` in MB (10^6 bytes), the last
+        only if it was measured.
     """
-    return {
+    measured = {
         "p95_ms": bench.row(variant, threads=threads).p95_ms,
         "size_mb": folder_bytes(bundle) / 1e6,
-        "rss_mb": bench.peak_rss_bytes / 1e6,
     }
+    return measured if bench.peak_rss_bytes is None else {**measured, "rss_mb": bench.peak_rss_bytes / 1e6}

@@ -11,6 +11,7 @@ from distill.cli import bundles, models, runs
 from distill.cli.debug import format_debug
 from distill.cli.exit import CommandGroup
 from distill.cli.options import Invocation
+from distill.files.printable import escape_unencodable, printable
 from distill.runs.shortage import refusal_of
 
 UNEXPECTED = 70  # EX_SOFTWARE: neither a failed check (1) nor a wrong input (2)
@@ -136,6 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     else:
         invocation = Invocation("distill", tuple(arguments))
     options, debug = _without_debug(list(invocation.arguments))
+    escape_unencodable()
     try:
         command_line()(args=options, prog_name="distill", obj=invocation)
     except Exception as error:
@@ -144,7 +146,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         refusal = refusal_of(error)
         # the message of a foreign exception may quote a text
         unexpected = f"unexpected {type(error).__name__}; please report it with the output of --debug"
-        print(f"error: {unexpected if refusal is None else refusal}", file=sys.stderr)
+        print(f"error: {printable(unexpected if refusal is None else str(refusal))}", file=sys.stderr)
         sys.exit(UNEXPECTED if refusal is None else refusal.exit_status)
 
 

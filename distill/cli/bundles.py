@@ -12,6 +12,7 @@ import typer
 
 from distill.cli.options import AsJson, Bundle, Header, LabelColumn, Rows, TextColumn, mapping_in, names_in, need
 from distill.cli.tables import print_bench, print_evaluation, print_table
+from distill.files.printable import printable
 
 if TYPE_CHECKING:
     from distill.export.runtime import Prediction
@@ -172,14 +173,16 @@ def _stdin() -> BufferedIOBase:
 
 
 def _as_json(prediction: "Prediction") -> str:
-    return json.dumps(vars(prediction), ensure_ascii=False)
+    # an escape of the stream's own would not be JSON
+    escaped = not (getattr(sys.stdout, "encoding", None) or "ascii").lower().startswith("utf")
+    return json.dumps(vars(prediction), ensure_ascii=escaped)
 
 
 def _as_line(prediction: "Prediction") -> str:
     """Return one text's decision in one line, or the confidence that was too low for a decision."""
     if prediction.abstained:
         return f"abstained (confidence {prediction.confidence:.2f})"
-    return ", ".join(f"{name} {prediction.scores[name]:.2f}" for name in prediction.labels) or "-"
+    return ", ".join(f"{printable(name)} {prediction.scores[name]:.2f}" for name in prediction.labels) or "-"
 
 
 def check_picture(picture: Path, bundles: list[Path]) -> None:

@@ -12,6 +12,7 @@ from rich.text import Text
 from distill.artifacts.plan import Plan
 from distill.artifacts.trials import BEST_FILE, read_trials
 from distill.export.measure.components import COMPONENTS
+from distill.files.printable import printable
 
 if TYPE_CHECKING:
     from distill.bench.bundles import BundleBench, BundleBytes
@@ -29,23 +30,37 @@ SHOWN_MISSES = 5
 
 def print_table(title: str, head: list[str], rows: list[list[str]]) -> None:
     """Print a table: the first column aligned to the left, all others to the right."""
-    table = Table(title=Text(title), title_justify="left")
+    table = Table(title=_cell(title), title_justify="left")
     for index, name in enumerate(head):
-        table.add_column(Text(name), justify="left" if index == 0 else "right", overflow="fold")
+        table.add_column(_cell(name), justify="left" if index == 0 else "right", overflow="fold")
     for row in rows:
-        table.add_row(*map(Text, row))  # `Text`, for a label in brackets is not markup
-    console = Console()
-    (console if console.is_terminal else Console(width=WIDTH_OF_A_PIPE)).print(table)
+        table.add_row(*map(_cell, row))
+    console = _Stdout()
+    (console if console.is_terminal else _Stdout(width=WIDTH_OF_A_PIPE)).print(table)
+
+
+class _Stdout(Console):
+    """A console on stdout that leaves it to the command line to end where the reader has left."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise what rich would turn into a status of its own."""
+        raise BrokenPipeError
+
+
+def _cell(text: str) -> Text:
+    """Return one line of a cell; `Text`, for a label in brackets is not markup."""
+    return Text(printable(text))
 
 
 def print_tree(data: dict[str, Any], indent: str = "") -> None:
     """Print plain values by name, nested mappings indented."""
     for key, value in data.items():
         if isinstance(value, dict):
-            print(f"{indent}{key}:")
+            print(f"{indent}{printable(str(key))}:")
             print_tree(value, indent + "  ")
         else:
-            print(f"{indent}{key}: {f'{value:.4f}' if isinstance(value, float) else value}")
+            shown = f"{value:.4f}" if isinstance(value, float) else str(value)
+            print(f"{indent}{printable(f'{key}: {shown}')}")
 
 
 def print_evaluation(evaluation: "Evaluation") -> None:
@@ -54,7 +69,7 @@ def print_evaluation(evaluation: "Evaluation") -> None:
     selective = {key: value for key, value in data["selective"].items() if key != "curve"}
     print_tree({key: value for key, value in data.items() if key != "per_label"} | {"selective": selective})
     for line in evaluation.notes:
-        print(line)
+        print(printable(line))
     rows = [
         [
             label.label,
@@ -90,7 +105,7 @@ def print_bench(bench: "BundleBench") -> None:
             cost.precision,
             *(f"{size / 1e6:.2f}" for size in _sizes(cost.bytes)),
             f"{cost.cold_start_ms:.0f}",
-            f"{cost.peak_rss_bytes / 1e6:.0f}",
+            _shown(None if cost.peak_rss_bytes is None else cost.peak_rss_bytes / 1e6),
             _shown(cost.test_macro_f1, 4),
         ]
         for name, cost in bench.bundles.items()
@@ -108,6 +123,8 @@ def print_bench(bench: "BundleBench") -> None:
     ]
     title = "size; cold start and memory of a fresh process on one thread; quality from the manifest"
     print_table(title, head, costs)
+    if any(cost.peak_rss_bytes is None for cost in bench.bundles.values()):
+        print("peak memory: not measured, since this system does not say it")
     print_components({name: cost.components for name, cost in bench.bundles.items()})
 
 
@@ -149,8 +166,12 @@ def print_summary(name: str, folder: Path) -> None:
     print_table(f"{name}: {tested}; latency of a single text on one thread", head, rows)
     empty = report.models[0].test.labels_at_zero
     if empty:
-        print(f"labels without test rows, each of which counts 0 in macro-F1: {', '.join(empty)}")
-    print(*(f"warning: {warning}" for warning in report.warnings), sep="\n", end="\n" if report.warnings else "")
+        print(f"labels without test rows, each of which counts 0 in macro-F1: {printable(', '.join(empty))}")
+    print(
+        *(f"warning: {printable(warning)}" for warning in report.warnings),
+        sep="\n",
+        end="\n" if report.warnings else "",
+    )
     print(f"bundle: {folder / 'bundle'}\nreport: {folder / 'report.html'}")
 
 
@@ -222,7 +243,7 @@ def print_corpus(corpus: "CorpusReport", base_models: "Sequence[ModelSource]") -
     for leak in corpus.leaks:
         print(f"leaks: {leak.removed} rows removed from {leak.split}, {leak.kept} kept (same {leak.by})")
     for reason, count in corpus.bad_rows.items():
-        print(f"quarantined: {count} rows: {reason}")
+        print(f"quarantined: {count} rows: {printable(reason)}")
     for note, count in corpus.notes.items():
         if count and "leaks" not in note:
             print(f"{note.replace('_', ' ')}: {count}")

@@ -11,7 +11,7 @@ from distill.evaluation.budget import excesses
 from distill.export.measure.cpu import cpu_info
 from distill.export.precision import Variant, exported
 from distill.export.runtime.cores import available_threads
-from distill.export.runtime.errors import CheckFailedError
+from distill.export.runtime.errors import CheckFailedError, InputError
 from distill.pipeline.choice import recall
 from distill.pipeline.choices import CHOICES, layers_choice, plan_choice, precision_choice
 from distill.pipeline.shipment import shipping
@@ -134,7 +134,12 @@ def check_budget(measured: dict[str, float], budget: BudgetRecipe, bench: Path) 
 
     Raises:
         CheckFailedError: it misses a bound; the message says by how much.
+        InputError: there is a bound on memory, which this system does not say.
     """
+    if budget.rss_mb is not None and "rss_mb" not in measured:
+        raise InputError(
+            "budget.rss_mb: This system does not say how much memory a process took. Remove the bound."
+        )
     missed = excesses(measured, budget)
     if not missed:
         return

@@ -27,6 +27,7 @@ from distill.export.int8.precisions import write_precision
 from distill.export.measure.latency import cold_start
 from distill.export.precision import Precision
 from distill.export.runtime.classifier import Classifier, load
+from distill.export.runtime.errors import InputError
 from distill.export.runtime.inputs import Input, Row
 from distill.export.runtime.task import Policy, Task
 from distill.files.sizes import folder_bytes
@@ -220,8 +221,16 @@ def times_of_texts(milliseconds: NDArray[np.float64]) -> tuple[NDArray[np.float6
 
 
 def with_memory(measurement: Measured, bundle: TimedBundle) -> Measured:
-    """Return a measurement with the peak memory of a fresh process."""
+    """Return a measurement with the peak memory of a fresh process.
+
+    Raises:
+        InputError: this system does not say it, so that no bound on it can be held.
+    """
     _, peak = cold_start(bundle.folder)
+    if peak is None:
+        raise InputError(
+            "budget.rss_mb: This system does not say how much memory a process took. Remove the bound."
+        )
     return replace(measurement, rss_mb=peak / 1e6)
 
 

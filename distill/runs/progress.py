@@ -17,6 +17,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from distill.files.printable import printable
+
 LOG_SECONDS = 60.0  # between two lines of a bar without a terminal
 
 
@@ -55,7 +57,7 @@ class Reporter:
     """Prints stages and bars to a console; `quiet` prints nothing."""
 
     def __init__(self, *, quiet: bool = False) -> None:
-        self._console = _Stderr(stderr=True, quiet=quiet, highlight=False)
+        self._console = _Stderr(stderr=True, quiet=quiet, highlight=False, emoji=False)
 
     @property
     def _moves(self) -> bool:
@@ -65,7 +67,7 @@ class Reporter:
     def say(self, line: str) -> None:
         """Print one line."""
         # a log has no width: a path broken in two could not be copied
-        self._console.print(line, markup=False, soft_wrap=True)
+        self._console.print(printable(line), markup=False, soft_wrap=True)
 
     @contextmanager
     def status(self, title: str) -> Iterator[None]:

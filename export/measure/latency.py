@@ -35,14 +35,18 @@ from distill.export.runtime import load
 classifier, text = load(sys.argv[1], threads=int(sys.argv[2])), sys.argv[3]
 classifier.predict([text if classifier.input.kind == "text" else (text, text)])
 elapsed = (time.perf_counter() - start) * 1000
-peak = 0
+peak = None
 try:
     with open("/proc/self/status") as lines:
-        peak = next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)
+        peak = next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), None)
 except OSError:
     pass
 if not peak:
-    import resource
+    try:
+        import resource
+    except ImportError:  # Windows
+        resource = None
+if not peak and resource:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 import json
 print(json.dumps([elapsed, peak]))
@@ -127,9 +131,10 @@ def time_interleaved(
     ]
 
 
-def cold_start(bundle: str | Path, *, threads: int = 1) -> tuple[float, int]:
+def cold_start(bundle: str | Path, *, threads: int = 1) -> tuple[float, int | None]:
     """Return milliseconds from first import to first prediction, and peak resident bytes, of a fresh process.
 
+    The peak is None where the system does not say it: neither in `/proc` nor by `resource`, which Windows lacks.
     The start of the interpreter, which is the same for every Python program, does not count.
 
     Raises:
@@ -142,7 +147,7 @@ def cold_start(bundle: str | Path, *, threads: int = 1) -> tuple[float, int]:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise DistillError(f"{bundle}: a fresh process could not load it and predict: {last}.")
     elapsed, peak = json.loads(done.stdout.strip().splitlines()[-1])
-    return float(elapsed), int(peak)
+    return float(elapsed), None if peak is None else int(peak)
 
 
 def _check_settings(

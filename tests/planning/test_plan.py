@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from unittest import mock
 
 import pytest
 from hypothesis import given
@@ -10,7 +12,9 @@ from hypothesis import strategies as st
 from distill.artifacts.plan import Plan, PlanBudget, PlanCpu, PlannedStudent
 from distill.evaluation.budget import excesses
 from distill.export.runtime.errors import CheckFailedError, InputError
+from distill.pipeline.report import check_budget
 from distill.planning.candidates import Architecture, candidate_architectures, frozen_values
+from distill.planning.measure import with_memory
 from distill.planning.ranking import (
     ENOUGH,
     Line,
@@ -316,3 +320,14 @@ def test_where_no_weights_are_few_enough_the_sentence_says_what_would_help() -> 
     assert message.endswith(
         "static 64 in int8-static: p95 is 2 ms, 1 ms (100.0%) over budget.p95_ms = 1. Widen that bound."
     )
+
+
+def test_a_bound_on_memory_is_refused_where_no_memory_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InputError, match=r"budget\.rss_mb: This system does not say"):
+        check_budget({"p95_ms": 1.0}, BudgetRecipe(rss_mb=50.0), tmp_path)
+    check_budget({"p95_ms": 1.0}, BudgetRecipe(p95_ms=50.0), tmp_path)
+    monkeypatch.setattr("distill.planning.measure.cold_start", lambda _: (1.0, None))
+    with pytest.raises(InputError, match=r"budget\.rss_mb: This system does not say"):
+        with_memory(mock.Mock(), mock.Mock())

@@ -1,5 +1,7 @@
 import dataclasses
+import json
 import math
+import sys
 import time
 from pathlib import Path
 
@@ -7,7 +9,13 @@ import pytest
 
 from distill.export.measure import cpu
 from distill.export.measure.cpu import cpu_info
-from distill.export.measure.latency import SYNTHETIC_TEXTS, BenchTarget, cold_start, time_interleaved
+from distill.export.measure.latency import (
+    _COLD_START,
+    SYNTHETIC_TEXTS,
+    BenchTarget,
+    cold_start,
+    time_interleaved,
+)
 from distill.export.runtime import DistillError, InputError
 from tests.support.tiny_bundle import make_tiny_bundle
 
@@ -99,3 +107,20 @@ def test_a_users_files_in_the_working_directory_do_not_reach_a_cold_start(
         (tmp_path / f"{name}.py").write_text("raise SystemExit('the wrong module')\n")
     monkeypatch.chdir(tmp_path)
     assert cold_start(bundle)[0] > 1
+
+
+def test_no_peak_is_said_where_the_system_does_not_tell_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The probe on a system without /proc and `resource`, as Windows is."""
+
+    def absent(path: str) -> None:
+        raise FileNotFoundError(path)
+
+    bundle = make_tiny_bundle(tmp_path / "bundle")
+    monkeypatch.setattr(sys, "argv", ["-c", str(bundle), "1", "a text"])
+    monkeypatch.setitem(sys.modules, "resource", None)
+    exec(_COLD_START, {"open": absent})
+    elapsed, peak = json.loads(capsys.readouterr().out)
+    assert elapsed > 0
+    assert peak is None
