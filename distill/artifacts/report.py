@@ -161,7 +161,8 @@ class Headline:
 class Report:
     """The whole report; what a run did not do is None.
 
-    `warnings` are the sentences of `distill check` on the corpus and the vocabulary that the run had.
+    `warnings` are the sentences of `distill check` on the corpus and the vocabulary that the run had,
+    `shortfalls` those on models that the bundle is not better than.
     `recipe` is the resolved recipe, `seconds` are per stage, `chosen` names the variant that ships, and
     `distillation_gain` repeats the student's gain of `attribution`.
     """
@@ -188,6 +189,7 @@ class Report:
     headline: Headline = Headline()
     folds: FoldsReport | None = None
     warnings: tuple[str, ...] = ()
+    shortfalls: tuple[str, ...] = ()
 
     def model(self, name: str) -> ModelReport:
         """Return a model by its name."""

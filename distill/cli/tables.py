@@ -173,6 +173,8 @@ def print_summary(name: str, folder: Path) -> None:
         end="\n" if report.warnings else "",
     )
     print(f"bundle: {folder / 'bundle'}\nreport: {folder / 'report.html'}")
+    for shortfall in report.shortfalls:
+        print(f"warning: {shortfall}")
 
 
 def print_trials(folder: Path, headline: str) -> None:

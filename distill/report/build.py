@@ -39,6 +39,7 @@ from distill.report.folds import folds_report, test_gold
 from distill.report.model_reports import BASELINE, RunOutcome, model_reports
 from distill.report.models import RunModel, run_models
 from distill.report.page import render_page
+from distill.report.shortfalls import shortfalls
 from distill.report.training import read_curve
 from distill.report.words import word_report
 from distill.runs.layout import RunLayout
@@ -103,6 +104,8 @@ def build_report(inputs: ReportInputs) -> Report:
     attributed = attribution(models[reference], compared, gold, evaluator, seed=recipe.seed)
     before_tuning = models["teacher"].quality().before_tuning
     tokenizers = load_tokenizer(layout.student), load_tokenizer(layout.teacher())
+    named = Headline(evaluator.headline, evaluator.title)
+    reports = with_calibration(model_reports(run, task), models, reference, gold, task, seed=recipe.seed)
     return Report(
         format_version=FORMAT_VERSION,
         recipe=recipe.model_dump(mode="json"),
@@ -121,11 +124,12 @@ def build_report(inputs: ReportInputs) -> Report:
         seeds=spread(_seed_models(inputs), gold, evaluator, seed=recipe.seed),
         layer_search=read_ranking(layout.layers).ranking if "layers" in seconds else None,
         precision=read_precision(layout.precision) if "precision" in seconds else None,
-        models=with_calibration(model_reports(run, task), models, reference, gold, task, seed=recipe.seed),
+        models=reports,
         training=_training_curves(inputs, models, evaluator.headline),
-        headline=Headline(evaluator.headline, evaluator.title),
+        headline=named,
         folds=_folds(inputs, models, bench),
         warnings=inputs.warnings,
+        shortfalls=shortfalls(reports, chosen, BASELINE, attributed.gain, named),
     )
 
 

@@ -73,6 +73,7 @@ def _environment() -> Environment:
     environment.filters.update(
         number=_number,
         percent=_percent,
+        capitalize_first=lambda text: text[:1].upper() + text[1:],
         excess=_excess,
         fold_name=lambda number: f"fold {number}",
         interval=_interval,

@@ -1,0 +1,45 @@
+"""What a finished run did not reach: a bundle that is not better than what costs less than distillation."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from distill.artifacts.model_report import ModelReport
+from distill.artifacts.report import Headline
+from distill.evaluation.bootstrap import Bootstrap
+
+REMEDY = "more rows, texts without labels (corpus.transfer), [augmentation] or more student.epochs may help"
+
+
+def shortfalls(
+    models: Sequence[ModelReport],
+    chosen: str,
+    baseline: str,
+    gain: Mapping[str, Bootstrap] | None,
+    headline: Headline,
+) -> tuple[str, ...]:
+    """Return a sentence each where the bundle is not better than its twin, or than the baseline.
+
+    Args:
+        models: all of the run.
+        chosen: the variant in the bundle.
+        baseline: the name of the model that a bundle has to be better than.
+        gain: the headline over the twin's on the same rows, by model; None without a twin.
+        headline: the metric that models are compared by.
+    """
+    scores = {model.name: model.test.metric(headline.key) for model in models}
+    return tuple(_sentences(scores, chosen, baseline, (gain or {}).get(chosen), headline.title))
+
+
+def _sentences(
+    scores: Mapping[str, float], chosen: str, baseline: str, gain: Bootstrap | None, title: str
+) -> Iterator[str]:
+    if gain is not None and gain.difference <= 0:
+        yield (
+            f"the bundle's {title} is {scores[chosen]:.3f}, and {scores['twin']:.3f} without a teacher "
+            f"({gain.difference:+.3f}, 95 % interval {gain.low:+.3f} to {gain.high:+.3f}): the teacher was of no "
+            f"use here; {REMEDY}"
+        )
+    if scores[chosen] <= scores[baseline]:
+        yield (
+            f"the bundle's {title} is {scores[chosen]:.3f}, not above the {scores[baseline]:.3f} of TF-IDF on the "
+            f"same rows; {REMEDY}"
+        )
