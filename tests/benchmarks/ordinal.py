@@ -138,7 +138,7 @@ def decided(
             for seed in SEEDS:
                 of_seed = layout.of_seed(seed)
                 models["student", seed] = (of_seed.student, of_seed.quality("student"))
-            kind = json.loads((layout.corpus / "task.json").read_text())
+            kind = json.loads((layout.corpus / "task.json").read_text())["task"]
             for (name, seed), (folder, quality) in models.items():
                 levels = levels_of(folder, quality, task, kind["labels"])
                 found[f"{name}, {'cumulative logits' if task == 'ordinal' else 'softmax head'}"][seed].append(

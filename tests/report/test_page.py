@@ -65,6 +65,7 @@ def test_the_page_is_one_file_with_all_sections_and_the_style_of_a_phone() -> No
     page = render_page(tiny_report())
     titles = re.findall("<h2>(.*?)</h2>", page)
     assert titles == [
+        "Warnings",
         "Models",
         "Budget",
         "Quality against latency",
