@@ -1,4 +1,4 @@
-"""What a finished run did not reach: a bundle that is not better than what costs less than distillation."""
+"""Sentences on what a finished run did not reach: a bundle no better than what costs less than distillation."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
