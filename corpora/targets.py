@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +53,7 @@ class TargetCodec(Protocol):
         ...
 
 
+@final
 @dataclass(frozen=True)
 class SingleTargets:
     """Exactly one label per row; targets are class ids, int32 ``(N,)``."""
@@ -83,6 +84,7 @@ class SingleTargets:
         return np.eye(num_labels, dtype=np.float32)[targets.astype(np.int64)]
 
 
+@final
 @dataclass(frozen=True)
 class MultiTargets:
     """Any number of labels per row; targets are 0/1, uint8 ``(N, C)``."""
@@ -122,6 +124,7 @@ class MultiTargets:
         return targets.astype(np.float32)
 
 
+@final
 @dataclass(frozen=True)
 class OrdinalTargets:
     """Exactly one level per row; targets are its place in the order, int32 ``(N,)``."""

@@ -18,7 +18,8 @@ Floats = npt.NDArray[np.float32]
 
 Ints = npt.NDArray[np.int64]
 
-Run = Callable[..., Floats]
+# ids, mask and, of pairs, types ``(B, T)`` to raw logits ``(B, C)``
+GraphCall = Callable[..., Floats]
 
 BATCH_SIZES = (1, 2, 7, 32)
 
@@ -109,8 +110,8 @@ def check_contract(session: Any, inputs: Sequence[str], labels: int) -> None:
 
 
 def check_shapes(
-    run: Run,
-    reference: Run,
+    run: GraphCall,
+    reference: GraphCall,
     stream: Ints,
     *,
     types: Ints | None = None,
@@ -155,7 +156,7 @@ def check_shapes(
     return ShapeChecks((noise,), not varies)
 
 
-def same_in_batches(run: Run, rows: Sequence[Sequence[int]], alone: Floats, *, seed: int) -> bool:
+def same_in_batches(run: GraphCall, rows: Sequence[Sequence[int]], alone: Floats, *, seed: int) -> bool:
     """Return whether real texts have the same logits, to the bit, in shuffled and padded batches of 32 as alone.
 
     Args:

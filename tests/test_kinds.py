@@ -22,6 +22,13 @@ def test_every_floor_knows_the_same_kinds() -> None:
     assert all(losses.kind == kind for kind, losses in LOSSES.items())
 
 
+def test_no_class_of_a_kind_can_have_heirs() -> None:
+    for floor in (TASKS, CODECS, EVALUATORS, LOSSES):
+        for implementation in floor.values():
+            kind = implementation if isinstance(implementation, type) else type(implementation)
+            assert getattr(kind, "__final__", False), kind
+
+
 def test_hardly_a_place_asks_for_the_kind() -> None:
     found = list(places(ROOT, TASK))
     assert len(found) < 6, "\n".join(found)

@@ -104,7 +104,7 @@ class Comparison:
     abstained: Changes
     by_label: Mapping[str, Changes]
 
-    def to_dict(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
         return asdict(self)
 

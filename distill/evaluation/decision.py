@@ -43,7 +43,7 @@ class Decision:
         """Return decisions on raw logits: ``(N, K) -> (N, C)``."""
         return task.decide(self.scores(logits, task), self.policy)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return plain data for JSON."""
         thresholds = None if self.thresholds is None else list(self.thresholds)
         return {

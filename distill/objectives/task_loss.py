@@ -8,7 +8,7 @@ float32, whatever autocast chose for the network.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, final
 
 import torch
 from torch import Tensor
@@ -67,6 +67,7 @@ class TaskLoss(Protocol):
         ...
 
 
+@final
 @dataclass(frozen=True)
 class SingleLabelLoss:
     """Losses of single-label tasks; targets are class ids ``(B,)``."""
@@ -88,6 +89,7 @@ class SingleLabelLoss:
         return (logits.float() / temperature).softmax(dim=-1)
 
 
+@final
 @dataclass(frozen=True)
 class MultiLabelLoss:
     """Losses of multi-label tasks; targets are 0/1 ``(B, C)``."""
@@ -112,6 +114,7 @@ class MultiLabelLoss:
         return (logits.float() / temperature).sigmoid()
 
 
+@final
 @dataclass(frozen=True)
 class OrdinalLoss:
     """Targets are levels ``(B,)``; logits are those of the cuts between them, ``(B, C - 1)``.

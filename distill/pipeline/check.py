@@ -1,7 +1,7 @@
 """`distill check`: everything that can be known about a recipe before anything is trained."""
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from distill.corpora.assembly.read import read_corpus
 from distill.corpora.corpus import label_matrix, with_train_rows
@@ -26,7 +26,7 @@ class CheckedRecipe:
     reading: "Reading"
     base_models: "tuple[ModelSource, ...]"
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return plain data for JSON, with the corpus's keys at the top."""
         base, *others = self.base_models
         reading = self.reading

@@ -120,6 +120,8 @@ def export_inputs(student: StudentRun, variant: Variant) -> "ExportInputs":
         decision = read_quality(layout.quality("student")).decision
         return decision.decide(read_logits_file(layout.student)["validation"], corpus.task)
 
+    place = layout.variant(variant.name)
+
     def load_model() -> Any:
         model = family.load(source, corpus.task).eval()
         return partial(torch_logits, model)
@@ -146,7 +148,7 @@ def export_inputs(student: StudentRun, variant: Variant) -> "ExportInputs":
         rows=lambda split: run.tokens.rows(tokenizer, split, texts[split]),
         calibrator=recipe.export.calibrator,
         table_bits=recipe.export.table_bits,
-        out_of_fold=lambda: out_of_fold(run, layout.variant(variant.name), layout.variant(variant.name)),
+        out_of_fold=lambda: out_of_fold(run.layout.folder, run.fold_corpora, place, place),
     )
 
 

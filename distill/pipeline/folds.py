@@ -1,9 +1,10 @@
 """A corpus in folds: the run of each fold, and every row as the models decide it that did not see its fold."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from distill.corpora.corpus import label_matrix
+from distill.corpora.corpus import Corpus
 from distill.pipeline.state import Run
 from distill.recipe.load import with_values
 from distill.recipe.recipe import Recipe
@@ -45,25 +46,23 @@ def fold_recipe(recipe: Recipe, fold: int) -> Recipe:
     return with_values(recipe, {"corpus.fold": fold}, recipe.name)
 
 
-def out_of_fold(run: Run, model: Path, quality: Path, *, before_tuning: bool = False) -> "DecidedRows | None":
+def out_of_fold(
+    root: Path, folds: Mapping[Path, Corpus], model: Path, quality: Path, *, before_tuning: bool = False
+) -> "DecidedRows | None":
     """Return all rows, each as its fold's model of the same name decides it; None for a corpus without folds.
 
     Args:
-        run: the run of all rows.
-        model: folder of a model in it, which has the same place in the run of each fold.
-        quality: folder of that model's quality, likewise.
+        root: the folder of the run of all rows.
+        folds: the folder of the run of each fold, with its corpus.
+        model: the folder of a model in the run of all rows, which has the same place in the run of each fold.
+        quality: the folder of that model's quality, likewise.
         before_tuning: whether a teacher with its untrained head is meant.
     """
-    from distill.artifacts.logits import BEFORE_TUNING_FILE, LOGITS_FILE, read_logits_file
-    from distill.artifacts.quality import read_quality
-    from distill.evaluation.decided import decided_logits, pooled
+    from distill.artifacts.decided import read_decided
+    from distill.evaluation.decided import pooled
 
     parts = []
-    for fold in run.folds:
-        places = [fold.layout.folder / folder.relative_to(run.layout.folder) for folder in (model, quality)]
-        logits = read_logits_file(places[0], BEFORE_TUNING_FILE if before_tuning else LOGITS_FILE)["test"]
-        record = read_quality(places[1])
-        decision = record.decision_before_tuning if before_tuning else record.decision
-        task = fold.corpus.task
-        parts.append(decided_logits(logits, label_matrix(fold.corpus.test, task), decision, task))
+    for folder, corpus in folds.items():
+        model_there, quality_there = (folder / place.relative_to(root) for place in (model, quality))
+        parts.append(read_decided(model_there, quality_there, corpus, before_tuning=before_tuning))
     return pooled(parts) if parts else None

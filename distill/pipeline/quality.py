@@ -1,5 +1,6 @@
 """The quality stage: calibration, thresholds and metrics of a trained model."""
 
+from functools import partial
 from pathlib import Path
 
 from distill.pipeline.folds import out_of_fold
@@ -34,14 +35,14 @@ def quality_stage(run: Run, layout: RunLayout, name: str, source: Path) -> None:
         from distill.evaluation.quality import quality_of
 
         corpus, policy = run.corpus, run.recipe.decisions
-        place = layout.quality(name)
-        quality = quality_of(read_logits_file(source), corpus, policy, out_of_fold(run, source, place))
+        pooled = partial(out_of_fold, run.layout.folder, run.fold_corpora, source, layout.quality(name))
+        quality = quality_of(read_logits_file(source), corpus, policy, pooled())
         if name == "student" and not run.is_fold:  # a floor that it misses is missed by every variant of it
             require_floors(quality.floors)
         before = None
         if (source / BEFORE_TUNING_FILE).is_file():
             untrained = read_logits_file(source, BEFORE_TUNING_FILE)
-            before = quality_of(untrained, corpus, policy, out_of_fold(run, source, place, before_tuning=True))
+            before = quality_of(untrained, corpus, policy, pooled(before_tuning=True))
         record_of(quality, read_training(source), before).write(folder)
 
     run.stage(f"{prefix}quality/{name}", layout.quality(name), inputs, work)

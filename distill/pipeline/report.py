@@ -60,10 +60,11 @@ def report_stages(run: Run) -> None:
         from distill.report.build import ReportInputs, write_report
 
         seeds = {one.seed: one.layout for one in run.students} if recipe.seeds else {}
-        folds = {fold.layout.folder: fold.corpus for fold in run.folds}
         warnings = _warnings(student)
         write_report(
-            ReportInputs(recipe, layout, student.seed, variant, run.corpus, seconds, seeds, folds, warnings)
+            ReportInputs(
+                recipe, layout, student.seed, variant, run.corpus, seconds, seeds, run.fold_corpora, warnings
+            )
         )
 
     inputs = {**run.digest(*run.records), "recipe": portable_recipe(recipe), "seconds": seconds}
@@ -98,7 +99,7 @@ def _bench_inputs(student: StudentRun, ships: Variant) -> "BenchInputs":
     load_student = recipe.student.family.load
     return BenchInputs(
         corpus=run.corpus,
-        folds=tuple(fold.corpus for fold in run.folds),
+        folds=tuple(run.fold_corpora.values()),
         teacher=TrainedModel(
             "teacher", layout.teacher(), read_quality(layout.quality("teacher")).decision, load_classifier
         ),

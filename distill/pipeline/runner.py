@@ -33,7 +33,7 @@ STEPS: dict[str, Callable[[Run], None]] = {
 }
 
 
-# those of the run of one fold
+# those of the run of one fold: what is chosen is chosen for all rows, and nothing is bundled or timed
 FOLD_STEPS: dict[str, Callable[[Run], None]] = {
     "corpus": corpus_stage,
     "teach": teach_stages,
@@ -79,31 +79,23 @@ def run_stages(run: Run, until: str) -> None:
     _write_recipe(run.recipe, run.layout.recipe)
     if run.trains_student:  # only what is trained has a quality to be measured
         run.folds = fold_runs(run)
+        for part in run.folds:
+            part.layout.folder.mkdir(parents=True, exist_ok=True)
+            remove_leftovers(part.layout.folder)
         for warning in fold_warnings(run.recipe) if run.folds else ():
             run.reporter.say(f"warning: {warning}")
     for name, step in STEPS.items():
         try:
-            for fold, part in enumerate(run.folds):
-                part.recipe = fold_recipe(run.recipe, fold)
-                _take_fold_step(part, name)
+            for fold, part in enumerate(run.folds if name in FOLD_STEPS else ()):
+                part.recipe = fold_recipe(run.recipe, fold)  # with what was chosen since, for all rows
+                _write_recipe(part.recipe, part.layout.recipe)
+                FOLD_STEPS[name](part)
             step(run)
         except CheckFailedError:
             withdraw(run.layout)
             raise
         if name == until:
             break
-
-
-def _take_fold_step(fold: Run, name: str) -> None:
-    """Take a step of one fold's run; what is chosen is chosen for all rows, and nothing is bundled or timed."""
-    step = FOLD_STEPS.get(name)
-    if step is None:
-        return
-    if step is corpus_stage:
-        fold.layout.folder.mkdir(parents=True, exist_ok=True)
-        remove_leftovers(fold.layout.folder)
-    _write_recipe(fold.recipe, fold.layout.recipe)
-    step(fold)
 
 
 def _write_recipe(recipe: Recipe, path: Path) -> None:

@@ -91,6 +91,11 @@ class Run:
         """The normalised corpus, opened and checked against its fingerprint once per command."""
         return load_corpus(self.layout.corpus)
 
+    @property
+    def fold_corpora(self) -> dict[Path, Corpus]:
+        """The corpus of each fold by the folder of its run; empty for a corpus without folds."""
+        return {fold.layout.folder: fold.corpus for fold in self.folds}
+
     @cached_property
     def tokens(self) -> "TokenCache":
         """Token ids of the corpus, made once per tokenizer."""

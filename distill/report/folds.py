@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from distill.artifacts.decided import read_decided
 from distill.artifacts.report import FoldsReport
 from distill.corpora.corpus import Corpus, label_matrix, test_groups
 from distill.evaluation.comparison import FoldScores, fold_scores
-from distill.evaluation.decided import decided_logits
 from distill.evaluation.evaluator import Evaluator
 from distill.export.runtime.scores import Floats
 from distill.report.models import RunModel
@@ -36,18 +36,15 @@ def folds_report(
         seed: of the bootstrap.
     """
     groups = test_groups(corpora)
-    golds = [label_matrix(corpus.test, corpus.task) for corpus in corpora]
 
     def scores(model: RunModel) -> FoldScores:
-        parts = [
-            decided_logits(fold.logits(), gold, fold.decision(), evaluator.task)
-            for fold, gold in zip(model.folds, golds, strict=True)
-        ]
+        pairs = zip(model.folds, corpora, strict=True)
+        parts = [read_decided(fold.folder, fold.quality_folder, corpus) for fold, corpus in pairs]
         return fold_scores(evaluator, parts, groups, seed=seed)
 
     return FoldsReport(
         folds=len(corpora),
-        rows=sum(map(len, golds)),
+        rows=sum(len(corpus.test) for corpus in corpora),
         resampled="rows" if groups is None else "groups",
         models={name: scores(model) for name, model in models.items()} | dict(baseline),
     )

@@ -178,6 +178,19 @@ def test_a_recall_drop_is_of_what_is_lost_beyond_what_is_gained() -> None:
     assert (rare.passed, rare.reason) == (True, "no label has 101 rows")
 
 
+def test_the_recall_of_a_rare_label_refuses_nothing_unless_it_is_asked_to() -> None:
+    gold = np.zeros((200, 2), dtype=np.float32)
+    gold[:100, 0], gold[100:120, 1] = 1, 1
+    reference, names = gold > 0, ("joy", "fear")
+    variant = reference.copy()
+    variant[:, 1] = False
+    assert recall_check(variant, reference, gold, names, Bounds()).passed
+    refused = recall_check(variant, reference, gold, names, Bounds(min_recall_rows=20))
+    assert not refused.passed
+    assert refused.reason is not None
+    assert refused.reason.startswith("'fear': 20 of 20 rows lost")
+
+
 def test_the_largest_number_by_chance() -> None:
     assert largest_by_chance(10, lambda number: 1 / number, 0.25) == 3
     assert largest_by_chance(10, lambda number: 0.0, 0.05) == 0

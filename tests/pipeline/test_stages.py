@@ -134,6 +134,7 @@ HARMLESS = {
     "checkpoint_minutes": "how often a training saves, which changes no result",
     "corpus.licence": "is named in the bundle alone",
     "teacher.sha256": "a pin: the same weights are accepted, others are refused",
+    "teacher.max_unknown": "a bound: a tokenizer that reads less is refused, and no result depends on it",
     "search.trials": "read by distill search alone, which is not a stage",
     "search.space": "read by distill search alone, which is not a stage",
 }
@@ -150,6 +151,8 @@ VALUES = {
     "corpus.missing": "['NA']",
     "corpus.row_id": "['id']",
     "corpus.joiner": "' / '",
+    "corpus.fold": "1",
+    "corpus.truncate": "text",
     "teacher.model": "FOLDER/other",
     "teacher.checkpoint": "FOLDER/other",
     "teacher.freeze": "1",
@@ -178,6 +181,8 @@ CASES = (
     ("augmentation.rows=40", "augmentation.ways=['substitute']", "augmentation.masked_model=FOLDER/model"),
     ("student.kind=static",),
     IN_FOLDS,
+    ("corpus.group=client",),
+    ("corpus.text=['question','text']", "corpus.joiner=segments"),
     ("corpus.task=ordinal", "corpus.source=FOLDER/levels.csv", "corpus.label_names=['low','high']"),
     *OPEN.values(),
 )

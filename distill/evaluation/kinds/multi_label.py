@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from distill.recipe.shipping import DecisionsRecipe
 
 
+@final
 @dataclass(frozen=True)
 class MultiLabelEvaluator:
     """Any number of labels per row."""

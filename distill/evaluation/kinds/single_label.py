@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from distill.recipe.shipping import DecisionsRecipe
 
 
+@final
 @dataclass(frozen=True)
 class SingleLabelEvaluator:
     """Exactly one label per row."""

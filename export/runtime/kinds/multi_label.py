@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from itertools import compress
 from operator import ge
-from typing import ClassVar
+from typing import ClassVar, final
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from distill.export.runtime.untrusted.fields import Fields
 RARE_LABEL_LOGIT = -3.0
 
 
+@final
 @dataclass(frozen=True)
 class MultiLabel:
     """Any number of labels per row: each whose score reaches its own threshold."""

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import ClassVar
+from typing import ClassVar, final
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from distill.export.runtime.untrusted.fields import Fields
 _LEAST_GAP = 1e-6
 
 
+@final
 @dataclass(frozen=True)
 class Ordinal:
     """Exactly one level per row, of labels in ascending order: the median of the levels' probabilities.

@@ -1,7 +1,7 @@
 """Exactly one label per row."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, final
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from distill.export.runtime.task import LOGITS, GraphNode, HeadPlan, Output, Pol
 from distill.export.runtime.untrusted.fields import Fields
 
 
+@final
 @dataclass(frozen=True)
 class SingleLabel:
     """Exactly one label per row: the one with the highest score."""
