@@ -21,10 +21,10 @@ SETTINGS = (
     "corpus.joiner=segments",
     "corpus.truncate=answer",
     "objective.hidden_weight=0.1",
+    "student.trim_vocabulary=false",
     'export.precision=["int8-static","int8-weights"]',
     "export.max_label_flip_rate=0.5",
     "export.max_macro_f1_drop=0.5",
-    "bench.texts=4",
 )
 
 
@@ -79,7 +79,7 @@ def test_another_rule_of_cutting_makes_another_student_of_the_same_corpus(pairs:
     assert "teacher: already done" not in done.stderr
 
 
-def test_texts_are_not_made_out_of_pairs(pairs: Path) -> None:
+def test_texts_are_not_made_out_of_pairs() -> None:
     options = [part for setting in (*SETTINGS, "augmentation.rows=5") for part in ("--set", setting)]
     done = run_cli("check", "smoke", *options)
     assert done.returncode == 2

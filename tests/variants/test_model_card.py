@@ -25,6 +25,7 @@ def card(*labels: str, selective: dict[str, Any] | None = None, reads: Input = O
         max_tokens=24,
         headline=Headline(),
         reads=reads,
+        folds=None,
     )
 
 
@@ -70,6 +71,7 @@ def test_another_headline_comes_first() -> None:
         licence="CC0",
         max_tokens=24,
         headline=Headline("kappa", "weighted kappa"),
+        folds=None,
     )
     assert "split\n\nThe headline is weighted kappa: 0.750 (teacher 0.750).\nMacro-F1 0.500" in text
 
