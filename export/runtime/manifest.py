@@ -12,16 +12,9 @@ from typing import Any, TypeVar
 
 from distill.export.runtime.errors import BundleError, InputError
 from distill.export.runtime.inputs import ONE_TEXT, TEXT, Input, Pair, Text, input_from_dict
-from distill.export.runtime.manifest_parts import (
-    LEVELS,
-    MEDIAN,
-    Abstain,
-    Calibration,
-    MedianLevel,
-    SelfTest,
-    Tagged,
-)
+from distill.export.runtime.manifest_parts import Abstain, Calibration, SelfTest
 from distill.export.runtime.records import SHA256, FileRecord, names_of
+from distill.export.runtime.tagged import Tagged, TaggedDecision
 from distill.export.runtime.task import Policy, Task
 from distill.export.runtime.tasks import TASKS, task_of
 from distill.export.runtime.untrusted.fields import MAX_SHOWN, Fields, check_path
@@ -85,7 +78,7 @@ class Manifest:
     # of version 2 alone
     input: Text | Pair | None = None
     output: Tagged | None = None
-    decision: MedianLevel | None = None
+    decision: TaggedDecision | None = None
 
     @classmethod
     def from_dict(cls, data: object, where: str) -> "Manifest":
@@ -95,8 +88,9 @@ class Manifest:
         fields = Fields(data, where, [key for key in names_of(cls) if tagged or key not in TAGGED_KEYS])
         labels = fields.names("labels", MAX_LABELS)
         kind = fields.choice("task", [kind for kind, task in TASKS.items() if task.manifest_version <= version])
-        outputs = task_of(kind, labels).num_outputs
-        objects = _tagged_objects(fields, kind, outputs) if tagged else {}
+        task = task_of(kind, labels)
+        outputs = task.num_outputs
+        objects = _tagged_objects(fields, task) if tagged else {}
         max_tokens = fields.integer("max_tokens", 1, MAX_TOKENS)
         files = _read_files(fields)
         manifest = cls(
@@ -139,7 +133,7 @@ class Manifest:
     @property
     def policy(self) -> Policy:
         """Return the numbers that decide."""
-        thresholds = self.thresholds if self.decision is None else self.decision.cutoffs
+        thresholds = self.thresholds if self.decision is None else self.decision.thresholds
         return Policy(thresholds, None if self.abstain is None else self.abstain.below)
 
     def deciding_by(self, policy: Policy) -> "Manifest":
@@ -156,18 +150,16 @@ def decision_fields(task: Task, policy: Policy, reads: Input) -> dict[str, Any]:
     """Return the fields of a manifest that describe what is read, and a task's decision under a policy."""
     below = policy.abstain_below
     abstain = None if below is None else Abstain(task.confidence_rule, below)
-    if task.manifest_version != TAGGED_VERSION:
-        fields: dict[str, Any] = {"thresholds": policy.thresholds, "abstain": abstain}
-        if reads.kind == TEXT:
-            return {"format_version": task.manifest_version, **fields}
-        return {"format_version": TAGGED_VERSION, **fields, "input": reads, "output": None, "decision": None}
+    decision = task.manifest_decision
+    fields: dict[str, Any] = {"thresholds": policy.thresholds if decision is None else None, "abstain": abstain}
+    if task.manifest_version != TAGGED_VERSION and reads.kind == TEXT:
+        return {"format_version": task.manifest_version, **fields}
     return {
         "format_version": TAGGED_VERSION,
-        "thresholds": None,
-        "abstain": abstain,
+        **fields,
         "input": reads,
-        "output": Tagged(LEVELS),
-        "decision": MedianLevel(MEDIAN, policy.thresholds or ()),
+        "output": task.manifest_output,
+        "decision": None if decision is None else decision.of(policy.thresholds or ()),
     }
 
 
@@ -254,23 +246,22 @@ def _check_agreement(manifest: Manifest, fields: Fields) -> None:
         raise fields.error("files", f"without {MANIFEST_FILE}, which cannot hold its own hash")
 
 
-def _tagged_objects(fields: Fields, task: str, cuts: int) -> dict[str, Any]:
-    where = fields.where
+def _tagged_objects(fields: Fields, task: Task) -> dict[str, Any]:
+    where, output, decision = fields.where, task.manifest_output, task.manifest_decision
     reads = input_from_dict(fields.raw("input"), f"{where}: input")
-    version = TASKS[task].manifest_version
-    if version != TAGGED_VERSION:
-        for key in ("output", "decision"):
-            if fields.raw(key) is not None:
-                raise fields.error(key, f"null where task is {task}")
-        if reads.kind == TEXT:
-            raise fields.error("format_version", f"{version} where task is {task} and one text is read")
-        return {"input": reads, "output": None, "decision": None}
-    if fields.raw("thresholds") is not None:
+    for key, known in (("output", output), ("decision", decision)):
+        if known is None and fields.raw(key) is not None:
+            raise fields.error(key, f"null where task is {task.kind}")
+    if task.manifest_version != TAGGED_VERSION and reads.kind == TEXT:
+        version = task.manifest_version
+        raise fields.error("format_version", f"{version} where task is {task.kind} and one text is read")
+    if decision is not None and fields.raw("thresholds") is not None:
         raise fields.error("thresholds", "null where 'decision' has the cutoffs")
     return {
         "input": reads,
-        "output": Tagged.from_dict(fields.raw("output"), f"{where}: output", LEVELS),
-        "decision": MedianLevel.from_dict(fields.raw("decision"), f"{where}: decision", cuts=cuts),
+        "output": output and Tagged.from_dict(fields.raw("output"), f"{where}: output", output.kind),
+        "decision": decision
+        and decision.from_dict(fields.raw("decision"), f"{where}: decision", thresholds=task.num_thresholds),
     }
 
 

@@ -7,8 +7,6 @@ from distill.export.runtime.records import names_of
 from distill.export.runtime.tasks import TASKS
 from distill.export.runtime.untrusted.fields import Fields
 
-LEVELS, MEDIAN = "level_log_probabilities", "median_level"
-
 CONFIDENCES = tuple(dict.fromkeys(kind.confidence_rule for kind in TASKS.values()))
 
 MAX_SELF_TEST_TEXTS = 1000
@@ -70,29 +68,3 @@ class Abstain:
             confidence=fields.choice("confidence", CONFIDENCES),
             below=fields.number("below", 0.0, 1.0),
         )
-
-
-@dataclass(frozen=True)
-class Tagged:
-    """A part of the contract that says what it is by its `kind` alone."""
-
-    kind: str
-
-    @classmethod
-    def from_dict(cls, data: object, where: str, kind: str) -> "Tagged":
-        """Check and build; only this kind is known."""
-        return cls(kind=Fields(data, where, names_of(cls)).choice("kind", (kind,)))
-
-
-@dataclass(frozen=True)
-class MedianLevel:
-    """An ordinal decision: the highest level k + 1 that has, with those above it, at least `cutoffs[k]`."""
-
-    kind: str
-    cutoffs: tuple[float, ...]
-
-    @classmethod
-    def from_dict(cls, data: object, where: str, *, cuts: int) -> "MedianLevel":
-        """Check and build."""
-        fields = Fields(data, where, names_of(cls))
-        return cls(kind=fields.choice("kind", (MEDIAN,)), cutoffs=fields.numbers("cutoffs", cuts, 0.0, 1.0))

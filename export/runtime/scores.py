@@ -29,16 +29,6 @@ def softmax(logits: Floats) -> Floats:
     return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
 
 
-def softplus(values: Floats) -> Floats:
-    """Return log(1 + exp(x)), without overflow."""
-    return np.asarray(np.logaddexp(values.dtype.type(0), values))
-
-
-def at_or_above(scores: Floats) -> Doubles:
-    """Return the probability of each level or a higher one: ``(N, C) -> (N, C)``."""
-    return np.asarray(np.cumsum(scores[:, ::-1], axis=1, dtype=np.float64)[:, ::-1])
-
-
 def one_hot(chosen: npt.NDArray[np.integer[Any]], num_labels: int) -> Bools:
     """Return decisions for one label of each row: ``(N,) -> (N, C)``."""
     return np.asarray(np.arange(num_labels) == chosen[:, None], dtype=np.bool_)

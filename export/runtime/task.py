@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from distill.export.runtime.scores import Bools, Doubles, Floats
+from distill.export.runtime.tagged import Tagged, TaggedDecision
 from distill.export.runtime.untrusted.fields import Fields
 
 
@@ -82,7 +83,8 @@ class Task(Protocol):
 
     `activation` is the manifest's word for the function from logits to scores, `problem_type` the word of
     transformers, `confidence_rule` the manifest's word for the measure of confidence, and `manifest_version` the
-    `format_version` of its manifests.
+    `format_version` of its manifests. Those of version 2 say what the graph gives in the object `manifest_output`
+    and record the policy as a `manifest_decision`; both are None in the first version.
     """
 
     kind: ClassVar[str]
@@ -90,6 +92,8 @@ class Task(Protocol):
     problem_type: ClassVar[str]
     confidence_rule: ClassVar[str]
     manifest_version: ClassVar[int]
+    manifest_output: ClassVar[Tagged | None]
+    manifest_decision: ClassVar[type[TaggedDecision] | None]
     outputs: ClassVar[tuple[Output, ...]]
 
     @property

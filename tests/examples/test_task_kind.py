@@ -28,6 +28,7 @@ from distill.export.gate import Bounds, Check
 from distill.export.runtime.errors import BundleError, InputError
 from distill.export.runtime.manifest import Manifest
 from distill.export.runtime.scores import Bools, Doubles, Floats, one_hot, sigmoid
+from distill.export.runtime.tagged import Tagged, TaggedDecision
 from distill.export.runtime.task import LOGITS, GraphNode, HeadPlan, Output, Policy, Prediction, prediction_of
 from distill.export.runtime.tasks import TASKS, task_of
 from distill.export.runtime.untrusted.fields import Fields
@@ -50,6 +51,8 @@ class AtMostOne:
     problem_type: ClassVar[str] = "multi_label_classification"
     confidence_rule: ClassVar[str] = "top_score"
     manifest_version: ClassVar[int] = 1
+    manifest_output: ClassVar[Tagged | None] = None
+    manifest_decision: ClassVar[type[TaggedDecision] | None] = None
     outputs: ClassVar[tuple[Output, ...]] = (LOGITS,)
 
     labels: tuple[str, ...]

@@ -26,7 +26,7 @@ from distill.export.graph.session import GraphRunner
 from distill.export.int8.input_scales import fit_input_scales
 from distill.export.int8.precisions import write_precision
 from distill.export.runtime import Classifier, load
-from distill.export.runtime.scores import at_or_above
+from distill.export.runtime.kinds.ordinal import at_or_above
 from distill.export.runtime.task import Policy, Task
 from distill.export.runtime.tasks import task_of
 from distill.students.families import FAMILIES

@@ -16,8 +16,8 @@ from distill.evaluation.metrics import Quality, accuracy, cohen_kappa, quality_o
 from distill.evaluation.reliability import brier_of_rows, ece_of_top
 from distill.evaluation.thresholds import keep_recall
 from distill.export.gate import Bounds, Check
-from distill.export.runtime.kinds.ordinal import Ordinal
-from distill.export.runtime.scores import Bools, Floats, at_or_above
+from distill.export.runtime.kinds.ordinal import Ordinal, at_or_above
+from distill.export.runtime.scores import Bools, Floats
 from distill.export.runtime.task import Policy
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from typing import ClassVar, final
 import numpy as np
 
 from distill.export.runtime.scores import Bools, Doubles, Floats, sigmoid
+from distill.export.runtime.tagged import Tagged, TaggedDecision
 from distill.export.runtime.task import (
     LOGITS,
     GraphNode,
@@ -35,6 +36,8 @@ class MultiLabel:
     problem_type: ClassVar[str] = "multi_label_classification"
     confidence_rule: ClassVar[str] = "exact_match"
     manifest_version: ClassVar[int] = 1
+    manifest_output: ClassVar[Tagged | None] = None
+    manifest_decision: ClassVar[type[TaggedDecision] | None] = None
     outputs: ClassVar[tuple[Output, ...]] = (LOGITS,)
 
     labels: tuple[str, ...]

@@ -7,7 +7,9 @@ from typing import ClassVar, final
 
 import numpy as np
 
-from distill.export.runtime.scores import Bools, Doubles, Floats, at_or_above, one_hot, softmax, softplus
+from distill.export.runtime.records import names_of
+from distill.export.runtime.scores import Bools, Doubles, Floats, one_hot, softmax
+from distill.export.runtime.tagged import Tagged, TaggedDecision
 from distill.export.runtime.task import (
     CALIBRATED,
     LOGITS,
@@ -23,6 +25,45 @@ from distill.export.runtime.untrusted.fields import Fields
 
 # two cuts that are nearer have no level between them that is worth the name
 _LEAST_GAP = 1e-6
+
+# what the graph gives, and how it is decided, in a manifest's words
+_OUTPUT, _MEDIAN = "level_log_probabilities", "median_level"
+
+
+@dataclass(frozen=True)
+class MedianLevel:
+    """The decision in a manifest: the highest level k + 1 that has, with those above it, at least `cutoffs[k]`."""
+
+    kind: str
+    cutoffs: tuple[float, ...]
+
+    @property
+    def thresholds(self) -> tuple[float, ...]:
+        """Return the cutoffs as a policy has them."""
+        return self.cutoffs
+
+    @classmethod
+    def of(cls, thresholds: tuple[float, ...]) -> "MedianLevel":
+        """Return the object that records a policy's thresholds."""
+        return cls(_MEDIAN, thresholds)
+
+    @classmethod
+    def from_dict(cls, data: object, where: str, *, thresholds: int) -> "MedianLevel":
+        """Check and build."""
+        fields = Fields(data, where, names_of(cls))
+        return cls(
+            kind=fields.choice("kind", (_MEDIAN,)), cutoffs=fields.numbers("cutoffs", thresholds, 0.0, 1.0)
+        )
+
+
+def at_or_above(scores: Floats) -> Doubles:
+    """Return the probability of each level or a higher one: ``(N, C) -> (N, C)``."""
+    return np.asarray(np.cumsum(scores[:, ::-1], axis=1, dtype=np.float64)[:, ::-1])
+
+
+def _softplus(values: Floats) -> Floats:
+    """Return log(1 + exp(x)), without overflow."""
+    return np.asarray(np.logaddexp(values.dtype.type(0), values))
 
 
 @final
@@ -41,6 +82,8 @@ class Ordinal:
     problem_type: ClassVar[str] = "single_label_classification"
     confidence_rule: ClassVar[str] = "decided_score"
     manifest_version: ClassVar[int] = 2
+    manifest_output: ClassVar[Tagged | None] = Tagged(_OUTPUT)
+    manifest_decision: ClassVar[type[TaggedDecision] | None] = MedianLevel
     outputs: ClassVar[tuple[Output, ...]] = (LOGITS,)
 
     labels: tuple[str, ...]
@@ -75,10 +118,10 @@ class Ordinal:
         """
         above = np.minimum.accumulate(calibrated, axis=1)
         logits = np.zeros((len(above), above.shape[1] + 1), dtype=above.dtype)
-        logits[:, 1:] -= softplus(-above)
-        logits[:, :-1] -= softplus(above)
+        logits[:, 1:] -= _softplus(-above)
+        logits[:, :-1] -= _softplus(above)
         gap = np.maximum(above[:, :-1] - above[:, 1:], _LEAST_GAP)
-        logits[:, 1:-1] += np.log(np.tanh(gap / 2)) + softplus(-gap)
+        logits[:, 1:-1] += np.log(np.tanh(gap / 2)) + _softplus(-gap)
         return logits
 
     def finish_nodes(self) -> tuple[GraphNode, ...]:

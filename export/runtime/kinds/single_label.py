@@ -6,6 +6,7 @@ from typing import ClassVar, final
 import numpy as np
 
 from distill.export.runtime.scores import Bools, Doubles, Floats, one_hot, softmax
+from distill.export.runtime.tagged import Tagged, TaggedDecision
 from distill.export.runtime.task import LOGITS, GraphNode, HeadPlan, Output, Policy, Prediction, prediction_of
 from distill.export.runtime.untrusted.fields import Fields
 
@@ -20,6 +21,8 @@ class SingleLabel:
     problem_type: ClassVar[str] = "single_label_classification"
     confidence_rule: ClassVar[str] = "top_score"
     manifest_version: ClassVar[int] = 1
+    manifest_output: ClassVar[Tagged | None] = None
+    manifest_decision: ClassVar[type[TaggedDecision] | None] = None
     outputs: ClassVar[tuple[Output, ...]] = (LOGITS,)
 
     labels: tuple[str, ...]
