@@ -51,9 +51,7 @@ class MedianLevel:
     def from_dict(cls, data: object, where: str, *, thresholds: int) -> "MedianLevel":
         """Check and build."""
         fields = Fields(data, where, names_of(cls))
-        return cls(
-            kind=fields.choice("kind", (_MEDIAN,)), cutoffs=fields.numbers("cutoffs", thresholds, 0.0, 1.0)
-        )
+        return cls(kind=fields.choice("kind", (_MEDIAN,)), cutoffs=fields.numbers("cutoffs", thresholds, 0.0, 1.0))
 
 
 def at_or_above(scores: Floats) -> Doubles:
