@@ -19,10 +19,11 @@ from distill.corpora.reading.labels import LabelError, Token, tokens_of
 from distill.corpora.storage.columns import LabelRows
 from distill.corpora.storage.parquet import load_corpus, save_corpus
 from distill.corpora.targets import CODECS, Targets
+from distill.evaluation.decided import DecidedRows, decided_rows
 from distill.evaluation.decision import Decision, Logits
 from distill.evaluation.evaluator import Gold
 from distill.evaluation.evaluators import EVALUATORS, evaluator_of
-from distill.evaluation.metrics import Quality, accuracy, quality_of_labels
+from distill.evaluation.metrics import Quality, accuracy, mean_label_kappa, quality_of_labels
 from distill.evaluation.reliability import brier_of_rows, ece_of_top
 from distill.export.gate import Bounds, Check
 from distill.export.runtime.errors import BundleError, InputError
@@ -157,16 +158,16 @@ class AtMostOneEvaluator:
     def quick_score(self, logits: Logits, gold: Gold) -> float:
         return self.score(self.task.decide(self.task.scores(logits), Policy()), gold)
 
-    def evaluate(self, scores: Floats, gold: Floats, policy: Policy) -> Quality:
-        decisions = self.task.decide(scores, policy)
+    def evaluate(self, rows: DecidedRows, policy: Policy) -> Quality:
         return quality_of_labels(
-            scores,
-            decisions,
-            gold,
+            rows.scores,
+            rows.decisions,
+            rows.gold,
             self.task.labels,
-            accuracy=accuracy(decisions, gold),
-            brier=brier_of_rows(scores, gold),
-            ece=ece_of_top(scores, gold),
+            accuracy=accuracy(rows.decisions, rows.gold),
+            kappa=mean_label_kappa(rows.decisions, rows.gold),
+            brier=brier_of_rows(rows.scores, rows.gold),
+            ece=ece_of_top(rows.scores, rows.gold),
         )
 
     def score(self, decisions: Bools, gold: Floats) -> float:
@@ -270,7 +271,7 @@ def test_it_learns_is_calibrated_and_judged() -> None:
     logits = network(torch.from_numpy(inputs)).detach().numpy()
     decision = evaluator.fit(logits, gold, policy=None)  # type: ignore[arg-type]  # this kind has no policy
     scores, decided = decision.scores(logits, task), decision.decide(logits, task)
-    quality = evaluator.evaluate(scores, gold, decision.policy)
+    quality = evaluator.evaluate(decided_rows(scores, gold, decision.policy, evaluator.task), decision.policy)
     assert (decided.sum(axis=1) <= 1).all()
     assert quality.accuracy == evaluator.score(decided, gold) == evaluator.quick_score(logits, gold) > 0.8
     assert evaluator.resampled(decided, gold, np.ones((1, 400), np.float32))[0] == pytest.approx(quality.accuracy)
