@@ -63,7 +63,7 @@ class _Counts:
 
 @final
 class TokenCounter:
-    """Counts the tokens of texts by split, and keeps no text and no encoding.
+    """Counter of the tokens of texts by split, which keeps no text and no encoding.
 
     Args:
         encode: returns the encodings of several texts, uncut and with special tokens.

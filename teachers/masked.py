@@ -21,7 +21,7 @@ CHOICES = 15
 
 
 class MaskedModel:
-    """Draws words that fit their places, and only whole words that are one token of the tokenizer.
+    """Source of words that fit their places, all of them whole words that are one token of the tokenizer.
 
     Args:
         model: a masked language model, ids ``(B, T)`` to logits ``(B, T, V)``.

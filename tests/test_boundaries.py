@@ -25,13 +25,13 @@ FLOORS = (
     ("export",),
 )
 FLOOR = {package: floor for floor, packages in enumerate(FLOORS) for package in packages}
-# the names of a package that its own floor and those above may know, whatever floor they are on
-ANYWHERE = ("distill.export.runtime.errors",)
 OUTSIDE = ("corpora", "export", "students", "teachers")
 HEAVY = (
     "torch", "transformers", "onnx", "optimum", "pydantic", "datasets", "sklearn", "scipy", "pyarrow",
     "accelerate", "matplotlib", "safetensors", "tomli_w", "filelock", "jinja2",
 )  # fmt: skip
+# folders of tests that belong to no package
+TESTS_OF_SEVERAL = {"benchmarks", "browser", "campaigns", "examples", "golden", "packaging"}
 TRAINING = ("loop", "callback", "batches", "checkpoints")
 
 
@@ -73,12 +73,18 @@ def test_no_package_imports_one_above_or_beside_it(package: str) -> None:
             continue
         for name in imports_of(path):
             other = package_of(name) if name.split(".")[0] == "distill" else package
-            if other not in (package, "") and name not in ANYWHERE:
+            if other not in (package, ""):
                 assert FLOOR[other] > FLOOR[package], f"{module} imports {name}"
 
 
 def test_every_folder_has_a_floor() -> None:
     assert {package_of(name) for name in MODULES} - {"", "__main__"} == set(FLOOR)
+
+
+def test_every_package_has_a_folder_of_tests() -> None:
+    tests = ROOT / "tests"
+    folders = {path.relative_to(tests).parts[0] for path in tests.glob("*/**/test_*.py")}
+    assert folders == set(FLOOR) | TESTS_OF_SEVERAL
 
 
 def test_no_circles() -> None:

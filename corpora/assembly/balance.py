@@ -1,4 +1,4 @@
-"""The rows that each part of a split wants of every label, and the moves of groups that bring it nearer."""
+"""The rows of every label that each part of a split needs, and the moves of groups that bring it nearer."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distill.corpora.storage.columns import Ints
-
-Floats = NDArray[np.float64]
+from distill.export.runtime.scores import Doubles
 
 # what is nearer to its wanted number of rows is left alone: a row, or a share of that number
 ROW, NEAR = 1.0, 0.02
@@ -62,9 +61,9 @@ class GroupCounts:
 class _Aims:
     """The rows of each part and label that are wanted, ``(P, L + 1)``; the last column is of all rows."""
 
-    wanted: Floats
-    near: Floats
-    absent: Floats  # the cost of having none
+    wanted: Doubles
+    near: Doubles
+    absent: Doubles  # the cost of having none
 
     @classmethod
     def of(cls, counts: GroupCounts, shares: Sequence[float]) -> _Aims:
@@ -77,7 +76,7 @@ class _Aims:
         absent[0] = np.where(groups > 0, NO_LABEL_IN_TRAIN, 0.0)
         return cls(wanted, np.maximum(ROW, NEAR * wanted), absent)
 
-    def cost(self, rows: Floats, parts: Ints | int | slice, labels: Ints | slice) -> Floats:
+    def cost(self, rows: Doubles, parts: Ints | int | slice, labels: Ints | slice) -> Doubles:
         """Return how far numbers of rows are from the wanted ones, 0 or more, as chi-squared has it."""
         wanted = self.wanted[parts, labels]
         beyond = np.maximum(np.abs(rows - wanted) - self.near[parts, labels], 0.0)
@@ -125,14 +124,14 @@ class _Moves:
     """
 
     part: Ints  # (K,)
-    have: Floats  # (P, L + 1)
+    have: Doubles  # (P, L + 1)
     aims: _Aims
     group: Ints  # of each entry
     label: Ints
-    rows: Floats
+    rows: Doubles
 
     @classmethod
-    def of(cls, counts: GroupCounts, groups: Ints, part: Ints, have: Floats, aims: _Aims) -> _Moves:
+    def of(cls, counts: GroupCounts, groups: Ints, part: Ints, have: Doubles, aims: _Aims) -> _Moves:
         number = np.full(len(counts), -1, dtype=np.int32)
         number[groups] = np.arange(len(groups), dtype=np.int32)
         owner = number[counts.owners]
@@ -163,8 +162,8 @@ class _Moves:
             if not self._move_two(gains):
                 return
 
-    def _gains(self) -> Floats:
-        """Return by how much moving each group to each part lessens what is off, ``(K, P)``."""
+    def _gains(self) -> Doubles:
+        """Return the amount by which moving each group to each part lessens what is off, ``(K, P)``."""
         source, label, rows = self.part[self.group], self.label, self.rows
         here = self.have[source, label]
         left = self.aims.cost(here, source, label) - self.aims.cost(here - rows, source, label)
@@ -177,7 +176,7 @@ class _Moves:
         return gains
 
     @staticmethod
-    def _best(gains: Floats) -> tuple[int, int]:
+    def _best(gains: Doubles) -> tuple[int, int]:
         group, to = np.unravel_index(np.argmax(gains), gains.shape)
         return int(group), int(to)
 
@@ -187,7 +186,7 @@ class _Moves:
         self.have[to, self.label[entries]] += self.rows[entries]
         self.part[group] = to
 
-    def _move_two(self, gains: Floats) -> bool:
+    def _move_two(self, gains: Doubles) -> bool:
         """Move two groups that lessen what is off together, and return whether there are such."""
         firsts = np.argsort(-gains, axis=None, kind="stable")[:FIRST_MOVES]
         for group, to in zip(*np.unravel_index(firsts, gains.shape), strict=True):

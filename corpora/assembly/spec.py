@@ -47,7 +47,7 @@ class CorpusSpec:
     leaks: str = "remove"  # or "groups" (compare groups only), "keep"
     encoding: str | None = None  # of text files; UTF-8 by default
     quoting: bool | None = None  # whether quotation marks around a field are the file's
-    folds: int | None = None  # parts that take turns as the test split
+    folds: int | None = None  # parts, each of which is the test split once
     fold: int | None = None  # the part that is test; None: there is no test split
     min_rows: int = 1  # labels with fewer rows, before splitting, are left out together with their rows
 

@@ -22,7 +22,7 @@ def refuse_conll(file: DataFile, head: str) -> None:
     """Refuse a table of tokens, which no task of this project reads.
 
     Raises:
-        InputError: the file is such a table, by its ending or by its tags.
+        InputError: the file is such a table, by its suffix or by its tags.
     """
     if file.suffix in SUFFIXES or is_conll(head):
         raise InputError(

@@ -21,7 +21,7 @@ SUFFIXES = (".csv", ".tsv", ".jsonl", ".json", ".parquet", ".txt", ".xlsx", ".nd
 
 KNOWN = ", ".join(SUFFIXES[:7])
 
-# endings of other programs, and the formats that they can save instead
+# suffixes of other programs, and the formats that they can save instead
 OTHERS = {
     ".xls": "save it as .xlsx or .csv",
     ".ods": "save it as .xlsx or .csv",
@@ -42,7 +42,7 @@ def read_table(file: DataFile | Path, form: TableForm = PLAIN) -> Rows:
         form: the file's form by the recipe.
 
     Raises:
-        InputError: its ending is unknown; iteration raises it too, for broken content.
+        InputError: its suffix is unknown; iteration raises it too, for broken content.
     """
     data = DataFile(file) if isinstance(file, Path) else file
     match data.suffix:
@@ -63,7 +63,7 @@ def read_table(file: DataFile | Path, form: TableForm = PLAIN) -> Rows:
     if data.suffix in CONLL:
         refuse_conll(data, "")
     remedy = f"; {OTHERS[data.suffix]}" if data.suffix in OTHERS else ""
-    raise InputError(f"{data}: unknown kind of file; known endings are {KNOWN}{remedy}")
+    raise InputError(f"{data}: unknown kind of file; known file name extensions are {KNOWN}{remedy}")
 
 
 def is_broken(value: object) -> bool:

@@ -1,4 +1,4 @@
-"""JSON files as rows, in every form that people write; the content decides, not the ending."""
+"""JSON files as rows, in every form that people write; the content decides, not the suffix."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _are_lines(start: str) -> bool:
 
 
 def holds_lines(file: DataFile, form: TableForm) -> bool:
-    """Return whether a file of another ending holds one JSON object per line."""
+    """Return whether a file with another suffix holds one JSON object per line."""
     start = file.head(form.recoded).decode("utf-8", errors="surrogateescape").lstrip("\ufeff \t\r\n")
     return start.startswith("{") and _are_lines(start)
 

@@ -218,7 +218,7 @@ def _by_split(where: Path, files: Iterable[DataFile]) -> tuple[Files, int]:
         shown = f"its data files are {listed([file.name for file in files])}" if files else "it has no data file"
         raise InputError(
             f"{where}: no train file, and no single data file; {shown}; name them train, validation and "
-            f"test with one of the endings {KNOWN}, or set `source` to one file"
+            f"test with one of the file name extensions {KNOWN}, or set `source` to one file"
         )
     chosen = {file for parts in by_split.values() for file in parts}
     return by_split, sum(file.suffix != ".txt" and file not in chosen for file in files)

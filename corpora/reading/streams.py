@@ -58,7 +58,7 @@ class DataFile:
 
     @property
     def name(self) -> str:
-        """The file's name without the endings of compression."""
+        """The file's name without the suffixes of compression and of an archive."""
         name = self.path.name if self.member is None else PurePosixPath(self.member).name
         while PurePosixPath(name).suffix.lower() in (*COMPRESSED, ARCHIVE):
             name = PurePosixPath(name).stem
@@ -66,12 +66,12 @@ class DataFile:
 
     @property
     def suffix(self) -> str:
-        """The ending that says what the file holds, lower case."""
+        """The file name extension that names the format, in lower case, with its dot."""
         return PurePosixPath(self.name).suffix.lower()
 
     @property
     def stem(self) -> str:
-        """The name without that ending."""
+        """The name without that suffix."""
         return PurePosixPath(self.name).stem
 
     def open(self, encoding: str | None = None) -> BinaryIO:

@@ -1,6 +1,6 @@
 """Two models on the same rows: what one gains over the other, and how far one follows the other. All pure.
 
-`decisions` and `gold` are as in `corpora.metrics`: ``(N, C)``.
+`decisions` and `gold` are those of `distill.evaluation.decided.DecidedRows`: ``(N, C)``.
 """
 
 from collections.abc import Sequence

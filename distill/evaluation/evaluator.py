@@ -50,7 +50,7 @@ class Evaluator(Protocol):
     def fit(self, logits: Logits, gold: Gold, policy: "DecisionsRecipe") -> Decision:
         """Return calibration, thresholds and the rule to abstain from validation's raw logits ``(N, C)``.
 
-        Floors that no threshold can keep are missed by as little as possible; `floors.judge_floors` says so.
+        Floors that no threshold can keep are missed by as little as possible; `floors.measure_floors` says so.
         """
         ...
 

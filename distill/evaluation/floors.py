@@ -35,7 +35,7 @@ class KeptFloor:
 
     @property
     def missing(self) -> float:
-        """By how much validation misses it; 0 where it is kept."""
+        """The distance from validation's value up to the floor; 0 where it is kept."""
         return max(0.0, self.floor - self.validation)
 
 
@@ -69,18 +69,18 @@ def check_floors(policy: DecisionsRecipe, evaluator: Evaluator, validation: NDAr
 def check_kept(
     policy: DecisionsRecipe, evaluator: Evaluator, decisions: Bools, gold: NDArray[np.float32]
 ) -> tuple[Check, ...]:
-    """Return checks for the gate: by how much validation's decisions ``(N, C)`` miss each floor."""
+    """Return checks for the gate: the distance by which validation's decisions ``(N, C)`` miss each floor."""
     both = {"validation": (decisions, gold), "test": (decisions, gold)}
     return tuple(
         Check(f"missing to a {kept.metric} of {kept.floor:g} for {kept.label!r}", kept.missing, 0.0)
-        for kept in judge_floors(policy, evaluator, both)
+        for kept in measure_floors(policy, evaluator, both)
     )
 
 
-def judge_floors(
+def measure_floors(
     policy: DecisionsRecipe, evaluator: Evaluator, decided: dict[str, tuple[Bools, NDArray[np.float32]]]
 ) -> list[KeptFloor]:
-    """Every floor with what validation and test give, from decisions and gold ``(N, C)`` of both."""
+    """Return every floor with its values on validation and test, from decisions and gold ``(N, C)`` of both."""
     labels = evaluator.task.labels
     measured = {split: evaluator.floor_metrics(*both) for split, both in decided.items()}
     return [

@@ -11,7 +11,7 @@ from distill.corpora.corpus import Corpus, label_matrix
 from distill.evaluation.decided import DecidedRows, decided_logits
 from distill.evaluation.decision import Decision, Logits
 from distill.evaluation.evaluators import evaluator_of
-from distill.evaluation.floors import KeptFloor, judge_floors
+from distill.evaluation.floors import KeptFloor, measure_floors
 from distill.evaluation.selective import evaluate_selective
 from distill.recipe.shipping import DecisionsRecipe
 
@@ -69,5 +69,5 @@ def assess(
         selective = evaluate_selective(rows[split], evaluator, decision.abstain_below)
         quality = evaluator.evaluate(rows[split], decision.policy)
         metrics[split] = {**quality.to_dict(), "selective": asdict(selective)}
-    floors = judge_floors(policy, evaluator, {split: (one.decisions, one.gold) for split, one in rows.items()})
+    floors = measure_floors(policy, evaluator, {split: (one.decisions, one.gold) for split, one in rows.items()})
     return ModelQuality(metrics["validation"], metrics["test"], tuple(floors), decision)

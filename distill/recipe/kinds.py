@@ -11,12 +11,11 @@ Calibration = Literal["temperature", "platt", "platt-per-label", "none"]
 class KindKeys:
     """The values and keys of a recipe that depend on the kind of task.
 
-    `decided_by` completes a message; `calibrations` are the choices of [decisions], the default first; `floors`
-    the keys of [decisions] that set floors; `weights` the keys of [objective] that not every kind has. Labels
-    of an `ordered` kind have an order that nobody can guess.
+    `calibrations` are the choices of [decisions], the default first; `floors` the keys of [decisions] that set
+    floors; `weights` the keys of [objective] that not every kind has. Labels of an `ordered` kind have an order
+    that nobody can guess.
     """
 
-    decided_by: str
     calibrations: tuple[Calibration, ...]
     floors: frozenset[str]
     weights: frozenset[str]
@@ -25,20 +24,17 @@ class KindKeys:
 
 KINDS: Mapping[str, KindKeys] = {
     "ordinal": KindKeys(
-        decided_by="the median level",
         calibrations=("temperature", "none"),
         floors=frozenset({"never_below"}),
         weights=frozenset(),
         ordered=True,
     ),
     "single_label": KindKeys(
-        decided_by="the highest score",
         calibrations=("temperature", "none"),
         floors=frozenset(),
         weights=frozenset({"decoupled_weight", "standardised_weight"}),
     ),
     "multi_label": KindKeys(
-        decided_by="thresholds",
         calibrations=("platt-per-label", "platt", "temperature", "none"),
         floors=frozenset({"recall_floor", "precision_floor"}),
         weights=frozenset(),

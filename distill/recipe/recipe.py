@@ -150,10 +150,10 @@ class Recipe(Section):
         for metric in self.decisions.floors:
             key = FLOOR_KEYS[metric]
             if key not in kind.floors:
-                raise ValueError(
-                    f"decisions.{key} moves thresholds, and a {task} task is decided by {kind.decided_by}; "
-                    "remove it"
-                )
+                takers = [name for name, other in KINDS.items() if key in other.floors]
+                own = [other for other in FLOOR_KEYS.values() if other in kind.floors]
+                remedy = f"a {task} task takes {' or '.join(own)}" if own else f"a {task} task takes no floor"
+                raise ValueError(f"decisions.{key} is for {' and '.join(takers)} tasks; {remedy}")
         chosen = self.decisions.calibration
         if chosen is not None and chosen not in kind.calibrations:
             others = [name for name, other in KINDS.items() if chosen in other.calibrations]

@@ -84,8 +84,8 @@ class CorpusRecipe(Section):
         None,
         ge=2,
         le=20,
-        description="Number of parts that take turns as the test split, for small corpora; the student that ships "
-        "learns from all rows.",
+        description="Number of parts, each of which is the test split once, for small corpora; the student that "
+        "ships learns from all rows.",
     )
     fold: int | None = Field(
         None, ge=0, description="The part that is the test split, counted from 0; a run with `folds` sets it."

@@ -54,7 +54,7 @@ class _Stderr(Console):
 
 
 class Reporter:
-    """Prints stages and bars to a console; `quiet` prints nothing."""
+    """Printer of stages and bars on a console; with `quiet` it prints nothing."""
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._console = _Stderr(stderr=True, quiet=quiet, highlight=False, emoji=False)

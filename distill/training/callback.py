@@ -24,9 +24,9 @@ METRICS_FILE = "metrics.jsonl"
 # in a checkpoint, beside the files that transformers writes
 BEST_FILE = "best.safetensors"
 
+# the file, and its key for "the epoch of this checkpoint was evaluated"; both names are kept, because a training
+# resumes from checkpoints that earlier versions wrote
 STATE_FILE = "watch.json"
-
-# its key for "the epoch of this checkpoint was evaluated"; the name is part of the format
 IS_EVALUATED = "judged"  # english: ok
 
 # repeating a training that took less time is cheaper than saving it at its end

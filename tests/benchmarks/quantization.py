@@ -3,7 +3,7 @@
     python -m tests.benchmarks.quantization runs/goemotions > table.md
 
 The student is the one that ships, of several seeds the best on validation; calibrator and tables are the recipe's.
-Texts are the run's validation texts, one by one, ids to logits, one thread, spinning off; candidates take turns.
+Texts are the run's validation texts, one by one, ids to logits, one thread, spinning off; interleaved rounds.
 Decisions are those of the fp32 graph's own calibration and thresholds. Noise is the standard deviation of
 the logit difference; "moved" is the largest change of a logit when texts stand in batches of 32, not alone.
 """

@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.table_bits runs/goemotions-static --seeds 13 14 15 > table.md
 
-Every validation and test text, one at a time, ids to logits, one thread; candidates take turns for the times. Each
+Every validation and test text, one at a time, ids to logits, one thread; times come from interleaved rounds. Each
 form has its own calibration and thresholds, applied to the PyTorch student as well, as the gate does it. Noise is
 the root mean square of the logit difference; "moved" as in quantization.py.
 """

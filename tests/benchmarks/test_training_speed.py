@@ -11,10 +11,10 @@ from torch import nn
 from distill.export.runtime.errors import CheckFailedError, InputError
 from distill.training import loop as trainer
 from distill.training.batches import LengthSortedBatches
-from tests.benchmarks import turns
+from tests.benchmarks import interleaved
 from tests.benchmarks.flops import LABELLING, TRAINING, encoder_flops, peak_of
+from tests.benchmarks.interleaved import Rounds, Way, check_equal, markdown_table, rates
 from tests.benchmarks.training_speed import markdown, measure, switched_off
-from tests.benchmarks.turns import Turns, Way, check_equal, markdown_table, rates
 from tests.support.tiny_models import tiny_classifier
 
 
@@ -45,7 +45,7 @@ def test_ratios_are_those_of_one_round_and_rates_of_the_median(monkeypatch: pyte
     assert "| faster | bfloat16 | 100 | 4.00 (2.00..8.00) | 2.00 (1.00..4.00) |" in markdown_table(
         found, card=False
     )
-    monkeypatch.setattr(turns, "peak_of", lambda card, dtype: {"H": 8e12}.get(card))
+    monkeypatch.setattr(interleaved, "peak_of", lambda card, dtype: {"H": 8e12}.get(card))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     for card, said in (("H", "| 4.00 | 50.0% |"), ("unknown", "| 4.00 | no peak is known |")):
         monkeypatch.setattr(torch.cuda, "get_device_name", lambda card=card: card)
@@ -55,7 +55,7 @@ def test_ratios_are_those_of_one_round_and_rates_of_the_median(monkeypatch: pyte
     )
 
 
-def test_ways_take_turns_and_preparing_is_not_timed() -> None:
+def test_ways_are_interleaved_and_preparing_is_not_timed() -> None:
     now, order = [0.0], []
 
     def way(name: str, takes: float) -> Way:
@@ -70,7 +70,7 @@ def test_ways_take_turns_and_preparing_is_not_timed() -> None:
 
         return Way(name, "float32", prepare)
 
-    found = Turns(2, lambda: now[0]).seconds([way("a", 1.0), way("b", 3.0)])
+    found = Rounds(2, lambda: now[0]).seconds([way("a", 1.0), way("b", 3.0)])
     assert found.tolist() == [[1.0, 1.0], [3.0, 3.0]]
     assert order == ["a", "b", "b", "a"]
 

@@ -1,12 +1,12 @@
-"""Rows a second of labelling and of training, beside transformers' pipeline and Trainer at the same settings.
+"""Rows per second of labelling and of training, beside transformers' pipeline and Trainer at the same settings.
 
     make bench-training RUN=runs/goemotions-compact
     python -m tests.benchmarks.training_speed runs/goemotions-compact --rows 4096 --json speed.json > speed.md
 
 Both start from texts, so that tokenising counts. Labelling ends with the teacher's logits of train rows in memory;
 training makes one pass over those rows with the run's student, objective, batch size and stored soft labels. What
-makes a difference is switched on one after the other, each beside the way before it. All ways take turns in one
-process. That both sides compute the same is checked before.
+makes a difference is switched on one after the other, each beside the way before it. All ways are timed in
+interleaved rounds of one process. That both sides compute the same is checked before.
 """
 
 import argparse
@@ -48,8 +48,8 @@ from distill.training.callback import TrainingCallback
 from distill.training.loop import Loss, fit
 from distill.training.session import schedule_of
 from tests.benchmarks.flops import LABELLING, TRAINING, encoder_flops
+from tests.benchmarks.interleaved import Rounds, Way, check_equal, markdown_table, rates
 from tests.benchmarks.plain_transformers import PlainSettings, plain_labeller, plain_optimizer, plain_train
-from tests.benchmarks.turns import Turns, Way, check_equal, markdown_table, rates
 from tests.support.finished import Shipped, open_shipped
 
 PIPELINE_BATCH = 32
@@ -113,7 +113,7 @@ def measure(run: Path, *, rows: int, rounds: int, cpu_time: bool = False) -> dic
             raise InputError(f"{name}: is {value}, must be at least 1")
     if cpu_time and (torch.get_num_threads() > 1 or torch.cuda.is_available()):
         raise InputError("--cpu-time: is for one thread on a CPU; set OMP_NUM_THREADS=1, or leave it out")
-    turns = Turns(rounds, time.process_time if cpu_time else time.perf_counter)
+    interleaved = Rounds(rounds, time.process_time if cpu_time else time.perf_counter)
     shipped = open_shipped(run)
     corpus = shipped.run.corpus
     work = Work(shipped, corpus, min(rows, len(corpus.train)))
@@ -127,12 +127,12 @@ def measure(run: Path, *, rows: int, rounds: int, cpu_time: bool = False) -> dic
         "rounds": rounds,
         "clock": "CPU time" if cpu_time else "time",
         "batch_size": shipped.recipe.student.batch_size,
-        "labelling": time_labelling(work, turns),
-        "training": time_training(work, turns),
+        "labelling": time_labelling(work, interleaved),
+        "training": time_training(work, interleaved),
     }
 
 
-def time_labelling(work: Work, turns: Turns) -> list[dict[str, Any]]:
+def time_labelling(work: Work, rounds: Rounds) -> list[dict[str, Any]]:
     """The teacher over the texts: by the pipeline, and by what the label stage does."""
     teacher = load_classifier(work.shipped.layout.teacher(), work.corpus.task).to(best_device()).eval()
     tokenizer, texts = load_tokenizer(work.shipped.layout.teacher()), work.texts
@@ -163,10 +163,10 @@ def time_labelling(work: Work, turns: Turns) -> list[dict[str, Any]]:
         bf16 = torch_forward(teacher, bf16=True)
         ways.append(Way("bf16 in PyTorch instead (train text)", "bfloat16", lambda: lambda: ours(bf16)))
     flops = encoder_flops(teacher, encode(tokenizer, texts, work.max_tokens).lengths(), LABELLING)
-    return rates(ways, turns.seconds(ways), work.rows, flops)
+    return rates(ways, rounds.seconds(ways), work.rows, flops)
 
 
-def time_training(work: Work, turns: Turns) -> list[dict[str, Any]]:
+def time_training(work: Work, rounds: Rounds) -> list[dict[str, Any]]:
     """One pass over the rows with the run's student: by a plain Trainer, and by what the student stage does."""
     shipped, folder = work.shipped, work.shipped.layout.student
     student = shipped.recipe.student.family.load(folder, work.corpus.task)
@@ -196,7 +196,7 @@ def time_training(work: Work, turns: Turns) -> list[dict[str, Any]]:
         ways.append(way("+ bf16", ours, dtype="bfloat16"))
     lengths = encode(tokenizer, work.texts, work.max_tokens).lengths()
     flops = encoder_flops(student, lengths, TRAINING) if attends else None
-    return rates(ways, turns.seconds(ways), work.rows, flops)
+    return rates(ways, rounds.seconds(ways), work.rows, flops)
 
 
 def _train_plainly(

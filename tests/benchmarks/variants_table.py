@@ -2,9 +2,9 @@
 
     python -m tests.benchmarks.variants_table runs/goemotions runs/goemotions-static --json variants.json
 
-Out of each run's `report.json`, whose bench has timed all of them in turns: one text on one thread, string in to
-decision out. "Times fp32" are of p50 and p95; the teacher's are of p95, in PyTorch and as a fused fp32 graph.
-Macro-F1 is that of the seed that ships.
+Out of each run's `report.json`, whose bench has timed all of them in interleaved rounds: one text on one thread,
+string in to decision out. "Times fp32" are of p50 and p95; the teacher's are of p95, in PyTorch and as a fused
+fp32 graph. Macro-F1 is that of the seed that ships.
 """
 
 import argparse

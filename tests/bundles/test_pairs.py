@@ -60,17 +60,17 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_pair_bundle(tmp_path_factory.mktemp("pairs") / "bundle")
 
 
-def table(folder: Path, ending: str) -> Path:
+def table(folder: Path, suffix: str) -> Path:
     """The rows with the labels that the bundle decides, in a table with another column first."""
-    path = folder / f"rows.{ending}"
+    path = folder / f"rows.{suffix}"
     decided = load(make_pair_bundle(folder / "again")).predict(ROWS)
     rows = [
         {"id": number, "answer": second, "question": first, "labels": ",".join(found.labels)}
         for number, ((first, second), found) in enumerate(zip(ROWS, decided, strict=True))
     ]
-    if ending == "parquet":
+    if suffix == "parquet":
         pq.write_table(pa.Table.from_pylist(rows), path)
-    elif ending == "jsonl":
+    elif suffix == "jsonl":
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     else:
         lines = [list(rows[0]), *(row.values() for row in rows)]
@@ -78,9 +78,9 @@ def table(folder: Path, ending: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
-def test_every_verb_takes_the_bundles_columns(bundle: Path, tmp_path: Path, ending: str) -> None:
-    file = table(tmp_path, ending)
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_every_verb_takes_the_bundles_columns(bundle: Path, tmp_path: Path, suffix: str) -> None:
+    file = table(tmp_path, suffix)
     assert list(read_rows(file, Columns(), load(bundle).input)) == ROWS
     found = evaluate_bundle(bundle, file, Columns(), QUIET)
     assert (found.rows, found.quality.micro_f1) == (4, 1.0)

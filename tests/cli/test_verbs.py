@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from distill.files.lock import exclusive
 from tests.support.command import ROOT, run_cli
 
 TEXTS = "i feel lonely tonight\n\nthank you so much!\n"
@@ -99,12 +98,3 @@ def test_every_verb_explains_itself(verb: str) -> None:
     done = run_cli(verb, "--help")
     assert done.returncode == 0
     assert len(done.stdout) > 200
-
-
-def test_a_second_command_in_the_same_run_says_so_and_stops(tmp_path: Path) -> None:
-    (tmp_path / "smoke").mkdir()
-    with exclusive(tmp_path / "smoke"):
-        done = run_cli("run", "smoke", "--runs", str(tmp_path))
-    assert done.returncode == 2
-    assert "another distill command" in done.stderr
-    assert [path.name for path in (tmp_path / "smoke").iterdir()] == [".lock"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from distill.evaluation.evaluators import evaluator_of
-from distill.evaluation.floors import KeptFloor, check_floors, check_kept, judge_floors, require_floors
+from distill.evaluation.floors import KeptFloor, check_floors, check_kept, measure_floors, require_floors
 from distill.export.runtime.errors import CheckFailedError, InputError
 from distill.export.runtime.kinds.multi_label import MultiLabel
 from distill.recipe.shipping import DecisionsRecipe
@@ -45,7 +45,7 @@ def test_floors_that_can_be_shown_are_not_refused() -> None:
 
 def test_what_validation_and_test_give_is_reported() -> None:
     policy = DecisionsRecipe(recall_floor={"joy": 0.9}, precision_floor={"grief": 0.8})
-    recall, precision = judge_floors(
+    recall, precision = measure_floors(
         policy, evaluator_of(TASK), {"validation": (DECIDED, GOLD), "test": (GOLD > 0, GOLD)}
     )
     assert (recall.metric, recall.validation, recall.test, recall.missing) == ("recall", 0.9, 1.0, 0.0)

@@ -109,7 +109,10 @@ def test_never_below_that_cannot_be_is_a_sentence() -> None:
         check_floors(DecisionsRecipe(never_below={"grave": 0.9}), evaluator, gold)
     with pytest.raises(InputError, match="cannot be shown with fewer than 1000"):
         check_floors(DecisionsRecipe(never_below={"acute": 0.999}), evaluator, gold)
-    with pytest.raises(InputError, match="decisions.never_below moves thresholds, and a multi_label task"):
+    with pytest.raises(
+        InputError,
+        match="never_below is for ordinal tasks; a multi_label task takes recall_floor or precision_floor",
+    ):
         load_recipe("smoke", ["decisions.never_below={joy=0.9}"])
     with pytest.raises(InputError, match="corpus.label_names is missing, and ordinal labels have an order"):
         load_recipe("smoke", ["corpus.task=ordinal"])

@@ -50,9 +50,9 @@ def test_errors_name_key_bound_and_remedy(override: str, parts: list[str]) -> No
     [
         (
             "decisions.recall_floor={sustain=0.9}",
-            "decisions.recall_floor moves thresholds, and a single_label",
+            "decisions.recall_floor is for multi_label tasks; a single_label task takes no floor",
         ),
-        ("decisions.precision_floor={sustain=0.9}", "decisions.precision_floor moves thresholds"),
+        ("decisions.precision_floor={sustain=0.9}", "decisions.precision_floor is for multi_label tasks"),
         (
             "decisions.calibration='platt'",
             "decisions.calibration is 'platt', which is for multi_label tasks",

@@ -10,8 +10,6 @@ from pathlib import Path
 import pytest
 
 from distill.export.runtime.errors import BundleError, InputError, ResourceError
-from distill.files import lock
-from distill.files.lock import exclusive
 from distill.runs.shortage import Shortage, refusal_of, shortage_of, stage_shortage
 from tests.support.command import ROOT, command_of, run_process
 
@@ -149,16 +147,3 @@ def test_answers_that_find_no_space_are_no_traceback(runs: Path) -> None:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=ROOT, check=False)
     assert done.returncode == 2
     assert done.stderr == "error: the disk is full: free some space and give the same command again\n"
-
-
-@pytest.mark.parametrize("error", [OSError(errno.ENOLCK, "No locks available"), NotImplementedError("no flock")])
-def test_a_disk_without_locks_is_one_sentence(
-    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise error
-
-    monkeypatch.setattr(lock.FileLock, "acquire", refuse)
-    match = r"cannot be written and locked \(.*locks.*\); choose"
-    with pytest.raises(InputError, match=match), exclusive(tmp_path):
-        pass

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from distill.files.atomic import discard, partial_of, remove_leftovers, write_text
+from distill.files.atomic import partial_of, remove_leftovers, write_text
 from distill.runs.stage import STAGE_FILE, UNFINISHED, Stage, execute
 
 
@@ -187,24 +187,3 @@ def test_a_training_is_not_lost_between_its_record_and_its_name(tmp_path: Path) 
     assert log == ["ran"]
     assert record.skipped
     assert made.done()
-
-
-def test_what_a_kill_left_of_a_discarded_folder_is_removed(tmp_path: Path) -> None:
-    half = tmp_path / "export/fp32.discarded/deep"
-    half.mkdir(parents=True)
-    (half / "model").write_text("x")
-    remove_leftovers(tmp_path)
-    assert [path.name for path in tmp_path.rglob("*")] == ["export"]
-
-
-def test_a_folder_that_is_a_link_is_discarded_and_what_it_points_at_stays(tmp_path: Path) -> None:
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "elsewhere/mine.txt").write_text("mine")
-    for name, target in (("corpus", "elsewhere"), ("teacher", "nowhere")):
-        (tmp_path / name).symlink_to(tmp_path / target)
-        discard(tmp_path / name)
-        assert not os.path.lexists(tmp_path / name)
-    (tmp_path / "student.discarded").symlink_to(tmp_path / "elsewhere")
-    remove_leftovers(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["elsewhere"]
-    assert (tmp_path / "elsewhere/mine.txt").read_text() == "mine"

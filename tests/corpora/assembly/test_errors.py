@@ -118,7 +118,7 @@ def test_a_header_that_repeats_a_name_is_refused(tmp_path):
         ("data.json", f'{{"text": "{SECRET}"}}', "not a list of objects"),
         ("data.parquet", SECRET, "cannot be read as parquet"),
         ("data.csv", f"text,labels\n{SECRET}\0,a", "it has zero bytes"),
-        ("data.xls", SECRET, "unknown kind of file; known endings are .csv, .tsv"),
+        ("data.xls", SECRET, "unknown kind of file; known file name extensions are .csv, .tsv"),
         ("data.csv", "", "the train split has no row"),
         ("data.csv", "text,labels\n", "the train split has no row"),
         ("data.json", "[]", "the train split has no row"),

@@ -36,7 +36,7 @@ def read(source, task=SINGLE, **more):
 
 
 def write(path, rows):
-    """Write dicts in the format that the file's ending names."""
+    """Write dicts in the format that the file's suffix names."""
     names = list(rows[0])
     if path.suffix == ".csv":
         with path.open("w", encoding="utf-8", newline="") as out:

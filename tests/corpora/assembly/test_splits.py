@@ -1,58 +1,14 @@
 """Merging, splitting by group and removing leaks."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distill.corpora.assembly.splits import (
-    merge_duplicates,
-    normalise_text,
-    remove_leaks,
-    split_by_group,
-)
-from distill.corpora.storage.columns import CorpusRows, KeyColumn, LabelRows
+from distill.corpora.assembly.splits import merge_duplicates, normalise_text, remove_leaks
 from distill.corpora.targets import CODECS
 from distill.export.runtime.errors import InputError
-
-FRACTIONS = (0.8, 0.1, 0.1)
-
-
-@dataclass(frozen=True)
-class Row:
-    """A row as people think of it."""
-
-    text: str
-    labels: tuple[int, ...] = (0,)
-    group: str | None = None
-    row_id: str | None = None
-    number: int = 1
-
-
-def columns(rows):
-    """The rows in the columns that splitting works on."""
-    text, group, row_id = KeyColumn(), KeyColumn(), KeyColumn()
-    for row in rows:
-        text.append(normalise_text(row.text))
-        group.append(row.group)
-        row_id.append(row.row_id)
-    return CorpusRows(
-        text=text.numbers(),
-        group=group.numbers(),
-        key=row_id.numbers() if any(row.row_id for row in rows) else text.numbers(),
-        labels=LabelRows.of(row.labels for row in rows),
-        file=np.zeros(len(rows), dtype=np.int64),
-        row=np.array([row.number for row in rows]),
-        files=("file.csv",),
-    )
-
-
-def split(rows, seed):
-    """The rows of each part."""
-    parts = split_by_group(columns(rows), np.arange(len(rows)), FRACTIONS, seed=seed)
-    return [[rows[place] for place in part] for part in parts]
+from tests.support.split_rows import Row, columns, split
 
 
 def merged(rows, policy):
@@ -101,21 +57,9 @@ def test_without_groups_a_repeated_text_stays_in_one_part(numbers, seed):
     assert sum(map(len, texts)) == len(set(numbers))
 
 
-def test_parts_have_about_their_shares_of_each_label():
-    rows = [Row(f"text {i}", (i % 4,), f"g{i}") for i in range(2000)]
-    for part, share in zip(split(rows, 7), FRACTIONS, strict=True):
-        for label in range(4):
-            assert sum(r.labels == (label,) for r in part) == pytest.approx(500 * share, abs=30)
-
-
 def test_the_seed_changes_the_split():
     rows = [Row(f"text {i}", (i % 2,)) for i in range(100)]
     assert split(rows, 1) != split(rows, 2)
-
-
-def test_three_rows_of_two_labels_still_fill_what_they_can():
-    parts = split([Row("a", (0,)), Row("b", (1,)), Row("c", (1,))], 0)
-    assert {r.labels for r in parts[0]} == {(0,), (1,)}
 
 
 @given(grouped_rows(), grouped_rows(), grouped_rows(), st.sampled_from(["remove", "groups", "keep"]))
@@ -125,11 +69,11 @@ def test_leaks_are_removed_as_asked_and_every_row_is_counted(train, validation, 
     assert clean["test"] == test
     removed = sum(count for key, count in notes.items() if key.endswith("_removed"))
     assert removed == sum(len(splits[name]) - len(clean[name]) for name in splits)
-    for name, judges in (("train", [*validation, *test]), ("validation", test)):
+    for name, later in (("train", [*validation, *test]), ("validation", test)):
         if policy != "keep":
-            assert not {r.group for r in clean[name]} & {r.group for r in judges}
+            assert not {r.group for r in clean[name]} & {r.group for r in later}
         if policy == "remove":
-            assert not {r.text for r in clean[name]} & {r.text for r in judges}
+            assert not {r.text for r in clean[name]} & {r.text for r in later}
     if policy == "keep":
         assert clean == splits
 
@@ -141,7 +85,7 @@ def test_a_leak_is_found_whatever_its_case_and_white_space():
     assert notes["train_leaks_text_removed"] == 1
 
 
-def test_a_transfer_text_that_is_judged_later_is_removed():
+def test_a_transfer_text_that_is_evaluated_later_is_removed():
     splits = {"train": [Row("a")], "validation": [Row("b")], "test": [Row("c")], "transfer": [Row("B")]}
     clean, notes = cleared(splits, "remove")
     assert clean["transfer"] == []
@@ -169,27 +113,3 @@ def test_duplicates_merge_refuse_or_stay():
 def test_row_ids_decide_what_is_the_same_row():
     rows = [Row("yes", row_id="1"), Row("yes", row_id="2"), Row("yes.", (1,), row_id="2")]
     assert len(merged(rows, "majority")) == 2
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_groups_of_very_different_sizes_still_give_the_shares(seed):
-    sizes = [60, 50, *[1 + group % 25 for group in range(80)]]
-    rows = [
-        Row(f"text {group} {row}", ((group + row) % 3,), f"g{group}")
-        for group, size in enumerate(sizes)
-        for row in range(size)
-    ]
-    for part, share in zip(split(rows, seed), FRACTIONS, strict=True):
-        for label in range(3):
-            wanted = share * sum(r.labels == (label,) for r in rows)
-            assert abs(sum(r.labels == (label,) for r in part) - wanted) <= max(1.0, 0.1 * wanted)
-
-
-@pytest.mark.parametrize(("rows", "parts"), [(1, 1), (2, 1), (3, 3), (5, 3)])
-def test_a_rare_label_is_in_train_and_in_every_part_that_it_can_fill(rows, parts):
-    for seed in range(10):
-        many = [Row(f"many {i}", (0,)) for i in range(100)]
-        found = split([*many, *(Row(f"rare {i}", (1,)) for i in range(rows))], seed)
-        held = [any(r.labels == (1,) for r in part) for part in found]
-        assert held[0]
-        assert sum(held) >= parts

@@ -20,7 +20,7 @@ from distill.export.runtime import DistillError, InputError
 from tests.support.tiny_bundle import make_tiny_bundle
 
 
-def test_candidates_take_turns_over_the_same_texts() -> None:
+def test_candidates_are_interleaved_over_the_same_texts() -> None:
     calls: list[tuple[str, list[str]]] = []
     candidates = [BenchTarget(name, lambda texts, name=name: calls.append((name, texts))) for name in "ab"]
     done: list[int] = []
@@ -80,7 +80,7 @@ def test_settings_are_checked(
 
 def test_cold_start_is_measured_in_a_fresh_process(tmp_path: Path) -> None:
     elapsed, peak = cold_start(make_tiny_bundle(tmp_path / "bundle"))
-    assert 1 < elapsed < 60_000
+    assert elapsed > 1  # milliseconds: no interpreter starts faster
     assert 2**20 < peak < 2**32
     with pytest.raises(DistillError, match="is not a folder"):
         cold_start(tmp_path / "absent")

@@ -1,4 +1,4 @@
-"""Ways to do one piece of work, timed in turns, and what to say of the times."""
+"""Ways to do one piece of work, timed in interleaved rounds, and the table of their times."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -40,31 +40,31 @@ def check_equal(plain: NDArray[np.float32], ours: NDArray[np.float32], what: str
 
 
 @dataclass(frozen=True)
-class Turns:
-    """How often each way gets its turn, and by which clock, in seconds."""
+class Rounds:
+    """The number of interleaved rounds, and the clock that times them, in seconds."""
 
-    rounds: int
+    number: int
     clock: Callable[[], float] = time.perf_counter
 
     def seconds(self, ways: Sequence[Way]) -> NDArray[np.float64]:
-        """Seconds ``(ways, rounds)``; the way that begins moves on, so that a slow minute strikes all alike."""
-        found = np.zeros((len(ways), self.rounds))
-        for turn in range(self.rounds):
+        """Seconds ``(ways, rounds)``; each round begins with the next way, so that a slow minute affects all."""
+        found = np.zeros((len(ways), self.number))
+        for round_ in range(self.number):
             for place in range(len(ways)):
-                which = (turn + place) % len(ways)
+                which = (round_ + place) % len(ways)
                 work = ways[which].prepare()
                 _wait()
                 start = self.clock()
                 work()
                 _wait()
-                found[which, turn] = self.clock() - start
+                found[which, round_] = self.clock() - start
         return found
 
 
 def rates(
     ways: Sequence[Way], seconds: NDArray[np.float64], rows: int, flops: float | None
 ) -> list[dict[str, Any]]:
-    """Plain data, a row a way: medians over the rounds, and ratios of the times that one round had.
+    """Return plain data, one row per way: medians over the rounds, and ratios of times within one round.
 
     `flops` of the whole work give the share of a card's peak, null where there is no card of known peak.
     """
