@@ -100,7 +100,8 @@ def test_shrinking_goes_from_own_parameters_to_the_common_ones(seed: int, shrink
     some = np.stack(fit_platt_per_label(logits, gold, shrink=shrink), axis=1)
     rarer = np.minimum(gold.sum(axis=0), 60 - gold.sum(axis=0))
     weight = np.divide(rarer, rarer + shrink, out=np.zeros(3), where=rarer > 0)
-    np.testing.assert_allclose(some - common, weight[:, None] * (own - common), atol=1e-9)
+    # fits of the same rows, repeated: with several threads their sums are rounded in another order
+    np.testing.assert_allclose(some - common, weight[:, None] * (own - common), atol=1e-7)
     np.testing.assert_array_equal(some[0], common)  # nobody has this label
 
 
