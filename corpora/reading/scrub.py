@@ -84,7 +84,20 @@ PLAIN = re.compile(
 
 
 def scrub(text: str) -> tuple[str, Counter[str]]:
-    """Return a text with marks such as [EMAIL] for personal data, and the number of marks per kind."""
+    """Return a text with marks such as [EMAIL] for personal data, and the number of marks per kind.
+
+    A mark can uncover what stood behind its match, as in `a@b.c..d.ef/g`, so that it is done until nothing is left.
+    It ends: every match holds a character that no mark has.
+    """
+    found: Counter[str] = Counter()
+    while True:
+        text, more = _scrub_once(text)
+        if not more:
+            return text, found
+        found += more
+
+
+def _scrub_once(text: str) -> tuple[str, Counter[str]]:
     found: Counter[str] = Counter()
     for kind, pattern in PATTERNS:
 

@@ -13,6 +13,7 @@ from distill.bench.plot import draw_quality
 from distill.cli.bundles import bench, check_picture
 from distill.export.measure.cpu import cpu_info
 from distill.export.runtime.errors import InputError
+from distill.export.runtime.inputs import ONE_TEXT
 from distill.export.runtime.manifest import read_manifest
 from distill.runs.progress import Reporter
 from tests.support.command import run_cli
@@ -52,9 +53,9 @@ def test_texts_are_enough_for_batches_and_not_too_many() -> None:
     assert _filled(["a", "b"], 1) == ["a", "b"]
     assert len(_filled(["a", "b"], 32)) == 96
     assert len(_filled(["a"] * 100, 32)) == 100
-    assert list(_kinds(None)) == ["synthetic-short", "synthetic-medium", "synthetic-long"]
+    assert list(_kinds(None, ONE_TEXT)) == ["synthetic-short", "synthetic-medium", "synthetic-long"]
     many = [str(number) for number in range(2 * MOST_TEXTS + 1)]
-    some = _kinds(many)["real"]
+    some = _kinds(many, ONE_TEXT)["real"]
     assert MOST_TEXTS / 2 < len(some) <= MOST_TEXTS
     assert int(some[-1]) > 1.9 * MOST_TEXTS
 

@@ -33,7 +33,7 @@ def evaluate(runs: Path, file: Path) -> Evaluation:
         ("a.jsonl", f'{{"text": "{SECRET}", "labels": "joy"}}\n{{"labels": "joy"}}\n', "row 2: the text is empty"),
         ("a.jsonl", f'{{"text": ["{SECRET}"], "labels": "joy"}}\n', "row 1: column 'text' holds a list"),
         ("a.jsonl", f'{{"text": null, "labels": "joy"}}\n{{"text": "{SECRET}"}}', "row 1: the text is empty"),
-        ("a.csv", f"text,labels\n{SECRET},bliss\n", "row 2: unknown label"),
+        ("a.csv", f"text,labels\n{SECRET},bliss\n", "No row has a label that the bundle knows, and 1 ha"),
         ("a.csv", f"text,labels\n{SECRET},joy,more\n", "row 2: too many fields"),
         ("a.csv", f"message,labels\n{SECRET},joy\n", "no column 'text', which --text"),
         ("a.csv", "text,labels\n", "does not have any rows"),

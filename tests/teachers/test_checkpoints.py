@@ -133,7 +133,7 @@ def test_texts_longer_than_a_body_reads_are_refused_with_the_bound() -> None:
 def test_token_rows_are_what_lists_would_be(rows: list[list[int]], more: list[list[int]]) -> None:
     tokens = TokenRows.of(rows)
     assert list(tokens) == rows
-    assert tokens[1:-1] == rows[1:-1]
+    assert list(tokens[1:-1]) == rows[1:-1]
     assert tokens.lengths().tolist() == [len(row) for row in rows]
     assert list(tokens.followed_by(TokenRows.of(more))) == rows + more
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 from distill.artifacts.records import to_dict
 from distill.corpora.storage.token_rows import TokenRows
-from distill.export.gate import Floats, Ints
+from distill.export.gate import Floats
 from distill.export.graph.session import GraphRunner
 from distill.export.runtime.errors import CheckFailedError, DistillError
 from distill.report.models import run_models
@@ -35,12 +36,14 @@ def test_logits_that_are_not_finite_ship_nowhere_and_can_be_reported(
     shutil.copytree(runs, tmp_path / "smoke")
     run = reopen(tmp_path / "smoke")
     layout, texts = run.layout, dict(run.corpus.splits())[split].texts
-    broken = encode(load_tokenizer(layout.student), texts, 24)[0]
+    first = encode(load_tokenizer(layout.student), texts, 24)[0]
 
     class Runner(GraphRunner):
-        def __call__(self, ids: Ints, mask: Ints) -> Floats:
-            logits = super().__call__(ids, mask)
-            return logits * np.float32(value) if ids.tolist() == [broken] else logits
+        def run_rows(self, rows: Sequence[Sequence[int]], progress: Callable[[int], None] | None = None) -> Floats:
+            logits = super().run_rows(rows, progress)
+            broken = np.array([list(row) == first for row in rows])
+            logits[broken] *= np.float32(value)
+            return logits
 
     for module in (exporting, gating):  # each runs the graph on one split
         monkeypatch.setattr(module, "GraphRunner", Runner)

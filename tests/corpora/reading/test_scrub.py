@@ -4,7 +4,7 @@ import json
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from distill.corpora.assembly.read import CorpusSpec, read_corpus
@@ -125,6 +125,9 @@ def test_nothing_around_it_is_masked_where_no_blank_stands(kind: str, item: str,
 
 
 @given(st.text() | st.text("a1u.@/:- +()w_张เー＠．１") | st.lists(st.sampled_from(PIECES)).map("".join))
+@example("HTTP://＠00")
+@example("a.bc/（030）1234567")
+@example("www.．a@b.c")
 def test_a_scrubbed_text_is_clean(text: str) -> None:
     once, found = scrub(text)
     assert scrub(once)[0] == once

@@ -52,11 +52,14 @@ def test_it_computes_what_the_integer_graph_computes(kind, fused, tmp_path, form
     write_precision(form, fused, tmp_path / "x.onnx", keep_fp32=keep, scales=scales)
     model = tiny_classifier(kind)
     modules = products_of(model.encoder)
+    matmuls = find_matmuls(GraphBuilder.load(fused))
+    assert len(matmuls) == 12
     products = {
         f"encoder.{modules[one.layer, one.role]}": rounding(form, one, scales, keep)
-        for one in find_matmuls(GraphBuilder.load(fused))
+        for one in matmuls
+        # a product that int8-weights keeps has its weights in fp32, too
+        if not (form == "int8-weights" and one.name in keep)
     }
-    assert len(products) == 12
     fake_quantize(model, FakeQuantization(products, table_names(model)))
     rows = random_rows(40, seed=6)
     ids, mask = batch(rows)
