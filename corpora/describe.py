@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,7 @@ class SplitReport:
     """One split: `labels` counts rows per label, `cardinality` is the mean number of labels per row.
 
     `labels`, `cardinality` and `rows_without_label` are None in the transfer split, `groups` without a
-    group column, `tokens` and `cut_share` (of texts longer than `max_tokens`) without a tokenizer.
+    group column, the lengths and `cut_share` (of texts longer than `max_tokens`) where no tokenizer counts them.
     """
 
     name: str
@@ -44,8 +44,8 @@ class SplitReport:
     labels: dict[str, int] | None
     cardinality: float | None
     rows_without_label: int | None
-    characters: Lengths
-    words: Lengths
+    characters: Lengths | None
+    words: Lengths | None
     tokens: Lengths | None
     cut_share: float | None
 
@@ -82,7 +82,7 @@ def describe(corpus: Corpus, bad_rows: Counter[str], lengths: CountTokens | None
     """Count what a corpus holds.
 
     `bad_rows` are those in quarantine by reason; `lengths` returns the number of tokens of each text of a
-    split, uncut and with the special ones that a model adds.
+    split, uncut and with the special ones that a model adds. Without it no text is read.
     """
     return CorpusReport(
         task=corpus.task.kind,
@@ -102,7 +102,7 @@ def _describe_split(
     name: str, split: Split, task: Task, lengths: CountTokens | None, max_tokens: int
 ) -> SplitReport:
     """Count what one split holds."""
-    characters, words, tokens = _count_lengths(name, split.texts, lengths)
+    counted = None if lengths is None else _count_lengths(name, split.texts, lengths)
     labels: dict[str, int] | None = None
     sizes: NDArray[np.int32] | None = None
     if split.targets is not None:
@@ -117,25 +117,30 @@ def _describe_split(
         labels=labels,
         cardinality=None if sizes is None else float(sizes.sum()) / max(len(sizes), 1),
         rows_without_label=None if sizes is None else int((sizes == 0).sum()),
-        characters=_quantiles(characters),
-        words=_quantiles(words),
-        tokens=None if lengths is None else _quantiles(tokens),
-        cut_share=None if lengths is None else _share_above(tokens, max_tokens),
+        characters=None if counted is None else _quantiles(counted.characters),
+        words=None if counted is None else _quantiles(counted.words),
+        tokens=None if counted is None else _quantiles(counted.tokens),
+        cut_share=None if counted is None else _share_above(counted.tokens, max_tokens),
     )
 
 
-def _count_lengths(
-    name: str, texts: Sequence[Row], count_tokens: CountTokens | None
-) -> tuple[Counter[int], Counter[int], Counter[int]]:
-    """Count texts by their number of characters, words and tokens; without a tokenizer no tokens."""
-    characters, words, tokens = Counter[int](), Counter[int](), Counter[int]()
+@dataclass(frozen=True)
+class _LengthCounts:
+    """Texts by their number of characters, words and tokens."""
+
+    characters: Counter[int] = field(default_factory=Counter)
+    words: Counter[int] = field(default_factory=Counter)
+    tokens: Counter[int] = field(default_factory=Counter)
+
+
+def _count_lengths(name: str, texts: Sequence[Row], count_tokens: CountTokens) -> _LengthCounts:
+    counts = _LengthCounts()
     for start in range(0, len(texts), BLOCK):
         block = list(texts[start : start + BLOCK])
-        characters.update(sum(map(len, segments_of(row))) for row in block)
-        words.update(sum(len(text.split()) for text in segments_of(row)) for row in block)
-        if count_tokens is not None:
-            tokens.update(count_tokens(name, block))
-    return characters, words, tokens
+        counts.characters.update(sum(map(len, segments_of(row))) for row in block)
+        counts.words.update(sum(len(text.split()) for text in segments_of(row)) for row in block)
+        counts.tokens.update(count_tokens(name, block))
+    return counts
 
 
 def _quantiles(counts: Counter[int]) -> Lengths:

@@ -33,13 +33,17 @@ class ScriptTokens:
 
 @dataclass(frozen=True)
 class SplitTokens:
-    """One split under one tokenizer; `cut` counts texts that are longer than the recipe lets them be."""
+    """One split under one tokenizer; `cut` counts texts that are longer than the recipe lets them be.
+
+    `sampled` says whether only some of the split's texts were counted.
+    """
 
     texts: int
     cut: int
     tokens: int
     unknown: int
     scripts: Mapping[str, ScriptTokens]
+    sampled: bool = False
 
     @property
     def cut_share(self) -> float:

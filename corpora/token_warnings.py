@@ -54,16 +54,21 @@ def require_known(teacher: Mapping[str, SplitTokens], most: float) -> None:
             )
 
 
+def _share(share: float, split: SplitTokens) -> str:
+    return f"about {share:.1%}" if split.sampled else f"{share:.1%}"
+
+
 def _of_cuts(
     teacher: Mapping[str, SplitTokens], student: Mapping[str, SplitTokens], max_tokens: int
 ) -> Iterator[str]:
+    at = f"corpus.max_tokens = {max_tokens}"
     for name, split in teacher.items():
         if split.cut_share > MUCH:
-            yield f"{split.cut_share:.1%} of the texts of {name} are cut at corpus.max_tokens = {max_tokens}"
+            yield f"{_share(split.cut_share, split)} of the texts of {name} are cut at {at}"
         own = student.get(name, split)
         if own.cut_share > MUCH and own.cut_share > 1.1 * split.cut_share:
             yield (
-                f"{own.cut_share:.1%} of the texts of {name} are cut at corpus.max_tokens = {max_tokens} for the "
+                f"{_share(own.cut_share, own)} of the texts of {name} are cut at {at} for the "
                 f"student, whose trimmed vocabulary needs more tokens than the teacher's ({split.cut_share:.1%}); "
                 "raise corpus.max_tokens, or lower student.min_piece_groups"
             )
@@ -71,12 +76,14 @@ def _of_cuts(
 
 def _of_unknown(teacher: Mapping[str, SplitTokens], student: Mapping[str, SplitTokens]) -> Iterator[str]:
     shares = [
-        f"{split.unknown_share:.1%} of {name}" for name, split in teacher.items() if split.unknown_share > UNKNOWN
+        f"{_share(split.unknown_share, split)} of {name}"
+        for name, split in teacher.items()
+        if split.unknown_share > UNKNOWN
     ]
     if shares:
         yield f"{', '.join(shares)} are tokens unknown to the teacher's tokenizer; {ANOTHER}"
     more = [
-        f"{split.unknown_share:.1%} of {name}"
+        f"{_share(split.unknown_share, split)} of {name}"
         for name, split in student.items()
         if split.unknown_share > UNKNOWN + teacher[name].unknown_share
     ]
@@ -92,7 +99,8 @@ def _of_unknown(teacher: Mapping[str, SplitTokens], student: Mapping[str, SplitT
             continue
         unknown, length = found.unknown / found.tokens, found.tokens / max(found.characters, 1)
         if unknown > UNKNOWN:
-            yield f"{unknown:.1%} of the tokens in the script {script} are unknown to the teacher's tokenizer"
+            share = _share(unknown, max(teacher.values(), key=lambda split: split.sampled))
+            yield f"{share} of the tokens in the script {script} are unknown to the teacher's tokenizer"
         if length > SPELT:
             yield (
                 f"the script {script} takes {length:.1f} tokens per character: the teacher's tokenizer spells it; "

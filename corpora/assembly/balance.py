@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +52,7 @@ class GroupCounts:
         place = slice(self.starts[group], self.starts[group + 1])
         return list(zip(self.labels[place].tolist(), self.rows[place].tolist(), strict=True))
 
-    @property
+    @cached_property
     def owners(self) -> Ints:
         """The group of each entry of `labels` and `rows`."""
         return np.repeat(np.arange(len(self), dtype=np.int32), np.diff(self.starts))

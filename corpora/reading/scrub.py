@@ -86,8 +86,8 @@ PLAIN = re.compile(
 def scrub(text: str) -> tuple[str, Counter[str]]:
     """Return a text with marks such as [EMAIL] for personal data, and the number of marks per kind.
 
-    A mark can uncover what stood behind its match, as in `a@b.c..d.ef/g`, so that it is done until nothing is left.
-    It ends: every match holds a character that no mark has.
+    A mark can uncover what stood beside its match, as in `a@b.c..d.ef/g`, so the text is searched until nothing
+    is left. That ends, because every match holds a character that no mark has.
     """
     found: Counter[str] = Counter()
     while True:

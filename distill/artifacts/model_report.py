@@ -8,7 +8,7 @@ from distill.artifacts.quality import FloorRecord
 from distill.artifacts.records import stored
 from distill.artifacts.variant import GateCheck, MatmulNoise
 from distill.evaluation.bootstrap import Bootstrap
-from distill.evaluation.metrics import LabelQuality
+from distill.evaluation.metrics import LabelQuality, labels_at_zero
 from distill.evaluation.selective import SelectiveQuality
 
 
@@ -40,7 +40,7 @@ class SplitQuality:
     @property
     def labels_at_zero(self) -> tuple[str, ...]:
         """The labels without rows, each of which counts 0 in `macro_f1`."""
-        return tuple(row.label for row in self.per_label if not row.support)
+        return labels_at_zero(self.per_label)
 
     def metric(self, key: str) -> float:
         """Return a metric by its key."""

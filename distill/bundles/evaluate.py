@@ -13,7 +13,7 @@ from distill.bundles.rows import Columns, common_input, labelled_rows, read_rows
 from distill.corpora.reading.labels import MAX_LABEL_CHARS
 from distill.evaluation.decided import decided_rows
 from distill.evaluation.evaluators import evaluator_of
-from distill.evaluation.metrics import Quality
+from distill.evaluation.metrics import Quality, labels_at_zero
 from distill.evaluation.selective import SelectiveQuality, evaluate_selective
 from distill.export.runtime import InputError, Prediction, load
 from distill.export.runtime.cores import available_threads
@@ -52,7 +52,7 @@ class Evaluation:
     def notes(self) -> tuple[str, ...]:
         """Return sentences about what the numbers leave out."""
         notes = []
-        empty = [row.label for row in self.quality.per_label if not row.support]
+        empty = labels_at_zero(self.quality.per_label)
         if empty:
             notes.append(f"labels without rows, each of which counts 0 in macro_f1: {', '.join(empty)}")
         if self.rows_with_unknown_labels:

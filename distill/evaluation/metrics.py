@@ -4,7 +4,7 @@ Everywhere `scores` are float ``(N, C)`` in [0, 1], `gold` is 0/1 ``(N, C)`` and
 single-label tasks have exactly one 1 in each row of both. A ratio over nothing counts as 0.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -38,6 +38,11 @@ class LabelQuality:
     brier: float
     brier_skill: float | None
     reliability: tuple[Bin, ...]
+
+
+def labels_at_zero(per_label: Iterable[LabelQuality]) -> tuple[str, ...]:
+    """Return the labels without rows, each of which counts 0 in macro-F1."""
+    return tuple(row.label for row in per_label if not row.support)
 
 
 @dataclass(frozen=True)

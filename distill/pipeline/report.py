@@ -75,15 +75,11 @@ def report_stages(run: Run) -> None:
 
 def _warnings(student: StudentRun) -> tuple[str, ...]:
     """Return what `distill check` says of the corpus that the run read, and of the student's vocabulary."""
-    from distill.teachers.token_cache import fingerprint_of
     from distill.teachers.tokenizers import load_tokenizer
-    from distill.training.reading import read_whole
 
     run, layout = student.run, student.layout
-    teacher, own = load_tokenizer(layout.teacher()), load_tokenizer(layout.student)
     bad_rows = Counter({"quarantined": run.corpus.notes.get("rows_quarantined", 0)})
-    distinct = own if fingerprint_of(own) != fingerprint_of(teacher) else None
-    return read_whole(run.corpus, bad_rows, teacher, distinct, run.recipe.corpus.max_tokens).warnings
+    return run.sample.warnings(bad_rows, load_tokenizer(layout.teacher()), load_tokenizer(layout.student))
 
 
 def _bench_inputs(student: StudentRun, ships: Variant) -> "BenchInputs":

@@ -21,6 +21,7 @@ from distill.runs.stage import Stage, StageRecord, earlier_record, execute
 
 if TYPE_CHECKING:
     from distill.teachers.token_cache import TokenCache
+    from distill.training.reading import Sample
     from distill.training.session import TrainingControls
 
 # raised when a stage's code comes to give other results
@@ -103,6 +104,13 @@ class Run:
 
         corpus = self.recipe.corpus
         return TokenCache(self.layout.folder, corpus.max_tokens, corpus_spec(corpus).reads)
+
+    @cached_property
+    def sample(self) -> "Sample":
+        """Texts of the corpus that tell how tokenizers read it."""
+        from distill.training.reading import Sample
+
+        return Sample(self.corpus, self.recipe.corpus.max_tokens)
 
     def controls(self) -> "TrainingControls":
         """Return what surrounds each training of this run."""

@@ -43,7 +43,6 @@ def _teach(run: Run, member: Member) -> None:
         from distill.teachers.checkpoints import load_config
         from distill.teachers.tokenizers import load_tokenizer
         from distill.training.preflight import check_models, check_vocabulary, check_weights
-        from distill.training.reading import read_sample
         from distill.training.teacher import load_teacher, train_teacher
 
         if member.index == 0:  # before hours are spent
@@ -52,7 +51,7 @@ def _teach(run: Run, member: Member) -> None:
                 check_models(recipe, config)
             sources = {one.source: resolve_model(one.source, one.pin) for one in members_of(recipe)[1:]}
             check_weights(recipe, {**sources, member.source: base}, run.corpus.task)
-            require_known(read_sample(run.corpus, tokenizer, recipe.corpus.max_tokens), recipe.teacher.max_unknown)
+            require_known(run.sample.read(tokenizer), recipe.teacher.max_unknown)
             if run.trains_student:
                 check_vocabulary(recipe, config, tokenizer, run.corpus)
             build_augmenter(recipe.augmentation, tokenizer, recipe.corpus.max_tokens)

@@ -2,8 +2,8 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, final
 
 from distill.corpora.corpus import Corpus
 from distill.corpora.describe import CorpusReport, describe
@@ -11,9 +11,10 @@ from distill.corpora.storage.text_store import BLOCK
 from distill.corpora.token_counts import SplitTokens, TokenCounter
 from distill.corpora.token_warnings import token_warnings
 from distill.corpora.warnings import corpus_warnings
+from distill.teachers.token_cache import fingerprint_of
 from distill.teachers.tokenizers import without_truncation
 
-# texts of a split that tell whether a teacher can read a corpus at all
+# texts of a split that tell how a tokenizer reads it, to a third of a percentage point
 SAMPLED = 20_000
 
 
@@ -42,25 +43,56 @@ def read_whole(
     counter = _counter(tokenizer, max_tokens)
     report, student = describe(corpus, bad_rows, counter, max_tokens), None
     if student_tokenizer is not None:
-        own = _counter(student_tokenizer, max_tokens)
-        for name, split in corpus.splits():
-            for start in range(0, len(split), BLOCK):
-                own(name, list(split.texts[start : start + BLOCK]))
-        student = own.splits()
+        student = _count(corpus, _counter(student_tokenizer, max_tokens), None)
     teacher = counter.splits()
     warnings = (*corpus_warnings(report), *token_warnings(teacher, student, max_tokens))
     return Reading(report, teacher, student, warnings)
 
 
-def read_sample(corpus: Corpus, tokenizer: Any, max_tokens: int) -> dict[str, SplitTokens]:
-    """Count the tokens of at most `SAMPLED` texts per split, spread evenly."""
-    counter = _counter(tokenizer, max_tokens)
+@final
+class Sample:
+    """At most `SAMPLED` texts per split of a corpus, spread evenly, whose tokens are counted once per tokenizer.
+
+    Args:
+        corpus: the corpus.
+        max_tokens: length at which texts are cut.
+    """
+
+    def __init__(self, corpus: Corpus, max_tokens: int) -> None:
+        self._corpus, self._max_tokens = corpus, max_tokens
+        self._read: dict[str, dict[str, SplitTokens]] = {}
+
+    def read(self, tokenizer: Any) -> Mapping[str, SplitTokens]:
+        """Count the tokens of each split's sample."""
+        name = fingerprint_of(tokenizer)
+        if name not in self._read:
+            self._read[name] = _count(self._corpus, _counter(tokenizer, self._max_tokens), SAMPLED)
+        return self._read[name]
+
+    def warnings(self, bad_rows: Counter[str], tokenizer: Any, student_tokenizer: Any) -> tuple[str, ...]:
+        """Return what `distill check` says of the corpus, with shares of the sample.
+
+        Args:
+            bad_rows: rows in quarantine, by reason.
+            tokenizer: the teacher's.
+            student_tokenizer: the student's.
+        """
+        report = describe(self._corpus, bad_rows, None, self._max_tokens)
+        teacher, student = self.read(tokenizer), self.read(student_tokenizer)
+        return (*corpus_warnings(report), *token_warnings(teacher, student, self._max_tokens))
+
+
+def _count(corpus: Corpus, counter: TokenCounter, most: int | None) -> dict[str, SplitTokens]:
+    """Count the tokens of a corpus: of at most `most` texts per split, or of all."""
+    sampled = set()
     for name, split in corpus.splits():
-        step = -(-len(split) // SAMPLED) or 1
+        step = 1 if most is None else -(-len(split) // most) or 1
         rows = range(0, len(split), step)
         for start in range(0, len(rows), BLOCK):
             counter(name, [split.texts[row] for row in rows[start : start + BLOCK]])
-    return counter.splits()
+        if step > 1:
+            sampled.add(name)
+    return {name: replace(tokens, sampled=name in sampled) for name, tokens in counter.splits().items()}
 
 
 def _counter(tokenizer: Any, max_tokens: int) -> TokenCounter:

@@ -71,6 +71,7 @@ def shipment_of(
     """
     quality, gate = read_quality(source.folder), read_gate(source.folder)
     decision, evaluator = quality.decision, evaluator_of(corpus.task)
+    reads = corpus_spec(recipe).reads
     return Shipment(
         name=name,
         task=corpus.task,
@@ -96,9 +97,9 @@ def shipment_of(
             max_tokens=recipe.max_tokens,
             headline=Headline(evaluator.headline, evaluator.title),
             folds=recipe.folds,
-            reads=corpus_spec(recipe).reads,
+            reads=reads,
         ),
-        reads=corpus_spec(recipe).reads,
+        reads=reads,
     )
 
 
