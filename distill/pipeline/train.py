@@ -1,6 +1,7 @@
 """The training stages: student, twin and quantization-aware phase, once per seed."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,30 +59,35 @@ def _train_seed(student: StudentRun) -> None:
     if len(members_of(recipe)) > 1 or recipe.teacher.fit_temperature:
         distilled["averaging"] = averaging(recipe)
     terms = objective.terms()
-    _train(student, "student", {**distilled, "terms": terms} if terms else distilled)
+    training = cache(partial(training_inputs, run, student.seed))  # one start for student and twin
+    _train(student, "student", {**distilled, "terms": terms} if terms else distilled, training)
     if objective.compare:
         # it takes as many steps as the student: it depends on the number of made texts, and on no teacher's label
         made = [name for name in (AUGMENTED,) if name in run.records]
-        _train(student, "twin", {**start, **run.digest(*made)})
+        _train(student, "twin", {**start, **run.digest(*made)}, training)
     for precision in qat_precisions(recipe.export.shippable):
-        _train_quantized(student, precision, {**distilled, "terms": terms})
+        _train_quantized(student, precision, {**distilled, "terms": terms}, training)
 
 
-def _train(student: StudentRun, name: str, inputs: Mapping[str, Any]) -> None:
+def _train(
+    student: StudentRun, name: str, inputs: Mapping[str, Any], training: Callable[[], "StudentInputs"]
+) -> None:
     run = student.run
 
     def work(folder: Path) -> None:
         from distill.training.student import train_student, train_twin
 
         train = train_student if name == "student" else train_twin
-        train(folder, training_inputs(run, student.seed), run.controls())
+        train(folder, training(), run.controls())
 
     folder = student.layout.student if name == "student" else student.layout.twin
     run.stage(f"{student.layout.prefix}{name}", folder, inputs, work, resumable=True)
     quality_stage(run, student.layout, name, folder)
 
 
-def _train_quantized(student: StudentRun, precision: Precision, shared: Mapping[str, Any]) -> None:
+def _train_quantized(
+    student: StudentRun, precision: Precision, shared: Mapping[str, Any], training: Callable[[], "StudentInputs"]
+) -> None:
     """Train the student's last phase as its variant of one int8 precision computes."""
     run, layout = student.run, student.layout
     recipe = run.recipe
@@ -105,7 +111,7 @@ def _train_quantized(student: StudentRun, precision: Precision, shared: Mapping[
             precision,
             recipe.qat,
             recipe.export.calibrator,
-            training_inputs(run, student.seed),
+            training(),
             run.controls(),
         )
 

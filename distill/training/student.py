@@ -1,7 +1,9 @@
 """Train the student on soft labels, and its twin on the labelled rows alone."""
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +60,12 @@ class StudentInputs:
     soft_labels: Callable[[str], Logits]
 
     def start(self) -> tuple[nn.Module, Any]:
-        """Return the untrained student and its tokenizer; the same for the student and its twin."""
+        """Return a copy of the untrained student, and its tokenizer: the same for the student and its twin."""
+        model, tokenizer = self._start
+        return copy.deepcopy(model), tokenizer
+
+    @cached_property
+    def _start(self) -> tuple[nn.Module, Any]:
         set_seed(self.seed)
         return start_student(
             self.student,

@@ -44,7 +44,7 @@ def test_every_form_is_measured_and_a_seeds_student_is_found(
         (seeded / name).rename(seeded / "seeds/7" / name)
     recipe = (seeded / "recipe.toml").read_text()
     (seeded / "recipe.toml").write_text(
-        recipe.replace("seeds = []", "seeds = [7]", 1).replace("max_tokens = 24", "max_tokens = 8")
+        recipe.replace("seeds = []", "seeds = [7]", 1).replace("max_tokens = 12", "max_tokens = 8")
     )
     cut: list[int] = []
     encode = quantization.encode

@@ -36,7 +36,7 @@ def test_logits_that_are_not_finite_ship_nowhere_and_can_be_reported(
     shutil.copytree(runs, tmp_path / "smoke")
     run = reopen(tmp_path / "smoke")
     layout, texts = run.layout, dict(run.corpus.splits())[split].texts
-    first = encode(load_tokenizer(layout.student), texts, 24)[0]
+    first = encode(load_tokenizer(layout.student), texts, run.recipe.corpus.max_tokens)[0]
 
     class Runner(GraphRunner):
         def run_rows(self, rows: Sequence[Sequence[int]], progress: Callable[[int], None] | None = None) -> Floats:
