@@ -202,7 +202,7 @@ PUBLISHED = {
         "1b4a21a4af7e9b29371b5538d1cf64860670094f1e3c0edf0c4275cf35b0842d",
     ),
     "smoke": (
-        "a0627dfc10d4cefd81aadf906a8290eaf2ed31efe167a25572572f0b43df8361",
+        "e80aa8e3dca378b477cd948f430c40d74e6fc06176f27ca10604ed9b10bb54be",
         "a151d36cc87e3625eb7c97034f3218edaef5c9d10bf328480d950b7b2365943d",
     ),
 }
