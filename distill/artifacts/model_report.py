@@ -2,49 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-from distill.artifacts.quality import FloorRecord
+from distill.artifacts.quality import FloorRecord, SplitQuality
 from distill.artifacts.records import stored
 from distill.artifacts.variant import GateCheck, MatmulNoise
 from distill.evaluation.bootstrap import Bootstrap
-from distill.evaluation.metrics import LabelQuality, labels_at_zero
-from distill.evaluation.selective import SelectiveQuality
-
-
-@dataclass(frozen=True)
-class SplitQuality:
-    """A model's metrics on one split; `evaluation.metrics.Quality` says what each is.
-
-    `further` are metrics of the task's kind alone, stored beside the others.
-    """
-
-    macro_f1: float
-    macro_f1_at_half: float | None
-    micro_f1: float
-    accuracy: float | None
-    brier: float
-    brier_skill: float
-    ece: float
-    ece_above_tenth: float
-    per_label: tuple[LabelQuality, ...]
-    selective: SelectiveQuality
-    labels_without_rows: int | None = field(default=None, metadata=stored(omit_none=True))
-    macro_f1_of_labels_with_rows: float | None = field(default=None, metadata=stored(omit_none=True))
-    weighted_f1: float | None = field(default=None, metadata=stored(omit_none=True))
-    exact_match: float | None = field(default=None, metadata=stored(omit_none=True))
-    jaccard: float | None = field(default=None, metadata=stored(omit_none=True))
-    cohen_kappa: float | None = field(default=None, metadata=stored(omit_none=True))
-    further: Mapping[str, Any] = field(default_factory=dict, metadata=stored(rest=True))
-
-    @property
-    def labels_at_zero(self) -> tuple[str, ...]:
-        """The labels without rows, each of which counts 0 in `macro_f1`."""
-        return labels_at_zero(self.per_label)
-
-    def metric(self, key: str) -> float:
-        """Return a metric by its key."""
-        return float(self.further[key] if key in self.further else getattr(self, key))
 
 
 @dataclass(frozen=True)

@@ -5,15 +5,49 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from distill.artifacts.records import read_record, stored, to_dict, write_record
+from distill.artifacts.records import from_dict, read_record, stored, write_record
 from distill.artifacts.training import TrainingSummary
 from distill.evaluation.decision import Decision
+from distill.evaluation.metrics import LabelQuality, labels_at_zero
 from distill.evaluation.quality import ModelQuality
+from distill.evaluation.selective import SelectiveQuality
 
 QUALITY_FILE = "quality.json"
 
-# metrics of one split by their names, which depend on the kind of task
-SplitQuality = Mapping[str, Any]
+
+@dataclass(frozen=True)
+class SplitQuality:
+    """A model's metrics on one split; `evaluation.metrics.Quality` says what each is.
+
+    `further` are metrics of the task's kind alone, stored beside the others.
+    """
+
+    macro_f1: float
+    macro_f1_at_half: float | None
+    micro_f1: float
+    accuracy: float | None
+    brier: float
+    brier_skill: float
+    ece: float
+    ece_above_tenth: float
+    per_label: tuple[LabelQuality, ...]
+    selective: SelectiveQuality
+    labels_without_rows: int | None = field(default=None, metadata=stored(omit_none=True))
+    macro_f1_of_labels_with_rows: float | None = field(default=None, metadata=stored(omit_none=True))
+    weighted_f1: float | None = field(default=None, metadata=stored(omit_none=True))
+    exact_match: float | None = field(default=None, metadata=stored(omit_none=True))
+    jaccard: float | None = field(default=None, metadata=stored(omit_none=True))
+    cohen_kappa: float | None = field(default=None, metadata=stored(omit_none=True))
+    further: Mapping[str, Any] = field(default_factory=dict, metadata=stored(rest=True))
+
+    @property
+    def labels_at_zero(self) -> tuple[str, ...]:
+        """The labels without rows, each of which counts 0 in `macro_f1`."""
+        return labels_at_zero(self.per_label)
+
+    def metric(self, key: str) -> float:
+        """Return a metric by its key."""
+        return float(self.further[key] if key in self.further else getattr(self, key))
 
 
 @dataclass(frozen=True)
@@ -42,14 +76,14 @@ class QualityRecord:
     parameters: int | None = field(default=None, metadata=stored(omit_none=True))
     best_step: int | None = field(default=None, metadata=stored(omit_none=True))
     steps: int | None = field(default=None, metadata=stored(omit_none=True))
-    before_tuning: Mapping[str, Any] | None = field(default=None, metadata=stored(omit_none=True))
+    before_tuning: "QualityRecord | None" = field(default=None, metadata=stored(omit_none=True))
 
     @property
     def decision_before_tuning(self) -> Decision:
         """The decision that was fitted to the teacher with an untrained head; only a fine-tuned one has it."""
         if self.before_tuning is None:
             raise ValueError("the model was not fine-tuned, so nothing is known of it before")
-        return Decision.from_dict(dict(self.before_tuning["decision"]))
+        return self.before_tuning.decision
 
     @property
     def splits(self) -> dict[str, SplitQuality]:
@@ -72,14 +106,14 @@ def record_of(
         before: the quality before tuning, of a teacher that was fine-tuned.
     """
     return QualityRecord(
-        validation=quality.validation,
-        test=quality.test,
+        validation=from_dict(SplitQuality, quality.validation),
+        test=from_dict(SplitQuality, quality.test),
         floors=_floors(quality),
         decision=quality.decision,
         parameters=None if training is None else training.parameters,
         best_step=None if training is None else training.best_step,
         steps=None if training is None else training.steps,
-        before_tuning=None if before is None else to_dict(record_of(before)),
+        before_tuning=None if before is None else record_of(before),
     )
 
 

@@ -174,7 +174,7 @@ def _member_of(kinds: tuple[Any, ...], value: Any, at: str) -> Any:
 
 
 def _sequence(origin: type[Any], args: tuple[Any, ...], value: Any, at: str) -> Any:
-    if not isinstance(value, list):
+    if not isinstance(value, list | tuple):
         raise _MismatchError(f"{at} must be a list, is {_shown(value)}")
     if origin is tuple and args[-1] is not Ellipsis:
         if len(value) != len(args):

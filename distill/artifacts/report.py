@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from distill.artifacts.model_report import ModelReport, SplitQuality
+from distill.artifacts.model_report import ModelReport
 from distill.artifacts.plan import Plan, PlannedStudent
 from distill.artifacts.precision import PrecisionRecord
+from distill.artifacts.quality import SplitQuality
 from distill.artifacts.ranking import LayerCandidate
 from distill.artifacts.records import read_record, stored, write_record
 from distill.evaluation.bootstrap import Bootstrap

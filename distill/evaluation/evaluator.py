@@ -5,7 +5,7 @@ when it is called.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,11 +68,6 @@ class Evaluator(Protocol):
 
     def score(self, decisions: Bools, gold: Floats) -> float:
         """Return the headline."""
-        ...
-
-    @staticmethod
-    def headline_of(quality: Mapping[str, Any]) -> float:
-        """Return the headline that a stored quality of one split has."""
         ...
 
     def resampled(self, decisions: Bools, gold: Floats, weights: Floats) -> Floats:

@@ -110,4 +110,4 @@ def _scores(models: SeedModels, evaluator: Evaluator) -> SeedScores:
 
 
 def _headlines(quality: QualityRecord, evaluator: Evaluator) -> SplitScores:
-    return SplitScores(evaluator.headline_of(quality.validation), evaluator.headline_of(quality.test))
+    return SplitScores(quality.validation.metric(evaluator.headline), quality.test.metric(evaluator.headline))

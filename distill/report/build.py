@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from distill.artifacts.bench import RunBench, read_bench
-from distill.artifacts.model_report import SplitQuality
 from distill.artifacts.plan import read_plan
 from distill.artifacts.precision import read_precision
 from distill.artifacts.ranking import read_ranking
@@ -118,7 +117,7 @@ def build_report(inputs: ReportInputs) -> Report:
         chosen=chosen,
         budget=_budget(inputs, bench),
         words=word_report(*tokenizers, _test_texts(inputs.tested)),
-        teacher_before_tuning=None if before_tuning is None else from_dict(SplitQuality, before_tuning["test"]),
+        teacher_before_tuning=None if before_tuning is None else before_tuning.test,
         distillation_gain=None if attributed.gain is None else attributed.gain["student"],
         attribution=attributed,
         seeds=spread(_seed_models(inputs), gold, evaluator, seed=recipe.seed),

@@ -10,7 +10,6 @@ from distill.artifacts.model_report import (
     Latency,
     ModelBytes,
     ModelReport,
-    SplitQuality,
     Timing,
 )
 from distill.artifacts.records import from_dict, to_dict
@@ -66,8 +65,8 @@ def _report(run: RunOutcome, model: RunModel, parameters: int | None, sizes: Mod
         parameters=parameters,
         bytes=sizes,
         components=None,
-        test=from_dict(SplitQuality, quality.test),
-        validation=from_dict(SplitQuality, quality.validation),
+        test=quality.test,
+        validation=quality.validation,
         retention=None,
         brier_skill_ratio=None,
         ece_above_tenth_difference=None,

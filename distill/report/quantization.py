@@ -26,8 +26,8 @@ def quantization_cost(variant: RunModel, student: RunModel, source: RunModel, ta
     ) -> SplitCost:
         quality = source.quality().splits[split]
         return SplitCost(
-            macro_f1_in_fp32=quality["macro_f1"],
-            headline_in_fp32=evaluator_of(task).headline_of(quality),
+            macro_f1_in_fp32=quality.macro_f1,
+            headline_in_fp32=quality.metric(evaluator_of(task).headline),
             against_student=_fidelity(split, variants, students, task),
             against_own_fp32=_fidelity(split, variants, sources, task),
         )

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from distill.artifacts.logits import read_logits_file
-from distill.artifacts.model_report import SplitQuality
 from distill.artifacts.quality import QualityRecord, read_quality
-from distill.artifacts.records import from_dict
+from distill.artifacts.records import to_dict
 from distill.artifacts.report import Headline
 from distill.artifacts.variant import MODEL_FILE, read_gate
 from distill.corpora.corpus import Corpus
@@ -90,8 +89,8 @@ def shipment_of(
         model_card=model_card(
             name=name,
             variant=source.variant.name,
-            test=from_dict(SplitQuality, quality.test),
-            teacher=from_dict(SplitQuality, teacher.test),
+            test=quality.test,
+            teacher=teacher.test,
             is_sample=recipe.source == "sample",
             licence=recipe.licence,
             max_tokens=recipe.max_tokens,
@@ -135,15 +134,15 @@ def _metrics(
     quality: QualityRecord, teacher: QualityRecord, evaluator: Evaluator, folds: int | None
 ) -> dict[str, object]:
     """Return the quality of what ships beside its teacher's; `test` is out of fold where there are folds."""
-    splits = {"validation": quality.validation, "test": quality.test}
+    splits = {split: to_dict(metrics) for split, metrics in quality.splits.items()}
     headline = evaluator.headline
-    best = teacher.test[headline]
+    best = teacher.test.metric(headline)
     return {
         **{
             split: {key: metrics[key] for key in (*METRICS, *evaluator.further)}
             for split, metrics in splits.items()
         },
         f"teacher_test_{headline}": best,
-        "retention": quality.test[headline] / best if best else None,
+        "retention": quality.test.metric(headline) / best if best else None,
         **({} if folds is None else {"folds": folds}),
     }

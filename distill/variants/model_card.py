@@ -2,7 +2,7 @@
 
 import re
 
-from distill.artifacts.model_report import SplitQuality
+from distill.artifacts.quality import SplitQuality
 from distill.artifacts.report import Headline
 from distill.export.runtime.inputs import ONE_TEXT, Input, Pair
 from distill.files.templates import template_environment

@@ -63,5 +63,6 @@ def best_student(students: Sequence[RunLayout], recipe: ExportRecipe, task: str)
     if len(students) == 1:
         return 0
     folders = [layout.variant(shipping_variant(layout, recipe).name) for layout in students]
-    scores = [EVALUATORS[task].headline_of(read_quality(folder).validation) for folder in folders]
+    headline = EVALUATORS[task].headline
+    scores = [read_quality(folder).validation.metric(headline) for folder in folders]
     return scores.index(max(scores))

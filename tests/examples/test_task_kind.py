@@ -173,10 +173,6 @@ class AtMostOneEvaluator:
     def score(self, decisions: Bools, gold: Floats) -> float:
         return accuracy(decisions, gold)
 
-    @staticmethod
-    def headline_of(quality: Mapping[str, Any]) -> float:
-        return float(quality["accuracy"])
-
     def resampled(self, decisions: Bools, gold: Floats, weights: Floats) -> Floats:
         right = (decisions == (gold > 0)).all(axis=1)
         return np.asarray(weights @ right / weights.sum(axis=1))

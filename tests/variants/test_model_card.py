@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from distill.artifacts.model_report import SplitQuality
+from distill.artifacts.quality import SplitQuality
 from distill.artifacts.records import from_dict
 from distill.artifacts.report import Headline
 from distill.export.runtime.inputs import ONE_TEXT, Input, Pair, Truncate

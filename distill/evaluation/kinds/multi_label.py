@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, final
+from typing import TYPE_CHECKING, ClassVar, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,11 +87,6 @@ class MultiLabelEvaluator:
     def score(self, decisions: Bools, gold: Floats) -> float:
         """Return macro-F1."""
         return macro_f1(decisions, gold)
-
-    @staticmethod
-    def headline_of(quality: Mapping[str, Any]) -> float:
-        """Return its macro-F1."""
-        return float(quality["macro_f1"])
 
     def resampled(self, decisions: Bools, gold: Floats, weights: Floats) -> Floats:
         """Return macro-F1 under each row of weights: ``(S, N) -> (S,)``."""

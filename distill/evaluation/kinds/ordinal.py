@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, final
+from typing import TYPE_CHECKING, ClassVar, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,11 +101,6 @@ class OrdinalEvaluator:
     def score(self, decisions: Bools, gold: Floats) -> float:
         """Return the quadratic weighted kappa; 0 where gold and decisions are all one level."""
         return float(self.resampled(decisions, gold, np.ones((1, len(gold)), dtype=np.float32))[0])
-
-    @staticmethod
-    def headline_of(quality: Mapping[str, Any]) -> float:
-        """Return its quadratic weighted kappa."""
-        return float(quality["quadratic_weighted_kappa"])
 
     def resampled(self, decisions: Bools, gold: Floats, weights: Floats) -> Floats:
         """Return the kappa under each row of weights: ``(S, N) -> (S,)``."""
