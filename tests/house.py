@@ -15,7 +15,7 @@ docstrings:
 - files over 300 lines;
 - CPU seconds: user and system, of all processes, of `distill run smoke` in a new folder and of a second run in it;
 - openings: how often that run opens corpus/train.parquet (each time every text is copied and hashed);
-- tokenized: texts handed to a tokenizer of transformers in that run, and how many different ones those were.
+- tokenized: texts handed to a tokenizer in that run, and how many different ones those were.
 
 Another checkout: `python -m tests.house --tree FOLDER`; with `--measure` it runs smoke with FOLDER/.venv.
 """
@@ -87,6 +87,22 @@ def watched(self, text=None, *rest, **more):
     different.update(texts)
     return call(self, text, *rest, **more)
 PreTrainedTokenizerBase.__call__ = watched
+try:  # texts are also counted by the fast tokenizer itself, which cannot be watched
+    from distill.teachers import tokenizers as ours
+    plain = ours.without_truncation
+except (ImportError, AttributeError):
+    pass
+else:
+    class Counted:
+        def __init__(self, inner):
+            self.inner = inner
+        def encode_batch(self, texts, *rest, **more):
+            tokenized.append(len(texts))
+            different.update(texts)
+            return self.inner.encode_batch(texts, *rest, **more)
+        def __getattr__(self, name):
+            return getattr(self.inner, name)
+    ours.without_truncation = lambda tokenizer: Counted(plain(tokenizer))
 try:
     from distill.cli.app import main
 except ImportError:
