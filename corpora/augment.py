@@ -92,7 +92,7 @@ def text_key(text: Row) -> bytes:
 
 def _words(row: Row) -> Words:
     if not isinstance(row, str):
-        raise TypeError("Texts can be made out of texts, not out of pairs.")
+        raise TypeError("Texts can be made from texts, not from pairs.")
     return row.split()
 
 

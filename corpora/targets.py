@@ -68,7 +68,7 @@ class SingleTargets:
         return tokens
 
     def merge(self, votes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
-        """Return the label that most annotators gave; among equals the one seen first."""
+        """Return the label that most annotators gave; on a tie, the one seen first."""
         return Counter(votes).most_common(1)[0][0]
 
     def encode(self, labels: LabelRows, num_labels: int) -> Targets:

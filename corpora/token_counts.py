@@ -10,7 +10,7 @@ from typing import Protocol, final
 from distill.corpora.scripts import script_of
 from distill.export.runtime.inputs import Row, segments_of
 
-# texts of a split whose tokens are all counted by script, and of those after them one in so many
+# number of texts per split whose tokens are all counted by script; of the texts after them, 1 in ONE_IN
 LOOKED_AT, ONE_IN = 50_000, 16
 
 

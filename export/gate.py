@@ -82,7 +82,7 @@ class Check:
 
 @dataclass(frozen=True)
 class ShapeChecks:
-    """Checks over batch sizes and lengths, and whether logits are the same to the bit alone and in a batch."""
+    """Checks over batch sizes and lengths, and whether logits are bit-identical alone and in a batch."""
 
     checks: tuple[Check, ...]
     batch_invariant: bool
@@ -157,7 +157,7 @@ def check_shapes(
 
 
 def same_in_batches(run: GraphCall, rows: Sequence[Sequence[int]], alone: Floats, *, seed: int) -> bool:
-    """Return whether real texts have the same logits, to the bit, in shuffled and padded batches of 32 as alone.
+    """Return whether real texts have bit-identical logits alone and in shuffled, padded batches of 32.
 
     Args:
         run: the variant, ids, mask and token types ``(B, T)`` to raw logits ``(B, C)``.

@@ -88,7 +88,7 @@ def load_with_head(auto: Any, folder: str | Path, argument: str) -> tuple[Any, b
 
 
 def weights_in_use(encoder: Any, names: Collection[str]) -> frozenset[str]:
-    """Return those of some weights that the last hidden states of an encoder depend on; a pooler is none."""
+    """Return the given weights that an encoder's last hidden states depend on, so without those of a pooler."""
     parameters = {name: weight for name, weight in encoder.named_parameters() if name in names}
     others = frozenset(names) - parameters.keys()
     if not parameters:
@@ -99,7 +99,7 @@ def weights_in_use(encoder: Any, names: Collection[str]) -> frozenset[str]:
         with torch.enable_grad():
             hidden = encoder(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state
             gradients = torch.autograd.grad(hidden.sum(), list(parameters.values()), allow_unused=True)
-    except (*UNREADABLE, IndexError):  # a body that wants more than ids; then all of them count
+    except (*UNREADABLE, IndexError):  # a body that needs more than ids; then all of them count
         return frozenset(names)
     return others | {name for name, gradient in zip(parameters, gradients, strict=True) if gradient is not None}
 
@@ -177,7 +177,7 @@ def _require_architecture(config: Any, where: str) -> None:
 
 
 def common_prefix(missing: Collection[str], unexpected: Collection[str]) -> str | None:
-    """Return the one prefix under which unexpected names are missing ones; None without one, or with several."""
+    """Return the one prefix under which unexpected names are missing ones; None if there is none, or several."""
     if not missing:
         return None
     longest, known = max(missing, key=len), frozenset(unexpected)

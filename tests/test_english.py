@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.english import ROOT, Prose, complaints, prose_of
+from tests.english import ROOT, Prose, checked_files, complaints, prose_of
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,16 @@ from tests.english import ROOT, Prose, complaints, prose_of
         ("A file that is no table.", "is not a"),
         ("The sums stand apart from their norms.", 'write "is"'),
         ("Run up to and with the teacher.", "through"),
+        ("CounselChat: one row a question.", 'write "per"'),
+        ("One scale a token.", 'write "per"'),
+        ("Several annotators a turn.", 'write "per"'),
+        ("Any number a comment.", 'write "per"'),
+        ("Of the texts after them, one in so many", "name the number"),
+        ("The graphs are judged on others.", "evaluate"),
+        ("The judge is a model.", "evaluate"),
+        ("The same to the bit.", "bit for bit"),
+        ("Texts made out of train rows.", "made from"),
+        ("It shows, that it is larger.", "no comma"),
     ],
 )
 def test_a_habit_is_named_with_its_remedy(text: str, remedy: str) -> None:
@@ -34,6 +44,9 @@ def test_a_habit_is_named_with_its_remedy(text: str, remedy: str) -> None:
         "A model has not been trained; it is no longer needed.",
         "Thank you so much!",
         "A label is a scale of a text in a row.",
+        "One evaluates a model; a bundle refuses a text.",
+        "There are so many\n    that they do not fit.",
+        "As a row or a text, with a few more than a batch.",
     ],
 )
 def test_good_english_is_left_alone(text: str) -> None:
@@ -51,3 +64,24 @@ def test_docstrings_comments_and_literals_are_read_with_their_lines(tmp_path: Pa
     page = tmp_path / "a.md"
     page.write_text("Text `code`.\n\n    block\n```\nfenced\n```\n")
     assert [piece.text for piece in prose_of(page) if piece.text] == ["Text ``.", "```"]
+
+
+def test_templates_are_read_without_tags_and_values(tmp_path: Path) -> None:
+    page = tmp_path / "a.html"
+    page.write_text("<p>One {{ row(1) }} two</p>\n{% for a in b %}three{% endfor %}\n")
+    assert [piece.text for piece in prose_of(page)] == ["``One `` two``", "``three``"]
+
+
+def test_comments_of_a_recipe_are_read(tmp_path: Path) -> None:
+    recipe = tmp_path / "a.toml"
+    recipe.write_text('# First.\nkey = "value"\nrows = 100   # second\n')
+    assert [(piece.line, piece.text) for piece in prose_of(recipe)] == [(1, " First."), (3, " second")]
+
+
+def test_every_page_is_held_to_the_list_but_logs() -> None:
+    checked = {str(path.relative_to(ROOT)) for path in checked_files()}
+    for name in ("CHANGELOG.md", "docs/results/door.md", "distill/recipe/packaged/goemotions.toml"):
+        assert name in checked
+    assert "distill/report/templates/sections/gate.html" in checked
+    assert "distill/variants/templates/model_card.md" in checked
+    assert "docs/results/LOG.md" not in checked

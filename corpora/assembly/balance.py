@@ -188,7 +188,7 @@ class _Moves:
         self.part[group] = to
 
     def _move_two(self, gains: Doubles) -> bool:
-        """Move two groups that lessen what is off together, and return whether there are such."""
+        """Move two groups that together reduce the deviation, and return whether there are two."""
         firsts = np.argsort(-gains, axis=None, kind="stable")[:FIRST_MOVES]
         for group, to in zip(*np.unravel_index(firsts, gains.shape), strict=True):
             first, source = gains[group, to], int(self.part[group])

@@ -14,7 +14,7 @@ from distill.corpora.reading.rows import Record
 
 MAX_HEADER_CHARS = 40
 
-ANNOTATOR_NAME = re.compile(r"annot|rater|worker|coder|judge|labell?er|标注", re.IGNORECASE)
+ANNOTATOR_NAME = re.compile(r"annot|rater|worker|coder|judge|labell?er|标注", re.IGNORECASE)  # english: ok
 
 SPEAKER_NAME = re.compile(r"speaker|interlocutor|role|author|^who$|sender|说话", re.IGNORECASE)
 

@@ -47,7 +47,7 @@ def _shares_among(columns: Sequence[Column]) -> list[str]:
 
 
 def votes_around(guess: LabelGuess, columns: Sequence[Column]) -> list[str] | None:
-    """Return the neighbouring columns of counts, votes per label, that include the guess; None without such."""
+    """Return neighbouring columns of counts (votes per label) that include the guess; None if there are none."""
     run: list[Column] = []
     runs = []
     for column in columns:

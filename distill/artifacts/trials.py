@@ -49,7 +49,7 @@ class TrialRecord:
 
     @property
     def rank(self) -> tuple[bool, float, int]:
-        """Sort key: complete trials first, and among equals the higher score, then the lower number."""
+        """Sort key: complete trials first, then the higher score, then the lower number."""
         return not self.is_complete, 1.0 if self.score is None else -self.score, self.number
 
 

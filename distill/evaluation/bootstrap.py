@@ -26,7 +26,7 @@ def row_weights(rows: int, *, samples: int = SAMPLES, seed: int = 0) -> NDArray[
     """Return the draws of each row, ``(S, N)``: multinomial, so that all samples are one matrix product."""
     rng, shares = np.random.default_rng(seed), np.full(rows, 1 / rows)
     weights = np.empty((samples, rows), dtype=np.float32)
-    for at in range(samples):  # all at once would be thrice the memory, which counts where a test split is long
+    for at in range(samples):  # all at once would take three times the memory, which matters for a long test split
         weights[at] = rng.multinomial(rows, shares)
     return weights
 

@@ -1,11 +1,11 @@
 """Checks of a variant's decisions against PyTorch's on the same validation rows, each a statistical test.
 
-A bound is about the rate or the drop over all texts, and validation is a sample of them. A variant is refused
-where these rows show, with the confidence of the bounds, that the true value is above its bound. So a variant that
-is exactly at a bound passes with that probability, whatever the number of rows. docs/results/quantization.md has
-the table.
+A bound is about the rate or the drop over all texts, and validation is a sample of them. A variant is refused if
+these rows show that the true value is above its bound, with the confidence that the bounds ask for. So a variant
+that is exactly at a bound passes with that probability, whatever the number of rows. docs/results/quantization.md
+has the table.
 
-scipy is imported where it is called: evaluators are of the base install.
+scipy is imported where it is called, because evaluators belong to the base install.
 """
 
 from bisect import bisect_left
@@ -26,7 +26,7 @@ SAMPLES = 2000
 
 
 def flip_checks(variant: Bools, reference: Bools, bounds: Bounds, *, least: int = 1) -> tuple[Check, ...]:
-    """Return checks of the flips of decisions ``(N, C)``, per (row, label) and per row.
+    """Return the checks on flipped decisions ``(N, C)``: per (row, label) and per row.
 
     Args:
         variant: decisions of the variant.
@@ -53,17 +53,17 @@ def share_check(
 ) -> Check:
     """Return a check of a share of cells, from their number per row: the exact binomial test.
 
-    Clopper & Pearson (1934). Labels of one row flip together, so cells are not independent trials. What counts are
-    the rows: flips are divided by the design effect, the mean number of flips that a flip has in its row. For rows
-    of equal counts the test is exact; Rao & Scott (1992) use the same factor for clustered counts.
+    Clopper & Pearson (1934). Labels of one row flip together, so cells are not independent trials. Only rows
+    count: flips are divided by the design effect, the mean number of flips in the row of a flip. The test is exact
+    if all rows have equal counts; Rao & Scott (1992) use the same factor for clustered counts.
 
     Args:
         name: of the check.
         counts: cells that differ per row, ``(N,)``, each in [0, `cells`].
         bound: of the share, in [0, 1].
         confidence: of the test, in [0.5, 1).
-        cells: the number of cells of a row.
-        least: the fewest that a row has which has any.
+        cells: the number of cells in a row.
+        least: the fewest differing cells in a row that has any.
     """
     from scipy.special import betainc, betaincinv
 
@@ -118,7 +118,7 @@ def drop_check(
     drop = evaluator.score(reference, gold) - evaluator.score(variant, gold)
     lower = upper = drop
     if not np.array_equal(variant, reference):
-        # rows that are alike in all three are drawn as one kind: the same distribution, in little memory
+        # rows that are equal in all three are drawn together: the same distribution, in little memory
         bits = np.packbits(np.concatenate([variant, reference, gold > 0], axis=1), axis=1)
         _, first, counts = np.unique(bits, axis=0, return_index=True, return_counts=True)
         weights = np.random.default_rng(0).multinomial(rows, counts / rows, size=SAMPLES).astype(np.float32)
@@ -139,10 +139,10 @@ def drop_check(
 
 
 def recall_check(variant: Bools, reference: Bools, gold: Floats, labels: tuple[str, ...], bounds: Bounds) -> Check:
-    """Return a check of the labels' drops in recall, of the one that is farthest above what its rows allow.
+    """Return a check of the recall drop of one label: the label that is farthest above what its rows allow.
 
-    Of a label's rows some are lost and some are gained; the test is of their difference where the lost share is
-    the bound above the gained one. Labels share the probability of a refusal by chance (Bonferroni), so that many
+    Some of a label's rows are lost and some are gained; the test is on the difference, if the true loss on balance
+    is the bound. Labels share the probability of a refusal by chance (Bonferroni), so that many
     labels are held as strictly as few.
 
     Args:
@@ -184,7 +184,7 @@ def largest_by_chance(most: int, by_chance: Callable[[int], float], level: float
 
     Args:
         most: the largest possible.
-        by_chance: returns the probability of at least so many, which falls with the number.
+        by_chance: returns the probability of at least a given number, which falls as the number rises.
         level: the probability of a refusal by chance.
     """
     return bisect_left(range(1, most + 1), True, key=lambda number: by_chance(number) <= level)

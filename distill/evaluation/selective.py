@@ -76,7 +76,7 @@ class SelectiveQuality:
 
 
 def evaluate_selective(rows: DecidedRows, evaluator: Evaluator, below: float | None) -> SelectiveQuality:
-    """Return risk and coverage of decided rows; `below` is the bound of the rule to abstain, None without one."""
+    """Return risk and coverage of decided rows; `below` is the bound of the abstention rule, if there is one."""
     wrong = (rows.decisions != (rows.gold > 0)).any(axis=1)
     curve, answered = risk_curve(rows.confidence, wrong), rows.answered
     some = bool(answered.any())

@@ -60,7 +60,7 @@ def cuts_of(scores: Floats, gold: Floats) -> Cuts:
 
 
 def common_threshold(scores: Floats, gold: Floats) -> float:
-    """Return the one threshold, of 99 from 0.01 to 0.99, with the highest macro-F1; the lowest of equals."""
+    """Return the one threshold, of 99 from 0.01 to 0.99, with the highest macro-F1; the lowest on a tie."""
     grid = np.arange(1, 100) / 100
     return float(max(grid, key=lambda threshold: macro_f1(scores >= threshold, gold)))
 

@@ -1,4 +1,4 @@
-"""Augmentation: texts made out of train rows, kept apart from every row that is evaluated."""
+"""Augmentation: texts made from train rows, kept apart from every row that is evaluated."""
 
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,7 @@ def write_augmented(
     seed: int,
     reporter: Reporter,
 ) -> None:
-    """Write the texts that were made, but for those that repeat a train, validation, test or transfer row.
+    """Make texts and write those that do not repeat a train, validation, test or transfer row.
 
     Args:
         folder: gets the file; a sibling of it holds the texts while they are made.

@@ -26,7 +26,7 @@ class LearningMaterial:
     run: Run
 
     def texts(self, split: str) -> Sequence[Row]:
-        """Return the texts of a split of the corpus, or those made out of its train rows."""
+        """Return the texts of a split of the corpus, or those made from its train rows."""
         if split != AUGMENTED:
             return dict(self.run.corpus.splits())[split].texts
         from distill.corpora.storage.parquet import load_texts
@@ -35,7 +35,7 @@ class LearningMaterial:
         return load_texts(self.run.layout.augmented / AUGMENTED_FILE)
 
     def unlabelled(self) -> Mapping[str, Sequence[Row]]:
-        """Return texts without labels by split: the transfer set, and those made out of train rows."""
+        """Return texts without labels by split: the transfer set, and those made from train rows."""
         splits = ["transfer"] if self.run.corpus.transfer is not None else []
         if self.run.recipe.augmentation.rows:
             splits.append(AUGMENTED)
@@ -117,7 +117,7 @@ def label_stages(run: Run) -> None:
 
 
 def augment_stage(run: Run) -> None:
-    """Make texts out of train rows."""
+    """Make texts from train rows."""
     recipe = run.recipe.augmentation
     inputs: dict[str, object] = {
         **run.digest("corpus"),

@@ -19,7 +19,7 @@ def run_search(run: Run) -> Trials:
     """Run the stages up to the labels, then train trials under the same lock.
 
     Raises:
-        InputError: as of `execute_run`; or a value that the recipe's [search] wants to try cannot be.
+        InputError: as in `execute_run`; or a value in the recipe's [search] is impossible.
         KeyboardInterrupt: a stop was asked for; the same call resumes from there.
     """
     from distill.search.space import check_space

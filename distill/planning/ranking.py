@@ -97,7 +97,7 @@ class PlanConstraints:
     tokenizer_bytes: int = 0
 
     def rank(self, student: Architecture) -> tuple[float, float, str]:
-        """Return a sort key: the student that is probably best first, and of equals the one that computes less."""
+        """Return a sort key: the student that is probably best first; on a tie, the one that computes less."""
         return (-student.retention(self.teacher), student.shape.work(self.tokens), student.name)
 
     def least_mb(self, student: Architecture) -> float:

@@ -185,7 +185,7 @@ class TeacherRecipe(Section):
 
 
 class AugmentationRecipe(Section):
-    """[augmentation]: texts made out of the train rows, labelled by the teacher, for the student alone."""
+    """[augmentation]: texts made from the train rows and labelled by the teacher, for the student alone."""
 
     rows: int = Field(0, ge=0, le=10_000_000, description="Number of texts to make; 0 makes none.")
     ways: list[Way] = Field(

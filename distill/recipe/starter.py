@@ -160,10 +160,10 @@ def _columns(path: Path, looked: Looked, ask: Ask | None) -> _Roles:
     if text is None or not guesses:
         missing = "texts" if text is None else "labels: few different values, short and repeated"
         raise InputError(f"{path}: no column looks like {missing}; its columns need a text and a label")
-    label, *rivals = _chosen(ask, "Which labels shall be learnt?", guesses[: 1 + MAX_RIVALS], _shown)
+    label, *rivals = _chosen(ask, "Which labels should be learnt?", guesses[: 1 + MAX_RIVALS], _shown)
     groups = [column for column in groups if column.name not in label.columns]
     if groups:
-        question = "Rows of one value stay in one split. Which column has these groups?"
+        question = "Rows with the same value stay in one split. Which column has these groups?"
         first = _chosen(
             ask, question, [*groups[:MAX_RIVALS], None], lambda column: column.name if column else "none"
         )

@@ -76,7 +76,7 @@ def _corpus_entries(proposal: Proposal) -> Entries:
     why = f"; chosen for: {', '.join(proposal.reasons)}" if proposal.reasons else ""
     entries: Entries = [
         ("source", spec.source, "a file, a folder of splits (train, validation, test), hub:ID or sample"),
-        ("task", spec.task, "single_label: exactly one label a row; multi_label: any number"),
+        ("task", spec.task, "single_label: exactly one label per row; multi_label: any number"),
         ("text", text, 'the column to read; ["title", "body"] joins several'),
         ("labels", labels, about + why),
     ]
@@ -204,7 +204,7 @@ def _key(name: str) -> str:
 
 
 def quoted(value: str) -> str:
-    """Return a TOML basic string: JSON's escapes are TOML's, but TOML also wants DEL escaped."""
+    """Return a TOML basic string: JSON's escapes are TOML's, but TOML also requires DEL to be escaped."""
     if is_broken(value):
         raise InputError("the file's name or a column's name is not valid UTF-8; rename it")
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -67,7 +67,7 @@ def word_rates(student: Any, teacher: Any, words: Mapping[str, int]) -> WordRate
     teacher_unknown, teacher_tokens = _tokenize(teacher, names)
     return WordRates(
         words=sum(words.values()),
-        # whole numbers until here: the sum of each word's rounded share could exceed 1
+        # whole numbers up to this point: rounded shares could add up to more than 1
         unknown=int(counts @ unknown) / total,
         unknown_to_teacher=int(counts @ teacher_unknown) / total,
         split_more=int(counts @ (tokens > teacher_tokens)) / total,

@@ -13,7 +13,7 @@ from distill.export.runtime.errors import InputError
 from distill.files.atomic import remove
 from distill.runs.layout import FOLDS, RECIPE_FILE
 
-# splits and quarantine, and texts made out of them; a killed run leaves them as NAME.partial and similar
+# splits and quarantine, and texts made from them; a killed run leaves them as NAME.partial and similar
 CORPUS = ("corpus", "augmented")
 
 

@@ -56,7 +56,7 @@ class RunLayout:
 
     @property
     def augmented(self) -> Path:
-        """Texts made out of train rows."""
+        """Texts made from train rows."""
         return self.folder / "augmented"
 
     def teacher(self, index: int = 0) -> Path:

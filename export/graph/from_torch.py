@@ -86,8 +86,8 @@ def fuse(source: Path, target: Path, *, heads: int, width: int) -> dict[str, int
     """Fuse a graph with ONNX Runtime's transformer optimizer, and return the number of nodes per fused operator.
 
     The matmuls of attention become one operator; the query, key and value projections stay MatMul nodes,
-    which can be quantized one by one. Mean pooling becomes a matmul, so that a text's logits are the same to the
-    bit in every batch. Residual sums stay apart from their norms, which is faster.
+    which can be quantized one by one. Mean pooling becomes a matmul, so that a text's logits are bit-identical in
+    every batch. Residual sums stay apart from their norms, which is faster.
 
     Raises:
         CheckFailedError: no attention was recognised.

@@ -1,7 +1,7 @@
 """Mean pooling as a matmul of the mask and the hidden states, whose sums do not depend on the batch.
 
 PyTorch exports ``(hidden * mask).sum(dim=1)`` as Mul and ReduceSum, and ONNX Runtime's ReduceSum adds tokens up in
-an order that depends on the number of texts. So hidden states would be equal to the bit in every batch, and scores
+an order that depends on the number of texts. So hidden states would be bit-identical in every batch, and scores
 would not. A MatMul works text by text, and padding only adds zeros at the end of its sum over tokens.
 """
 

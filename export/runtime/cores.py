@@ -18,7 +18,7 @@ def available_threads() -> int:
 
 
 def cpu_quota(root: Path, process: Path) -> float:
-    """Return the tightest CPU quota in cores, from this process's cgroups up to their roots; infinite without one.
+    """Return the tightest CPU quota, in cores, of this process's cgroups and their parents; infinite without any.
 
     Args:
         root: mount point of the cgroups: of version 2, or of version 1 with a folder per controller and possibly

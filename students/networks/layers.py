@@ -14,8 +14,8 @@ def layers_student(
 ) -> EncoderClassifier:
     """Return a network with the teacher's embeddings and the chosen layers; the teacher stays as it is.
 
-    With all layers and the teacher's pooling its logits are the teacher's to the bit. The head is copied from a
-    teacher that pools the same way, and drawn at random otherwise (seed torch first).
+    With all layers and the teacher's pooling, its logits are bit-identical to the teacher's. The head is copied
+    from a teacher that pools the same way, and drawn at random otherwise (seed torch first).
 
     Args:
         teacher: the source of all weights.

@@ -15,7 +15,7 @@ PER_POSITION = ("position_ids", "token_type_ids")
 
 
 def cut_positions(model: EncoderClassifier, max_tokens: int) -> EncoderClassifier:
-    """Return the classifier with positions for `max_tokens` alone; up to there its logits are the same to the bit.
+    """Return the classifier with positions for `max_tokens` alone; up to that length its logits are bit-identical.
 
     Args:
         model: the classifier; it stays as it is.

@@ -60,7 +60,7 @@ class SingleLabel:
         return softmax(logits)
 
     def decide(self, scores: Floats, policy: Policy) -> Bools:
-        """Return the label with the highest score of each row, the first of equals: ``(N, C) -> (N, C)``."""
+        """Return the label with the highest score of each row, the first on a tie: ``(N, C) -> (N, C)``."""
         return one_hot(scores.argmax(axis=1), scores.shape[1])
 
     def confidence(self, scores: Floats, decisions: Bools) -> Doubles:

@@ -160,7 +160,7 @@ def _check_growth(chain: list[_Step]) -> None:
             text = pattern.get("String", "  ") if isinstance(pattern, dict) else " "
             growth *= max(1.0, len(str(step.data.get("content", ""))) / len(text))
     if growth > MAX_GROWTH:
-        raise _Refused(f"makes a text more than {MAX_GROWTH} times longer")
+        raise _Refused(f"makes a text over {MAX_GROWTH} times longer")
 
 
 def _check_precompiled(value: object) -> None:
