@@ -4,6 +4,7 @@
 
 Each command runs in a process of its own; its peak is the kernel's VmHWM, looked at while it runs. Labelling is
 measured on a part: it is stopped after `--label-seconds`, for memory does not grow from shard to shard.
+`--without-groups` leaves out the column of groups, `--check` measures that command alone.
 """
 
 import argparse
@@ -36,7 +37,7 @@ source = "{source}"
 task = "multi_label"
 labels = "labels"
 label_names = {labels}
-group = "talk"
+{group}
 split = [0.98, 0.01, 0.01]
 max_tokens = 32
 [teacher]
@@ -77,14 +78,19 @@ def peak_of(
     return peak, time.monotonic() - start, process.returncode
 
 
-def measure(rows: int, folder: Path, seed: int, label_seconds: float) -> Iterator[tuple[str, int, float]]:
-    """Name, peak bytes and seconds of every command at one size."""
+def measure(
+    rows: int, folder: Path, seed: int, label_seconds: float, *, groups: bool, all_commands: bool
+) -> Iterator[tuple[str, int, float]]:
+    """Name, peak bytes and seconds of every command at one size, or of `check` alone."""
     corpus, recipe, runs = folder / "rows.csv", folder / "recipe.toml", folder / "runs"
     write_corpus(corpus, rows, seed)
     tokenizer = bert_tokenizer()
     save_classifier(tiny_classifier(vocabulary=len(tokenizer)), tokenizer, folder / "teacher")
-    recipe.write_text(RECIPE.format(source=corpus, teacher=folder / "teacher", labels=list(LABELS)))
+    group = 'group = "talk"' if groups else ""
+    recipe.write_text(RECIPE.format(source=corpus, teacher=folder / "teacher", labels=list(LABELS), group=group))
     yield "check", *_done(peak_of(command_of("check", str(recipe))))
+    if not all_commands:
+        return
     teach = command_of("teach", str(recipe), "--runs", str(runs))
     yield "corpus, split, teacher", *_done(peak_of(teach))
     label = command_of("label", str(recipe), "--runs", str(runs))
@@ -118,11 +124,21 @@ def main() -> None:
     parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 1_000_000, 5_000_000])
     parser.add_argument("--seed", type=int, default=13)
     parser.add_argument("--label-seconds", type=float, default=120)
+    parser.add_argument("--without-groups", action="store_true")
+    parser.add_argument("--check", action="store_true")
     options = parser.parse_args()
     worst = 0
     for rows in options.rows:
         with tempfile.TemporaryDirectory() as folder:
-            for name, peak, seconds in measure(rows, Path(folder), options.seed, options.label_seconds):
+            found = measure(
+                rows,
+                Path(folder),
+                options.seed,
+                options.label_seconds,
+                groups=not options.without_groups,
+                all_commands=not options.check,
+            )
+            for name, peak, seconds in found:
                 worst = max(worst, peak)
                 print(f"{rows:>9,} rows  {name:<24} {peak / 1e6:7.0f} MB  {seconds:7.1f} s", flush=True)
     print(f"largest peak {worst / 1e9:.2f} GB, bound {BOUND / 1e9:.2f} GB")
