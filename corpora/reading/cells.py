@@ -27,6 +27,9 @@ SURE_VECTOR = 3
 
 _FLOAT_ID = re.compile(r"(-?\d{1,9})\.0+", re.ASCII)
 
+# where spreadsheets write a comma; only where no cell has several labels, which a comma may separate
+_COMMA_ID = re.compile(r"(-?\d{1,9})[.,]0+", re.ASCII)
+
 # 0 and 1 as numbers, with a point or, where spreadsheets write one, a comma
 _FLAG_NUMBER = re.compile(r"([01])[.,]0+", re.ASCII)
 
@@ -96,7 +99,7 @@ class LabelCells:
         """Return one name or id, an id where it is written as a float, such as 1.0."""
         if not isinstance(token, str) or (self.names is not None and token in self.names):
             return token
-        number = _FLOAT_ID.fullmatch(token)
+        number = (_FLOAT_ID if self.several else _COMMA_ID).fullmatch(token)
         return int(number[1]) if number is not None and self.form != "names" else token
 
     def has_label(self, fields: Mapping[str, Any]) -> bool:
@@ -104,11 +107,16 @@ class LabelCells:
 
         Nor where it is -1 beside names, as the hub writes it; without names -1 may be a label, such as negative.
         """
+        several = len(self.columns) > 1
         empty = {"", "[]"} if self.names is None or "-1" in self.names else {"", "[]", "-1", "-1.0"}
         for column in self.columns:
             value = fields.get(column)
             text = "" if value is None or value != value else str(value).strip()
-            if text not in empty and text not in (self.missing or SPELT_MISSING):
+            if (
+                text not in empty
+                and text not in (self.missing or SPELT_MISSING)
+                and not (several and _is_none(text))
+            ):
                 return True
         return False
 
@@ -139,7 +147,9 @@ class LabelCells:
             raise NoLabel("the label is missing")
         for column, flag in zip(self.columns, flags, strict=True):
             if flag is None:
-                raise LabelError(f"column '{column}' is empty where 0 or 1 is expected")
+                raise LabelError(
+                    f"column '{column}' is empty where 0 or 1 is expected; write 0 where nothing is meant"
+                )
         return [name for name, flag in zip(names, flags, strict=True) if flag]
 
     def _from_text(self, text: str) -> object:
@@ -235,6 +245,11 @@ def plain_flag(text: str) -> str:
     return number[1] if number else text
 
 
+def _is_none(text: str) -> bool:
+    """Return whether a cell in a column of 0 and 1 spells a missing value, as no label's name stands there."""
+    return text.casefold() in {spelt.casefold() for spelt in SPELT_MISSING}
+
+
 def _flag(value: object, where: str) -> bool | None:
     """Read 0 or 1 in any of its spellings; None where the cell is empty."""
     if hasattr(value, "item"):
@@ -249,6 +264,8 @@ def _flag(value: object, where: str) -> bool | None:
         try:
             float(text.replace(",", "."))
         except ValueError:
+            if _is_none(text):
+                return None
             raise LabelError(f"{where} holds something else than 0 or 1, true or false, yes or no") from None
         raise LabelError(f"{where} holds another number than 0 and 1, as {SHARES}")
     return flag

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import codecs
 import re
+import unicodedata
+from collections import Counter
 
 # the most frequent letters of texts in each encoding; the encoding whose letters occur most often fits
 # fmt: off
@@ -15,7 +17,7 @@ FREQUENT = {
     "shift_jis": "いうかきくけこさしすせそたちつてとなにのはまもやらりるれをんがでアイスタトラリルン、。ー",
     "euc_jp": "いうかきくけこさしすせそたちつてとなにのはまもやらりるれをんがでアイスタトラリルン、。ー",
     "cp949": "이다는에을가의고지하어기나로도서한사은리를자아게시있그들해대니일만라정마요인면내수보것안오너무",
-    "cp1252": "éèàçâêîôûëïüöäßñóíáúåæøÉÖÄÜ’‘“”–—…",
+    "cp1252": "éèàçâêîôûëïüöäßñóíáúåæøÉÖÄÜ’‘“”–—…£€°",
     "cp1250": "ąćęłńóśźżčěřšžýůáíéťďňőű",
     "cp1251": "оеаинтсрвлкмдпуяыьгзбчйхжшюцщэф",
     "koi8-r": "оеаинтсрвлкмдпуяыьгзбчйхжшюцщэф",
@@ -38,6 +40,11 @@ _ASCII_LETTER = re.compile(r"[A-Za-z]")
 
 # a broken byte in a row or two is a bad row, not another encoding
 MIN_BROKEN_LINES = 3
+
+# wide encodings without a byte order mark, and the bytes that show them
+UNMARKED = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
+
+SEEN_BYTES = 20_000
 
 MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -90,14 +97,20 @@ def _wide(data: bytes) -> str | None:
     for mark, name in MARKS:
         if data.startswith(mark):
             return name
-    even, odd = data[::2], data[1::2]
     if len(data) < 8 or b"\0" not in data:
         return None
-    if odd.count(0) > 0.3 * len(odd) and even.count(0) < 0.05 * len(even):
-        return "utf-16-le"
-    if even.count(0) > 0.3 * len(even) and odd.count(0) < 0.05 * len(odd):
-        return "utf-16-be"
-    return None
+    # line feeds and separators of any script have zero bytes; read in the other order they are no characters
+    return next((name for name in UNMARKED if _is_text_in(data[:SEEN_BYTES], name)), None)
+
+
+def _is_text_in(data: bytes, encoding: str) -> bool:
+    """Return whether bytes decode to lines of assigned characters, without control characters."""
+    try:
+        text = codecs.getincrementaldecoder(encoding)().decode(data)
+    except UnicodeDecodeError:
+        return False
+    kinds = Counter(unicodedata.category(character) for character in text if character not in "\t\r\n")
+    return "\n" in text and not kinds.keys() & {"Cc", "Cn", "Co"} and kinds["Lo"] + kinds["Lu"] + kinds["Ll"] > 0
 
 
 def _share_of_frequent(data: bytes, encoding: str) -> float:

@@ -6,7 +6,7 @@ import re
 
 from distill.corpora.reading.form import TableForm
 from distill.corpora.reading.rows import Record, Rows
-from distill.corpora.reading.streams import DataFile, lines
+from distill.corpora.reading.streams import DataFile, beginning, lines
 
 PREFIX = "__label__"
 
@@ -14,7 +14,7 @@ TEXT, LABELS = "text", "labels"
 
 SAMPLED_LINES = 50
 
-_LABEL = re.compile(rf"(?<!\S){PREFIX}(\S+)")
+_LABEL = re.compile(rf"(?<!\S){PREFIX}([^\s,]+)")
 
 # what some tools write between labels and text
 _JOINTS = " \t,:"
@@ -22,7 +22,7 @@ _JOINTS = " \t,:"
 
 def is_fasttext(file: DataFile, form: TableForm) -> bool:
     """Return whether each of a file's first lines has a label with fastText's prefix."""
-    head = file.head(form.recoded).decode("utf-8", errors="surrogateescape").removeprefix("\ufeff")
+    head = beginning(file, form.recoded)
     first = [line for line in head.split("\n")[:SAMPLED_LINES] if line.strip()]
     return bool(first) and all(_LABEL.search(line) for line in first)
 

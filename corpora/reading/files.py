@@ -60,9 +60,11 @@ def read_table(file: DataFile | Path, form: TableForm = PLAIN) -> Rows:
             return read_delimited(data, form)
         case ".jsonl" | ".json" | ".ndjson":
             return read_json(data, form)
+        case "" if data.path.is_file() and holds_lines(data, form):  # as the dumps of forums are named
+            return read_json(data, form)
     if data.suffix in CONLL:
         refuse_conll(data, "")
-    remedy = f"; {OTHERS[data.suffix]}" if data.suffix in OTHERS else ""
+    remedy = f"; {OTHERS.get(data.suffix, 'give a text file the one of them that it is')}"
     raise InputError(f"{data}: unknown kind of file; known file name extensions are {KNOWN}{remedy}")
 
 

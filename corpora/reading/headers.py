@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from distill.corpora.reading.rows import Record, listed
 from distill.export.runtime.errors import InputError
 
 # a bound for tables whose every row has names of its own
 MOST_COLUMNS = 10_000
+
+# a row of a single cell may well be the word that names its column
+MIN_NAMES = 2
 
 _NAME = re.compile(r"[^\W\d][\w\-]{0,39}")
 
@@ -56,3 +61,26 @@ class SeenColumns:
 def looks_like_names(cells: list[str]) -> bool:
     """Return whether a first row can be a header: short single words that are not numbers, all different."""
     return len(set(cells)) == len(cells) and all(_NAME.fullmatch(cell.strip()) for cell in cells)
+
+
+def is_header_again(file: object, row: int, fields: Mapping[str, Any]) -> bool:
+    """Return whether each cell of a row is the name of its column, as where files with headers were joined.
+
+    Raises:
+        InputError: the cells are the names in another order, so that the rows below would be misread.
+    """
+    first = next(iter(fields.values()), None)
+    if len(fields) < MIN_NAMES or not isinstance(first, str) or _name_of(first) not in fields:
+        return False
+    names, cells = list(fields), [_name_of(cell) if isinstance(cell, str) else None for cell in fields.values()]
+    if cells == names:
+        return True
+    if None not in cells and set(cells) == set(names):
+        raise InputError(
+            f"{file}, row {row}: repeats the header in another order; put the rows below it into another file"
+        )
+    return False
+
+
+def _name_of(cell: str) -> str:
+    return cell.strip().lstrip("\ufeff")

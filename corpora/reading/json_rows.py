@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
@@ -12,7 +13,7 @@ from typing import Any
 from distill.corpora.reading.form import TableForm
 from distill.corpora.reading.json_text import JsonText
 from distill.corpora.reading.rows import BadRow, Record, Rows
-from distill.corpora.reading.streams import DataFile, check_encoding, lines
+from distill.corpora.reading.streams import DataFile, beginning, check_encoding, lines
 from distill.export.runtime.errors import InputError
 
 LINES = (".jsonl", ".ndjson")
@@ -70,7 +71,7 @@ def _are_lines(start: str) -> bool:
 
 def holds_lines(file: DataFile, form: TableForm) -> bool:
     """Return whether a file with another suffix holds one JSON object per line."""
-    start = file.head(form.recoded).decode("utf-8", errors="surrogateescape").lstrip("\ufeff \t\r\n")
+    start = beginning(file, form.recoded).lstrip()
     return start.startswith("{") and _are_lines(start)
 
 
@@ -79,7 +80,7 @@ def tables_in(file: DataFile, form: TableForm, known: Collection[str]) -> list[s
 
     The file is read to its end only where its beginning has one of these keys.
     """
-    start = file.head(form.recoded).decode("utf-8", errors="surrogateescape").lstrip("\ufeff \t\r\n")
+    start = beginning(file, form.recoded).lstrip()
     first = re.findall(r'"([^"\\\n]{1,40})"\s*:\s*[\[{]', start)
     if not start.startswith("{") or _are_lines(start) or not any(key.lower() in known for key in first):
         return []
@@ -99,18 +100,25 @@ def _json_record(file: DataFile, number: int, value: object) -> Record | BadRow:
     """Return the record of one JSON value, which should be an object."""
     if isinstance(value, dict):
         return Record(str(file), number, value)
+    if _is_table(value):  # a list of lists: each is a group
+        return Record(str(file), number, {VALUE: value})
     return BadRow(str(file), number, "not a JSON object with named fields", {"value": value})
 
 
 def _read_lines(file: DataFile, form: TableForm) -> Rows:
     """Yield the records of one JSON object per line."""
     for number, line in lines(file, form.recoded):
-        if not line.strip():
-            continue
-        try:
-            yield _json_record(file, number, json.loads(line))
-        except (ValueError, RecursionError):  # also numbers of more digits than Python reads
-            yield BadRow(str(file), number, "not valid JSON", {"line": line})
+        # JSON has no bare carriage return inside of a string
+        for part in line.split("\r"):
+            if part.strip():
+                yield _line_record(file, number, part)
+
+
+def _line_record(file: DataFile, number: int, line: str) -> Record | BadRow:
+    try:
+        return _json_record(file, number, json.loads(line))
+    except (ValueError, RecursionError):  # also numbers of more digits than Python reads
+        return BadRow(str(file), number, "not valid JSON", {"line": line})
 
 
 @contextmanager
@@ -267,11 +275,12 @@ def _is_table(value: object) -> bool:
 
 
 def find_roots(file: DataFile, form: TableForm) -> list[str]:
-    """Return the keys of a file's one object under which there is a list of objects; none for other files."""
+    """Return the keys of a file's one object under which there is a list of objects, the longest list first."""
     start = check_encoding(file, form.recoded).lstrip()
     if not start.startswith("{") or _are_lines(start) or file.suffix in LINES:
         return []
     roots: dict[str, frozenset[str]] = {}
+    sizes: Counter[str] = Counter()
     with _text_of(file, form) as text:
         for key in text.members():
             if text.peek() != "[":
@@ -281,7 +290,8 @@ def find_roots(file: DataFile, form: TableForm) -> list[str]:
             first = list(islice(values, 1))
             if first and isinstance(first[0], dict):
                 roots[key] = frozenset(first[0])
-            for _ in values:
-                pass
+            sizes[key] = sum(1 for _ in values)
     # lists that are alike are groups by key, and no list of rows
-    return list(roots) if len(roots) < 2 or len(set(roots.values())) > 1 else []
+    if len(roots) > 1 and len(set(roots.values())) == 1:
+        return []
+    return sorted(roots, key=lambda key: -sizes[key])

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from distill.corpora.reading.form import TableForm
+from distill.corpora.reading.headers import is_header_again
 from distill.corpora.reading.rows import BadRow, Record, Rows
 from distill.corpora.reading.streams import DataFile
 from distill.export.runtime.errors import InputError, MissingExtraError
@@ -34,7 +35,9 @@ def read_xlsx(file: DataFile, form: TableForm) -> Rows:
                     raise InputError(f"{file}, row {number}: the header repeats a column name; give each its own")
                 if not given:
                     continue
-            yield _record(file, number, cells, names)
+            record = _record(file, number, cells, names)
+            if isinstance(record, BadRow) or not is_header_again(file, number, record.fields):
+                yield record
 
 
 def sheets_in(file: DataFile) -> list[str]:

@@ -35,6 +35,9 @@ CHUNK_BYTES = 1 << 16
 # the errors that decompressors raise for bytes that are cut short, altered, locked or of another kind
 BROKEN_ARCHIVE = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError, ValueError)
 
+# what zstd says of files that --long wrote, as the dumps of Reddit are
+LONG_WINDOW = "it needs more than 128 MB to unpack; unpack it first with zstd -d --long=31"
+
 ZERO_BYTES = "not a UTF-8 text file (it has zero bytes); save it again as UTF-8, or name its `encoding`"
 
 
@@ -175,7 +178,8 @@ class _Guarded(io.RawIOBase):
         try:
             data = self._inner.read(len(target))
         except BROKEN_ARCHIVE as error:
-            raise InputError(f"{self._file}: cannot be unpacked; check that it is a whole file") from error
+            why = LONG_WINDOW if "memory" in str(error) else "check that it is a whole file"
+            raise InputError(f"{self._file}: cannot be unpacked; {why}") from error
         target[: len(data)] = data
         return len(data)
 
@@ -239,7 +243,18 @@ def check_encoding(file: DataFile, encoding: str | None) -> str:
             remedy = f'its bytes read as {fits}: set `encoding` = "{fits}"' if fits else "name its `encoding`"
             raise InputError(f"{file}: {problem}; {remedy}, or save it again as UTF-8")
     refuse_zeros(file, data)
-    return data.decode("utf-8", errors="surrogateescape").removeprefix("\ufeff")
+    return _decoded(data)
+
+
+def beginning(file: DataFile, encoding: str | None) -> str:
+    """Return the beginning of a text file for guesses, in any encoding."""
+    return _decoded(file.head(encoding))
+
+
+def _decoded(data: bytes) -> str:
+    """Return text whose lines end in line feeds, also where the file's end in carriage returns alone."""
+    text = data.decode("utf-8", errors="surrogateescape").removeprefix("\ufeff")
+    return text if "\n" in text else text.replace("\r", "\n")
 
 
 def read_text(file: DataFile, *, longest: int = MAX_LINE_BYTES) -> str:
@@ -255,7 +270,8 @@ def read_text(file: DataFile, *, longest: int = MAX_LINE_BYTES) -> str:
 def lines(file: DataFile, encoding: str | None = None) -> Iterator[tuple[int, str]]:
     """Yield numbered lines without their ends.
 
-    Only line feeds end one: str.splitlines would also split at U+2028 and U+0085 inside a text.
+    Only line feeds end one: str.splitlines would also split at U+2028 and U+0085 inside a text. In a file without
+    any, carriage returns do.
     """
     with file.open(encoding) as stream:
         number = 0
@@ -267,4 +283,7 @@ def lines(file: DataFile, encoding: str | None = None) -> Iterator[tuple[int, st
             if number == 1:
                 data = data.removeprefix(b"\xef\xbb\xbf")
             line = data.decode("utf-8", errors="surrogateescape")
+            if number == 1 and not line.endswith("\n"):
+                yield from enumerate(line.removesuffix("\r").split("\r"), 1)
+                return
             yield number, line.removesuffix("\n").removesuffix("\r")

@@ -291,3 +291,19 @@ def test_a_test_file_without_labels_is_left_out_and_counted(tmp_path, gold):
     assert (corpus.notes["rows_without_gold"], len(bad)) == (7, 0)
     assert sum(len(split) for _, split in corpus.splits()) == 40
     assert corpus.task.labels == ("a", "b")
+
+
+def test_ids_with_a_comma_are_ids_where_a_cell_has_one_label():
+    reader = cells(names=None, several=False)
+    assert [reader.token(token) for token in ("1,0", "2,00", "1.0", "1,5", "a,0")] == [1, 2, 1, "1,5", "a,0"]
+    assert cells(names=None).token("1,0") == "1,0"
+
+
+def test_a_split_without_gold_may_spell_it_in_each_column():
+    reader = LabelCells(MOODS, True)
+    assert not reader.has_label(dict.fromkeys(MOODS, "NONE"))
+    assert reader.has_label(dict.fromkeys(MOODS, "0"))
+    with pytest.raises(NoLabel):
+        reader.cell(dict.fromkeys(MOODS, "NONE"))
+    with pytest.raises(LabelError, match="column 'fear' is empty where 0 or 1 is expected; write 0 where nothing"):
+        reader.cell({**dict.fromkeys(MOODS, "1"), "fear": ""})

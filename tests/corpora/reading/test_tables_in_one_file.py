@@ -133,3 +133,27 @@ def test_bz2_and_archives_that_are_not_read(tmp_path):
 )
 def test_split_names_written_together(name, split):
     assert split_of(name) == split
+
+
+@pytest.mark.parametrize("lines", [False, True])
+def test_lists_of_lists_are_groups(tmp_path, lines):
+    talks = [turns(talk) for talk in range(30)]
+    path = tmp_path / f"a.json{'l' if lines else ''}"
+    saved(path, "\n".join(map(json.dumps, talks)) if lines else json.dumps(talks))
+    spec = CorpusSpec(str(path), "single_label", ("value[].said",), "value[].mood", duplicates="keep")
+    corpus, _ = read_corpus(spec, seed=1)
+    assert len({*corpus.train.groups, *corpus.validation.groups, *corpus.test.groups}) == 30
+    assert 'text = "value[].said"' in propose_recipe(path)
+
+
+def test_the_longest_of_several_lists_has_the_rows(tmp_path):
+    viewer = {
+        "features": [{"name": "said"}, {"name": "mood"}],
+        "rows": [{"row_idx": i, "row": {"said": f"a line no {i}", "mood": MOODS[i % 3]}} for i in range(60)],
+    }
+    recipe = propose_recipe(saved(tmp_path / "a.json", viewer))
+    assert 'text = "rows[].row.said"' in recipe
+
+
+def test_a_comma_ends_a_label_of_fasttext(tmp_path):
+    assert rows_of(saved(tmp_path / "a.txt", "__label__joy,so glad\n"))[0]["labels"] == ["joy"]
