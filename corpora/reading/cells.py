@@ -246,7 +246,7 @@ def plain_flag(text: str) -> str:
 
 
 def _is_none(text: str) -> bool:
-    """Return whether a cell in a column of 0 and 1 spells a missing value, as no label's name stands there."""
+    """Return whether a cell in a column of 0 and 1 spells a missing value, which no label's name can be."""
     return text.casefold() in {spelt.casefold() for spelt in SPELT_MISSING}
 
 

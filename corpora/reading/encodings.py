@@ -99,7 +99,7 @@ def _wide(data: bytes) -> str | None:
             return name
     if len(data) < 8 or b"\0" not in data:
         return None
-    # line feeds and separators of any script have zero bytes; read in the other order they are no characters
+    # line feeds and separators of any script have zero bytes; in the other order they decode to unassigned ones
     return next((name for name in UNMARKED if _is_text_in(data[:SEEN_BYTES], name)), None)
 
 

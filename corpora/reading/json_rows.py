@@ -46,7 +46,8 @@ def read_json(file: DataFile, form: TableForm) -> Rows:
 def _is_one_value(start: str) -> bool:
     """Return whether a file named as lines holds one value: a list of objects, or one object over lines."""
     if start.startswith("["):
-        return start[1:].lstrip()[:1] in ("{", "]") and not start.split("\n", 1)[0].rstrip().endswith("}")
+        several = start.split("\n", 1)[0].rstrip().endswith(("}", "}]")) and "\n" in start.rstrip()
+        return start[1:].lstrip()[:1] in ("{", "]", "[") and not several
     return start.split("\n", 1)[0].strip() == "{" or (
         _is_one_line(start) and _columns_of(_parsed(start)) is not None
     )

@@ -115,7 +115,7 @@ def _are_row_names(cells: list[str]) -> bool:
 def records(file: DataFile, cell_rows: Iterable[Cells], columns: tuple[str, ...] | None) -> Rows:
     """Yield rows of cells as records: the first row names the fields, or `columns` does where it is data.
 
-    A header that is repeated, as in files that were joined, is no row.
+    A header that is repeated, as in files that were joined, is left out.
 
     Raises:
         InputError: the header cannot be used.

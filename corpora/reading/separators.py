@@ -1,4 +1,4 @@
-"""What separates the fields of a delimited file, and which of its first lines are comments."""
+"""The separator of a delimited file's fields, and the comments above its header."""
 
 from __future__ import annotations
 
@@ -54,7 +54,8 @@ def table_separator(head: str, form: TableForm) -> str | None:
 
 def first_lines(head: str) -> list[str]:
     """Return the first lines that are not blank, without their ends."""
-    return [line for line in re.split(r"[\r\n]", head, maxsplit=2 * SAMPLED_ROWS)[:SAMPLED_ROWS] if line.strip()]
+    lines: list[str] = re.split(r"[\r\n]", head, maxsplit=2 * SAMPLED_ROWS)
+    return [line for line in lines[:SAMPLED_ROWS] if line.strip()]
 
 
 def wide_separator(head: str) -> str | None:
