@@ -1,27 +1,30 @@
-"""Texts in, decisions out: tokenize, run the graph, compare with the manifest's thresholds."""
+"""Texts in, decisions out: check what a caller gives, run the network, decide by the manifest."""
 
+import hashlib
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain, islice
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from distill.export.runtime.call_time import Thresholds, check_top_k, policy_with, with_best
 from distill.export.runtime.encoder import Encoder, open_tokenizer
-from distill.export.runtime.errors import BundleError, CheckFailedError, DistillError, InputError
-from distill.export.runtime.graph_session import OUTPUT, open_session
-from distill.export.runtime.inputs import Encoded, Row
-from distill.export.runtime.manifest import Manifest, read_files, read_manifest
+from distill.export.runtime.errors import CheckFailedError, DistillError, InputError
+from distill.export.runtime.given import Given, items_of
+from distill.export.runtime.graph_session import open_session
+from distill.export.runtime.inputs import Row
+from distill.export.runtime.manifest import MANIFEST_FILE, Manifest, read_files, read_manifest_bytes
+from distill.export.runtime.network import CHUNK, Floats, Network
 from distill.export.runtime.task import Prediction, Task
 from distill.export.runtime.tasks import task_of
+from distill.export.runtime.untrusted.strict_json import parse_json
 
-# texts in one run of the graph where the manifest sets no smaller bound
-CHUNK = 32
-
-# number of texts of a stream that are sorted by length together
+# number of texts that are sorted by length together, where they need not be answered one by one
 BLOCK = 16 * CHUNK
 
 # tokens of padding that cost as much as one more run, where there is attention; elsewhere they cost next to none
@@ -32,155 +35,147 @@ ATTENTION = b"MultiHeadAttention"
 # onnxruntime takes a 32-bit number; no machine has as many cores
 MAX_THREADS = 1024
 
-ONE_STRING = "texts: is one string; pass a list of strings, as in predict([text])"
+SHOWN_LABELS = 4  # in a classifier's repr
 
 NAMED_TEXT = re.compile(r"^texts\[(\d+)\]")
 
-Floats = npt.NDArray[np.float32]
 
-Ints = npt.NDArray[np.int64]
+@dataclass(frozen=True)
+class Origin:
+    """The bundle that a classifier was loaded from, so that another process can load the same one."""
 
-# one text; or, where the bundle reads pairs, its two texts in order or by the names of its columns
-Given = Row | Mapping[str, str]
+    folder: Path
+    manifest_sha256: str
+    threads: int
 
 
 class Classifier:
-    """A loaded bundle; `load` makes it. Safe to use from several threads.
+    """A loaded bundle; `load` makes it. Safe to use from several threads, and never changed after it is loaded.
 
     A text is what the manifest's `input` says: a string, or a pair of strings, which may also be a mapping of its
-    two columns to strings.
+    two columns to strings. Pickled, it is the bundle's absolute path and the hash of its manifest: another process
+    opens the same bundle, or refuses.
     """
 
     def __init__(
-        self, manifest: Manifest, session: Any, encoder: Encoder, *, most_padding: float = math.inf
+        self,
+        manifest: Manifest,
+        network: Network,
+        *,
+        origin: Origin | None = None,
     ) -> None:
         self.manifest = manifest
+        self.origin = origin
         self.labels = manifest.labels
         self.task: Task = task_of(manifest.task, manifest.labels)
         self.input = manifest.reads
         self._policy = manifest.policy
-        self._session = session
-        self._encoder = encoder
-        self._most_padding = most_padding
-        # without a mask the graph would read padding as text, so such a graph gets one text at a time
-        bound = CHUNK if "attention_mask" in manifest.inputs else 1
-        self._chunk = min(bound, manifest.max_batch or bound)
-        self._ones = np.ones((1, manifest.max_tokens), dtype=np.int64)  # the mask of one text, cut to its length
+        self._network = network
 
-    def predict(self, texts: Sequence[Given]) -> list[Prediction]:
-        """Decide each text, in the order given."""
-        logits, truncated = self._run(self._checked(texts))
-        scores = self.task.scores(logits)
-        if len(truncated) == 1:
-            return [self.task.prediction(scores[0].tolist(), self._policy, truncated[0])]
-        return self.task.predictions(scores.astype(np.float64), self._policy, truncated)
+    @property
+    def classes_(self) -> npt.NDArray[np.str_]:
+        """Return the labels as an array ``(C,)``, under the name that scikit-learn gives them."""
+        return np.array(self.labels)
 
-    def stream(self, texts: Iterable[Given]) -> Iterator[Prediction]:
-        """Decide texts as they are asked for, in the order given; memory does not grow with their number."""
-        if isinstance(texts, str | bytes):
-            raise InputError(ONE_STRING)
-        waiting, done = iter(texts), 0
-        while block := list(islice(waiting, BLOCK)):
+    def __call__(
+        self, text: Given, *, top_k: int | None = None, thresholds: Thresholds | None = None
+    ) -> Prediction:
+        """Decide one text; see `predict` for several, and for the arguments."""
+        row = self.input.row(text, "text")
+        return self._decide([row], top_k, thresholds)[0]
+
+    def predict(
+        self, texts: Iterable[Given], *, top_k: int | None = None, thresholds: Thresholds | None = None
+    ) -> list[Prediction]:
+        """Decide each text, in the order given.
+
+        Args:
+            texts: a list, an array, a column of a table, or whatever else gives one text after the other.
+            top_k: number of scores to keep of each text, the highest first; its labels stay as decided.
+            thresholds: decide by these in place of the bundle's: one number, one for each label, or a mapping from
+                labels. What was fitted or promised for the bundle's own holds for them no longer.
+
+        Raises:
+            InputError: a text or an argument is none; the message has its number, and never quotes it.
+        """
+        return self._decide(self._checked(texts), top_k, thresholds)
+
+    def stream(
+        self,
+        texts: Iterable[Given],
+        *,
+        block: int = 1,
+        top_k: int | None = None,
+        thresholds: Thresholds | None = None,
+    ) -> Iterator[Prediction]:
+        """Decide texts as they arrive, in the order given; memory does not grow with their number.
+
+        With `block` texts at a time a large model is faster, and the first answer waits until that many are there.
+        """
+        if isinstance(block, bool) or not isinstance(block, int) or block < 1:
+            raise InputError("block: must be a whole number of at least 1")
+        return self._answers(iter(items_of(texts)), block, top_k, thresholds)
+
+    def _answers(
+        self, waiting: Iterator[Given], block: int, top_k: int | None, thresholds: Thresholds | None
+    ) -> Iterator[Prediction]:
+        done = 0
+        while taken := list(islice(waiting, block)):
             try:
-                yield from self.predict(block)
+                yield from self.predict(taken, top_k=top_k, thresholds=thresholds)
             except DistillError as error:
                 raise _moved(error, done) from None
-            done += len(block)
+            done += len(taken)
 
-    def predict_proba(self, texts: Sequence[Given]) -> Floats:
+    def predict_proba(self, texts: Iterable[Given]) -> Floats:
         """Return calibrated scores (N, C) in label order, each in [0, 1]; their sum depends on the task."""
         return np.asarray(self.task.scores(self.logits(texts)), dtype=np.float32)
 
-    def logits(self, texts: Sequence[Given]) -> Floats:
+    def logits(self, texts: Iterable[Given]) -> Floats:
         """Return the calibrated logits (N, C) of the graph."""
-        return self._run(self._checked(texts))[0]
+        return self._network.run(self._checked(texts))[0]
 
-    def token_ids(self, texts: Sequence[Given]) -> list[list[int]]:
+    def token_ids(self, texts: Iterable[Given]) -> list[list[int]]:
         """Return the ids of each text that the graph reads, truncated and without padding."""
-        found = self._checked(texts)
-        return [encoded.ids for encoded in self._encoder.encode(found, range(len(found)))]
+        return [encoded.ids for encoded in self._network.encode(self._checked(texts))]
 
-    def _checked(self, texts: Sequence[Given]) -> list[Row]:
-        if isinstance(texts, str | bytes):
-            raise InputError(ONE_STRING)
-        try:
-            found = list(texts)
-        except TypeError:
-            raise InputError(f"texts: must be a list of strings, is {type(texts).__name__}") from None
-        return [self.input.row(text, f"texts[{index}]") for index, text in enumerate(found)]
+    def __repr__(self) -> str:
+        manifest = self.manifest
+        names = ", ".join(map(repr, self.labels[:SHOWN_LABELS]))
+        more = ", ..." if len(self.labels) > SHOWN_LABELS else ""
+        megabytes = sum(record.bytes for record in manifest.files.values()) / 1e6
+        return (
+            f"<Classifier {manifest.name!r}: {manifest.task}, {len(self.labels)} labels ({names}{more}), "
+            f"{manifest.precision}, {megabytes:.1f} MB>"
+        )
 
-    def _run(self, texts: list[Row]) -> tuple[Floats, list[bool]]:
-        """Return logits (N, C), and whether each text was cut."""
-        if len(texts) == 1:
-            return self._run_one(texts[0])
-        logits = np.zeros((len(texts), len(self.labels)), dtype=np.float32)  # (N, C)
-        encoded = self._encoder.encode(texts, range(len(texts)))
-        for rows in self._chunks([len(row.ids) for row in encoded]):
-            logits[rows] = self._forward([encoded[row] for row in rows])
-        return _finite(logits), [row.truncated for row in encoded]
+    def __copy__(self) -> "Classifier":
+        return self
 
-    def _chunks(self, lengths: list[int]) -> Iterator[list[int]]:
-        """Yield the rows of each run of the graph: neighbours in length, longest first, which saves padding."""
-        order = sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True)
-        rows: list[int] = []
-        padding = 0
-        for row in order:
-            padding += lengths[rows[0]] - lengths[row] if rows else 0
-            if rows and (len(rows) == self._chunk or padding > self._most_padding):
-                yield rows
-                rows, padding = [], 0
-            rows.append(row)
-        if rows:
-            yield rows
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Classifier":
+        return self
 
-    def _run_one(self, text: Row) -> tuple[Floats, list[bool]]:
-        """Return the result of `_run` for one text without sorting, which would slow a small model noticeably."""
-        encoded = self._encoder.encode_one(text)
-        logits = self._forward([encoded])
-        # faster than numpy for so few numbers
-        return logits if all(map(math.isfinite, logits[0].tolist())) else _finite(logits), [encoded.truncated]
-
-    def _forward(self, encoded: list[Encoded]) -> Floats:
-        try:
-            logits = np.asarray(self._session.run([OUTPUT], self._feed(encoded))[0])  # (B, C)
-        except Exception as error:  # a lack of memory too
-            # `from None`: onnxruntime's own error may carry the id of a piece of the text
-            raise DistillError(
-                f"{self.manifest.model_file}: the graph failed ({type(error).__name__}); "
-                "run `distill verify` on the bundle"
-            ) from None
-        if logits.shape != (len(encoded), len(self.labels)):
-            raise BundleError(
-                f"{self.manifest.model_file}: output {OUTPUT!r} has shape {logits.shape}, "
-                f"must be ({len(encoded)}, {len(self.labels)}); export the bundle again"
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.origin is None:
+            raise InputError(
+                "The classifier does not come from a folder, so no other process can open it. Use load."
             )
-        return logits.astype(np.float32, copy=False)
+        return _reopen, (str(self.origin.folder), self.origin.manifest_sha256, self.origin.threads)
 
-    def _feed(self, encoded: list[Encoded]) -> dict[str, Ints]:
-        if len(encoded) == 1 and encoded[0].ids:
-            return self._feed_one(encoded[0])
-        lengths = np.array([len(row.ids) for row in encoded], dtype=np.int64)  # (B,)
-        width = max(1, int(lengths.max()))  # an empty text without special tokens still needs a column
-        inside = np.arange(width) < lengths[:, None]  # (B, T)
-        feed: dict[str, Ints] = {}
-        for name in self.manifest.inputs:
-            if name == "attention_mask":
-                feed[name] = inside.astype(np.int64)
-            elif name == "input_ids":
-                feed[name] = _padded([row.ids for row in encoded], inside, self._encoder.pad_id)
-            else:
-                feed[name] = _padded([row.type_ids for row in encoded], inside, 0)
-        return feed
+    def _checked(self, texts: Iterable[Given]) -> list[Row]:
+        return [self.input.row(text, f"texts[{index}]") for index, text in enumerate(items_of(texts))]
 
-    def _feed_one(self, row: Encoded) -> dict[str, Ints]:
-        """Return the feed of one text, which needs no padding, in a third of the time of `_feed`."""
-        feed: dict[str, Ints] = {}
-        for name in self.manifest.inputs:
-            if name == "attention_mask":
-                feed[name] = self._ones[:, : len(row.ids)]  # (1, T)
-            else:
-                feed[name] = np.array([row.ids if name == "input_ids" else row.type_ids], dtype=np.int64)  # (1, T)
-        return feed
+    def _decide(self, rows: list[Row], top_k: int | None, thresholds: Thresholds | None) -> list[Prediction]:
+        policy = self._policy if thresholds is None else policy_with(self.task, self._policy, thresholds)
+        if top_k is not None:
+            check_top_k(top_k)
+        logits, truncated = self._network.run(rows)
+        scores = self.task.scores(logits)
+        if len(truncated) == 1:
+            found = [self.task.prediction(scores[0].tolist(), policy, truncated[0])]
+        else:
+            found = self.task.predictions(scores.astype(np.float64), policy, truncated)
+        return found if top_k is None else [with_best(prediction, top_k) for prediction in found]
 
 
 def load(path: str | Path, *, manifest_sha256: str | None = None, threads: int = 1) -> Classifier:
@@ -190,14 +185,22 @@ def load(path: str | Path, *, manifest_sha256: str | None = None, threads: int =
         InputError: `manifest_sha256` is not a hash, or `threads` is not a number of at least 1.
         BundleError: the bundle is incomplete, differs from its manifest, or holds what no bundle needs.
     """
-    folder = Path(path)
-    manifest = read_manifest(folder, sha256=manifest_sha256)
+    folder = Path(path).expanduser()
+    content = read_manifest_bytes(folder, sha256=manifest_sha256)
+    manifest = Manifest.from_dict(parse_json(content, folder / MANIFEST_FILE), str(folder / MANIFEST_FILE))
     model, tokenizer = read_files(folder, manifest)
-    return open_bundle(manifest, model, tokenizer, where=folder, threads=threads)
+    origin = Origin(folder.absolute(), hashlib.sha256(content).hexdigest(), threads)
+    return open_bundle(manifest, model, tokenizer, where=folder, threads=threads, origin=origin)
 
 
 def open_bundle(
-    manifest: Manifest, model: bytes, tokenizer: bytes, *, where: Path, threads: int = 1
+    manifest: Manifest,
+    model: bytes,
+    tokenizer: bytes,
+    *,
+    where: Path,
+    threads: int = 1,
+    origin: Origin | None = None,
 ) -> Classifier:
     """Open the bytes of a model and of a tokenizer under a manifest at hand, without looking at hashes.
 
@@ -207,6 +210,7 @@ def open_bundle(
         tokenizer: the tokenizer.json.
         where: the bundle's folder, which begins each message.
         threads: number of threads of one run.
+        origin: the folder and the manifest's hash, where the bytes came from one.
 
     Raises:
         InputError: `threads` is not a number of at least 1.
@@ -218,7 +222,8 @@ def open_bundle(
     opened = open_tokenizer(tokenizer, where / manifest.tokenizer_file)
     type_ids = "token_type_ids" in manifest.inputs
     encoder = Encoder(opened, manifest.max_tokens, threads=threads, type_ids=type_ids, rows=manifest.reads)
-    return Classifier(manifest, session, encoder, most_padding=RUN_TOKENS if ATTENTION in model else math.inf)
+    padding = RUN_TOKENS if ATTENTION in model else math.inf
+    return Classifier(manifest, Network(manifest, session, encoder, most_padding=padding), origin=origin)
 
 
 def self_test(classifier: Classifier) -> float:
@@ -248,25 +253,9 @@ def verify(path: str | Path, *, manifest_sha256: str | None = None, threads: int
     return self_test(load(path, manifest_sha256=manifest_sha256, threads=threads))
 
 
-def _finite(logits: Floats) -> Floats:
-    """Return the logits (N, C) unchanged.
-
-    Raises:
-        DistillError: one of them is not finite.
-    """
-    if not np.isfinite(logits).all():
-        bad = int(np.flatnonzero(~np.isfinite(logits).all(axis=1))[0])
-        raise DistillError(
-            f"texts[{bad}]: the model gave a logit that is not finite; run `distill verify` on the bundle"
-        )
-    return logits
-
-
-def _padded(rows: list[list[int]], inside: npt.NDArray[np.bool_], fill: int) -> Ints:
-    """Return rows of different lengths as one array ``(B, T)``, at the places where `inside` is true."""
-    table = np.full(inside.shape, fill, dtype=np.int64)
-    table[inside] = np.fromiter(chain.from_iterable(rows), dtype=np.int64)
-    return table
+def _reopen(path: str, manifest_sha256: str, threads: int) -> Classifier:
+    """Load a bundle again, in the process that unpickles its classifier."""
+    return load(path, manifest_sha256=manifest_sha256, threads=threads)
 
 
 def _moved(error: DistillError, rows: int) -> DistillError:

@@ -181,6 +181,17 @@ def read_manifest(folder: Path, *, sha256: str | None = None) -> Manifest:
         InputError: `sha256` is not a hash.
         BundleError: there is no manifest, it is another one, or a field of it is wrong.
     """
+    path = folder / MANIFEST_FILE
+    return Manifest.from_dict(parse_json(read_manifest_bytes(folder, sha256=sha256), path), str(path))
+
+
+def read_manifest_bytes(folder: Path, *, sha256: str | None = None) -> bytes:
+    """Read the bytes of a bundle's manifest; with `sha256` they must have exactly that hash.
+
+    Raises:
+        InputError: `sha256` is not a hash.
+        BundleError: there is no manifest, or it is another one.
+    """
     if sha256 is not None and not SHA256.fullmatch(sha256.lower()):
         raise InputError("manifest_sha256: must be 64 hexadecimal digits, as `sha256sum manifest.json` prints")
     if not os.path.isdir(folder):
@@ -191,7 +202,7 @@ def read_manifest(folder: Path, *, sha256: str | None = None) -> Manifest:
     content = read_file(folder, MANIFEST_FILE, most=MAX_MANIFEST_BYTES)
     if sha256 is not None and not hmac.compare_digest(hashlib.sha256(content).hexdigest(), sha256.lower()):
         raise BundleError(f"{path}: its sha256 is not the pinned one; this is another bundle, or an altered one")
-    return Manifest.from_dict(parse_json(content, path), str(path))
+    return content
 
 
 def read_files(folder: Path, manifest: Manifest) -> tuple[bytes, bytes]:

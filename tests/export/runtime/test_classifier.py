@@ -124,6 +124,11 @@ def test_a_stream_is_decided_as_it_is_asked_for(bundle: Path) -> None:
             yield text
 
     stream = classifier.stream(lines())
+    assert read == 0
+    assert next(stream) == classifier.predict(random_texts(1))[0]
+    assert read == 1
+    read = 0
+    stream = classifier.stream(lines(), block=BLOCK)
     # of its own block: alone, the last bit of a logit may be another
     assert next(stream) == classifier.predict(random_texts(BLOCK))[0]
     assert read == BLOCK
@@ -132,7 +137,9 @@ def test_a_stream_is_decided_as_it_is_asked_for(bundle: Path) -> None:
     with pytest.raises(InputError, match=rf"texts\[{BLOCK + 1}\]: must be a string"):
         list(classifier.stream(["sad"] * (BLOCK + 1) + [None]))  # type: ignore[list-item]
     with pytest.raises(InputError, match="pass a list"):
-        next(classifier.stream("sad"))
+        classifier.stream("sad")
+    with pytest.raises(InputError, match="block"):
+        classifier.stream([], block=0)
     poisoned = load(make_tiny_bundle(bundle, nan_word="not"))
     with pytest.raises(DistillError, match=rf"texts\[{BLOCK + 1}\]: .*not finite"):
         list(poisoned.stream(["sad"] * (BLOCK + 1) + ["not"]))
@@ -145,14 +152,14 @@ def test_a_stream_is_decided_as_it_is_asked_for(bundle: Path) -> None:
 def test_little_of_a_batch_is_padding_where_it_costs(bundle: Path) -> None:
     lengths = [3, 3, 4, 40, 41, 44, 60, 3] * 4
     plain = load(bundle)
-    assert [len(rows) for rows in plain._chunks(lengths)] == [32]
-    plain._most_padding = 16
-    chunks = list(plain._chunks(lengths))
+    assert [len(rows) for rows in plain._network._chunks(lengths)] == [32]
+    plain._network._most_padding = 16
+    chunks = list(plain._network._chunks(lengths))
     assert sorted(row for rows in chunks for row in rows) == list(range(32))
     for rows in chunks:
         assert sum(max(lengths[row] for row in rows) - lengths[row] for row in rows) <= 16
     assert len(chunks) < 8
-    assert list(plain._chunks([])) == []
+    assert list(plain._network._chunks([])) == []
 
 
 def test_threads_change_nothing(bundle: Path) -> None:
@@ -173,8 +180,8 @@ def test_truncated_says_whether_tokens_were_cut(bundle: Path) -> None:
 )
 def test_max_batch_bounds_each_run(bundle: Path, changes: dict[str, object], largest: int) -> None:
     classifier = load(rewrite_manifest(bundle, **changes))
-    session = Recorder(classifier._session)
-    classifier._session = session
+    session = Recorder(classifier._network._session)
+    classifier._network._session = session
     texts = random_texts(40)
     classifier.logits(texts)
     assert max(shape[0] for shape in session.shapes) == largest

@@ -1,0 +1,55 @@
+"""Texts as callers have them: lists, columns of tables, generators. What is not one row per item is refused."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from distill.export.runtime.errors import InputError
+from distill.export.runtime.inputs import Row
+
+# one text; or, where the bundle reads pairs, its two texts in order or by the names of its columns
+Given = Row | Sequence[str] | Mapping[str, str]
+
+# of pandas and polars; of pyarrow and datasets. Nothing is imported to find out
+TABLE_ATTRIBUTES = ("columns", "column_names")
+
+ONE_STRING = "texts: is one string; pass a list of strings, as in predict([text]), or call the classifier itself"
+
+
+def items_of(texts: Iterable[Given]) -> Iterable[Given]:
+    """Return what a caller gave as something to iterate over, one row per item.
+
+    Columns of pandas, polars, pyarrow and datasets and one-dimensional arrays give their cells as plain values.
+    Nothing is read of a generator.
+
+    Raises:
+        InputError: it is a single string, a whole table, a mapping, a set or an array of several dimensions, which
+            Python would iterate over as something else than rows.
+    """
+    given: Any = texts
+    if isinstance(given, str | bytes):
+        raise InputError(ONE_STRING)
+    # polars has columns, pyarrow and datasets have column_names; no package is imported to find out
+    if any(
+        not callable(getattr(given, name, None)) and hasattr(given, name) for name in ("columns", "column_names")
+    ):
+        raise InputError(f"texts: is a table ({_name(given)}); pass its column of texts, as in table['text']")
+    if isinstance(given, Mapping):
+        raise InputError("texts: is a mapping; pass a list of texts, as in list(mapping.values())")
+    if isinstance(given, set | frozenset):
+        raise InputError("texts: is a set, whose order is lost; pass a list, as in sorted(texts)")
+    dimensions = getattr(given, "ndim", 1)
+    if isinstance(dimensions, int) and dimensions != 1:
+        raise InputError(
+            f"texts: is an array of {dimensions} dimensions, must have 1; pass one column, as in texts[:, 0]"
+        )
+    for name in ("to_pylist", "tolist"):  # pyarrow's cells are objects of its own, numpy's may be
+        if callable(getattr(given, name, None)):
+            plain: Iterable[Given] = getattr(given, name)()
+            return plain
+    if not isinstance(given, Iterable):
+        raise InputError(f"texts: must be a list of strings, is {_name(given)}")
+    return given
+
+
+def _name(given: object) -> str:
+    return type(given).__name__
