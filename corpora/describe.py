@@ -144,7 +144,7 @@ def _count_lengths(name: str, texts: Sequence[Row], count_tokens: CountTokens) -
 
 
 def _quantiles(counts: Counter[int]) -> Lengths:
-    """Return quantiles that are lengths which occur; zeros for a split without rows."""
+    """Return quantiles among the lengths that occur; zeros for a split without rows."""
     if not counts:
         return Lengths(0, 0, 0, 0)
     values = np.array(sorted(counts))

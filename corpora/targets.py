@@ -99,7 +99,7 @@ class MultiTargets:
         """Return the labels that at least half of the annotators gave.
 
         Where no label reaches half although most annotators gave one, the most frequent label stays, among
-        equals the one seen first: an empty row would say that nothing applies, which most of them denied.
+        equals the one seen first: an empty row would say that nothing applies, which most of them disagree with.
         """
         counts = Counter(label for labels in votes for label in labels)
         chosen = tuple(sorted(label for label, count in counts.items() if 2 * count >= len(votes)))

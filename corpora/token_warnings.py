@@ -1,4 +1,4 @@
-"""Warnings of what tokenizers make of a corpus, and the stop where a teacher cannot read a script of it."""
+"""Warnings about how tokenizers read a corpus, and the error if a teacher cannot read one of its scripts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MUCH = 0.05
 # the share of unknown tokens that is worth a line
 UNKNOWN = 0.01
 
-# tokens per character of a script from which on a tokenizer spells instead of reading
+# tokens per character of a script above which a tokenizer spells it instead of reading it
 SPELT = 1.5
 
 ANOTHER = "name an encoder of the corpus's language in teacher.model"

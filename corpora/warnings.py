@@ -35,7 +35,7 @@ def _of_splits(report: CorpusReport) -> Iterator[str]:
         if not split.rows:  # out-of-fold quality needs no test split
             continue
         if split.rows < FEW_ROWS:
-            yield f"{split.name} has {split.rows} rows, so that scores on it vary by chance; give it more rows"
+            yield f"{split.name} has {split.rows} rows, so scores on it vary by chance; give it more rows"
         labels = split.labels or {}
         without = [label for label, rows in labels.items() if not rows]
         if without:

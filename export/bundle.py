@@ -1,4 +1,4 @@
-"""Bundles: the folder that ships, written whole or not at all, and opened once before it counts as written."""
+"""Bundles: the folder that ships, written completely or not at all, and opened once before it counts."""
 
 import hashlib
 import json
@@ -61,7 +61,7 @@ class Shipment:
 
 
 def write_bundle(folder: Path, shipment: Shipment, check: Callable[[Classifier], None] | None = None) -> None:
-    """Write the bundle, run its self-test and `check`, and only then replace an earlier one by it.
+    """Write the bundle, run its self-test and `check`, and only then replace an earlier one.
 
     Raises:
         BundleError, CheckFailedError: the written bundle does not open, or answers differently once it is opened.
@@ -138,7 +138,7 @@ def _write_tokenizer(shipment: Shipment, folder: Path) -> None:
 
 
 def _truncation(reads: Input, settings: dict[str, Any]) -> dict[str, str]:
-    """Return how the tokenizers package cuts as the bundle does; it refuses to take a named column to the last."""
+    """Return settings with which the tokenizers package cuts as the bundle does, but never empties a column."""
     if not isinstance(reads, Pair):
         return {"direction": settings.get("truncation_side", "right")}
     column, side = reads.truncate.column, reads.truncate.side

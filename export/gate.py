@@ -31,7 +31,7 @@ BATCHED_ROWS = 512
 class Bounds:
     """Largest allowed differences between a variant and the PyTorch student; rates and drops in [0, 1].
 
-    `confidence`, in [0.5, 1), is the one with which validation rows must show that a rate or a drop is above its
+    `confidence`, in [0.5, 1), is that with which validation rows must show that a rate or a drop is above its
     bound before the variant is refused.
     """
 
@@ -71,7 +71,7 @@ class Check:
 
     @property
     def passed(self) -> bool:
-        """Return whether the value is within what is allowed; NaN never is."""
+        """Return whether the value is allowed; NaN never is."""
         return bool(self.value <= (self.bound if self.allowed is None else self.allowed))
 
     def to_dict(self) -> dict[str, Any]:
@@ -97,12 +97,12 @@ def check_contract(session: Any, inputs: Sequence[str], labels: int) -> None:
     graph_inputs = {value.name: value for value in session.get_inputs()}
     if set(graph_inputs) != set(inputs):
         raise CheckFailedError(
-            f"gate: the graph's inputs are {sorted(graph_inputs)}, and must be {sorted(inputs)}."
+            f"gate: the graph's inputs are {sorted(graph_inputs)}, but must be {sorted(inputs)}."
         )
     for name, value in graph_inputs.items():
         if value.type != "tensor(int64)" or len(value.shape) != 2 or any(isinstance(d, int) for d in value.shape):
             raise CheckFailedError(
-                f"gate: input {name} must be int64 with two dynamic axes, and is {value.type} {value.shape}."
+                f"gate: input {name} must be int64 with two dynamic axes, but is {value.type} {value.shape}."
             )
     outputs = session.get_outputs()
     if [value.name for value in outputs] != ["logits"] or outputs[0].shape[-1] != labels:

@@ -164,11 +164,11 @@ class LayersFamily:
 
 
 def candidate_layers(depth: int, count: int) -> list[tuple[int, ...]]:
-    """Return the choices of `count` of `depth` layers worth trying: all if they are few, else the usual ones.
+    """Return the choices of `count` of `depth` layers worth trying: all if there are few, else the usual ones.
 
     The usual ones are: the last, and the first, layers of `count` blocks of equal depth; layers evenly spaced from
-    the first to the last; the first ones; the last ones; and each of these two with one layer of the other end
-    instead.
+    the first to the last; the first ones; the last ones; and each of these two with one layer replaced by one from
+    the other end.
 
     Raises:
         InputError: `count` is below 1 or above `depth`.

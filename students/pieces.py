@@ -139,7 +139,7 @@ def enough(choice: Choice, goal: Goal) -> set[str]:
     needed = next((count for count, share in enumerate(covered) if share >= goal.coverage), None)
     if needed is None:
         raise InputError(
-            f"`vocabulary_coverage` is {goal.coverage:g}, and the pieces that are in at least `min_piece_groups` "
+            f"`vocabulary_coverage` is {goal.coverage:g}, but the pieces that are in at least `min_piece_groups` "
             f"groups cover {covered[-1]:.6f} of the tokens. Lower one of the two."
         )
     if needed > room:
@@ -156,7 +156,7 @@ def _room(choice: Choice, best: Sequence[str], pieces: int) -> int:
     least = choice.size(())
     if least > pieces:
         raise InputError(
-            f"`vocabulary_bytes` is enough for {pieces} pieces, and special tokens and single characters, which "
+            f"`vocabulary_bytes` is enough for {pieces} pieces, but special tokens and single characters, which "
             f"are always kept, are {least}. Raise it, or lower `width`."
         )
     count = 0

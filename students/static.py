@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # the shapes that a plan chooses among: width, window_channels, hidden
 SHAPES = ((64, 64, 256), (128, 128, 512), (256, 256, 512))
 
-# a runtime multiplies no table into one that is more than this many times as wide
+# a runtime does not multiply a table into one more than this many times as wide
 WIDEST_WINDOW = 4
 
 # stored per token beside its vector: the float32 weight with which it counts in a text's mean

@@ -71,7 +71,7 @@ def trim(tokenizer: Any, rows: Iterable[tuple[str, str]], *, min_groups: int, go
     model = state["model"]
     if model["type"] not in TRIMMERS:
         raise InputError(
-            f"`trim_vocabulary` is true, and only {', '.join(TRIMMERS)} tokenizers can be trimmed, not "
+            f"`trim_vocabulary` is true, but only {', '.join(TRIMMERS)} tokenizers can be trimmed, not "
             f"{model['type']}. Set it to false."
         )
     kept = _kept(tokenizer, state, rows, min_groups, goal)

@@ -17,7 +17,7 @@ from distill.teachers.weights import LOCAL, UNREADABLE, load_body, load_with_hea
 
 HEAD_FILE = "head.safetensors"
 
-# how the labels of a checkpoint's logits are known: by their names, or by the order of the corpus's
+# how a checkpoint's logits are assigned to labels: by name, or in the corpus's order
 LabelOrder = Literal["named", "corpus"]
 
 
@@ -145,10 +145,12 @@ def _load_headed(name: str, task: Task, label_order: LabelOrder) -> HeadedClassi
     order = _label_order(model.config.id2label, task, name, label_order)
     if task.num_outputs != task.num_labels:
         raise InputError(
-            f"`checkpoint` {name!r}: its head gives one logit per label, and a {task.kind} task needs "
+            f"`checkpoint` {name!r}: its head gives one logit per label, but a {task.kind} task needs "
             f"{task.num_outputs}. Give it as `model` to fine-tune it."
         )
-    if not set(model.config.id2label.values()) & set(task.labels):  # a copy of it must not need the order again
+    if not set(model.config.id2label.values()) & set(
+        task.labels
+    ):  # a copy of it must not need `label_order` again
         model.config.id2label = dict(enumerate(task.labels))
         model.config.label2id = {label: index for index, label in enumerate(task.labels)}
     return HeadedClassifier(model, task, order)

@@ -1,4 +1,4 @@
-"""Make safetensors of a model that was published as a pickle, without opening the pickle in this process."""
+"""Convert a model that was published as a pickle to safetensors, without opening the pickle in this process."""
 
 import json
 import os
@@ -24,7 +24,7 @@ UNSAFE_SETTINGS = ("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "TORCH_FORCE_WEIGHTS_ONLY
 
 @dataclass(frozen=True)
 class Part:
-    """One file of weights to convert, and the name of the file that comes of it."""
+    """One file of weights to convert, and the name of the resulting file."""
 
     source: Path
     name: str
@@ -48,9 +48,9 @@ def convert_model(
     parts, target = _parts(folder, prefix), folder if out is None else out
     present = [path.name for path in sorted(target.glob("model*.safetensors*"))]
     if out is not None and os.path.lexists(out):
-        raise InputError(f"{out}: exists already. Choose another folder with --out.")
+        raise InputError(f"{out}: already exists. Choose another folder with --out.")
     if present and not overwrite:
-        raise InputError(f"{target}: has {present[0]} already. Replace it with --overwrite, or choose --out.")
+        raise InputError(f"{target}: already has {present[0]}. Replace it with --overwrite, or choose --out.")
     place = target if out is None else out.with_name(out.name + PARTIAL)
     try:
         if out is not None:

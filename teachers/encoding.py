@@ -63,7 +63,7 @@ def _pairs(
     special = reads.special_tokens(plain)
     if special >= max_tokens:
         raise InputError(
-            f"`max_tokens` is {max_tokens}, and a pair has {special} special tokens of its own. Raise it."
+            f"`max_tokens` is {max_tokens}, but a pair has {special} special tokens of its own. Raise it."
         )
     reads.set_up(plain, max_tokens)
     for start in range(0, len(pairs), ENCODED_TEXTS):

@@ -29,10 +29,10 @@ def freeze(model: EncoderClassifier, what: Literal["none", "body"] | int) -> Non
         return
     layers = any_layers_of(model.encoder)
     if layers is None:
-        raise InputError("`freeze` is a number, and this encoder has no list of layers. Use 'none' or 'body'.")
+        raise InputError("`freeze` is a number, but this encoder has no list of layers. Use 'none' or 'body'.")
     count = int(what)
     if count > len(layers):
-        raise InputError(f"`freeze` is {count}, and the encoder has {len(layers)} layers. Ask for at most that.")
+        raise InputError(f"`freeze` is {count}, but the encoder has {len(layers)} layers. Ask for at most that.")
     for layer in list(layers)[-count:]:
         for parameter in layer.parameters():
             parameter.requires_grad = True

@@ -18,7 +18,8 @@ Forward = Callable[..., NDArray[np.float32]]
 def torch_forward(model: nn.Module, *, bf16: bool = False) -> Forward:
     """Return a function that runs a model in eval mode on its device, in float32 or with matmuls in bf16.
 
-    bf16 moves logits by a third of what int8 does, and a gate that compares with them would blame int8 for it.
+    bf16 moves logits by a third of what int8 does, and a gate that compared with such logits would blame int8 for
+    the difference.
     """
     device = device_of(model)
 

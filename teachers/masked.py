@@ -86,7 +86,7 @@ def load_masked(folder: Path) -> MaskedModel:
     if not words or len(tokenizer) > model.config.vocab_size:
         raise InputError(
             f"`masked_model` {str(folder)!r}: its tokenizer has {len(tokenizer)} tokens, {len(words)} of them "
-            f"whole words, and the model {model.config.vocab_size}. Give a model with its own tokenizer."
+            f"whole words, but the model has {model.config.vocab_size}. Give a model with its own tokenizer."
         )
     return MaskedModel(model, tokenizer, words)
 

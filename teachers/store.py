@@ -43,7 +43,7 @@ def label_split(
     infer: Callable[[Sequence[Row]], NDArray[np.float32]],
     identity: LabelIdentity,
 ) -> None:
-    """Write the shards of one split; whole ones that exist are kept, so that an interrupted run resumes.
+    """Write the shards of one split; complete ones that exist are kept, so that an interrupted run resumes.
 
     Args:
         folder: `labels/<split>`.

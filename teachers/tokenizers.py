@@ -57,6 +57,6 @@ def require_rows(tokenizer: Tokenizer, rows: int, where: str | Path) -> None:
     most = max(vocabulary.values(), default=-1)
     if most >= rows:
         raise InputError(
-            f"{where}: its tokenizer has token ids up to {most}, and its embedding table {rows} rows. Give the "
-            "tokenizer of this model, or enlarge the table (resize_token_embeddings) and save the model."
+            f"{where}: its tokenizer has token ids up to {most}, but its embedding table has {rows} rows. Give "
+            "the tokenizer of this model, or enlarge the table (resize_token_embeddings) and save the model."
         )

@@ -1,7 +1,7 @@
 """Read one file of weights and write it as safetensors; `convert` runs this in a process of its own.
 
 A pickle can run code when it is opened. Here torch's reader for weights alone opens it, which knows tensors and
-plain data and refuses everything else, and a reader that fails takes only this process with it.
+plain data and refuses everything else; if it crashes, only this process ends.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Weights of a transformers model: every one that counts is loaded, or the model is refused in one sentence.
+"""Weights of a transformers model: every weight that counts is loaded, or the model is refused with one sentence.
 
 transformers draws a weight at random where a file does not hold it, and says so only in its log. Here that is an
 error, whose message says in what way config.json and weights do not belong together.
@@ -182,7 +182,7 @@ def common_prefix(missing: Collection[str], unexpected: Collection[str]) -> str 
         return None
     longest, known = max(missing, key=len), frozenset(unexpected)
     prefixes = {name[: -len(longest)] for name in known if name.endswith(f".{longest}")}
-    # a body inside of a task model lacks its pooler, and the weights of a head are not the prefix's matter
+    # a body inside a task model has no pooler, and the weights of a head have no prefix
     fitting = {prefix for prefix in prefixes if sum(prefix + name in known for name in missing) * 2 > len(missing)}
     return fitting.pop() if len(fitting) == 1 else None
 
@@ -233,7 +233,7 @@ def _misfit(model: Any, missing: Collection[str], unexpected: Collection[str]) -
 
 
 def _layers_in_weights(model: nn.Module, missing: Collection[str], unexpected: Collection[str]) -> int | None:
-    """Return how many layers the weights have, where that is all in which they differ from the configuration."""
+    """Return the number of layers in the weights, if it is the only difference from the configuration."""
     surplus = _surplus_layers(model, unexpected)
     if not missing:
         return max(surplus) + 1 if surplus else None
@@ -243,7 +243,9 @@ def _layers_in_weights(model: nn.Module, missing: Collection[str], unexpected: C
         if found is None:
             return None
         numbers[int(found.group())] = numbers.get(int(found.group()), 0) + 1
-    whole = len(set(numbers.values())) == 1  # of each of these layers equally many tensors, all of them
+    whole = (
+        len(set(numbers.values())) == 1
+    )  # each of these layers has the same number of tensors, all of them unexpected
     every = sum(1 for name, _ in model.named_parameters() if f".{min(numbers)}." in name)
     return min(numbers) if whole and min(numbers) > 0 and numbers[min(numbers)] == every else None
 

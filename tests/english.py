@@ -86,7 +86,10 @@ HABITS = (
     Habit(r", for (?:it|they|there|he|that|nobody) (?!\w+ing)", 'write "because"'),
     Habit(r"\bof (?:which|whom) the\b", 'write "whose"'),
     Habit(r"\band (?:its|the|their) like\b", 'write "and similar"'),
-    Habit(r"(?<!there )\b(?:is|are) no (?!longer|more|less|way|such|need|other)[a-z]+\b", 'write "is not a"'),
+    Habit(
+        r"(?<!there )\b(?:is|are) no (?!longer|more|less|better|worse|way|such|need|other)[a-z]+\b",
+        'write "is not a"',
+    ),
     Habit(r"\bno (?:more|longer) \w+ than\b(?!.*\bthan\b)", 'write "at most"'),
     Habit(r"\bleave[sd]? out of account\b|\btake[sn]? no account\b", 'write "ignore"'),
     Habit(r"\bcome to (?:be|give)\b", "use the verb alone"),

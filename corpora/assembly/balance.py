@@ -1,4 +1,4 @@
-"""The rows of every label that each part of a split needs, and the moves of groups that bring it nearer."""
+"""Balance of the parts of a split: the rows of each label that a part needs, and moves of groups towards them."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from numpy.typing import NDArray
 from distill.corpora.storage.columns import Ints
 from distill.export.runtime.scores import Doubles
 
-# what is nearer to its wanted number of rows is left alone: a row, or a share of that number
+# deviations of up to this many rows, or this share of the wanted number, are left alone
 ROW, NEAR = 1.0, 0.02
 
-# a label that train lacks, a part without a row, and a label that another part lacks
+# costs of a label that train lacks, a part without a row, and a label that another part lacks
 NO_LABEL_IN_TRAIN, NO_ROW, NO_LABEL = 1e9, 1e6, 1e3
 
-# groups that are looked at, so that millions of them take little memory and time
+# groups that are considered, so that millions of them take little memory and time
 MAX_CANDIDATES = 50_000
 
 # first moves of two that are tried where no single move helps, among at most this number of groups
 FIRST_MOVES, FEW_GROUPS = 30, 2_000
 
-# groups times labels that are weighed in all
+# groups times labels that are evaluated in total
 MAX_WEIGHED = 200_000_000
 
 NOTHING = 1e-9
@@ -64,7 +64,7 @@ class _Aims:
 
     wanted: Doubles
     near: Doubles
-    absent: Doubles  # the cost of having none
+    absent: Doubles  # the cost of having no row
 
     @classmethod
     def of(cls, counts: GroupCounts, shares: Sequence[float]) -> _Aims:
@@ -78,7 +78,7 @@ class _Aims:
         return cls(wanted, np.maximum(ROW, NEAR * wanted), absent)
 
     def cost(self, rows: Doubles, parts: Ints | int | slice, labels: Ints | slice) -> Doubles:
-        """Return how far numbers of rows are from the wanted ones, 0 or more, as chi-squared has it."""
+        """Return the chi-squared distance of numbers of rows from the wanted ones, 0 or more."""
         wanted = self.wanted[parts, labels]
         beyond = np.maximum(np.abs(rows - wanted) - self.near[parts, labels], 0.0)
         return beyond**2 / np.maximum(wanted, NOTHING) + self.absent[parts, labels] * (rows < 0.5)
@@ -87,8 +87,8 @@ class _Aims:
 def balanced(part: Ints, counts: GroupCounts, shares: Sequence[float], *, seed: int) -> Ints:
     """Return the parts of groups, with groups moved until every label is near its share in every part.
 
-    A move has to lessen the sum, over parts and labels, of what is off; where no single one does, two are tried. A
-    label with a group for each part ends in each, and the first part has every label.
+    A move must reduce the deviation summed over parts and labels; if no single move does, two are tried. A label
+    with at least as many groups as parts ends up in each, and the first part has every label.
 
     Args:
         part: the part of each group, ``(G,)``.
@@ -110,7 +110,7 @@ def balanced(part: Ints, counts: GroupCounts, shares: Sequence[float], *, seed: 
 
 
 def _candidates(counts: GroupCounts, off: NDArray[np.bool_], seed: int) -> Ints:
-    """Return the groups whose moves may help: all of them, or those with a label that is off."""
+    """Return the groups whose moves may help: all of them, or those with a label that deviates."""
     groups = np.arange(len(counts), dtype=np.int32) if off[-1] else np.unique(counts.owners[off[counts.labels]])
     if len(groups) > MAX_CANDIDATES:
         groups = np.sort(np.random.default_rng(seed).choice(groups, MAX_CANDIDATES, replace=False))
@@ -148,7 +148,7 @@ class _Moves:
         )
 
     def improve(self) -> None:
-        """Move groups until neither one move nor two lessen what is off, or enough was weighed."""
+        """Move groups until neither one move nor two reduce the deviation, or the limit of work is reached."""
         weighed = 0
         while weighed < MAX_WEIGHED:
             gains = self._gains()
@@ -164,7 +164,7 @@ class _Moves:
                 return
 
     def _gains(self) -> Doubles:
-        """Return the amount by which moving each group to each part lessens what is off, ``(K, P)``."""
+        """Return the amount by which moving each group to each part reduces the deviation, ``(K, P)``."""
         source, label, rows = self.part[self.group], self.label, self.rows
         here = self.have[source, label]
         left = self.aims.cost(here, source, label) - self.aims.cost(here - rows, source, label)

@@ -1,4 +1,4 @@
-"""One pass over a source: each record is understood as it comes, its text stored, a few numbers of it kept."""
+"""One pass over a source: each record is interpreted as it is read, its text stored, and a few numbers kept."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MAX_DISTINCT = 10_000
 
 PROGRESS_ROWS = 1000
 
-# rows of a test file that are read ahead, to see whether it has labels at all
+# rows of a test file that are read ahead, to see whether it has any labels
 PEEKED_ROWS = 1000
 
 

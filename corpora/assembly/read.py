@@ -31,7 +31,7 @@ from distill.export.runtime.task import Task
 
 __all__ = ["CorpusSpec", "read_corpus"]
 
-# the share of a split's wanted rows by which it may miss them before that is noted
+# a split that misses its wanted number of rows by more than this share of it is noted
 FAR = 0.2
 
 KINDS = tuple(kind for kind, _ in PATTERNS)
@@ -204,7 +204,7 @@ def _fold(
 
 
 def _check_folds(rows: CorpusRows, parts: Sequence[Ints], spec: CorpusSpec) -> None:
-    """Refuse folds without rows, and labels that are in one fold alone, which its model would not know."""
+    """Refuse folds without rows, and labels that are in one fold alone, which that fold's model would not know."""
     of_what = "rows" if spec.group is None else "groups"
     if not all(len(part) for part in parts):
         raise InputError(

@@ -96,7 +96,7 @@ class CorpusSpec:
         if self.label_form is not None:
             _one_of("label_form", self.label_form, ("names", "ids", "vector"))
         if not self.labels or len(set(self.label_columns)) < len(self.label_columns):
-            raise InputError("`labels` names no column, or one twice; name each label's column once")
+            raise InputError("`labels` names no column, or a column twice; name each label's column once")
         if not self.text:
             raise InputError("`text` names no column; name at least one")
         if self.one_per_group and self.group is None:
@@ -117,7 +117,7 @@ def _check_folds(spec: CorpusSpec) -> None:
     """Refuse folds that cannot be, or that contradict other settings."""
     if spec.folds is None:
         if spec.fold is not None:
-            raise InputError("`fold` is one of `folds`, which is not set; set it, or leave `fold` out")
+            raise InputError("`fold` needs `folds`, which is not set; set it, or remove `fold`")
         return
     if spec.folds < 2:
         raise InputError(f"`folds` = {spec.folds} must be at least 2")
@@ -150,6 +150,6 @@ def _check_pair(spec: CorpusSpec) -> None:
 
 
 def _one_of(key: str, value: str, known: tuple[str, ...]) -> None:
-    """Refuse a value that is none of the known ones."""
+    """Refuse an unknown value."""
     if value not in known:
         raise InputError(f"`{key}` = '{value}' is not known; use one of {', '.join(known)}")

@@ -87,12 +87,13 @@ def _merged_labels(rows: CorpusRows, same: list[int], codec: TargetCodec, policy
 
 
 def split_by_group(rows: CorpusRows, members: Ints, fractions: Sequence[float], *, seed: int) -> list[Ints]:
-    """Divide members into as many parts as there are fractions, every group whole in one part.
+    """Divide members into one part per fraction, with every group in one part.
 
-    Rows without a group are grouped by their text, so that a repeated text never straddles parts. Labels
-    are placed rarest first (iterative stratification, Sechidis et al. 2011), each group drawn into a part with
-    the odds of what the label still lacks there. Then groups are moved while that brings labels nearer to
-    their shares. The first part has every label, the others each label that has a group for each part.
+    Rows without a group are grouped by their text, so that a repeated text never straddles parts. Labels are
+    placed rarest first (iterative stratification, Sechidis et al. 2011), and each group is drawn into a part with
+    odds proportional to the rows that the label still lacks there. Then groups are moved as long as that brings
+    labels nearer to their shares. The first part has every label, the others each label that has a group for each
+    part.
     """
     group_of_row = _dense(rows.group[members], rows.text[members])
     counts = _count_labels(group_of_row, rows.labels.take(members))
@@ -178,7 +179,7 @@ def _drawn(lacking: list[float], draw: float) -> int:
 
 
 def remove_leaks(rows: CorpusRows, splits: SplitRows, policy: str) -> tuple[SplitRows, dict[str, int]]:
-    """Take rows out of train, validation and transfer that a held-out split also has, and count them.
+    """Remove rows from train, validation and transfer that a held-out split also has, and count them.
 
     Test stays whole. Validation loses what test has; train and transfer lose what either has. "remove"
     compares texts and groups, "groups" only groups, "keep" takes nothing out; what stays is counted too.

@@ -25,10 +25,10 @@ PROPOSED = {False: "single_label", True: "multi_label"}
 
 DELIMITERS = (",", ";", "|")
 
-# these hardly ever stand inside of a name
+# these hardly ever occur inside a name
 SURE_DELIMITERS = ("、", "，", "；")
 
-# these stand inside of names too, so nearly all parts must be labels of other rows
+# these occur inside names too, so nearly all parts must be labels of other rows
 WEAK_DELIMITERS = ("/", "+", "&", " ")
 
 # a column with fewer rows per value on average identifies rows rather than kinds of rows
@@ -96,7 +96,8 @@ def label_guesses(columns: Sequence[Column], group: Column | None, text: Column)
     Args:
         columns: those that are neither the text nor the split.
         group: the column of conversations or clients, if there is one.
-        text: the text column: a label that only follows the group is of the group where the text does not.
+        text: the text column: a label that depends on the group alone belongs to the group, unless the text does
+            too.
     """
     guesses = _blocks(columns)
     blocked = {name for guess in guesses for name in guess.columns}

@@ -16,7 +16,7 @@ MIN_GROUPS = 3
 # with fewer, no draw of whole groups comes near 80, 10 and 10 %
 ENOUGH_GROUPS = 10
 
-# from this share of rows that repeat another one, repeats are part of how the corpus was made
+# if at least this share of the rows repeats another one, repeats belong to the corpus's design
 MANY_REPEATS = 0.05
 
 

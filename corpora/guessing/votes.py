@@ -18,7 +18,7 @@ SHARE_ROWS, SHARE_ERROR = 200, 0.02
 
 
 def why_no_labels(columns: Sequence[Column]) -> str | None:
-    """Return why a likely column does not hold labels: it holds shares or votes of annotators."""
+    """Return the reason why a likely column does not hold labels: shares or votes of annotators."""
     reader = LabelCells(("cell",), True, missing=())
     shares = _shares_among(columns)
     if shares:

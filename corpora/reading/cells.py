@@ -36,7 +36,7 @@ _FLAG_NUMBER = re.compile(r"([01])[.,]0+", re.ASCII)
 _BITS = re.compile(r"[01]{3,}", re.ASCII)
 
 SHARES = (
-    "shares or votes of annotators, and a row here either has a label or does not: keep the label of most, or "
+    "shares or votes of annotators, but here a row either has a label or does not: keep the majority's label, or "
     "those above a bound"
 )
 

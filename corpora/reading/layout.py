@@ -98,7 +98,7 @@ class Layout:
                 return Record(
                     file, row, {name: cells[at] for name, at in zip(self.names, self.places, strict=True)}
                 )
-            reason = f"field {full + 1} holds something, and the header has no name for it"
+            reason = f"field {full + 1} holds something, but the header has no name for it"
         else:
             few = "too few" if len(cells) < self.width else "too many"
             reason = f"{few} fields: {len(cells)} where there are {self.width} columns"

@@ -176,7 +176,7 @@ def _entries(folder: Path) -> list[Path]:
     try:
         return sorted(folder.iterdir())
     except OSError as error:
-        raise InputError(f"{folder}: cannot be read ({error.strerror}); check its rights") from error
+        raise InputError(f"{folder}: cannot be read ({error.strerror}); check its permissions") from error
 
 
 def _folders_below(folder: Path, below: list[Path], files: list[DataFile]) -> tuple[Files, int]:

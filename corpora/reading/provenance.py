@@ -25,7 +25,9 @@ def _record_of(path: Path) -> FileRecord:
     try:
         return file_record(path)
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path and its rights") from error
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}); check the path and its permissions"
+        ) from error
 
 
 def local_record(source: str, files: Iterable[Path]) -> dict[str, Any]:

@@ -85,5 +85,5 @@ def _record(file: DataFile, number: int, cells: tuple[Any, ...], names: tuple[st
     )
     fields = {name: cell for name, cell in zip(names, cells, strict=False) if name}
     if more or nameless:
-        return BadRow(str(file), number, "a field holds something, and the header has no name for it", fields)
+        return BadRow(str(file), number, "a field holds something, but the header has no name for it", fields)
     return Record(str(file), number, {name: fields.get(name) for name in names if name})

@@ -139,7 +139,9 @@ def _opened(path: Path) -> BinaryIO:
     try:
         return path.open("rb")
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path and its rights") from error
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}); check the path and its permissions"
+        ) from error
 
 
 def _open_member(path: Path, member: str) -> tuple[Any, Any]:

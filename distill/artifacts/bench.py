@@ -18,7 +18,7 @@ class RunBench:
     Attributes:
         rows: latency, one row per model, runtime, kind of texts, number of threads and batch size.
         cold_start_ms: milliseconds from the first import to the bundle's first prediction in a fresh process.
-        peak_rss_bytes: peak resident memory of that process; None if the system does not say it.
+        peak_rss_bytes: peak resident memory of that process; None if the system does not report it.
         baseline: quality of TF-IDF as `quality.json` has it, with its `parameters`, `bytes`
             and `terms`.
     """
@@ -34,7 +34,7 @@ class RunBench:
         """Return the latency of one model; the arguments are the row's own fields.
 
         Raises:
-            LookupError: it was not measured so.
+            LookupError: there is no such measurement.
         """
         return find_row(self.rows, name, texts=texts, threads=threads, batch=batch, runtime=runtime)
 
@@ -43,7 +43,7 @@ class RunBench:
         return tuple(row for row in self.rows if row.name == name)
 
     def write(self, folder: Path) -> None:
-        """Write it into its stage's folder."""
+        """Write the bench into its stage's folder."""
         write_record(self, folder / BENCH_FILE)
 
 

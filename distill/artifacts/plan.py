@@ -18,7 +18,7 @@ class PlanBudget:
         p95_ms: latency of single texts, in milliseconds.
         size_mb: size of the whole bundle, in MB (10^6 bytes).
         rss_mb: peak resident memory of a process that answers one text, in MB (10^6 bytes).
-        threads: of onnxruntime.
+        threads: number of onnxruntime threads.
     """
 
     p95_ms: float | None = field(default=None, metadata=stored(omit_none=True))
@@ -48,7 +48,7 @@ class PlannedStudent:
     Attributes:
         student: its name in tables.
         predicted_retention: share of the teacher's test headline that it is expected to keep.
-        precision: of its export.
+        precision: precision of its export.
         p50_ms: median latency of single texts, in milliseconds.
         p95_ms: 95th percentile of the same.
         size_mb: size of its bundle, in MB (10^6 bytes).

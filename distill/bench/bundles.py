@@ -25,7 +25,7 @@ from distill.runs.progress import Reporter
 
 BATCHES = (1, 32)
 
-# of a user's file; more would take hours and change nothing
+# texts of a user's file that are timed; more would take hours and change nothing
 MOST_TEXTS = 1000
 
 # the least number of batches in a round, since the percentiles of a single call say nothing
@@ -62,7 +62,8 @@ class BundleCost:
         bytes: by file.
         components: the same bytes by purpose.
         cold_start_ms: milliseconds from the first import to the first prediction, median of fresh processes.
-        peak_rss_bytes: peak resident memory of these processes, their median; None if the system does not say it.
+        peak_rss_bytes: peak resident memory of these processes, their median; None if the system does not report
+            it.
         test_macro_f1: as the manifest has it; None where it has none.
     """
 
@@ -96,7 +97,7 @@ class BundleBench:
         """Return the latency of one bundle.
 
         Raises:
-            LookupError: it was not measured so.
+            LookupError: there is no such measurement.
         """
         return find_row(self.rows, name, texts=texts, threads=threads, batch=batch)
 
@@ -168,7 +169,7 @@ def _kinds(texts: Sequence[Row] | None, reads: Input) -> dict[str, list[Row]]:
 
 
 def _filled(texts: Sequence[Row], batch: int) -> list[Row]:
-    """Repeat texts that are too few for CALLS whole batches; return others as they are."""
+    """Repeat texts if they are too few for CALLS whole batches."""
     return list(islice(cycle(texts), max(len(texts), CALLS * batch if batch > 1 else 0)))
 
 

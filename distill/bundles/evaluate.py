@@ -50,7 +50,7 @@ class Evaluation:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Return sentences about what the numbers leave out."""
+        """Return one sentence per group of rows or labels that the numbers leave out."""
         notes = []
         empty = labels_at_zero(self.quality.per_label)
         if empty:

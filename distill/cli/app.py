@@ -24,7 +24,7 @@ class Command:
     name: str
     function: Callable[..., None]
     example: str
-    passes_unknown: bool = False  # otherwise click quotes a text that begins with a dash in its error
+    passes_unknown: bool = False  # otherwise click's error quotes a text that begins with a dash
 
 
 COMMANDS = (

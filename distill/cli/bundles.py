@@ -48,7 +48,7 @@ def predict(
     if any(text.startswith("-") for text in texts or ()) and "--" not in context.obj.arguments:
         raise InputError("A text begins with a dash, or an option is unknown. Put -- before such texts.")
     if texts and file is not None:
-        raise InputError("There are texts and --file. Give one of them.")
+        raise InputError("Texts and --file were both given. Give one of them.")
     if not texts and file is None and sys.stdin is None:
         raise InputError("There is no text. Give texts as arguments, or lines on stdin.")
     classifier = load(bundle, threads=available_threads() if threads is None else threads)
@@ -77,7 +77,9 @@ def evaluate(
     names: Annotated[
         list[str] | None,
         typer.Option(
-            "--map", metavar="NAME=LABEL", help="A label of the file and the bundle's label that it means."
+            "--map",
+            metavar="NAME=LABEL",
+            help="Map a label of the file to a label of the bundle; may be repeated.",
         ),
     ] = None,
     as_json: AsJson = False,
@@ -132,7 +134,7 @@ def bench(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure latency from string to decision, for single texts and batches, on one and all threads; and size."""
+    """Measure size, and latency from string to decision for single texts and batches, on one thread and on all."""
     from distill.bench.bundles import bench_bundles
     from distill.bundles.rows import Columns, common_input, read_rows
     from distill.export.runtime.cores import available_threads
@@ -163,9 +165,7 @@ def verify(
     from distill.export.runtime import verify as verify_bundle
 
     difference = verify_bundle(bundle, manifest_sha256=manifest_sha256)
-    print(
-        f"{bundle}: complete, and answers as it did when it was made (largest logit difference {difference:.2g})"
-    )
+    print(f"{bundle}: complete, with the same answers as when made (largest logit difference {difference:.2g})")
 
 
 def _stdin() -> BufferedIOBase:

@@ -10,23 +10,22 @@ from distill.cli.options import need
 
 
 def convert(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of a model, as it was published.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of a model as it was published.")],
     out: Annotated[
         Path | None, typer.Option("--out", help="New folder for the model; beside the pickle by default.")
     ] = None,
     prefix: Annotated[
-        str, typer.Option("--prefix", help="Prefix to take off the names of tensors, such as `encoder.`")
+        str, typer.Option("--prefix", help="Prefix to remove from the names of tensors, such as `encoder.`")
     ] = "",
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace safetensors that are there already.")
-    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing safetensors files.")] = False,
 ) -> None:
-    """Make safetensors of a model that was published as a pickle (pytorch_model.bin, whole or in pieces).
+    """Convert a model that was published as a pickle (pytorch_model.bin, whole or in pieces) to safetensors.
 
-    A pickle can run code when it is opened, so no other command opens one. This command lets torch's reader for
-    weights alone open it in a process of its own, which refuses everything but tensors. The pickle stays.
+    A pickle can run code when it is opened, so no other command opens one. This command opens it in a separate
+    process with torch's reader for weights alone, which refuses anything but tensors. The pickle is kept.
 
-    With --prefix, names of tensors lose a prefix under which a model does not find them, in safetensors too.
+    --prefix removes a prefix from the names of tensors, so that the model finds them; it applies to safetensors
+    too.
     """
     need("train", "torch")
     from distill.teachers.convert import convert_model

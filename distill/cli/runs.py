@@ -152,10 +152,10 @@ def init(
         bool, typer.Option("--yes", help="Do not ask about what is unclear; take the likeliest reading.")
     ] = False,
 ) -> None:
-    """Inspect a data file and write a starter recipe for it, which `check` accepts.
+    """Inspect a data file and write a starter recipe for it that `check` accepts.
 
-    On a terminal it asks which labels and groups are meant where several columns may be; elsewhere it takes the
-    likeliest and writes the others as comments.
+    On a terminal it asks which columns hold the labels and the groups if several could; elsewhere it takes the
+    likeliest and lists the others in comments.
     """
     need("train", "pydantic")
     from distill.recipe.starter import propose_recipe

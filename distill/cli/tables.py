@@ -40,7 +40,7 @@ def print_table(title: str, head: list[str], rows: list[list[str]]) -> None:
 
 
 class _Stdout(Console):
-    """A console on stdout that leaves it to the command line to end where the reader has left."""
+    """A console on stdout that lets the command line end when its reader has left."""
 
     def on_broken_pipe(self) -> None:
         """Raise what rich would turn into a status of its own."""
@@ -48,7 +48,7 @@ class _Stdout(Console):
 
 
 def _cell(text: str) -> Text:
-    """Return one line of a cell; `Text`, for a label in brackets is not markup."""
+    """Return one line of a cell as `Text`, because a label in brackets is not markup."""
     return Text(printable(text))
 
 
@@ -124,7 +124,7 @@ def print_bench(bench: "BundleBench") -> None:
     title = "size; cold start and memory of a fresh process on one thread; quality from the manifest"
     print_table(title, head, costs)
     if any(cost.peak_rss_bytes is None for cost in bench.bundles.values()):
-        print("peak memory: not measured, since this system does not say it")
+        print("peak memory: not measured, because this system does not report it")
     print_components({name: cost.components for name, cost in bench.bundles.items()})
 
 
@@ -178,7 +178,7 @@ def print_summary(name: str, folder: Path) -> None:
 
 
 def print_trials(folder: Path, headline: str) -> None:
-    """Print the best trials of a search by their headline, so named, and the path of the best recipe."""
+    """Print the best trials of a search by the named headline, and the path of the best recipe."""
     trials = read_trials(folder).trials
     keys = list(trials[0].values)
     rows = [

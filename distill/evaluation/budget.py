@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from distill.recipe.shipping import BudgetRecipe
 
-# the bounds of [budget] in the order in which people read them: what each is of, and its unit
+# the bounds of [budget] in reading order: what each one limits, and its unit
 BOUNDS = {"p95_ms": ("p95", "ms"), "size_mb": ("the bundle's size", "MB"), "rss_mb": ("peak memory", "MB")}
 
 
@@ -19,7 +19,7 @@ class Excess:
 
     @property
     def share(self) -> float:
-        """By how much of the bound: 0.1 is 10 % too much."""
+        """Relative excess: 0.1 is 10 % above the bound."""
         return self.value / self.bound - 1.0
 
     def __str__(self) -> str:
@@ -35,7 +35,7 @@ def bounds_of(budget: BudgetRecipe) -> dict[str, float]:
 
 
 def excesses(measured: Mapping[str, float], budget: BudgetRecipe) -> list[Excess]:
-    """Return the bounds that these numbers miss; a bound that nothing was measured for cannot be missed."""
+    """Return the bounds that these numbers miss; a bound without a measurement cannot be missed."""
     return [
         Excess(key, measured[key], bound)
         for key, bound in bounds_of(budget).items()

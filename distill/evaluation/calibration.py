@@ -2,7 +2,7 @@
 
 One temperature (Guo et al., "On Calibration of Modern Neural Networks", arXiv 1706.04599), and for multi-label
 Platt scaling (Platt 1999): a scale and a bias of all cells, or of each label and drawn towards these, because
-rare labels have too few positives for parameters of their own. None changes the order of a label's scores.
+rare labels have too few positives for parameters of their own. None of them changes the order of a label's scores.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ Parameters = NDArray[np.float64]
 # parameters, logits (N, C), gold 0/1 (N, C) -> mean log loss
 LogLoss = Callable[[Parameters, Parameters, Parameters], float]
 
-# beyond these a validation split is too small or separable, and sharper scores would be a boast
+# beyond these a validation split is too small or separable, and sharper scores would be overconfident
 SCALE_BOUNDS = (0.05, 10.0)
 
 BIAS_BOUNDS = (-10.0, 10.0)
@@ -32,7 +32,7 @@ def fit_scale(logits: NDArray[np.float32], gold: NDArray[np.float32], loss: LogL
 def fit_temperature(logits: NDArray[np.float32], gold: NDArray[np.float32], loss: LogLoss) -> float:
     """Return the temperature that all logits ``(N, C)`` are divided by for the least log loss.
 
-    What is calibrated multiplies by `fit_scale` instead: 1 over this would round twice.
+    Calibration multiplies by `fit_scale` instead, because inverting this value would round twice.
     """
     return 1.0 / fit_scale(logits, gold, loss)
 
@@ -47,7 +47,7 @@ def fit_platt_per_label(
 ) -> tuple[Parameters, Parameters]:
     """Return scale and bias of each label, each ``(C,)``, drawn towards the common ones.
 
-    A label with p positives keeps p / (p + shrink) of the way to what fits it best, as its threshold does; of a
+    A label with p positives keeps p / (p + shrink) of the way to what fits it best, as its threshold does; for a
     label that nearly every row has, the rows without it count.
 
     Args:
@@ -60,7 +60,7 @@ def fit_platt_per_label(
     fitted = np.tile(common, (x.shape[1], 1))  # (C, 2)
     for label in range(x.shape[1]):
         rarer = min(y[:, label].sum(), len(y) - y[:, label].sum())
-        if rarer > 0:  # or there is nothing to fit
+        if rarer > 0:  # otherwise there is nothing to fit
             best = np.array(_platt(x[:, label], y[:, label], (common[0], common[1])))
             fitted[label] += rarer / (rarer + shrink) * (best - common)
     return fitted[:, 0], fitted[:, 1]

@@ -1,4 +1,4 @@
-"""Two models on the same rows: what one gains over the other, and how far one follows the other. All pure.
+"""Two models on the same rows: the gain of one over the other, and their agreement. All pure.
 
 `decisions` and `gold` are those of `distill.evaluation.decided.DecidedRows`: ``(N, C)``.
 """
@@ -128,8 +128,8 @@ def fidelity(variant: Logits, reference: Logits, decision: Decision, task: Task)
     """Flips and noise of raw logits against a reference, both ``(N, C)``.
 
     Args:
-        variant: what the quantized graph gives.
-        reference: what the student gives in fp32.
+        variant: logits of the quantized graph.
+        reference: logits of the student in fp32.
         decision: the variant's, applied to both, as the gate does.
         task: the kind and its labels.
     """

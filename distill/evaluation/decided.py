@@ -18,7 +18,8 @@ from distill.export.runtime.task import Policy, Task
 class DecidedRows:
     """Calibrated scores, decisions and gold of N rows, all ``(N, C)``.
 
-    `confidence` is how sure each decision is, `answered` whether no rule to abstain withholds it, both ``(N,)``.
+    `confidence` is how sure each decision is, `answered` is False where the abstention rule withholds it, both
+    ``(N,)``.
     """
 
     scores: Floats

@@ -1,7 +1,7 @@
 """The interface of an evaluator of one kind of task: the headline metric, what is fitted, reported, and gated.
 
-Only numpy is imported here and in kinds/, for a bundle is evaluated with the base install; what fits imports scipy
-when it is called.
+Only numpy is imported here and in kinds/, because a bundle is evaluated with the base install; functions that fit
+import scipy when they are called.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ from distill.export.runtime.task import Policy, Task
 if TYPE_CHECKING:
     from distill.recipe.shipping import DecisionsRecipe
 
-# probabilities nearer to 0 or 1 have no logit in float32 that is worth the name
+# probabilities nearer to 0 or 1 have no meaningful logit in float32
 EDGE = 1e-7
 
 Gold = NDArray[np.float32]
@@ -30,7 +30,7 @@ class Evaluator(Protocol):
     """Evaluator of models of one kind of task; `gold` is 0/1 ``(N, C)``, `decisions` bool ``(N, C)``.
 
     `headline` names the metric that chooses the epoch, the student and the variant, and that retention and the
-    gate's drop are about; greater is better, as a ratio and a drop need it. `title` is how a reader knows it.
+    gate's drop are about; greater is better, as ratios and drops require. `title` is how a reader knows it.
     `further` are the keys of the metrics that only this kind has.
     """
 
@@ -44,7 +44,7 @@ class Evaluator(Protocol):
         ...
 
     def head_gold(self, gold: Floats) -> Floats:
-        """Return what the outputs of the head should say, 0/1: ``(N, C) -> (N, K)``."""
+        """Return the targets of the head's outputs, 0/1: ``(N, C) -> (N, K)``."""
         ...
 
     def fit(self, logits: Logits, gold: Gold, policy: "DecisionsRecipe") -> Decision:
@@ -83,7 +83,7 @@ class Evaluator(Protocol):
         ...
 
     def floor_support(self, gold: Floats) -> Floats:
-        """Return the rows that a floor of each label is about, ``(C,)``."""
+        """Return the number of rows that a floor of each label applies to, ``(C,)``."""
         ...
 
     def copied_errors(self, student: Bools, teacher: Bools, gold: Floats) -> float | None:

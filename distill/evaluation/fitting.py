@@ -1,4 +1,4 @@
-"""Fit what a recipe's [decisions] asks for, on validation, for the very model or variant that it is applied to."""
+"""Fit what a recipe's [decisions] asks for, on validation, for the same model or variant that it is applied to."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Floors of recall and precision that a recipe asks of named labels: whether they can be shown, and were kept."""
+"""Floors of recall and precision for named labels: whether they can be shown, and whether they are kept."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -62,7 +62,7 @@ def check_floors(policy: DecisionsRecipe, evaluator: Evaluator, validation: NDAr
         if positives < least:
             raise InputError(
                 f"{key}: {wanted.label!r} has {positives} validation rows, and {wanted.floor:g} cannot be shown "
-                f"with fewer than {least}; lower the floor, or give validation more rows of this label"
+                f"with fewer than {least}; lower the floor, or add validation rows with this label"
             )
 
 
@@ -72,7 +72,7 @@ def check_kept(
     """Return checks for the gate: the distance by which validation's decisions ``(N, C)`` miss each floor."""
     both = {"validation": (decisions, gold), "test": (decisions, gold)}
     return tuple(
-        Check(f"missing to a {kept.metric} of {kept.floor:g} for {kept.label!r}", kept.missing, 0.0)
+        Check(f"shortfall from a {kept.metric} of {kept.floor:g} for {kept.label!r}", kept.missing, 0.0)
         for kept in measure_floors(policy, evaluator, both)
     )
 

@@ -1,7 +1,7 @@
 """Quality from arrays: decisions, F1, and all that is reported. numpy only, all pure.
 
 Everywhere `scores` are float ``(N, C)`` in [0, 1], `gold` is 0/1 ``(N, C)`` and `decisions` are bool ``(N, C)``;
-single-label tasks have exactly one 1 in each row of both. A ratio over nothing counts as 0.
+single-label tasks have exactly one 1 in each row of both. A ratio whose denominator is 0 counts as 0.
 """
 
 from collections.abc import Iterable, Mapping
@@ -132,7 +132,7 @@ def accuracy(decisions: Bools, gold: Floats) -> float:
 
 
 def f1_of_labels_with_rows(decisions: Bools, gold: Floats) -> float:
-    """Mean F1 of the labels that gold has rows of."""
+    """Mean F1 of the labels that have rows in gold."""
     some = gold.sum(axis=0) > 0
     return float(f1_per_label(decisions, gold)[some].mean()) if some.any() else 0.0
 
@@ -144,14 +144,14 @@ def weighted_f1(decisions: Bools, gold: Floats) -> float:
 
 
 def jaccard(decisions: Bools, gold: Floats) -> float:
-    """Mean over rows of the labels that both have over those that any has; 1 where both have none."""
+    """Mean over rows of the number of shared labels over that of all labels of both; 1 if both have none."""
     true = gold > 0
     shared, either = (decisions & true).sum(axis=1), (decisions | true).sum(axis=1)
     return float(np.where(either > 0, ratio(shared, either), 1.0).mean())
 
 
 def cohen_kappa(decisions: Bools, gold: Floats) -> float:
-    """Cohen's kappa (1960) of one label per row; 0 where chance alone would agree always."""
+    """Cohen's kappa (1960) of one label per row; 0 if chance alone would always agree."""
     counts = gold.T.astype(np.float64) @ decisions / len(gold)  # (C, C)
     observed, chance = np.trace(counts), (counts.sum(axis=0) * counts.sum(axis=1)).sum()
     return float(ratio(observed - chance, 1 - chance))

@@ -37,8 +37,7 @@ def quality_of(
         logits: of validation, and of test where there is such a split.
         corpus: gold of both.
         policy: rule of calibration and thresholds.
-        out_of_fold: every row as the models of its fold's others decide it, where that takes the place of a test
-            split.
+        out_of_fold: every row as decided by models that did not see its fold; replaces a test split.
     """
     gold = label_matrix(corpus.validation, corpus.task)
     decision = evaluator_of(corpus.task).fit(logits["validation"], gold, policy)

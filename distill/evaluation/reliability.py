@@ -39,7 +39,7 @@ def brier_per_label(scores: Floats, gold: Floats) -> Floats:
 
 
 def brier_skill_per_label(scores: Floats, gold: Floats) -> Floats:
-    """Brier skill of each label over its base rate, ``(C,)``; NaN of a label that no row or every row has.
+    """Brier skill of each label over its base rate, ``(C,)``; NaN for a label that no row or every row has.
 
     1 - Brier / r (1 - r), r being the label's rate in these very rows (Murphy 1973): of all constant scores that
     one has the lowest Brier score, so it is the hardest to beat, and it needs no other split.
@@ -52,7 +52,7 @@ def brier_skill_per_label(scores: Floats, gold: Floats) -> Floats:
 
 
 def mean_brier_skill(scores: Floats, gold: Floats) -> float:
-    """Mean of the labels' Brier skill, of those that have one; 0 where none has."""
+    """Mean Brier skill of the labels that have one; 0 if none has."""
     skill = brier_skill_per_label(scores, gold)
     return float(skill[np.isfinite(skill)].mean()) if np.isfinite(skill).any() else 0.0
 
@@ -104,7 +104,7 @@ def bootstrap_ece_above_tenth(
 ) -> Bootstrap:
     """Return `ece_above_tenth` of `first` minus that of `second` over resampled rows; below 0 `first` is better.
 
-    `weights` are `bootstrap.row_weights`, ``(S, N)``: drawing them costs more than all the rest.
+    `weights` are `bootstrap.row_weights`, ``(S, N)``: drawing them costs more than everything else.
     """
     errors = []
     for scores in (first, second):

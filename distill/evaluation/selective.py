@@ -1,4 +1,4 @@
-"""Selective classification: answer where confidence is high, hand over the rest. numpy only, all pure.
+"""Selective classification: answer if confidence is high, hand over the rest. numpy only, all pure.
 
 Geifman & El-Yaniv, "Selective Classification for Deep Neural Networks" (arXiv 1705.08500): *coverage* is the
 share of rows that are answered, *risk* the share of these whose answer is not exactly gold's. Confidence is the
@@ -41,7 +41,7 @@ def risk_curve(confidence: Floats, wrong: Bools) -> Floats:
 
 
 def area_under(curve: Floats) -> float:
-    """Area under a risk-coverage curve (AURC), its mean; lower where confidence tells right from wrong better."""
+    """Area under a risk-coverage curve (AURC), its mean; the better confidence separates errors, the lower."""
     return float(curve.mean())
 
 
@@ -53,7 +53,7 @@ def curve_points(curve: Floats, points: int = CURVE_POINTS) -> list[tuple[float,
 
 @dataclass(frozen=True)
 class SelectiveQuality:
-    """Quality of confidence as a choice of what to answer, on one split.
+    """Quality of confidence as a criterion for what to answer, on one split.
 
     `risk` is of answering every row; `coverage`, `selective_risk`, `selective_macro_f1` and `selective_headline`
     are under the rule to abstain below `below`: the last three are None where nothing is answered. Files of

@@ -77,7 +77,7 @@ def expected_f1_threshold(scores: Floats) -> float:
     """Half of the best expected F1 of one label's ``(N,)`` scores, which is the threshold that attains it.
 
     Lipton, Elkan & Narayanaswamy, "Thresholding Classifiers to Maximize F1 Score" (arXiv 1402.1892), with the
-    ratio of expectations for the expectation of the ratio. It needs no gold, only scores that keep their word.
+    ratio of expectations for the expectation of the ratio. It needs no gold, only calibrated scores.
     """
     ranked = np.sort(scores.astype(np.float64))[::-1]
     f1 = ratio(2 * np.cumsum(ranked), np.arange(1, len(ranked) + 1) + ranked.sum())
@@ -99,13 +99,13 @@ def tune_thresholds(scores: Floats, gold: Floats, *, towards: Floats | float, sh
     own = np.array([best_threshold(scores[:, label], gold[:, label]) for label in range(scores.shape[1])])
     positives = gold.sum(axis=0, dtype=np.float64)
     weight = ratio(positives, positives + shrink)
-    # a whole way ends at its very end: the sum would make 0 of a tiny threshold, and a manifest refuses that too
+    # a weight of 1 takes the label's own: the sum would round a tiny threshold to 0, which a manifest refuses
     drawn = np.where(weight < 1, towards + weight * (own - towards), own)
     return np.asarray(np.clip(drawn, LOWEST, HIGHEST), dtype=np.float64)
 
 
 def least_rows(floor: float) -> int:
-    """Rows without which a floor cannot be shown: with fewer, a single miss is below it, and it means 1."""
+    """Minimum number of rows to show a floor: with fewer, a single miss falls below it, so that it means 1."""
     return math.ceil(1 / (1 - floor) - 1e-9)
 
 
@@ -143,8 +143,9 @@ def keep_precision(scores: Floats, gold: Floats, floor: float, tuned: float) -> 
 
 
 def _reach(scores: Floats, threshold: float) -> Bools:
-    """Return a mask of one label's ``(N,)`` scores are decided, compared as decisions are.
+    """Return which of one label's ``(N,)`` scores are decided, compared as decisions compare them.
 
-    NumPy would round a plain float to the scores' float32, and put a threshold between two neighbours onto one.
+    NumPy would round a plain float to the scores' float32, and move a threshold from between two neighbours onto
+    one.
     """
     return np.asarray(scores.astype(np.float64) >= threshold, dtype=np.bool_)

@@ -16,19 +16,19 @@ def exclusive(folder: Path) -> Iterator[None]:
     """Hold a run's folder; the system releases it when the process ends, however it ends.
 
     Raises:
-        InputError: another process holds it, or it cannot be written and locked.
+        InputError: another process holds it, or it cannot be written or locked.
     """
     lock = FileLock(folder / LOCK_FILE)
     try:
         lock.acquire(blocking=False)
     except Timeout:
         raise InputError(
-            f"{folder}: another distill command works in this run; wait for it, or choose other --runs"
+            f"{folder}: another distill command works in this run; wait for it, or choose another --runs folder"
         ) from None
-    except (OSError, NotImplementedError) as error:  # the latter from a disk that has no locks at all
+    except (OSError, NotImplementedError) as error:  # the latter on a disk without locks
         reason = getattr(error, "strerror", None) or "this disk has no locks"
         raise InputError(
-            f"{folder}: cannot be written and locked ({reason}); choose another --runs folder, on a local disk"
+            f"{folder}: cannot be written or locked ({reason}); choose another --runs folder, on a local disk"
         ) from error
     try:
         yield

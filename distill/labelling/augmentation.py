@@ -41,7 +41,9 @@ def write_augmented(
             store.append(text)
             advance(1)
     if len(store) < recipe.rows:
-        reporter.say(f"  {len(store)} texts instead of {recipe.rows}: the train rows yield no more that differ")
+        reporter.say(
+            f"  {len(store)} texts instead of {recipe.rows}: the train rows yield no further distinct texts"
+        )
     save_texts(store.view(0, len(store)), folder / AUGMENTED_FILE)
 
 
@@ -60,7 +62,7 @@ def build_augmenter(recipe: AugmentationRecipe, tokenizer: Any, max_tokens: int)
     substitute: Substitute | None = None
     if recipe.rows and "mask" in recipe.ways and mask is None:
         raise InputError(
-            "augmentation.ways has mask, and the teacher's tokenizer has no mask token; take mask out of ways"
+            "augmentation.ways has mask, but the teacher's tokenizer has no mask token; remove mask from ways"
         )
     if recipe.rows and "substitute" in recipe.ways and recipe.masked_model is not None:
         from distill.teachers.masked import load_masked

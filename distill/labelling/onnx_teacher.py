@@ -1,4 +1,4 @@
-"""A teacher as a fused graph: the same float32 logits, on a CPU sooner than PyTorch gives them."""
+"""A teacher as a fused graph: the same float32 logits, faster than PyTorch on a CPU."""
 
 import tempfile
 from pathlib import Path
@@ -14,7 +14,7 @@ from distill.teachers.encoder import Teacher
 from distill.teachers.encoding import Batch
 from distill.teachers.inference import Forward, torch_forward
 
-# to export it takes seconds; fewer texts are labelled sooner without
+# the export takes seconds; fewer texts are labelled faster without it
 WORTH_ROWS = 4096
 
 # the weights are in memory three times while they are exported, and a graph in one file has no room for 2 GB
@@ -24,16 +24,16 @@ TOLERANCE = 1e-3
 
 
 def in_onnxruntime(teacher: Teacher, sample: Batch, reporter: Reporter) -> Forward | None:
-    """Build what computes the teacher's float32 logits in ONNX Runtime, with PyTorch's number of threads.
+    """Build a function for the teacher's float32 logits in ONNX Runtime, with as many threads as PyTorch.
 
     Args:
         teacher: on the CPU, in eval mode.
-        sample: a batch of some texts, whose logits have to be PyTorch's.
+        sample: a batch of some texts, whose logits must equal PyTorch's.
         reporter: shows that it takes a while.
 
     Returns:
-        None where PyTorch has to do it: the export extra is not installed, the body is of a kind that cannot be
-        exported or too large, or its graph gives other logits.
+        None if PyTorch has to compute them: the export extra is not installed, the body is of a kind that cannot
+        be exported or too large, or its graph gives other logits.
     """
     if sum(weight.numel() * weight.element_size() for weight in teacher.parameters()) > MOST_BYTES:
         return None

@@ -57,7 +57,7 @@ def choose(run: Run, choice: Choice) -> None:
 
 
 def recall(run: Run, choice: Choice) -> None:
-    """Take up the record of a choice that an earlier command made, where this recipe names its outcome."""
+    """Reuse the record of a choice that an earlier command made, if this recipe names its outcome."""
     if choice.name in run.records or not choice.applies or not choice.folder.is_dir():
         return
     record = run.earlier(choice.name, choice.folder, choice.identifying_inputs())

@@ -153,8 +153,8 @@ def export_inputs(student: StudentRun, variant: Variant) -> "ExportInputs":
 
 
 def withdraw(layout: RunLayout) -> None:
-    """Take away what an earlier recipe left: beside a failed check it would look like this one's."""
-    # the records first: a bundle without one is made again, whatever of it is left
+    """Remove what an earlier recipe left: beside a failed check it would look like a result of this recipe."""
+    # the records first: a bundle without one is made again, whatever remains of it
     earlier = layout.bundle.with_name("bundle.earlier")
     for folder in (layout.report, layout.bundle_record, layout.bundle, partial_of(layout.bundle), earlier):
         discard(folder)

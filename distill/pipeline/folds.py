@@ -1,4 +1,4 @@
-"""A corpus in folds: the run of each fold, and every row as the models decide it that did not see its fold."""
+"""A corpus in folds: the run of each fold, and every row as decided by models that did not see its fold."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 def fold_warnings(recipe: Recipe) -> tuple[str, ...]:
-    """Return what makes out-of-fold quality too good."""
+    """Return a warning if something makes out-of-fold quality too good."""
     if recipe.corpus.folds is None or recipe.teacher.checkpoint is None:
         return ()
     return (
-        "corpus.folds and teacher.checkpoint: a teacher that has learnt from these rows knows every fold, and "
-        "out-of-fold quality is too good then; leave the checkpoint out, and each fold has a teacher of its own",
+        "corpus.folds and teacher.checkpoint: a teacher that has learnt from these rows knows every fold, so "
+        "out-of-fold quality is too good; remove the checkpoint, so that each fold gets its own teacher",
     )
 
 

@@ -21,7 +21,7 @@ AUGMENTED = "augmented"
 
 @dataclass(frozen=True)
 class LearningMaterial:
-    """The texts that a student of a run learns from, and what its teachers say of them."""
+    """The texts that a student of a run learns from, and its teachers' logits of them."""
 
     run: Run
 
@@ -44,7 +44,7 @@ class LearningMaterial:
     def labelled_splits(self) -> list[str]:
         """Return the splits that the teachers label.
 
-        Validation is labelled only to rank layers by; for everything else its logits are in the teacher's folder.
+        Validation is labelled only for ranking layers; otherwise its logits are in the teacher's folder.
         """
         run = self.run
         splits = ["train"]
@@ -57,7 +57,7 @@ class LearningMaterial:
         return splits
 
     def identity(self, member: Member, split: str) -> "LabelIdentity":
-        """Return what a teacher's logits of a split belong to, from the records of the stages that made both."""
+        """Return the identity of a teacher's logits of a split, from the records of the stages that made both."""
         from distill.labelling.augmentation import AUGMENTED_FILE
         from distill.labelling.soft_labels import label_identity
 
@@ -107,7 +107,7 @@ class LearningMaterial:
 
 
 def label_stages(run: Run) -> None:
-    """Make texts where the recipe asks for some, and label every split that somebody learns from."""
+    """Make texts if the recipe asks for some, and label every split that a student learns from."""
     if run.recipe.augmentation.rows:
         augment_stage(run)
     material = LearningMaterial(run)

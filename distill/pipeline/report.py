@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def report_stages(run: Run) -> None:
-    """Bench what was made, hold the bundle to its budget, and write the report.
+    """Run the bench, check the bundle against its budget, and write the report.
 
     Raises:
         CheckFailedError: the bundle misses a bound of the budget.
@@ -74,7 +74,7 @@ def report_stages(run: Run) -> None:
 
 
 def _warnings(student: StudentRun) -> tuple[str, ...]:
-    """Return what `distill check` says of the corpus that the run read, and of the student's vocabulary."""
+    """Return the warnings of `distill check` on the corpus that the run read and on the student's vocabulary."""
     from distill.teachers.tokenizers import load_tokenizer
 
     run, layout = student.run, student.layout
@@ -122,7 +122,7 @@ def _bench_inputs(student: StudentRun, ships: Variant) -> "BenchInputs":
 
 
 def check_budget(measured: dict[str, float], budget: BudgetRecipe, bench: Path) -> None:
-    """Hold the finished bundle to the recipe's budget, by the measurements of the run's bench.
+    """Check the finished bundle against the recipe's budget, by the measurements of the run's bench.
 
     Args:
         measured: p95, bytes and memory of the bundle, by bound.
@@ -131,11 +131,11 @@ def check_budget(measured: dict[str, float], budget: BudgetRecipe, bench: Path) 
 
     Raises:
         CheckFailedError: it misses a bound; the message says by how much.
-        InputError: there is a bound on memory, which this system does not say.
+        InputError: there is a bound on memory, which this system does not report.
     """
     if budget.rss_mb is not None and "rss_mb" not in measured:
         raise InputError(
-            "budget.rss_mb: This system does not say how much memory a process took. Remove the bound."
+            "budget.rss_mb: This system does not report how much memory a process used. Remove the bound."
         )
     missed = excesses(measured, budget)
     if not missed:
@@ -150,7 +150,7 @@ def check_budget(measured: dict[str, float], budget: BudgetRecipe, bench: Path) 
 
 
 def _benched(run: Run) -> list[str]:
-    """Return the stages that the bench depends on: no choice, and no variant made for one and not chosen."""
+    """Return the stages that the bench depends on: no choices, and no variants made for one but not chosen."""
     layouts = [student.layout for student in run.students]
     variants = [variant.name for variant in exported(run.recipe.export.shippable)]
     return [name for name in run.records if name not in CHOICES and _is_benched(name, layouts, variants)]

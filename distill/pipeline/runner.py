@@ -33,7 +33,7 @@ STEPS: dict[str, Callable[[Run], None]] = {
 }
 
 
-# those of the run of one fold: what is chosen is chosen for all rows, and nothing is bundled or timed
+# steps of the run of one fold: choices are made on all rows, and nothing is bundled or timed
 FOLD_STEPS: dict[str, Callable[[Run], None]] = {
     "corpus": corpus_stage,
     "teach": teach_stages,
@@ -45,7 +45,7 @@ FOLD_STEPS: dict[str, Callable[[Run], None]] = {
 
 @recipe_keys()
 def execute_run(run: Run, until: str = "report") -> None:
-    """Run all stages up to and including one of `STEPS`; those that are done are skipped.
+    """Run all stages up to and including one of `STEPS`; finished ones are skipped.
 
     Raises:
         InputError: the recipe, the corpus or a model is wrong, or another command works in the run's folder.
@@ -59,25 +59,27 @@ def execute_run(run: Run, until: str = "report") -> None:
 
 @contextmanager
 def exclusive_folder(folder: Path) -> Iterator[None]:
-    """Make a run's folder, and keep every other command out of it.
+    """Create a run's folder, and keep every other command out of it.
 
     Raises:
-        InputError: it cannot be made, or another command works in it.
+        InputError: it cannot be created, or another command works in it.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{folder}: cannot be made ({error.strerror}); choose another --runs folder") from error
+        raise InputError(
+            f"{folder}: cannot be created ({error.strerror}); choose another --runs folder"
+        ) from error
     with exclusive(folder):
         yield
 
 
 def run_stages(run: Run, until: str) -> None:
-    """Do as `execute_run`, for a caller that holds the run's lock."""
+    """Execute a run for a caller that already holds its lock; see `execute_run`."""
     run.trains_student = until in ("train", "export", "report")
     remove_leftovers(run.layout.folder)
     _write_recipe(run.recipe, run.layout.recipe)
-    if run.trains_student:  # only what is trained has a quality to be measured
+    if run.trains_student:  # only trained models have a quality to measure
         run.folds = fold_runs(run)
         for part in run.folds:
             part.layout.folder.mkdir(parents=True, exist_ok=True)
@@ -87,7 +89,7 @@ def run_stages(run: Run, until: str) -> None:
     for name, step in STEPS.items():
         try:
             for fold, part in enumerate(run.folds if name in FOLD_STEPS else ()):
-                part.recipe = fold_recipe(run.recipe, fold)  # with what was chosen since, for all rows
+                part.recipe = fold_recipe(run.recipe, fold)  # with the values chosen since, on all rows
                 _write_recipe(part.recipe, part.layout.recipe)
                 FOLD_STEPS[name](part)
             step(run)

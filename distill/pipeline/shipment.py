@@ -61,6 +61,7 @@ def _provenance(student: StudentRun, variant: Variant) -> dict[str, object]:
         "corpus_fingerprint": run.corpus.fingerprint,
         "corpus_licence": recipe.corpus.licence,
         "seed": student.seed,
-        # those that trained the student may be another machine's; those that exported it are inputs of that stage
+        # the student may have been trained on another machine; the versions that exported it are inputs of that
+        # stage
         "versions": recorded_versions(student.layout.student_of(variant)) | package_versions(EXPORT_PACKAGES),
     }

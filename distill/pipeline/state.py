@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from distill.training.reading import Sample
     from distill.training.session import TrainingControls
 
-# raised when a stage's code comes to give other results
+# increased when a stage's code changes its results
 VERSIONS = {
     "corpus": 3,
     "plan": 3,
@@ -44,7 +44,7 @@ VERSIONS = {
     "report": 9,
 }
 
-# of one of several: a student's seed before a stage's name, a teacher's number behind it
+# one of several: a student's seed before a stage's name, or a teacher's number after it
 _STAGE_NAME = re.compile(r"^seeds/\d+/|-\d+(?=/|$)")
 
 

@@ -62,7 +62,8 @@ def _train_seed(student: StudentRun) -> None:
     training = cache(partial(training_inputs, run, student.seed))  # one start for student and twin
     _train(student, "student", {**distilled, "terms": terms} if terms else distilled, training)
     if objective.compare:
-        # it takes as many steps as the student: it depends on the number of made texts, and on no teacher's label
+        # it takes as many steps as the student, so it depends on the number of made texts, but on no teacher's
+        # labels
         made = [name for name in (AUGMENTED,) if name in run.records]
         _train(student, "twin", {**start, **run.digest(*made)}, training)
     for precision in qat_precisions(recipe.export.shippable):

@@ -224,12 +224,12 @@ def with_memory(measurement: Measured, bundle: TimedBundle) -> Measured:
     """Return a measurement with the peak memory of a fresh process.
 
     Raises:
-        InputError: this system does not say it, so that no bound on it can be held.
+        InputError: this system does not report it, so a bound on it cannot be checked.
     """
     _, peak = cold_start(bundle.folder)
     if peak is None:
         raise InputError(
-            "budget.rss_mb: This system does not say how much memory a process took. Remove the bound."
+            "budget.rss_mb: This system does not report how much memory a process used. Remove the bound."
         )
     return replace(measurement, rss_mb=peak / 1e6)
 

@@ -1,4 +1,4 @@
-"""The recipe: strict, frozen models of the TOML file that describes a job; its errors teach."""
+"""The recipe: strict, frozen models of the TOML file that describes a run; errors say how to correct it."""
 
 import difflib
 from typing import Any
@@ -72,8 +72,8 @@ class Recipe(Section):
         aware = self.export.trained_as_int8
         if aware and not self.student.family.trains_as_int8:
             raise ValueError(
-                f"export.precision has {aware[0].name!r}, and a {self.student.kind} student is quantized after "
-                f"its training alone; use {aware[0].plain.name!r}"
+                f"export.precision has {aware[0].name!r}, but a {self.student.kind} student is only quantized "
+                f"after training; use {aware[0].plain.name!r}"
             )
         return self
 
@@ -85,12 +85,12 @@ class Recipe(Section):
         aware = self.export.trained_as_int8
         if aware:
             raise ValueError(
-                f"export.table_bits is {bits}, and {aware[0].name} trains tables of 8 bits; set it to 8, "
+                f"export.table_bits is {bits}, but {aware[0].name} trains tables of 8 bits; set it to 8, "
                 f"or use {aware[0].plain.name!r}"
             )
         if width is not None and width % packed_multiple(bits):
             raise ValueError(
-                f"export.table_bits is {bits}, and rows of student.width = {width} numbers do not fill "
+                f"export.table_bits is {bits}, but rows of student.width = {width} numbers do not fill "
                 f"whole bytes; choose a multiple of {packed_multiple(bits)}, or set export.table_bits to 8"
             )
         return self
@@ -101,14 +101,14 @@ class Recipe(Section):
             return self
         if self.student.vocabulary_bytes is not None:
             raise ValueError(
-                "student.vocabulary_bytes is for one width, and a [budget] chooses among several; use "
+                "student.vocabulary_bytes applies to one width, but a [budget] chooses among several; use "
                 "student.vocabulary_coverage, or set budget.choose to false"
             )
         aware = self.export.trained_as_int8
         if aware:
             raise ValueError(
-                f"export.precision has {aware[0].name!r}, and a [budget] chooses a precision among those that "
-                "need no more training; leave it out, or set budget.choose to false"
+                f"export.precision has {aware[0].name!r}, but a [budget] chooses among the precisions "
+                "that need no further training; remove it, or set budget.choose to false"
             )
         return self
 
@@ -116,20 +116,20 @@ class Recipe(Section):
     def _made_of_texts(self) -> "Recipe":
         if self.augmentation.rows and self.corpus.joiner == SEGMENTS:
             raise ValueError(
-                f"augmentation.rows makes texts, and corpus.joiner = '{SEGMENTS}' reads pairs; set it to 0"
+                f"augmentation.rows makes texts, but corpus.joiner = '{SEGMENTS}' reads pairs; set the former to 0"
             )
         return self
 
     @model_validator(mode="after")
     def _seeds(self) -> "Recipe":
         if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError("seeds must differ: name each once")
+            raise ValueError("seeds must differ; list each once")
         return self
 
     @model_validator(mode="before")
     @classmethod
     def _choose_calibration(cls, data: Any) -> Any:
-        """Write out the task's default, so that the resolved recipe says what was done."""
+        """Fill in the task's default, so that the resolved recipe says what was done."""
         if not isinstance(data, dict) or not isinstance(data.get("corpus"), dict):
             return data
         decisions = data.get("decisions", {})
@@ -145,7 +145,7 @@ class Recipe(Section):
         task, kind = self.corpus.task, KINDS[self.corpus.task]
         if kind.ordered and self.corpus.label_names is None:
             raise ValueError(
-                f"corpus.label_names is missing, and {task} labels have an order; name them, the lowest first"
+                f"corpus.label_names is missing, but {task} labels have an order; list them, lowest first"
             )
         for metric in self.decisions.floors:
             key = FLOOR_KEYS[metric]

@@ -14,7 +14,7 @@ Way = Literal["join", "cut", "cross", "drop", "mask", "substitute"]
 
 
 class TruncateRecipe(Section):
-    """The rule by which a pair is cut that is longer than `max_tokens`."""
+    """The rule for cutting a pair that is longer than `max_tokens`."""
 
     column: str | None = Field(None, description="Column that is cut first, by default the longer one.")
     side: Literal["end", "start"] = Field("end", description="Side of a text at which tokens are cut.")
@@ -174,9 +174,11 @@ class TeacherRecipe(Section):
     def _members(self) -> "TeacherRecipe":
         checkpoints = self.checkpoint if isinstance(self.checkpoint, list) else []
         if self.checkpoint is not None and self.seeds:
-            raise ValueError("seeds are for teachers that are fine-tuned, and a checkpoint is not; remove one")
+            raise ValueError(
+                "seeds are for teachers to fine-tune, but a checkpoint already is; remove one of the two"
+            )
         if len(set(self.seeds)) < len(self.seeds) or len(set(checkpoints)) < len(checkpoints):
-            raise ValueError("an ensemble needs members that differ; name each seed and checkpoint once")
+            raise ValueError("the members of an ensemble must differ; list each seed and checkpoint once")
         if isinstance(self.sha256, list) and len(self.sha256) != len(checkpoints):
             raise ValueError(
                 "a list of sha256 pins a list of checkpoints; give one per checkpoint, in their order"
@@ -205,7 +207,7 @@ class AugmentationRecipe(Section):
     def _model(self) -> "AugmentationRecipe":
         if "substitute" in self.ways and self.masked_model is None:
             raise ValueError(
-                "substitute needs augmentation.masked_model; name one, or take substitute out of ways"
+                "substitute needs augmentation.masked_model; name one, or remove substitute from ways"
             )
         return self
 

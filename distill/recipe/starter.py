@@ -45,7 +45,7 @@ NOT_READ = 0.02
 
 CUT = 0.05
 
-# share of texts that look like printed lists, above which the author is told
+# share of texts that look like printed lists above which a comment says so
 MANY = 0.5
 
 
@@ -106,7 +106,7 @@ def _guess(path: Path, ask: Ask | None) -> Proposal:
     group, doubts = _group(roles, published=published)
     row_id = row_id_columns(roles.columns, roles.text, group) if annotator_column(roles.columns) else None
     if group is not None and row_id == (group.name,):
-        group = None  # its rows become one
+        group = None  # its rows are merged into one
     leaks, duplicates = _repeats(roles, group, row_id, published=published)
     names = _names_file(source, roles.label)
     lengths = count_tokens([str(value) for value in roles.text.values])
@@ -154,8 +154,8 @@ def _columns(path: Path, looked: Looked, ask: Ask | None) -> _Roles:
     votes = votes_around(guesses[0], rest) if guesses else None
     if votes is not None:
         raise InputError(
-            f"{path}: the columns {listed(votes)} hold numbers of votes or ratings, and a row here either "
-            "has a label or does not: make them 0 and 1, or name another column in a recipe of your own"
+            f"{path}: the columns {listed(votes)} hold numbers of votes or ratings, but here a row either "
+            "has a label or does not: convert them to 0 and 1, or name another column in your own recipe"
         )
     if text is None or not guesses:
         missing = "texts" if text is None else "labels: few different values, short and repeated"
@@ -215,7 +215,7 @@ def _missing(label: LabelGuess) -> tuple[str, ...] | None:
     """Return the values that count as missing, if the column has any that may be."""
     if not label.missing:
         return None
-    # somebody who writes None as a label has capitals in the others too, or it is a mood like them
+    # None as a label: either others are capitalised too, or it is a mood like them
     named = {"None", "NA", "na"}
     return tuple(value for value in label.missing if value not in named)
 
@@ -227,7 +227,8 @@ def _group(roles: _Roles, *, published: bool) -> tuple[Column | None, list[str]]
         if published or can_be_split(group):
             return group, doubts
         doubts.append(
-            f"{quoted(group.name)} may be a group, but {len(group.counts)} groups cannot give the shares of split"
+            f"{quoted(group.name)} may be a group, but {len(group.counts)} groups are too few for the shares "
+            "of split"
         )
     return None, doubts
 
@@ -272,14 +273,14 @@ def _doubts(roles: _Roles, lengths: Lengths, spec: CorpusSpec) -> Iterator[str]:
         yield f"labels = {labels} would be {len(rival.tokens)} labels, {rival.task}"
     annotator = annotator_column(roles.columns)
     if annotator is not None:
-        yield f"{quoted(annotator.name)} looks like who annotated a row ({len(annotator.counts)} of them)"
+        yield f"{quoted(annotator.name)} looks like the annotator of a row ({len(annotator.counts)} of them)"
     levels = label_order(spec.labels_from, roles.label.tokens)
     if levels is not None and not roles.label.several:
         kind = next(name for name, keys in KINDS.items() if keys.ordered)
         yield f"task = {quoted(kind)} if these are levels; label_names = {value_of(levels)} from the lowest"
     if spec.missing is not None:
         shown = listed(list(roles.label.missing))
-        yield f"{shown} among the labels may be a missing value or a name: look at missing"
+        yield f"{shown} among the labels may be a missing value or a name: see missing"
     texts = roles.text.values
     if sum(str(text).strip()[:1] == "[" and str(text).strip()[-1:] == "]" for text in texts) > MANY * len(texts):
         yield f"the cells of {quoted(roles.text.name)} look like printed lists; they are read as one text each"

@@ -1,4 +1,4 @@
-"""The text of a starter recipe: every line says what it is for, and doubts are comments."""
+"""The text of a starter recipe: every line says what it is for, and open questions are comments."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_COMMENT_COLUMN = 60
 
 BATCH_SIZE = 32
 
-# steps that fine-tuning and distilling take at least, as far as the passes below allow
+# minimum number of steps of fine-tuning and distillation, as far as the passes below allow
 TEACHER_STEPS, STUDENT_STEPS = 300, 1000
 
 TEACHER_EPOCHS, STUDENT_EPOCHS = (3, 15), (4, 40)
@@ -35,9 +35,9 @@ class Proposal:
         max_tokens: length at which texts are cut.
         other_columns: columns that nothing uses.
         ids: whether labels are numbers, so that names would say more.
-        doubts: points to check, one comment each.
+        doubts: points to check, one comment per point.
         reasons: reasons for the choice of labels.
-        looked_at: number of rows that were looked at.
+        looked_at: number of rows that were inspected.
     """
 
     spec: CorpusSpec
@@ -53,7 +53,7 @@ def to_toml(proposal: Proposal, corpus: Corpus, name: str) -> str:
     """Return the recipe as TOML."""
     lines = [
         "# A starter recipe: look at what was guessed, then run `distill check` and `distill run` on this file.",
-        *_table("", [("name", name, "names the run's folder"), ("seed", 13, "of every random choice")]),
+        *_table("", [("name", name, "names the run's folder"), ("seed", 13, "seed of every random choice")]),
         *_table("corpus", _corpus_entries(proposal)),
     ]
     if proposal.ids and proposal.spec.label_names is None and isinstance(proposal.spec.labels, str):
@@ -81,14 +81,14 @@ def _corpus_entries(proposal: Proposal) -> Entries:
         ("labels", labels, about + why),
     ]
     optional: Entries = [
-        ("label_names", spec.label_names, "the file that names the labels, in the order of their ids"),
+        ("label_names", spec.label_names, "file that lists the labels in the order of their ids"),
         ("columns", spec.columns, "the file has no header, so its fields are named here"),
         ("encoding", spec.encoding, "the files are not UTF-8"),
         ("quoting", spec.quoting, "whether quotation marks around a field are the file's, not the text's"),
         ("missing", spec.missing, "values of the labels column that mean none: such rows are left out"),
         ("label_form", spec.label_form, "form of the label cells, which could be read in two ways"),
         ("where", spec.where, "keep the rows that have a label"),
-        ("group", spec.group, "rows of one value stay in one split, or test scores would lie"),
+        ("group", spec.group, "rows with the same value stay in one split; otherwise test scores are too good"),
         ("row_id", spec.row_id, "columns that identify a row: repeats are annotators, and the majority counts"),
     ]
     if spec.delimiter != ",":
@@ -104,10 +104,10 @@ def _corpus_entries(proposal: Proposal) -> Entries:
         entries.append(("split", list(spec.split), "train, validation, test, where the source has no splits"))
     if spec.min_rows > 1:
         entries.append(("min_rows", spec.min_rows, "labels with fewer rows are left out with their rows"))
-    kept = '"majority" merges rows that repeat a text, but in a published test split; "keep" merges none'
+    kept = '"majority" merges rows that repeat a text, except in a published test split; "keep" merges none'
     entries.append(("duplicates", spec.duplicates, kept))
     if spec.leaks != "remove":
-        entries.append(("leaks", spec.leaks, "compare groups alone: short texts are said in every group"))
+        entries.append(("leaks", spec.leaks, "compare only groups, because short texts occur in every group"))
     entries.append(("on_bad_row", spec.on_bad_row, '"error" stops at a bad row, "quarantine" puts it aside'))
     entries.append(("max_tokens", proposal.max_tokens, "longer texts are cut; `distill check` tells how many are"))
     return entries
@@ -148,23 +148,31 @@ def _default_tables(corpus: Corpus) -> dict[str, Entries]:
         ],
         "student": [
             ("kind", "layers", '"layers" copies layers of the teacher; "compact" and "static" are smaller'),
-            ("layers", [1, 3, 5], "which of the teacher's layers, counted from 0: fewer are faster"),
+            ("layers", [1, 3, 5], "which of the teacher's layers, counted from 0; fewer are faster"),
             ("epochs", student, "passes over train: small corpora need more of them for as many steps"),
             ("body_learning_rate", 1e-4, "1e-4 for layers, 3e-4 for compact, 1e-3 for static"),
-            ("head_learning_rate", 1e-3, "of the fresh head, whatever the kind"),
+            ("head_learning_rate", 1e-3, "for the new head, whatever the kind"),
         ],
         "objective": [
-            ("temperature", 2.0, "softens the teacher's scores: more shows more of what it finds similar"),
-            ("soft_weight", 0.7, "how much the teacher's scores count; the labels get the rest"),
-            ("compare", True, "also train a twin without the teacher, to see what distilling gains"),
+            (
+                "temperature",
+                2.0,
+                "softens the teacher's scores; higher values show more of the similarity between labels",
+            ),
+            ("soft_weight", 0.7, "weight of the teacher's scores; the labels get the rest"),
+            ("compare", True, "also train a twin without the teacher, to measure what distillation gains"),
         ],
         "export": [
             (
                 "precision",
                 ["int8-dynamic", "int8-static", "int8-weights", "fp32"],
-                "the forms to try in order; the first that passes ships",
+                "the precisions to try, in order; the first that passes its gate ships",
             ),
-            ("max_macro_f1_drop", 0.005, "what a form may lose of the headline against the student in PyTorch"),
+            (
+                "max_macro_f1_drop",
+                0.005,
+                "how much of the headline a precision may lose against the student in PyTorch",
+            ),
         ],
     }
 

@@ -1,4 +1,4 @@
-"""Out-of-fold quality of a run's models: a corpus in folds has no test split, and every row is one."""
+"""Out-of-fold quality of a run's models: a corpus in folds has no test split, and every row is a test row."""
 
 from collections.abc import Mapping, Sequence
 
@@ -30,7 +30,7 @@ def folds_report(
 
     Args:
         models: with those of the folds, by name.
-        baseline: what the bench measured of models that are none of the run's, by name.
+        baseline: bench measurements of models that are not the run's own, by name.
         corpora: the corpus of each fold.
         evaluator: the task's.
         seed: of the bootstrap.

@@ -1,4 +1,4 @@
-"""Sentences on what a finished run did not reach: a bundle no better than what costs less than distillation."""
+"""Warnings about a finished run whose bundle is no better than a cheaper alternative to distillation."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -16,12 +16,12 @@ def shortfalls(
     gain: Mapping[str, Bootstrap] | None,
     headline: Headline,
 ) -> tuple[str, ...]:
-    """Return a sentence each where the bundle is not better than its twin, or than the baseline.
+    """Return one sentence per model, twin or baseline, that the bundle does not beat.
 
     Args:
         models: all of the run.
         chosen: the variant in the bundle.
-        baseline: the name of the model that a bundle has to be better than.
+        baseline: the name of the model that a bundle should beat.
         gain: the headline over the twin's on the same rows, by model; None without a twin.
         headline: the metric that models are compared by.
     """
@@ -34,9 +34,9 @@ def _sentences(
 ) -> Iterator[str]:
     if gain is not None and gain.difference <= 0:
         yield (
-            f"the bundle's {title} is {scores[chosen]:.3f}, and {scores['twin']:.3f} without a teacher "
-            f"({gain.difference:+.3f}, 95 % interval {gain.low:+.3f} to {gain.high:+.3f}): the teacher was of no "
-            f"use here; {REMEDY}"
+            f"the bundle's {title} is {scores[chosen]:.3f}, compared with {scores['twin']:.3f} without a teacher "
+            f"({gain.difference:+.3f}, 95 % interval {gain.low:+.3f} to {gain.high:+.3f}): the teacher did "
+            f"not help here; {REMEDY}"
         )
     if scores[chosen] <= scores[baseline]:
         yield (

@@ -1,4 +1,4 @@
-"""The summary table that a run ends with."""
+"""The summary table at the end of a run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -17,7 +17,7 @@ from distill.recipe.recipe import Recipe
 from distill.recipe.sources import CorpusRecipe, corpus_spec
 from distill.recipe.student import StudentRecipe
 
-# keys that say where something is, and not what it is
+# keys that say where something is, not what it is
 PLACES = (
     ("corpus", "source"),
     ("corpus", "transfer"),
@@ -56,7 +56,7 @@ def content_hash(source: str, key: str) -> str:
                 digest.update(f"{file.name if path.is_dir() else file.suffix}\n".encode())
                 digest.update(bytes.fromhex(file_record(file).sha256))
     except OSError as error:
-        raise InputError(f"{error.filename}: cannot be read ({error.strerror}); check its rights") from error
+        raise InputError(f"{error.filename}: cannot be read ({error.strerror}); check its permissions") from error
     return digest.hexdigest()
 
 
@@ -72,7 +72,7 @@ def corpus_inputs(recipe: CorpusRecipe, seed: int) -> dict[str, object]:
         "seed": seed,
     }
     if recipe.group is not None and recipe.group_scope == "split" and _may_be_published_in_splits(recipe):
-        inputs["group_scope"] = "split"  # ids were compared over the whole source before there was the key
+        inputs["group_scope"] = "split"  # before this key existed, ids were compared over the whole source
     below = _files_below(recipe.source)
     if below:
         inputs["source_below"] = below

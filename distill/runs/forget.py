@@ -48,10 +48,11 @@ def remove_copies(copies: Copies) -> None:
     """
     for path in copies.paths:
         try:
-            remove(path)  # the target of a link is not the run's: `left_outside` names it
+            remove(path)  # the target of a link does not belong to the run: `left_outside` names it
         except OSError as error:
             raise InputError(
-                f"{error.filename or path}: cannot be removed ({error.strerror}); check its rights and try again"
+                f"{error.filename or path}: cannot be removed ({error.strerror}); check its permissions and try "
+                "again"
             ) from error
 
 
@@ -60,7 +61,7 @@ def left_outside(run: Path, copies: Copies) -> list[str]:
     recipe = _read_recipe(run)
     corpus = recipe.get("corpus")
     corpus = corpus if isinstance(corpus, dict) else {}
-    sentences = [f"{path} was a link; what it points to stays: {path.readlink()}" for path in _links(copies)]
+    sentences = [f"{path} was a link; its target stays: {path.readlink()}" for path in _links(copies)]
     source = str(corpus.get("source", "sample"))
     if source.startswith("hub:"):
         sentences += _hub_caches(source)
@@ -90,7 +91,7 @@ def _hub_caches(source: str) -> list[str]:
     data = Path(os.environ.get("HF_DATASETS_CACHE") or home / "datasets").expanduser()
     places = [hub / f"datasets--{identifier.replace('/', '--')}", data / identifier.replace("/", "___")]
     sentences = [f"the cache of {identifier} stays: rm -r '{place}'" for place in places if place.exists()]
-    return sentences or [f"{identifier} is in no cache under {home}; look where else it was downloaded to"]
+    return sentences or [f"{identifier} is in no cache under {home}; check where else it was downloaded"]
 
 
 def _read_recipe(run: Path) -> dict[str, object]:

@@ -10,7 +10,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupted(KeyboardInterrupt):
-    """A stage was stopped on request; the same command resumes from there."""
+    """A stage was stopped on request; the same command resumes it."""
 
     def __init__(self, stage: str) -> None:
         super().__init__(stage)

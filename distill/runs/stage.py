@@ -80,7 +80,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class StageRecord:
-    """The content of `stage.json`; `skipped` where the stage was done already."""
+    """The content of `stage.json`; `skipped` if the stage was already done."""
 
     fingerprint: str
     outputs: dict[str, str]  # path inside the folder -> sha256

@@ -65,7 +65,7 @@ def require_aligned(
         read: says how texts are read.
 
     Raises:
-        InputError: less than half of the texts have.
+        InputError: fewer than half of the texts have the same tokens.
     """
     targets = TokenRows.of(row for split in texts for row in read.encode(teacher, split))
     aligned = aligned_rows(tokens, targets, teacher_token_ids(student, teacher))

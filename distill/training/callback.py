@@ -115,7 +115,7 @@ class TrainingCallback(TrainerCallback):  # type: ignore[misc]
             self._progress(1, news)
         if step % self._schedule.steps_per_epoch == 0 or step == self._schedule.max_steps:
             self._evaluate_epoch(step)
-            # keeps the Trainer's own stop at the last step
+            # does not undo the Trainer's own stop at the last step
             control.should_training_stop = control.should_training_stop or self.exhausted
         pause = self._schedule.checkpoint_seconds
         if self.exhausted or step == self._schedule.max_steps:

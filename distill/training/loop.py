@@ -125,12 +125,12 @@ def fit(
         callback: evaluates, keeps the best weights, and owns the folder.
 
     Raises:
-        InputError: there is no row.
+        InputError: there are no rows.
         DistillError: the loss became infinite or undefined.
         KeyboardInterrupt: a stop was requested; a checkpoint was written.
     """
     if not len(examples.tokens):
-        raise InputError("there is no row to train on; check the corpus")
+        raise InputError("there are no rows to train on; check the corpus")
     set_seed(schedule.seed)
     # one pass over the weights per step: a third less time on a CPU, where the table is half of them
     optimizer = torch.optim.AdamW(groups, fused=True)

@@ -76,7 +76,7 @@ def check_packed_width(config: Any, bits: int) -> None:
     width = width_of(config)
     if width % packed_multiple(bits):
         raise InputError(
-            f"export.table_bits is {bits}, and rows of the teacher's {width} numbers do not fill whole bytes. "
+            f"export.table_bits is {bits}, but rows of the teacher's {width} numbers do not fill whole bytes. "
             "Set it to 8."
         )
 

@@ -108,7 +108,7 @@ def train_quantized(
 def rounding_of(
     model: EncoderClassifier, matmuls: Sequence[LayerMatMul], precision: Precision, scales: InputScales
 ) -> FakeQuantization:
-    """Return the places that are rounded in a student whose fused graph has these matmuls."""
+    """Return the modules that are rounded in a student whose fused graph has these matmuls."""
     modules = products_of(model.encoder)
 
     def rounding(matmul: LayerMatMul) -> InputRounding:

@@ -95,7 +95,7 @@ def train_teacher(
 
 
 def _hard_loss(session: TrainingSession, *, weighted: bool) -> Any:
-    """Return the loss against gold labels; `weighted` gives rare labels more weight."""
+    """Return the loss on gold labels; `weighted` gives rare labels more weight."""
     corpus = session.corpus
     losses, weights = LOSSES[corpus.task.kind], None
     if weighted:

@@ -1,4 +1,4 @@
-"""The content of a variant's bundle, and the check that the bundle answers as the variant did."""
+"""The content of a variant's bundle, and the check that the bundle gives the variant's answers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -117,7 +117,7 @@ def check_bundle(bundle: Classifier, folder: Path, texts: Sequence[Row], rows: T
     differing = sum(ids != expected for ids, expected in zip(bundle.token_ids(texts), rows, strict=True))
     if differing:
         raise CheckFailedError(
-            f"bundle: its tokenizer reads {differing} of {len(texts)} validation texts in another way than the "
+            f"bundle: its tokenizer reads {differing} of {len(texts)} validation texts differently from the "
             "student's does; check the tokenizer's files in student/"
         )
     decision = read_quality(folder).decision

@@ -29,7 +29,7 @@ def choose_variant(gates: Mapping[Variant, GateReport], recipe: ExportRecipe) ->
     remedies = [] if recipe.table_bits == 8 else [f"raise export.table_bits above {recipe.table_bits}"]
     if recipe.precision != "auto":
         remedies.append("allow another in export.precision (int8-weights and fp32 stay closest)")
-    remedies.append("widen a bound knowingly")
+    remedies.append("deliberately widen a bound")
     raise CheckFailedError(
         f"gate: no variant of {', '.join(names)} may ship ({'; '.join(reasons)}); {', or '.join(remedies)}"
     )

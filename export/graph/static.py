@@ -1,4 +1,4 @@
-"""The ONNX graph of a static student, built node by node: operator calls cost a text as much as matmuls do.
+"""The ONNX graph of a static student, built node by node: operator calls take as long per text as matmuls.
 
 Its contract is that of every graph here: int64 `input_ids` and `attention_mask`, both ``(batch, sequence)``, to
 float32 `logits` ``(batch, C)``. In shapes, W is the sequence with rows of "no token" on both sides.

@@ -30,7 +30,7 @@ def pack(integers: NDArray[np.uint8], bits: int) -> list[NDArray[np.uint8]]:
     rows, width = integers.shape
     if width % packed_multiple(bits):
         raise InputError(
-            f"`table_bits` is {bits}, and rows of {width} numbers do not fill whole bytes. Set it to 8."
+            f"`table_bits` is {bits}, but rows of {width} numbers do not fill whole bytes. Set it to 8."
         )
     packed, shift = [], 0
     for plane in PLANES[bits]:

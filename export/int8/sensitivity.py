@@ -49,7 +49,7 @@ def measure_sensitivity(
     folder: Path,
     progress: Callable[[int], None] | None = None,
 ) -> list[Sensitivity]:
-    """Return the sensitivity of each matmul, the one most worth leaving in fp32 first.
+    """Return the sensitivity of each matmul, those most worth leaving in fp32 first.
 
     A matmul's noise is the noise it adds as the only one in int8, against the same graph with none in int8. The
     alternative, the noise it takes away from all in int8, is a small difference of large numbers: on a student of

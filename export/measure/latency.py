@@ -134,7 +134,7 @@ def time_interleaved(
 def cold_start(bundle: str | Path, *, threads: int = 1) -> tuple[float, int | None]:
     """Return milliseconds from first import to first prediction, and peak resident bytes, of a fresh process.
 
-    The peak is None where the system does not say it: neither in `/proc` nor by `resource`, which Windows lacks.
+    The peak is None if the system does not report it, in `/proc` or through `resource`, which Windows lacks.
     The start of the interpreter, which is the same for every Python program, does not count.
 
     Raises:
@@ -159,7 +159,7 @@ def _check_settings(
         raise InputError("texts: there is nothing to time with. Give at least one text.")
     for name, value, low in (("rounds", rounds, 1), ("batch", batch, 1), ("warmup", warmup, 0)):
         if value < low:
-            raise InputError(f"{name}: is {value}, and must be at least {low}.")
+            raise InputError(f"{name}: is {value}, but must be at least {low}.")
 
 
 def _time_calls(call: Callable[[list[Row]], object], calls: list[list[Row]]) -> list[float]:

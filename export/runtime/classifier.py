@@ -236,7 +236,7 @@ def self_test(classifier: Classifier) -> float:
         if tuple(classifier.token_ids([text])[0]) != ids:
             raise CheckFailedError(
                 f"self_test: input_ids[{index}] differ from the manifest's; "
-                "the tokenizers package reads this bundle's tokenizer in another way"
+                "the tokenizers package reads this bundle's tokenizer differently"
             )
         found = classifier.logits([text])[0]  # (C,)
         worst = max(worst, float(np.abs(found - np.array(logits)).max()))

@@ -1,4 +1,4 @@
-"""Number of threads that this process may use, which in a container can be less than the machine has."""
+"""Number of threads that this process may use, which in a container can be fewer than the machine has."""
 
 import math
 import os

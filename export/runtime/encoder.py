@@ -75,7 +75,7 @@ class Encoder:
             raise BundleError("tokenizer: cannot be set up. Copy the whole bundle again.") from None
         if special >= max_tokens:
             raise BundleError(
-                f"manifest: 'max_tokens' is {max_tokens}, and must be above the tokenizer's {special} special "
+                f"manifest: 'max_tokens' is {max_tokens}, but must be above the tokenizer's {special} special "
                 "tokens."
             )
 

@@ -49,7 +49,7 @@ def open_session(content: bytes, manifest: Manifest, where: Path, *, threads: in
     )
     options.log_severity_level = 4  # errors arrive as exceptions; nothing is printed
     try:
-        # its fallback to another device, of which there is none, would print errors and try again
+        # its fallback to another device, which does not exist here, would print errors and try again
         session = onnxruntime.InferenceSession(
             content, options, providers=["CPUExecutionProvider"], enable_fallback=False
         )
@@ -77,18 +77,20 @@ def _forget_bytes(session: onnxruntime.InferenceSession) -> None:
 def _check_inputs(session: onnxruntime.InferenceSession, manifest: Manifest, where: Path) -> None:
     inputs = {value.name: value for value in session.get_inputs()}
     if set(inputs) != set(manifest.inputs):
-        # as a list, which escapes the names: they come from a stranger
+        # as a list, which escapes the names, because the file may come from anyone
         shown = [name[:MAX_SHOWN] for name in list(inputs)[: len(INPUTS) + 1]]
-        raise BundleError(f"{where}: the graph's inputs are {shown}, and the manifest's {list(manifest.inputs)}.")
+        raise BundleError(
+            f"{where}: the graph's inputs are {shown}, but the manifest's are {list(manifest.inputs)}."
+        )
     for name, value in inputs.items():
         if value.type != "tensor(int64)":
             raise BundleError(
-                f"{where}: input {name!r} is {value.type}, and must be tensor(int64). Export it again."
+                f"{where}: input {name!r} is {value.type}, but must be tensor(int64). Export it again."
             )
         # a number instead of a name is a fixed size
         if len(value.shape) != RANK or any(isinstance(size, int) for size in value.shape):
             raise BundleError(
-                f"{where}: input {name!r} has shape {value.shape}, and must accept any batch and any "
+                f"{where}: input {name!r} has shape {value.shape}, but must accept any batch and any "
                 "length. Export it again."
             )
 
@@ -99,12 +101,12 @@ def _check_output(session: onnxruntime.InferenceSession, manifest: Manifest, whe
         raise BundleError(f"{where}: the graph has no output {OUTPUT!r}. Export it again.")
     if output.type != "tensor(float)":
         raise BundleError(
-            f"{where}: output {OUTPUT!r} is {output.type}, and must be tensor(float). Export it again."
+            f"{where}: output {OUTPUT!r} is {output.type}, but must be tensor(float). Export it again."
         )
     width = output.shape[-1] if len(output.shape) == RANK else None
     # a graph may leave out its output's shape; the output of each run is checked in any case
     if (output.shape and len(output.shape) != RANK) or (isinstance(width, int) and width != len(manifest.labels)):
         raise BundleError(
-            f"{where}: output {OUTPUT!r} has shape {output.shape}, and the manifest has "
+            f"{where}: output {OUTPUT!r} has shape {output.shape}, but the manifest has "
             f"{len(manifest.labels)} labels."
         )

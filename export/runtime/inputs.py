@@ -107,7 +107,7 @@ class Text:
 
     def cut(self, encoding: Encoding, max_tokens: int, *, type_ids: bool) -> Encoded:
         """See `Input.cut`."""
-        # even making a list that nobody reads takes time
+        # even a list that is never read takes time to make
         return Encoded(encoding.ids, encoding.type_ids if type_ids else [], bool(encoding.overflowing))
 
 
@@ -154,7 +154,7 @@ class Pair:
         """See `Input.row`; a mapping gives its values under the two columns."""
         names = f"({', '.join(self.columns)})"
         if isinstance(value, str | bytes):
-            raise InputError(f"{where}: is one text, and this bundle reads pairs {names}; pass both texts of each")
+            raise InputError(f"{where}: is one text, but this bundle reads pairs {names}; pass both texts of each")
         if isinstance(value, Mapping):
             missing = next((name for name in self.columns if name not in value), None)
             if missing is not None:

@@ -38,7 +38,7 @@ ACTIVATIONS = tuple(dict.fromkeys(kind.activation for kind in TASKS.values()))
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
-# what a manifest may ask for; each bound is far above what anybody needs and far below what would hurt
+# limits on what a manifest asks for; each is far above any need and far below what would do harm
 MAX_MANIFEST_BYTES = 8 * 2**20  # 10,000 labels with all that is kept of each take half of it
 
 MAX_LABELS = 10_000
@@ -55,7 +55,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class Manifest:
-    """The decision contract of one bundle; `from_dict` is the checked way in."""
+    """The decision contract of one bundle; `from_dict` checks and builds it."""
 
     format_version: int
     name: str

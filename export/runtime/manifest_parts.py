@@ -1,4 +1,4 @@
-"""The objects inside of a manifest, each with its checked way in."""
+"""The objects inside a manifest, each with a constructor that checks it."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ CONFIDENCES = tuple(dict.fromkeys(kind.confidence_rule for kind in TASKS.values(
 
 MAX_SELF_TEST_TEXTS = 1000
 
-MAX_TOLERANCE = 1.0  # a self-test that any logits pass would test nothing
+MAX_TOLERANCE = 1.0  # a self-test that any logits pass would be useless
 
 
 @dataclass(frozen=True)

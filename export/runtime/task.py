@@ -150,7 +150,7 @@ class Task(Protocol):
         ...
 
     def check_policy(self, policy: Policy, fields: Fields) -> None:
-        """Refuse a manifest's policy that is none of this kind.
+        """Refuse a manifest's policy that does not fit this kind.
 
         Raises:
             BundleError: names the field and the rule.

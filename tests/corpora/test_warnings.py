@@ -36,7 +36,7 @@ def test_a_corpus_that_is_fine_has_none(tmp_path):
 def test_small_splits_and_labels_without_rows(tmp_path):
     splits = three() | {"dev": rows(30, "a", "dev")}
     small, without = warnings(tmp_path, splits)
-    assert small.startswith("validation has 30 rows, so that scores on it vary by chance")
+    assert small.startswith("validation has 30 rows, so scores on it vary by chance")
     assert without.startswith("validation has no row of 1 labels (b)")
 
 

@@ -114,7 +114,7 @@ def test_never_below_that_cannot_be_is_a_sentence() -> None:
         match="never_below is for ordinal tasks; a multi_label task takes recall_floor or precision_floor",
     ):
         load_recipe("smoke", ["decisions.never_below={joy=0.9}"])
-    with pytest.raises(InputError, match="corpus.label_names is missing, and ordinal labels have an order"):
+    with pytest.raises(InputError, match="corpus.label_names is missing, but ordinal labels have an order"):
         load_recipe("smoke", ["corpus.task=ordinal"])
 
 

@@ -138,14 +138,14 @@ def test_a_bundle_of_pairs_verifies_and_says_what_it_reads(shipped: Shipped) -> 
     assert (cut["strategy"], cut["direction"], cut["max_length"]) == ("only_second", "right", MAX_TOKENS)
     by_name = shipped.bundle.predict([{"answer": "sad", "question": "happy"}])
     assert by_name == shipped.bundle.predict([("happy", "sad")])
-    with pytest.raises(InputError, match=r"texts\[1\]: is one text, and this bundle reads pairs"):
+    with pytest.raises(InputError, match=r"texts\[1\]: is one text, but this bundle reads pairs"):
         shipped.bundle.predict([("a", "b"), "a"])  # a plain text in the wrong place
 
 
 def test_pairs_are_no_texts_in_training_either() -> None:
     with pytest.raises(TypeError, match="Pairs were given where texts are read"):
         encode(pair_tokenizer(), [("a", "b")], MAX_TOKENS)
-    with pytest.raises(InputError, match="`max_tokens` is 3, and a pair has 3 special tokens"):
+    with pytest.raises(InputError, match="`max_tokens` is 3, but a pair has 3 special tokens"):
         encode(pair_tokenizer(), [("a", "b")], 3, reads=READS)
 
 

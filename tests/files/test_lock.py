@@ -28,6 +28,6 @@ def test_a_disk_without_locks_is_one_sentence(
         raise error
 
     monkeypatch.setattr(lock.FileLock, "acquire", refuse)
-    match = r"cannot be written and locked \(.*locks.*\); choose"
+    match = r"cannot be written or locked \(.*locks.*\); choose"
     with pytest.raises(InputError, match=match), exclusive(tmp_path):
         pass

@@ -32,7 +32,7 @@ def test_floors_and_the_rule_to_abstain_reach_the_bundle(runs: Path, tmp_path: P
     rows = {row["label"]: row for row in shipped["validation"]["per_label"]}
     assert rows["joy"]["recall"] >= 0.8
     assert rows["anger"]["recall"] >= 0.75
-    assert "missing to a recall of 0.8 for 'joy'" in [check["name"] for check in shipped["gate"]["checks"]]
+    assert "shortfall from a recall of 0.8 for 'joy'" in [check["name"] for check in shipped["gate"]["checks"]]
     selective = shipped["validation"]["selective"]
     assert 0.8 <= selective["coverage"] < 0.85
     manifest = json.loads((tmp_path / "smoke/bundle/manifest.json").read_text())

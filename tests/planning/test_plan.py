@@ -289,7 +289,7 @@ def test_a_budget_changes_no_fingerprint_of_what_comes_after_the_plan() -> None:
         ("budget.size=3", "unknown key budget.size; did you mean budget.size_mb?"),
         ("budget.threads=0", "budget.threads is 0"),
         ("budget.rss_mb=inf", "budget.rss_mb"),
-        ("student.vocabulary_bytes=9000", "student.vocabulary_bytes is for one width"),
+        ("student.vocabulary_bytes=9000", "student.vocabulary_bytes applies to one width"),
         ('export.precision=["int8-weights", "int8-static-qat"]', "export.precision has 'int8-static-qat'"),
     ],
 )
@@ -325,9 +325,9 @@ def test_where_no_weights_are_few_enough_the_sentence_says_what_would_help() -> 
 def test_a_bound_on_memory_is_refused_where_no_memory_is_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(InputError, match=r"budget\.rss_mb: This system does not say"):
+    with pytest.raises(InputError, match=r"budget\.rss_mb: This system does not report"):
         check_budget({"p95_ms": 1.0}, BudgetRecipe(rss_mb=50.0), tmp_path)
     check_budget({"p95_ms": 1.0}, BudgetRecipe(p95_ms=50.0), tmp_path)
     monkeypatch.setattr("distill.planning.measure.cold_start", lambda _: (1.0, None))
-    with pytest.raises(InputError, match=r"budget\.rss_mb: This system does not say"):
+    with pytest.raises(InputError, match=r"budget\.rss_mb: This system does not report"):
         with_memory(mock.Mock(), mock.Mock())

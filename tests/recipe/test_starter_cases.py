@@ -50,7 +50,7 @@ def test_one_hot_columns_are_labels_and_flags_and_raters_are_none(tmp_path):
     corpus, text, read = proposed(csv_file(tmp_path / "a.csv", rows))
     assert (corpus["task"], corpus["labels"]) == ("multi_label", list(MOODS))
     assert "group" not in corpus
-    assert '# "rater_id" looks like who annotated a row (3 of them)' in text
+    assert '# "rater_id" looks like the annotator of a row (3 of them)' in text
     assert read.task.labels == MOODS
 
 
@@ -240,7 +240,7 @@ def test_few_groups_are_told_and_left_out(tmp_path):
     rows = [{"text": line(i), "label": MOODS[i % 4], "session_id": i // 30} for i in range(120)]
     corpus, text, _ = proposed(csv_file(tmp_path / "a.csv", rows))
     assert "group" not in corpus
-    assert '# "session_id" may be a group, but 4 groups cannot give the shares of split' in text
+    assert '# "session_id" may be a group, but 4 groups are too few for the shares of split' in text
 
 
 def test_small_corpora_get_more_passes(tmp_path):

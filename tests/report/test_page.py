@@ -227,7 +227,7 @@ def test_further_metrics_and_labels_without_rows_are_said() -> None:
     assert "tfidf: terms are characters, chosen on validation" in words(page)
     data["models"][0]["test"]["per_label"][1]["support"] = 0
     page = render_page(tiny_report(**data), ["kind_metrics"])
-    assert "Labels without test rows: fear. Each counts 0 in macro-F1" in words(page)
+    assert "Labels without test rows: fear. Each counts as 0 in macro-F1" in words(page)
 
 
 def test_bytes_and_shares_are_shown_by_component() -> None:

@@ -22,9 +22,14 @@ def scored(report: Report, **macro_f1: float) -> Report:
     ("bundle", "twin", "tfidf", "expected"),
     [
         (0.5, 0.4, 0.4, ()),
-        (0.5, 0.5, 0.4, ("0.500, and 0.500 without a teacher (+0.000, 95 % interval -0.020 to +0.020)",)),
+        (
+            0.5,
+            0.5,
+            0.4,
+            ("0.500, compared with 0.500 without a teacher (+0.000, 95 % interval -0.020 to +0.020)",),
+        ),
         (0.5, 0.4, 0.5, ("0.500, not above the 0.500 of TF-IDF",)),
-        (0.3, 0.4, 0.5, ("0.300, and 0.400 without a teacher", "0.300, not above the 0.500 of TF-IDF")),
+        (0.3, 0.4, 0.5, ("0.300, compared with 0.400 without a teacher", "0.300, not above the 0.500 of TF-IDF")),
     ],
 )
 def test_what_the_bundle_is_not_better_than(

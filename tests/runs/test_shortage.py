@@ -127,7 +127,7 @@ def test_a_run_on_a_full_disk_says_so_and_goes_on_when_there_is_space(small_disk
     full = run_process(*command)
     assert full.returncode == 2, full.stderr
     assert full.stderr.splitlines()[-1] == (
-        f"error: the disk is full (stage teacher, folder {small_disk}/smoke): free some space and give the same "
+        f"error: the disk is full (stage teacher, folder {small_disk}/smoke): free some space and run the same "
         "command again. It resumes from there."
     )
     assert not (small_disk / "smoke/teacher").exists()
@@ -146,4 +146,4 @@ def test_answers_that_find_no_space_are_no_traceback(runs: Path) -> None:
         command = command_of("predict", str(runs / "bundle"), "hello")
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=ROOT, check=False)
     assert done.returncode == 2
-    assert done.stderr == "error: the disk is full: free some space and give the same command again\n"
+    assert done.stderr == "error: the disk is full: free some space and run the same command again\n"

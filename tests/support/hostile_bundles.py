@@ -139,12 +139,12 @@ FILES = (
     Hostile("a changed file", without_hash(MODEL_FILE, flipped), "its sha256 is not the one in manifest.json"),
     Hostile("a changed file beside the graph", without_hash("config.json", flipped), "its sha256 is not the one"),
     Hostile(
-        "a truncated file", without_hash(MODEL_FILE, lambda before: before[:-9]), "bytes, and the manifest says"
+        "a truncated file", without_hash(MODEL_FILE, lambda before: before[:-9]), "bytes, but the manifest says"
     ),
     Hostile("a file made longer", without_hash("config.json", lambda before: before + b"\n"), "the manifest says"),
     Hostile("a missing file", lambda folder: (folder / "config.json").unlink(), "is missing"),
     Hostile("a missing manifest", lambda folder: (folder / MANIFEST).unlink(), "has no manifest.json"),
-    Hostile("two files swapped", swap, "bytes, and the manifest says"),
+    Hostile("two files swapped", swap, "bytes, but the manifest says"),
     Hostile("two files swapped with their hashes", swap_with_hashes, "is not a whole ONNX file"),
     Hostile(PINNED, pinned, "is not the pinned one"),
     Hostile("an unlisted file under onnx", stray("onnx/model.onnx_data"), "is under onnx/ but not in"),

@@ -74,7 +74,7 @@ def test_the_verb_converts_in_its_own_process_and_the_model_loads(model: Path) -
     assert not list(model.glob("*.partial"))
     again = run_cli("convert", str(model))
     assert again.returncode == 2
-    assert "has model.safetensors already. Replace it with --overwrite" in again.stderr
+    assert "already has model.safetensors. Replace it with --overwrite" in again.stderr
 
 
 def test_a_hostile_pickle_is_refused_in_one_sentence_and_never_executed(model: Path, tmp_path: Path) -> None:
@@ -155,14 +155,14 @@ def test_a_prefix_is_taken_off_and_a_new_folder_is_a_whole_model(model: Path, tm
     convert_model(model, out=tmp_path / "new", prefix="student_net.")
     assert {path.name for path in (tmp_path / "new").iterdir()} == {"config.json", "model.safetensors"}
     build_classifier(tmp_path / "new", multi_label_task(), Pooling.MEAN, 0.0)
-    with pytest.raises(InputError, match="exists already"):
+    with pytest.raises(InputError, match="already exists"):
         convert_model(model, out=tmp_path / "new", prefix="student_net.")
 
 
 @pytest.mark.usefixtures("here")
 def test_only_when_told_is_anything_replaced_and_then_nothing_stale_stays(model: Path) -> None:
     shutil.copy(model / "config.json", model / "model.safetensors.index.json")
-    with pytest.raises(InputError, match=r"has model.safetensors.index.json already"):
+    with pytest.raises(InputError, match=r"already has model.safetensors.index.json"):
         convert_model(model)
     convert_model(model, overwrite=True)
     assert [path.name for path in model.glob("model*")] == ["model.safetensors"]

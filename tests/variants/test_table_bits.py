@@ -43,7 +43,7 @@ def test_a_teacher_whose_rows_fill_no_bytes_is_refused_before_it_is_trained(laye
     own = ["student.kind=layers", f"student.layers={layers}"]
     for bits in (4, 6, 8):
         check_models(load_recipe("smoke", [*own, f"export.table_bits={bits}"]), config)
-    with pytest.raises(InputError, match=r"export\.table_bits is 5, and rows of the teacher's 36 numbers"):
+    with pytest.raises(InputError, match=r"export\.table_bits is 5, but rows of the teacher's 36 numbers"):
         check_models(load_recipe("smoke", [*own, "export.table_bits=5"]), config)
 
 

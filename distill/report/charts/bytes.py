@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from distill.export.measure.components import COMPONENTS
 from distill.report.charts.figure import chart_text, svg
 
-# neighbours in a bar differ: tables are blue and green, layers warm, the rest grey
+# neighbours in a bar have different colours: tables are blue and green, layers warm, the rest grey
 COMPONENT_COLOURS = dict(
     zip(
         COMPONENTS,

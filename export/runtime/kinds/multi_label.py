@@ -22,7 +22,7 @@ from distill.export.runtime.task import (
 )
 from distill.export.runtime.untrusted.fields import Fields
 
-# a fresh head of labels that are rare each starts near their base rate, or the first steps only unlearn 0.5
+# a fresh head starts near the base rate of rare labels; otherwise the first steps only unlearn 0.5
 RARE_LABEL_LOGIT = -3.0
 
 
@@ -79,7 +79,7 @@ class MultiLabel:
         return np.asarray(scores >= np.array(thresholds_of(policy)), dtype=np.bool_)
 
     def confidence(self, scores: Floats, decisions: Bools) -> Doubles:
-        """Return the product over labels of the score where it is decided, else of its rest to 1, ``(N,)``.
+        """Return the product over labels of the score if decided, else of 1 minus the score, ``(N,)``.
 
         It takes labels as independent given the text.
         """

@@ -23,7 +23,7 @@ from distill.export.runtime.task import (
 )
 from distill.export.runtime.untrusted.fields import Fields
 
-# two cuts that are nearer have no level between them that is worth the name
+# two cuts that are nearer leave no meaningful level between them
 _LEAST_GAP = 1e-6
 
 # what the graph gives, and how it is decided, in a manifest's words

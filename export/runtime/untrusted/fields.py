@@ -26,7 +26,7 @@ class Fields:
 
     def __init__(self, data: object, where: str, keys: Collection[str]) -> None:
         if not isinstance(data, dict):
-            raise BundleError(f"{where}: must be a JSON object, and is {type(data).__name__}.")
+            raise BundleError(f"{where}: must be a JSON object, but is {type(data).__name__}.")
         self.where = where
         self._data = data
         for key in data:

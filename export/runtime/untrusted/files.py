@@ -87,9 +87,9 @@ def _check_kind(path: Path, status: os.stat_result) -> None:
 
 def _check_size(path: Path, size: int, most: int, expected: int | None) -> None:
     if size > most:
-        raise BundleError(f"{path}: has {size} bytes, and must have at most {most}.")
+        raise BundleError(f"{path}: has {size} bytes, but must have at most {most}.")
     if expected is not None and size != expected:
-        raise BundleError(f"{path}: has {size} bytes, and the manifest says {expected}. Copy it again.")
+        raise BundleError(f"{path}: has {size} bytes, but the manifest says {expected}. Copy it again.")
 
 
 def _open(path: str, flags: int) -> int:

@@ -14,7 +14,8 @@ def parse_json(content: bytes, where: str | Path) -> object:
 
     Raises:
         BundleError: it is not strict JSON, or holds too many lists and objects. Duplicate keys are refused because
-            readers differ in which of the two they take, so that one could check another value than is used.
+            readers differ in which of the two they take: the value that is checked might not be the one that is
+            used.
     """
     if content.count(b"[") + content.count(b"{") > MAX_CONTAINERS:
         raise BundleError(f"{where}: holds more than {MAX_CONTAINERS} lists and objects. Restore the file.")

@@ -149,13 +149,13 @@ def test_missing_and_unreadable_sources(tmp_path):
     assert "no train file" in refusal(tmp_path / "c.csv")
 
 
-def test_a_file_without_rights_is_refused(tmp_path, monkeypatch):
+def test_a_file_without_permissions_is_refused(tmp_path, monkeypatch):
     def refuse(self, mode):
         raise PermissionError(13, "Permission denied")
 
     path = tsv(tmp_path)
     monkeypatch.setattr("pathlib.Path.open", refuse)
-    assert refusal(path) == f"{path}: cannot be read (Permission denied); check the path and its rights"
+    assert refusal(path) == f"{path}: cannot be read (Permission denied); check the path and its permissions"
 
 
 def test_an_empty_split_is_named(tmp_path):

@@ -82,7 +82,7 @@ def test_the_model_that_ships_learns_from_every_row_or_is_decided_by_it(tmp_path
         ),
         ([], {"folds": 1}, "`folds` = 1 must be at least 2"),
         ([], {"fold": 3}, "`fold` = 3 must be from 0 to 2"),
-        ([], {"folds": None, "fold": 1}, "`fold` is one of `folds`, which is not set"),
+        ([], {"folds": None, "fold": 1}, "`fold` needs `folds`, which is not set"),
         ([], {"split": "client"}, "`split` names a column"),
     ],
 )

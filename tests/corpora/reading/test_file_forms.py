@@ -132,7 +132,7 @@ def test_empty_columns_without_a_name_are_dropped(tmp_path, width):
     assert fields(path) == ROWS
     rows = list(read_table(write(path, CSV.replace("\n", f"{more}\n") + f"one,a{more[1:]},secret\n")))
     assert [row.reason for row in rows if isinstance(row, BadRow)] == [
-        f"field {2 + width} holds something, and the header has no name for it"
+        f"field {2 + width} holds something, but the header has no name for it"
     ]
 
 

@@ -176,7 +176,7 @@ def test_two_readings_name_both_and_the_key(tmp_path):
     [[0.7, 0.1, 0.1, 0.1], "[0.7 0.3]", [3, 0, 1, 0], {"anger": 0.5, "joy": 0.5}, {"anger": 2, "joy": 1}],
 )
 def test_distributions_are_refused_with_the_reason(value):
-    assert "a row here either has a label or does not" in refusal(value)
+    assert "here a row either has a label or does not" in refusal(value)
 
 
 def test_vectors_of_another_length_are_refused():

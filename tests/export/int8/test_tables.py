@@ -111,7 +111,7 @@ def test_rows_that_do_not_fill_bytes_are_refused_and_all_others_packed(bits):
         integers = np.zeros((2, width), dtype=np.uint8)
         assert (width % packed_multiple(bits) == 0) == (width * bits % 8 == 0)
         if width * bits % 8:
-            with pytest.raises(InputError, match=rf"`table_bits` is {bits}, and rows of {width} numbers do"):
+            with pytest.raises(InputError, match=rf"`table_bits` is {bits}, but rows of {width} numbers do"):
                 pack(integers, bits)
         else:
             assert sum(part.nbytes for part in pack(integers, bits)) == 2 * width * bits // 8

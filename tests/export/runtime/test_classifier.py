@@ -258,7 +258,7 @@ def test_self_test_and_verify(bundle: Path) -> None:
 def test_graph_and_manifest_must_agree(bundle: Path) -> None:
     with pytest.raises(BundleError, match="the graph's inputs are .'input_ids', 'attention_mask'."):
         load(rewrite_manifest(bundle, inputs=["input_ids"]))
-    with pytest.raises(BundleError, match="'max_tokens' is 2, and must be above"):
+    with pytest.raises(BundleError, match="'max_tokens' is 2, but must be above"):
         ids = {"texts": ["sad"], "input_ids": [[2, 3]], "logits": [[0, 0, 0]], "tolerance": 0.5}
         load(rewrite_manifest(bundle, max_tokens=2, self_test=ids))
 

@@ -88,7 +88,7 @@ def test_there_must_be_room_for_a_pair() -> None:
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        ("one", r"texts\[0\]: is one text, and this bundle reads pairs \(question, answer\)"),
+        ("one", r"texts\[0\]: is one text, but this bundle reads pairs \(question, answer\)"),
         (("one",), r"must be a pair of strings \(question, answer\), is tuple of 1"),
         (["a", "b", "c"], "is list of 3"),
         (("a", None), "'answer' must be a string, is NoneType"),

@@ -93,7 +93,7 @@ WRONG: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (put("calibration", "bias", value=[0.0, float("nan"), 0.0]), "'bias' must be made of finite"),
     (put("calibration", "bias", value=[0, True, 0]), "'bias' must be made of finite"),
     (put("thresholds", value=None), "'thresholds' must be a list, one for each label"),
-    (put("abstain", value=0.5), "abstain: must be a JSON object, and is float"),
+    (put("abstain", value=0.5), "abstain: must be a JSON object, but is float"),
     (put("abstain", value={"below": 0.5}), "abstain: key 'confidence' is missing"),
     (
         put("abstain", value=rule(confidence="feeling")),
@@ -114,7 +114,7 @@ WRONG: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (put("self_test", "input_ids", value=[[2] * 9, [2]]), "at most 8 token ids"),
     (put("self_test", "logits", value=[[0, 0, 0], [0, 0]]), "'logits' must be a list of lists of 3 numbers"),
     (put("self_test", "tolerance", value=0), "'tolerance' must be a finite number"),
-    (put("self_test", value=None), "self_test: must be a JSON object, and is NoneType"),
+    (put("self_test", value=None), "self_test: must be a JSON object, but is NoneType"),
     (put("files", MODEL_FILE, "sha256", value="0" * 63), "'sha256' must be 64 lower-case"),
     (put("files", MODEL_FILE, "bytes", value=-1), "'bytes' must be a whole number from 0"),
     (put("provenance", value=[]), "'provenance' must be a JSON object"),

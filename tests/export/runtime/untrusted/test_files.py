@@ -16,9 +16,9 @@ def test_a_file_is_read_within_its_bounds(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"four")
     assert read_file(tmp_path, "x", most=4) == b"four"
     assert read_file(tmp_path, "x", most=9, expected=4) == b"four"
-    with pytest.raises(BundleError, match=r"x: has 4 bytes, and must have at most 3"):
+    with pytest.raises(BundleError, match=r"x: has 4 bytes, but must have at most 3"):
         read_file(tmp_path, "x", most=3)
-    with pytest.raises(BundleError, match=r"x: has 4 bytes, and the manifest says 5"):
+    with pytest.raises(BundleError, match=r"x: has 4 bytes, but the manifest says 5"):
         read_file(tmp_path, "x", most=9, expected=5)
     assert most_bytes("onnx/a") > most_bytes("tokenizer.json") > 2**25
 
