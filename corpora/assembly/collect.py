@@ -18,10 +18,10 @@ from distill.corpora.corpus import LABELLED_SPLITS
 from distill.corpora.reading.cells import NoLabel
 from distill.corpora.reading.headers import SeenColumns
 from distill.corpora.reading.labels import LabelError, Token, find_names, resolve
-from distill.corpora.reading.locate import SPLIT_NAMES
 from distill.corpora.reading.rows import BadRow, Quarantine, Record, Rows
 from distill.corpora.reading.scrub import scrub_row
 from distill.corpora.reading.source import Table
+from distill.corpora.reading.split_names import SPLIT_NAMES
 from distill.corpora.reading.texts import RowError, check_encoding, pair_of, text_of
 from distill.corpora.storage.columns import CorpusRows, Ints, KeyColumn, LabelRows
 from distill.corpora.storage.text_store import TextStore

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from distill.corpora.reading.locate import SPLIT_NAMES
 from distill.corpora.reading.rows import Record
+from distill.corpora.reading.split_names import SPLIT_NAMES
 
 MAX_HEADER_CHARS = 40
 

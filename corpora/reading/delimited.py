@@ -83,7 +83,7 @@ def _plain_cells(file: DataFile, separator: str, form: TableForm, above: int) ->
     for number, line in lines(file, form.recoded):
         if number <= above:
             continue
-        parts = [part for part in line.split("\r") if part.strip()]
+        parts = [part for part in line.split("\r") if part]
         width = width or len(parts[0].split(separator) if parts else ())
         if len(parts) > 1 and (width < 2 or any(part.count(separator) != width - 1 for part in parts)):
             parts = [line]

@@ -11,6 +11,7 @@ from distill.corpora.reading.delimited import read_delimited
 from distill.corpora.reading.fasttext import is_fasttext, read_fasttext
 from distill.corpora.reading.form import PLAIN, TableForm
 from distill.corpora.reading.json_rows import holds_lines, read_json
+from distill.corpora.reading.label_folders import read_whole_text
 from distill.corpora.reading.rows import Rows
 from distill.corpora.reading.spreadsheet import read_xlsx
 from distill.corpora.reading.streams import DataFile
@@ -46,6 +47,8 @@ def read_table(file: DataFile | Path, form: TableForm = PLAIN) -> Rows:
     """
     data = DataFile(file) if isinstance(file, Path) else file
     match data.suffix:
+        case ".txt" if data.label is not None:
+            return read_whole_text(data, form)
         case ".parquet":
             return read_parquet(data)
         case ".arrow":
@@ -60,12 +63,17 @@ def read_table(file: DataFile | Path, form: TableForm = PLAIN) -> Rows:
             return read_delimited(data, form)
         case ".jsonl" | ".json" | ".ndjson":
             return read_json(data, form)
-        case "" if data.path.is_file() and holds_lines(data, form):  # as the dumps of forums are named
-            return read_json(data, form)
+    if not data.suffix and data.path.is_file() and holds_lines(data, form):  # as the dumps of forums are named
+        return read_json(data, form)
+    raise _unknown(data)
+
+
+def _unknown(data: DataFile) -> InputError:
+    """Return the error for a file of another kind."""
     if data.suffix in CONLL:
         refuse_conll(data, "")
-    remedy = f"; {OTHERS.get(data.suffix, 'give a text file the one of them that it is')}"
-    raise InputError(f"{data}: unknown kind of file; known file name extensions are {KNOWN}{remedy}")
+    remedy = OTHERS.get(data.suffix, "give a text file the one of them that it is")
+    return InputError(f"{data}: unknown kind of file; known file name extensions are {KNOWN}; {remedy}")
 
 
 def is_broken(value: object) -> bool:

@@ -4,33 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
 
 from distill.corpora.reading.files import KNOWN, SUFFIXES
 from distill.corpora.reading.form import PLAIN, TableForm
 from distill.corpora.reading.json_rows import tables_in
+from distill.corpora.reading.label_folders import texts_by_label
 from distill.corpora.reading.rows import listed
+from distill.corpora.reading.split_names import SHARD, SPLIT_NAMES, split_named, split_of
 from distill.corpora.reading.spreadsheet import sheets_in
 from distill.corpora.reading.streams import ARCHIVE, DataFile, zip_members
 from distill.export.runtime.errors import InputError
-
-SPLIT_NAMES = {
-    "train": "train",
-    "training": "train",
-    "validation": "validation",
-    "valid": "validation",
-    "dev": "validation",
-    "devel": "validation",
-    "development": "validation",
-    "val": "validation",
-    "test": "test",
-    "testing": "test",
-    "transfer": "transfer",
-    "unlabeled": "transfer",
-    "unlabelled": "transfer",
-    "unsupervised": "transfer",
-}
 
 LABELLED = frozenset({"train", "validation", "test"})
 
@@ -40,14 +25,10 @@ SEVERAL_FILE, SINGLE_FILE = "dataset_dict.json", "state.json"
 # the folder in which a data set on the hub keeps its files
 HUB_FOLDER = "data"
 
-_SHARD = re.compile(r"-\d+-of-\d+$")
+# words in the name of a file of texts, beside one of their labels
+TEXT_WORDS = frozenset({"text", "texts", "sentences", "utterances", "tweets", "posts"})
 
-# words that are written together with a split's name, as in trainset.csv
-_JOINED = re.compile(r"(?<=.)(?:sets?|data|split|file)$")
-
-# letters of any script, and the places at which words are joined by their capitals, as in TrainSet
-_WORD = re.compile(r"[^\W\d_]+")
-_CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+WORD = re.compile(r"[^\W\d_]+")
 
 Files = dict[str, list[DataFile]]
 
@@ -70,7 +51,9 @@ def data_files(path: Path, form: TableForm = PLAIN) -> tuple[Files, int]:
     readable = [member for member in members if member.suffix in SUFFIXES]
     if len(readable) == 1:
         return {"train": readable}, 0
-    return _by_split(path, readable)
+    placed = [(PurePosixPath(str(file.member)).parts[:-1], file) for file in readable]
+    labelled = texts_by_label(placed, split_named)
+    return _by_split(path, readable) if labelled is None else (labelled, 0)
 
 
 def _tables_of(file: DataFile, form: TableForm) -> tuple[Files, int]:
@@ -85,7 +68,7 @@ def _tables_of(file: DataFile, form: TableForm) -> tuple[Files, int]:
         keys = sheets_in(file)
     by_split: Files = {}
     for key in keys:
-        if (split := SPLIT_NAMES.get(key.lower()) or split_of(key)) is not None:
+        if (split := split_named(key)) is not None:
             by_split.setdefault(split, []).append(DataFile(file.path, key=key))
     if "train" not in by_split:
         return {"train": [file]}, max(len(keys) - 1, 0) if file.suffix == ".xlsx" else 0
@@ -108,15 +91,16 @@ def archive_table(path: Path) -> DataFile:
     return DataFile(path, members[0])
 
 
-def split_of(stem: str) -> str | None:
-    """Return the split that a name has as a word; None where it has none, or several."""
-    found = _WORD.findall(_SHARD.sub("", stem))
-    words = {word.lower() for joined in found for word in _CAPITAL.split(joined)}
-    words |= {_JOINED.sub("", word) for word in words}
-    splits = {SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES}
-    if "transfer" in splits:
-        return "transfer"
-    return splits.pop() if len(splits) == 1 else None
+def _placed(folder: Path, below: Sequence[Path], depth: int = 3) -> Iterator[tuple[tuple[str, ...], DataFile]]:
+    """Yield the data files in folders, each with the folders between."""
+    for inner in below:
+        entries = _entries(inner)
+        for path in entries:
+            if path.is_file() and _is_data(path):
+                yield inner.relative_to(folder).parts, archive_table(path)
+        if depth > 1:
+            deeper = [path for path in entries if path.is_dir() and not path.name.startswith((".", "_"))]
+            yield from _placed(folder, deeper, depth - 1)
 
 
 def _folder_files(folder: Path) -> tuple[Files, int]:
@@ -155,7 +139,7 @@ def _split_folders(folder: Path, below: list[Path]) -> Files:
     """Return the data files in folders that are named like splits."""
     by_split: Files = {}
     for path in below:
-        split = SPLIT_NAMES.get(path.name.lower()) or split_of(path.name)
+        split = split_named(path.name)
         inside = [archive_table(entry) for entry in _entries(path) if entry.is_file() and _is_data(entry)]
         if split is None or not inside:
             continue
@@ -181,6 +165,9 @@ def _entries(folder: Path) -> list[Path]:
 
 def _folders_below(folder: Path, below: list[Path], files: list[DataFile]) -> tuple[Files, int]:
     """Return the splits of a folder with data in data/, in folders named like splits, or in a single one."""
+    labelled = texts_by_label(_placed(folder, below), split_named)
+    if labelled is not None:
+        return labelled, 0
     by_split = _split_folders(folder, below)
     if "train" in by_split:
         return by_split, len(below) - len(by_split)
@@ -215,6 +202,7 @@ def _by_split(where: Path, files: Iterable[DataFile]) -> tuple[Files, int]:
         by_split["train"] = others
         others = []
     if "train" not in by_split:
+        refuse_parallel(where, files)
         shown = f"its data files are {listed([file.name for file in files])}" if files else "it has no data file"
         raise InputError(
             f"{where}: no train file, and no single data file; {shown}; name them train, validation and "
@@ -228,7 +216,7 @@ def _chosen(where: Path, split: str, files: list[DataFile]) -> list[DataFile]:
     """Return a split's files: those of its bare name, else tables before texts; shards, or a single one."""
 
     def bare(file: DataFile) -> bool:
-        return _SHARD.sub("", file.stem).lower() in SPLIT_NAMES
+        return SHARD.sub("", file.stem).lower() in SPLIT_NAMES
 
     for wanted in (
         [file for file in files if bare(file)],
@@ -237,11 +225,29 @@ def _chosen(where: Path, split: str, files: list[DataFile]) -> list[DataFile]:
     ):
         if not wanted:
             continue
-        if len(wanted) > 1 and not all(_SHARD.search(file.stem) for file in wanted):
+        if len(wanted) > 1 and not all(SHARD.search(file.stem) for file in wanted):
+            refuse_parallel(where, wanted)
             names = listed([file.name for file in wanted])
             raise InputError(f"{where}: several files for the {split} split ({names}); keep one of them")
         return wanted
     return files
+
+
+def refuse_parallel(where: Path, files: Sequence[DataFile]) -> None:
+    """Refuse files of texts beside files of their labels, line by line.
+
+    Raises:
+        InputError: two names differ in one word alone, which is a word for texts in one of them.
+    """
+    stems = {file.stem.lower() for file in files if file.suffix in (".txt", "")}
+    for stem in sorted(stems):
+        for word in sorted(TEXT_WORDS & set(WORD.findall(stem))):
+            beside = re.compile(re.escape(stem).replace(word, "[^\\W\\d_]+"))
+            if len([other for other in stems if beside.fullmatch(other)]) > 1:
+                raise InputError(
+                    f"{where}: texts and labels are in files of their own, line by line; paste them into one "
+                    "table per split, with a tab between text and label, and a header"
+                )
 
 
 def _saved_files(folder: Path) -> Files | None:
@@ -251,7 +257,7 @@ def _saved_files(folder: Path) -> Files | None:
         names = _stored(several, "splits")
         by_split: Files = {}
         for name in map(str, names):
-            split = SPLIT_NAMES.get(name.lower()) or split_of(name)
+            split = split_named(name)
             if split is not None and split not in by_split:
                 by_split[split] = _saved_shards(folder / name)
         if len(names) == 1:

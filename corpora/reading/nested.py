@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import chain, islice
 from typing import Any
 
-from distill.corpora.reading.rows import Record, Rows
+from distill.corpora.reading.rows import BadRow, Record, Rows
 
 LIST = "[]"
 
@@ -46,7 +46,8 @@ def unnested(rows: Rows, columns: Sequence[str]) -> Rows:
     """Yield the rows with the named columns, one per element where they lie in lists.
 
     The first path, which is the text's, says what an element is. Another column is in the element where it
-    begins with the same lists, else above it. Rows of one list are one group.
+    begins with the same lists, else above it; as many lists as the text's, but others, are parallel to them, so
+    that the same place in each belongs to one row. Rows of one list are one group.
 
     Args:
         rows: records as the file has them.
@@ -68,20 +69,49 @@ def _needed(fields: Mapping[str, Any], columns: Sequence[str]) -> bool:
     return any(is_path(column) and column not in fields for column in columns)
 
 
-def _elements(row: Record, columns: Sequence[str]) -> Iterator[Record]:
+def _elements(row: Record, columns: Sequence[str]) -> Rows:
     """Yield the rows of one record."""
     lead = next((column for column in columns if LIST in column and column not in row.fields), columns[0])
     starts = {column: _start(row.fields, column) for column in columns if column not in row.fields}
     first = starts.get(lead) or _start(row.fields, lead)
-    for place in _walk(first.value, first.steps, first.way, {}):
+    places = list(_walk(first.value, first.steps, first.way, {}))
+    parallel = [column for column in starts if _is_parallel(column, lead)]
+    wanted = [tuple(place.lists.values()) for place in places]
+    for column in parallel:
+        start = starts[column]
+        found = [tuple(place.lists.values()) for place in _walk(start.value, start.steps, start.way, {})]
+        if found != wanted:
+            reason = (
+                f"the lists of '{column}' have {len(found)} elements where those of '{lead}' have {len(wanted)}; "
+                "a list of labels for the whole record is named without its last []"
+            )
+            yield BadRow(row.file, row.row, reason, row.fields)
+            return
+    for place in places:
         fields = dict(row.fields)
         for column, start in starts.items():
-            fields[column] = _beside(start, place)
+            at = replace(place, lists=_renamed(column, place)) if column in parallel else place
+            fields[column] = _beside(start, at)
         group = None
         if place.lists:
             above = list(place.lists.values())[:-1]
             group = "/".join(map(str, (row.file, row.row, *above)))
         yield Record(row.file, row.row, fields, group)
+
+
+def _is_parallel(column: str, lead: str) -> bool:
+    """Return whether a column has as many lists as the text's, and not the same ones."""
+    return 0 < lead.count(LIST) == column.count(LIST) and _lists_of(column) != _lists_of(lead)
+
+
+def _lists_of(path: str) -> list[str]:
+    """Return the way to each list of a path."""
+    return [path[: match.end()] for match in re.finditer(r"\[\]", path)]
+
+
+def _renamed(column: str, place: _Place) -> dict[str, int]:
+    """Return the position in each list of a column that is parallel to the text's."""
+    return dict(zip(_lists_of(column), place.lists.values(), strict=True))
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
@@ -32,10 +33,16 @@ def _record_of(path: Path) -> FileRecord:
 
 def local_record(source: str, files: Iterable[Path]) -> dict[str, Any]:
     """Return the record of a corpus from local files: the last part of its source, and every file read."""
+    paths = sorted(files)
+    # files of one name, as in train/ and test/, are told apart by their folders inside of the source
+    base = Path(os.path.commonpath([path.parent for path in paths])) if paths else Path()
+    several = len({path.name for path in paths}) < len(paths)
     return {
         "name": "sample" if source == "sample" else Path(source).expanduser().name,
         "origin": "files",
-        "files": {path.name: asdict(_record_of(path)) for path in sorted(files)},
+        "files": {
+            path.relative_to(base).as_posix() if several else path.name: asdict(_record_of(path)) for path in paths
+        },
     }
 
 

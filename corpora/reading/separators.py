@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from itertools import islice
+from itertools import chain, islice
 
 from distill.corpora.reading.form import TableForm
 from distill.corpora.reading.headers import looks_like_names
@@ -44,7 +44,7 @@ def table_separator(head: str, form: TableForm) -> str | None:
             return wide
         return csv_separator(head, form.columns, quoted=bool(form.quoting), order=TXT_SEPARATORS)
     rows = first_lines(head)
-    for separator in (*WIDE_SEPARATORS, *TXT_SEPARATORS):
+    for separator in chain(WIDE_SEPARATORS, TXT_SEPARATORS):
         names = [name.strip() for name in rows[0].split(separator)] if rows else []
         alike = all(line.count(separator) == len(names) - 1 for line in rows)
         if len(names) > 1 and len(rows) > 1 and alike and looks_like_names(names):

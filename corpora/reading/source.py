@@ -13,10 +13,11 @@ from distill.corpora.reading.delimited import looks_quoted
 from distill.corpora.reading.files import is_broken, read_table
 from distill.corpora.reading.form import PLAIN, TableForm
 from distill.corpora.reading.hub import read_hub
-from distill.corpora.reading.locate import SPLIT_NAMES, Files, archive_table, data_files
+from distill.corpora.reading.locate import Files, archive_table, data_files
 from distill.corpora.reading.nested import unnested
 from distill.corpora.reading.provenance import local_record
 from distill.corpora.reading.rows import Rows, listed
+from distill.corpora.reading.split_names import SPLIT_NAMES
 from distill.corpora.reading.streams import DataFile, read_text
 from distill.export.runtime.errors import InputError
 
@@ -126,7 +127,8 @@ def read_paths(files: Files) -> list[Path]:
 
 def _table(files: Sequence[DataFile], form: TableForm, columns: Sequence[str]) -> Table:
     rows = chain.from_iterable(read_table(file, form) for file in files)
-    where = str(files[0] if len(files) == 1 else files[0].path.parent)
+    folder = files[0].path.parent if files[0].label is None else files[0].path.parent.parent
+    where = str(files[0] if len(files) == 1 else folder)
     return Table(where, unnested(rows, columns), files[0].suffix == ".txt")
 
 

@@ -49,11 +49,13 @@ class DataFile:
         path: the file.
         member: its name in a zip archive, if the path is one.
         key: the key of its one JSON object that has the table, if it holds several.
+        label: the label of its one text, where folders of texts are named like labels; empty for a text without.
     """
 
     path: Path
     member: str | None = None
     key: str | None = None
+    label: str | None = None
 
     def __str__(self) -> str:
         """Name it as an error does."""
@@ -259,9 +261,9 @@ def _decoded(data: bytes) -> str:
     return text if "\n" in text else text.replace("\r", "\n")
 
 
-def read_text(file: DataFile, *, longest: int = MAX_LINE_BYTES) -> str:
+def read_text(file: DataFile, encoding: str | None = None, *, longest: int = MAX_LINE_BYTES) -> str:
     """Return a whole file's text; undecodable bytes become lone surrogates, so that their row can be named."""
-    with file.open() as stream:
+    with file.open(encoding) as stream:
         data = stream.read(longest + 1)
     if len(data) > longest:
         raise InputError(f"{file}: has more than {longest:,} bytes, too many to be read at once; split it up")

@@ -28,6 +28,9 @@ LOOKED_AT = 50_000
 # records whose paths are looked at, where they are nested
 NESTED_RECORDS = 200
 
+# files of one text each that show their encoding
+SEEN_FILES = 500
+
 # a line of a table called .txt has as many fields as nearly all others
 SAME_FIELDS = 0.98
 
@@ -56,7 +59,7 @@ def look(source: str) -> Looked:
     files, _ = data_files(source_path(source))
     first = files["train"][0]
     named = frozenset(label_names_in(first))
-    form = TableForm(encoding=_encoding(first))
+    form = TableForm(encoding=_encoding(files["train"]))
     published = len(files.keys() & {"train", "validation", "test"}) > 1
     if first.suffix in JSON_KINDS or (first.suffix == ".txt" and holds_lines(first, form)):
         records = _nested_records(source, first, form)
@@ -72,11 +75,12 @@ def look(source: str) -> Looked:
     return Looked(form, records, published, named)
 
 
-def _encoding(file: DataFile) -> str | None:
-    """Return the encoding of a text file that is not UTF-8, if its letters show it."""
-    if file.suffix not in TEXT_KINDS:
+def _encoding(files: Sequence[DataFile]) -> str | None:
+    """Return the encoding of text files that are not UTF-8, if their letters show it."""
+    if files[0].suffix not in TEXT_KINDS:
         return None
-    head = file.head()
+    # of one text per file, most have no letter that shows it
+    head = files[0].head() if files[0].label is None else b"\n".join(file.head() for file in files[:SEEN_FILES])
     return likely_encoding(head) if utf8_problem(head) else None
 
 

@@ -15,9 +15,9 @@ from distill.corpora.assembly.read import CorpusSpec, read_corpus
 from distill.corpora.reading.encodings import likely_encoding
 from distill.corpora.reading.files import read_table
 from distill.corpora.reading.form import PLAIN, TableForm
-from distill.corpora.reading.locate import split_of
 from distill.corpora.reading.rows import BadRow, Record
 from distill.corpora.reading.source import open_source
+from distill.corpora.reading.split_names import split_of
 from distill.corpora.reading.streams import DataFile
 from distill.export.runtime.errors import InputError
 

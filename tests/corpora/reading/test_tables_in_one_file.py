@@ -9,8 +9,9 @@ from distill.corpora.assembly.read import read_corpus
 from distill.corpora.assembly.spec import CorpusSpec
 from distill.corpora.reading.files import read_table
 from distill.corpora.reading.form import TableForm
-from distill.corpora.reading.locate import data_files, split_of
+from distill.corpora.reading.locate import data_files
 from distill.corpora.reading.source import open_source
+from distill.corpora.reading.split_names import split_of
 from distill.export.runtime.errors import InputError
 from distill.recipe.starter import propose_recipe
 
@@ -157,3 +158,37 @@ def test_the_longest_of_several_lists_has_the_rows(tmp_path):
 
 def test_a_comma_ends_a_label_of_fasttext(tmp_path):
     assert rows_of(saved(tmp_path / "a.txt", "__label__joy,so glad\n"))[0]["labels"] == ["joy"]
+
+
+def test_parallel_lists_are_rows(tmp_path):
+    talks = [
+        {"id": f"t{t}", "tags": ["p", "q"], "said": [turn["said"] for turn in turns(t, 3)],
+         "moods": [turn["mood"] for turn in turns(t, 3)]}
+        for t in range(20)
+    ]  # fmt: skip
+    path = saved(tmp_path / "a.jsonl", "\n".join(map(json.dumps, talks)))
+    rows = list(open_source(str(path), columns=("said[]", "moods[]", "id", "tags")).by_split["train"].rows)
+    wanted = [(turn["said"], turn["mood"]) for talk in range(20) for turn in turns(talk, 3)]
+    assert [(row.fields["said[]"], row.fields["moods[]"]) for row in rows] == wanted
+    assert {row.group for row in rows[:3]} == {f"{path}/1"}
+    assert (rows[4].fields["id"], rows[4].fields["tags"]) == ("t1", ["p", "q"])
+
+
+def test_parallel_lists_in_elements(tmp_path):
+    parts = [{"parts": [{"said": ["a", "b"], "mood": ["x", "y"]}, {"said": ["c"], "mood": ["z"]}]}]
+    path = saved(tmp_path / "a.json", parts)
+    assert [row["parts[].mood[]"] for row in rows_of(path, ("parts[].said[]", "parts[].mood[]"))] == [
+        "x",
+        "y",
+        "z",
+    ]
+    by_turn = [{"turns": [{"said": "a"}, {"said": "b"}], "moods": ["x", "y"]}]
+    path = saved(tmp_path / "b.json", by_turn)
+    assert [row["moods[]"] for row in rows_of(path, ("turns[].said", "moods[]"))] == ["x", "y"]
+
+
+def test_lists_of_other_lengths_are_not_parallel(tmp_path):
+    path = saved(tmp_path / "a.jsonl", '{"said": ["a", "b"], "moods": ["x"]}\n{"said": ["a"], "moods": ["x"]}\n')
+    bad, good = open_source(str(path), columns=("said[]", "moods[]")).by_split["train"].rows
+    assert bad.reason.startswith("the lists of 'moods[]' have 1 elements where those of 'said[]' have 2")
+    assert good.fields["moods[]"] == "x"
