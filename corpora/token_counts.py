@@ -105,7 +105,7 @@ class TokenCounter:
                 counts.tokens,
                 counts.unknown,
                 {
-                    script: ScriptTokens(*(counts.by_script[script, what] for what in _WHAT))
+                    script: ScriptTokens(*(counts.by_script[script, count] for count in _WHAT))
                     for script in sorted({script for script, _ in counts.by_script})
                 },
             )
@@ -143,9 +143,9 @@ def by_script(splits: Mapping[str, SplitTokens]) -> dict[str, ScriptTokens]:
     """Return the counts of each script over all splits."""
     counts: Counter[tuple[str, str]] = Counter()
     for split in splits.values():
-        for script, found in split.scripts.items():
-            counts.update({(script, what): getattr(found, what) for what in _WHAT})
+        for script, tokens in split.scripts.items():
+            counts.update({(script, field): getattr(tokens, field) for field in _WHAT})
     return {
-        script: ScriptTokens(*(counts[script, what] for what in _WHAT))
+        script: ScriptTokens(*(counts[script, field] for field in _WHAT))
         for script in sorted({s for s, _ in counts})
     }

@@ -43,13 +43,13 @@ def require_known(teacher: Mapping[str, SplitTokens], most: float) -> None:
         InputError: there is a larger one.
     """
     scripts = by_script(teacher)
-    total = sum(found.tokens for found in scripts.values())
-    for script, found in scripts.items():
-        share = found.unknown / max(found.tokens, 1)
-        if found.tokens > MUCH * total and share > most:
+    total = sum(counts.tokens for counts in scripts.values())
+    for script, counts in scripts.items():
+        share = counts.unknown / max(counts.tokens, 1)
+        if counts.tokens > MUCH * total and share > most:
             raise InputError(
                 f"{share:.0%} of the tokens in the script {script} are unknown to the teacher's tokenizer, and "
-                f"{found.tokens / total:.0%} of the corpus's tokens are in it: nothing can be learned from them. "
+                f"{counts.tokens / total:.0%} of the corpus's tokens are in it: nothing can be learned from them. "
                 f"Name an encoder of the corpus's language as `model`, or raise `max_unknown` from {most:g}."
             )
 
@@ -65,10 +65,10 @@ def _of_cuts(
     for name, split in teacher.items():
         if split.cut_share > MUCH:
             yield f"{_share(split.cut_share, split)} of the texts of {name} are cut at {at}"
-        own = student.get(name, split)
-        if own.cut_share > MUCH and own.cut_share > 1.1 * split.cut_share:
+        of_student = student.get(name, split)
+        if of_student.cut_share > MUCH and of_student.cut_share > 1.1 * split.cut_share:
             yield (
-                f"{_share(own.cut_share, own)} of the texts of {name} are cut at {at} for the "
+                f"{_share(of_student.cut_share, of_student)} of the texts of {name} are cut at {at} for the "
                 f"student, whose trimmed vocabulary needs more tokens than the teacher's ({split.cut_share:.1%}); "
                 "raise corpus.max_tokens, or lower student.min_piece_groups"
             )
@@ -82,22 +82,22 @@ def _of_unknown(teacher: Mapping[str, SplitTokens], student: Mapping[str, SplitT
     ]
     if shares:
         yield f"{', '.join(shares)} are tokens unknown to the teacher's tokenizer; {ANOTHER}"
-    more = [
+    student_shares = [
         f"{_share(split.unknown_share, split)} of {name}"
         for name, split in student.items()
         if split.unknown_share > UNKNOWN + teacher[name].unknown_share
     ]
-    if more:
+    if student_shares:
         yield (
-            f"{', '.join(more)} are tokens unknown to the student's trimmed tokenizer, fewer to the teacher's; "
-            "lower student.min_piece_groups"
+            f"{', '.join(student_shares)} are tokens unknown to the student's trimmed tokenizer, fewer to the "
+            "teacher's; lower student.min_piece_groups"
         )
     scripts = by_script(teacher)
-    total = sum(found.tokens for found in scripts.values())
-    for script, found in scripts.items():
-        if found.tokens <= MUCH * total:
+    total = sum(counts.tokens for counts in scripts.values())
+    for script, counts in scripts.items():
+        if counts.tokens <= MUCH * total:
             continue
-        unknown, length = found.unknown / found.tokens, found.tokens / max(found.characters, 1)
+        unknown, length = counts.unknown / counts.tokens, counts.tokens / max(counts.characters, 1)
         if unknown > UNKNOWN:
             share = _share(unknown, max(teacher.values(), key=lambda split: split.sampled))
             yield f"{share} of the tokens in the script {script} are unknown to the teacher's tokenizer"

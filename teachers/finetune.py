@@ -15,22 +15,22 @@ from distill.teachers.encoder import EncoderClassifier
 MAX_CLASS_WEIGHT = 10.0
 
 
-def freeze(model: EncoderClassifier, what: Literal["none", "body"] | int) -> None:
-    """Freeze nothing, all but the head (`body`), or all but the head and the last `what` layers.
+def freeze(model: EncoderClassifier, frozen: Literal["none", "body"] | int) -> None:
+    """Freeze nothing, all but the head (`body`), or all but the head and the last `frozen` layers.
 
     Raises:
         InputError: the encoder has fewer layers, or its layers cannot be found.
     """
-    if what == "none":
+    if frozen == "none":
         return
     for parameter in model.encoder.parameters():
         parameter.requires_grad = False
-    if what == "body":
+    if frozen == "body":
         return
     layers = any_layers_of(model.encoder)
     if layers is None:
         raise InputError("`freeze` is a number, but this encoder has no list of layers. Use 'none' or 'body'.")
-    count = int(what)
+    count = int(frozen)
     if count > len(layers):
         raise InputError(f"`freeze` is {count}, but the encoder has {len(layers)} layers. Ask for at most that.")
     for layer in list(layers)[-count:]:

@@ -194,9 +194,9 @@ def remove_leaks(rows: CorpusRows, splits: SplitRows, policy: str) -> tuple[Spli
         # a row that leaks both ways counts as a group leak only
         by_text = np.isin(rows.text[members], rows.text[held]) & ~by_group
         remove_group, remove_text = policy != "keep", policy == "remove"
-        for what, leaks, removed in (("group", by_group, remove_group), ("text", by_text, remove_text)):
-            notes[f"{name}_leaks_{what}_removed"] = int(leaks.sum()) if removed else 0
-            notes[f"{name}_leaks_{what}_kept"] = 0 if removed else int(leaks.sum())
+        for by, leaks, removed in (("group", by_group, remove_group), ("text", by_text, remove_text)):
+            notes[f"{name}_leaks_{by}_removed"] = int(leaks.sum()) if removed else 0
+            notes[f"{name}_leaks_{by}_kept"] = 0 if removed else int(leaks.sum())
         clean[name] = members[~(by_group & remove_group) & ~(by_text & remove_text)]
     return clean, notes
 

@@ -63,7 +63,7 @@ def predict(
         blocks = predict_lines(classifier, _stdin(), reporter)
     with closing(blocks):  # otherwise the bar outlives an error
         for predictions in blocks:
-            lines = [_as_json(one) if as_json else _as_line(one) for one in predictions]
+            lines = [_as_json(prediction) if as_json else _as_line(prediction) for prediction in predictions]
             print(*lines, sep="\n", flush=True)
 
 

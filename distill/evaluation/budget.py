@@ -23,15 +23,15 @@ class Excess:
         return self.value / self.bound - 1.0
 
     def __str__(self) -> str:
-        what, unit = BOUNDS[self.key]
+        quantity, unit = BOUNDS[self.key]
         over = f"{self.value - self.bound:.3g} {unit} ({self.share:.1%})"
-        return f"{what} is {self.value:.4g} {unit}, {over} over budget.{self.key} = {self.bound:g}"
+        return f"{quantity} is {self.value:.4g} {unit}, {over} over budget.{self.key} = {self.bound:g}"
 
 
 def bounds_of(budget: BudgetRecipe) -> dict[str, float]:
     """Return the bounds that are set, by key."""
-    found = {key: getattr(budget, key) for key in BOUNDS}
-    return {key: float(bound) for key, bound in found.items() if bound is not None}
+    values = {key: getattr(budget, key) for key in BOUNDS}
+    return {key: float(bound) for key, bound in values.items() if bound is not None}
 
 
 def excesses(measured: Mapping[str, float], budget: BudgetRecipe) -> list[Excess]:

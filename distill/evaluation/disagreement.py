@@ -67,9 +67,9 @@ def share_check(
     """
     from scipy.special import betainc, betaincinv
 
-    rows, found = len(counts), int(counts.sum())
+    rows, differing = len(counts), int(counts.sum())
     squares = int((counts.astype(np.int64) ** 2).sum())
-    effect = max(float(least), squares / found if found else 0.0)
+    effect = max(float(least), squares / differing if differing else 0.0)
     most = min(rows * cells, int(effect * rows))  # more would be more independent flips than rows
 
     def by_chance(number: int) -> float:
@@ -78,17 +78,17 @@ def share_check(
         return float(betainc(flips, rows - flips + 1, min(1.0, bound * cells / effect)))
 
     allowed = largest_by_chance(most, by_chance, 1 - confidence)
-    flips = found / effect
+    flips = differing / effect
     upper = effect / cells * float(betaincinv(flips + 1, rows - flips, confidence)) if flips < rows else 1.0
     what = "rows" if cells == 1 else "decisions"
     return Check(
         name,
-        found / (rows * cells),
+        differing / (rows * cells),
         bound,
         allowed=allowed / (rows * cells),
         upper=min(1.0, upper),
         rows=rows,
-        reason=f"{found} of {rows * cells} {what} differ, at most {allowed} allowed at this size",
+        reason=f"{differing} of {rows * cells} {what} differ, at most {allowed} allowed at this size",
     )
 
 

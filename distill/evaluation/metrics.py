@@ -224,10 +224,10 @@ def _by_label(
         brier_skill_per_label(scores, gold),
     )
     reliability = reliability_per_label(scores, gold)
-    found = []
+    qualities = []
     for at, label in enumerate(labels):
         precision, recall, f1, support, error, skill = (float(column[at]) for column in columns)
-        found.append(
+        qualities.append(
             LabelQuality(
                 label=label,
                 precision=precision,
@@ -240,4 +240,4 @@ def _by_label(
                 reliability=tuple(reliability[at]),
             )
         )
-    return tuple(found)
+    return tuple(qualities)

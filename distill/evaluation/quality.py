@@ -68,5 +68,7 @@ def assess(
         selective = evaluate_selective(rows[split], evaluator, decision.abstain_below)
         quality = evaluator.evaluate(rows[split], decision.policy)
         metrics[split] = {**quality.to_dict(), "selective": asdict(selective)}
-    floors = measure_floors(policy, evaluator, {split: (one.decisions, one.gold) for split, one in rows.items()})
+    floors = measure_floors(
+        policy, evaluator, {split: (split_rows.decisions, split_rows.gold) for split, split_rows in rows.items()}
+    )
     return ModelQuality(metrics["validation"], metrics["test"], tuple(floors), decision)

@@ -96,11 +96,11 @@ def tune_thresholds(scores: Floats, gold: Floats, *, towards: Floats | float, sh
         towards: the steadier thresholds, one for all or ``(C,)``.
         shrink: positives at which a label's own threshold counts half.
     """
-    own = np.array([best_threshold(scores[:, label], gold[:, label]) for label in range(scores.shape[1])])
+    best = np.array([best_threshold(scores[:, label], gold[:, label]) for label in range(scores.shape[1])])
     positives = gold.sum(axis=0, dtype=np.float64)
     weight = ratio(positives, positives + shrink)
     # a weight of 1 takes the label's own: the sum would round a tiny threshold to 0, which a manifest refuses
-    drawn = np.where(weight < 1, towards + weight * (own - towards), own)
+    drawn = np.where(weight < 1, towards + weight * (best - towards), best)
     return np.asarray(np.clip(drawn, LOWEST, HIGHEST), dtype=np.float64)
 
 

@@ -83,7 +83,7 @@ class LearningMaterial:
             return [1.0] * len(members)
         gold = label_matrix(run.corpus.validation, run.corpus.task)
         fit = evaluator_of(run.corpus.task).fit_temperature
-        return [fit(read_logits_file(run.layout.teacher(one.index))["validation"], gold) for one in members]
+        return [fit(read_logits_file(run.layout.teacher(member.index))["validation"], gold) for member in members]
 
     def soft_labels(self, split: str) -> "Logits":
         """Return the logits ``(N, C)`` that the student learns: the teacher's, or the ensemble's average.

@@ -59,7 +59,7 @@ def report_stages(run: Run) -> None:
     def report(folder: Path) -> None:
         from distill.report.build import ReportInputs, write_report
 
-        seeds = {one.seed: one.layout for one in run.students} if recipe.seeds else {}
+        seeds = {each.seed: each.layout for each in run.students} if recipe.seeds else {}
         warnings = _warnings(student)
         write_report(
             ReportInputs(

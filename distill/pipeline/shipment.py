@@ -22,7 +22,7 @@ def shipping(run: Run) -> tuple[StudentRun, Variant]:
     from distill.variants.select import best_student, shipping_variant
 
     students = run.students
-    student = students[best_student([one.layout for one in students], run.recipe.export, run.recipe.corpus.task)]
+    student = students[best_student([each.layout for each in students], run.recipe.export, run.recipe.corpus.task)]
     return student, shipping_variant(student.layout, run.recipe.export)
 
 

@@ -49,7 +49,7 @@ def _teach(run: Run, member: Member) -> None:
             tokenizer, config = load_tokenizer(base.folder), load_config(base.folder)
             if run.trains_student:
                 check_models(recipe, config)
-            sources = {one.source: resolve_model(one.source, one.pin) for one in members_of(recipe)[1:]}
+            sources = {other.source: resolve_model(other.source, other.pin) for other in members_of(recipe)[1:]}
             check_weights(recipe, {**sources, member.source: base}, run.corpus.task)
             require_known(run.sample.read(tokenizer), recipe.teacher.max_unknown)
             if run.trains_student:

@@ -64,7 +64,7 @@ def candidate_architectures(
     ]
     if not narrow:
         return plain
-    return plain + [_narrowed(one) for one in plain if one.family.narrow_table_bits < table_bits]
+    return plain + [_narrowed(candidate) for candidate in plain if candidate.family.narrow_table_bits < table_bits]
 
 
 def _narrowed(student: Architecture) -> Architecture:

@@ -127,9 +127,9 @@ def promising(
     """
     kept = sorted(
         {
-            one.student.name: one.student.retention(constraints.teacher)
-            for one in seen
-            if not replace(one, p95_ms=ROOM * one.p95_ms).excesses(constraints.budget)
+            measurement.student.name: measurement.student.retention(constraints.teacher)
+            for measurement in seen
+            if not replace(measurement, p95_ms=ROOM * measurement.p95_ms).excesses(constraints.budget)
         }.values()
     )
     enough = kept[-ENOUGH] if len(kept) >= ENOUGH else float("-inf")
@@ -150,7 +150,7 @@ def next_student(
     """
     possible, budget = promising(left, seen, constraints), constraints.budget
     transformers = [student for student in possible if student.is_transformer]
-    pilots = PILOTS - len({one.student.name for one in seen if one.student.is_transformer})
+    pilots = PILOTS - len({measurement.student.name for measurement in seen if measurement.student.is_transformer})
     if (budget.p95_ms is None and budget.rss_mb is None) or not transformers or pilots <= 0:
         return possible[0] if possible else None
     ascending = sorted(transformers, key=lambda student: student.shape.work(constraints.tokens))
@@ -159,13 +159,13 @@ def next_student(
 
 def fitting(seen: Sequence[Measured], constraints: PlanConstraints) -> list[Measured]:
     """Return the measurements within the budget, most promising student first and its fastest precision first."""
-    kept = [one for one in seen if not one.excesses(constraints.budget)]
-    return sorted(kept, key=lambda one: (*constraints.rank(one.student), one.p95_ms))
+    kept = [measurement for measurement in seen if not measurement.excesses(constraints.budget)]
+    return sorted(kept, key=lambda measurement: (*constraints.rank(measurement.student), measurement.p95_ms))
 
 
 def missing(seen: Sequence[Measured], constraints: PlanConstraints) -> list[Measured]:
     """Return each student that fits in no precision, in the one that misses least; the nearest first."""
-    within = {one.student.name for one in fitting(seen, constraints)}
+    within = {measurement.student.name for measurement in fitting(seen, constraints)}
     nearest: dict[str, Measured] = {}
     for measurement in sorted(seen, key=lambda measurement: _worst(measurement, constraints.budget)):
         if measurement.student.name not in within:
@@ -188,24 +188,29 @@ def _worst(measurement: Measured, budget: BudgetRecipe) -> float:
 def _ruled_out(student: Architecture, seen: Sequence[Measured], constraints: PlanConstraints) -> bool:
     """Return whether a student certainly misses the size, or is predicted to miss any bound by a wide margin."""
     budget, least = constraints.budget, constraints.least_mb(student)
-    alike = [one for one in seen if one.student.is_transformer == student.is_transformer]
+    similar = [measurement for measurement in seen if measurement.student.is_transformer == student.is_transformer]
     if budget.size_mb is not None:
-        sizes = [(constraints.least_mb(one.student), one.size_mb) for one in alike]
+        sizes = [(constraints.least_mb(measurement.student), measurement.size_mb) for measurement in similar]
         if least > budget.size_mb or _beyond(least, sizes, SIZE_MARGIN * budget.size_mb):
             return True
     if not student.is_transformer:
         return False  # its latency barely depends on its width, and the few such students are measured quickly
     if budget.p95_ms is not None:
-        times = [(one.student.shape.work(constraints.tokens), one.p95_ms) for one in fastest_of_each(alike)]
+        times = [
+            (measurement.student.shape.work(constraints.tokens), measurement.p95_ms)
+            for measurement in fastest_of_each(similar)
+        ]
         if _beyond(student.shape.work(constraints.tokens), times, LATENCY_MARGIN * budget.p95_ms):
             return True
     if budget.rss_mb is None:
         return False
-    peaks = [(one.rss_mb, one.student) for one in alike if one.rss_mb is not None]
+    peaks = [
+        (measurement.rss_mb, measurement.student) for measurement in similar if measurement.rss_mb is not None
+    ]
     # sorted so that the precision with the least memory overwrites the student's others
     memory = {
         student.name: (constraints.least_mb(student), peak)
-        for peak, student in sorted(peaks, key=lambda one: -one[0])
+        for peak, student in sorted(peaks, key=lambda peak: -peak[0])
     }
     return _beyond(least, list(memory.values()), MEMORY_MARGIN * budget.rss_mb)
 

@@ -115,10 +115,10 @@ class PlanSearch:
         short = self._shortlist()
         if not short:
             return self._seen
-        made = [self._made[one.student.name, one.precision] for one in short]
+        made = [self._made[measurement.student.name, measurement.precision] for measurement in short]
         now = time.monotonic()
         seconds = max(LEAST_TO_COMPARE, min(SECONDS_TO_COMPARE, self._started + SECONDS - now))
-        texts = fewer_texts(self._bench.texts, sum(one.p50_ms for one in short), seconds)
+        texts = fewer_texts(self._bench.texts, sum(measurement.p50_ms for measurement in short), seconds)
         with self._reporter.status("compare the best"):
             times, busy = times_of_texts(time_bundles(made, texts, MOST_ROUNDS, now + seconds))
         self.busy |= busy
@@ -131,15 +131,18 @@ class PlanSearch:
 
     def _shortlist(self) -> list[Measured]:
         """Return what may be chosen: the best students in all precisions that nearly fit, others in one."""
-        near = [one for one in self._seen if _near(one, self._constraints.budget)]
+        near = [measurement for measurement in self._seen if _near(measurement, self._constraints.budget)]
         names = list(
             dict.fromkeys(
-                one.student.name for one in sorted(near, key=lambda one: self._constraints.rank(one.student))
+                measurement.student.name
+                for measurement in sorted(
+                    near, key=lambda measurement: self._constraints.rank(measurement.student)
+                )
             )
         )
         best = set(names[: ENOUGH + 1])
-        return [one for one in near if one.student.name in best] + [
-            one for one in fastest_of_each(near) if one.student.name not in best
+        return [measurement for measurement in near if measurement.student.name in best] + [
+            measurement for measurement in fastest_of_each(near) if measurement.student.name not in best
         ]
 
 

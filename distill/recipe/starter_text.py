@@ -117,7 +117,7 @@ def _notes(corpus: Corpus) -> list[str]:
     """Return a line per effect of this recipe on rows: those put aside, left out or removed."""
     notes = corpus.notes
     lines = []
-    for key, what in (
+    for key, effect in (
         ("rows_quarantined", "rows are bad and were put aside"),
         ("rows_without_gold", "rows have no label and were left out"),
         ("labels_left_out", "labels have too few rows and were left out"),
@@ -128,7 +128,7 @@ def _notes(corpus: Corpus) -> list[str]:
         ),
     ):
         if notes.get(key):
-            lines.append(f"{notes[key]:,} {what}")
+            lines.append(f"{notes[key]:,} {effect}")
     return lines
 
 

@@ -124,7 +124,7 @@ class Encoder:
             return []
         try:
             encodings = self._tokenizer.encode_batch(texts)
-            return [self._input.cut(one, self._max_tokens, type_ids=self._type_ids) for one in encodings]
+            return [self._input.cut(encoding, self._max_tokens, type_ids=self._type_ids) for encoding in encodings]
         except BaseException as error:
             if not failed(error):
                 raise
