@@ -1,12 +1,74 @@
-"""Text distillation, end to end: `distill.load(bundle)` opens what the pipeline made, without PyTorch."""
+"""Text distillation, end to end: `distill.load(bundle)` opens what the pipeline made, without PyTorch.
 
+What is listed in `__all__` is public. `train`, `Run`, `Recipe` and `DistilledClassifier` need the train extra.
+Everything but the runtime is imported when its name is first used.
+"""
+
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
 
-from distill.export.runtime import Classifier, Prediction, load
+from distill.export.runtime import (
+    BundleError,
+    CheckFailedError,
+    Classifier,
+    DistillError,
+    InputError,
+    MissingExtraError,
+    Prediction,
+    ResourceError,
+    load,
+    verify,
+)
+
+if TYPE_CHECKING:
+    from distill.api.bundles import bench, evaluate
+    from distill.api.estimator import DistilledClassifier
+    from distill.api.run import Run
+    from distill.api.training import train
+    from distill.recipe.recipe import Recipe
 
 try:
     __version__ = version("distill-text")
 except PackageNotFoundError:  # run from a checkout that was never installed
     __version__ = "0+unknown"
 
-__all__ = ["Classifier", "Prediction", "__version__", "load"]
+__all__ = [
+    "BundleError",
+    "CheckFailedError",
+    "Classifier",
+    "DistillError",
+    "DistilledClassifier",
+    "InputError",
+    "MissingExtraError",
+    "Prediction",
+    "Recipe",
+    "ResourceError",
+    "Run",
+    "__version__",
+    "bench",
+    "evaluate",
+    "load",
+    "train",
+    "verify",
+]
+
+# the module of each name that is imported when it is first used
+_LATER = {
+    "DistilledClassifier": "distill.api.estimator",
+    "Recipe": "distill.recipe.recipe",
+    "Run": "distill.api.run",
+    "bench": "distill.api.bundles",
+    "evaluate": "distill.api.bundles",
+    "train": "distill.api.training",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_LATER[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from distill.cli.options import AsJson, Bundle, Header, LabelColumn, Rows, TextColumn, mapping_in, names_in, need
+from distill.cli.options import AsJson, Bundle, Header, LabelColumn, Rows, TextColumn, mapping_in, names_in
 from distill.cli.tables import print_bench, print_evaluation, print_table
+from distill.files.extras import need
 from distill.files.printable import printable
 
 if TYPE_CHECKING:
@@ -135,11 +136,11 @@ def bench(
     as_json: AsJson = False,
 ) -> None:
     """Measure size, and latency from string to decision for single texts and batches, on one thread and on all."""
-    from distill.bench.bundles import bench_bundles
     from distill.bundles.rows import Columns, common_input, read_rows
     from distill.export.runtime.cores import available_threads
     from distill.export.runtime.manifest import read_manifest
     from distill.runs.progress import Reporter
+    from distill.timing.bundles import bench_bundles
 
     if picture is not None:
         check_picture(picture, bundles)
@@ -152,7 +153,7 @@ def bench(
     else:
         print_bench(measured)
     if picture is not None:  # last, so that a full disk costs the picture alone
-        from distill.bench.plot import draw_quality
+        from distill.timing.plot import draw_quality
 
         draw_quality(measured, picture)
 
@@ -192,9 +193,9 @@ def check_picture(picture: Path, bundles: list[Path]) -> None:
         InputError: its path cannot be written, or no bundle has a quality to draw.
         MissingExtraError: matplotlib is not installed.
     """
-    from distill.bench.bundles import macro_f1_of
     from distill.export.runtime import InputError
     from distill.export.runtime.manifest import read_manifest
+    from distill.timing.bundles import macro_f1_of
 
     if picture.suffix.lower() not in (".svg", ".png"):
         raise InputError(f"--picture {picture}: The name must end in .svg or .png.")

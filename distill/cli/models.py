@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from distill.cli.libraries import prepared_libraries
-from distill.cli.options import need
+from distill.files.extras import need
+from distill.runs.libraries import prepared_libraries
 
 
 def convert(

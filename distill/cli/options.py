@@ -1,13 +1,12 @@
 """Arguments and options that several commands share, and checks that they make before they start."""
 
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from distill.export.runtime import InputError, MissingExtraError
+from distill.export.runtime import InputError
 
 RecipeName = Annotated[
     str, typer.Argument(help="Name of a packaged recipe (quickstart, goemotions, ...), or a TOML file.")
@@ -55,32 +54,6 @@ class Invocation:
 
     program: str
     arguments: tuple[str, ...]
-
-
-def need(extra: str, module: str) -> None:
-    """Check that an extra is installed.
-
-    Args:
-        extra: its name.
-        module: a module that it installs.
-
-    Raises:
-        MissingExtraError: the module cannot be found.
-    """
-    if find_spec(module) is None:
-        raise MissingExtraError(
-            f'This command needs the {extra} extra. Install it: pip install "distill-text[{extra}]"'
-        )
-
-
-def need_export() -> None:
-    """Check that the export extra is installed.
-
-    Raises:
-        MissingExtraError: it is not.
-    """
-    need("export", "onnx")
-    need("export", "optimum")
 
 
 def check_output(path: Path) -> None:

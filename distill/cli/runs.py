@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from distill.cli.exit import how_to_resume, leave_at_once
-from distill.cli.libraries import prepared_libraries
 from distill.cli.options import (
     AsJson,
     Invocation,
@@ -20,12 +19,12 @@ from distill.cli.options import (
     Rows,
     Runs,
     check_output,
-    need,
-    need_export,
 )
 from distill.cli.tables import print_corpus, print_plan, print_summary, print_trials
 from distill.files.atomic import write_text
+from distill.files.extras import need, need_export
 from distill.runs.interrupts import StopRequest
+from distill.runs.libraries import prepared_libraries
 
 if TYPE_CHECKING:
     from distill.pipeline.state import Run

@@ -15,10 +15,10 @@ from distill.export.measure.components import COMPONENTS
 from distill.files.printable import printable
 
 if TYPE_CHECKING:
-    from distill.bench.bundles import BundleBench, BundleBytes
     from distill.bundles.evaluate import Evaluation
     from distill.corpora.describe import CorpusReport, SplitReport
     from distill.teachers.sources import ModelSource
+    from distill.timing.bundles import BundleBench, BundleBytes
 
 # a pipe has no width of its own, and a truncated number would be a wrong one
 WIDTH_OF_A_PIPE = 140

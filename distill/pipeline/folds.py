@@ -36,6 +36,7 @@ def fold_runs(run: Run) -> tuple[Run, ...]:
             run.reporter,
             run.stop,
             prefix=f"{layout.folder.relative_to(run.layout.folder).as_posix()}/",
+            on_epoch_end=run.on_epoch_end,
         )
         for fold, layout in enumerate(layouts)
     )

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from distill.artifacts.bench import read_bench
-from distill.bench.measured import measured_bundle
 from distill.evaluation.budget import excesses
 from distill.export.measure.cpu import cpu_info
 from distill.export.precision import Variant, exported
@@ -19,9 +18,10 @@ from distill.pipeline.state import Run, StudentRun
 from distill.recipe.shipping import BudgetRecipe
 from distill.runs.fingerprints import portable_recipe
 from distill.runs.layout import RunLayout
+from distill.timing.measured import measured_bundle
 
 if TYPE_CHECKING:
-    from distill.bench.models import BenchInputs
+    from distill.timing.models import BenchInputs
 
 
 def report_stages(run: Run) -> None:
@@ -45,7 +45,7 @@ def report_stages(run: Run) -> None:
         inputs["budget_threads"] = recipe.budget.threads
 
     def bench(folder: Path) -> None:
-        from distill.bench.models import bench_models
+        from distill.timing.models import bench_models
 
         bench_models(folder, _bench_inputs(student, variant), run.reporter)
 
@@ -86,8 +86,8 @@ def _bench_inputs(student: StudentRun, ships: Variant) -> "BenchInputs":
     """Return everything that is timed."""
     from distill.artifacts.quality import read_quality
     from distill.artifacts.variant import MODEL_FILE
-    from distill.bench.models import BenchInputs, ExportedVariant, TrainedModel
     from distill.teachers.checkpoints import load_classifier
+    from distill.timing.models import BenchInputs, ExportedVariant, TrainedModel
 
     run, layout = student.run, student.layout
     recipe, budget = run.recipe, run.recipe.budget

@@ -37,7 +37,7 @@ def run_search(run: Run) -> Trials:
 
         def train(recipe: Recipe, folder: Path, on_epoch_end: Callable[[float], None]) -> float:
             trial = replace(inputs, student=recipe.student, objective=recipe.objective)
-            controls = replace(run.controls(), on_epoch_end=on_epoch_end)
+            controls = replace(run.controls(), on_epoch_end=lambda epoch: on_epoch_end(epoch.score))
             return train_student(folder, trial, controls).best_score
 
         search = Search(run.layout.search, run.recipe, train, run.reporter, run.stop)

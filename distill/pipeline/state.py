@@ -15,7 +15,7 @@ from distill.recipe.recipe import Recipe
 from distill.recipe.sources import corpus_spec
 from distill.runs.interrupts import Interrupted, StopRequest
 from distill.runs.layout import RunLayout
-from distill.runs.progress import Reporter
+from distill.runs.progress import Epoch, Reporter
 from distill.runs.shortage import stage_shortage
 from distill.runs.stage import Stage, StageRecord, earlier_record, execute
 
@@ -64,6 +64,7 @@ class Run:
     `records` has the stages so far, by stage name. `trains_student` says whether this command gets as far as the
     student, so that what would stop it there can be refused before the teacher is trained. `folds` are the runs of
     the folds of a corpus, which take each step first; `prefix` tells their stages apart in messages.
+    `on_epoch_end` receives each epoch of each training.
     """
 
     recipe: Recipe
@@ -74,6 +75,7 @@ class Run:
     records: dict[str, StageRecord] = field(default_factory=dict)
     folds: tuple["Run", ...] = ()
     prefix: str = ""
+    on_epoch_end: Callable[[Epoch], None] = field(default=lambda _: None)
 
     @property
     def is_fold(self) -> bool:
@@ -116,7 +118,7 @@ class Run:
         """Return what surrounds each training of this run."""
         from distill.training.session import TrainingControls
 
-        return TrainingControls(self.reporter, self.stop, 60 * self.recipe.checkpoint_minutes)
+        return TrainingControls(self.reporter, self.stop, 60 * self.recipe.checkpoint_minutes, self.on_epoch_end)
 
     def freeze(self, values: Mapping[str, Any], heading: str = "") -> None:
         """Continue with a recipe in which open values are named, and write it into the run's folder.

@@ -40,6 +40,18 @@ def load_recipe(name: str, overrides: list[str] | None = None) -> Recipe:
     Raises:
         InputError: no such recipe, broken TOML, an unknown key, a value out of its bounds.
     """
+    data, where = recipe_data(name)
+    for override in overrides or []:
+        _apply(data, override)
+    return parse_recipe(data, where)
+
+
+def recipe_data(name: str) -> tuple[dict[str, Any], str]:
+    """Return a recipe's parsed TOML, by file or packaged name, and the name that begins a message about it.
+
+    Raises:
+        InputError: no such recipe, or broken TOML.
+    """
     path = Path(name)
     if path.is_file():
         text, where = _read(path), str(path)
@@ -53,12 +65,24 @@ def load_recipe(name: str, overrides: list[str] | None = None) -> Recipe:
             f"{', '.join(packaged_recipes())}"
         )
     try:
-        data = tomllib.loads(text)
+        return tomllib.loads(text), where
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{where}: not valid TOML: {error}") from error
-    for override in overrides or []:
-        _apply(data, override)
-    return parse_recipe(data, where)
+
+
+def set_value(data: dict[str, Any], key: str, value: Any, shown: str) -> None:
+    """Set one value of parsed TOML, by a key such as `student.epochs`; `shown` begins a message.
+
+    Raises:
+        InputError: a part of the key is a value, not a table.
+    """
+    *tables, name = key.split(".")
+    table = data
+    for part in tables:
+        table = table.setdefault(part, {})
+        if not isinstance(table, dict):
+            raise InputError(f"{shown}: {part!r} is a value, not a table")
+    table[name] = value
 
 
 def parse_recipe(data: dict[str, Any], where: str) -> Recipe:
@@ -90,12 +114,7 @@ def _apply(data: dict[str, Any], override: str) -> None:
         parsed = tomllib.loads(f"value = {value.strip()}")["value"]
     except tomllib.TOMLDecodeError:
         parsed = value.strip()
-    table = data
-    for part in parts[:-1]:
-        table = table.setdefault(part, {})
-        if not isinstance(table, dict):
-            raise InputError(f"--set {override!r}: {part!r} is a value, not a table")
-    table[parts[-1]] = parsed
+    set_value(data, ".".join(parts), parsed, f"--set {override!r}")
 
 
 def _explain(error: ValidationError, data: dict[str, Any]) -> str:

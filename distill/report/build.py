@@ -20,7 +20,6 @@ from distill.artifacts.report import (
     TrainingCurve,
     write_report_file,
 )
-from distill.bench.measured import measured_bundle
 from distill.corpora.corpus import Corpus
 from distill.evaluation.comparison import FoldScores
 from distill.evaluation.evaluators import evaluator_of
@@ -44,6 +43,7 @@ from distill.report.words import word_report
 from distill.runs.layout import RunLayout
 from distill.runs.stage import package_versions
 from distill.teachers.tokenizers import load_tokenizer
+from distill.timing.measured import measured_bundle
 from distill.training.callback import METRICS_FILE
 from distill.variants.select import shipping_variant
 

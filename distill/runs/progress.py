@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Protocol
 
 from rich.console import Console
@@ -20,6 +21,16 @@ from rich.progress import (
 from distill.files.printable import printable
 
 LOG_SECONDS = 60.0  # between two lines of a bar without a terminal
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch of a training: the model's name, the epoch's number from 1, and its headline on validation."""
+
+    model: str
+    number: int
+    metric: str
+    score: float
 
 
 class Advance(Protocol):

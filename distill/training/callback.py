@@ -59,6 +59,7 @@ class TrainingCallback(TrainerCallback):  # type: ignore[misc]
         progress: receives the number of steps since the last call, and a line of news.
         headline: the key in the result of `evaluate`, and its title for a reader; greater is better.
         stop: a request to stop; the training then saves and ends.
+        on_epoch_end: receives the number and the headline of each epoch, and may end the training by an exception.
     """
 
     def __init__(
@@ -70,12 +71,14 @@ class TrainingCallback(TrainerCallback):  # type: ignore[misc]
         progress: Callable[[int, str], None] | None = None,
         stop: StopRequest | None = None,
         headline: tuple[str, str] = ("macro_f1", "macro-F1"),
+        on_epoch_end: Callable[[int, float], None] = lambda number, score: None,
     ) -> None:
         self.checkpoints = folder / UNFINISHED
         self.stop = stop or StopRequest()
         self._model, self._evaluate, self._schedule = model, evaluate, schedule
         self._file, self._progress = folder / METRICS_FILE, progress
         self._headline, self._title = headline
+        self._on_epoch_end = on_epoch_end
         self._best_state: dict[str, Tensor] = {}
         self._worse, self._evaluated = 0, True
         self._saved = time.monotonic()
@@ -133,6 +136,7 @@ class TrainingCallback(TrainerCallback):  # type: ignore[misc]
 
     def _keep_best(self, step: int, scores: dict[str, float]) -> None:
         """Keep the weights if these scores are the best."""
+        self._on_epoch_end(math.ceil(step / self._schedule.steps_per_epoch), scores[self._headline])
         self._write({"step": step, **scores})
         if scores[self._headline] > self.best_score:
             self.best_step, self.best_score, self._worse = step, scores[self._headline], 0

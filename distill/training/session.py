@@ -23,7 +23,7 @@ from distill.objectives.task_loss import LOSSES
 from distill.recipe.sources import TeacherRecipe
 from distill.recipe.student import StudentRecipe
 from distill.runs.interrupts import StopRequest
-from distill.runs.progress import Reporter
+from distill.runs.progress import Epoch, Reporter
 from distill.teachers.bodies import check_max_tokens
 from distill.teachers.device import best_device, multiplies_bf16
 from distill.teachers.encoder import parameter_count
@@ -39,13 +39,13 @@ from distill.training.loop import FitResult, Loss, fit
 class TrainingControls:
     """Controls around a training: the reporter of its progress, the request to stop, the seconds between saves.
 
-    `on_epoch_end` receives the validation score of each epoch, and may end the training by an exception.
+    `on_epoch_end` receives each epoch once it is evaluated, and may end the training by an exception.
     """
 
     reporter: Reporter
     stop: StopRequest
     checkpoint_seconds: float
-    on_epoch_end: Callable[[float], None] = field(default=lambda _: None)
+    on_epoch_end: Callable[[Epoch], None] = field(default=lambda _: None)
 
 
 @dataclass(frozen=True)
@@ -169,6 +169,7 @@ def train(
             advance,
             controls.stop,
             (evaluator.headline, evaluator.title),
+            lambda number, score: controls.on_epoch_end(Epoch(session.name, number, evaluator.headline, score)),
         )
         pad = partial(pad_batch, pad_id=session.tokenizer.pad_token_id)
         return fit(session.trained, examples, loss, schedule, groups=groups, pad=pad, callback=callback)
@@ -231,8 +232,6 @@ def _validation_score(session: TrainingSession, controls: TrainingControls) -> C
         logits = predict_logits(session.model, tokens, pad_id=pad_id, progress=lambda _: controls.stop.check())
         if not np.isfinite(logits).all():
             raise DistillError(f"the {session.name} returns logits that are not finite; lower its learning rates")
-        score = evaluator.quick_score(logits, gold)
-        controls.on_epoch_end(score)
-        return {evaluator.headline: score}
+        return {evaluator.headline: evaluator.quick_score(logits, gold)}
 
     return evaluate

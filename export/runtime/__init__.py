@@ -7,6 +7,7 @@ from distill.export.runtime.errors import (
     DistillError,
     InputError,
     MissingExtraError,
+    ResourceError,
 )
 from distill.export.runtime.task import Prediction
 
@@ -18,6 +19,7 @@ __all__ = [
     "InputError",
     "MissingExtraError",
     "Prediction",
+    "ResourceError",
     "load",
     "self_test",
     "verify",

@@ -1,6 +1,6 @@
 """TF-IDF of words and pairs with logistic regression: the run's own baseline, trained again."""
 
-from distill.bench.tfidf import fit_tfidf
+from distill.timing.tfidf import fit_tfidf
 from tests.benchmarks.peer import Made, Peer
 
 

@@ -7,7 +7,7 @@ import warnings
 import pytest
 
 from distill.cli.app import main
-from distill.cli.libraries import prepared_libraries
+from distill.runs.libraries import prepared_libraries
 
 
 def test_a_command_takes_its_arguments_from_the_caller(

@@ -108,7 +108,7 @@ def test_the_wheel_ignores_a_users_files_of_the_same_names(installed: Path, runs
 def test_a_verb_whose_extra_is_missing_names_the_command(installed: Path, tmp_path: Path) -> None:
     done = run(installed / "distill", "run", "smoke", cwd=tmp_path)
     assert done.returncode == 2
-    assert 'pip install "distill-text[train]"' in done.stderr
+    assert 'pip install "distill_text-0.1.0-py3-none-any.whl[train]"' in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
 
 

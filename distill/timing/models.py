@@ -11,7 +11,6 @@ from distill.artifacts.bench import RunBench
 from distill.artifacts.quality import record_of
 from distill.artifacts.records import to_dict
 from distill.artifacts.training import TrainingSummary
-from distill.bench.tfidf import TfidfModel, fit_tfidf
 from distill.corpora.corpus import Corpus, label_matrix, test_groups
 from distill.corpora.storage.token_rows import TokenRows
 from distill.evaluation.comparison import fold_scores
@@ -38,6 +37,7 @@ from distill.runs.progress import Reporter
 from distill.teachers.checkpoints import load_classifier
 from distill.teachers.encoding import encode, pad_batch
 from distill.teachers.tokenizers import load_tokenizer
+from distill.timing.tfidf import TfidfModel, fit_tfidf
 
 THROUGHPUT_BATCH = 32
 

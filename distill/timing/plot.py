@@ -4,8 +4,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from distill.bench.bundles import BundleBench
 from distill.export.runtime.errors import InputError
+from distill.timing.bundles import BundleBench
 
 SIZE_INCHES = (6.4, 4.4)
 

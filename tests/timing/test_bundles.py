@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from distill.bench.bundles import BATCHES, MOST_TEXTS, _filled, _kinds, bench_bundles, macro_f1_of
-from distill.bench.plot import draw_quality
 from distill.cli.bundles import bench, check_picture
 from distill.export.measure.cpu import cpu_info
 from distill.export.runtime.errors import InputError
 from distill.export.runtime.inputs import ONE_TEXT
 from distill.export.runtime.manifest import read_manifest
 from distill.runs.progress import Reporter
+from distill.timing.bundles import BATCHES, MOST_TEXTS, _filled, _kinds, bench_bundles, macro_f1_of
+from distill.timing.plot import draw_quality
 from tests.support.command import run_cli
 from tests.support.tiny_bundle import make_tiny_bundle, rewrite_manifest
 

@@ -1,0 +1,1 @@
+"""The public Python interface beyond the runtime; `distill` itself offers all of it by name."""
