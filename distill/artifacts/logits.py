@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from distill.evaluation.decision import Logits
@@ -15,7 +16,8 @@ BEFORE_TUNING_FILE = "logits_before_tuning.safetensors"
 
 def write_logits_file(logits: Mapping[str, Logits], path: Path) -> None:
     """Store raw logits ``(N, C)`` of validation and test, whole or not at all."""
-    write_whole(path, lambda partial: save_file(dict(logits), partial))
+    arrays = {split: np.ascontiguousarray(values) for split, values in logits.items()}
+    write_whole(path, lambda partial: save_file(arrays, partial))  # whatever an array's strides are, as in memory
 
 
 def read_logits_file(folder: Path, name: str = LOGITS_FILE) -> dict[str, Logits]:

@@ -159,11 +159,29 @@ class Headline:
 
 
 @dataclass(frozen=True)
+class Verdict:
+    """The bundle beside what costs less, on the rows that models are compared on.
+
+    `failures` are the reasons not to ship it: the 95 % interval of its headline minus TF-IDF's is below 0, or a
+    label is given to every row. `line` is the verdict in one sentence, and `notes` name what to look at.
+    `over_twin` is None without a twin, and `retention` where the teacher's headline is 0.
+    """
+
+    failures: tuple[str, ...]
+    line: str
+    notes: tuple[str, ...]
+    over_baseline: Bootstrap
+    over_twin: Bootstrap | None
+    retention: float | None
+    never_given: tuple[str, ...]
+    always_given: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Report:
     """The whole report; what a run did not do is None.
 
-    `warnings` are the sentences of `distill check` on the corpus and the vocabulary that the run had,
-    `shortfalls` those on models that the bundle is not better than.
+    `warnings` are the sentences of `distill check` on the corpus and the vocabulary that the run had.
     `recipe` is the resolved recipe, `seconds` are per stage, `chosen` names the variant that ships, and
     `distillation_gain` repeats the student's gain of `attribution`.
     """
@@ -190,7 +208,7 @@ class Report:
     headline: Headline = Headline()
     folds: FoldsReport | None = None
     warnings: tuple[str, ...] = ()
-    shortfalls: tuple[str, ...] = ()
+    verdict: Verdict | None = None
 
     def model(self, name: str) -> ModelReport:
         """Return a model by its name."""

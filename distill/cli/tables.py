@@ -173,8 +173,9 @@ def print_summary(name: str, folder: Path) -> None:
         end="\n" if report.warnings else "",
     )
     print(f"bundle: {folder / 'bundle'}\nreport: {folder / 'report.html'}")
-    for shortfall in report.shortfalls:
-        print(f"warning: {shortfall}")
+    if report.verdict is not None:
+        print(*(f"warning: {printable(note)}" for note in report.verdict.notes), sep="\n")
+        print(f"verdict: {report.verdict.line}")
 
 
 def print_trials(folder: Path, headline: str) -> None:

@@ -16,6 +16,9 @@ from distill.evaluation.evaluator import Evaluator
 from distill.export.runtime.scores import Bools, Floats
 from distill.export.runtime.task import Task
 
+# the number of each row's group, ``(N,)``; None where every row stands for itself
+Groups = NDArray[np.int32] | None
+
 
 @dataclass(frozen=True)
 class Agreement:
@@ -53,21 +56,23 @@ def paired_bootstrap(
     first: Sequence[Bools],
     second: Sequence[Bools],
     gold: Floats,
+    groups: Groups = None,
     *,
     samples: int = SAMPLES,
     seed: int = 0,
 ) -> Bootstrap:
-    """Return the mean headline of `first` minus that of `second` over resampled rows.
+    """Return the mean headline of `first` minus that of `second` over resampled rows, or whole groups of them.
 
     Args:
         evaluator: the task's.
         first: decisions of one model, or of one per seed.
         second: those of the model, or models, to compare with, on the same rows.
         gold: 0/1.
-        samples: how often the rows are drawn.
+        groups: the number of each row's group, ``(N,)``; rows of one conversation are not independent draws.
+        samples: how often rows or groups are drawn.
         seed: of the draws.
     """
-    weights = row_weights(len(gold), samples=samples, seed=seed)  # (S, N)
+    weights = _weights(len(gold), groups, samples, seed)  # (S, N)
     resampled = [
         np.mean([evaluator.resampled(decisions, gold, weights) for decisions in models], axis=0)
         for models in (first, second)
@@ -82,7 +87,7 @@ def estimate(
     evaluator: Evaluator,
     decisions: Bools,
     gold: Floats,
-    groups: NDArray[np.int32] | None = None,
+    groups: Groups = None,
     *,
     samples: int = SAMPLES,
     seed: int = 0,
@@ -97,18 +102,20 @@ def estimate(
         samples: how often rows or groups are drawn.
         seed: of the draws.
     """
-    if groups is None:
-        weights = row_weights(len(gold), samples=samples, seed=seed)  # (S, N)
-    else:
-        _, number = np.unique(groups, return_inverse=True)
-        weights = row_weights(int(number.max()) + 1, samples=samples, seed=seed)[:, number]  # (S, N)
+    weights = _weights(len(gold), groups, samples, seed)  # (S, N)
     low, high = np.percentile(evaluator.resampled(decisions, gold, weights), [2.5, 97.5])
     return Estimate(evaluator.score(decisions, gold), float(low), float(high))
 
 
-def fold_scores(
-    evaluator: Evaluator, parts: Sequence[DecidedRows], groups: NDArray[np.int32] | None, *, seed: int
-) -> FoldScores:
+def _weights(rows: int, groups: Groups, samples: int, seed: int) -> NDArray[np.float32]:
+    """Return how often each sample draws each row, ``(S, N)``; rows of one group are drawn together."""
+    if groups is None:
+        return row_weights(rows, samples=samples, seed=seed)
+    _, number = np.unique(groups, return_inverse=True)
+    return row_weights(int(number.max()) + 1, samples=samples, seed=seed)[:, number]
+
+
+def fold_scores(evaluator: Evaluator, parts: Sequence[DecidedRows], groups: Groups, *, seed: int) -> FoldScores:
     """Return the headline of all folds' rows with its interval, and of each fold's.
 
     Args:

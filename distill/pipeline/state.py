@@ -40,8 +40,8 @@ VERSIONS = {
     "export": 6,
     "precision": 1,
     "bundle": 3,
-    "bench": 6,
-    "report": 9,
+    "bench": 7,
+    "report": 10,
 }
 
 # one of several: a student's seed before a stage's name, or a teacher's number after it

@@ -91,7 +91,7 @@ class DecisionsRecipe(Section):
 class ExportRecipe(Section):
     """[export]: which variants may ship, in order of preference, and the bounds of their gate."""
 
-    later: ClassVar[tuple[str, ...]] = ("calibrator", "table_bits", "confidence")
+    later: ClassVar[tuple[str, ...]] = ("calibrator", "table_bits", "confidence", "allow_worse_than_baseline")
 
     precision: Annotated[list[VariantName], Field(min_length=1)] | Literal["auto"] = Field(
         ["int8-dynamic"],
@@ -136,6 +136,11 @@ class ExportRecipe(Section):
         lt=1,
         description="Confidence with which validation rows must show that a rate or a drop is above its bound "
         "before the gate refuses a variant; one exactly at a bound passes with this probability at every size.",
+    )
+    allow_worse_than_baseline: bool = Field(
+        False,
+        description="Exit with status 0 although the bundle is worse than TF-IDF on test rows, or gives a label "
+        "to every one of them; the bundle is written in any case.",
     )
 
     @property

@@ -8,14 +8,20 @@ import numpy as np
 from distill.artifacts.quality import QualityRecord
 from distill.artifacts.report import Attribution, SeedScores, SeedSpread, SplitScores
 from distill.evaluation.bootstrap import Bootstrap
-from distill.evaluation.comparison import agreement, paired_bootstrap
+from distill.evaluation.comparison import Groups, agreement, paired_bootstrap
 from distill.evaluation.evaluator import Evaluator
 from distill.export.runtime.scores import Bools, Floats
 from distill.report.models import RunModel
 
 
 def attribution(
-    reference: RunModel, models: Mapping[str, RunModel], gold: Floats, evaluator: Evaluator, *, seed: int
+    reference: RunModel,
+    models: Mapping[str, RunModel],
+    gold: Floats,
+    evaluator: Evaluator,
+    groups: Groups = None,
+    *,
+    seed: int,
 ) -> Attribution:
     """Compare the student that ships with its twin and with its teacher, on test rows.
 
@@ -24,6 +30,7 @@ def attribution(
         models: the student and what ships by name, and the twin where there is one.
         gold: 0/1 of the test rows, ``(N, C)``.
         evaluator: the task's.
+        groups: the number of each row's group, where there are groups.
         seed: of the bootstrap.
     """
     decisions = {name: model.test_decisions(evaluator.task) for name, model in models.items()}
@@ -31,7 +38,7 @@ def attribution(
     gain = None
     if "twin" in models:
         gain = {
-            name: paired_bootstrap(evaluator, [decisions[name]], [decisions["twin"]], gold, seed=seed)
+            name: paired_bootstrap(evaluator, [decisions[name]], [decisions["twin"]], gold, groups, seed=seed)
             for name in models
             if name != "twin"
         }
@@ -61,16 +68,19 @@ class SeedModels:
         return models if self.twin is None else {**models, "twin": self.twin}
 
 
-def spread(seeds: Sequence[SeedModels], gold: Floats, evaluator: Evaluator, *, seed: int) -> SeedSpread | None:
+def spread(
+    seeds: Sequence[SeedModels], gold: Floats, evaluator: Evaluator, groups: Groups = None, *, seed: int
+) -> SeedSpread | None:
     """Return every seed's quality, its mean and standard deviation, and the mean gain over the twins.
 
-    The task's headline metric throughout. The interval is a bootstrap over test rows of the mean over the seeds:
-    it is about these students, and does not cover another seed.
+    The task's headline metric throughout. The interval is a bootstrap over test rows, or their groups, of the
+    mean over the seeds: it is about these students, and does not cover another seed.
 
     Args:
         seeds: the models per seed; None is returned where there are none.
         gold: 0/1 of the test rows, ``(N, C)``.
         evaluator: the task's.
+        groups: the number of each row's group, where there are groups.
         seed: of the bootstrap.
     """
     if not seeds:
@@ -84,17 +94,17 @@ def spread(seeds: Sequence[SeedModels], gold: Floats, evaluator: Evaluator, *, s
         standard_deviation={
             role: float(values.std(ddof=1)) if len(values) > 1 else None for role, values in tests.items()
         },
-        gain=_gain(decisions, gold, evaluator, seed),
+        gain=_gain(decisions, gold, evaluator, groups, seed),
     )
 
 
 def _gain(
-    decisions: Mapping[str, Sequence[Bools]], gold: Floats, evaluator: Evaluator, seed: int
+    decisions: Mapping[str, Sequence[Bools]], gold: Floats, evaluator: Evaluator, groups: Groups, seed: int
 ) -> dict[str, Bootstrap] | None:
     if "twin" not in decisions:
         return None
     return {
-        role: paired_bootstrap(evaluator, decisions[role], decisions["twin"], gold, seed=seed)
+        role: paired_bootstrap(evaluator, decisions[role], decisions["twin"], gold, groups, seed=seed)
         for role in ("student", "ships")
     }
 

@@ -4,13 +4,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from distill.artifacts.baseline import read_baseline_decisions
 from distill.artifacts.bench import RunBench, read_bench
+from distill.artifacts.model_report import ModelReport
 from distill.artifacts.plan import read_plan
 from distill.artifacts.precision import read_precision
 from distill.artifacts.ranking import read_ranking
 from distill.artifacts.records import from_dict
 from distill.artifacts.report import (
     FORMAT_VERSION,
+    Attribution,
     BudgetReport,
     CorpusCounts,
     Environment,
@@ -18,15 +21,17 @@ from distill.artifacts.report import (
     Headline,
     Report,
     TrainingCurve,
+    Verdict,
     write_report_file,
 )
-from distill.corpora.corpus import Corpus
-from distill.evaluation.comparison import FoldScores
+from distill.corpora.corpus import Corpus, test_groups
+from distill.evaluation.comparison import FoldScores, paired_bootstrap
 from distill.evaluation.evaluators import evaluator_of
 from distill.export.measure.cpu import cpu_info
 from distill.export.measure.latency import available_threads
 from distill.export.precision import Variant, qat_precisions
 from distill.export.runtime.inputs import segments_of
+from distill.export.runtime.scores import Floats
 from distill.files.atomic import write_text
 from distill.recipe.ensemble import reference_name
 from distill.recipe.recipe import Recipe
@@ -37,8 +42,8 @@ from distill.report.folds import folds_report, test_gold
 from distill.report.model_reports import BASELINE, RunOutcome, model_reports
 from distill.report.models import RunModel, run_models
 from distill.report.page import render_page
-from distill.report.shortfalls import shortfalls
 from distill.report.training import read_curve
+from distill.report.verdict import Bundled, verdict_of
 from distill.report.words import word_report
 from distill.runs.layout import RunLayout
 from distill.runs.stage import package_versions
@@ -100,7 +105,8 @@ def build_report(inputs: ReportInputs) -> Report:
     bench = read_bench(layout.bench)
     run = RunOutcome(models, reference, bench, chosen, layout.bundle)
     compared = {name: models[name] for name in ("student", "twin", chosen) if name in models}
-    attributed = attribution(models[reference], compared, gold, evaluator, seed=recipe.seed)
+    groups = test_groups(inputs.tested)
+    attributed = attribution(models[reference], compared, gold, evaluator, groups, seed=recipe.seed)
     before_tuning = models["teacher"].quality().before_tuning
     tokenizers = load_tokenizer(layout.student), load_tokenizer(layout.teacher())
     named = Headline(evaluator.headline, evaluator.title)
@@ -120,7 +126,7 @@ def build_report(inputs: ReportInputs) -> Report:
         teacher_before_tuning=None if before_tuning is None else before_tuning.test,
         distillation_gain=None if attributed.gain is None else attributed.gain["student"],
         attribution=attributed,
-        seeds=spread(_seed_models(inputs), gold, evaluator, seed=recipe.seed),
+        seeds=spread(_seed_models(inputs), gold, evaluator, groups, seed=recipe.seed),
         layer_search=read_ranking(layout.layers).ranking if "layers" in seconds else None,
         precision=read_precision(layout.precision) if "precision" in seconds else None,
         models=reports,
@@ -128,7 +134,28 @@ def build_report(inputs: ReportInputs) -> Report:
         headline=named,
         folds=_folds(inputs, models, bench),
         warnings=inputs.warnings,
-        shortfalls=shortfalls(reports, chosen, BASELINE, attributed.gain, named),
+        verdict=_verdict(inputs, reports, models[chosen], attributed, gold),
+    )
+
+
+def _verdict(
+    inputs: ReportInputs, reports: Sequence[ModelReport], ships: RunModel, attributed: Attribution, gold: Floats
+) -> Verdict:
+    task = inputs.corpus.task
+    evaluator, decisions = evaluator_of(task), ships.test_decisions(task)
+    over_baseline = paired_bootstrap(
+        evaluator,
+        [decisions],
+        [read_baseline_decisions(inputs.layout.bench)],
+        gold,
+        test_groups(inputs.tested),
+        seed=inputs.recipe.seed,
+    )
+    report = next(model for model in reports if model.name == ships.name)
+    bundled = Bundled(ships.name, report.test.metric(evaluator.headline), report.retention, decisions, gold)
+    over_twin = (attributed.gain or {}).get(ships.name)
+    return verdict_of(
+        bundled, task.labels, Headline(evaluator.headline, evaluator.title), over_baseline, over_twin
     )
 
 

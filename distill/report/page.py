@@ -22,6 +22,7 @@ from distill.variants.precision import AS_FAST, instructions
 
 # files in templates/sections, in the order of the page
 SECTIONS = (
+    "verdict",
     "warnings",
     "models",
     "kind_metrics",

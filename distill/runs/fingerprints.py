@@ -110,12 +110,12 @@ def student_inputs(recipe: StudentRecipe, exclude: Collection[str] = ()) -> dict
 
 
 def portable_recipe(recipe: Recipe) -> dict[str, object]:
-    """Return the recipe without what changes no result: places, saving, search, budget and pin."""
+    """Return the recipe without what changes no result: places, saving, search, budget, pin and exit status."""
     harmless: Any = {"checkpoint_minutes": True, "search": True, "budget": True}
     data = recipe.model_dump(mode="json", exclude=harmless) | {"student": student_inputs(recipe.student)}
     data |= {"corpus": recipe.corpus.counted(), "decisions": recipe.decisions.counted()}
     data["teacher"] = recipe.teacher.counted({"sha256", "max_unknown"})
-    data["export"] = recipe.export.counted()
+    data["export"] = recipe.export.counted({"allow_worse_than_baseline"})
     for table, key in PLACES:
         value = data[table][key]
         if table == "teacher" and isinstance(value, list):

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from distill.artifacts.baseline import write_baseline_decisions
 from distill.artifacts.bench import RunBench
 from distill.artifacts.quality import record_of
 from distill.artifacts.records import to_dict
@@ -31,6 +32,7 @@ from distill.export.measure.texts import synthetic_rows
 from distill.export.runtime.classifier import Classifier, load, open_bundle
 from distill.export.runtime.inputs import Input, Row
 from distill.export.runtime.manifest import read_manifest
+from distill.export.runtime.scores import Bools
 from distill.export.runtime.task import Task
 from distill.recipe.shipping import DecisionsRecipe
 from distill.runs.progress import Reporter
@@ -101,13 +103,14 @@ class BenchInputs:
 
 
 def bench_models(folder: Path, inputs: BenchInputs, reporter: Reporter) -> None:
-    """Train the baseline, time everything, and write `bench.json` into a folder."""
-    baseline, baseline_quality = _baseline(inputs, reporter)
+    """Train the baseline, time everything, and write `bench.json` and the baseline's decisions into a folder."""
+    baseline = _baseline(inputs, reporter)
+    write_baseline_decisions(baseline.decisions, folder)
     texts = list(inputs.corpus.unseen_texts[: inputs.texts])
     targets = [
         *(BenchTarget(model.name, _torch_call(model, inputs), runtime="pytorch") for model in _trained(inputs)),
         *_in_onnxruntime(inputs, folder),
-        BenchTarget("tfidf", baseline, runtime="scikit-learn"),
+        BenchTarget("tfidf", baseline.call, runtime="scikit-learn"),
     ]
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -116,7 +119,7 @@ def bench_models(folder: Path, inputs: BenchInputs, reporter: Reporter) -> None:
     torch.set_num_threads(before)
     rows += _bundle_rows(inputs, texts)
     milliseconds, peak = cold_start(inputs.bundle)
-    RunBench(tuple(rows), milliseconds, peak, baseline_quality).write(folder)
+    RunBench(tuple(rows), milliseconds, peak, baseline.record).write(folder)
 
 
 def _trained(inputs: BenchInputs) -> tuple[TrainedModel, ...]:
@@ -190,7 +193,16 @@ def _encoded(tokenizer: Any, texts: list[Row], inputs: BenchInputs) -> TokenRows
     return encode(tokenizer, texts, inputs.max_tokens, reads=inputs.reads)
 
 
-def _baseline(inputs: BenchInputs, reporter: Reporter) -> tuple[Callable[[list[Row]], object], Mapping[str, Any]]:
+@dataclass(frozen=True)
+class _Baseline:
+    """TF-IDF as a function of texts, its record, and its decisions on the rows that models are compared on."""
+
+    call: Callable[[list[Row]], object]
+    record: Mapping[str, Any]
+    decisions: Bools
+
+
+def _baseline(inputs: BenchInputs, reporter: Reporter) -> _Baseline:
     """Fit TF-IDF on the same train rows, and evaluate it the same way; out of fold where there are folds."""
     corpus, parts = inputs.corpus, []
     with reporter.bar("train the TF-IDF baseline", 1 + len(inputs.folds)) as advance:
@@ -203,8 +215,10 @@ def _baseline(inputs: BenchInputs, reporter: Reporter) -> tuple[Callable[[list[R
         model = fit_tfidf(corpus, inputs.seed)
         advance(1)
     out_of_fold = pooled(parts) if parts else None
-    quality = quality_of(_tfidf_logits(model, corpus), corpus, inputs.decisions, out_of_fold)
+    logits = _tfidf_logits(model, corpus)
+    quality = quality_of(logits, corpus, inputs.decisions, out_of_fold)
     decision = quality.decision
+    tested = decision.decide(logits["test"], corpus.task) if out_of_fold is None else out_of_fold.decisions
 
     def call(texts: list[Row]) -> object:
         return decision.decide(model.logits(texts), corpus.task)
@@ -215,7 +229,7 @@ def _baseline(inputs: BenchInputs, reporter: Reporter) -> tuple[Callable[[list[R
         groups = test_groups(inputs.folds)
         scores = fold_scores(evaluator_of(corpus.task), parts, groups, seed=inputs.seed)
         record["out_of_fold"] = to_dict(scores)
-    return call, {**record, "bytes": model.sizes, "terms": model.terms}
+    return _Baseline(call, {**record, "bytes": model.sizes, "terms": model.terms}, tested)
 
 
 def _tfidf_logits(model: TfidfModel, corpus: Corpus) -> dict[str, Logits]:

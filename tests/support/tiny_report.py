@@ -58,7 +58,16 @@ def report_data(labels: Sequence[str] = LABELS, **changed: Any) -> dict[str, Any
             "agreement": {name: {"rows": 0.5, "cells": 0.75} for name in compared},
             "copied_errors": {"student": 0.25, "twin": None, "int8-static": 0.5},
         },
-        "shortfalls": ["the bundle is first in nothing"],
+        "verdict": {
+            "failures": [],
+            "line": "the bundle is first in nothing",
+            "notes": ["never given, though test rows have them: sad"],
+            "over_baseline": DIFFERENCE,
+            "over_twin": None,
+            "retention": 0.9,
+            "never_given": ["sad"],
+            "always_given": [],
+        },
         "folds": {
             "folds": 2,
             "rows": 16,
