@@ -17,6 +17,7 @@ from distill.export.runtime.classifier import Classifier, load, open_bundle, sel
 from distill.export.runtime.inputs import ONE_TEXT, PAIR, Input, Pair, Row
 from distill.export.runtime.manifest import Manifest, contract, decision_fields, dump_json
 from distill.export.runtime.manifest_parts import Calibration, SelfTest
+from distill.export.runtime.optional import NO_OBJECTS, Objects
 from distill.export.runtime.records import FileRecord
 from distill.export.runtime.task import Policy, Task
 
@@ -58,6 +59,7 @@ class Shipment:
     metrics: dict[str, Any]
     model_card: str
     reads: Input = ONE_TEXT
+    objects: Objects = NO_OBJECTS
 
 
 def write_bundle(folder: Path, shipment: Shipment, check: Callable[[Classifier], None] | None = None) -> None:
@@ -109,7 +111,7 @@ def _draft(shipment: Shipment) -> Manifest:
         labels=task.labels,
         activation=task.activation,
         calibration=Calibration(shipment.scale, shipment.bias),
-        **decision_fields(task, shipment.policy, shipment.reads),
+        **decision_fields(task, shipment.policy, shipment.reads, shipment.objects),
         max_tokens=shipment.max_tokens,
         max_batch=shipment.max_batch,
         model_file=model_file,

@@ -11,6 +11,8 @@ from distill.evaluation.decision import Decision
 from distill.evaluation.metrics import LabelQuality, labels_at_zero
 from distill.evaluation.quality import ModelQuality
 from distill.evaluation.selective import SelectiveQuality
+from distill.evaluation.sets import SetsQuality
+from distill.export.runtime.promises import FittedFloor
 
 QUALITY_FILE = "quality.json"
 
@@ -38,6 +40,7 @@ class SplitQuality:
     exact_match: float | None = field(default=None, metadata=stored(omit_none=True))
     jaccard: float | None = field(default=None, metadata=stored(omit_none=True))
     cohen_kappa: float | None = field(default=None, metadata=stored(omit_none=True))
+    sets: SetsQuality | None = field(default=None, metadata=stored(omit_none=True))
     further: Mapping[str, Any] = field(default_factory=dict, metadata=stored(rest=True))
 
     @property
@@ -52,7 +55,10 @@ class SplitQuality:
 
 @dataclass(frozen=True)
 class FloorRecord:
-    """A floor that the recipe asks of one label, and what was reached on both splits."""
+    """A floor that the recipe asks of one label, and what was reached on both splits.
+
+    `certificate` is what shows it for new texts, None where it is not certified.
+    """
 
     label: str
     metric: str
@@ -60,6 +66,7 @@ class FloorRecord:
     validation: float
     test: float
     kept: bool
+    certificate: FittedFloor | None = field(default=None, metadata=stored(omit_none=True))
 
 
 @dataclass(frozen=True)
@@ -119,7 +126,15 @@ def record_of(
 
 def _floors(quality: ModelQuality) -> tuple[FloorRecord, ...]:
     return tuple(
-        FloorRecord(floor.label, floor.metric, floor.floor, floor.validation, floor.test, not floor.missing)
+        FloorRecord(
+            floor.label,
+            floor.metric,
+            floor.floor,
+            floor.validation,
+            floor.test,
+            not floor.missing,
+            floor.certificate,
+        )
         for floor in quality.floors
     )
 

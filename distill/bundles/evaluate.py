@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from distill.bundles.floors import TestedFloor, tested_floors
 from distill.bundles.predict import predict_all
 from distill.bundles.rows import Columns, common_input, labelled_rows, read_rows
 from distill.corpora.reading.labels import MAX_LABEL_CHARS
@@ -15,8 +16,10 @@ from distill.evaluation.decided import decided_rows
 from distill.evaluation.evaluators import evaluator_of
 from distill.evaluation.metrics import Quality, labels_at_zero
 from distill.evaluation.selective import SelectiveQuality, evaluate_selective
+from distill.evaluation.sets import SetsQuality, evaluate_sets
 from distill.export.runtime import InputError, Prediction, load
 from distill.export.runtime.cores import available_threads
+from distill.export.runtime.task import REASONS
 from distill.runs.progress import Reporter
 
 # key of the number of names that are too long, or seen in one row alone
@@ -35,6 +38,9 @@ class Evaluation:
         selective: quality under the bundle's rule to abstain.
         rows_with_unknown_labels: the number of rows with a label that the bundle does not know.
         rows_left_out: the number of these that have no other label, and are not among `rows`.
+        handed_over: rows per reason to hand a text over to a person.
+        floors: the bundle's floors, tested on these rows.
+        sets: how often the bundle's prediction sets hold the labels, and how large they are.
         unknown_labels: rows per such label; of names in one row alone only the number is kept, under
             `SEEN_ONCE`, because they may be texts of another column.
     """
@@ -44,14 +50,17 @@ class Evaluation:
     abstained: int
     quality: Quality
     selective: SelectiveQuality
+    handed_over: Mapping[str, int] = field(default_factory=dict)
+    floors: tuple[TestedFloor, ...] = ()
+    sets: SetsQuality | None = None
     rows_with_unknown_labels: int = 0
     rows_left_out: int = 0
     unknown_labels: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Return one sentence per group of rows or labels that the numbers leave out."""
-        notes = []
+        """Return one sentence per floor, and per group of rows or labels that the numbers leave out."""
+        notes = list(map(str, self.floors))
         empty = labels_at_zero(self.quality.per_label)
         if empty:
             notes.append(f"labels without rows, each of which counts 0 in macro_f1: {', '.join(empty)}")
@@ -72,6 +81,9 @@ class Evaluation:
             "abstained": self.abstained,
             **self.quality.to_dict(),
             "selective": asdict(self.selective),
+            "handed_over": dict(self.handed_over),
+            "floors": [{**asdict(floor), "broken": floor.broken} for floor in self.floors],
+            "sets": None if self.sets is None else asdict(self.sets),
             "rows_with_unknown_labels": self.rows_with_unknown_labels,
             "rows_left_out": self.rows_left_out,
             "unknown_labels": dict(self.unknown_labels),
@@ -123,12 +135,17 @@ def evaluate_bundle(bundle: Path, file: Path, columns: Columns, reporter: Report
         predictions = predict_all(classifier, texts, advance)
     scores = np.array([list(prediction.scores.values()) for prediction in predictions])  # (N, C)
     rows = decided_rows(scores, gold, policy, classifier.task)
+    reasons = Counter(reason for prediction in predictions for reason in prediction.handed_over)
+    objects = classifier.manifest.objects
     return Evaluation(
         rows=len(texts),
         truncated=sum(prediction.truncated for prediction in predictions),
         abstained=sum(prediction.abstained for prediction in predictions),
         quality=evaluator.evaluate(rows, policy),
         selective=evaluate_selective(rows, evaluator, policy.abstain_below),
+        handed_over={reason: reasons[reason] for reason in REASONS if reasons[reason]},
+        floors=tested_floors(objects.floors or (), rows, evaluator),
+        sets=None if objects.sets is None else evaluate_sets(objects.sets, scores, rows.decisions, gold),
         rows_with_unknown_labels=labelled.with_unknown,
         rows_left_out=labelled.left_out,
         unknown_labels=_shown(labelled.unknown),

@@ -12,6 +12,7 @@ import typer
 
 from distill.cli.options import AsJson, Bundle, Header, LabelColumn, Rows, TextColumn, mapping_in, names_in
 from distill.cli.tables import print_bench, print_evaluation, print_table
+from distill.export.runtime.task import UNREADABLE, UNSURE
 from distill.files.extras import need
 from distill.files.printable import printable
 
@@ -87,15 +88,17 @@ def evaluate(
 ) -> None:
     """Measure quality, calibration and truncation of a bundle on labelled rows of your own."""
     from distill.bundles.evaluate import evaluate_bundle
+    from distill.bundles.floors import require_unbroken
     from distill.bundles.rows import Columns
     from distill.runs.progress import Reporter
 
     wanted = Columns(text, labels, delimiter, names_in(columns), mapping_in(names))
     evaluation = evaluate_bundle(bundle, file, wanted, Reporter())
     if as_json:
-        print(json.dumps(evaluation.to_dict(), indent=2))
-        return
-    print_evaluation(evaluation)
+        print(json.dumps(evaluation.to_dict(), indent=2), flush=True)
+    else:
+        print_evaluation(evaluation)
+    require_unbroken(evaluation.floors)
 
 
 def diff(
@@ -180,10 +183,17 @@ def _as_json(prediction: "Prediction") -> str:
 
 
 def _as_line(prediction: "Prediction") -> str:
-    """Return one text's decision in one line, or the confidence that was too low for a decision."""
-    if prediction.abstained:
-        return f"abstained (confidence {prediction.confidence:.2f})"
-    return ", ".join(f"{printable(name)} {prediction.scores[name]:.2f}" for name in prediction.labels) or "-"
+    """Return one text's decision in one line, or why there is none, and reasons to read the text."""
+    reasons = list(prediction.handed_over)
+    if UNREADABLE in reasons:
+        decided = "not decided"
+    elif prediction.abstained:
+        decided = f"abstained (confidence {prediction.confidence:.2f})"
+        reasons.remove(UNSURE)
+    else:
+        named = [f"{printable(name)} {prediction.scores[name]:.2f}" for name in prediction.labels]
+        decided = ", ".join(named) or "-"
+    return f"{decided} [{', '.join(reasons)}]" if reasons else decided
 
 
 def check_picture(picture: Path, bundles: list[Path]) -> None:

@@ -67,7 +67,11 @@ def print_evaluation(evaluation: "Evaluation") -> None:
     """Print everything but curves as a tree, then a table of the labels."""
     data = evaluation.to_dict()
     selective = {key: value for key, value in data["selective"].items() if key != "curve"}
-    print_tree({key: value for key, value in data.items() if key != "per_label"} | {"selective": selective})
+    left_out = ("per_label", "floors", "sets")  # the notes have the floors
+    tree = {key: value for key, value in data.items() if key not in left_out} | {"selective": selective}
+    if evaluation.sets is not None:
+        tree["sets"] = {"coverage": evaluation.sets.coverage, "mean_size": evaluation.sets.mean_size}
+    print_tree(tree)
     for line in evaluation.notes:
         print(printable(line))
     rows = [

@@ -25,6 +25,8 @@ EDGE = 1e-7
 
 Gold = NDArray[np.float32]
 
+Groups = NDArray[np.int32] | None
+
 
 class Evaluator(Protocol):
     """Evaluator of models of one kind of task; `gold` is 0/1 ``(N, C)``, `decisions` bool ``(N, C)``.
@@ -47,10 +49,11 @@ class Evaluator(Protocol):
         """Return the targets of the head's outputs, 0/1: ``(N, C) -> (N, K)``."""
         ...
 
-    def fit(self, logits: Logits, gold: Gold, policy: "DecisionsRecipe") -> Decision:
+    def fit(self, logits: Logits, gold: Gold, policy: "DecisionsRecipe", groups: Groups = None) -> Decision:
         """Return calibration, thresholds and the rule to abstain from validation's raw logits ``(N, C)``.
 
-        Floors that no threshold can keep are missed by as little as possible; `floors.measure_floors` says so.
+        `groups` are the numbers of the rows' groups. Floors that no threshold can keep are missed by as little as
+        possible; `floors.measure_floors` says so.
         """
         ...
 
@@ -82,8 +85,8 @@ class Evaluator(Protocol):
         """Return each metric that can have a floor, per label ``(C,)``, by its name in `FLOOR_KEYS`."""
         ...
 
-    def floor_support(self, gold: Floats) -> Floats:
-        """Return the number of rows that a floor of each label applies to, ``(C,)``."""
+    def floor_rows(self, gold: Floats) -> Bools:
+        """Return the rows that a floor of each label applies to, ``(N, C)``."""
         ...
 
     def copied_errors(self, student: Bools, teacher: Bools, gold: Floats) -> float | None:

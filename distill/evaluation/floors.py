@@ -1,4 +1,4 @@
-"""Floors of recall and precision for named labels: whether they can be shown, and whether they are kept."""
+"""Floors that a recipe asks of named labels, and of answers: whether they can be shown, and were kept."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -6,83 +6,146 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from distill.evaluation.evaluator import Evaluator
+from distill.evaluation.binomial import floor_attainable, trials_needed
+from distill.evaluation.certificates import split_confidence
+from distill.evaluation.decision import Decision
+from distill.evaluation.evaluator import Evaluator, Groups
 from distill.evaluation.thresholds import least_rows
+from distill.evaluation.trials import parts_of
 from distill.export.gate import Check
 from distill.export.runtime.errors import CheckFailedError, InputError
+from distill.export.runtime.promises import FittedFloor
 from distill.export.runtime.scores import Bools
-from distill.recipe.shipping import FLOOR_KEYS, DecisionsRecipe
+from distill.recipe.shipping import FLOOR_KEYS, CertifiedFloor, DecisionsRecipe
 
 
 @dataclass(frozen=True)
-class Floor:
-    """A floor of a recipe for one label; `metric` is one of `FLOOR_KEYS`."""
+class WantedFloor:
+    """A floor of a recipe for one label; `metric` is one of `FLOOR_KEYS`.
+
+    `confidence` is its own part of what several floors share, None where the floor is not certified.
+    """
 
     label: str
     metric: str
     floor: float
+    confidence: float | None = None
 
 
 @dataclass(frozen=True)
 class KeptFloor:
-    """A floor with what was measured on validation, where it has to hold, and on test, where it may not."""
+    """A floor with what was measured on validation, where it has to hold, and on test, where it may not.
+
+    `certificate` is what shows it for new texts, None where it is not certified.
+    """
 
     label: str
     metric: str
     floor: float
     validation: float
     test: float
+    certificate: FittedFloor | None = None
 
     @property
     def missing(self) -> float:
-        """The distance from validation's value up to the floor; 0 where it is kept."""
-        return max(0.0, self.floor - self.validation)
+        """The distance from what has to hold up to the floor: validation's value, or the certified bound."""
+        certificate = self.certificate
+        reached = self.validation if certificate is None else certificate.bound or 0.0
+        return max(0.0, self.floor - reached)
 
 
-def floors_of(policy: DecisionsRecipe) -> Iterator[Floor]:
+def floors_of(policy: DecisionsRecipe) -> Iterator[WantedFloor]:
     """Return the recipe's floors."""
+    certified = policy.certified_floors
     for metric, table in policy.floors.items():
         for label, floor in table.items():
-            yield Floor(label, metric, floor)
+            if isinstance(floor, CertifiedFloor):
+                yield WantedFloor(label, metric, floor.at_least, split_confidence(floor.confidence, certified))
+            else:
+                yield WantedFloor(label, metric, floor)
 
 
-def check_floors(policy: DecisionsRecipe, evaluator: Evaluator, validation: NDArray[np.float32]) -> None:
-    """Check that validation's gold ``(N, C)`` has enough positives for every floor, before anything is trained.
+def check_floors(
+    policy: DecisionsRecipe, evaluator: Evaluator, validation: NDArray[np.float32], groups: Groups = None
+) -> None:
+    """Check that validation has enough rows for what the recipe asks, before anything is trained.
+
+    Args:
+        policy: the recipe's.
+        evaluator: the task's.
+        validation: gold, ``(N, C)``.
+        groups: the numbers of the rows' groups, ``(N,)``.
 
     Raises:
-        InputError: a label is unknown, or has so few positives that any floor would mean 1.
+        InputError: a label is unknown, or has so few rows that no threshold could show the floor.
     """
-    labels, support = evaluator.task.labels, evaluator.floor_support(validation)
+    labels, rows = evaluator.task.labels, evaluator.floor_rows(validation)
+    parts = parts_of(validation, groups, policy.certifying_share)
     for wanted in floors_of(policy):
         key = f"decisions.{FLOOR_KEYS[wanted.metric]}"
         if wanted.label not in labels:
             raise InputError(f"{key}: unknown label {wanted.label!r}; the labels are {', '.join(labels)}")
-        positives = int(support[labels.index(wanted.label)])
-        least = least_rows(wanted.floor)
+        of_label = rows[:, labels.index(wanted.label)]
+        if wanted.confidence is not None:
+            trials, has = len(parts.trials(of_label)), f"{wanted.label!r} has"
+            _check_trials(key, has, trials, wanted.floor, wanted.confidence, grouped=groups is not None)
+            continue
+        positives, least = int(of_label.sum()), least_rows(wanted.floor)
         if positives < least:
             raise InputError(
                 f"{key}: {wanted.label!r} has {positives} validation rows, and {wanted.floor:g} cannot be shown "
                 f"with fewer than {least}; lower the floor, or add validation rows with this label"
             )
+    every = len(parts.trials(np.ones(len(validation), dtype=np.bool_)))
+    if policy.answer_when_right is not None:
+        key, floor = "decisions.answer_when_right", policy.answer_when_right
+        _check_trials(key, "validation has", every, floor, policy.confidence, grouped=groups is not None)
+    if policy.sets is not None and every < (least := least_rows(policy.sets) - 1):
+        raise InputError(
+            f"decisions.sets: validation has {every} rows that certify, and with fewer than {least} sets of "
+            f"{policy.sets:g} would hold every label; lower it, or give validation more rows"
+        )
 
 
-def check_kept(
-    policy: DecisionsRecipe, evaluator: Evaluator, decisions: Bools, gold: NDArray[np.float32]
-) -> tuple[Check, ...]:
-    """Return checks for the gate: the distance by which validation's decisions ``(N, C)`` miss each floor."""
-    both = {"validation": (decisions, gold), "test": (decisions, gold)}
-    return tuple(
-        Check(f"shortfall from a {kept.metric} of {kept.floor:g} for {kept.label!r}", kept.missing, 0.0)
-        for kept in measure_floors(policy, evaluator, both)
+def _check_trials(key: str, has: str, trials: int, floor: float, confidence: float, *, grouped: bool) -> None:
+    needed = trials_needed(floor, confidence)
+    if trials >= needed:
+        return
+    counted = "validation groups" if grouped else "validation rows"
+    attainable = np.floor(floor_attainable(trials, confidence) * 1000) / 1000
+    reach = f"with {trials} at most {attainable:.3f} can be; " if attainable > 0 else ""
+    raise InputError(
+        f"{key}: {has} {trials} {counted} that certify, and {floor:g} cannot be certified at a confidence of "
+        f"{confidence:g} with fewer than {needed}; {reach}lower the floor or the confidence, give validation more "
+        "rows, or raise decisions.certify_share"
     )
 
 
+def check_kept(
+    policy: DecisionsRecipe, evaluator: Evaluator, decision: Decision, decisions: Bools, gold: NDArray[np.float32]
+) -> tuple[Check, ...]:
+    """Return checks for the gate: the distance by which validation's decisions ``(N, C)`` miss each floor."""
+    both = {"validation": (decisions, gold), "test": (decisions, gold)}
+    checks = [
+        Check(f"shortfall from a {kept.metric} of {kept.floor:g} for {kept.label!r}", kept.missing, 0.0)
+        for kept in measure_floors(policy, evaluator, decision, both)
+    ]
+    if decision.answers is not None:
+        name = f"shortfall from {decision.answers.at_least:g} of the answers right"
+        checks.append(Check(name, max(0.0, decision.answers.at_least - decision.answers.bound), 0.0))
+    return tuple(checks)
+
+
 def measure_floors(
-    policy: DecisionsRecipe, evaluator: Evaluator, decided: dict[str, tuple[Bools, NDArray[np.float32]]]
+    policy: DecisionsRecipe,
+    evaluator: Evaluator,
+    decision: Decision,
+    decided: dict[str, tuple[Bools, NDArray[np.float32]]],
 ) -> list[KeptFloor]:
     """Return every floor with its values on validation and test, from decisions and gold ``(N, C)`` of both."""
     labels = evaluator.task.labels
     measured = {split: evaluator.floor_metrics(*both) for split, both in decided.items()}
+    certificates = {(floor.kind, floor.label): floor for floor in decision.floors if floor.confidence is not None}
     return [
         KeptFloor(
             wanted.label,
@@ -90,21 +153,31 @@ def measure_floors(
             wanted.floor,
             validation=float(measured["validation"][wanted.metric][labels.index(wanted.label)]),
             test=float(measured["test"][wanted.metric][labels.index(wanted.label)]),
+            certificate=certificates.get((wanted.metric, wanted.label)),
         )
         for wanted in floors_of(policy)
     ]
 
 
-def require_floors(floors: Iterable[KeptFloor]) -> None:
-    """Refuse a model that misses a floor on validation.
+def require_kept(floors: Iterable[KeptFloor], decision: Decision) -> None:
+    """Refuse a model that misses a floor on validation, or whose answers are not certified to be right.
 
     Raises:
         CheckFailedError: names the label, what can be reached, and the remedy.
     """
     for floor in floors:
         if floor.missing:
+            certified = floor.certificate is not None
+            reached = "that can be certified" if certified else "that the student reaches"
             raise CheckFailedError(
-                f"decisions.{FLOOR_KEYS[floor.metric]}: the best {floor.metric} that the student reaches "
-                f"for {floor.label!r} on validation is {floor.validation:.3f}, below {floor.floor:g}; "
+                f"decisions.{FLOOR_KEYS[floor.metric]}: the best {floor.metric} {reached} "
+                f"for {floor.label!r} on validation is {floor.floor - floor.missing:.3f}, below {floor.floor:g}; "
                 "lower the floor, or train a student that ranks this label better"
             )
+    answers = decision.answers
+    if answers is not None and answers.bound < answers.at_least:
+        raise CheckFailedError(
+            f"decisions.answer_when_right: of the {answers.rows} answers that the student is surest of, "
+            f"{answers.wrong} are wrong, which certifies {answers.bound:.3f} and not {answers.at_least:g}; "
+            "lower it, or train a better student"
+        )

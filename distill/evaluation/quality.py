@@ -13,6 +13,7 @@ from distill.evaluation.decision import Decision, Logits
 from distill.evaluation.evaluators import evaluator_of
 from distill.evaluation.floors import KeptFloor, measure_floors
 from distill.evaluation.selective import evaluate_selective
+from distill.evaluation.sets import evaluate_sets
 from distill.recipe.shipping import DecisionsRecipe
 
 EVALUATED = ("validation", "test")
@@ -40,7 +41,7 @@ def quality_of(
         out_of_fold: every row as decided by models that did not see its fold; replaces a test split.
     """
     gold = label_matrix(corpus.validation, corpus.task)
-    decision = evaluator_of(corpus.task).fit(logits["validation"], gold, policy)
+    decision = evaluator_of(corpus.task).fit(logits["validation"], gold, policy, corpus.validation.groups)
     return assess(logits, corpus, decision, policy, out_of_fold)
 
 
@@ -68,7 +69,9 @@ def assess(
         selective = evaluate_selective(rows[split], evaluator, decision.abstain_below)
         quality = evaluator.evaluate(rows[split], decision.policy)
         metrics[split] = {**quality.to_dict(), "selective": asdict(selective)}
-    floors = measure_floors(
-        policy, evaluator, {split: (split_rows.decisions, split_rows.gold) for split, split_rows in rows.items()}
-    )
+        if decision.sets is not None:
+            one = rows[split]
+            metrics[split]["sets"] = asdict(evaluate_sets(decision.sets, one.scores, one.decisions, one.gold))
+    splits_decided = {split: (one.decisions, one.gold) for split, one in rows.items()}
+    floors = measure_floors(policy, evaluator, decision, splits_decided)
     return ModelQuality(metrics["validation"], metrics["test"], tuple(floors), decision)

@@ -142,6 +142,13 @@ def keep_precision(scores: Floats, gold: Floats, floor: float, tuned: float) -> 
     return float(cuts.thresholds[np.argmax(best)])
 
 
+def count_missed(scores: Floats, gold: Floats, threshold: float, *, among_decided: bool) -> tuple[int, int]:
+    """Return how many rows ``(N,)`` a floor of recall is about, or of precision, and how many of these miss."""
+    decided, true = _reach(scores, threshold), gold > 0
+    rows, wrong = (decided, decided & ~true) if among_decided else (true, true & ~decided)
+    return int(rows.sum()), int(wrong.sum())
+
+
 def _reach(scores: Floats, threshold: float) -> Bools:
     """Return which of one label's ``(N,)`` scores are decided, compared as decisions compare them.
 

@@ -27,9 +27,11 @@ def corpus_stage(run: Run) -> None:
             run.reporter.say(f"  {len(bad)} rows are in quarantine: {run.layout.corpus / QUARANTINE_FILE}")
 
     run.stage("corpus", run.layout.corpus, corpus_inputs(recipe, run.recipe.seed), work)
-    if run.recipe.decisions.floors and not run.is_fold:  # before hours are spent
+    policy = run.recipe.decisions
+    if (policy.floors or policy.certifying_share) and not run.is_fold:  # before hours are spent
         from distill.evaluation.evaluators import evaluator_of
         from distill.evaluation.floors import check_floors
 
-        gold = label_matrix(run.corpus.validation, run.corpus.task)
-        check_floors(run.recipe.decisions, evaluator_of(run.corpus.task), gold)
+        validation = run.corpus.validation
+        gold = label_matrix(validation, run.corpus.task)
+        check_floors(policy, evaluator_of(run.corpus.task), gold, validation.groups)

@@ -31,14 +31,14 @@ def quality_stage(run: Run, layout: RunLayout, name: str, source: Path) -> None:
         from distill.artifacts.logits import BEFORE_TUNING_FILE, read_logits_file
         from distill.artifacts.quality import record_of
         from distill.artifacts.training import read_training
-        from distill.evaluation.floors import require_floors
+        from distill.evaluation.floors import require_kept
         from distill.evaluation.quality import quality_of
 
         corpus, policy = run.corpus, run.recipe.decisions
         pooled = partial(out_of_fold, run.layout.folder, run.fold_corpora, source, layout.quality(name))
         quality = quality_of(read_logits_file(source), corpus, policy, pooled())
         if name == "student" and not run.is_fold:  # a floor that it misses is missed by every variant of it
-            require_floors(quality.floors)
+            require_kept(quality.floors, quality.decision)
         before = None
         if (source / BEFORE_TUNING_FILE).is_file():
             untrained = read_logits_file(source, BEFORE_TUNING_FILE)

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from distill.export.int8.ranges import RangeMethod
 from distill.export.precision import Precision, Variant
+from distill.export.runtime.promises import AT_OR_ABOVE, PRECISION, RECALL
 from distill.recipe.kinds import Calibration
 from distill.recipe.section import Fraction, Section
 
@@ -23,16 +24,33 @@ TableBits = Literal[4, 5, 6, 8]
 
 # the key of [decisions] for each metric that can have a floor
 FLOOR_KEYS = {
-    "recall": "recall_floor",
-    "precision": "precision_floor",
-    "share at or above": "never_below",
+    RECALL: "recall_floor",
+    PRECISION: "precision_floor",
+    AT_OR_ABOVE: "never_below",
 }
+
+
+class CertifiedFloor(Section):
+    """A floor that new texts keep with a confidence, not only those of validation."""
+
+    at_least: Fraction = Field(description="Least value of the metric.")
+    confidence: Fraction = Field(description="Confidence with which it holds.")
+
+
+Floor = Fraction | CertifiedFloor
 
 
 class DecisionsRecipe(Section):
     """[decisions]: how raw logits become decisions; all of it is fitted on validation."""
 
-    later: ClassVar[tuple[str, ...]] = ("never_below",)
+    later: ClassVar[tuple[str, ...]] = (
+        "never_below",
+        "certify_share",
+        "confidence",
+        "answer_when_right",
+        "sets",
+        "sets_per_label",
+    )
 
     calibration: Calibration | None = Field(
         None,
@@ -52,17 +70,25 @@ class DecisionsRecipe(Section):
     threshold_shrink: float = Field(
         20.0, ge=0, description="Number of positives at which a label's own threshold counts half."
     )
-    recall_floor: dict[str, Fraction] = Field(
-        {}, description="Labels whose threshold is lowered until validation has this recall."
+    recall_floor: dict[str, Floor] = Field(
+        {},
+        description="Labels whose threshold is lowered until validation has this recall, which is not certified; "
+        "with `at_least` and `confidence`, until new texts have it with this confidence.",
     )
     precision_floor: dict[str, Fraction] = Field(
         {}, description="Labels whose threshold is moved until validation has this precision."
     )
-    never_below: dict[str, Fraction] = Field(
+    never_below: dict[str, Floor] = Field(
         {},
         description="Levels of an ordinal task: of the validation rows at or above one, at least this share is "
-        "decided at or above it.",
+        "decided at or above it, which is not certified; with `at_least` and `confidence`, of new texts.",
     )
+    certify_share: Fraction = Field(
+        0.5,
+        description="Share of validation, by group, on which certified floors, sets and answer_when_right stand; "
+        "thresholds are tuned on the rest, and on all of it where nothing is certified.",
+    )
+    confidence: Fraction = Field(0.9, description="Confidence with which answer_when_right holds.")
     abstain_below: Fraction | None = Field(
         None,
         description="Confidence (probability of being exactly right) below which a text is handed over to a "
@@ -71,20 +97,49 @@ class DecisionsRecipe(Section):
     abstain_coverage: Fraction | None = Field(
         None, description="Share of validation that is answered; chooses abstain_below."
     )
+    answer_when_right: Fraction | None = Field(
+        None,
+        description="Share of the answered texts that is decided exactly right, with `confidence`; chooses "
+        "abstain_below.",
+    )
+    sets: Fraction | None = Field(
+        None,
+        description="Share of the texts of a label whose set of possible labels holds it, which makes such sets. "
+        "Per label for multi_label, on average over labels otherwise.",
+    )
+    sets_per_label: bool = Field(
+        False,
+        description="Sets of single_label and ordinal tasks hold each label with 50 validation rows as often as "
+        "`sets` says, not only the average one; they are larger.",
+    )
 
     @property
-    def floors(self) -> dict[str, dict[str, float]]:
+    def floors(self) -> dict[str, dict[str, Floor]]:
         """Return the floors that are set: for each metric its labels and their least values."""
         tables = {metric: getattr(self, key) for metric, key in FLOOR_KEYS.items()}
         return {metric: table for metric, table in tables.items() if table}
+
+    @property
+    def certified_floors(self) -> int:
+        """Return the number of floors with a confidence."""
+        every = [floor for table in self.floors.values() for floor in table.values()]
+        return sum(isinstance(floor, CertifiedFloor) for floor in every)
+
+    @property
+    def certifying_share(self) -> float | None:
+        """Return the share of validation that certifies; None where nothing is certified."""
+        asked = self.certified_floors or self.sets is not None or self.answer_when_right is not None
+        return self.certify_share if asked else None
 
     @model_validator(mode="after")
     def _one_of_two(self) -> "DecisionsRecipe":
         both = sorted(set(self.recall_floor) & set(self.precision_floor))
         if both:
             raise ValueError(f"label {both[0]!r} has a recall_floor and a precision_floor; keep one of them")
-        if self.abstain_below is not None and self.abstain_coverage is not None:
-            raise ValueError("abstain_below and abstain_coverage exclude each other; keep one of them")
+        rules = ("abstain_below", "abstain_coverage", "answer_when_right")
+        rivals = [key for key in rules if getattr(self, key) is not None]
+        if len(rivals) > 1:
+            raise ValueError(f"{' and '.join(rivals)} exclude each other; keep one of them")
         return self
 
 

@@ -157,7 +157,7 @@ def _as_bundled(bundle: Path, variant: ExportedVariant) -> Classifier:
     """Open a variant that does not ship in the place of the one that does."""
     manifest = read_manifest(bundle)
     return open_bundle(
-        manifest.deciding_by(variant.decision.policy),
+        manifest.deciding_by(variant.decision.policy, variant.decision.objects_beside(manifest.objects)),
         variant.graph.read_bytes(),
         (bundle / manifest.tokenizer_file).read_bytes(),
         where=bundle,

@@ -22,6 +22,7 @@ from distill.export.precision import Variant
 from distill.export.runtime.classifier import Classifier
 from distill.export.runtime.errors import CheckFailedError
 from distill.export.runtime.inputs import Row
+from distill.export.runtime.optional import NO_OBJECTS
 from distill.recipe.sources import CorpusRecipe, corpus_spec
 from distill.students.families import StudentFamily
 from distill.variants.model_card import model_card
@@ -99,6 +100,7 @@ def shipment_of(
             reads=reads,
         ),
         reads=reads,
+        objects=decision.objects_beside(NO_OBJECTS),
     )
 
 

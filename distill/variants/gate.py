@@ -119,7 +119,7 @@ class Gate:
         broken = check_finite(self.variant, "validation", logits)
         if broken:  # no decision can be fitted; with products in fp32, or another variant, it may be
             return Candidate(graph, kept_fp32, self.fallback(), finite(logits), broken, batch_invariant=False)
-        decision = self._evaluator.fit(logits, self._gold, self.policy)
+        decision = self._evaluator.fit(logits, self._gold, self.policy, self.corpus.validation.groups)
         texts = self.validation[:STREAM_TEXTS]
         types = [types for row in range(len(texts)) for types in texts.types_of(row) or ()]
         shapes = check_shapes(
@@ -134,14 +134,14 @@ class Gate:
         task = self.corpus.task
         decided, reference = (decision.decide(values, task) for values in (logits, self._reference))
         invariant = shapes.batch_invariant and same_in_batches(runner, self.validation, logits, seed=self.seed)
-        checks = (*shapes.checks, *self._check_decisions(decided, reference))
+        checks = (*shapes.checks, *self._check_decisions(decision, decided, reference))
         return Candidate(graph, kept_fp32, decision, logits, checks, invariant)
 
-    def _check_decisions(self, decided: Bools, reference: Bools) -> tuple[Check, ...]:
+    def _check_decisions(self, decision: Decision, decided: Bools, reference: Bools) -> tuple[Check, ...]:
         """Return checks of the variant's decisions against PyTorch's, against floors and the plain student."""
         evaluator, gold = self._evaluator, self._gold
         compared = evaluator.compare(decided, reference, gold, self.bounds)
-        floors = check_kept(self.policy, evaluator, decided, gold)
+        floors = check_kept(self.policy, evaluator, decision, decided, gold)
         if self.plain is None:
             return (*compared, *floors)
         name, bounds = f"{evaluator.title} drop against the plain student", self.bounds

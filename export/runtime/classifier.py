@@ -17,6 +17,7 @@ from distill.export.runtime.encoder import Encoder, open_tokenizer
 from distill.export.runtime.errors import CheckFailedError, DistillError, InputError
 from distill.export.runtime.given import Given, items_of
 from distill.export.runtime.graph_session import open_session
+from distill.export.runtime.hand_over import Lookout
 from distill.export.runtime.inputs import Row
 from distill.export.runtime.manifest import MANIFEST_FILE, Manifest, read_files, read_manifest_bytes
 from distill.export.runtime.network import CHUNK, Floats, Network
@@ -61,6 +62,7 @@ class Classifier:
         self,
         manifest: Manifest,
         network: Network,
+        lookout: Lookout,
         *,
         origin: Origin | None = None,
     ) -> None:
@@ -71,6 +73,7 @@ class Classifier:
         self.input = manifest.reads
         self._policy = manifest.policy
         self._network = network
+        self._lookout = lookout
 
     @property
     def classes_(self) -> npt.NDArray[np.str_]:
@@ -169,12 +172,13 @@ class Classifier:
         policy = self._policy if thresholds is None else policy_with(self.task, self._policy, thresholds)
         if top_k is not None:
             check_top_k(top_k)
-        logits, truncated = self._network.run(rows)
+        logits, encoded = self._network.run(rows)
+        noticed = list(map(self._lookout.notice, rows, encoded))
         scores = self.task.scores(logits)
-        if len(truncated) == 1:
-            found = [self.task.prediction(scores[0].tolist(), policy, truncated[0])]
+        if len(noticed) == 1:
+            found = [self.task.prediction(scores[0].tolist(), policy, noticed[0])]
         else:
-            found = self.task.predictions(scores.astype(np.float64), policy, truncated)
+            found = self.task.predictions(scores.astype(np.float64), policy, noticed)
         return found if top_k is None else [with_best(prediction, top_k) for prediction in found]
 
 
@@ -223,7 +227,10 @@ def open_bundle(
     type_ids = "token_type_ids" in manifest.inputs
     encoder = Encoder(opened, manifest.max_tokens, threads=threads, type_ids=type_ids, rows=manifest.reads)
     padding = RUN_TOKENS if ATTENTION in model else math.inf
-    return Classifier(manifest, Network(manifest, session, encoder, most_padding=padding), origin=origin)
+    network = Network(manifest, session, encoder, most_padding=padding)
+    objects, special = manifest.objects, manifest.reads.special_tokens(opened)
+    lookout = Lookout(objects.unreadable, objects.hand_over, opened, special)
+    return Classifier(manifest, network, lookout, origin=origin)
 
 
 def self_test(classifier: Classifier) -> float:

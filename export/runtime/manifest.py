@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 from distill.export.runtime.errors import BundleError, InputError
 from distill.export.runtime.inputs import ONE_TEXT, TEXT, Input, Pair, Text, input_from_dict
 from distill.export.runtime.manifest_parts import Abstain, Calibration, SelfTest
+from distill.export.runtime.optional import NO_OBJECTS, OPTIONAL, Objects, read_objects
+from distill.export.runtime.promises import check_thresholds
 from distill.export.runtime.records import SHA256, FileRecord, names_of
 from distill.export.runtime.tagged import Tagged, TaggedDecision
 from distill.export.runtime.task import Policy, Task
@@ -21,8 +23,9 @@ from distill.export.runtime.untrusted.fields import MAX_SHOWN, Fields, check_pat
 from distill.export.runtime.untrusted.files import most_bytes, read_file, refuse_unlisted
 from distill.export.runtime.untrusted.strict_json import parse_json
 
-# manifests of tasks that have this version, or of bundles that read pairs, have the objects below, each with a
-# kind, and nothing else has them; output and decision are null where the task has the first version
+# manifests of tasks that have this version, of bundles that read pairs, or that have one of the optional objects,
+# have the objects below, each with a kind, and nothing else has them; output and decision are null where the task
+# has the first version
 TAGGED_VERSION = 2
 
 FORMAT_VERSIONS = tuple(sorted({kind.manifest_version for kind in TASKS.values()}))
@@ -79,13 +82,15 @@ class Manifest:
     input: Text | Pair | None = None
     output: Tagged | None = None
     decision: TaggedDecision | None = None
+    objects: Objects = NO_OBJECTS  # each under its own key
 
     @classmethod
     def from_dict(cls, data: object, where: str) -> "Manifest":
         """Check every field of parsed JSON and build; `where` opens each complaint."""
         version = _check_version(data, where)
         tagged = version == TAGGED_VERSION
-        fields = Fields(data, where, [key for key in names_of(cls) if tagged or key not in TAGGED_KEYS])
+        keys = [key for key in names_of(cls) if key != "objects" and (tagged or key not in TAGGED_KEYS)]
+        fields = Fields(data, where, keys, OPTIONAL if tagged else ())
         labels = fields.names("labels", MAX_LABELS)
         kind = fields.choice("task", [kind for kind, task in TASKS.items() if task.manifest_version <= version])
         task = task_of(kind, labels)
@@ -134,32 +139,36 @@ class Manifest:
     def policy(self) -> Policy:
         """Return the numbers that decide."""
         thresholds = self.thresholds if self.decision is None else self.decision.thresholds
-        return Policy(thresholds, None if self.abstain is None else self.abstain.below)
+        below = None if self.abstain is None else self.abstain.below
+        return Policy(thresholds, below, self.objects.sets, self.objects.flagged(self.labels))
 
-    def deciding_by(self, policy: Policy) -> "Manifest":
-        """Return the same contract with another policy."""
-        return dataclasses.replace(self, **decision_fields(task_of(self.task, self.labels), policy, self.reads))
+    def deciding_by(self, policy: Policy, objects: Objects) -> "Manifest":
+        """Return the same contract with another policy, and other optional objects."""
+        task = task_of(self.task, self.labels)
+        return dataclasses.replace(self, **decision_fields(task, policy, self.reads, objects))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; `from_dict` reads them back to an equal manifest."""
-        left_out = () if self.format_version == TAGGED_VERSION else TAGGED_KEYS
-        return {key: _listed(value) for key, value in dataclasses.asdict(self).items() if key not in left_out}
+        left_out = ("objects", *(() if self.format_version == TAGGED_VERSION else TAGGED_KEYS))
+        data = {key: value for key, value in dataclasses.asdict(self).items() if key not in left_out}
+        return {key: _listed(value) for key, value in (data | self.objects.to_dict()).items()}
 
 
-def decision_fields(task: Task, policy: Policy, reads: Input) -> dict[str, Any]:
-    """Return the fields of a manifest that describe what is read, and a task's decision under a policy."""
+def decision_fields(task: Task, policy: Policy, reads: Input, objects: Objects = NO_OBJECTS) -> dict[str, Any]:
+    """Return the fields of a manifest that say what is read, how it is decided, and what else the bundle has."""
     below = policy.abstain_below
     abstain = None if below is None else Abstain(task.confidence_rule, below)
     decision = task.manifest_decision
     fields: dict[str, Any] = {"thresholds": policy.thresholds if decision is None else None, "abstain": abstain}
-    if task.manifest_version != TAGGED_VERSION and reads.kind == TEXT:
-        return {"format_version": task.manifest_version, **fields}
+    if task.manifest_version != TAGGED_VERSION and reads.kind == TEXT and objects == NO_OBJECTS:
+        return {"format_version": task.manifest_version, **fields, "objects": objects}
     return {
         "format_version": TAGGED_VERSION,
         **fields,
         "input": reads,
         "output": task.manifest_output,
         "decision": None if decision is None else decision.of(policy.thresholds or ()),
+        "objects": objects,
     }
 
 
@@ -245,6 +254,9 @@ def _check_agreement(manifest: Manifest, fields: Fields) -> None:
     if manifest.abstain is not None and manifest.abstain.confidence != task.confidence_rule:
         raise fields.error("abstain", f"by {task.confidence_rule} where task is {task.kind}")
     task.check_policy(manifest.policy, fields)
+    check_thresholds(manifest.objects.floors or (), manifest.policy.thresholds or (), fields)
+    if manifest.objects.answers is not None and manifest.abstain is None:
+        raise fields.error("answers", "missing where 'abstain' is null")
     if "input_ids" not in manifest.inputs or not set(manifest.inputs) <= set(INPUTS):
         raise fields.error("inputs", f"input_ids and any others of {', '.join(INPUTS)}")
     # only under onnx/ is every unlisted file refused, so only there can a graph name no stray weights
@@ -263,12 +275,16 @@ def _tagged_objects(fields: Fields, task: Task) -> dict[str, Any]:
     for key, known in (("output", output), ("decision", decision)):
         if known is None and fields.raw(key) is not None:
             raise fields.error(key, f"null where task is {task.kind}")
-    if task.manifest_version != TAGGED_VERSION and reads.kind == TEXT:
-        version = task.manifest_version
-        raise fields.error("format_version", f"{version} where task is {task.kind} and one text is read")
+    objects = read_objects(fields, task.labels)
+    if task.manifest_version != TAGGED_VERSION and reads.kind == TEXT and objects == NO_OBJECTS:
+        rule = (
+            f"{task.manifest_version} where task is {task.kind} and one text is read, without any optional object"
+        )
+        raise fields.error("format_version", rule)
     if decision is not None and fields.raw("thresholds") is not None:
         raise fields.error("thresholds", "null where 'decision' has the cutoffs")
     return {
+        "objects": objects,
         "input": reads,
         "output": output and Tagged.from_dict(fields.raw("output"), f"{where}: output", output.kind),
         "decision": decision

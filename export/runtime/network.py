@@ -42,15 +42,15 @@ class Network:
         """Return what the graph reads of each row."""
         return self._encoder.encode(rows, range(len(rows)))
 
-    def run(self, texts: list[Row]) -> tuple[Floats, list[bool]]:
-        """Return logits (N, C), and whether each text was cut."""
+    def run(self, texts: list[Row]) -> tuple[Floats, list[Encoded]]:
+        """Return logits (N, C), and the tokens of each text."""
         if len(texts) == 1:
             return self._run_one(texts[0])
         logits = np.zeros((len(texts), len(self._manifest.labels)), dtype=np.float32)  # (N, C)
         encoded = self.encode(texts)
         for rows in self._chunks([len(row.ids) for row in encoded]):
             logits[rows] = self._forward([encoded[row] for row in rows])
-        return _finite(logits), [row.truncated for row in encoded]
+        return _finite(logits), encoded
 
     def _chunks(self, lengths: list[int]) -> Iterator[list[int]]:
         """Yield the rows of each run of the graph: neighbours in length, longest first, which saves padding."""
@@ -66,12 +66,12 @@ class Network:
         if rows:
             yield rows
 
-    def _run_one(self, text: Row) -> tuple[Floats, list[bool]]:
+    def _run_one(self, text: Row) -> tuple[Floats, list[Encoded]]:
         """Return the result of `run` for one text without sorting, which would slow a small model noticeably."""
         encoded = self._encoder.encode_one(text)
         logits = self._forward([encoded])
         # faster than numpy for so few numbers
-        return logits if all(map(math.isfinite, logits[0].tolist())) else _finite(logits), [encoded.truncated]
+        return logits if all(map(math.isfinite, logits[0].tolist())) else _finite(logits), [encoded]
 
     def _forward(self, encoded: list[Encoded]) -> Floats:
         try:

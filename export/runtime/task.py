@@ -7,14 +7,28 @@ docs/browser/classifier.js; tests/vectors/decisions.json holds the two together.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Final, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from distill.export.runtime.scores import Bools, Doubles, Floats
+from distill.export.runtime.sets import Sets
 from distill.export.runtime.tagged import Tagged, TaggedDecision
 from distill.export.runtime.untrusted.fields import Fields
+
+# why a text is handed over to a person, in the order in which a prediction has them
+UNSURE: Final = "unsure"
+
+UNREADABLE: Final = "unreadable"
+
+TRUNCATED: Final = "truncated"
+
+CRISIS_WORD: Final = "crisis word"
+
+FLOOR: Final = "floor"
+
+REASONS = (UNSURE, UNREADABLE, TRUNCATED, CRISIS_WORD, FLOOR)
 
 
 @dataclass(frozen=True)
@@ -56,19 +70,32 @@ class Policy:
     """The fitted numbers that turn scores into decisions.
 
     `thresholds` are as many as `Task.num_thresholds` says, None where that is 0; below a confidence of
-    `abstain_below` a person decides, where it is not None.
+    `abstain_below` a person decides, where it is not None. `sets` say which labels are possible, and a text that
+    is decided as one of the `flagged` labels is handed over to a person together with its decision.
     """
 
     thresholds: tuple[float, ...] | None = None
     abstain_below: float | None = None
+    sets: Sets | None = None
+    flagged: frozenset[str] = frozenset()
+
+
+class Noticed(NamedTuple):
+    """Facts about a text that are known before its scores: whether it was cut, and reasons to hand it over."""
+
+    truncated: bool
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Prediction:
     """The decision on one text, and whether the text's end was cut off unread.
 
-    `confidence` is the probability that the decision is exactly right, as the calibrated scores have it; where it
-    is below the bundle's rule the classifier has `abstained`, and there are no labels: a person should decide.
+    `confidence` is the probability that the decision is exactly right, as the calibrated scores have it. Where it
+    is below the bundle's rule, or the text cannot be read, the classifier has `abstained`, and there are no
+    labels: a person should decide. `handed_over` has the reasons, some of `REASONS`, for which a person should
+    read the text; with reasons other than these two there is a decision as well. `possible` are the labels that
+    cannot be excluded, None where the bundle has no prediction sets.
     """
 
     labels: tuple[str, ...]
@@ -76,6 +103,8 @@ class Prediction:
     confidence: float
     abstained: bool
     truncated: bool
+    handed_over: tuple[str, ...] = ()
+    possible: tuple[str, ...] | None = None
 
 
 class Task(Protocol):
@@ -141,11 +170,11 @@ class Task(Protocol):
         """Return the probability of each row's decision being exactly right, ``(N,)``."""
         ...
 
-    def prediction(self, scores: list[float], policy: Policy, truncated: bool) -> Prediction:
+    def prediction(self, scores: list[float], policy: Policy, noticed: Noticed) -> Prediction:
         """Return what is decided for one text, from plain floats: numpy would take longer than the decision."""
         ...
 
-    def predictions(self, scores: Doubles, policy: Policy, truncated: list[bool]) -> list[Prediction]:
+    def predictions(self, scores: Doubles, policy: Policy, noticed: list[Noticed]) -> list[Prediction]:
         """Return what is decided for many texts, scores ``(N, C)``: the same numbers in fewer steps."""
         ...
 
@@ -171,10 +200,21 @@ def prediction_of(
     chosen: tuple[str, ...],
     confidence: float,
     policy: Policy,
-    truncated: bool,
+    noticed: Noticed,
 ) -> Prediction:
-    """Return one prediction: without labels where its confidence is below the policy's rule."""
-    below = policy.abstain_below
-    abstained = below is not None and confidence < below
+    """Return one prediction: without labels if its confidence is below the policy's rule or it is unreadable."""
+    below, reasons = policy.abstain_below, noticed.reasons
+    unreadable = UNREADABLE in reasons
+    abstained = unreadable or (below is not None and confidence < below)
+    if abstained and not unreadable:
+        reasons = (UNSURE, *reasons)
+    # what cannot be read says as little about a label as about any other
+    if policy.flagged and not unreadable and not policy.flagged.isdisjoint(chosen):
+        reasons = (*reasons, FLOOR)
+    possible = None
+    if policy.sets is not None:
+        possible = labels if unreadable else policy.sets.possible(labels, scores, chosen)
     named = dict(zip(labels, scores, strict=True))
-    return Prediction(() if abstained else chosen, named, confidence, abstained, truncated)
+    return Prediction(
+        () if abstained else chosen, named, confidence, abstained, noticed.truncated, reasons, possible
+    )

@@ -16,7 +16,15 @@ def test_predict_answers_every_line(runs: Path) -> None:
     assert done.returncode == 0, done.stderr
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(answers) == 3
-    assert set(answers[0]) == {"labels", "scores", "confidence", "abstained", "truncated"}
+    assert set(answers[0]) == {
+        "labels",
+        "scores",
+        "confidence",
+        "abstained",
+        "truncated",
+        "handed_over",
+        "possible",
+    }
 
 
 def test_verify_eval_diff_and_bench(runs: Path) -> None:

@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from distill.evaluation.decision import Decision
 from distill.evaluation.evaluators import evaluator_of
-from distill.evaluation.floors import KeptFloor, check_floors, check_kept, measure_floors, require_floors
+from distill.evaluation.floors import KeptFloor, check_floors, check_kept, measure_floors, require_kept
 from distill.export.runtime.errors import CheckFailedError, InputError
 from distill.export.runtime.kinds.multi_label import MultiLabel
 from distill.recipe.shipping import DecisionsRecipe
@@ -14,6 +15,7 @@ from distill.recipe.shipping import DecisionsRecipe
 TASK = MultiLabel(("joy", "grief"))
 GOLD = np.array([[1, 1]] * 10 + [[1, 0]] * 10 + [[0, 0]] * 20, dtype=np.float32)
 # joy: 18 of 20 found, nothing else decided; grief: 6 of 10, and 2 of 8 decided are wrong
+PLAIN = Decision((1.0, 1.0), (0.0, 0.0), (0.5, 0.5))
 DECIDED = np.array([[1, 1]] * 6 + [[1, 0]] * 12 + [[0, 1]] * 2 + [[0, 0]] * 20, dtype=bool)
 
 
@@ -46,7 +48,7 @@ def test_floors_that_can_be_shown_are_not_refused() -> None:
 def test_what_validation_and_test_give_is_reported() -> None:
     policy = DecisionsRecipe(recall_floor={"joy": 0.9}, precision_floor={"grief": 0.8})
     recall, precision = measure_floors(
-        policy, evaluator_of(TASK), {"validation": (DECIDED, GOLD), "test": (GOLD > 0, GOLD)}
+        policy, evaluator_of(TASK), PLAIN, {"validation": (DECIDED, GOLD), "test": (GOLD > 0, GOLD)}
     )
     assert (recall.metric, recall.validation, recall.test, recall.missing) == ("recall", 0.9, 1.0, 0.0)
     assert (precision.validation, precision.test) == (0.75, 1.0)
@@ -55,13 +57,13 @@ def test_what_validation_and_test_give_is_reported() -> None:
 
 def test_a_missed_floor_fails_the_gate_and_the_student() -> None:
     policy = DecisionsRecipe(recall_floor={"joy": 0.9}, precision_floor={"grief": 0.8})
-    kept, missed = check_kept(policy, evaluator_of(TASK), DECIDED, GOLD)
+    kept, missed = check_kept(policy, evaluator_of(TASK), PLAIN, DECIDED, GOLD)
     assert kept.passed
     assert not missed.passed
     assert "precision of 0.8 for 'grief'" in missed.name
     floor = KeptFloor("grief", "precision", floor=0.8, validation=0.75, test=1.0)
     with pytest.raises(CheckFailedError) as caught:
-        require_floors([floor])
+        require_kept([floor], PLAIN)
     assert str(caught.value).startswith("decisions.precision_floor: the best precision that the student reaches")
     assert "'grief' on validation is 0.750, below 0.8; lower the floor" in str(caught.value)
-    require_floors([replace(floor, validation=0.8)])
+    require_kept([replace(floor, validation=0.8)], PLAIN)

@@ -21,7 +21,7 @@ from distill.corpora.storage.parquet import load_corpus, save_corpus
 from distill.corpora.targets import CODECS, Targets
 from distill.evaluation.decided import DecidedRows, decided_rows
 from distill.evaluation.decision import Decision, Logits
-from distill.evaluation.evaluator import Gold
+from distill.evaluation.evaluator import Gold, Groups
 from distill.evaluation.evaluators import EVALUATORS, evaluator_of
 from distill.evaluation.metrics import Quality, accuracy, mean_label_kappa, quality_of_labels
 from distill.evaluation.reliability import brier_of_rows, ece_of_top
@@ -30,7 +30,16 @@ from distill.export.runtime.errors import BundleError, InputError
 from distill.export.runtime.manifest import Manifest
 from distill.export.runtime.scores import Bools, Doubles, Floats, one_hot, sigmoid
 from distill.export.runtime.tagged import Tagged, TaggedDecision
-from distill.export.runtime.task import LOGITS, GraphNode, HeadPlan, Output, Policy, Prediction, prediction_of
+from distill.export.runtime.task import (
+    LOGITS,
+    GraphNode,
+    HeadPlan,
+    Noticed,
+    Output,
+    Policy,
+    Prediction,
+    prediction_of,
+)
 from distill.export.runtime.tasks import TASKS, task_of
 from distill.export.runtime.untrusted.fields import Fields
 from distill.objectives.mixed import Objective
@@ -88,13 +97,13 @@ class AtMostOne:
         top = scores.astype(np.float64).max(axis=1)
         return np.asarray(np.where(decisions.any(axis=1), top, 1 - top))
 
-    def prediction(self, scores: list[float], policy: Policy, truncated: bool) -> Prediction:
+    def prediction(self, scores: list[float], policy: Policy, noticed: Noticed) -> Prediction:
         top = max(scores)
         chosen = (self.labels[scores.index(top)],) if top >= 0.5 else ()
-        return prediction_of(self.labels, scores, chosen, max(top, 1 - top), policy, truncated)
+        return prediction_of(self.labels, scores, chosen, max(top, 1 - top), policy, noticed)
 
-    def predictions(self, scores: Doubles, policy: Policy, truncated: list[bool]) -> list[Prediction]:
-        return [self.prediction(row, policy, cut) for row, cut in zip(scores.tolist(), truncated, strict=True)]
+    def predictions(self, scores: Doubles, policy: Policy, noticed: list[Noticed]) -> list[Prediction]:
+        return [self.prediction(row, policy, seen) for row, seen in zip(scores.tolist(), noticed, strict=True)]
 
     def check_policy(self, policy: Policy, fields: Fields) -> None:
         if policy.thresholds is not None:
@@ -146,7 +155,7 @@ class AtMostOneEvaluator:
     def head_gold(self, gold: Floats) -> Floats:
         return gold
 
-    def fit(self, logits: Logits, gold: Gold, policy: Any) -> Decision:
+    def fit(self, logits: Logits, gold: Gold, policy: Any, groups: Groups = None) -> Decision:
         scale = 1 / self.fit_temperature(logits, gold)
         return Decision((scale,) * gold.shape[1], (0.0,) * gold.shape[1], None)
 
@@ -184,8 +193,8 @@ class AtMostOneEvaluator:
     def floor_metrics(self, decisions: Bools, gold: Floats) -> Mapping[str, Floats]:
         return {}
 
-    def floor_support(self, gold: Floats) -> Floats:
-        return np.asarray(gold.sum(axis=0))
+    def floor_rows(self, gold: Floats) -> Bools:
+        return np.asarray(gold > 0)
 
     def copied_errors(self, student: Bools, teacher: Bools, gold: Floats) -> float | None:
         wrong = (teacher != (gold > 0)).any(axis=1)
@@ -272,7 +281,7 @@ def test_it_learns_is_calibrated_and_judged() -> None:
     assert quality.accuracy == evaluator.score(decided, gold) == evaluator.quick_score(logits, gold) > 0.8
     assert evaluator.resampled(decided, gold, np.ones((1, 400), np.float32))[0] == pytest.approx(quality.accuracy)
     assert evaluator.compare(decided, decided, gold, Bounds())[0].value == 0
-    told = task.predictions(scores.astype(np.float64), decision.policy, [False] * 400)
+    told = task.predictions(scores.astype(np.float64), decision.policy, [Noticed(False)] * 400)
     assert [list(found.labels) for found in told] == [
         [LABELS[at] for at in np.flatnonzero(row)] for row in decided
     ]

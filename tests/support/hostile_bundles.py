@@ -21,6 +21,7 @@ from tests.support.hostile_changes import (
     write_json,
 )
 from tests.support.hostile_graphs import GRAPHS
+from tests.support.hostile_objects import OBJECTS
 from tests.support.hostile_tokenizers import TOKENIZERS
 from tests.support.tiny_bundle import LABELS, MODEL_FILE
 
@@ -259,4 +260,4 @@ MANIFESTS = (
     ),
 )
 
-HOSTILE = (*FILES, *MANIFESTS, *GRAPHS, *TOKENIZERS)
+HOSTILE = (*FILES, *MANIFESTS, *OBJECTS, *GRAPHS, *TOKENIZERS)

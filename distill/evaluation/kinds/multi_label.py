@@ -1,7 +1,7 @@
 """Evaluation of models that decide any number of labels per row."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, final
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from distill.evaluation.decided import DecidedRows
 from distill.evaluation.decision import Decision, Logits
 from distill.evaluation.disagreement import drop_check, flip_checks, recall_check
-from distill.evaluation.evaluator import EDGE, Gold
+from distill.evaluation.evaluator import EDGE, Gold, Groups
 from distill.evaluation.metrics import (
     Quality,
     jaccard,
@@ -23,6 +23,7 @@ from distill.evaluation.metrics import (
 )
 from distill.evaluation.reliability import brier_of_cells, ece_of_cells
 from distill.evaluation.thresholds import common_threshold
+from distill.evaluation.trials import parts_of
 from distill.export.gate import Bounds, Check
 from distill.export.runtime.kinds.multi_label import MultiLabel
 from distill.export.runtime.scores import Bools, Floats
@@ -47,14 +48,26 @@ class MultiLabelEvaluator:
         """Return gold as it is."""
         return gold
 
-    def fit(self, logits: Logits, gold: Gold, policy: "DecisionsRecipe") -> Decision:
-        """Return calibration, one threshold per label, and the rule to abstain."""
+    def fit(self, logits: Logits, gold: Gold, policy: "DecisionsRecipe", groups: Groups = None) -> Decision:
+        """Return calibration, one threshold per label, the rule to abstain, and sets per label."""
         from distill.evaluation.calibration import bernoulli_loss
-        from distill.evaluation.fitting import fit_calibration, fit_thresholds, with_abstention
+        from distill.evaluation.fitting import (
+            Columns,
+            fit_calibration,
+            fit_thresholds,
+            with_abstention,
+            with_floors,
+            with_sets,
+        )
 
-        calibration = fit_calibration(logits, gold, self.task, policy, bernoulli_loss)
-        thresholds = fit_thresholds(calibration.scores(logits, self.task), gold, self.task.labels, policy)
-        return with_abstention(replace(calibration, thresholds=thresholds), logits, self.task, policy)
+        task, parts = self.task, parts_of(gold, groups, policy.certifying_share)
+        tuning = gold[parts.tunes]
+        calibration = fit_calibration(logits[parts.tunes], tuning, task, policy, bernoulli_loss)
+        scores = calibration.scores(logits, task)
+        tuned = fit_thresholds(scores[parts.tunes], tuning, policy)
+        decision = with_floors(calibration, tuned, Columns(scores, gold, task.labels), policy, parts)
+        decision = with_abstention(decision, logits, gold, task, policy, parts)
+        return with_sets(decision, logits, gold, task, policy, parts, per_label=True)
 
     def fit_temperature(self, logits: Logits, gold: Gold) -> float:
         """Return the temperature with the least log loss over cells."""
@@ -105,9 +118,9 @@ class MultiLabelEvaluator:
         """Return recall and precision per label."""
         return {"recall": recall_per_label(decisions, gold), "precision": precision_per_label(decisions, gold)}
 
-    def floor_support(self, gold: Floats) -> Floats:
-        """Return the rows of each label, ``(C,)``."""
-        return np.asarray(gold.sum(axis=0))
+    def floor_rows(self, gold: Floats) -> Bools:
+        """Return the rows of each label, ``(N, C)``."""
+        return np.asarray(gold > 0)
 
     def copied_errors(self, student: Bools, teacher: Bools, gold: Floats) -> float | None:
         """Return the share of (row, label) cells that the teacher decides wrongly on which both agree."""

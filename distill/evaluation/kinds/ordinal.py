@@ -1,7 +1,7 @@
 """Evaluation of models that decide one of ordered levels per row."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, final
 
 import numpy as np
@@ -11,13 +11,14 @@ from distill.evaluation.bootstrap import weighted_sums
 from distill.evaluation.decided import DecidedRows
 from distill.evaluation.decision import Decision, Logits
 from distill.evaluation.disagreement import drop_check, recall_check, share_check
-from distill.evaluation.evaluator import EDGE, Gold
+from distill.evaluation.evaluator import EDGE, Gold, Groups
 from distill.evaluation.metrics import Quality, accuracy, cohen_kappa, quality_of_labels, ratio
 from distill.evaluation.reliability import brier_of_rows, ece_of_top
-from distill.evaluation.thresholds import keep_recall
+from distill.evaluation.trials import parts_of
 from distill.export.gate import Bounds, Check
 from distill.export.runtime.kinds.ordinal import Ordinal, at_or_above
 from distill.export.runtime.scores import Bools, Floats
+from distill.export.runtime.sets import INTERVAL
 from distill.export.runtime.task import Policy
 
 if TYPE_CHECKING:
@@ -49,20 +50,21 @@ class OrdinalEvaluator:
         """Return whether each row is above each cut: ``(N, C) -> (N, C - 1)``."""
         return np.asarray(at_or_above(gold)[:, 1:], dtype=np.float32)
 
-    def fit(self, logits: Logits, gold: Gold, policy: "DecisionsRecipe") -> Decision:
-        """Return a temperature, the cutoffs, lowered as far as floors need, and the rule to abstain."""
+    def fit(self, logits: Logits, gold: Gold, policy: "DecisionsRecipe", groups: Groups = None) -> Decision:
+        """Return a temperature, the cutoffs, lowered as far as floors need, the rule to abstain, and sets."""
         from distill.evaluation.calibration import bernoulli_loss
-        from distill.evaluation.fitting import fit_calibration, with_abstention
+        from distill.evaluation.fitting import Columns, fit_calibration, with_abstention, with_floors, with_sets
 
-        above = self.head_gold(gold)
-        calibration = fit_calibration(logits, above, self.task, policy, bernoulli_loss)
-        probabilities = at_or_above(calibration.scores(logits, self.task))[:, 1:]
-        cutoffs = list(self._median)
-        for label, floor in policy.never_below.items():
-            cut = self.task.labels.index(label) - 1
-            if cut >= 0:  # every row is at the lowest level or above it
-                cutoffs[cut] = keep_recall(probabilities[:, cut], above[:, cut], floor, cutoffs[cut])
-        return with_abstention(replace(calibration, thresholds=tuple(cutoffs)), logits, self.task, policy)
+        task, parts = self.task, parts_of(gold, groups, policy.certifying_share)
+        above, tunes = self.head_gold(gold), parts.tunes
+        calibration = fit_calibration(logits[tunes], above[tunes], task, policy, bernoulli_loss)
+        probabilities = at_or_above(calibration.scores(logits, task))[:, 1:]
+        columns = Columns(probabilities, above, task.labels[1:])
+        decision = with_floors(calibration, np.array(self._median), columns, policy, parts)
+        decision = with_abstention(decision, logits, gold, task, policy, parts)
+        return with_sets(
+            decision, logits, gold, task, policy, parts, kind=INTERVAL, per_label=policy.sets_per_label
+        )
 
     def fit_temperature(self, logits: Logits, gold: Gold) -> float:
         """Return the temperature with the least log loss over cuts."""
@@ -130,9 +132,9 @@ class OrdinalEvaluator:
         true, decided = at_or_above(gold), at_or_above(decisions.astype(np.float64))
         return {"share at or above": ratio((true * decided).sum(axis=0), true.sum(axis=0))}
 
-    def floor_support(self, gold: Floats) -> Floats:
-        """Return the rows at each level or above it, ``(C,)``."""
-        return np.asarray(at_or_above(gold).sum(axis=0))
+    def floor_rows(self, gold: Floats) -> Bools:
+        """Return the rows at each level or above it, ``(N, C)``."""
+        return np.asarray(at_or_above(gold) > 0)
 
     def copied_errors(self, student: Bools, teacher: Bools, gold: Floats) -> float | None:
         """Return the share of rows that the teacher decides wrongly on which both have the same wrong level."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from distill.evaluation.decided import DecidedRows
 from distill.evaluation.decision import Decision, Logits
 from distill.evaluation.disagreement import drop_check, flip_checks, recall_check
-from distill.evaluation.evaluator import Gold
+from distill.evaluation.evaluator import Gold, Groups
 from distill.evaluation.metrics import (
     Quality,
     accuracy,
@@ -20,6 +20,7 @@ from distill.evaluation.metrics import (
     weighted_macro_f1,
 )
 from distill.evaluation.reliability import brier_of_rows, ece_of_top
+from distill.evaluation.trials import parts_of
 from distill.export.gate import Bounds, Check
 from distill.export.runtime.kinds.single_label import SingleLabel
 from distill.export.runtime.scores import Bools, Floats
@@ -44,13 +45,16 @@ class SingleLabelEvaluator:
         """Return gold as it is."""
         return gold
 
-    def fit(self, logits: Logits, gold: Gold, policy: "DecisionsRecipe") -> Decision:
-        """Return calibration and the rule to abstain: the highest score needs no threshold."""
+    def fit(self, logits: Logits, gold: Gold, policy: "DecisionsRecipe", groups: Groups = None) -> Decision:
+        """Return calibration, the rule to abstain, and sets: the highest score needs no threshold."""
         from distill.evaluation.calibration import categorical_loss
-        from distill.evaluation.fitting import fit_calibration, with_abstention
+        from distill.evaluation.fitting import fit_calibration, with_abstention, with_sets
 
-        calibration = fit_calibration(logits, gold, self.task, policy, categorical_loss)
-        return with_abstention(calibration, logits, self.task, policy)
+        task, parts = self.task, parts_of(gold, groups, policy.certifying_share)
+        tunes = parts.tunes
+        calibration = fit_calibration(logits[tunes], gold[tunes], task, policy, categorical_loss)
+        decision = with_abstention(calibration, logits, gold, task, policy, parts)
+        return with_sets(decision, logits, gold, task, policy, parts, per_label=policy.sets_per_label)
 
     def fit_temperature(self, logits: Logits, gold: Gold) -> float:
         """Return the temperature with the least log loss."""
@@ -97,9 +101,9 @@ class SingleLabelEvaluator:
         """Return nothing: no threshold can be moved for a floor."""
         return {}
 
-    def floor_support(self, gold: Floats) -> Floats:
-        """Return the rows of each label, ``(C,)``."""
-        return np.asarray(gold.sum(axis=0))
+    def floor_rows(self, gold: Floats) -> Bools:
+        """Return the rows of each label, ``(N, C)``."""
+        return np.asarray(gold > 0)
 
     def copied_errors(self, student: Bools, teacher: Bools, gold: Floats) -> float | None:
         """Return the share of rows that the teacher decides wrongly on which both have the same wrong label."""

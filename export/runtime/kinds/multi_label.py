@@ -14,6 +14,7 @@ from distill.export.runtime.task import (
     LOGITS,
     GraphNode,
     HeadPlan,
+    Noticed,
     Output,
     Policy,
     Prediction,
@@ -86,22 +87,22 @@ class MultiLabel:
         exact = scores.astype(np.float64)
         return np.asarray(np.where(decisions, exact, 1 - exact).prod(axis=1))
 
-    def prediction(self, scores: list[float], policy: Policy, truncated: bool) -> Prediction:
+    def prediction(self, scores: list[float], policy: Policy, noticed: Noticed) -> Prediction:
         """Return what is decided for one text."""
         # plain floats on both sides: a caller can repeat each decision from `scores` and the manifest
         decided = list(map(ge, scores, thresholds_of(policy)))
         factors = [score if yes else 1.0 - score for score, yes in zip(scores, decided, strict=True)]
         chosen = tuple(compress(self.labels, decided))
-        return prediction_of(self.labels, scores, chosen, math.prod(factors), policy, truncated)
+        return prediction_of(self.labels, scores, chosen, math.prod(factors), policy, noticed)
 
-    def predictions(self, scores: Doubles, policy: Policy, truncated: list[bool]) -> list[Prediction]:
+    def predictions(self, scores: Doubles, policy: Policy, noticed: list[Noticed]) -> list[Prediction]:
         """Return what is decided for many texts."""
         decided = self.decide(scores, policy)
         confidence = self.confidence(scores, decided)
-        rows = zip(scores.tolist(), decided.tolist(), confidence.tolist(), truncated, strict=True)
+        rows = zip(scores.tolist(), decided.tolist(), confidence.tolist(), noticed, strict=True)
         return [
-            prediction_of(self.labels, row, tuple(compress(self.labels, yes)), sure, policy, cut)
-            for row, yes, sure, cut in rows
+            prediction_of(self.labels, row, tuple(compress(self.labels, yes)), sure, policy, seen)
+            for row, yes, sure, seen in rows
         ]
 
     def check_policy(self, policy: Policy, fields: Fields) -> None:

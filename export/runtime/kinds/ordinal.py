@@ -15,6 +15,7 @@ from distill.export.runtime.task import (
     LOGITS,
     GraphNode,
     HeadPlan,
+    Noticed,
     Output,
     Policy,
     Prediction,
@@ -166,7 +167,7 @@ class Ordinal:
         """Return the probability of each row's decided level, ``(N,)``."""
         return np.asarray((scores.astype(np.float64) * decisions).sum(axis=1))
 
-    def prediction(self, scores: list[float], policy: Policy, truncated: bool) -> Prediction:
+    def prediction(self, scores: list[float], policy: Policy, noticed: Noticed) -> Prediction:
         """Return what is decided for one text."""
         thresholds, level = thresholds_of(policy), 0
         reached = accumulate(reversed(scores))
@@ -174,11 +175,11 @@ class Ordinal:
             if probability >= thresholds[cut]:
                 level = cut + 1
                 break
-        return prediction_of(self.labels, scores, (self.labels[level],), scores[level], policy, truncated)
+        return prediction_of(self.labels, scores, (self.labels[level],), scores[level], policy, noticed)
 
-    def predictions(self, scores: Doubles, policy: Policy, truncated: list[bool]) -> list[Prediction]:
+    def predictions(self, scores: Doubles, policy: Policy, noticed: list[Noticed]) -> list[Prediction]:
         """Return what is decided for many texts."""
-        return [self.prediction(row, policy, cut) for row, cut in zip(scores.tolist(), truncated, strict=True)]
+        return [self.prediction(row, policy, seen) for row, seen in zip(scores.tolist(), noticed, strict=True)]
 
     def check_policy(self, policy: Policy, fields: Fields) -> None:
         """Refuse a manifest without thresholds, and fewer than two levels."""

@@ -7,7 +7,16 @@ import numpy as np
 
 from distill.export.runtime.scores import Bools, Doubles, Floats, one_hot, softmax
 from distill.export.runtime.tagged import Tagged, TaggedDecision
-from distill.export.runtime.task import LOGITS, GraphNode, HeadPlan, Output, Policy, Prediction, prediction_of
+from distill.export.runtime.task import (
+    LOGITS,
+    GraphNode,
+    HeadPlan,
+    Noticed,
+    Output,
+    Policy,
+    Prediction,
+    prediction_of,
+)
 from distill.export.runtime.untrusted.fields import Fields
 
 
@@ -67,15 +76,15 @@ class SingleLabel:
         """Return each row's highest score, ``(N,)``."""
         return np.asarray(scores.astype(np.float64).max(axis=1))
 
-    def prediction(self, scores: list[float], policy: Policy, truncated: bool) -> Prediction:
+    def prediction(self, scores: list[float], policy: Policy, noticed: Noticed) -> Prediction:
         """Return what is decided for one text."""
         confidence = max(scores)
         label = self.labels[scores.index(confidence)]
-        return prediction_of(self.labels, scores, (label,), confidence, policy, truncated)
+        return prediction_of(self.labels, scores, (label,), confidence, policy, noticed)
 
-    def predictions(self, scores: Doubles, policy: Policy, truncated: list[bool]) -> list[Prediction]:
+    def predictions(self, scores: Doubles, policy: Policy, noticed: list[Noticed]) -> list[Prediction]:
         """Return what is decided for many texts."""
-        return [self.prediction(row, policy, cut) for row, cut in zip(scores.tolist(), truncated, strict=True)]
+        return [self.prediction(row, policy, seen) for row, seen in zip(scores.tolist(), noticed, strict=True)]
 
     def check_policy(self, policy: Policy, fields: Fields) -> None:
         """Refuse thresholds, and fewer than two labels."""

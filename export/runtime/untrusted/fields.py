@@ -22,17 +22,20 @@ TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u202
 
 
 class Fields:
-    """Fields of one JSON object with exactly the keys in `keys`; each method checks and returns one field."""
+    """Fields of one JSON object with exactly the keys in `keys`; each method checks and returns one field.
 
-    def __init__(self, data: object, where: str, keys: Collection[str]) -> None:
+    Those in `optional` may be there too.
+    """
+
+    def __init__(self, data: object, where: str, keys: Collection[str], optional: Collection[str] = ()) -> None:
         if not isinstance(data, dict):
             raise BundleError(f"{where}: must be a JSON object, but is {type(data).__name__}.")
         self.where = where
         self._data = data
         for key in data:
-            if key not in keys:
+            if key not in keys and key not in optional:
                 shown = str(key)[:MAX_SHOWN]
-                near = difflib.get_close_matches(shown, list(keys), n=1)
+                near = difflib.get_close_matches(shown, [*keys, *optional], n=1)
                 hint = f". Did you mean {near[0]!r}?" if near else ". Remove it."
                 raise BundleError(f"{where}: unknown key {shown!r}{hint}")
         for key in keys:
@@ -44,8 +47,8 @@ class Fields:
         return BundleError(f"{self.where}: {key!r} must be {rule}.")
 
     def raw(self, key: str) -> object:
-        """Return the value as it was parsed."""
-        return self._data[key]
+        """Return the value as it was parsed; None for an optional key that is missing."""
+        return self._data.get(key)
 
     def text(self, key: str) -> str:
         """Return a string that is not blank."""
@@ -76,6 +79,20 @@ class Fields:
         if not is_number(value) or not low < value < high:
             raise self.error(key, f"a finite number between {low:g} and {high:g}, bounds excluded")
         return float(value)
+
+    def share(self, key: str) -> float:
+        """Return a number from 0 to 1."""
+        value = self._data[key]
+        if not is_number(value) or not 0 <= value <= 1:
+            raise self.error(key, "a number from 0 to 1")
+        return float(value)
+
+    def boolean(self, key: str) -> bool:
+        """Return true or false."""
+        value = self._data[key]
+        if not isinstance(value, bool):
+            raise self.error(key, "true or false")
+        return value
 
     def items(self, key: str, count: int | None = None) -> list[object]:
         """Return a list, of `count` values if that is given."""

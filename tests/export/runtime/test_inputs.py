@@ -12,6 +12,7 @@ from distill.export.runtime.encoder import Encoder
 from distill.export.runtime.inputs import MAX_TEXT_CHARACTERS, ONE_TEXT, Pair, Side, Truncate
 from distill.export.runtime.manifest import Manifest, decision_fields
 from distill.export.runtime.manifest_parts import SelfTest
+from distill.export.runtime.optional import NO_OBJECTS
 from distill.export.runtime.task import Policy
 from distill.export.runtime.tasks import task_of
 from tests.support.tiny_bundle import WORDS, tiny_manifest, tiny_tokenizer
@@ -131,7 +132,7 @@ def test_the_manifest_of_pairs_is_version_2_and_reads_back() -> None:
     again = Manifest.from_dict(data, "m")
     assert again.reads == Pair(COLUMNS, Truncate("answer", "start"))
     assert again.to_dict() == data
-    assert again.deciding_by(again.policy) == again
+    assert again.deciding_by(again.policy, again.objects) == again
 
 
 @pytest.mark.parametrize(
@@ -167,6 +168,6 @@ def test_a_hostile_input_is_refused_in_a_sentence(changes: dict[str, Any], said:
 def test_a_bundle_of_texts_stays_version_1() -> None:
     plain = tiny_manifest()
     fields = decision_fields(task_of(plain.task, plain.labels), Policy(plain.thresholds), ONE_TEXT)
-    assert fields == {"format_version": 1, "thresholds": plain.thresholds, "abstain": None}
+    assert fields == {"format_version": 1, "thresholds": plain.thresholds, "abstain": None, "objects": NO_OBJECTS}
     with pytest.raises(BundleError, match="unknown key 'input'"):
         Manifest.from_dict(plain.to_dict() | {"input": {"kind": "text"}}, "m")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distill.export.runtime.task import Policy
+from distill.export.runtime.task import Noticed, Policy
 from distill.export.runtime.tasks import TASKS, task_of
 from tests.support.command import ROOT
 
@@ -28,8 +28,8 @@ def test_every_kind_decides_as_the_vectors_say(vector: dict[str, Any]) -> None:
     assert task.activation == manifest["activation"]
     scores = task.scores(np.array([vector["logits"]]))
     assert scores[0].tolist() == pytest.approx(vector["scores"], abs=1e-9)
-    (many,) = task.predictions(scores, policy, [False])
-    for found in (task.prediction(scores[0].tolist(), policy, False), many):
+    (many,) = task.predictions(scores, policy, [Noticed(False)])
+    for found in (task.prediction(scores[0].tolist(), policy, Noticed(False)), many):
         assert list(found.labels) == vector["labels"]
         assert found.abstained == vector["abstained"]
         assert found.confidence == pytest.approx(vector["confidence"], abs=1e-9)
@@ -46,9 +46,10 @@ def test_one_text_is_decided_as_many_are_to_the_bit(kind: str, labels: int, seed
     logits = (rng.normal(0, 4, (5, labels))).astype(np.float32)
     scores = task.scores(logits).astype(np.float64)
     policy = Policy(tuple(rng.uniform(0.2, 0.8, task.num_thresholds).tolist()) or None, below)
-    many = task.predictions(scores, policy, [True, False, True, False, True])
+    many = task.predictions(scores, policy, [Noticed(bool(cut)) for cut in (1, 0, 1, 0, 1)])
     alone = [
-        task.prediction(row, policy, bool(cut)) for row, cut in zip(scores.tolist(), (1, 0, 1, 0, 1), strict=True)
+        task.prediction(row, policy, Noticed(bool(cut)))
+        for row, cut in zip(scores.tolist(), (1, 0, 1, 0, 1), strict=True)
     ]
     assert many == alone
     decided = task.decide(scores, policy)

@@ -1,0 +1,86 @@
+"""A bundle's floors on somebody's own rows: whether they are broken, by an exact test."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from distill.evaluation.binomial import at_most, interval
+from distill.evaluation.decided import DecidedRows
+from distill.evaluation.evaluator import Evaluator
+from distill.export.runtime.errors import CheckFailedError
+from distill.export.runtime.promises import PRECISION, FittedFloor
+
+# probability of calling a floor broken that is kept
+FALSE_ALARM = 0.05
+
+
+@dataclass(frozen=True)
+class TestedFloor:
+    """A floor of a bundle on labelled rows: of `rows` that it is about `missed` are on its wrong side.
+
+    `p_value` is the probability of as many or more misses if the floor were just kept; `low` and `high` are the
+    metric's 95 % interval.
+    """
+
+    __test__ = False  # pytest would take the name for a test's
+
+    label: str
+    metric: str
+    at_least: float
+    confidence: float | None
+    rows: int
+    missed: int
+    low: float
+    high: float
+    p_value: float
+
+    @property
+    def broken(self) -> bool:
+        """Return whether these rows show that the floor is not kept."""
+        return self.p_value <= FALSE_ALARM
+
+    def __str__(self) -> str:
+        certified = "not certified" if self.confidence is None else f"certified at {self.confidence:g}"
+        wanted = f"{self.metric} of {self.at_least:g} for {self.label!r} ({certified})"
+        if not self.rows:
+            return f"floor: {wanted}: no row to test it on"
+        reached = f"{1 - self.missed / self.rows:.3f} ({self.low:.3f} to {self.high:.3f}) on {self.rows} rows"
+        return f"floor: {wanted}: {'BROKEN' if self.broken else 'not broken'}, {reached}, p = {self.p_value:.2g}"
+
+
+def require_unbroken(floors: Sequence[TestedFloor]) -> None:
+    """Refuse a bundle with a broken floor.
+
+    Raises:
+        CheckFailedError: names the labels.
+    """
+    broken = [floor.label for floor in floors if floor.broken]
+    if broken:
+        raise CheckFailedError(
+            f"the floor of {', '.join(map(repr, broken))} is broken on these rows; train again with rows like "
+            "them, or lower the floor"
+        )
+
+
+def tested_floors(
+    floors: Sequence[FittedFloor], rows: DecidedRows, evaluator: Evaluator
+) -> tuple[TestedFloor, ...]:
+    """Return every floor, tested on decided rows."""
+    labels = evaluator.task.labels
+    true, decided = evaluator.floor_rows(rows.gold), evaluator.floor_rows(rows.decisions.astype(np.float32))
+    found = []
+    for floor in floors:
+        at = labels.index(floor.label)
+        of, reached = (true[:, at], decided[:, at])
+        if floor.kind == PRECISION:
+            of, reached = reached, of
+        count, missed = int(of.sum()), int((of & ~reached).sum())
+        low, high = interval(count - missed, count, 0.95)
+        p_value = at_most(count - missed, count, floor.at_least)
+        found.append(
+            TestedFloor(
+                floor.label, floor.kind, floor.at_least, floor.confidence, count, missed, low, high, p_value
+            )
+        )
+    return tuple(found)

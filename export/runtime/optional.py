@@ -1,0 +1,61 @@
+"""The objects of manifest version 2 that a bundle may have or not; docs/shipping.md has a table of them.
+
+A new one is a dataclass of plain JSON values with a checked way in, a field of `Objects`, and a line in the table
+below. Bundles without it stay as they are: a key whose object is None is not written, and may be missing.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from distill.export.runtime.hand_over import HandOver, Unreadable
+from distill.export.runtime.promises import FittedFloor, RightWhenAnswered, flagged_labels, floors_from_list
+from distill.export.runtime.records import names_of
+from distill.export.runtime.sets import Sets
+from distill.export.runtime.untrusted.fields import Fields
+
+
+@dataclass(frozen=True)
+class Objects:
+    """The optional objects of one bundle."""
+
+    floors: tuple[FittedFloor, ...] | None = None
+    answers: RightWhenAnswered | None = None
+    sets: Sets | None = None
+    unreadable: Unreadable | None = None
+    hand_over: HandOver | None = None
+
+    def flagged(self, labels: tuple[str, ...]) -> frozenset[str]:
+        """Return the labels whose decision a person should read for the sake of a floor."""
+        return flagged_labels(self.floors or (), labels)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data of those that the bundle has."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
+
+
+# parsed JSON, where it was read, and the labels -> the object, or a BundleError
+Reader = Callable[[object, str, tuple[str, ...]], Any]
+
+_READERS: Mapping[str, Reader] = {
+    "floors": floors_from_list,
+    "answers": RightWhenAnswered.from_dict,
+    "sets": Sets.from_dict,
+    "unreadable": Unreadable.from_dict,
+    "hand_over": HandOver.from_dict,
+}
+
+OPTIONAL = names_of(Objects)
+
+NO_OBJECTS = Objects()
+
+
+def read_objects(fields: Fields, labels: tuple[str, ...]) -> Objects:
+    """Check and build the optional objects of a manifest."""
+    return Objects(
+        **{
+            key: read(data, f"{fields.where}: {key}", labels)
+            for key, read in _READERS.items()
+            if (data := fields.raw(key)) is not None
+        }
+    )

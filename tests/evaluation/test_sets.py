@@ -1,0 +1,61 @@
+"""Prediction sets hold a label as often as they say, and the runtime makes the very sets that were evaluated."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from distill.evaluation.sets import conformal_threshold, evaluate_sets, fit_thresholds_of_sets
+from distill.export.runtime.sets import INTERVAL, LABELS, Sets
+
+
+def drawn(rng: np.random.Generator, rows: int, labels: int) -> tuple[np.ndarray, np.ndarray]:
+    """Scores that keep their word, and labels drawn from them."""
+    logits = rng.normal(0, 1.5, (rows, labels))
+    scores = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    drawn_labels = (rng.uniform(size=(rows, 1)) > np.cumsum(scores, axis=1)).sum(axis=1).clip(max=labels - 1)
+    return scores, np.eye(labels, dtype=np.float32)[drawn_labels]
+
+
+@pytest.mark.parametrize("per_label", [False, True])
+@pytest.mark.parametrize("coverage", [0.8, 0.9])
+def test_sets_hold_a_label_as_often_as_they_say(coverage: float, per_label: bool) -> None:
+    rng, found = np.random.default_rng(2), []
+    for _ in range(60):
+        scores, gold = drawn(rng, 800, 4)
+        decisions = scores == scores.max(axis=1, keepdims=True)
+        trials = [np.flatnonzero(gold[:400, at]) for at in range(4)]
+        thresholds = fit_thresholds_of_sets(scores, decisions, trials, coverage, per_label=per_label)
+        tested = Sets(LABELS, coverage, thresholds)
+        quality = evaluate_sets(tested, scores[400:], decisions[400:], gold[400:])
+        found.append((quality.coverage, *[one for one in quality.label_coverage if one is not None]))
+    means = np.mean(found, axis=0)
+    assert means[0] == pytest.approx(coverage, abs=0.01)
+    if per_label:
+        assert means[1:] == pytest.approx(np.full(4, coverage), abs=0.02)
+
+
+def test_a_few_rows_exclude_nothing_and_share_a_threshold() -> None:
+    assert conformal_threshold(np.array([0.9] * 8), 0.9) < 1e-300
+    assert conformal_threshold(np.array([0.9] * 8 + [0.4]), 0.9) == pytest.approx(0.4)
+    scores = np.linspace(0.01, 0.99, 100)[:, None].repeat(3, axis=1)
+    trials = [np.arange(60), np.arange(60, 80), np.arange(80, 100)]
+    nothing = np.zeros_like(scores, dtype=np.bool_)
+    own, *others = fit_thresholds_of_sets(scores, nothing, trials, 0.9, per_label=True)
+    assert own == pytest.approx(scores[5, 0])
+    assert others == [pytest.approx(scores[63, 0])] * 2
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([LABELS, INTERVAL]))
+def test_one_text_has_the_set_that_many_have(seed: int, kind: str) -> None:
+    rng = np.random.default_rng(seed)
+    scores, _ = drawn(rng, 20, 5)
+    decisions = scores == scores.max(axis=1, keepdims=True)
+    tested, names = Sets(kind, 0.9, tuple(rng.uniform(0.01, 0.5, 5))), tuple("abcde")
+    for row, decided, held in zip(scores, decisions, tested.mask(scores, decisions), strict=True):
+        chosen = tuple(name for name, yes in zip(names, decided, strict=True) if yes)
+        possible = tested.possible(names, row.tolist(), chosen)
+        assert possible == tuple(name for name, yes in zip(names, held, strict=True) if yes)
+        assert set(chosen) <= set(possible)
+        places = [names.index(name) for name in possible]
+        assert kind == LABELS or places == list(range(places[0], places[-1] + 1))
