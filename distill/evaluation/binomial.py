@@ -12,7 +12,7 @@ HALVINGS = 60
 
 
 def at_most(count: int, trials: int, probability: float) -> float:
-    """Return the probability of `count` or fewer successes in so many trials."""
+    """Return the probability of `count` or fewer successes in `trials` trials."""
     if count < 0:
         return 0.0
     if count >= trials or probability <= 0:
@@ -28,7 +28,7 @@ def at_most(count: int, trials: int, probability: float) -> float:
 
 
 def at_least(count: int, trials: int, probability: float) -> float:
-    """Return the probability of `count` or more successes in so many trials."""
+    """Return the probability of `count` or more successes in `trials` trials."""
     return at_most(trials - count, trials, 1 - probability)
 
 
@@ -72,5 +72,5 @@ def trials_needed(floor: float, confidence: float) -> int:
 
 
 def floor_attainable(trials: int, confidence: float) -> float:
-    """Return the highest floor that so many trials show where none of them fails."""
+    """Return the highest floor that `trials` trials show where none of them fails."""
     return (1 - confidence) ** (1 / trials) if trials > 0 else 0.0
