@@ -6,6 +6,7 @@ A case is made from the seed and its number alone, so that one that fails can be
 """
 
 import argparse
+import bz2
 import copy
 import gzip
 import io
@@ -33,6 +34,7 @@ from distill.export.runtime.errors import DistillError
 from distill.recipe.load import load_recipe, packaged_recipes, parse_recipe
 from distill.recipe.sources import corpus_spec
 from distill.recipe.starter import propose_recipe
+from tests.campaigns.file_forms import FORMS
 
 SECONDS_A_CASE = 20
 # what an error of ours must never hold
@@ -193,11 +195,13 @@ def _more_keys(draw: random.Random) -> dict[str, Any]:
 
 def _packed(draw: random.Random, path: Path, data: bytes) -> tuple[Path, bytes]:
     """A file as it is, or compressed, before it is mutated."""
-    match draw.randrange(12):
+    match draw.randrange(13):
         case 0:
             return path.with_name(f"{path.name}.gz"), gzip.compress(data)
         case 1:
             return path.with_name(f"{path.name}.xz"), lzma.compress(data)
+        case 3:
+            return path.with_name(f"{path.name}.bz2"), bz2.compress(data)
         case 2:
             packed = io.BytesIO()
             with zipfile.ZipFile(packed, "w") as archive:
@@ -211,6 +215,35 @@ def fuzz_corpus(draw: random.Random, folder: Path) -> None:
     suffix = draw.choice((".csv", ".tsv", ".jsonl", ".json", ".parquet", ".txt"))
     path, content = _packed(draw, folder / f"rows{suffix}", _as_file(draw, _rows(draw), suffix))
     path.write_bytes(mutated(draw, content))
+    _read_and_keep(draw, folder, path)
+
+
+def _write_form(draw: random.Random, folder: Path) -> tuple[Path, dict[str, Any]]:
+    """Write rows in a published form, one file of it mutated; return the source, and keys that may read it."""
+    form, keys = draw.choice(FORMS)
+    files = form(draw, _rows(draw))
+    chosen = draw.choice(sorted(files))
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(mutated(draw, content) if name == chosen and draw.random() < 0.7 else content)
+    return folder / chosen.split("/")[0], dict(draw.choice(keys))
+
+
+def fuzz_form(draw: random.Random, folder: Path) -> None:
+    """A published form of files or labels, mutated, read by keys that may fit it."""
+    _read_and_keep(draw, folder, *_write_form(draw, folder))
+
+
+def fuzz_form_starter(draw: random.Random, folder: Path) -> None:
+    """A starter recipe for a published form, mutated."""
+    path, _ = _write_form(draw, folder)
+    (folder / "starter.toml").write_text(propose_recipe(path), encoding="utf-8")
+    load_recipe(str(folder / "starter.toml"))
+
+
+def _read_and_keep(draw: random.Random, folder: Path, path: Path, keys: dict[str, Any] | None = None) -> None:
+    """Read a corpus with some keys, and compare it with what comes back from disk."""
     data: dict[str, Any] = {
         "source": str(path),
         "task": draw.choice(("single_label", "multi_label")),
@@ -220,13 +253,13 @@ def fuzz_corpus(draw: random.Random, folder: Path) -> None:
         "min_rows": draw.choice((1, 1, 2, 5)),
         "scrub": draw.random() < 0.5,
     }
-    if draw.random() < 0.5:
+    if draw.random() < (0.5 if keys is None else 0.1):
         data["group"] = draw.choice(("who", "text", "nothing"))
     if draw.random() < 0.3:
         data["label_names"] = ["a", "b", "c"]
     if draw.random() < 0.2:
         data["columns"] = ["text", "labels", "who"]
-    data |= _more_keys(draw)
+    data |= _more_keys(draw) | (keys or {})
     spec = corpus_spec(parse_recipe({"name": "fuzz", "corpus": data}, "recipe").corpus)
     corpus, bad = read_corpus(spec, seed=draw.randrange(9))
     bad.write(folder / "run")
@@ -265,6 +298,10 @@ TARGETS: tuple[Callable[[random.Random, Path], None], ...] = (
     fuzz_corpus,
     fuzz_corpus,
     fuzz_starter,
+    fuzz_form,
+    fuzz_form,
+    fuzz_form_starter,
+    fuzz_form_starter,
     fuzz_saved_corpus,
 )
 
