@@ -38,7 +38,13 @@ MIN_BLOCK = 3
 
 _BITS = re.compile(r"[01]{3,}", re.ASCII)
 
-NUMBER = re.compile(r"-?\d*\.?\d+", re.ASCII)
+NUMBER = re.compile(r"-?\d*[.,]?\d+", re.ASCII)
+
+# words that are the finer label where a table has several, as emotions beside sentiments
+_FINE_NAME = re.compile(r"emotion|mood|feeling|情绪", re.IGNORECASE)
+
+# signs that some data sets write where annotators did not agree
+_NO_NAME = frozenset({"-", "--", "?", "."})
 
 # the share of rows that decides what a column is like
 NEARLY_ALL = 0.95
@@ -114,11 +120,14 @@ def _scored(guess: LabelGuess, column: Column, group: Column | None, text: Colum
     """Return the guess with its score and the reasons for it."""
     name, score, reasons = column.leaf, 0.0, []
     if _LABEL_NAME.search(name) and not CONTEXT_NAME.search(name):
-        score += 4
+        score += 4 + (_FINE_NAME.search(name) is not None)
         reasons.append("its name")
     if guess.several:
         score += 3
         reasons.append("several labels in a cell")
+    if any(isinstance(value, list) for value in column.values[:1]):
+        score += 1
+        reasons.append("its cells are lists")
     if not all(str(token).lstrip("-").isdigit() for token in guess.tokens):
         score += 2
         reasons.append("words")
@@ -228,9 +237,12 @@ def _guess(column: Column, several: bool, delimiter: str, form: LabelForm | None
     few = len(counts) >= 2 and sum(counts.values()) >= MIN_REPEATS * len(counts)
     if not few or max(len(str(token)) for token in counts) > MAX_LABEL_CHARS:
         return None
-    if all(NUMBER.fullmatch(str(token)) for token in counts) and any("." in str(token) for token in counts):
+    names = list(map(str, counts))
+    if all(map(NUMBER.fullmatch, names)) and any("." in name or "," in name for name in names):
         return None  # a measure: scores and shares
-    missing = tuple(str(token) for token in counts if token in SPELT_MISSING)
+    words = sum(str(token).isalpha() and len(str(token)) > 1 for token in counts)
+    unnamed = _NO_NAME if words >= len(counts) - 1 else frozenset()
+    missing = tuple(str(token) for token in counts if token in SPELT_MISSING | unnamed)
     if len(counts) - len(missing) < 2:
         return None
     return LabelGuess((column.name,), several and sizes != {1}, delimiter, counts, missing=missing)

@@ -14,6 +14,8 @@ MIN_TEXT_CHARS = 25
 
 MAX_TIME_CHARS = 40
 
+_NUMBERED = re.compile(r"(.+?)_?[12aAbB]")
+
 _TIME = re.compile(r"\d{1,2}:\d\d|\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}")
 
 
@@ -70,3 +72,38 @@ def texts_of_label(
         and not _is_link(column)
     ]
     return tuple(shared) or (text,)
+
+
+def pair_of_texts(
+    columns: Sequence[Column], texts: Sequence[Column], labels: Sequence[str]
+) -> tuple[str, str] | None:
+    """Return two columns of texts that may be a pair, one of them the text; None without two texts.
+
+    Args:
+        columns: of the table, in its order.
+        texts: the columns that are read as the text.
+        labels: the names of the label columns.
+    """
+    if len(texts) == 2:
+        return texts[0].name, texts[1].name
+    numbered = _NUMBERED.fullmatch(texts[0].name) if len(texts) == 1 else None
+    if numbered is not None:
+        # sentence1 and sentence2, with parses of them between
+        alike = [
+            column for column in columns if (match := _NUMBERED.fullmatch(column.name)) and match[1] == numbered[1]
+        ]
+        if len(alike) == 2 and all(map(_may_be_text, alike)):
+            return alike[0].name, alike[1].name
+    others = [column for column in columns if column.name not in labels]
+    place = next((at for at, column in enumerate(others) if column in texts), None)
+    if place is None or len(texts) > 1:
+        return None
+    for first, second in ((place - 1, place), (place, place + 1)):
+        if first >= 0 and second < len(others) and _may_be_text(others[first]) and _may_be_text(others[second]):
+            return others[first].name, others[second].name
+    return None
+
+
+def _may_be_text(column: Column) -> bool:
+    long = column.is_text and column.mean_length >= MIN_TEXT_CHARS and len(column.counts) > 1
+    return long and not (_is_link(column) or _is_time(column) or _holds_labels(column))

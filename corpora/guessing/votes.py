@@ -28,6 +28,8 @@ def why_no_labels(columns: Sequence[Column]) -> str | None:
             try:
                 reader.cell({"cell": value})
             except LabelError as error:
+                if "a mapping without labels" in str(error):
+                    continue
                 holds = ":" if " holds " in str(error) else " holds"
                 return f"column '{column.name}'{holds} {error}"
     return None
@@ -39,7 +41,10 @@ def _shares_among(columns: Sequence[Column]) -> list[str]:
     for size in range(len(numeric), 1, -1):
         for start in range(len(numeric) - size + 1):
             block = numeric[start : start + size]
-            rows = [[float(key or "nan") for key in keys] for keys in zip(*(c.keys for c in block), strict=True)]
+            rows = [
+                [float(key.replace(",", ".") or "nan") for key in keys]
+                for keys in zip(*(c.keys for c in block), strict=True)
+            ]
             decimal = any(not number.is_integer() for row in rows[:MAX_VOTES] for number in row)
             if decimal and all(abs(sum(row) - 1) < SHARE_ERROR for row in rows[:SHARE_ROWS]):
                 return [column.name for column in block]

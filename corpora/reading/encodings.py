@@ -36,6 +36,11 @@ LATIN = ("cp1252", "cp1250", "cp1254")
 
 MIN_FREQUENT = 0.25
 
+# encodings whose shares are this near are told apart by few letters
+NEAR = 0.1
+
+_RUN = re.compile(r"[^\x00-\x7f]{2,}")
+
 _ASCII_LETTER = re.compile(r"[A-Za-z]")
 
 # a broken byte in a row or two is a bad row, not another encoding
@@ -84,12 +89,40 @@ def likely_encoding(data: bytes) -> str | None:
     wide = _wide(data)
     if wide:
         return wide
-    for names in (WIDE, [name for name in FREQUENT if name not in WIDE]):
-        scores = {name: _share_of_frequent(data, name) for name in names}
-        best = max(scores, key=lambda name: scores[name])
-        if scores[best] >= MIN_FREQUENT:
-            return best
-    return None
+    scores = _scores(data)
+    best = max(scores, key=lambda name: scores[name])
+    return best if scores[best] >= MIN_FREQUENT else None
+
+
+def possible_encodings(data: bytes) -> list[str]:
+    """Return the encodings that bytes decode in, the likeliest first.
+
+    Where letters decide, these are the ones that fit about as well as the best.
+    """
+    wide = _wide(data)
+    if wide:
+        return [wide]
+    scores = _scores(data)
+    best = max(scores.values())
+    least = best - NEAR if best >= MIN_FREQUENT else -1.0
+    near = [name for name in scores if scores[name] >= least and _decodes(data, name)]
+    return sorted(near, key=lambda name: -scores[name])
+
+
+def _scores(data: bytes) -> dict[str, float]:
+    """Return the share of frequent letters per encoding: of wide ones alone where one of them fits."""
+    scores = {name: _share_of_frequent(data, name) for name in WIDE}
+    if max(scores.values()) < MIN_FREQUENT:
+        scores = {name: _share_of_frequent(data, name) for name in FREQUENT if name not in WIDE} | scores
+    return scores
+
+
+def _decodes(data: bytes, encoding: str) -> bool:
+    try:
+        codecs.getincrementaldecoder(encoding)().decode(data)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _wide(data: bytes) -> str | None:
@@ -120,8 +153,9 @@ def _share_of_frequent(data: bytes, encoding: str) -> float:
     except UnicodeDecodeError:
         return 0.0
     if encoding not in (*WIDE, *LATIN):
-        # a word of another script has no Latin letters inside
-        text = " ".join(word for word in text.split() if not (_ASCII_LETTER.search(word) and not word.isascii()))
+        # a word of another script has no Latin letters inside, and lone characters are marks rather than words
+        words = (word for word in text.split() if not (_ASCII_LETTER.search(word) and not word.isascii()))
+        text = " ".join(run for word in words for run in _RUN.findall(word))
     letters = set(FREQUENT[encoding])
     foreign = sum(not character.isascii() for character in text)
     total = foreign if encoding in (*WIDE, *LATIN) else sum(byte > 127 for byte in data)

@@ -110,8 +110,12 @@ def _lists_of(path: str) -> list[str]:
 
 
 def _renamed(column: str, place: _Place) -> dict[str, int]:
-    """Return the position in each list of a column that is parallel to the text's."""
-    return dict(zip(_lists_of(column), place.lists.values(), strict=True))
+    """Return the position in each list of a column that is parallel to the text's.
+
+    The list around a whole file is not among them: its elements are read one by one.
+    """
+    ways = _lists_of(column)[-len(place.lists) :]
+    return dict(zip(ways, place.lists.values(), strict=True))
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
 
 from distill.corpora.assembly.spec import CorpusSpec
-from distill.corpora.guessing.columns import Column, is_missing, split_column
+from distill.corpora.guessing.columns import Column, split_column
 from distill.corpora.guessing.labels import (
     LabelGuess,
     label_guesses,
@@ -20,39 +18,26 @@ from distill.corpora.guessing.rows import (
     annotator_column,
     can_be_split,
     group_columns,
-    label_order,
     repeats,
     row_id_columns,
 )
-from distill.corpora.guessing.texts import text_column, texts_of_label
-from distill.corpora.guessing.votes import votes_around, why_no_labels
+from distill.corpora.guessing.texts import pair_of_texts, text_column, texts_of_label
 from distill.corpora.reading.rows import listed
 from distill.corpora.reading.source import read_label_names, source_path
 from distill.export.runtime.errors import InputError
 from distill.recipe.keys import recipe_keys
 from distill.recipe.kinds import KINDS
+from distill.recipe.starter_ask import Ask, asked_task, chosen, levels_of
+from distill.recipe.starter_doubts import doubts_about, likely_labels, without_sentences
 from distill.recipe.starter_forms import Looked, look
-from distill.recipe.starter_lengths import Lengths, count_tokens
-from distill.recipe.starter_text import Proposal, quoted, to_toml, value_of
+from distill.recipe.starter_lengths import count_tokens
+from distill.recipe.starter_text import Proposal, quoted, to_toml
 from distill.recipe.starter_try import accepted
 
 MAX_RIVALS = 4
 
 # files that name labels, one per line
 NAME_FILES = ("labels.txt", "label_names.txt", "emotions.txt", "classes.txt")
-
-NOT_READ = 0.02
-
-CUT = 0.05
-
-# share of texts that look like printed lists above which a comment says so
-MANY = 0.5
-
-
-Choice = TypeVar("Choice")
-
-# a question, and its answers with the likeliest first; returns the place of the answer that was chosen
-Ask = Callable[[str, Sequence[str]], int]
 
 
 @recipe_keys()
@@ -85,6 +70,7 @@ class _Roles:
     rivals: list[LabelGuess]
     split: Column | None
     groups: list[Column]
+    task: str
 
     @property
     def text(self) -> Column:
@@ -97,7 +83,7 @@ def _guess(path: Path, ask: Ask | None) -> Proposal:
     source = str(path)
     if source == "sample" or source.startswith(("hub:", "~")):
         source = f"./{source}"
-    looked = look(source)
+    looked = look(source, ask)
     roles = _columns(path, looked, ask)
     where = _where(roles)
     if where is not None:
@@ -108,11 +94,12 @@ def _guess(path: Path, ask: Ask | None) -> Proposal:
     if group is not None and row_id == (group.name,):
         group = None  # its rows are merged into one
     leaks, duplicates = _repeats(roles, group, row_id, published=published)
-    names = _names_file(source, roles.label)
+    levels = levels_of(roles.label) if KINDS[roles.task].ordered else None
+    names = _names_file(source, roles.label) if levels is None else tuple(levels)
     lengths = count_tokens([str(value) for value in roles.text.values])
     spec = CorpusSpec(
         source=source,
-        task=roles.label.task,
+        task=roles.task,
         text=tuple(column.name for column in roles.texts),
         labels=roles.label.columns[0] if len(roles.label.columns) == 1 else roles.label.columns,
         label_names=names,
@@ -129,7 +116,10 @@ def _guess(path: Path, ask: Ask | None) -> Proposal:
         leaks=leaks,
         duplicates=duplicates,
     )
-    doubts = [*doubts, *_doubts(roles, lengths, spec)]
+    doubts += [f"encoding = {quoted(name)} would read the files too" for name in looked.encodings[:MAX_RIVALS]]
+    deeper = [f"text = {quoted(path)} would be one row per element of its list" for path in looked.deeper]
+    rivals = roles.rivals[:MAX_RIVALS]
+    doubts += [*deeper, *doubts_about(roles.columns, roles.text, roles.label, rivals, lengths, spec)]
     used = {*spec.read_columns}
     others = tuple(column.name for column in roles.columns if column.name not in used)
     ids = (
@@ -137,7 +127,17 @@ def _guess(path: Path, ask: Ask | None) -> Proposal:
         and spec.labels_from not in looked.named
         and all(str(token).isdigit() for token in roles.label.tokens)
     )
-    return Proposal(spec, lengths.max_tokens, others, ids, tuple(doubts), roles.label.reasons, len(looked.records))
+    return Proposal(
+        spec,
+        lengths.max_tokens,
+        others,
+        ids,
+        tuple(doubts),
+        roles.label.reasons,
+        len(looked.records),
+        pair=pair_of_texts(roles.columns, roles.texts, spec.label_columns),
+        published=published,
+    )
 
 
 def _columns(path: Path, looked: Looked, ask: Ask | None) -> _Roles:
@@ -149,39 +149,20 @@ def _columns(path: Path, looked: Looked, ask: Ask | None) -> _Roles:
     rest = [column for column in columns if column is not text and column is not split]
     groups = group_columns(rest)
     guesses = [] if text is None else label_guesses(rest, groups[0] if groups else None, text)
-    if text is not None and not guesses and (why := why_no_labels(rest)) is not None:
-        raise InputError(f"{path}, {why}")
-    votes = votes_around(guesses[0], rest) if guesses else None
-    if votes is not None:
-        raise InputError(
-            f"{path}: the columns {listed(votes)} hold numbers of votes or ratings, but here a row either "
-            "has a label or does not: convert them to 0 and 1, or name another column in your own recipe"
-        )
-    if text is None or not guesses:
-        missing = "texts" if text is None else "labels: few different values, short and repeated"
-        raise InputError(f"{path}: no column looks like {missing}; its columns need a text and a label")
-    label, *rivals = _chosen(ask, "Which labels should be learnt?", guesses[: 1 + MAX_RIVALS], _shown)
+    guesses = without_sentences(guesses)
+    likely_labels(path, text, guesses, rest)
+    assert text is not None
+    label, *rivals = chosen(ask, "Which labels should be learnt?", guesses[: 1 + MAX_RIVALS], _shown)
     groups = [column for column in groups if column.name not in label.columns]
     if groups:
         question = "Rows with the same value stay in one split. Which column has these groups?"
-        first = _chosen(
+        first = chosen(
             ask, question, [*groups[:MAX_RIVALS], None], lambda column: column.name if column else "none"
         )
         groups = [] if first[0] is None else [column for column in first if column is not None]
     texts = texts_of_label(columns, text, label, groups[0] if groups else None)
-    return _Roles(columns, texts, label, rivals, split, groups)
-
-
-def _chosen(ask: Ask | None, question: str, choices: list[Choice], name: Callable[[Choice], str]) -> list[Choice]:
-    """Return the choices with the one that was asked for first."""
-    if ask is None or len(choices) < 2:
-        return choices
-    at = ask(question, [name(choice) for choice in choices])
-    return [choices[at], *choices[:at], *choices[at + 1 :]]
-
-
-def _name(group: Column | None) -> str:
-    return "none" if group is None else group.name
+    label, task = asked_task(ask, label)
+    return _Roles(columns, texts, label, rivals, split, groups, task)
 
 
 def _shown(guess: LabelGuess) -> str:
@@ -264,33 +245,3 @@ def _names_file(source: str, label: LabelGuess) -> str | None:
             if len(set(names)) == len(names) and highest < len(names) <= 2 * highest + 2:
                 return name
     return None
-
-
-def _doubts(roles: _Roles, lengths: Lengths, spec: CorpusSpec) -> Iterator[str]:
-    """Yield the points that the recipe's author should check."""
-    for rival in roles.rivals[:MAX_RIVALS]:
-        labels = value_of(rival.columns[0] if len(rival.columns) == 1 else list(rival.columns))
-        yield f"labels = {labels} would be {len(rival.tokens)} labels, {rival.task}"
-    annotator = annotator_column(roles.columns)
-    if annotator is not None:
-        yield f"{quoted(annotator.name)} looks like the annotator of a row ({len(annotator.counts)} of them)"
-    levels = label_order(spec.labels_from, roles.label.tokens)
-    if levels is not None and not roles.label.several:
-        kind = next(name for name, keys in KINDS.items() if keys.ordered)
-        yield f"task = {quoted(kind)} if these are levels; label_names = {value_of(levels)} from the lowest"
-    if spec.missing is not None:
-        shown = listed(list(roles.label.missing))
-        yield f"{shown} among the labels may be a missing value or a name: see missing"
-    texts = roles.text.values
-    if sum(str(text).strip()[:1] == "[" and str(text).strip()[-1:] == "]" for text in texts) > MANY * len(texts):
-        yield f"the cells of {quoted(roles.text.name)} look like printed lists; they are read as one text each"
-    share = lengths.cut_share(lengths.max_tokens)
-    if share > CUT:
-        yield f"{share:.0%} of the texts are longer than max_tokens and would be cut"
-    if lengths.unknown is not None and lengths.unknown > NOT_READ:
-        yield (
-            f"{lengths.unknown:.0%} of the pieces are unknown to this teacher, which reads English: name an "
-            "encoder of the corpus's language, or a multilingual one, in teacher.model"
-        )
-    if any(is_missing(cell) for cell in roles.text.cells):
-        yield "some rows have no text"

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 
 from distill.corpora.guessing.columns import has_header
 from distill.corpora.reading.arrow import label_names_in
 from distill.corpora.reading.delimited import looks_quoted
-from distill.corpora.reading.encodings import likely_encoding, utf8_problem
+from distill.corpora.reading.encodings import likely_encoding, possible_encodings, utf8_problem
 from distill.corpora.reading.form import TableForm
 from distill.corpora.reading.json_rows import find_roots, holds_lines
 from distill.corpora.reading.locate import data_files
-from distill.corpora.reading.nested import LIST, is_path, paths_in, root_of, unnested
+from distill.corpora.reading.nested import root_of
 from distill.corpora.reading.rows import BadRow, Record
+from distill.corpora.reading.separators import TXT_SEPARATORS, WIDE_SEPARATORS
 from distill.corpora.reading.source import open_source, source_path
 from distill.corpora.reading.streams import DataFile
 from distill.export.runtime.errors import InputError
+from distill.recipe.starter_ask import Ask, chosen
+from distill.recipe.starter_nested import opened
 
 TEXT_KINDS = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson")
 
 JSON_KINDS = (".json", ".jsonl", ".ndjson", ".parquet", ".arrow")
 
 LOOKED_AT = 50_000
-
-# records whose paths are looked at, where they are nested
-NESTED_RECORDS = 200
 
 # files of one text each that show their encoding
 SEEN_FILES = 500
@@ -48,10 +48,16 @@ class Looked:
     records: list[Record]
     published: bool  # whether the source has several labelled splits
     named: frozenset[str]  # columns whose labels the data set names
+    deeper: tuple[str, ...] = ()  # paths to other texts, which would give more rows
+    encodings: tuple[str, ...] = ()  # others that fit about as well
 
 
-def look(source: str) -> Looked:
+def look(source: str, ask: Ask | None = None) -> Looked:
     """Return the first records of a local source in a form that reads them.
+
+    Args:
+        source: the file or folder.
+        ask: decides between encodings; the likeliest is taken where it is None.
 
     Raises:
         InputError: no form does; the first form's error.
@@ -59,12 +65,17 @@ def look(source: str) -> Looked:
     files, _ = data_files(source_path(source))
     first = files["train"][0]
     named = frozenset(label_names_in(first))
-    form = TableForm(encoding=_encoding(files["train"]))
+    encoding, encodings = _encodings(files["train"])
+    question = "The files are not UTF-8, and their letters do not decide between encodings. Which one is it?"
+    if encodings and ask is not None:
+        encoding, *encodings = chosen(ask, question, encodings, str)
+    form = TableForm(encoding=encoding)
     published = len(files.keys() & {"train", "validation", "test"}) > 1
     if first.suffix in JSON_KINDS or (first.suffix == ".txt" and holds_lines(first, form)):
-        records = _nested_records(source, first, form)
-        form = replace(form, root=root_of(list(records[0].fields)))
-        return Looked(form, records, published, named)
+        roots = find_roots(first, form) if first.suffix.startswith(".json") and first.key is None else []
+        nested = opened(_records(source, replace(form, root=roots[0] if roots else None)), LOOKED_AT)
+        form = replace(form, root=root_of(list(nested.records[0].fields)))
+        return Looked(form, nested.records, published, named, nested.deeper, tuple(encodings))
     if looks_quoted(first, form):
         form = replace(form, quoting=True)
     form, records = _quoted(source, form)
@@ -72,16 +83,19 @@ def look(source: str) -> Looked:
     if columns is not None:
         form = replace(form, columns=columns)
         records = _records(source, form)
-    return Looked(form, records, published, named)
+    return Looked(form, records, published, named, encodings=tuple(encodings))
 
 
-def _encoding(files: Sequence[DataFile]) -> str | None:
-    """Return the encoding of text files that are not UTF-8, if their letters show it."""
+def _encodings(files: Sequence[DataFile]) -> tuple[str | None, list[str]]:
+    """Return the likely encoding of text files, None where they are UTF-8 or nothing shows it, and others."""
     if files[0].suffix not in TEXT_KINDS:
-        return None
+        return None, []
     # of one text per file, most have no letter that shows it
     head = files[0].head() if files[0].label is None else b"\n".join(file.head() for file in files[:SEEN_FILES])
-    return likely_encoding(head) if utf8_problem(head) else None
+    if not utf8_problem(head):
+        return None, []
+    likely, possible = likely_encoding(head), possible_encodings(head)
+    return likely, possible if likely is None or len(possible) > 1 else []
 
 
 def _quoted(source: str, form: TableForm) -> tuple[TableForm, list[Record]]:
@@ -111,7 +125,7 @@ def _unnamed(file: DataFile, records: Sequence[Record]) -> tuple[str, ...] | Non
 
 def _txt_fields(lines: Sequence[str]) -> int | None:
     """Return the number of fields of nearly every line, one of which repeats like labels; None for plain texts."""
-    for separator in "\t;|,":
+    for separator in chain(WIDE_SEPARATORS, TXT_SEPARATORS):
         rows = [line.split(separator) for line in lines]
         width = len(rows[0])
         alike = [row for row in rows if len(row) == width]
@@ -132,29 +146,3 @@ def _records(source: str, form: TableForm) -> list[Record]:
         why = f" (row {bad[0].row}: {bad[0].reason})" if bad else ""
         raise InputError(f"{table.where}: no readable row{why}; give a file with a text and a label in each row")
     return records
-
-
-def _nested_records(source: str, file: DataFile, form: TableForm) -> list[Record]:
-    """Return the rows of a JSON or parquet file, unnested if the longest texts are in lists."""
-    roots = find_roots(file, form) if file.suffix.startswith(".json") and file.key is None else []
-    records = _records(source, replace(form, root=roots[0] if roots else None))
-    paths: dict[str, list[object]] = {}
-    for record in records[:NESTED_RECORDS]:
-        for path, value in paths_in(record.fields).items():
-            paths.setdefault(path, []).append(value)
-    if not any(is_path(path) and path not in records[0].fields for path in paths):
-        return records
-
-    def length(path: str) -> float:
-        texts = [value for value in paths[path] if isinstance(value, str)]
-        return sum(map(len, texts)) / len(texts) if len(texts) == len(paths[path]) else 0.0
-
-    lead = max(paths, key=length)
-    steps = lead.count(LIST)
-    columns = [lead, *(path for path in paths if path != lead and path.count(LIST) <= steps)]
-    taken = islice(unnested(iter(records), columns), LOOKED_AT)
-    return [
-        replace(row, fields={column: row.fields.get(column) for column in columns})
-        for row in taken
-        if isinstance(row, Record)
-    ]

@@ -8,15 +8,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from distill.corpora.assembly.spec import CorpusSpec
+from distill.corpora.assembly.spec import SEGMENTS, CorpusSpec
 from distill.corpora.corpus import Corpus
 from distill.corpora.reading.files import is_broken
 from distill.corpora.reading.rows import listed
 from distill.export.runtime.errors import InputError
+from distill.students.families import FAMILIES
 
 MAX_COMMENT_COLUMN = 60
 
 BATCH_SIZE = 32
+
+# with fewer rows in its test split, a corpus is offered folds
+FEW_TEST_ROWS, FOLDS = 200, 5
 
 # minimum number of steps of fine-tuning and distillation, as far as the passes below allow
 TEACHER_STEPS, STUDENT_STEPS = 300, 1000
@@ -38,6 +42,8 @@ class Proposal:
         doubts: points to check, one comment per point.
         reasons: reasons for the choice of labels.
         looked_at: number of rows that were inspected.
+        pair: two columns of texts that may be read as a pair.
+        published: whether the source has splits of its own.
     """
 
     spec: CorpusSpec
@@ -47,6 +53,8 @@ class Proposal:
     doubts: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
     looked_at: int = 0
+    pair: tuple[str, str] | None = None
+    published: bool = False
 
 
 def to_toml(proposal: Proposal, corpus: Corpus, name: str) -> str:
@@ -54,7 +62,7 @@ def to_toml(proposal: Proposal, corpus: Corpus, name: str) -> str:
     lines = [
         "# A starter recipe: look at what was guessed, then run `distill check` and `distill run` on this file.",
         *_table("", [("name", name, "names the run's folder"), ("seed", 13, "seed of every random choice")]),
-        *_table("corpus", _corpus_entries(proposal)),
+        *_table("corpus", _corpus_entries(proposal, corpus)),
     ]
     if proposal.ids and proposal.spec.label_names is None and isinstance(proposal.spec.labels, str):
         lines.append('# label_names = ["first", "second"]   # the labels are numbers: name them in their order')
@@ -66,7 +74,7 @@ def to_toml(proposal: Proposal, corpus: Corpus, name: str) -> str:
     return "\n".join(lines).lstrip("\n") + "\n"
 
 
-def _corpus_entries(proposal: Proposal) -> Entries:
+def _corpus_entries(proposal: Proposal, corpus: Corpus) -> Entries:
     spec = proposal.spec
     text = spec.text[0] if len(spec.text) == 1 else list(spec.text)
     labels = spec.labels if isinstance(spec.labels, str) else list(spec.labels)
@@ -80,8 +88,24 @@ def _corpus_entries(proposal: Proposal) -> Entries:
         ("text", text, 'the column to read; ["title", "body"] joins several'),
         ("labels", labels, about + why),
     ]
+    if proposal.pair is not None:
+        first, second = proposal.pair
+        entries[3:3] = [
+            (
+                "# text",
+                [first, second],
+                "in place of text, with the next line: these two are read as a pair",
+            ),
+            ("# joiner", SEGMENTS, "each column is a segment of its own, as a question and its answer are"),
+        ]
     optional: Entries = [
-        ("label_names", spec.label_names, "file that lists the labels in the order of their ids"),
+        (
+            "label_names",
+            spec.label_names,
+            "file that lists the labels in the order of their ids"
+            if isinstance(spec.label_names, str)
+            else "the labels in their order, the lowest first",
+        ),
         ("columns", spec.columns, "the file has no header, so its fields are named here"),
         ("encoding", spec.encoding, "the files are not UTF-8"),
         ("quoting", spec.quoting, "whether quotation marks around a field are the file's, not the text's"),
@@ -102,6 +126,15 @@ def _corpus_entries(proposal: Proposal) -> Entries:
         entries.append(("split", spec.split, "the column that names each row's split"))
     else:
         entries.append(("split", list(spec.split), "train, validation, test, where the source has no splits"))
+    if not proposal.published and len(corpus.test) < FEW_TEST_ROWS:
+        entries.append(
+            (
+                "# folds",
+                FOLDS,
+                f"a test split of {len(corpus.test)} rows shows little: with folds every row is decided by a "
+                f"model that did not learn from it, in about {FOLDS + 1} times the time",
+            )
+        )
     if spec.min_rows > 1:
         entries.append(("min_rows", spec.min_rows, "labels with fewer rows are left out with their rows"))
     kept = '"majority" merges rows that repeat a text, except in a published test split; "keep" merges none'
@@ -135,6 +168,9 @@ def _notes(corpus: Corpus) -> list[str]:
 def _default_tables(corpus: Corpus) -> dict[str, Entries]:
     """Return the other tables, with passes that suit the number of rows."""
     rows = len(corpus.train)
+    usual = ", ".join(
+        f"{family.body_learning_rate:g} ({kind})" for kind, family in FAMILIES.items() if kind != "layers"
+    )
     teacher, student = _epochs(rows, TEACHER_STEPS, TEACHER_EPOCHS), _epochs(rows, STUDENT_STEPS, STUDENT_EPOCHS)
     return {
         "teacher": [
@@ -150,7 +186,7 @@ def _default_tables(corpus: Corpus) -> dict[str, Entries]:
             ("kind", "layers", '"layers" copies layers of the teacher; "compact" and "static" are smaller'),
             ("layers", [1, 3, 5], "which of the teacher's layers, counted from 0; fewer are faster"),
             ("epochs", student, "passes over train: small corpora need more of them for as many steps"),
-            ("body_learning_rate", 1e-4, "1e-4 for layers, 3e-4 for compact, 1e-3 for static"),
+            ("body_learning_rate", 1e-4, f"for layers; {usual} is usual for the other kinds"),
             ("head_learning_rate", 1e-3, "for the new head, whatever the kind"),
         ],
         "objective": [

@@ -11,6 +11,7 @@ from contextlib import suppress
 import pytest
 
 from distill.cli.runs import init
+from distill.export.runtime.errors import InputError
 from distill.recipe.starter import propose_recipe
 from tests.support.command import run_cli
 
@@ -44,6 +45,68 @@ def test_the_likeliest_comes_first_and_the_answers_are_written(rows):
     assert 'group = "session_id"' in recipe
     assert propose_recipe(rows, lambda question, answers: 0) == propose_recipe(rows)
     assert "group = " not in propose_recipe(rows, lambda question, answers: len(answers) - 1)
+
+
+def answered(path, wanted):
+    """The recipe where each question is answered by the answer that begins so, and the questions."""
+    questions = {}
+
+    def ask(question, answers):
+        questions[question] = list(answers)
+        return next((at for at, answer in enumerate(answers) if answer.startswith(wanted)), 0)
+
+    return tomllib.loads(propose_recipe(path, ask))["corpus"], questions
+
+
+def test_levels_may_be_named_as_such(tmp_path):
+    levels = ("none", "low", "high")
+    path = tmp_path / "rows.csv"
+    path.write_text("text,risk\n" + "".join(f"some people sang no {i},{levels[i % 3]}\n" for i in range(90)))
+    corpus, questions = answered(path, "ordinal")
+    assert questions["Which kind of task is it?"] == [
+        "single_label: exactly one label per row",
+        "ordinal: levels in the order none, low, high",
+    ]
+    assert (corpus["task"], corpus["label_names"]) == ("ordinal", list(levels))
+    assert answered(path, "single_label")[0]["task"] == "single_label"
+
+
+def test_columns_of_one_label_per_row_may_have_several(tmp_path):
+    path = tmp_path / "rows.csv"
+    rows = "".join(
+        f"some people sang no {i},{','.join(str(int(i % 3 == at)) for at in range(3))}\n" for i in range(90)
+    )
+    path.write_text(f"text,{','.join(MOODS)}\n{rows}")
+    assert answered(path, "multi_label")[0]["task"] == "multi_label"
+    assert tomllib.loads(propose_recipe(path))["corpus"]["task"] == "single_label"
+
+
+def test_nothing_is_asked_where_nothing_is_unclear(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text("text,mood\n" + "".join(f"some people sang no {i},{MOODS[i % 3]}\n" for i in range(90)))
+    assert answered(path, "x")[1] == {}
+
+
+def test_encodings_that_fit_alike_are_asked_for(tmp_path):
+    path = tmp_path / "rows.csv"
+    rows = "".join(f"the café sang no {i},{MOODS[i % 3]}\n" for i in range(90))
+    path.write_bytes(f"text,mood\n{rows}".encode("cp1252"))
+    corpus, questions = answered(path, "cp1250")
+    (answers,) = (found for question, found in questions.items() if "encoding" in question)
+    assert answers[0] == "cp1252"
+    assert corpus["encoding"] == "cp1250"
+    recipe = propose_recipe(path)
+    assert 'encoding = "cp1252"' in recipe
+    assert '# encoding = "cp1250" would read the files too' in recipe
+
+
+def test_encodings_that_no_letter_shows_are_asked_for(tmp_path):
+    path = tmp_path / "rows.csv"
+    rows = "".join(f"so \xa6 \xb6 many no {i},{MOODS[i % 3]}\n" for i in range(90))
+    path.write_bytes(f"text,mood\n{rows}".encode("latin-1"))
+    with pytest.raises(InputError, match="name its corpus.encoding"):
+        propose_recipe(path)
+    assert answered(path, "cp1252")[0]["encoding"] == "cp1252"
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "gb18030"])

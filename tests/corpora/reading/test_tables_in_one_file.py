@@ -192,3 +192,9 @@ def test_lists_of_other_lengths_are_not_parallel(tmp_path):
     bad, good = open_source(str(path), columns=("said[]", "moods[]")).by_split["train"].rows
     assert bad.reason.startswith("the lists of 'moods[]' have 1 elements where those of 'said[]' have 2")
     assert good.fields["moods[]"] == "x"
+
+
+def test_parallel_lists_under_the_key_of_a_file(tmp_path):
+    path = saved(tmp_path / "a.json", {"about": 1, "data": [{"said": ["a", "b"], "mood": ["x", "y"]}] * 2})
+    rows = rows_of(path, ("data[].said[]", "data[].mood[]"), root="data")
+    assert [(row["data[].said[]"], row["data[].mood[]"]) for row in rows] == [("a", "x"), ("b", "y")] * 2

@@ -1,0 +1,127 @@
+"""Reasons why the columns of a table do not hold labels of its texts, although some look like it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from distill.corpora.guessing.columns import ANNOTATOR_NAME, SPEAKER_NAME, Column
+from distill.corpora.guessing.labels import MIN_BLOCK, NEARLY_ALL, LabelGuess
+from distill.corpora.reading.labels import MAX_FOUND_LABELS
+from distill.corpora.reading.printed import Cut, printed_value
+from distill.corpora.reading.rows import listed
+
+# what ends a turn in files that hold a dialogue in a cell
+TURN_END = re.compile(r"\s*(?:__eou__|__EOU__|<eou>|<EOU>|</s>)\s*")
+
+# words of a label, and the mean of them from which a column holds sentences
+MAX_WORDS = 5.0
+
+# a label with fewer lines does not show that the lines' first words are labels
+MIN_LINES = 5
+
+
+def parallel_cells(text: Column, label: Column) -> str | None:
+    """Return why a label belongs to a part of its row's text: both cells hold lists of one length."""
+    turns = parts = alike = 0
+    for cell, labels in zip(text.cells, label.cells, strict=True):
+        texts = _texts_in(cell)
+        turns += len(texts)
+        parts += len(texts) > 1
+        alike += len(texts) > 1 and len(texts) == _number_of(labels)
+    if not parts or 2 * parts < len(text.values) or alike < NEARLY_ALL * parts:
+        return None
+    return (
+        f"each cell of '{text.name}' holds as many texts as '{label.name}' has labels, {turns} in all: write one "
+        f'row per text, or lines of JSON with both as lists, which `text` = "{text.name}[]" reads'
+    )
+
+
+def _texts_in(cell: object) -> list[str]:
+    """Return the texts in a cell: of a printed list, or between the marks at the end of turns."""
+    if not isinstance(cell, str):
+        return []
+    try:
+        items = printed_value(cell, words=False)
+    except Cut:
+        return []
+    if isinstance(items, list):
+        return [item for item in items if isinstance(item, str)]
+    return [part for part in TURN_END.split(cell) if part.strip()] if TURN_END.search(cell) else []
+
+
+def _number_of(labels: object) -> int:
+    if isinstance(labels, list | tuple):
+        return len(labels)
+    try:
+        items = printed_value(str(labels), words=True)
+    except Cut:
+        return 0
+    return len(items) if items is not None else len(re.split(r"[\s,;|]+", str(labels).strip()))
+
+
+def people_only(guesses: Sequence[LabelGuess]) -> str | None:
+    """Return why the only likely columns are not labels: they say who annotated or who speaks."""
+    people = [guess for guess in guesses if any(_is_person(name) for name in guess.columns)]
+    if not guesses or len(people) < len(guesses):
+        return None
+    names = listed([name for guess in people for name in guess.columns])
+    return (
+        f"only {names} hold few values, and their names are those of annotators or speakers; where each holds one "
+        "annotator's labels, write one row per annotator, or a column with the labels of most"
+    )
+
+
+def _is_person(name: str) -> bool:
+    leaf = name.rpartition("[].")[2]
+    return ANNOTATOR_NAME.search(leaf) is not None or SPEAKER_NAME.search(leaf) is not None
+
+
+def marked_columns(columns: Sequence[Column], guess: LabelGuess | None) -> str | None:
+    """Return why neighbouring columns, one per label, are not read: they hold a mark or nothing, or -1 and 1.
+
+    Args:
+        columns: those that may hold labels, in their order.
+        guess: the likeliest labels; None where there are none.
+    """
+    for kind, how in (("mark", "one value or nothing"), ("sign", "-1 and 1")):
+        run: list[str] = []
+        runs = [run]
+        for column in columns:
+            if _marks(column) == kind:
+                run.append(column.name)
+            else:
+                run = []
+                runs.append(run)
+        names = max(runs, key=len)
+        inside = guess is not None and set(guess.columns) <= set(names)
+        if len(names) >= MIN_BLOCK and (guess is None or inside or not guess.reasons):
+            return f"columns {listed(names)} hold {how}: write 1 where a label is meant, and 0 elsewhere"
+    return None
+
+
+def _marks(column: Column) -> str | None:
+    keys = set(column.counts)
+    if keys in ({"-1", "1"}, {"-1.0", "1.0"}):
+        return "sign"
+    few = len(keys) == 1 and "" in column.keys and len(next(iter(keys))) <= len("yes")
+    return "mark" if few else None
+
+
+def first_word_labels(column: Column) -> str | None:
+    """Return why lines of text may begin with their labels: their first words are few and repeat."""
+    first = Counter(str(value).split(maxsplit=1)[0] for value in column.values if str(value).strip())
+    rows = first.total()
+    if 2 <= len(first) <= MAX_FOUND_LABELS // 10 and rows >= MIN_LINES * len(first):
+        return (
+            f"the lines of '{column.name}' begin with one of {len(first)} words, like labels: write a tab between "
+            "label and text"
+        )
+    return None
+
+
+def has_sentences(guess: LabelGuess) -> bool:
+    """Return whether the values of a column are sentences, as questions that repeat are."""
+    words = [len(str(token).split()) for token in guess.tokens]
+    return sum(words) > MAX_WORDS * len(words)

@@ -1,0 +1,134 @@
+"""The points of a starter recipe that its author should check, and the refusals where no reading is likely."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from distill.corpora.assembly.spec import CorpusSpec
+from distill.corpora.guessing.columns import Column, is_missing
+from distill.corpora.guessing.labels import LabelGuess
+from distill.corpora.guessing.refusals import (
+    first_word_labels,
+    has_sentences,
+    marked_columns,
+    parallel_cells,
+    people_only,
+)
+from distill.corpora.guessing.rows import annotator_column
+from distill.corpora.guessing.votes import votes_around, why_no_labels
+from distill.corpora.reading.rows import listed
+from distill.export.runtime.errors import InputError
+from distill.recipe.kinds import KINDS
+from distill.recipe.starter_ask import levels_of
+from distill.recipe.starter_lengths import Lengths
+from distill.recipe.starter_text import quoted, value_of
+
+NOT_READ = 0.02
+
+CUT = 0.05
+
+# share of texts that look like printed lists above which a comment says so
+MANY = 0.5
+
+# share of texts with what a program wrote in place of characters above which a comment says so
+ESCAPED = 0.02
+
+_ESCAPES = re.compile(r"_comma_|_period_|&(?:amp|lt|gt|quot|#\d+);|<br ?/?>|\\n|\\u[0-9a-f]{4}")
+
+
+def likely_labels(path: Path, text: Column | None, guesses: Sequence[LabelGuess], rest: list[Column]) -> None:
+    """Refuse a table without a likely text and labels, with the reason.
+
+    Args:
+        path: named in the error.
+        text: the column of texts, if any.
+        guesses: the labels, the likeliest first.
+        rest: the columns that may hold labels.
+    """
+    if text is None:
+        raise InputError(f"{path}: no column looks like texts; its columns need a text and a label")
+    best = guesses[0] if guesses else None
+    reasons = (
+        None if guesses else why_no_labels(rest),
+        marked_columns(rest, best),
+        people_only(guesses),
+        None if guesses or len(rest) > 0 else first_word_labels(text),
+        *(parallel_cells(text, column) for column in rest),
+    )
+    why = next((reason for reason in reasons if reason is not None), None)
+    if why is not None:
+        raise InputError(f"{path}, {why}")
+    votes = votes_around(guesses[0], rest) if guesses else None
+    if votes is not None:
+        raise InputError(
+            f"{path}: the columns {listed(votes)} hold numbers of votes or ratings, but here a row either "
+            "has a label or does not: convert them to 0 and 1, or name another column in your own recipe"
+        )
+    if best is None:
+        raise InputError(
+            f"{path}: no column looks like labels: few different values, short and repeated; its columns need a "
+            "text and a label"
+        )
+
+
+def without_sentences(guesses: list[LabelGuess]) -> list[LabelGuess]:
+    """Return the guesses whose values are not sentences."""
+    return [guess for guess in guesses if not has_sentences(guess)]
+
+
+def doubts_about(
+    columns: Sequence[Column],
+    text: Column,
+    label: LabelGuess,
+    rivals: Sequence[LabelGuess],
+    lengths: Lengths,
+    spec: CorpusSpec,
+) -> Iterator[str]:
+    """Yield the points that the recipe's author should check.
+
+    Args:
+        columns: of the table.
+        text: the column with the longest texts.
+        label: the chosen labels.
+        rivals: other columns that may be labels.
+        lengths: counts of the texts' tokens.
+        spec: the proposal.
+    """
+    for rival in rivals:
+        labels = value_of(rival.columns[0] if len(rival.columns) == 1 else list(rival.columns))
+        yield f"labels = {labels} would be {len(rival.tokens)} labels, {rival.task}"
+    annotator = annotator_column(columns)
+    if annotator is not None:
+        yield f"{quoted(annotator.name)} looks like the annotator of a row ({len(annotator.counts)} of them)"
+    levels = levels_of(label)
+    if levels is not None and not KINDS[spec.task].ordered:
+        kind = next(name for name, keys in KINDS.items() if keys.ordered)
+        yield f"task = {quoted(kind)} if these are levels; label_names = {value_of(levels)} from the lowest"
+    if spec.missing is not None:
+        shown = listed(list(label.missing))
+        yield f"{shown} among the labels may be a missing value or a name: see missing"
+    yield from _about_texts(text, lengths)
+
+
+def _about_texts(text: Column, lengths: Lengths) -> Iterator[str]:
+    texts = text.values
+    if sum(str(text).strip()[:1] == "[" and str(text).strip()[-1:] == "]" for text in texts) > MANY * len(texts):
+        yield f"the cells of {quoted(text.name)} look like printed lists; they are read as one text each"
+    escaped = [match[0] for match in (_ESCAPES.search(str(value)) for value in texts) if match is not None]
+    if len(escaped) > ESCAPED * len(texts):
+        yield (
+            f"{len(escaped) / len(texts):.0%} of the texts have {listed(sorted(set(escaped))[:3])} in place of "
+            "characters: replace these in the file if the texts to predict do not have them"
+        )
+    share = lengths.cut_share(lengths.max_tokens)
+    if share > CUT:
+        yield f"{share:.0%} of the texts are longer than max_tokens and would be cut"
+    if lengths.unknown is not None and lengths.unknown > NOT_READ:
+        yield (
+            f"{lengths.unknown:.0%} of the pieces are unknown to this teacher, which reads English: name an "
+            "encoder of the corpus's language, or a multilingual one, in teacher.model"
+        )
+    if any(is_missing(cell) for cell in text.cells):
+        yield "some rows have no text"

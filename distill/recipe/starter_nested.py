@@ -1,0 +1,90 @@
+"""Find the texts in nested records: the path that has one row per element, and the columns beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from distill.corpora.guessing.texts import MIN_TEXT_CHARS
+from distill.corpora.reading.nested import LIST, is_path, paths_in, unnested
+from distill.corpora.reading.rows import BadRow, Record
+
+# records whose paths are looked at
+SEEN_RECORDS = 200
+
+# the share of them in which a list may have another length than the texts', and still be parallel to it
+UNLIKE = 0.02
+
+Values = dict[str, list[object]]
+
+
+@dataclass(frozen=True)
+class Nested:
+    """Rows from nested records.
+
+    Attributes:
+        records: the rows, with their columns by path.
+        deeper: paths to other texts, which would give more rows.
+    """
+
+    records: list[Record]
+    deeper: tuple[str, ...] = ()
+
+
+def opened(records: Sequence[Record], most: int) -> Nested:
+    """Return at most that many rows of records, unnested where the longest texts are in lists or objects."""
+    paths: Values = {}
+    for record in records[:SEEN_RECORDS]:
+        for path, value in paths_in(record.fields).items():
+            paths.setdefault(path, []).append(value)
+    lead = _longest_texts(paths)
+    if not any(is_path(path) and path not in records[0].fields for path in (lead, *paths)):
+        return Nested(list(records))
+    steps = lead.count(LIST)
+    columns = [lead]
+    for path in paths:
+        parallel = f"{path}{LIST}"
+        if steps and path.count(LIST) + 1 == steps and _are_lists(paths[path]) and _fits(records, lead, parallel):
+            columns.append(parallel)
+        elif path.count(LIST) <= steps and path != lead and _fits(records, lead, path):
+            columns.append(path)
+    deeper = [path for path in paths if path.count(LIST) > steps and _mean_length(paths[path]) >= MIN_TEXT_CHARS]
+    taken = islice(unnested(iter(records), columns), most)
+    rows = [
+        replace(row, fields={column: row.fields.get(column) for column in columns})
+        for row in taken
+        if isinstance(row, Record)
+    ]
+    return Nested(rows, tuple(deeper))
+
+
+def _longest_texts(paths: Values) -> str:
+    """Return the path to the longest texts: of strings, or of lists of strings where these are texts."""
+    lengths = {path: _mean_length(values) for path, values in paths.items()}
+    for path, values in paths.items():
+        if _are_lists(values):
+            mean = _mean_length([item for value in values if isinstance(value, list) for item in value])
+            lengths[f"{path}{LIST}"] = mean if mean >= MIN_TEXT_CHARS else 0.0
+    return max(lengths, key=lambda path: lengths[path])
+
+
+def _mean_length(values: Sequence[object]) -> float:
+    """Return the mean number of characters; 0 where a value is not a string."""
+    texts = [value for value in values if isinstance(value, str)]
+    return sum(map(len, texts)) / len(texts) if texts and len(texts) == len(values) else 0.0
+
+
+def _are_lists(values: Sequence[object]) -> bool:
+    """Return whether all values are lists of strings or numbers, and some have several."""
+    lists = [value for value in values if isinstance(value, list)]
+    scalars = all(isinstance(item, str | int | float) for value in lists for item in value)
+    return len(lists) == len(values) and scalars and any(len(value) > 1 for value in lists)
+
+
+def _fits(records: Sequence[Record], lead: str, column: str) -> bool:
+    """Return whether a column has a value for each of the texts."""
+    if column.count(LIST) < lead.count(LIST):
+        return True
+    rows = list(unnested(iter(records[:SEEN_RECORDS]), [lead, column]))
+    return sum(isinstance(row, BadRow) for row in rows) <= UNLIKE * len(rows)
