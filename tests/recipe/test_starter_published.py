@@ -77,7 +77,10 @@ def test_dialogues_as_parallel_lists(tmp_path, ending):
 
 
 def test_a_list_of_another_length_costs_its_record_alone(tmp_path):
-    talks = [{"said": [line(9 * t + i) for i in range(4)], "mood": [mood(9 * t + i) for i in range(4)]} for t in range(60)]  # fmt: skip
+    talks = [
+        {"said": [line(9 * t + i) for i in range(4)], "mood": [mood(9 * t + i) for i in range(4)]}
+        for t in range(60)
+    ]
     talks[50]["mood"].pop()
     corpus, text, read = proposed(lines(tmp_path / "a.jsonl", talks))
     assert (corpus["on_bad_row"], rows_of(read)) == ("quarantine", 236)
@@ -128,7 +131,8 @@ def test_semicolons_and_decimal_commas(tmp_path):
 
 
 def test_emotions_are_preferred_to_sentiments(tmp_path):
-    rows = [{"Utterance": line(i), "Emotion": mood(i), "Sentiment": ("positive", "negative")[i % 2]} for i in range(80)]  # fmt: skip
+    sentiments = ("positive", "negative")
+    rows = [{"Utterance": line(i), "Emotion": mood(i), "Sentiment": sentiments[i % 2]} for i in range(80)]
     corpus, text, _ = proposed(table(tmp_path / "a.csv", rows))
     assert corpus["labels"] == "Emotion"
     assert '# labels = "Sentiment" would be 2 labels' in text
@@ -160,8 +164,8 @@ def test_what_a_program_wrote_in_place_of_characters_is_a_comment(tmp_path, esca
 )
 def test_two_texts_side_by_side_are_offered_as_a_pair(tmp_path, names):
     rows = [{**{name: line(100 * at + i) for at, name in enumerate(names)}, "label": mood(i)} for i in range(80)]
-    for row in rows:
-        row |= {"parse": "(x)"} if "parse" in row else {}
+    if "parse" in names:
+        rows = [{**row, "parse": "(x)"} for row in rows]
     text = propose_recipe(table(tmp_path / "a.csv", rows))
     assert f'# text = ["{names[0]}", "{names[-1]}"]' in text
     assert '# joiner = "segments"' in text
