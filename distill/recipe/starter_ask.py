@@ -16,8 +16,6 @@ Choice = TypeVar("Choice")
 # a question, and its answers with the likeliest first; returns the place of the answer that was chosen
 Ask = Callable[[str, Sequence[str]], int]
 
-MEANINGS = {"single_label": "exactly one label per row", "multi_label": "any number of labels per row"}
-
 
 def chosen(ask: Ask | None, question: str, choices: list[Choice], name: Callable[[Choice], str]) -> list[Choice]:
     """Return the choices with the one that was asked for first."""
@@ -44,10 +42,10 @@ def asked_task(ask: Ask | None, label: LabelGuess) -> tuple[LabelGuess, str]:
     if len(label.columns) > 1 and label.several:
         kinds = [label.task]  # some rows have none, or several
     levels = levels_of(label)
-    meanings = dict(MEANINGS)
+    meanings = {kind: KINDS[kind].meaning for kind in kinds}
     if levels is not None:
         kind = next(name for name, keys in KINDS.items() if keys.ordered)
-        meanings[kind] = f"levels in the order {listed(levels)}"
+        meanings[kind] = f"{KINDS[kind].meaning}, in the order {listed(levels)}"
         kinds.append(kind)
     task = chosen(ask, "Which kind of task is it?", kinds, lambda kind: f"{kind}: {meanings[kind]}")[0]
     return replace(label, several=task == PROPOSED[True]), task

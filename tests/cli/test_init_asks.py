@@ -65,7 +65,7 @@ def test_levels_may_be_named_as_such(tmp_path):
     corpus, questions = answered(path, "ordinal")
     assert questions["Which kind of task is it?"] == [
         "single_label: exactly one label per row",
-        "ordinal: levels in the order none, low, high",
+        "ordinal: exactly one level per row, in the order none, low, high",
     ]
     assert (corpus["task"], corpus["label_names"]) == ("ordinal", list(levels))
     assert answered(path, "single_label")[0]["task"] == "single_label"
