@@ -12,8 +12,8 @@ class KindKeys:
     """The values and keys of a recipe that depend on the kind of task.
 
     `calibrations` are the choices of [decisions], the default first; `floors` the keys of [decisions] that set
-    floors; `weights` the keys of [objective] that not every kind has; `meaning` says what labels a row has. Labels of an `ordered` kind have an order
-    that nobody can guess.
+    floors; `weights` the keys of [objective] that not every kind has; `meaning` says what labels a
+    row has. Labels of an `ordered` kind have an order that nobody can guess.
     """
 
     calibrations: tuple[Calibration, ...]
