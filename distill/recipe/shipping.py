@@ -1,8 +1,8 @@
 """The recipe's tables of what ships: [decisions], [export], [bench], [budget]."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from distill.export.int8.ranges import RangeMethod
 from distill.export.precision import Precision, Variant
@@ -197,6 +197,14 @@ class ExportRecipe(Section):
         description="Exit with status 0 although the bundle is worse than TF-IDF on test rows, or gives a label "
         "to every one of them; the bundle is written in any case.",
     )
+
+    @field_validator("precision", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        """Refuse one name where a list of them is expected, with the names that there are."""
+        if isinstance(value, str) and value != "auto":
+            raise ValueError(f"precision must be auto, or a list of any of {', '.join(get_args(VariantName))}")
+        return value
 
     @property
     def bounds(self) -> dict[str, Any]:

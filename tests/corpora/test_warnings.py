@@ -86,6 +86,14 @@ def test_rows_that_are_left_out(tmp_path):
     assert any("110 rows have no label and are left out" in warning for warning in found)
 
 
+def test_files_of_no_split_are_counted(tmp_path):
+    (tmp_path / "codes.csv").write_text("text,labels\nso,a\n")
+    (found,) = warnings(tmp_path, three())
+    assert found.startswith(
+        "1 data files or folders beside the splits have no split in their names and are not read"
+    )
+
+
 def test_a_tsv_that_looks_quoted(tmp_path):
     lines = "".join(f'"line ""{i}"""\t{"ab"[i % 2]}\n' for i in range(2000))
     (tmp_path / "a.tsv").write_text(f"text\tlabels\n{lines}")

@@ -27,6 +27,7 @@ def test_packaged_recipes_load_and_survive_their_resolved_form(name, tmp_path) -
         ("student.layers=[3,1]", ["ascending"]),
         ("teacher.freeze=0", ["freeze"]),
         ("export.precision=['int4']", ["export.precision", "int8-dynamic"]),
+        ("export.precision='int3'", ["export.precision", "a list of any of fp32, int8-dynamic, int8-static"]),
         ("name='a/b'", ["name"]),
         ("export.threshold_shrink=20", ["unknown key export.threshold_shrink", "decisions.threshold_shrink?"]),
         ("decisions.calibration='plat'", ["decisions.calibration", "plat", "platt-per-label"]),
