@@ -5,7 +5,6 @@ Everything but the runtime is imported when its name is first used.
 """
 
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from distill.export.runtime import (
@@ -28,10 +27,7 @@ if TYPE_CHECKING:
     from distill.api.training import train
     from distill.recipe.recipe import Recipe
 
-try:
-    __version__ = version("distill-text")
-except PackageNotFoundError:  # run from a checkout that was never installed
-    __version__ = "0+unknown"
+    __version__: str
 
 __all__ = [
     "BundleError",
@@ -65,9 +61,20 @@ _LATER = {
 
 
 def __getattr__(name: str) -> object:
+    if name == "__version__":
+        return _version()
     if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_LATER[name]), name)
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version  # a fifth of the seconds of `import distill`
+
+    try:
+        return version("distill-text")
+    except PackageNotFoundError:  # run from a checkout that was never installed
+        return "0+unknown"
 
 
 def __dir__() -> list[str]:

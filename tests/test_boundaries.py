@@ -14,7 +14,7 @@ FLOORS = (
     ("api",),
     ("pipeline",),
     ("report",),
-    ("planning", "search", "timing"),
+    ("planning", "search", "timing", "serving"),
     ("training", "variants"),
     ("labelling",),
     ("artifacts", "bundles"),
@@ -108,6 +108,13 @@ def test_the_runtime_imports_nothing_outside_itself() -> None:
         if module.startswith("distill.export.runtime"):
             ours = {name for name in imports_of(path) if name.split(".")[0] == "distill"}
             assert all(name.startswith("distill.export.runtime") for name in ours), module
+
+
+def test_the_service_imports_the_runtime_alone() -> None:
+    for module, path in MODULES.items():
+        if module.startswith("distill.serving"):
+            ours = {name for name in imports_of(path) if name.split(".")[0] == "distill"}
+            assert all(name.startswith(("distill.export.runtime", "distill.serving")) for name in ours), module
 
 
 @pytest.mark.parametrize("module", TRAINING)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from distill.cli import bundles, models, runs
+from distill.cli import bundles, models, runs, serve
 from distill.cli.debug import format_debug
 from distill.cli.exit import CommandGroup
 from distill.cli.options import Invocation
@@ -101,6 +101,7 @@ COMMANDS = (
         bundles.verify,
         'Example: `distill verify bundle --manifest-sha256 "$(sha256sum manifest.json | cut -c1-64)"`',
     ),
+    Command("serve", serve.serve, "Example: `distill serve bundle --port 8000 --token-file token.txt`"),
     Command("forget", runs.forget, "Example: `distill forget runs/mine --yes`"),
 )
 

@@ -6,7 +6,6 @@ from numbers import Real
 
 from distill.export.runtime.errors import InputError
 from distill.export.runtime.task import Policy, Prediction, Task
-from distill.export.runtime.untrusted.fields import MAX_SHOWN
 
 # one for all labels, one for each in the order of the labels, or some of them by label
 Thresholds = float | Sequence[float] | Mapping[str, float]
@@ -31,10 +30,9 @@ def policy_with(task: Task, policy: Policy, thresholds: Thresholds) -> Policy:
 def _checked(task: Task, fitted: tuple[float, ...], thresholds: Thresholds) -> tuple[float, ...]:
     if isinstance(thresholds, Mapping):
         own = dict(zip(task.labels, fitted, strict=False)) if len(fitted) == task.num_labels else {}
-        unknown = next((name for name in thresholds if name not in own), None)
-        if unknown is not None:
+        if not thresholds.keys() <= own.keys():  # the name may be a text
             raise InputError(
-                f"thresholds: {str(unknown)[:MAX_SHOWN]!r} is not a label with a threshold; those are "
+                "thresholds: a name in the mapping is not a label with a threshold; those are "
                 f"{', '.join(own) or 'none, pass a list'}"
             )
         return tuple(_number(value) for value in {**own, **thresholds}.values())

@@ -111,7 +111,7 @@ def test_thresholds_of_one_call(classifier: Classifier) -> None:
 @pytest.mark.parametrize(
     ("thresholds", "message"),
     [
-        ({"anger": 0.5}, "'anger' is not a label with a threshold; those are joy, sadness, calm"),
+        ({"anger": 0.5}, "is not a label with a threshold; those are joy, sadness, calm"),
         ([0.5], "must be one number, a list of 3, or a mapping"),
         ("0.5", "must be one number"),
         (1.5, "each must be a number from 0 to 1"),

@@ -1,0 +1,1 @@
+"""An HTTP service in front of bundles; it imports the runtime and nothing else of the project."""

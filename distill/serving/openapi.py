@@ -1,0 +1,129 @@
+"""The OpenAPI document of the service."""
+
+from typing import Any
+
+from distill.serving.limits import Limits
+from distill.serving.refusal import KINDS
+
+_SCORES = {"type": "object", "additionalProperties": {"type": "number", "minimum": 0, "maximum": 1}}
+
+_TEXT = {
+    "description": "A text; for a bundle of pairs a list of two, or an object with its two columns.",
+    "oneOf": [
+        {"type": "string"},
+        {"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 2},
+        {"type": "object", "additionalProperties": {"type": "string"}},
+    ],
+}
+
+_SEQUENCE = {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 2}
+
+_PREDICTION = {
+    "type": "object",
+    "required": ["labels", "scores", "confidence", "abstained", "truncated"],
+    "properties": {
+        "labels": {"type": "array", "items": {"type": "string"}, "description": "The decision."},
+        "scores": {**_SCORES, "description": "Calibrated, by label."},
+        "confidence": {"type": "number", "description": "Probability that the decision is exactly right."},
+        "abstained": {
+            "type": "boolean",
+            "description": "Whether a person should decide; there are no labels then.",
+        },
+        "truncated": {"type": "boolean", "description": "Whether the text's end was cut off unread."},
+    },
+}
+
+_SCORE = {
+    "type": "object",
+    "required": ["score", "label"],
+    "properties": {"score": {"type": "number"}, "label": {"type": "string"}},
+}
+
+
+def openapi(limits: Limits) -> dict[str, Any]:
+    """Return the document, with the bounds of a service in it."""
+    asked = {
+        "type": "object",
+        "required": ["texts"],
+        "additionalProperties": False,
+        "properties": {
+            "texts": {"type": "array", "items": _TEXT, "maxItems": limits.texts},
+            "model": {"type": "string", "description": "Name of a bundle; the first by default."},
+            "top_k": {"type": "integer", "minimum": 1, "description": "Number of scores to keep."},
+            "thresholds": {
+                "description": "Thresholds in place of the bundle's: for all labels, in their order, or by name.",
+                "oneOf": [{"type": "number"}, {"type": "array", "items": {"type": "number"}}, _SCORES],
+            },
+        },
+    }
+    answer = {
+        "type": "object",
+        "required": ["model", "manifest_sha256", "predictions"],
+        "properties": {
+            "model": {"type": "string"},
+            "manifest_sha256": {"type": "string"},
+            "predictions": {"type": "array", "items": _PREDICTION},
+        },
+    }
+    tei = {
+        "type": "object",
+        "required": ["inputs"],
+        "additionalProperties": False,
+        "properties": {
+            "inputs": {"oneOf": [{"type": "string"}, _SEQUENCE, {"type": "array", "items": _SEQUENCE}]},
+            "raw_scores": {"type": "boolean", "default": False, "description": "Logits in place of scores."},
+            "truncate": {
+                "type": "boolean",
+                "default": True,
+                "description": "false refuses what would be cut.",
+            },
+        },
+    }
+    scores = {"type": "array", "items": _SCORE}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "distill",
+            "version": "1",
+            "description": "Decisions of distilled text classifiers. They do not replace a person's judgement.",
+        },
+        "paths": {
+            "/v1/predict": {"post": _operation("Decide texts.", answer, asked)},
+            "/predict": {
+                "post": _operation(
+                    "Scores in the form of text-embeddings-inference, by the first bundle.",
+                    {"oneOf": [scores, {"type": "array", "items": scores}]},
+                    tei,
+                )
+            },
+            "/v1/manifest": {"get": _operation("The contracts of the bundles.", {"type": "object"})},
+            "/healthz": {
+                "get": {**_operation("Answers while the service does.", {"type": "object"}), "security": []}
+            },
+            "/metrics": {"get": _operation("Prometheus counters.", {"type": "string"}, media="text/plain")},
+            "/openapi.json": {"get": _operation("This document.", {"type": "object"})},
+        },
+        "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
+        "security": [{"token": []}, {}],
+    }
+
+
+def _operation(
+    summary: str, answer: dict[str, Any], body: dict[str, Any] | None = None, media: str = "application/json"
+) -> dict[str, Any]:
+    error = {
+        "type": "object",
+        "required": ["error", "error_type"],
+        "properties": {"error": {"type": "string"}, "error_type": {"enum": sorted({kind.word for kind in KINDS})}},
+    }
+    refusals = {
+        str(kind.status): {"description": kind.word, "content": {"application/json": {"schema": error}}}
+        for kind in KINDS
+    }
+    operation: dict[str, Any] = {
+        "summary": summary,
+        "responses": {"200": {"description": "Done.", "content": {media: {"schema": answer}}}, **refusals},
+    }
+    if body is not None:
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
+    return operation

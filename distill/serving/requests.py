@@ -1,0 +1,117 @@
+"""Bodies of requests, checked: what is asked, without anything that is not expected."""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from distill.export.runtime.call_time import Thresholds
+from distill.serving.limits import Limits
+from distill.serving.refusal import BAD_REQUEST, TOO_LARGE, UNPROCESSABLE, Refusal
+
+Text = str | Sequence[str] | Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Content of a body of `/v1/predict`: texts, and by which bundle and rule they are decided."""
+
+    texts: list[Text]
+    model: str | None = None
+    top_k: int | None = None
+    thresholds: Thresholds | None = None
+
+
+@dataclass(frozen=True)
+class AskedAsTei:
+    """Content of a body of `/predict`, in the form of text-embeddings-inference; `single` is one text alone."""
+
+    texts: list[Text]
+    single: bool
+    raw_scores: bool
+    truncate: bool
+
+
+def read_asked(body: bytes, limits: Limits) -> Asked:
+    """Return the content of a body of `/v1/predict`.
+
+    Raises:
+        Refusal: it is no such object, or has too many or too long texts.
+    """
+    data = _object(body, ("texts", "model", "top_k", "thresholds"))
+    texts = data.get("texts")
+    if not isinstance(texts, list):
+        raise Refusal(UNPROCESSABLE, "texts: must be a list of texts")
+    model = data.get("model")
+    if model is not None and not isinstance(model, str):
+        raise Refusal(UNPROCESSABLE, "model: must be a string")
+    return Asked(_checked(texts, limits), model, data.get("top_k"), data.get("thresholds"))
+
+
+def read_asked_as_tei(body: bytes, limits: Limits) -> AskedAsTei:
+    """Return the content of a body of `/predict`.
+
+    Inputs are one text, the two texts of a pair, or a list of lists of one or two texts.
+
+    Raises:
+        Refusal: it is no such object, or has too many or too long texts.
+    """
+    data = _object(body, ("inputs", "raw_scores", "truncate"))
+    inputs = data.get("inputs")
+    flags = {name: data.get(name, default) for name, default in (("raw_scores", False), ("truncate", True))}
+    for name, value in flags.items():
+        if not isinstance(value, bool):
+            raise Refusal(UNPROCESSABLE, f"{name}: must be true or false")
+    if isinstance(inputs, str):
+        texts, single = [inputs], True
+    elif isinstance(inputs, list) and inputs and isinstance(inputs[0], str):
+        texts, single = [_sequence(inputs)], True
+    elif isinstance(inputs, list) and inputs:
+        texts, single = [_sequence(item) for item in inputs], False
+    else:
+        raise Refusal(UNPROCESSABLE, "inputs: must be a text, a pair of texts, or a list such as [[text], [text]]")
+    return AskedAsTei(_checked(texts, limits), single, flags["raw_scores"], flags["truncate"])
+
+
+def _sequence(item: object) -> Any:
+    """Return one text, or the two of a pair."""
+    if not isinstance(item, list) or not 1 <= len(item) <= 2 or not all(isinstance(text, str) for text in item):
+        raise Refusal(UNPROCESSABLE, "inputs: each must be a list of one text, or of the two texts of a pair")
+    return item[0] if len(item) == 1 else tuple(item)
+
+
+def _object(body: bytes, known: Collection[str]) -> dict[str, Any]:
+    try:
+        data = json.loads(body, parse_constant=_no_number)
+    except (ValueError, RecursionError):  # its message may quote the body
+        raise Refusal(BAD_REQUEST, "The body is not JSON in UTF-8.") from None
+    if not isinstance(data, dict):
+        raise Refusal(UNPROCESSABLE, f"The body must be a JSON object with {', '.join(known)}.")
+    if not data.keys() <= set(known):  # the unknown key may be a text
+        raise Refusal(UNPROCESSABLE, f"The body has an unknown key. Known are {', '.join(known)}.")
+    return data
+
+
+def _no_number(_: str) -> NoReturn:
+    raise ValueError
+
+
+def _checked(texts: list[Any], limits: Limits) -> list[Text]:
+    if len(texts) > limits.texts:
+        raise Refusal(TOO_LARGE, f"texts: are {len(texts)}, must be at most {limits.texts}. Send fewer at once.")
+    for index, text in enumerate(texts):
+        characters = characters_of(text)
+        if characters > limits.characters:
+            raise Refusal(
+                TOO_LARGE,
+                f"texts[{index}]: has {characters} characters, must have at most {limits.characters}. Cut it.",
+            )
+    return texts
+
+
+def characters_of(text: object) -> int:
+    """Return the number of characters of one text, or of all texts of a pair; 0 for what is neither."""
+    if isinstance(text, str):
+        return len(text)
+    parts = text.values() if isinstance(text, dict) else text if isinstance(text, list | tuple) else ()
+    return sum(len(part) for part in parts if isinstance(part, str))
