@@ -63,6 +63,17 @@ def imports_of(path: Path) -> set[str]:
     return found
 
 
+def whole_names(path: Path) -> set[str]:
+    """All names that a file imports, each with the module that it is from."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
 def package_of(module: str) -> str:
     return module.split(".")[1] if "." in module else ""
 
@@ -101,6 +112,22 @@ def test_no_circles() -> None:
 def test_nothing_is_imported_by_a_bare_top_level_name() -> None:
     for module, path in MODULES.items():
         assert not {name.split(".")[0] for name in imports_of(path)} & {*OUTSIDE, "tests"}, module
+
+
+def test_only_the_command_line_imports_what_distill_offers() -> None:
+    """`from distill import train` leads up from any package, whichever it is in."""
+    users = {package_of(module) for module, path in MODULES.items() if "distill" in imports_of(path)}
+    assert users <= {"cli"}
+
+
+def test_every_import_can_be_read() -> None:
+    """An arrow that is a string at run time, or relative, would be none to this file."""
+    for module, path in MODULES.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            assert not (isinstance(node, ast.ImportFrom) and node.level), module
+            assert not (isinstance(node, ast.Name) and node.id == "__import__"), module
+        by_string = {"importlib", "importlib.import_module", "runpy", "pkgutil"} & whole_names(path)
+        assert not by_string or module == "distill", f"{module} uses {by_string}"
 
 
 def test_the_runtime_imports_nothing_outside_itself() -> None:
