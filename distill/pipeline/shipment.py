@@ -29,7 +29,10 @@ def shipping(run: Run) -> tuple[StudentRun, Variant]:
 def shipment(student: StudentRun, variant: Variant) -> "Shipment":
     """Return everything that a bundle of one variant of a student holds."""
     from distill.artifacts.quality import read_quality
+    from distill.recipe.sources import corpus_spec
+    from distill.teachers.tokenizers import load_tokenizer
     from distill.variants.bundle import VariantSource, shipment_of
+    from distill.variants.hand_over import rules_of
 
     run, layout = student.run, student.layout
     recipe = run.recipe
@@ -37,7 +40,12 @@ def shipment(student: StudentRun, variant: Variant) -> "Shipment":
         variant, layout.variant(variant.name), layout.student_of(variant), recipe.student.family
     )
     teacher = read_quality(layout.quality(reference_name(recipe)))
-    return shipment_of(source, recipe.name, recipe.corpus, run.corpus, teacher, _provenance(student, variant))
+    tokenizer = load_tokenizer(source.student)
+    rows = run.tokens.rows(tokenizer, "validation", run.corpus.validation.texts)
+    special = corpus_spec(recipe.corpus).reads.special_tokens(tokenizer.backend_tokenizer)
+    rules = rules_of(recipe.decisions, tokenizer.backend_tokenizer, rows, special)
+    provenance = _provenance(student, variant)
+    return shipment_of(source, recipe.name, recipe.corpus, run.corpus, teacher, provenance, rules)
 
 
 def _provenance(student: StudentRun, variant: Variant) -> dict[str, object]:

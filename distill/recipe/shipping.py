@@ -50,6 +50,9 @@ class DecisionsRecipe(Section):
         "answer_when_right",
         "sets",
         "sets_per_label",
+        "unreadable_share",
+        "hand_over_truncated",
+        "hand_over_words",
     )
 
     calibration: Calibration | None = Field(
@@ -111,6 +114,21 @@ class DecisionsRecipe(Section):
         False,
         description="Sets of single_label and ordinal tasks hold each label with 50 validation rows as often as "
         "`sets` says, not only the average one; they are larger.",
+    )
+    unreadable_share: float = Field(
+        0.005,
+        ge=0,
+        lt=1,
+        description="Upper bound on the share of validation that is not decided because at least half of a text "
+        "carries no meaning to the student; 0 decides every text.",
+    )
+    hand_over_truncated: bool = Field(
+        False, description="Hand texts that are cut at max_tokens over to a person, with their decision."
+    )
+    hand_over_words: str | None = Field(
+        None,
+        description="Hand texts with one of these words over to a person, with their decision: `crisis`, for the "
+        "packaged lists in six languages, or the path of a file with a word or a phrase per line.",
     )
 
     @property

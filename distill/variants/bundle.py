@@ -22,9 +22,9 @@ from distill.export.precision import Variant
 from distill.export.runtime.classifier import Classifier
 from distill.export.runtime.errors import CheckFailedError
 from distill.export.runtime.inputs import Row
-from distill.export.runtime.optional import NO_OBJECTS
 from distill.recipe.sources import CorpusRecipe, corpus_spec
 from distill.students.families import StudentFamily
+from distill.variants.hand_over import HandOverRules
 from distill.variants.model_card import model_card
 
 # validation texts on which the finished bundle is compared with what the gate saw, and by how much it may differ
@@ -58,6 +58,7 @@ def shipment_of(
     corpus: Corpus,
     teacher: QualityRecord,
     provenance: Mapping[str, Any],
+    rules: HandOverRules,
 ) -> Shipment:
     """Return everything that a bundle of a variant holds.
 
@@ -68,6 +69,7 @@ def shipment_of(
         corpus: the task, and headline of what ships.
         teacher: the quality of the model that the student is measured against.
         provenance: hashes, versions and licence, for the manifest.
+        rules: by which texts are handed over whatever their scores are.
     """
     quality, gate = read_quality(source.folder), read_gate(source.folder)
     decision, evaluator = quality.decision, evaluator_of(corpus.task)
@@ -86,7 +88,7 @@ def shipment_of(
         tokenizer_folder=source.student,
         config=source.family.published_config(source.student),
         provenance=dict(provenance),
-        metrics=_metrics(quality, teacher, evaluator, recipe.folds),
+        metrics=_metrics(quality, teacher, evaluator, recipe.folds) | rules.metrics,
         model_card=model_card(
             name=name,
             variant=source.variant.name,
@@ -100,7 +102,7 @@ def shipment_of(
             reads=reads,
         ),
         reads=reads,
-        objects=decision.objects_beside(NO_OBJECTS),
+        objects=decision.objects_beside(rules.objects),
     )
 
 

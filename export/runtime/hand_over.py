@@ -21,6 +21,10 @@ MAX_MARK = 16  # characters
 
 MAX_UNKNOWN = 100
 
+BLOCK = 128  # characters; a script has one run of them or more
+
+MAX_BLOCKS = 0x110000 // BLOCK
+
 MAX_WORDS = 10_000
 
 MAX_WORD = 200  # characters
@@ -37,12 +41,15 @@ class Unreadable:
 
     A piece carries no meaning if it is `unknown`, or if it is a later piece of a word, because then the word as a
     whole is unknown. Later pieces start with `mark` (`continuation_mark`); or, if the first piece of a word starts
-    with `mark` (`start_mark`), they start with a letter or a digit.
+    with `mark` (`start_mark`), they start with a letter or a digit, and the mark alone says as little. Nor does a
+    piece of letters from a script that the student did not learn: `blocks` are the runs of 128 characters, by
+    number, that it learnt letters from.
     """
 
     kind: str
     mark: str
     unknown: str | None
+    blocks: tuple[int, ...]
     from_share: float
 
     @classmethod
@@ -58,15 +65,24 @@ class Unreadable:
             kind=fields.choice("kind", (CONTINUATION, START)),
             mark=mark,
             unknown=unknown,
+            blocks=fields.integers("blocks", MAX_BLOCKS, 0, MAX_BLOCKS - 1),
             from_share=fields.share("from_share"),
         )
 
     def is_meaningless(self, piece: str) -> bool:
         """Return whether a piece of the vocabulary is unknown, or a later piece of a word."""
         marked = piece.startswith(self.mark)
-        return piece == self.unknown or (
-            marked if self.kind == CONTINUATION else piece[:1].isalnum() and not marked
+        later = marked if self.kind == CONTINUATION else piece[:1].isalnum() and not marked
+        return (
+            later
+            or piece in (self.unknown, self.mark)
+            or block_of(piece.removeprefix(self.mark)) not in (None, *self.blocks)
         )
+
+
+def block_of(text: str) -> int | None:
+    """Return the number of the run of 128 characters that a text's first one is in, None if it is not a letter."""
+    return ord(text[0]) // BLOCK if text[:1].isalpha() else None
 
 
 class PieceReader:

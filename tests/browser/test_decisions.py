@@ -18,7 +18,7 @@ CALL = """
 import { readFileSync } from "node:fs";
 import { decideLogits } from "./classifier.js";
 const vectors = JSON.parse(readFileSync(process.argv[2], "utf-8"));
-console.log(JSON.stringify(vectors.map(({ manifest, logits }) => decideLogits(manifest, logits))));
+console.log(JSON.stringify(vectors.map(({ manifest, logits, seen }) => decideLogits(manifest, logits, seen))));
 """
 
 
@@ -54,5 +54,7 @@ def test_the_page_decides_as_the_vectors_say(tmp_path: Path) -> None:
     for vector, answer in zip(vectors, answers, strict=True):
         assert answer["labels"] == vector["labels"], vector["name"]
         assert answer["abstained"] == vector["abstained"], vector["name"]
+        assert answer["handedOver"] == vector.get("handed_over", ["unsure"] * vector["abstained"]), vector["name"]
+        assert answer["possible"] == vector.get("possible"), vector["name"]
         assert list(answer["scores"].values()) == pytest.approx(vector["scores"], abs=1e-9)
         assert answer["confidence"] == pytest.approx(vector["confidence"], abs=1e-9)

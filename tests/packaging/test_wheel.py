@@ -74,7 +74,7 @@ def test_the_wheel_alone_decides_and_holds_no_torch(installed: Path, runs: Path,
     assert run(installed / "python", "-c", code, cwd=tmp_path).stdout.strip() == "[]"
 
 
-DATA = ("report/word_lists", "report/templates", "recipe/packaged", "variants/templates")
+DATA = ("report/word_lists", "report/templates", "recipe/packaged", "variants/templates", "variants/crisis_words")
 
 
 def test_the_wheel_carries_recipes_templates_and_lists_of_words(installed: Path, tmp_path: Path) -> None:

@@ -30,7 +30,13 @@ WHOLE: dict[str, Any] = {
     "floors": [FLOOR],
     "answers": ANSWERS,
     "sets": {"kind": "labels", "coverage": 0.9, "thresholds": [0.1, 0.2, 0.3]},
-    "unreadable": {"kind": "continuation_mark", "mark": "##", "unknown": "[UNK]", "from_share": 0.5},
+    "unreadable": {
+        "kind": "continuation_mark",
+        "mark": "##",
+        "unknown": "[UNK]",
+        "blocks": [0],
+        "from_share": 0.5,
+    },
     "hand_over": {"kind": "text", "truncated": True, "list_name": "own", "words": ["very sad", "不想活"]},
 }
 
@@ -96,6 +102,9 @@ OBJECTS = (
     _lie("unreadable", "'mark' must be a string of at most 16 characters", mark="#" * 17),
     _lie("unreadable", "'unknown' must be a string of at most 100 characters", unknown="u" * 101),
     _lie("unreadable", "'unknown' must be a string that is not empty", unknown=0),
+    _lie("unreadable", "'blocks' must be a list", blocks="all"),
+    _lie("unreadable", "'blocks' must be a list of at most 8704 whole numbers from 0 to 8703", blocks=[8704]),
+    _lie("unreadable", "'blocks' must be a list of at most 8704 whole numbers from 0 to 8703", blocks=[0] * 9000),
     _lie("unreadable", "'from_share' must be a number from 0 to 1", from_share=-1),
     _lie("unreadable", "'from_share' must be a number from 0 to 1", from_share=None),
     _lie("hand_over", "'kind' must be one of text", kind="all"),

@@ -73,6 +73,14 @@ class Fields:
             raise self.error(key, f"a whole number from {low} to {high}")
         return int(value)
 
+    def integers(self, key: str, most: int, low: int, high: int) -> tuple[int, ...]:
+        """Return a list of at most `most` whole numbers from `low` to `high`."""
+        values = self.items(key)
+        numbers = tuple(int(value) for value in values if is_integer(value) and low <= value <= high)
+        if len(values) > most or len(numbers) != len(values):
+            raise self.error(key, f"a list of at most {most} whole numbers from {low} to {high}")
+        return numbers
+
     def number(self, key: str, low: float = -math.inf, high: float = math.inf) -> float:
         """Return a finite number strictly between `low` and `high`."""
         value = self._data[key]

@@ -7,32 +7,57 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Tokenizer, models
 
+from distill.export.runtime.hand_over import Lookout
+from distill.export.runtime.inputs import Encoded
+from distill.export.runtime.optional import OPTIONAL, Objects, read_objects
 from distill.export.runtime.task import Noticed, Policy
 from distill.export.runtime.tasks import TASKS, task_of
+from distill.export.runtime.untrusted.fields import Fields
 from tests.support.command import ROOT
 
 VECTORS = json.loads((ROOT / "tests/vectors/decisions.json").read_text())
 
 
-def policy_of(manifest: dict[str, Any]) -> Policy:
+def policy_of(manifest: dict[str, Any], objects: Objects) -> Policy:
     decision = manifest.get("decision", {})
     thresholds, abstain = decision.get("cutoffs", manifest["thresholds"]), manifest["abstain"]
-    return Policy(None if thresholds is None else tuple(thresholds), None if abstain is None else abstain["below"])
+    return Policy(
+        None if thresholds is None else tuple(thresholds),
+        None if abstain is None else abstain["below"],
+        objects.sets,
+        objects.flagged(tuple(manifest["labels"])),
+    )
+
+
+def noticed_in(seen: dict[str, Any], objects: Objects) -> Noticed:
+    """What the runtime notices of a text with these pieces."""
+    vocabulary = {piece: number for number, piece in enumerate(dict.fromkeys(["", *seen["pieces"]]))}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=""))
+    lookout = Lookout(objects.unreadable, objects.hand_over, tokenizer, special=0)
+    encoded = Encoded([vocabulary[piece] for piece in seen["pieces"]], [], seen["truncated"])
+    return lookout.notice(seen["text"], encoded)
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=[vector["name"] for vector in VECTORS])
 def test_every_kind_decides_as_the_vectors_say(vector: dict[str, Any]) -> None:
     manifest = vector["manifest"]
-    task, policy = task_of(manifest["task"], tuple(manifest["labels"])), policy_of(manifest)
+    labels = tuple(manifest["labels"])
+    given = {key: manifest.get(key) for key in OPTIONAL}
+    objects = read_objects(Fields(given, "vector", (), OPTIONAL), labels)
+    task, policy = task_of(manifest["task"], labels), policy_of(manifest, objects)
+    noticed = noticed_in(vector.get("seen", {"text": "", "pieces": ["a"], "truncated": False}), objects)
     assert task.activation == manifest["activation"]
     scores = task.scores(np.array([vector["logits"]]))
     assert scores[0].tolist() == pytest.approx(vector["scores"], abs=1e-9)
-    (many,) = task.predictions(scores, policy, [Noticed(False)])
-    for found in (task.prediction(scores[0].tolist(), policy, Noticed(False)), many):
+    (many,) = task.predictions(scores, policy, [noticed])
+    for found in (task.prediction(scores[0].tolist(), policy, noticed), many):
         assert list(found.labels) == vector["labels"]
         assert found.abstained == vector["abstained"]
         assert found.confidence == pytest.approx(vector["confidence"], abs=1e-9)
+        assert list(found.handed_over) == vector.get("handed_over", ["unsure"] * vector["abstained"])
+        assert found.possible == (None if vector.get("possible") is None else tuple(vector["possible"]))
 
 
 def test_the_vectors_have_every_kind() -> None:

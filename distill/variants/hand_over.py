@@ -1,0 +1,110 @@
+"""Rules by which a bundle hands texts over whatever their scores are, from a tokenizer and validation's tokens."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from math import floor
+from typing import Any
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from distill.export.runtime.hand_over import CONTINUATION, START, HandOver, PieceReader, Unreadable, block_of
+from distill.export.runtime.optional import Objects
+from distill.recipe.shipping import DecisionsRecipe
+from distill.variants.word_forms import forms_of
+
+# a smaller share of pieces without meaning does not make a text unreadable
+LEAST_SHARE = 0.5
+
+# validation texts with letters of a block of characters from which on these count as learnt
+LEAST_TEXTS = 3
+
+# marks of the first piece of a word: SentencePiece's, and the blank of byte-level BPE
+START_MARKS = ("\u2581", "\u0120")
+
+NO_MARK = "##"
+
+
+@dataclass(frozen=True)
+class FittedUnreadable:
+    """The rule, and the share of validation that it does not decide."""
+
+    rule: Unreadable
+    validation_share: float
+
+
+@dataclass(frozen=True)
+class HandOverRules:
+    """The rules of one bundle; each may be None."""
+
+    unreadable: FittedUnreadable | None = None
+    flags: HandOver | None = None
+
+    @property
+    def objects(self) -> Objects:
+        """Return them as objects of a manifest."""
+        return Objects(unreadable=None if self.unreadable is None else self.unreadable.rule, hand_over=self.flags)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Return what was measured of them."""
+        return {} if self.unreadable is None else {"validation_unreadable": self.unreadable.validation_share}
+
+
+def rules_of(
+    policy: DecisionsRecipe, tokenizer: Tokenizer, rows: Iterable[list[int]], special: int
+) -> HandOverRules:
+    """Return the rules that a recipe asks for; the other arguments are those of `fit_unreadable`.
+
+    Raises:
+        InputError: the recipe's list of words cannot be used.
+    """
+    unreadable = None
+    if policy.unreadable_share > 0:
+        unreadable = fit_unreadable(tokenizer, rows, special, policy.unreadable_share)
+    name, words = (None, ()) if policy.hand_over_words is None else forms_of(policy.hand_over_words)
+    flags = HandOver("text", policy.hand_over_truncated, name, words)
+    return HandOverRules(unreadable, flags if policy.hand_over_truncated or words else None)
+
+
+def fit_unreadable(tokenizer: Tokenizer, rows: Iterable[list[int]], special: int, most: float) -> FittedUnreadable:
+    """Return the strictest rule that leaves at most a share of validation undecided.
+
+    Args:
+        tokenizer: the student's.
+        rows: token ids of validation, with special tokens.
+        special: number of special tokens per row.
+        most: upper bound on the share of rows that the rule leaves undecided.
+    """
+    ids = list(rows)
+    kind, mark, unknown = _marks_of(json.loads(tokenizer.to_str())["model"])
+    rule = Unreadable(kind, mark, unknown, _blocks_of(tokenizer, ids, mark), LEAST_SHARE)
+    reader = PieceReader(rule, tokenizer, special)
+    shares = np.sort([reader.share(row) for row in ids])[::-1]
+    allowed = floor(most * len(shares) + 1e-9)
+    share = LEAST_SHARE
+    if allowed < len(shares) and shares[allowed] >= share:
+        share = min(1.0, float(np.nextafter(shares[allowed], 2.0)))
+    undecided = float((shares >= share).mean()) if len(shares) else 0.0
+    return FittedUnreadable(replace(rule, from_share=share), undecided)
+
+
+def _marks_of(model: Mapping[str, Any]) -> tuple[str, str, str | None]:
+    """Return kind and mark of a tokenizer's pieces, and its unknown piece."""
+    if model["type"] == "Unigram":
+        unknown = model.get("unk_id")
+        return START, START_MARKS[0], None if unknown is None else model["vocab"][unknown][0]
+    if model["type"] == "BPE":
+        for mark in START_MARKS:
+            if any(piece.startswith(mark) for piece in model["vocab"]):
+                return START, mark, model.get("unk_token")
+    return CONTINUATION, model.get("continuing_subword_prefix") or NO_MARK, model.get("unk_token")
+
+
+def _blocks_of(tokenizer: Tokenizer, rows: Iterable[list[int]], mark: str) -> tuple[int, ...]:
+    """Return the blocks of characters whose letters are in enough rows."""
+    blocks = {number: block_of(piece.removeprefix(mark)) for piece, number in tokenizer.get_vocab().items()}
+    counts = Counter(block for row in rows for block in {blocks[number] for number in row})
+    return tuple(sorted(block for block, texts in counts.items() if block is not None and texts >= LEAST_TEXTS))

@@ -1,0 +1,62 @@
+"""Word forms that flag a text: the packaged crisis lists, or a file of the user's own."""
+
+from importlib import resources
+from pathlib import Path
+
+from distill.export.runtime.errors import InputError
+from distill.export.runtime.hand_over import MAX_WORD, MAX_WORDS, folded
+
+CRISIS = "crisis"
+
+OWN = "own"
+
+LANGUAGES = ("en", "zh", "es", "fr", "de", "ar")
+
+
+def crisis_words(language: str) -> tuple[str, ...]:
+    """Return the packaged crisis forms of one of LANGUAGES."""
+    path = resources.files("distill.variants") / "crisis_words" / f"{language}.txt"
+    return _forms(path.read_text(encoding="utf-8"))
+
+
+def forms_of(name: str) -> tuple[str, tuple[str, ...]]:
+    """Return the name of a list in a manifest, and its forms, each once whatever its case and accents are.
+
+    Args:
+        name: `crisis`, or the path of a text file with a form per line; lines that start with # are comments.
+
+    Raises:
+        InputError: the file cannot be used.
+    """
+    if name == CRISIS:
+        words = tuple(form for language in LANGUAGES for form in crisis_words(language))
+        return CRISIS, _distinct(words)
+    try:
+        words = _forms(Path(name).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"decisions.hand_over_words: {name} cannot be read as UTF-8 text ({type(error).__name__}); name "
+            f"{CRISIS!r}, or a file with a word or a phrase per line"
+        ) from None
+    wrong = next((at for at, form in enumerate(words, 1) if len(form) > MAX_WORD or not _has_word(form)), None)
+    if not 0 < len(words) <= MAX_WORDS or wrong is not None:
+        said = f"form {wrong} is none" if wrong is not None else f"it has {len(words)} forms"
+        raise InputError(
+            f"decisions.hand_over_words: {name}: {said}; give 1 to {MAX_WORDS} forms with a letter or a digit, "
+            f"each of at most {MAX_WORD} characters"
+        )
+    return OWN, _distinct(words)
+
+
+def _forms(text: str) -> tuple[str, ...]:
+    lines = (line.strip() for line in text.splitlines())
+    return tuple(line for line in lines if line and not line.startswith("#"))
+
+
+def _has_word(form: str) -> bool:
+    return form.isprintable() and any(map(str.isalnum, folded(form)))
+
+
+def _distinct(forms: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the first form of those that are looked for alike."""
+    return tuple({folded(form): form for form in reversed(forms)}.values())[::-1]

@@ -1,0 +1,119 @@
+"""Rules to hand texts over are fitted to a tokenizer and to validation, whatever kind of tokenizer it is."""
+
+import random
+import string
+from pathlib import Path
+
+import pytest
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+from distill.export.runtime.errors import InputError
+from distill.export.runtime.hand_over import CONTINUATION, START, PieceReader, WordFinder
+from distill.recipe.shipping import DecisionsRecipe
+from distill.variants.hand_over import fit_unreadable, rules_of
+from distill.variants.word_forms import LANGUAGES, crisis_words, forms_of
+
+TEXTS = [
+    f"{who} {what} {when}"
+    for who in ("i", "she", "nobody", "my sister", "the doctor")
+    for what in ("was happy", "felt tired", "cried", "could not sleep", "laughed at the joke", "missed the train")
+    for when in ("today", "last night", "for hours", "again", "at work", "when it rained")
+]
+
+
+def wordpiece() -> Tokenizer:
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))  # type: ignore[call-arg]
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    alphabet = list(string.ascii_lowercase)
+    trainer = trainers.WordPieceTrainer(vocab_size=300, special_tokens=["[UNK]"], initial_alphabet=alphabet)
+    tokenizer.train_from_iterator(TEXTS, trainer)
+    return tokenizer
+
+
+def unigram() -> Tokenizer:
+    words = sorted({word for text in TEXTS for word in text.split()})
+    pieces = [("<unk>", 0.0), *((f"▁{word}", -5.0) for word in words)]
+    pieces += [(letter, -12.0) for letter in ("▁", *string.ascii_lowercase)]
+    tokenizer = Tokenizer(models.Unigram(pieces, 0, False))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    return tokenizer
+
+
+def bytes_bpe() -> Tokenizer:
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    tokenizer.train_from_iterator(TEXTS, trainers.BpeTrainer(vocab_size=500, initial_alphabet=alphabet))
+    return tokenizer
+
+
+@pytest.mark.parametrize(
+    ("made", "kind", "mark"), [(wordpiece, CONTINUATION, "##"), (unigram, START, "▁"), (bytes_bpe, START, "Ġ")]
+)
+def test_noise_is_unreadable_and_text_is_not(made: object, kind: str, mark: str) -> None:
+    tokenizer = made()  # type: ignore[operator]
+    rows = [tokenizer.encode(text).ids for text in TEXTS]
+    fitted = fit_unreadable(tokenizer, rows, 0, 0.005)
+    assert (fitted.rule.kind, fitted.rule.mark, fitted.validation_share) == (kind, mark, 0.0)
+    reader, rng = PieceReader(fitted.rule, tokenizer, 0), random.Random(4)
+    noise = [" ".join("".join(rng.choices("qwzxvkjp", k=9)) for _ in range(3)) for _ in range(50)]
+    assert all(reader.unreadable(tokenizer.encode(text).ids) for text in ["", "Я не могу больше", *noise])
+    assert not any(map(reader.unreadable, rows))
+
+
+def test_the_rule_gives_way_where_validation_is_read_in_single_characters() -> None:
+    tokenizer = Tokenizer(models.WordPiece({"[UNK]": 0, "a": 1, "##a": 2, "b": 3}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    rows = [[1, 2, 2, 2]] * 90 + [[1, 3]] * 10
+    fitted = fit_unreadable(tokenizer, rows, 0, 0.005)
+    assert fitted.rule.from_share > 0.75
+    assert fitted.validation_share == 0.0
+    assert PieceReader(fitted.rule, tokenizer, 0).unreadable([0, 0])
+    assert fit_unreadable(tokenizer, rows, 0, 0.95).rule.from_share == 0.5
+
+
+def test_a_recipe_chooses_its_rules(tmp_path: Path) -> None:
+    tokenizer = wordpiece()
+    rows = [tokenizer.encode(text).ids for text in TEXTS]
+    none = rules_of(DecisionsRecipe(unreadable_share=0), tokenizer, rows, 0)
+    assert (none.objects.to_dict(), none.metrics) == ({}, {})
+    cut = rules_of(DecisionsRecipe(hand_over_truncated=True), tokenizer, rows, 0)
+    assert cut.objects.hand_over is not None
+    assert (cut.objects.hand_over.truncated, cut.objects.hand_over.words) == (True, ())
+    assert cut.metrics == {"validation_unreadable": 0.0}
+    own = tmp_path / "own.txt"
+    own.write_text("# of the ward\nVery Sad\nvery sad\n\nmüde\n", encoding="utf-8")
+    assert forms_of(str(own)) == ("own", ("Very Sad", "müde"))
+    flagged = rules_of(DecisionsRecipe(hand_over_words=str(own)), tokenizer, rows, 0)
+    assert flagged.objects.hand_over is not None
+    assert flagged.objects.hand_over.list_name == "own"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "it has 0 forms"),
+        ("ok\n?!\n", "form 2 is none"),
+        ("x" * 201, "form 1 is none"),
+        (None, "cannot be read"),
+    ],
+)
+def test_a_list_that_cannot_be_used_is_refused_in_a_sentence(
+    content: str | None, said: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "own.txt"
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+    with pytest.raises(InputError, match=said):
+        forms_of(str(path))
+
+
+def test_every_packaged_form_finds_itself_in_a_text() -> None:
+    _, forms = forms_of("crisis")
+    finder = WordFinder(forms)
+    for language in LANGUAGES:
+        words = crisis_words(language)
+        assert len(words) == len(set(words)) >= 50
+        assert all(finder.found_in(f"... {word.upper()}!") for word in words)
+        assert all(finder.found_in(("nothing here", f"x {word} x")) for word in words)
+    assert not any(map(finder.found_in, TEXTS))
