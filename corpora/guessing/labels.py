@@ -18,6 +18,7 @@ from distill.corpora.guessing.columns import (
 )
 from distill.corpora.reading.cells import FLAGS, SPELT_MISSING, LabelCells, LabelForm, plain_flag
 from distill.corpora.reading.labels import MAX_FOUND_LABELS, MAX_LABEL_CHARS, LabelError, Token
+from distill.corpora.reading.nested import LIST
 from distill.corpora.targets import CODECS
 
 # the kinds that are proposed, by whether a row may have several labels; nobody guesses that labels are ordered
@@ -122,6 +123,9 @@ def _scored(guess: LabelGuess, column: Column, group: Column | None, text: Colum
     if _LABEL_NAME.search(name) and not CONTEXT_NAME.search(name):
         score += 4 + (_FINE_NAME.search(name) is not None)
         reasons.append("its name")
+    if LIST in text.name and column.name.count(LIST) >= text.name.count(LIST):
+        score += 2
+        reasons.append("it is beside each text")
     if guess.several:
         score += 3
         reasons.append("several labels in a cell")

@@ -125,3 +125,21 @@ def has_sentences(guess: LabelGuess) -> bool:
     """Return whether the values of a column are sentences, as questions that repeat are."""
     words = [len(str(token).split()) for token in guess.tokens]
     return sum(words) > MAX_WORDS * len(words)
+
+
+def texts_in_words(text: Column | None, columns: Sequence[Column]) -> str | None:
+    """Return why a table has no texts: a column holds them as lists of words, and no other holds any.
+
+    Args:
+        text: the likeliest column of texts, which may hold ids.
+        columns: all that may hold texts.
+    """
+    if text is not None and any(" " in str(value).strip() or not str(value).isascii() for value in text.values):
+        return None  # not all scripts have blanks
+    for column in columns:
+        lists = [value for value in column.values if isinstance(value, list)]
+        items = [item for value in lists for item in value]
+        words = all(isinstance(item, str) and " " not in item for item in items)
+        if lists and words and len(lists) == len(column.values) and len(items) > MAX_WORDS * len(lists):
+            return f"column '{column.name}' holds texts as lists of words: join each list to one text"
+    return None

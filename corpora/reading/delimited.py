@@ -16,6 +16,7 @@ from distill.corpora.reading.separators import (
     comment_lines,
     file_separator,
     named_separator,
+    refuse_other_separator,
     table_separator,
 )
 from distill.corpora.reading.streams import (
@@ -42,6 +43,8 @@ def read_delimited(file: DataFile, form: TableForm) -> Rows:
     above = comment_lines(head, form)
     head = head.split("\n", above)[above]
     kind = file.suffix
+    if kind == ".tsv":
+        refuse_other_separator(file, head)
     separator = "\t" if kind == ".tsv" else table_separator(head, form) if kind == ".txt" else None
     if kind == ".txt" and separator is None:
         return (Record(str(file), row, {"text": line}) for row, line in lines(file, form.recoded) if line.strip())

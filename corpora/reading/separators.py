@@ -9,6 +9,7 @@ from itertools import chain, islice
 
 from distill.corpora.reading.form import TableForm
 from distill.corpora.reading.headers import looks_like_names
+from distill.export.runtime.errors import InputError
 
 SEPARATORS = ",;\t|"
 
@@ -80,6 +81,19 @@ def file_separator(head: str, form: TableForm, *, quoted: bool) -> str:
     wide = wide_separator(head)
     counts = {line.count(found) for line in first_lines(head)}
     return wide if wide is not None and (found in wide or len(counts) > 1 or counts == {0}) else found
+
+
+def refuse_other_separator(file: object, head: str) -> None:
+    """Refuse a tsv whose fields other characters than tabs separate.
+
+    Raises:
+        InputError: no line has a tab, and the first one is a header with another separator.
+    """
+    lines = first_lines(head)
+    for separator in SEPARATORS:
+        names = [name.strip().strip('"') for name in lines[0].split(separator)] if lines else []
+        if len(names) > 1 and looks_like_names(names) and not any("\t" in line for line in lines):
+            raise InputError(f"{file}: no tab in it, and its header has '{separator}' between names; name it .csv")
 
 
 def named_separator(head: str) -> str | None:

@@ -15,6 +15,7 @@ from distill.corpora.guessing.refusals import (
     marked_columns,
     parallel_cells,
     people_only,
+    texts_in_words,
 )
 from distill.corpora.guessing.rows import annotator_column
 from distill.corpora.guessing.votes import votes_around, why_no_labels
@@ -47,6 +48,8 @@ def likely_labels(path: Path, text: Column | None, guesses: Sequence[LabelGuess]
         guesses: the labels, the likeliest first.
         rest: the columns that may hold labels.
     """
+    if (why := texts_in_words(text, [*rest, *([] if text is None else [text])])) is not None:
+        raise InputError(f"{path}, {why}")
     if text is None:
         raise InputError(f"{path}: no column looks like texts; its columns need a text and a label")
     best = guesses[0] if guesses else None

@@ -62,10 +62,14 @@ def opened(records: Sequence[Record], most: int) -> Nested:
 def _longest_texts(paths: Values) -> str:
     """Return the path to the longest texts: of strings, or of lists of strings where these are texts."""
     lengths = {path: _mean_length(values) for path, values in paths.items()}
+    longest = max(lengths.values())
     for path, values in paths.items():
-        if _are_lists(values):
-            mean = _mean_length([item for value in values if isinstance(value, list) for item in value])
-            lengths[f"{path}{LIST}"] = mean if mean >= MIN_TEXT_CHARS else 0.0
+        items = [item for value in values if isinstance(value, list) for item in value]
+        mean = _mean_length(items) if _are_lists(values) else 0.0
+        # short turns of a dialogue are texts where no other string is one, and where they are not single words
+        spoken = longest < MIN_TEXT_CHARS and sum(" " in str(item).strip() for item in items) > len(items) / 2
+        if mean >= MIN_TEXT_CHARS or (mean and spoken):
+            lengths[f"{path}{LIST}"] = max(mean, longest + 1) if spoken else mean
     return max(lengths, key=lambda path: lengths[path])
 
 

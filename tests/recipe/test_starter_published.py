@@ -260,3 +260,22 @@ def test_an_ending_of_another_program_names_the_way_on(tmp_path):
     path = saved(tmp_path / "train_5500.label", "DESC:x How so ?\n")
     with pytest.raises(InputError, match="give a text file the one of them that it is"):
         propose_recipe(path)
+
+
+def test_texts_as_lists_of_words_are_refused(tmp_path):
+    rows = {f"{i}_gab": {"post_id": f"{i}_gab", "post_tokens": line(i).split(), "annotators": [{"label": mood(i)}]}
+            for i in range(60)}  # fmt: skip
+    with pytest.raises(InputError, match="column 'post_tokens' holds texts as lists of words: join each list"):
+        propose_recipe(saved(tmp_path / "a.json", json.dumps(rows)))
+
+
+def test_short_turns_beside_a_topic_are_the_texts(tmp_path):
+    talks = [
+        {"topic": ("work life", "school day")[t % 2],
+         "dialog": [" ".join(line(9 * t + i).split()[:3]) for i in range(4)],
+         "emotion": [MOODS.index(mood(9 * t + i)) for i in range(4)]}
+        for t in range(30)
+    ]  # fmt: skip
+    corpus, text, _ = proposed(lines(tmp_path / "a.jsonl", talks))
+    assert (corpus["text"], corpus["labels"]) == ("dialog[]", "emotion[]")
+    assert '# labels = "topic" would be 2 labels' in text

@@ -193,3 +193,9 @@ def test_a_long_window_of_zstd_names_the_command(tmp_path):
         InputError, match=r"needs more than 128 MB to unpack; unpack it first with zstd -d --long=31"
     ):
         DataFile(saved(tmp_path / "a.jsonl.zst", frame)).head()
+
+
+def test_commas_in_a_tsv_are_named(tmp_path):
+    with pytest.raises(InputError, match=r"no tab in it, and its header has ',' between names; name it \.csv"):
+        read(saved(tmp_path / "a.tsv", "text,label\nso,a\n"))
+    assert fields(saved(tmp_path / "b.tsv", "text\nso, a\n")) == [{"text": "so, a"}]
