@@ -15,7 +15,8 @@ from distill.artifacts.quality import SplitQuality
 from distill.artifacts.ranking import LayerCandidate
 from distill.artifacts.records import read_record, stored, write_record
 from distill.evaluation.bootstrap import Bootstrap
-from distill.evaluation.comparison import Agreement, FoldScores
+from distill.evaluation.comparison import Agreement, Estimate, FoldScores
+from distill.evaluation.errors import Confusion
 
 FORMAT_VERSION = 1
 
@@ -131,6 +132,20 @@ class BudgetReport:
 
 
 @dataclass(frozen=True)
+class TestedRows:
+    """The rows that models are compared on, with 95 % intervals over them or over their groups.
+
+    `headline` is per model, `label_f1` per label of what ships, and `confusions` are its most frequent errors.
+    """
+
+    rows: int
+    resampled: str
+    headline: Mapping[str, Estimate]
+    label_f1: tuple[Estimate, ...]
+    confusions: tuple[Confusion, ...]
+
+
+@dataclass(frozen=True)
 class FoldsReport:
     """Out-of-fold quality, which every model's `test` is of too: rows, what was resampled, and scores by model."""
 
@@ -142,12 +157,16 @@ class FoldsReport:
 
 @dataclass(frozen=True)
 class TrainingCurve:
-    """A training session's curves: pairs of step and loss, and of step and the headline on validation."""
+    """A training session's curves: pairs of step and loss, and of step and the headline on validation.
+
+    `kept` is the step whose weights were kept.
+    """
 
     name: str
     kind: str
     loss: tuple[tuple[int, float], ...]
     score: tuple[tuple[int, float], ...]
+    kept: int | None = None
 
 
 @dataclass(frozen=True)
@@ -181,6 +200,7 @@ class Verdict:
 class Report:
     """The whole report; what a run did not do is None.
 
+    `day` is the UTC day of the report, which no bundle has.
     `warnings` are the sentences of `distill check` on the corpus and the vocabulary that the run had.
     `recipe` is the resolved recipe, `seconds` are per stage, `chosen` names the variant that ships, and
     `distillation_gain` repeats the student's gain of `attribution`.
@@ -209,6 +229,8 @@ class Report:
     folds: FoldsReport | None = None
     warnings: tuple[str, ...] = ()
     verdict: Verdict | None = None
+    tested: TestedRows | None = None
+    day: str | None = None
 
     def model(self, name: str) -> ModelReport:
         """Return a model by its name."""

@@ -41,7 +41,7 @@ VERSIONS = {
     "precision": 1,
     "bundle": 3,
     "bench": 7,
-    "report": 10,
+    "report": 11,
 }
 
 # one of several: a student's seed before a stage's name, or a teacher's number after it

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from distill.artifacts.baseline import read_baseline_decisions
@@ -24,6 +25,7 @@ from distill.artifacts.report import (
     Verdict,
     write_report_file,
 )
+from distill.artifacts.training import TRAINING_FILE, read_training
 from distill.corpora.corpus import Corpus, test_groups
 from distill.evaluation.comparison import FoldScores, paired_bootstrap
 from distill.evaluation.evaluators import evaluator_of
@@ -31,7 +33,7 @@ from distill.export.measure.cpu import cpu_info
 from distill.export.measure.latency import available_threads
 from distill.export.precision import Variant, qat_precisions
 from distill.export.runtime.inputs import segments_of
-from distill.export.runtime.scores import Floats
+from distill.export.runtime.scores import Bools, Floats
 from distill.files.atomic import write_text
 from distill.recipe.ensemble import reference_name
 from distill.recipe.recipe import Recipe
@@ -42,6 +44,7 @@ from distill.report.folds import folds_report, test_gold
 from distill.report.model_reports import BASELINE, RunOutcome, model_reports
 from distill.report.models import RunModel, run_models
 from distill.report.page import render_page
+from distill.report.tested import tested_rows
 from distill.report.training import read_curve
 from distill.report.verdict import Bundled, verdict_of
 from distill.report.words import word_report
@@ -107,6 +110,8 @@ def build_report(inputs: ReportInputs) -> Report:
     compared = {name: models[name] for name in ("student", "twin", chosen) if name in models}
     groups = test_groups(inputs.tested)
     attributed = attribution(models[reference], compared, gold, evaluator, groups, seed=recipe.seed)
+    tested = {name: model.test_decisions(task) for name, model in models.items()}
+    tested[BASELINE] = read_baseline_decisions(layout.bench)
     before_tuning = models["teacher"].quality().before_tuning
     tokenizers = load_tokenizer(layout.student), load_tokenizer(layout.teacher())
     named = Headline(evaluator.headline, evaluator.title)
@@ -134,26 +139,32 @@ def build_report(inputs: ReportInputs) -> Report:
         headline=named,
         folds=_folds(inputs, models, bench),
         warnings=inputs.warnings,
-        verdict=_verdict(inputs, reports, models[chosen], attributed, gold),
+        verdict=_verdict(inputs, reports, tested, attributed, gold),
+        tested=tested_rows(tested, chosen, gold, evaluator, groups, seed=recipe.seed),
+        day=datetime.now(UTC).date().isoformat(),
     )
 
 
 def _verdict(
-    inputs: ReportInputs, reports: Sequence[ModelReport], ships: RunModel, attributed: Attribution, gold: Floats
+    inputs: ReportInputs,
+    reports: Sequence[ModelReport],
+    tested: Mapping[str, Bools],
+    attributed: Attribution,
+    gold: Floats,
 ) -> Verdict:
-    task = inputs.corpus.task
-    evaluator, decisions = evaluator_of(task), ships.test_decisions(task)
+    task, ships = inputs.corpus.task, inputs.variant.name
+    evaluator, decisions = evaluator_of(task), tested[ships]
     over_baseline = paired_bootstrap(
         evaluator,
         [decisions],
-        [read_baseline_decisions(inputs.layout.bench)],
+        [tested[BASELINE]],
         gold,
         test_groups(inputs.tested),
         seed=inputs.recipe.seed,
     )
-    report = next(model for model in reports if model.name == ships.name)
-    bundled = Bundled(ships.name, report.test.metric(evaluator.headline), report.retention, decisions, gold)
-    over_twin = (attributed.gain or {}).get(ships.name)
+    report = next(model for model in reports if model.name == ships)
+    bundled = Bundled(ships, report.test.metric(evaluator.headline), report.retention, decisions, gold)
+    over_twin = (attributed.gain or {}).get(ships)
     return verdict_of(
         bundled, task.labels, Headline(evaluator.headline, evaluator.title), over_baseline, over_twin
     )
@@ -213,10 +224,14 @@ def _training_curves(
         for precision in qat_precisions(inputs.recipe.export.shippable)
     ]
     return tuple(
-        read_curve(name, kind, folder / METRICS_FILE, headline)
+        read_curve(name, kind, folder / METRICS_FILE, headline, kept=_kept_step(folder))
         for name, kind, folder in sessions
         if (folder / METRICS_FILE).is_file()
     )
+
+
+def _kept_step(folder: Path) -> int | None:
+    return read_training(folder).best_step if (folder / TRAINING_FILE).is_file() else None
 
 
 def _test_texts(tested: Sequence[Corpus]) -> Iterator[str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jinja2 import Environment
+from markupsafe import Markup
 
 from distill.artifacts.model_report import ModelReport
 from distill.artifacts.report import Report
@@ -17,14 +18,19 @@ from distill.report.calibration import MAX_SKILL_LOSS
 from distill.report.charts.bytes import bytes_by_component, component_title
 from distill.report.charts.decisions import reliability_by_label, risk_against_coverage
 from distill.report.charts.quality import f1_by_label, quality_against_latency, training_curves
+from distill.report.contents import Contents
+from distill.report.glossary import explained
+from distill.report.model_reports import BASELINE
 from distill.report.summary import summary_rows
 from distill.variants.precision import AS_FAST, instructions
 
-# files in templates/sections, in the order of the page
+# files in templates/sections: those above the table of contents, and those below it in the order of the page
+OPENING = ("verdict",)
 SECTIONS = (
-    "verdict",
+    *OPENING,
     "warnings",
     "models",
+    "labels",
     "kind_metrics",
     "budget",
     "quality_charts",
@@ -55,17 +61,24 @@ def render_page(report: Report, sections: Sequence[str] = SECTIONS) -> str:
         report: all that the page shows.
         sections: some of SECTIONS, in the order in which they are shown.
     """
-    compared = (report.attribution.reference, "twin", "student", report.chosen)
-    return (
-        _environment()
-        .get_template("page.html")
-        .render(
-            report=report,
-            sections=sections,
-            summary=summary_rows(report),
-            compared=[model for model in report.models if model.name in compared],
-            components=_components(report.models),
-        )
+    reference, contents, environment = report.attribution.reference, Contents(), _environment()
+    compared, opening = (reference, "twin", "student", report.chosen), (reference, "twin", BASELINE, report.chosen)
+    summary = summary_rows(report)
+    context = {
+        "report": report,
+        "summary": summary,
+        "compared": [model for model in report.models if model.name in compared],
+        # of a model in several runtimes the last, which is the fastest
+        "opening_rows": {row.name: row for row in summary if row.name in opening}.values(),
+        "components": _components(report.models),
+        "heading": contents.heading,
+    }
+    bodies = {name: Markup(environment.get_template(f"sections/{name}.html").render(context)) for name in sections}
+    return environment.get_template("page.html").render(
+        context,
+        opening=[body for name, body in bodies.items() if name in OPENING],
+        bodies=[body for name, body in bodies.items() if name not in OPENING],
+        contents=contents.headings,
     )
 
 
@@ -78,6 +91,8 @@ def _environment() -> Environment:
         excess=_excess,
         fold_name=lambda number: f"fold {number}",
         interval=_interval,
+        explained=explained,
+        megabytes=lambda value, digits=1: f"{value / 1e6:.{digits}f}",
         thousands=lambda value: f"{value:,}",
         general=lambda value: f"{value:g}",
         component_title=component_title,

@@ -97,7 +97,7 @@ def _notes(
     if over_twin is not None and over_twin.difference <= 0:
         yield f"the teacher did not help here; {REMEDY}"
     if over_baseline.difference <= 0:
-        yield f"TF-IDF does as well on these rows; {REMEDY}"
+        yield f"TF-IDF does at least as well on these rows; {REMEDY}"
     if never:
         yield f"never given, though test rows have them: {', '.join(never)}"
     if always:

@@ -21,9 +21,9 @@ LABELS = (r"$\frac{$", "from $5 to $10", "<b>&%{x}", "_private", "long " * 60, "
 
 def cells(page: str) -> list[list[str]]:
     """The cells of each row of tables in a page, without markup."""
-    rows = re.findall(r"<tr>(.*?)</tr>", page, flags=re.DOTALL)
+    rows = re.findall(r"<tr[^>]*>(.*?)</tr>", page, flags=re.DOTALL)
     return [
-        [Markup(cell).striptags() for cell in re.findall(r"<t[dh]>(.*?)</t[dh]>", row, flags=re.DOTALL)]
+        [Markup(cell).striptags() for cell in re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row, flags=re.DOTALL)]
         for row in rows
     ]
 
@@ -38,7 +38,7 @@ def test_labels_are_drawn_as_they_are_whatever_their_characters() -> None:
     page = f1_by_label(report) + reliability_by_label(report.labels, report.models)
     # matplotlib writes each text that it draws as shapes into a comment beside them
     for name in (r"$\frac{$", "from $5 to $10", "&lt;b&gt;&amp;%{x}", "_private", "a|b"):
-        assert f"<!-- {name} -->" in page, name
+        assert f"<!-- {name} (" in page, name
     assert len(chart_text(LABELS[4])) == MAX_CHART_TEXT
     assert chart_text("joy") == "joy"
 
@@ -63,10 +63,12 @@ def test_every_name_and_value_is_escaped_in_every_section(section: str) -> None:
 
 def test_the_page_is_one_file_with_all_sections_and_the_style_of_a_phone() -> None:
     page = render_page(tiny_report())
-    titles = re.findall("<h2>(.*?)</h2>", page)
+    titles = re.findall("<h2 id=[^>]*>(.*?)</h2>", page)
     assert titles == [
         "Warnings",
         "Models",
+        "What ships, by label",
+        "Most frequent errors",
         "Budget",
         "Quality against latency",
         "F1 by label",
@@ -102,7 +104,7 @@ def test_a_section_without_content_is_left_out() -> None:
     report = replace(report, models=tuple(replace(model, floors=()) for model in report.models))
     page = render_page(report)
     for title in ("Budget", "Out of fold", "Across seeds", "Floors", "Layer search", "Choice of precision"):
-        assert f"<h2>{title}</h2>" not in page
+        assert f">{title}</h2>" not in page
     assert "before fine-tuning" not in page
 
 
@@ -127,8 +129,9 @@ def test_another_headline_is_shown_beside_macro_f1() -> None:
     assert report.models[0].test.metric("kappa") == 0.9375
     assert report.models[0].test.metric("macro_f1") == 0.5
     page = render_page(report)
-    assert cells(page)[0][2:4] == ["weighted kappa", "macro-F1"]
-    assert cells(page)[1][2:4] == ["0.938", "0.500"]
+    rows = cells(render_page(report, ["models"]))
+    assert rows[0][2:4] == ["weighted kappa", "macro-F1"]
+    assert rows[1][2:4] == ["0.938", "0.500"]
     assert ["0 2", "0.5000", "0.812"] in cells(page)
     rows = cells(render_page(report, ["quantization", "abstention"]))
     titles = [f"{split} weighted kappa" for split in ("validation", "test")]
@@ -158,7 +161,7 @@ def test_a_report_from_before_other_headlines_shows_macro_f1() -> None:
 def test_a_report_from_before_its_curves_is_read() -> None:
     data = report_data()
     del data["training"]
-    assert "<h2>Training</h2>" in render_page(tiny_report(**data))
+    assert ">Training</h2>" in render_page(tiny_report(**data))
 
 
 def test_every_training_session_has_its_curve() -> None:
@@ -268,3 +271,34 @@ def test_crisis_words_that_are_read_worse_are_listed() -> None:
     page = render_page(tiny_report(), ["words"])
     assert "harm (3 tokens, 1)." in words(page)
     assert "not from any text" in words(page)
+
+
+def test_the_page_opens_with_the_verdict_what_ships_and_the_contents() -> None:
+    page = render_page(tiny_report())
+    opening = page[: page.index(">Warnings</h2>")]
+    assert "Verdict: the bundle is first in nothing." in words(opening)
+    assert "Do not ship it" not in opening
+    assert cells(opening)[3][:3] == ["int8-static (ships)", "0.500", "0.375 to 0.625"]
+    assert [row[0] for row in cells(opening)][1:] == ["teacher", "twin", "int8-static (ships)", "tfidf"]
+    assert "8 rows, out of fold; intervals are a bootstrap over groups. Made on 2026-11-30 (UTC)." in words(
+        opening
+    )
+    for anchor in re.findall('<h2 id="(.*?)">', page):
+        assert f'<li><a href="#{anchor}">' in opening
+    failed = tiny_report(verdict={**report_data()["verdict"], "failures": ["the bundle is below TF-IDF"]})
+    assert "Do not ship it: the bundle is below TF-IDF." in words(render_page(failed))
+
+
+def test_what_ships_is_told_by_label_with_its_errors() -> None:
+    rows = cells(render_page(tiny_report(), ["labels"]))
+    assert rows[1] == ["joy", "3", "0.500", "0.250", "0.333", "0.125 to 0.500", "0.500"]
+    assert rows[-2:] == [["joy", "fear", "3"], ["(nothing)", "joy", "1"]]
+    before = tiny_report(tested=None)
+    assert cells(render_page(before, ["labels"]))[1][-2] == "–"
+    assert "<svg" in render_page(before, ["quality_charts"])
+
+
+def test_words_are_explained_wherever_they_head_a_column_or_name_a_model() -> None:
+    page = render_page(tiny_report(), ["models"])
+    assert re.search('<th scope="col"><abbr title="[^"]+">retention</abbr></th>', page)
+    assert re.search('<td><abbr title="[^"]+">int8-static</abbr> \\(ships\\)</td>', page)

@@ -48,7 +48,7 @@ def test_only_an_interval_below_zero_fails(gain: tuple[float, float, float], pas
     found = verdict(gain)
     assert (not found.failures) is passed
     assert said in found.line
-    assert [note[:20] for note in found.notes] == (["TF-IDF does as well "] if gain[0] <= 0 else [])
+    assert [note[:21] for note in found.notes] == (["TF-IDF does at least "] if gain[0] <= 0 else [])
 
 
 def test_a_teacher_without_use_is_named_with_a_remedy() -> None:

@@ -22,7 +22,7 @@ def quality_against_latency(rows: Sequence[SummaryRow], title: str) -> Markup:
 
 
 def f1_by_label(report: Report) -> Markup:
-    """Test F1 per label of the teacher (or the ensemble), the twin and the student."""
+    """Test F1 per label of the teacher (or the ensemble), the twin and what ships, with its 95 % interval."""
     return svg(lambda ax: _f1_by_label(ax, report), 9, max(3, 0.32 * len(report.labels)))
 
 
@@ -48,17 +48,22 @@ def _quality_against_latency(ax: Axes, rows: Sequence[SummaryRow], headline: str
 
 
 def _f1_by_label(ax: Axes, report: Report) -> None:
-    names = (report.attribution.reference, "twin", "student")
+    names = (report.attribution.reference, "twin", report.chosen)
     models = [model for model in report.models if model.name in names]
     positions = np.arange(len(report.labels))
     height = 0.8 / len(models)
     for index, model in enumerate(models):
         values = [row.f1 for row in model.test.per_label]
         ax.barh(positions + index * height, values, height, label=model.name, color=COLOURS[model.kind])
-    ax.set_yticks(positions + 0.4 - height / 2, [chart_text(label) for label in report.labels])
+        if model.name == report.chosen and report.tested is not None:
+            ends = [(row.low, row.high) for row in report.tested.label_f1]
+            ax.hlines(positions + index * height, *zip(*ends, strict=True), color="#333", linewidth=1)
+    rows = [row.support for row in models[0].test.per_label]
+    titles = [f"{chart_text(label)} ({count})" for label, count in zip(report.labels, rows, strict=True)]
+    ax.set_yticks(positions + 0.4 - height / 2, titles)
     ax.invert_yaxis()
     ax.set_xlabel("test F1")
-    ax.legend(loc="lower right")
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1.01), ncols=4, fontsize=8, frameon=False)
 
 
 def draw_training_curves(ax: Axes, curves: Sequence[TrainingCurve], headline: str) -> None:
@@ -74,6 +79,9 @@ def draw_training_curves(ax: Axes, curves: Sequence[TrainingCurve], headline: st
         if curve.score:
             title = f"{curve.name}: validation {headline}"
             right.plot(*zip(*curve.score, strict=True), f"o{style}", color=colour, label=title)
+        for step, score in curve.score:
+            if step == curve.kept:  # a ring around the weights that were kept
+                right.plot(step, score, "o", color=colour, markersize=13, fillstyle="none")
     ax.set_xlabel("step")
     ax.set_ylabel("training loss (scale differs per objective)")
     right.set_ylabel(f"validation {headline}")
@@ -84,4 +92,4 @@ def draw_training_curves(ax: Axes, curves: Sequence[TrainingCurve], headline: st
         )
     ]
     if handles:
-        ax.legend(handles, labels, fontsize=8, loc="center right")
+        ax.legend(handles, labels, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
