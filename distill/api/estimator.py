@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from distill.api.training import train
+from distill.corpora.guessing.labels import PROPOSED
 from distill.export.runtime import Classifier, InputError, load
 from distill.export.runtime.given import Given, items_of
 from distill.files.extras import need
@@ -73,10 +74,10 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.classes_ = self._classes(gold)
         self._names = tuple(map(str, self.classes_.tolist()))
         _write_rows(place / ROWS_FILE, texts, _named(gold, self.classes_, self._names))
-        several = gold.ndim == 2
+        self._several = gold.ndim == 2
         corpus = {
             "source": str(place / ROWS_FILE),
-            "task": "multi_label" if several else "single_label",
+            "task": PROPOSED[self._several],
             "label_names": list(self._names),
             "label_form": "names",
             "delimiter": None,
@@ -93,7 +94,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the label of each text ``(N,)``, or a 0/1 matrix ``(N, C)``, by the bundle's own decisions."""
         texts = list(items_of(X))
-        if self.classifier_.task.kind == "single_label":
+        if not self._several:
             best = self.classifier_.predict_proba(texts).argmax(axis=1)
             return np.asarray(self.classes_[best])
         decided = [prediction.labels for prediction in self.classifier_.predict(texts)]

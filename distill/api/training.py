@@ -41,7 +41,8 @@ def train(
 
     Raises:
         InputError: the recipe, the corpus or a model is wrong.
-        CheckFailedError: the student misses a floor, a check of the export or the budget.
+        CheckFailedError: the student misses a floor, a check of the export or the budget; or the bundle, which is
+            written, is worse than TF-IDF and the recipe does not accept that.
         MissingExtraError: the train or export extra is not installed.
         KeyboardInterrupt: the training was interrupted, and has saved what it would lose.
     """
@@ -58,6 +59,10 @@ def train(
         layout = RunLayout(Path(runs) / resolved.name)
         progress = on_epoch or (lambda epoch: None)
         execute_run(RunInProgress(resolved, layout, Reporter(quiet=quiet), stop, on_epoch_end=progress), until)
+    if until == "report":
+        from distill.report.verdict import require_passed
+
+        require_passed(layout.folder, is_accepted=resolved.export.allow_worse_than_baseline)
     return Run(layout.folder)
 
 

@@ -116,7 +116,7 @@ class Comparison:
     abstained: Changes
     by_label: Mapping[str, Changes]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return plain data for JSON."""
         return asdict(self)
 

@@ -39,8 +39,10 @@ def run(
 ) -> None:
     """Run all stages: corpus, teacher, soft labels, student and twin, export, gate, bundle, bench, report."""
     finished = _run_until("report", context, recipe, overrides, runs, quiet)
+    from distill.report.verdict import require_passed
+
     print_summary(finished.recipe.name, finished.layout.folder)
-    _check_verdict(finished)
+    require_passed(finished.layout.folder, is_accepted=finished.recipe.export.allow_worse_than_baseline)
 
 
 def stages_through(until: str, description: str, result: Callable[["Run"], Path]) -> Callable[..., None]:
@@ -56,7 +58,9 @@ def stages_through(until: str, description: str, result: Callable[["Run"], Path]
         finished = _run_until(until, context, recipe, overrides, runs, quiet)
         print(result(finished))
         if until == "report":
-            _check_verdict(finished)
+            from distill.report.verdict import require_passed
+
+            require_passed(finished.layout.folder, is_accepted=finished.recipe.export.allow_worse_than_baseline)
 
     command.__doc__ = description
     return command
@@ -273,19 +277,6 @@ def _run_until(
             print(how_to_resume(error, typed.program, typed.arguments), file=sys.stderr)
             leave_at_once(stop.exit_status)
     return loaded
-
-
-def _check_verdict(run: "Run") -> None:
-    """Refuse a finished run whose bundle a baseline beats, or that gives a label to every row."""
-    from distill.artifacts.report import read_report
-    from distill.export.runtime import CheckFailedError
-
-    verdict = read_report(run.layout.folder).verdict
-    if verdict is not None and verdict.failures and not run.recipe.export.allow_worse_than_baseline:
-        raise CheckFailedError(
-            f"verdict: {'; '.join(verdict.failures)}. The bundle was written: do not ship it, or accept it with "
-            "export.allow_worse_than_baseline = true."
-        )
 
 
 def _write_recipe(path: Path, text: str) -> None:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -52,7 +52,7 @@ def _cell(text: str) -> Text:
     return Text(printable(text))
 
 
-def print_tree(data: dict[str, Any], indent: str = "") -> None:
+def print_tree(data: Mapping[str, object], indent: str = "") -> None:
     """Print plain values by name, nested mappings indented."""
     for key, value in data.items():
         if isinstance(value, dict):

@@ -9,7 +9,7 @@ from distill.evaluation.kinds.ordinal import OrdinalEvaluator
 from distill.evaluation.kinds.single_label import SingleLabelEvaluator
 from distill.export.runtime.task import Task
 
-EVALUATORS: Mapping[str, type[Any]] = {
+EVALUATORS: Mapping[str, type[Evaluator]] = {
     "multi_label": MultiLabelEvaluator,
     "single_label": SingleLabelEvaluator,
     "ordinal": OrdinalEvaluator,
@@ -18,5 +18,6 @@ EVALUATORS: Mapping[str, type[Any]] = {
 
 def evaluator_of(task: Task) -> Evaluator:
     """Return the evaluator of a task."""
-    evaluator: Evaluator = EVALUATORS[task.kind](task)
+    build: type[Any] = EVALUATORS[task.kind]  # each is of its own kind of task
+    evaluator: Evaluator = build(task)
     return evaluator

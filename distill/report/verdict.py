@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from distill.artifacts.report import Headline, Verdict
+from distill.artifacts.report import Headline, Verdict, read_report
 from distill.evaluation.bootstrap import Bootstrap
+from distill.export.runtime.errors import CheckFailedError
 from distill.export.runtime.scores import Bools, Floats
 
 REMEDY = "more rows, texts without labels (corpus.transfer), [augmentation] or more student.epochs may help"
@@ -69,6 +71,24 @@ def verdict_of(
         never_given=never,
         always_given=always,
     )
+
+
+def require_passed(folder: Path, *, is_accepted: bool) -> None:
+    """Refuse a finished run whose bundle a baseline beats, or that gives a label to every row.
+
+    Args:
+        folder: of the run.
+        is_accepted: whether its recipe accepts such a bundle.
+
+    Raises:
+        CheckFailedError: names the failures and the key.
+    """
+    verdict = None if is_accepted else read_report(folder).verdict
+    if verdict is not None and verdict.failures:
+        raise CheckFailedError(
+            f"verdict: {'; '.join(verdict.failures)}. The bundle was written: do not ship it, or accept it with "
+            "export.allow_worse_than_baseline = true."
+        )
 
 
 def _failures(over_baseline: Bootstrap, always: Sequence[str]) -> Iterator[str]:

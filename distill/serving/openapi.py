@@ -1,7 +1,8 @@
 """The OpenAPI document of the service."""
 
-from typing import Any
+from collections.abc import Mapping
 
+from distill.export.runtime.task import REASONS
 from distill.serving.limits import Limits
 from distill.serving.refusal import KINDS
 
@@ -20,7 +21,7 @@ _SEQUENCE = {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxIt
 
 _PREDICTION = {
     "type": "object",
-    "required": ["labels", "scores", "confidence", "abstained", "truncated"],
+    "required": ["labels", "scores", "confidence", "abstained", "truncated", "handed_over", "possible"],
     "properties": {
         "labels": {"type": "array", "items": {"type": "string"}, "description": "The decision."},
         "scores": {**_SCORES, "description": "Calibrated, by label."},
@@ -30,6 +31,16 @@ _PREDICTION = {
             "description": "Whether a person should decide; there are no labels then.",
         },
         "truncated": {"type": "boolean", "description": "Whether the text's end was cut off unread."},
+        "handed_over": {
+            "type": "array",
+            "items": {"enum": list(REASONS)},
+            "description": "Why a person should read the text.",
+        },
+        "possible": {
+            "type": ["array", "null"],
+            "items": {"type": "string"},
+            "description": "Labels that cannot be excluded; null where the bundle has no prediction sets.",
+        },
     },
 }
 
@@ -40,7 +51,7 @@ _SCORE = {
 }
 
 
-def openapi(limits: Limits) -> dict[str, Any]:
+def openapi(limits: Limits) -> dict[str, object]:
     """Return the document, with the bounds of a service in it."""
     asked = {
         "type": "object",
@@ -109,8 +120,11 @@ def openapi(limits: Limits) -> dict[str, Any]:
 
 
 def _operation(
-    summary: str, answer: dict[str, Any], body: dict[str, Any] | None = None, media: str = "application/json"
-) -> dict[str, Any]:
+    summary: str,
+    answer: Mapping[str, object],
+    body: Mapping[str, object] | None = None,
+    media: str = "application/json",
+) -> dict[str, object]:
     error = {
         "type": "object",
         "required": ["error", "error_type"],
@@ -120,7 +134,7 @@ def _operation(
         str(kind.status): {"description": kind.word, "content": {"application/json": {"schema": error}}}
         for kind in KINDS
     }
-    operation: dict[str, Any] = {
+    operation: dict[str, object] = {
         "summary": summary,
         "responses": {"200": {"description": "Done.", "content": {media: {"schema": answer}}}, **refusals},
     }

@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -24,10 +23,8 @@ from distill.export.runtime.inputs import Row, segments_of
 
 BASELINE_FEATURES = 100_000
 
-TERMS: dict[str, dict[str, Any]] = {
-    "words": {"ngram_range": (1, 2)},
-    "characters": {"analyzer": "char", "ngram_range": (1, 3)},
-}
+# scikit-learn's analyzer of each kind of terms, and how many in a row are one term at most
+TERMS = {"words": ("word", 2), "characters": ("char", 3)}
 
 # Thai, Lao, Tibetan, Myanmar, Khmer, Tai scripts, Kana, Han
 NO_BLANKS = re.compile(
@@ -72,7 +69,10 @@ def fit_tfidf(corpus: Corpus, seed: int) -> TfidfModel:
 
 def _fit(corpus: Corpus, terms: str, seed: int) -> TfidfModel:
     task = corpus.task
-    vectorizer = TfidfVectorizer(sublinear_tf=True, max_features=BASELINE_FEATURES, **TERMS[terms])
+    analyzer, longest = TERMS[terms]
+    vectorizer = TfidfVectorizer(
+        analyzer=analyzer, ngram_range=(1, longest), sublinear_tf=True, max_features=BASELINE_FEATURES
+    )
     regression = LogisticRegression(C=5.0, solver="liblinear", random_state=seed)
     features = vectorizer.fit_transform(map(_joined, corpus.train.texts))
     gold = evaluator_of(task).head_gold(label_matrix(corpus.train, task))  # (N, K)

@@ -153,7 +153,7 @@ class TrainingCallback(TrainerCallback):  # type: ignore[misc]
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Add the best weights so far to the files of transformers, and mark the checkpoint as complete."""
         checkpoint = checkpoint_folder(Path(args.output_dir), state.global_step)
-        written: dict[str, Any] = {"worse": self._worse, IS_EVALUATED: self._evaluated}
+        written: dict[str, object] = {"worse": self._worse, IS_EVALUATED: self._evaluated}
         if self._best_state:
             written |= {"best_step": self.best_step, "best_score": self.best_score}
             save_file(self._best_state, checkpoint / BEST_FILE)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from distill.export.runtime.bundle_files import read_files
 from distill.export.runtime.call_time import Thresholds, check_top_k, policy_with, with_best
 from distill.export.runtime.encoder import Encoder, open_tokenizer
 from distill.export.runtime.errors import CheckFailedError, DistillError, InputError
@@ -19,7 +20,7 @@ from distill.export.runtime.given import Given, items_of
 from distill.export.runtime.graph_session import open_session
 from distill.export.runtime.hand_over import Lookout
 from distill.export.runtime.inputs import Row
-from distill.export.runtime.manifest import MANIFEST_FILE, Manifest, read_files, read_manifest_bytes
+from distill.export.runtime.manifest import MANIFEST_FILE, Manifest, read_manifest_bytes
 from distill.export.runtime.network import CHUNK, Floats, Network
 from distill.export.runtime.task import Prediction, Task
 from distill.export.runtime.tasks import task_of

@@ -20,7 +20,7 @@ from distill.export.runtime.tagged import Tagged, TaggedDecision
 from distill.export.runtime.task import Policy, Task
 from distill.export.runtime.tasks import TASKS, task_of
 from distill.export.runtime.untrusted.fields import MAX_SHOWN, Fields, check_path
-from distill.export.runtime.untrusted.files import most_bytes, read_file, refuse_unlisted
+from distill.export.runtime.untrusted.files import most_bytes, read_file
 from distill.export.runtime.untrusted.strict_json import parse_json
 
 # manifests of tasks that have this version, of bundles that read pairs, or that have one of the optional objects,
@@ -33,9 +33,6 @@ FORMAT_VERSIONS = tuple(sorted({kind.manifest_version for kind in TASKS.values()
 TAGGED_KEYS = ("input", "output", "decision")
 
 MANIFEST_FILE = "manifest.json"
-
-# a model of the largest size that protobuf allows, and everything beside it
-MAX_BUNDLE_BYTES = 3 * 2**30
 
 ACTIVATIONS = tuple(dict.fromkeys(kind.activation for kind in TASKS.values()))
 
@@ -212,27 +209,6 @@ def read_manifest_bytes(folder: Path, *, sha256: str | None = None) -> bytes:
     if sha256 is not None and not hmac.compare_digest(hashlib.sha256(content).hexdigest(), sha256.lower()):
         raise BundleError(f"{path}: its sha256 is not the pinned one; this is another bundle, or an altered one")
     return content
-
-
-def read_files(folder: Path, manifest: Manifest) -> tuple[bytes, bytes]:
-    """Read every listed file once and compare it with its record; return the bytes of model and tokenizer.
-
-    Raises:
-        BundleError: a listed file is not what its record says, or an unlisted one is under onnx/.
-    """
-    total = sum(record.bytes for record in manifest.files.values())
-    if total > MAX_BUNDLE_BYTES:
-        raise BundleError(f"{folder}: its files have {total} bytes, must have at most {MAX_BUNDLE_BYTES}")
-    used: dict[str, bytes] = {}
-    for name, record in sorted(manifest.files.items()):
-        content = read_file(folder, name, most=most_bytes(name), expected=record.bytes)
-        if hashlib.sha256(content).hexdigest() != record.sha256:
-            raise BundleError(f"{folder / name}: its sha256 is not the one in {MANIFEST_FILE}; copy it again")
-        if name in (manifest.model_file, manifest.tokenizer_file):
-            used[name] = content
-        del content  # or it would be kept while the next one is read
-    refuse_unlisted(folder, "onnx", manifest.files)
-    return used[manifest.model_file], used[manifest.tokenizer_file]
 
 
 def _check_version(data: object, where: str) -> int:

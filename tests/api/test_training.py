@@ -8,8 +8,10 @@ import pytest
 
 import distill
 from distill.api import training
+from distill.artifacts.report import write_report_file
 from distill.recipe.load import load_recipe
 from distill.runs.progress import Epoch
+from tests.support.tiny_report import report_data, tiny_report
 
 
 def test_overrides_are_plain_values() -> None:
@@ -43,6 +45,24 @@ def test_the_pipeline_is_given_what_the_caller_gave(monkeypatch: pytest.MonkeyPa
     assert run.folder == tmp_path / "smoke"
     assert (seen["until"], seen["run"].recipe.seed) == ("train", 4)
     assert epochs == [Epoch("student", 1, "macro_f1", 0.5)]
+
+
+def test_a_bundle_that_tfidf_beats_is_refused_as_by_the_command(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    verdict = report_data()["verdict"] | {"failures": ["the bundle is below TF-IDF on test rows"]}
+
+    def execute(run: Any, until: str) -> None:
+        run.layout.folder.mkdir()
+        write_report_file(tiny_report(verdict=verdict), run.layout.folder)
+
+    monkeypatch.setattr("distill.pipeline.runner.execute_run", execute)
+    worse = {"name": "worse", "export.allow_worse_than_baseline": False}
+    with pytest.raises(distill.CheckFailedError, match="below TF-IDF on test rows. The bundle was written"):
+        distill.train("smoke", overrides=worse, runs=tmp_path, quiet=True)
+    assert distill.Run(tmp_path / "worse").report.verdict is not None
+    accepted = {"name": "accepted", "export.allow_worse_than_baseline": True}
+    assert distill.train("smoke", overrides=accepted, runs=tmp_path, quiet=True).folder == tmp_path / "accepted"
 
 
 def test_controls_hand_the_callback_down() -> None:
