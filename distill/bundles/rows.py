@@ -100,9 +100,28 @@ def read_rows(file: Path, columns: Columns, reads: Input) -> Iterator[Row]:
     Raises:
         InputError: a row cannot be used, or there is none.
     """
-    if file.suffix.lower() == ".txt" and not isinstance(reads, Pair):
-        columns = Columns()  # lines have no columns
-    return (row for _, row in _records(file, columns, reads, labelled=False))
+    return (row for _, row in _records(file, _columns_of(file, columns, reads), reads, labelled=False))
+
+
+def read_numbered(
+    file: Path, columns: Columns, reads: Input, identity: str | None
+) -> Iterator[tuple[int, str | int | float | bool | None, Row]]:
+    """Yield the rows of a file as `read_rows` does, each with its number and the cell of its column `identity`.
+
+    Raises:
+        InputError: a row cannot be used, there is none, or no column has the name `identity`.
+    """
+    for record, row in _records(file, _columns_of(file, columns, reads), reads, labelled=False):
+        if identity is not None and identity not in record.fields:
+            raise InputError(f"{file}: There is no column {identity!r}. Name another with --id.")
+        value = None if identity is None else record.fields[identity]
+        plain = value is None or isinstance(value, str | int | float | bool)
+        yield record.row, value if plain else str(value), row
+
+
+def _columns_of(file: Path, columns: Columns, reads: Input) -> Columns:
+    """Return the columns to read: none of the caller's for lines, which have no columns."""
+    return Columns() if file.suffix.lower() == ".txt" and not isinstance(reads, Pair) else columns
 
 
 def common_input(names: Sequence[str], inputs: Sequence[Input], columns: Columns) -> Input:

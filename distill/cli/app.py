@@ -7,30 +7,60 @@ from typing import Annotated
 
 import typer
 
-from distill.cli import bundles, models, runs, serve
+from distill.cli import bundles, data, models, runs, serve, show
 from distill.cli.debug import format_debug
 from distill.cli.exit import CommandGroup
 from distill.cli.options import Invocation
+from distill.cli.parsing import TextCommand
+from distill.cli.verbose import verbosely
 from distill.files.printable import escape_unencodable, printable
 from distill.runs.shortage import refusal_of
 
 UNEXPECTED = 70  # EX_SOFTWARE: neither a failed check (1) nor a wrong input (2)
 
 
+RECIPES, MAKING, USING, CHECKING, DATA = (
+    "Start from data",
+    "Make a bundle",
+    "Use a bundle",
+    "Check a bundle",
+    "Clean up",
+)
+
+# what each status of an ended command means; the table in docs/shipping.md is the same
+STATUSES = {
+    "0": "done",
+    "1": "a check failed: gate, floor, budget, verdict or self-test",
+    "2": "the input is wrong, or disk or memory ran out; the message says what to do",
+    "70": "a fault of this program; please report it with `--debug`",
+    "130, 143": "interrupted by Ctrl-C or SIGTERM; the same command resumes",
+    "141": "the reader of the output left",
+}
+
+
 @dataclass(frozen=True)
 class Command:
-    """A verb: its name, the function that it runs, and an example for its help."""
+    """A verb: its name, the function that it runs, its heading in the help, and an example for its own."""
 
     name: str
     function: Callable[..., None]
+    heading: str
     example: str
-    passes_unknown: bool = False  # otherwise click's error quotes a text that begins with a dash
+    passes_unknown: bool = False  # otherwise click quotes a text that begins with a dash in its error
 
 
 COMMANDS = (
+    Command("init", data.init, RECIPES, "distill init rows.csv --out mine.toml"),
+    Command("recipes", show.recipes, RECIPES, "distill recipes"),
+    Command("check", runs.check, RECIPES, "distill check annomi-client --set corpus.source=CORPORA/annomi"),
     Command(
-        "run", runs.run, "Example: `distill run goemotions --set corpus.source=CORPORA/goemotions --set seed=7`"
+        "plan",
+        runs.plan,
+        RECIPES,
+        "distill plan goemotions --p95-ms 1 --size-mb 4 --out small.toml && distill run small.toml",
     ),
+    Command("convert", models.convert, RECIPES, "distill convert MODELS/bert-of-2019"),
+    Command("run", runs.run, MAKING, "distill run goemotions --set corpus.source=CORPORA/goemotions --set seed=7"),
     Command(
         "teach",
         runs.stages_through(
@@ -38,7 +68,8 @@ COMMANDS = (
             "Run the stages through the teacher: fine-tune one, or load a checkpoint.",
             lambda run: run.layout.teacher(),
         ),
-        "Example: `distill teach mine.toml --set teacher.epochs=5`",
+        MAKING,
+        "distill teach mine.toml --set teacher.epochs=5",
     ),
     Command(
         "label",
@@ -47,7 +78,8 @@ COMMANDS = (
             "Run the stages through the teacher's soft labels; an interrupted command resumes where it stopped.",
             lambda run: run.layout.folder / "labels",
         ),
-        "Example: `distill label mine.toml`",
+        MAKING,
+        "distill label mine.toml",
     ),
     Command(
         "train",
@@ -56,14 +88,16 @@ COMMANDS = (
             "Run the stages through the student and, for comparison, its twin.",
             lambda run: run.layout.student,
         ),
-        "Example: `distill train mine.toml --set objective.temperature=3`",
+        MAKING,
+        "distill train mine.toml --set objective.temperature=3",
     ),
     Command(
         "export",
         runs.stages_through(
             "export", "Run the stages through the bundle: ONNX, int8, the gate.", lambda run: run.layout.bundle
         ),
-        "Example: `distill export mine.toml --set \"export.precision=['int8-weights']\"`",
+        MAKING,
+        "distill export mine.toml --set \"export.precision=['int8-weights']\"",
     ),
     Command(
         "report",
@@ -72,55 +106,67 @@ COMMANDS = (
             "Run all stages, as `run` does, and print where the report is.",
             lambda run: run.layout.report_files[1],
         ),
-        "Example: `distill report mine.toml`",
+        MAKING,
+        "distill report mine.toml",
     ),
-    Command("search", runs.search, "Example: `distill search mine.toml`, with [search.space] in the recipe"),
     Command(
-        "plan",
-        runs.plan,
-        "Example: `distill plan goemotions --p95-ms 1 --size-mb 4 --out small.toml && distill run small.toml`",
+        "search",
+        runs.search,
+        MAKING,
+        "distill search mine.toml",
     ),
-    Command("check", runs.check, "Example: `distill check annomi-client --set corpus.source=CORPORA/annomi`"),
-    Command("init", runs.init, "Example: `distill init rows.csv --out mine.toml`"),
-    Command("convert", models.convert, "Example: `distill convert MODELS/bert-of-2019`"),
     Command(
         "predict",
         bundles.predict,
-        "Example: `distill predict bundle --json < lines.txt > answers.jsonl`",
+        USING,
+        "distill predict bundle rows.csv --text message --id id --json > answers.jsonl",
         passes_unknown=True,
     ),
-    Command("eval", bundles.evaluate, "Example: `distill eval bundle test.csv --text message --labels mood`"),
-    Command("diff", bundles.diff, "Example: `distill diff old/bundle new/bundle rows.csv --text message`"),
+    Command("serve", serve.serve, USING, "distill serve bundle --port 8000 --token-file token.txt"),
+    Command("show", show.show, USING, "distill show runs/quickstart"),
+    Command("eval", bundles.evaluate, CHECKING, "distill eval bundle test.csv --text message --labels mood"),
+    Command("diff", bundles.diff, CHECKING, "distill diff old/bundle new/bundle rows.csv --text message"),
     Command(
         "bench",
         bundles.bench,
-        "Example: `distill bench small/bundle large/bundle --texts lines.txt --picture quality.svg`",
+        CHECKING,
+        "distill bench small/bundle large/bundle --texts lines.txt --picture quality.svg",
     ),
     Command(
         "verify",
         bundles.verify,
-        'Example: `distill verify bundle --manifest-sha256 "$(sha256sum manifest.json | cut -c1-64)"`',
+        CHECKING,
+        'distill verify bundle --manifest-sha256 "$(sha256sum manifest.json | cut -c1-64)"',
     ),
-    Command("serve", serve.serve, "Example: `distill serve bundle --port 8000 --token-file token.txt`"),
-    Command("forget", runs.forget, "Example: `distill forget runs/mine --yes`"),
+    Command("forget", data.forget, DATA, "distill forget runs/mine --yes"),
 )
 
 
 def command_line() -> typer.Typer:
     """Build the command line with all verbs."""
+    statuses = (f"- {status}: {meaning}" for status, meaning in STATUSES.items())
     app = typer.Typer(
         cls=CommandGroup,
         help="Turn a corpus into a small, checked ONNX text classifier that runs without PyTorch.",
-        epilog="Add `--debug` to any command to see where an error came from.",
+        # typer takes a paragraph for a line
+        epilog="\n\n".join(
+            ("**Exit statuses**", "", *statuses, "", "`--debug` after any command shows where an error came from.")
+        ),
         no_args_is_help=True,
-        add_completion=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
         pretty_exceptions_enable=False,
         rich_markup_mode="markdown",
     )
     app.callback()(_options)
     for command in COMMANDS:
         settings: dict[str, object] = {"ignore_unknown_options": True} if command.passes_unknown else {}
-        app.command(command.name, epilog=command.example, context_settings=settings)(command.function)
+        app.command(
+            command.name,
+            epilog=f"Example: `{command.example}`",
+            rich_help_panel=command.heading,
+            context_settings=settings,
+            cls=TextCommand if command.passes_unknown else None,
+        )(verbosely(command.function))
     return app
 
 

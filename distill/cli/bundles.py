@@ -1,8 +1,9 @@
-"""Commands on bundles: predict, eval, diff, bench and verify. Base install only."""
+"""Commands on bundles: predict, eval, diff, bench, verify. Base install only."""
 
 import json
 import os
 import sys
+from collections import deque
 from contextlib import closing
 from io import BufferedIOBase
 from pathlib import Path
@@ -10,24 +11,46 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from distill.cli.options import AsJson, Bundle, Header, LabelColumn, Rows, TextColumn, mapping_in, names_in
-from distill.cli.tables import print_bench, print_evaluation, print_table
+from distill.cli.layout import print_table
+from distill.cli.options import (
+    AsJson,
+    Bundle,
+    Bundles,
+    Header,
+    LabelColumn,
+    Quiet,
+    Rows,
+    TextColumn,
+    mapping_in,
+    names_in,
+)
+from distill.cli.picture import check_picture
+from distill.cli.tables import print_bench, print_evaluation
 from distill.export.runtime.task import UNREADABLE, UNSURE
-from distill.files.extras import need
 from distill.files.printable import printable
 
 if TYPE_CHECKING:
-    from distill.export.runtime import Prediction
+    from collections.abc import Iterator, Mapping
+
+    from distill.bundles.rows import Columns
+    from distill.export.runtime import Classifier, Prediction
+    from distill.export.runtime.inputs import Row
+    from distill.runs.progress import Reporter
 
 
 def predict(
     context: typer.Context,
     bundle: Bundle,
-    texts: Annotated[list[str] | None, typer.Argument(help="Texts to decide; lines of stdin by default.")] = None,
+    texts: Annotated[
+        list[str] | None, typer.Argument(help="Texts to decide, or one file; lines of stdin by default.")
+    ] = None,
     file: Annotated[
-        Path | None, typer.Option("--file", help="Table of rows to decide: csv, tsv, jsonl, json or parquet.")
+        Path | None, typer.Option("--file", help="File of rows to decide: csv, tsv, jsonl, json, parquet or txt.")
     ] = None,
     text: TextColumn = None,
+    identity: Annotated[
+        str | None, typer.Option("--id", help="Column of the file whose value is printed with each answer.")
+    ] = None,
     columns: Header = None,
     as_json: AsJson = False,
     threads: Annotated[
@@ -36,37 +59,90 @@ def predict(
             help="Number of threads; by default as many as CPU affinity and the container's quota allow."
         ),
     ] = None,
+    quiet: Quiet = False,
 ) -> None:
     """Decide texts from the arguments, a file or lines of stdin: one line of labels, or one JSON object, per text.
 
+    Answers on a file begin with the row's number, as a spreadsheet shows it, and the value of --id. A single
+    argument that is the path of a file is read as that file; after -- it is a text.
+
     A bundle that reads pairs takes a file with its two columns, or JSON objects with them as lines of stdin.
     """
-    from distill.bundles.predict import predict_blocks, predict_lines, predict_rows
-    from distill.bundles.rows import Columns, read_rows
+    from distill.bundles.predict import predict_blocks, predict_lines
+    from distill.bundles.rows import Columns
     from distill.export.runtime import InputError, load
     from distill.export.runtime.cores import available_threads
     from distill.runs.progress import Reporter
 
-    if any(text.startswith("-") for text in texts or ()) and "--" not in context.obj.arguments:
+    plain = "--" in context.obj.arguments
+    if any(text.startswith("-") for text in texts or ()) and not plain:
         raise InputError("A text begins with a dash, or an option is unknown. Put -- before such texts.")
     if texts and file is not None:
         raise InputError("Texts and --file were both given. Give one of them.")
+    if texts and not plain:
+        file = _file_among(texts)
+    if file is None and (text, identity, columns) != (None, None, None):
+        raise InputError("--text, --id and --columns are about a file. Name one.")
     if not texts and file is None and sys.stdin is None:
         raise InputError("There is no text. Give texts as arguments, or lines on stdin.")
     classifier = load(bundle, threads=available_threads() if threads is None else threads)
     # a moving bar among answers on a terminal would be in the way
-    reporter = Reporter(quiet=sys.stdout is not None and sys.stdout.isatty())
+    reporter = Reporter(quiet=quiet or (sys.stdout is not None and sys.stdout.isatty()))
     if file is not None:
         wanted = Columns(text=text, header=names_in(columns))
-        blocks = predict_rows(classifier, read_rows(file, wanted, classifier.input), reporter)
-    elif texts:
-        blocks = predict_blocks(classifier, [texts])
-    else:
-        blocks = predict_lines(classifier, _stdin(), reporter)
+        _predict_file(classifier, file, wanted, identity, reporter, as_json=as_json)
+        return
+    blocks = predict_blocks(classifier, [texts]) if texts else predict_lines(classifier, _stdin(), reporter)
     with closing(blocks):  # otherwise the bar outlives an error
         for predictions in blocks:
-            lines = [_as_json(prediction) if as_json else _as_line(prediction) for prediction in predictions]
+            lines = [_as_json(vars(prediction)) if as_json else _as_line(prediction) for prediction in predictions]
             print(*lines, sep="\n", flush=True)
+
+
+def _file_among(texts: list[str]) -> Path | None:
+    """Return the file that a single argument names; None where there are texts alone.
+
+    Raises:
+        InputError: one of several arguments is the path of a file.
+    """
+    from distill.export.runtime import InputError
+
+    paths = [text for text in texts if os.path.isfile(text)]
+    if not paths:
+        return None
+    if len(texts) > 1:
+        raise InputError(f"{paths[0]}: This is a file among texts. Give it alone, or put -- before the texts.")
+    return Path(paths[0])
+
+
+def _predict_file(
+    classifier: "Classifier",
+    file: Path,
+    columns: "Columns",
+    identity: str | None,
+    reporter: "Reporter",
+    *,
+    as_json: bool,
+) -> None:
+    """Print the decision on each row of a file, with the row's number and the value of its `identity` column."""
+    from distill.bundles.predict import predict_rows
+    from distill.bundles.rows import read_numbered
+
+    keys: deque[dict[str, object]] = deque()
+
+    def rows() -> "Iterator[Row]":
+        for number, value, row in read_numbered(file, columns, classifier.input, identity):
+            keys.append({"row": number} if identity is None else {"row": number, "id": value})
+            yield row
+
+    blocks = predict_rows(classifier, rows(), reporter)
+    with closing(blocks):  # otherwise the bar outlives an error
+        for predictions in blocks:
+            for prediction in predictions:
+                key = keys.popleft()
+                shown = (*(printable(str(value)) for value in key.values()), _as_line(prediction))
+                print(_as_json({**key, **vars(prediction)}) if as_json else "\t".join(shown))
+            sys.stdout.flush()
 
 
 def evaluate(
@@ -85,6 +161,7 @@ def evaluate(
         ),
     ] = None,
     as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Measure quality, calibration and truncation of a bundle on labelled rows of your own."""
     from distill.bundles.evaluate import evaluate_bundle
@@ -93,7 +170,7 @@ def evaluate(
     from distill.runs.progress import Reporter
 
     wanted = Columns(text, labels, delimiter, names_in(columns), mapping_in(names))
-    evaluation = evaluate_bundle(bundle, file, wanted, Reporter())
+    evaluation = evaluate_bundle(bundle, file, wanted, Reporter(quiet=quiet))
     if as_json:
         print(json.dumps(evaluation.to_dict(), indent=2), flush=True)
     else:
@@ -108,13 +185,15 @@ def diff(
     text: TextColumn = None,
     columns: Header = None,
     as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Count the decisions that differ between two bundles on the texts of a file, per label."""
     from distill.bundles.evaluate import compare_bundles
     from distill.bundles.rows import Columns
     from distill.runs.progress import Reporter
 
-    comparison = compare_bundles(old, new, file, Columns(text=text, header=names_in(columns)), Reporter())
+    wanted = Columns(text=text, header=names_in(columns))
+    comparison = compare_bundles(old, new, file, wanted, Reporter(quiet=quiet))
     if as_json:
         print(json.dumps(comparison.to_dict(), indent=2))
         return
@@ -125,7 +204,7 @@ def diff(
 
 
 def bench(
-    bundles: Annotated[list[Path], typer.Argument(help="Folders of bundles to time side by side.")],
+    bundles: Bundles,
     texts: Annotated[
         Path | None, typer.Option("--texts", help="File of texts; synthetic texts by default.")
     ] = None,
@@ -137,6 +216,7 @@ def bench(
         typer.Option("--picture", help="Path of an .svg or .png file to draw quality against latency into."),
     ] = None,
     as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Measure size, and latency from string to decision for single texts and batches, on one thread and on all."""
     from distill.bundles.rows import Columns, common_input, read_rows
@@ -150,7 +230,7 @@ def bench(
     wanted = Columns(text=text, header=names_in(columns))
     reads = common_input(list(map(str, bundles)), [read_manifest(path).reads for path in bundles], wanted)
     user_texts = None if texts is None else list(read_rows(texts, wanted, reads))
-    measured = bench_bundles(bundles, user_texts, sorted({1, available_threads()}), rounds, Reporter())
+    measured = bench_bundles(bundles, user_texts, sorted({1, available_threads()}), rounds, Reporter(quiet=quiet))
     if as_json:
         print(json.dumps(measured.to_dict(), indent=2), flush=True)
     else:
@@ -164,11 +244,15 @@ def bench(
 def verify(
     bundle: Bundle,
     manifest_sha256: Annotated[str | None, typer.Option(help="SHA-256 that the manifest must have.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Check a bundle's hashes and contract, and repeat its self-test on this machine."""
     from distill.export.runtime import verify as verify_bundle
 
     difference = verify_bundle(bundle, manifest_sha256=manifest_sha256)
+    if as_json:
+        print(json.dumps({"bundle": str(bundle), "largest_logit_difference": difference}))
+        return
     print(f"{bundle}: complete, with the same answers as when made (largest logit difference {difference:.2g})")
 
 
@@ -176,10 +260,10 @@ def _stdin() -> BufferedIOBase:
     return cast(BufferedIOBase, sys.stdin.buffer)
 
 
-def _as_json(prediction: "Prediction") -> str:
+def _as_json(values: "Mapping[str, object]") -> str:
     # an escape of the stream's own would not be JSON
     escaped = not (getattr(sys.stdout, "encoding", None) or "ascii").lower().startswith("utf")
-    return json.dumps(vars(prediction), ensure_ascii=escaped)
+    return json.dumps(dict(values), ensure_ascii=escaped)
 
 
 def _as_line(prediction: "Prediction") -> str:
@@ -194,32 +278,3 @@ def _as_line(prediction: "Prediction") -> str:
         named = [f"{printable(name)} {prediction.scores[name]:.2f}" for name in prediction.labels]
         decided = ", ".join(named) or "-"
     return f"{decided} [{', '.join(reasons)}]" if reasons else decided
-
-
-def check_picture(picture: Path, bundles: list[Path]) -> None:
-    """Check, before minutes of measuring, that the picture can be drawn.
-
-    Raises:
-        InputError: its path cannot be written, or no bundle has a quality to draw.
-        MissingExtraError: matplotlib is not installed.
-    """
-    from distill.export.runtime import InputError
-    from distill.export.runtime.manifest import read_manifest
-    from distill.timing.bundles import macro_f1_of
-
-    if picture.suffix.lower() not in (".svg", ".png"):
-        raise InputError(f"--picture {picture}: The name must end in .svg or .png.")
-    if not picture.parent.is_dir():
-        raise InputError(f"--picture {picture}: The folder does not exist. Create it, or choose another.")
-    if picture.is_dir():
-        raise InputError(f"--picture {picture}: This is a folder. Name a file in it.")
-    if not os.access(picture if picture.exists() else picture.parent, os.W_OK):
-        raise InputError(
-            f"--picture {picture}: The file cannot be written. Check its permissions, or choose another folder."
-        )
-    need("train", "matplotlib")
-    if all(macro_f1_of(read_manifest(bundle)) is None for bundle in bundles):
-        raise InputError(
-            "--picture: No bundle's manifest has metrics.test.macro_f1, so there is no quality to draw. "
-            "Omit --picture, or bench bundles that `distill run` made."
-        )

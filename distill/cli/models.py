@@ -1,10 +1,12 @@
 """Commands on models as they were published."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from distill.cli.options import AsJson
 from distill.files.extras import need
 from distill.runs.libraries import prepared_libraries
 
@@ -18,6 +20,7 @@ def convert(
         str, typer.Option("--prefix", help="Prefix to remove from the names of tensors, such as `encoder.`")
     ] = "",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing safetensors files.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Convert a model that was published as a pickle (pytorch_model.bin, whole or in pieces) to safetensors.
 
@@ -32,4 +35,4 @@ def convert(
 
     with prepared_libraries():
         written = convert_model(folder, out=out, prefix=prefix, overwrite=overwrite)
-    print(*written, sep="\n")
+    print(json.dumps({"written": [str(path) for path in written]}) if as_json else "\n".join(map(str, written)))

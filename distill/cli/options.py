@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from distill.export.runtime import InputError
+from distill.export.runtime.manifest import MANIFEST_FILE
 
 RecipeName = Annotated[
     str, typer.Argument(help="Name of a packaged recipe (quickstart, goemotions, ...), or a TOML file.")
@@ -21,9 +22,31 @@ Overrides = Annotated[
 
 Runs = Annotated[Path, typer.Option("--runs", help="Folder of all runs; each recipe name has a folder in it.")]
 
-Quiet = Annotated[bool, typer.Option("--quiet", help="Print no progress on stderr.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress on stderr.")]
 
-Bundle = Annotated[Path, typer.Argument(help="Folder of a bundle, which contains manifest.json.")]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Print versions, threads, seconds and peak memory on stderr.")
+]
+
+
+def bundle_in(folder: Path) -> Path:
+    """Return the bundle of a run where the run's folder is given, and any other folder as it is."""
+    inside = folder / "bundle"
+    is_run = (inside / MANIFEST_FILE).is_file() and not (folder / MANIFEST_FILE).exists()
+    return inside if is_run else folder
+
+
+def _bundles_in(folders: list[Path]) -> list[Path]:
+    return [bundle_in(folder) for folder in folders]
+
+
+Bundle = Annotated[
+    Path, typer.Argument(callback=bundle_in, help="Folder of a bundle, or of the run that made it.")
+]
+
+Bundles = Annotated[
+    list[Path], typer.Argument(callback=_bundles_in, help="Folders of bundles, or of the runs that made them.")
+]
 
 Rows = Annotated[Path, typer.Argument(help="A csv, tsv, jsonl, json, parquet or txt file.")]
 

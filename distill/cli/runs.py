@@ -1,14 +1,15 @@
-"""Commands on a recipe or a run: its stages, search, plan, check, init and forget."""
+"""Commands on a recipe: its stages, search, plan and check."""
 
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from distill.cli.data import write_recipe
 from distill.cli.exit import how_to_resume, leave_at_once
 from distill.cli.options import (
     AsJson,
@@ -16,18 +17,18 @@ from distill.cli.options import (
     Overrides,
     Quiet,
     RecipeName,
-    Rows,
     Runs,
     check_output,
 )
-from distill.cli.tables import print_corpus, print_plan, print_summary, print_trials
-from distill.files.atomic import write_text
+from distill.cli.tables import print_corpus, print_plan, print_summary, print_trials, print_trials_json
 from distill.files.extras import need, need_export
 from distill.runs.interrupts import StopRequest
 from distill.runs.libraries import prepared_libraries
 
 if TYPE_CHECKING:
     from distill.pipeline.state import Run
+    from distill.recipe.recipe import Recipe
+    from distill.runs.layout import RunLayout
 
 
 def run(
@@ -36,13 +37,15 @@ def run(
     overrides: Overrides = None,
     runs: Runs = Path("runs"),
     quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Run all stages: corpus, teacher, soft labels, student and twin, export, gate, bundle, bench, report."""
     finished = _run_until("report", context, recipe, overrides, runs, quiet)
-    from distill.report.verdict import require_passed
-
-    print_summary(finished.recipe.name, finished.layout.folder)
-    require_passed(finished.layout.folder, is_accepted=finished.recipe.export.allow_worse_than_baseline)
+    if as_json:
+        print(json.dumps(_finished(finished.layout)))
+    else:
+        print_summary(finished.recipe.name, finished.layout.folder)
+    _require_passed(finished.layout.folder, finished.recipe)
 
 
 def stages_through(until: str, description: str, result: Callable[["Run"], Path]) -> Callable[..., None]:
@@ -54,13 +57,13 @@ def stages_through(until: str, description: str, result: Callable[["Run"], Path]
         overrides: Overrides = None,
         runs: Runs = Path("runs"),
         quiet: Quiet = False,
+        as_json: AsJson = False,
     ) -> None:
         finished = _run_until(until, context, recipe, overrides, runs, quiet)
-        print(result(finished))
+        place = result(finished)
+        print(json.dumps({"result": str(place), **_finished(finished.layout)}) if as_json else place)
         if until == "report":
-            from distill.report.verdict import require_passed
-
-            require_passed(finished.layout.folder, is_accepted=finished.recipe.export.allow_worse_than_baseline)
+            _require_passed(finished.layout.folder, finished.recipe)
 
     command.__doc__ = description
     return command
@@ -72,10 +75,14 @@ def search(
     overrides: Overrides = None,
     runs: Runs = Path("runs"),
     quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Tune recipe values on validation: each trial trains one student, and unpromising ones stop early."""
     need("train", "optuna")
     finished = _run_until("search", context, recipe, overrides, runs, quiet)
+    if as_json:
+        print_trials_json(finished.layout.search)
+        return
     from distill.evaluation.evaluators import EVALUATORS
 
     print_trials(finished.layout.search, EVALUATORS[finished.recipe.corpus.task].title)
@@ -133,14 +140,14 @@ def plan(
         print(json.dumps(found.to_dict(), indent=2))
     else:
         print_plan(found)
-    _write_recipe(place, planned_recipe(planned.recipe, found).to_toml())
+    write_recipe(place, planned_recipe(planned.recipe, found).to_toml())
     print(f"recipe: {place}", file=sys.stderr if as_json else sys.stdout)
 
 
-def check(recipe: RecipeName, overrides: Overrides = None, as_json: AsJson = False) -> None:
+def check(recipe: RecipeName, overrides: Overrides = None, as_json: AsJson = False, quiet: Quiet = False) -> None:
     """Validate a recipe and its corpus without training: rows, labels, lengths, leaks, truncated texts."""
     with prepared_libraries():
-        loaded = _load_run(recipe, overrides, Path("runs"), quiet=False)
+        loaded = _load_run(recipe, overrides, Path("runs"), quiet)
         from distill.pipeline.check import check_recipe
 
         checked = check_recipe(loaded.recipe, loaded.reporter)
@@ -150,90 +157,13 @@ def check(recipe: RecipeName, overrides: Overrides = None, as_json: AsJson = Fal
     print_corpus(checked.reading.report, checked.base_models)
 
 
-def init(
-    file: Rows,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Path of the recipe to write; stdout by default.")
-    ] = None,
-    yes: Annotated[
-        bool, typer.Option("--yes", help="Do not ask about what is unclear; take the likeliest reading.")
-    ] = False,
-) -> None:
-    """Inspect a data file and write a starter recipe for it that `check` accepts.
-
-    On a terminal it asks which columns hold the labels and the groups if several could; elsewhere it takes the
-    likeliest and lists the others in comments.
-    """
-    need("train", "pydantic")
-    from distill.recipe.starter import propose_recipe
-
-    streams = (sys.stdin, sys.stdout, sys.stderr)
-    asks = not yes and all(stream is not None and stream.isatty() for stream in streams)
-    text = propose_recipe(file, _ask if asks else None)
-    if out is None:
-        print(_escaped(text, sys.stdout.encoding), end="")
-        return
-    check_output(out)
-    _write_recipe(out, text)
-    print(out)
-
-
-def _escaped(toml: str, encoding: str | None) -> str:
-    """Return a recipe with TOML's escapes for what an encoding lacks: all of it is in strings or comments."""
-
-    def escape(character: str) -> str:
-        try:
-            character.encode(encoding or "ascii")
-        except UnicodeEncodeError:
-            return f"\\u{ord(character):04x}" if ord(character) < 0x10000 else f"\\U{ord(character):08x}"
-        return character
-
-    return "".join(map(escape, toml))
-
-
-def _ask(question: str, answers: Sequence[str]) -> int:
-    """Ask on the terminal, on stderr because the recipe may go to stdout, and return the place of the answer."""
-    lines = [f"  {place}. {answer}" for place, answer in enumerate(answers, 1)]
-    print(question, *lines, sep="\n", file=sys.stderr)
-    number = 0
-    while not 1 <= number <= len(answers):
-        try:
-            number = typer.prompt("Number", default=1, type=int, err=True)
-        except typer.Abort:
-            raise KeyboardInterrupt from None
-    return number - 1
-
-
-def forget(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run, which contains recipe.toml.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before removing.")] = False,
-) -> None:
-    """Remove every copy of the corpus that a run made: splits, quarantine, and leftovers of a killed run.
-
-    Models, bundle and report are kept, and the next `distill run` reads the source again. Your own files, caches
-    outside the run and backups are not touched; those that are known are listed.
-    """
-    need("train", "filelock")
-    from distill.export.runtime import InputError
-    from distill.files.lock import exclusive
-    from distill.runs.forget import find_copies, left_outside, remove_copies
-
-    find_copies(run)  # before the lock, which would create a file in a folder that is not a run
-    with exclusive(run):
-        copies = find_copies(run)
-        left = left_outside(run, copies)
-        if copies.paths and not yes:
-            if sys.stdin is None or not sys.stdin.isatty():
-                raise InputError(
-                    f"{run}: There is no terminal to ask for confirmation. Pass --yes to remove the copies."
-                )
-            print(f"{copies.files} files, {copies.bytes:,} bytes:", *copies.paths, sep="\n  ")
-            if not typer.confirm("Remove them?"):
-                print("Nothing was removed.")
-                return
-        remove_copies(copies)
-    removed = [f"removed: {path}" for path in copies.paths]
-    print(*removed, f"{copies.files} files, {copies.bytes:,} bytes were removed", *left, sep="\n")
+def _finished(layout: "RunLayout") -> dict[str, str | None]:
+    """Return the paths of what a run has so far."""
+    places = {"bundle": layout.bundle, **dict(zip(("report", "page"), layout.report_files, strict=True))}
+    return {
+        "run": str(layout.folder),
+        **{key: str(path) if path.exists() else None for key, path in places.items()},
+    }
 
 
 def _load_run(
@@ -279,10 +209,7 @@ def _run_until(
     return loaded
 
 
-def _write_recipe(path: Path, text: str) -> None:
-    from distill.export.runtime import InputError
+def _require_passed(folder: Path, recipe: "Recipe") -> None:
+    from distill.report.verdict import require_passed
 
-    try:
-        write_text(path, text)
-    except OSError as error:
-        raise InputError(f"{path}: The file cannot be written ({error.strerror}). Check the folder.") from error
+    require_passed(folder, is_accepted=recipe.export.allow_worse_than_baseline)

@@ -1,16 +1,18 @@
 """Serving bundles over HTTP."""
 
+import json
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from distill.cli.options import AsJson, Bundles
 from distill.files.extras import need
 
 
 def serve(
-    bundles: Annotated[list[Path], typer.Argument(help="Folders of bundles; the first answers by default.")],
+    bundles: Bundles,
     host: Annotated[
         str, typer.Option(help="Address to listen on; 0.0.0.0 for all of this machine's.")
     ] = "127.0.0.1",
@@ -40,13 +42,15 @@ def serve(
     receive_timeout: Annotated[
         float, typer.Option(min=0.1, help="Seconds until a request has arrived; slower clients are cut off.")
     ] = 10.0,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Log no single requests.")] = False,
+    as_json: AsJson = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Log no single requests.")] = False,
 ) -> None:
     """Serve bundles over HTTP: POST /v1/predict, /predict (as text-embeddings-inference), /healthz, /metrics.
 
-    SIGHUP opens the folders again and answers from them once they have passed their self-tests; until then the old
-    bundles answer. Ctrl-C or SIGTERM ends the service after open requests are answered. The log on stderr holds
-    time, route, status, number of texts and milliseconds, and never a text.
+    The first bundle answers where a request names none. SIGHUP opens the folders again and answers from them once
+    they have passed their self-tests; until then the old bundles answer. Ctrl-C or SIGTERM ends the service after
+    open requests are answered. The log on stderr holds time, route, status, number of texts and milliseconds, and
+    never a text.
     """
     need("serve", "uvicorn")
     need("serve", "starlette")
@@ -70,5 +74,5 @@ def serve(
             quiet,
             limits,
         ),
-        ready=lambda address: print(address, flush=True),
+        ready=lambda address: print(json.dumps({"address": address}) if as_json else address, flush=True),
     )

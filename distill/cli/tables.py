@@ -2,15 +2,13 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from distill.artifacts.plan import Plan
 from distill.artifacts.trials import BEST_FILE, read_trials
+from distill.cli.layout import print_table
 from distill.export.measure.components import COMPONENTS
 from distill.files.printable import printable
 
@@ -20,36 +18,9 @@ if TYPE_CHECKING:
     from distill.teachers.sources import ModelSource
     from distill.timing.bundles import BundleBench, BundleBytes
 
-# a pipe has no width of its own, and a truncated number would be a wrong one
-WIDTH_OF_A_PIPE = 140
-
 SHOWN_TRIALS = 10
 
 SHOWN_MISSES = 5
-
-
-def print_table(title: str, head: list[str], rows: list[list[str]]) -> None:
-    """Print a table: the first column aligned to the left, all others to the right."""
-    table = Table(title=_cell(title), title_justify="left")
-    for index, name in enumerate(head):
-        table.add_column(_cell(name), justify="left" if index == 0 else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*map(_cell, row))
-    console = _Stdout()
-    (console if console.is_terminal else _Stdout(width=WIDTH_OF_A_PIPE)).print(table)
-
-
-class _Stdout(Console):
-    """A console on stdout that lets the command line end when its reader has left."""
-
-    def on_broken_pipe(self) -> None:
-        """Raise what rich would turn into a status of its own."""
-        raise BrokenPipeError
-
-
-def _cell(text: str) -> Text:
-    """Return one line of a cell as `Text`, because a label in brackets is not markup."""
-    return Text(printable(text))
 
 
 def print_tree(data: Mapping[str, object], indent: str = "") -> None:
@@ -193,6 +164,12 @@ def print_trials(folder: Path, headline: str) -> None:
     ]
     print_table("trials, best first", ["trial", "state", f"validation {headline}", "epochs", *keys], rows)
     print(f"best recipe: {folder / BEST_FILE}")
+
+
+def print_trials_json(folder: Path) -> None:
+    """Print all trials of a search, best first, as JSON, and the path of the best recipe."""
+    trials = [asdict(trial) for trial in read_trials(folder).trials]
+    print(json.dumps({"best_recipe": str(folder / BEST_FILE), "trials": trials}, indent=2))
 
 
 def print_plan(plan: Plan) -> None:

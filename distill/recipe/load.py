@@ -2,7 +2,6 @@
 
 import difflib
 import tomllib
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,8 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from distill.export.runtime.errors import InputError
+from distill.recipe.packaged_recipes import packaged_recipes, packaged_text
 from distill.recipe.recipe import Recipe, known_keys
-
-
-def packaged_recipes() -> list[str]:
-    """Return the names of the packaged recipes."""
-    folder = resources.files("distill.recipe") / "packaged"
-    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
 
 
 def with_values(recipe: Recipe, values: dict[str, Any], where: str) -> Recipe:
@@ -56,7 +50,7 @@ def recipe_data(name: str) -> tuple[dict[str, Any], str]:
     if path.is_file():
         text, where = _read(path), str(path)
     elif name in packaged_recipes():
-        text, where = (resources.files("distill.recipe") / "packaged" / f"{name}.toml").read_text("utf-8"), name
+        text, where = packaged_text(name), name
     else:
         near = difflib.get_close_matches(name, packaged_recipes(), n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""

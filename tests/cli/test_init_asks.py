@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import pytest
 
-from distill.cli.runs import init
+from distill.cli.data import init
 from distill.export.runtime.errors import InputError
 from distill.recipe.starter import propose_recipe
 from tests.support.command import run_cli

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from distill.cli.tables import print_table, print_tree
+from distill.cli.layout import print_table
+from distill.cli.tables import print_tree
 from distill.files.printable import escape_unencodable
 from distill.runs.progress import Reporter
 from tests.support.command import ROOT, run_cli

@@ -2,7 +2,7 @@
 
 import pytest
 
-from distill.cli.tables import print_table
+from distill.cli.layout import print_table
 
 
 def test_labels_in_brackets_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:

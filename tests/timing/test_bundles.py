@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from distill.cli.bundles import bench, check_picture
+from distill.cli.bundles import bench
+from distill.cli.picture import check_picture
 from distill.export.measure.cpu import cpu_info
 from distill.export.runtime.errors import InputError
 from distill.export.runtime.inputs import ONE_TEXT

@@ -1,0 +1,159 @@
+"""A command line as people expect one: headings, the same options everywhere, files, runs, 80 columns."""
+
+import json
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from distill.cli.app import COMMANDS, STATUSES
+from distill.cli.layout import print_table
+from distill.export.runtime import load
+from tests.support.command import ROOT, run_cli
+from tests.support.tiny_bundle import LABELS, make_tiny_bundle
+
+TEXTS = ["i am happy", "you feel very sad today", "not calm"]
+VERBS = [command.name for command in COMMANDS]
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    return make_tiny_bundle(tmp_path / "runs/mine/bundle")
+
+
+def test_the_help_has_headings_verbs_and_statuses() -> None:
+    shown = run_cli("-h").stdout
+    assert shown == run_cli("--help").stdout
+    places = [shown.index(f" {command.heading} ─") for command in COMMANDS]
+    assert places == sorted(places)
+    for verb in VERBS:
+        assert re.search(rf"^│ {verb} ", shown, re.MULTILINE), verb
+    for status, meaning in STATUSES.items():
+        assert f"{status}: {meaning.split(';')[0].replace('`', '')}" in shown
+        assert f"| {status} | {meaning} |" in (ROOT / "docs/shipping.md").read_text(encoding="utf-8")
+    assert "--install-completion" in shown
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_the_same_options(verb: str) -> None:
+    shown = run_cli(verb, "-h").stdout
+    for option in ("--quiet", "--verbose", "--json", "-q", "-v", "-h"):
+        assert f"{option} " in shown, option
+    assert "Example: distill" in shown
+
+
+@pytest.mark.parametrize(("wrong", "meant"), [("pridict", "predict"), ("sevre", "serve"), ("reciepes", "recipes")])
+def test_a_misspelt_verb_is_answered_with_the_nearest(wrong: str, meant: str) -> None:
+    done = run_cli(wrong)
+    assert done.returncode == 2
+    assert f"Did you mean '{meant}'" in done.stderr
+
+
+def test_a_runs_folder_is_taken_for_its_bundle(bundle: Path, tmp_path: Path) -> None:
+    run = str(tmp_path / "runs/mine")
+    assert run_cli("verify", run).stdout == run_cli("verify", str(bundle)).stdout
+    assert run_cli("predict", run, TEXTS[0]).stdout == run_cli("predict", str(bundle), TEXTS[0]).stdout
+    assert json.loads(run_cli("bench", run, "--rounds", "1", "--json", "-q").stdout)["bundles"].keys() == {
+        str(bundle)
+    }
+    assert "has no manifest.json" in run_cli("verify", str(tmp_path)).stderr
+
+
+def test_show_says_what_a_bundle_is(bundle: Path) -> None:
+    shown = run_cli("show", str(bundle)).stdout
+    for line in ("name: tiny", "task: multi_label", "precision: fp32", "max_tokens: 8"):
+        assert line in shown
+    assert re.search(r"sadness +│ +0.400", shown)
+    found = json.loads(run_cli("show", str(bundle), "--json").stdout)
+    assert found["labels"] == list(LABELS)
+    assert found["manifest_sha256"] == getattr(load(bundle).origin, "manifest_sha256", None)
+    assert "self_test" not in found
+
+
+def test_recipes_are_listed_with_their_purpose() -> None:
+    found = json.loads(run_cli("recipes", "--json").stdout)
+    names = {path.stem for path in (ROOT / "distill/recipe/packaged").glob("*.toml")}
+    assert found.keys() == names
+    for name, purpose in found.items():
+        assert len(purpose) > 20, name
+        assert "SET=" not in purpose
+    assert all(name in run_cli("recipes").stdout for name in names)
+
+
+def write_table(folder: Path, form: str) -> Path:
+    file = folder / f"rows.{form}"
+    frame = pd.DataFrame({"key": ["a", "b", "c"], "message": TEXTS})
+    if form == "csv":
+        frame.to_csv(file, index=False)
+    elif form == "jsonl":
+        frame.to_json(file, orient="records", lines=True)
+    elif form == "parquet":
+        frame.to_parquet(file)
+    else:
+        file.write_text("\n".join(TEXTS) + "\n")
+    return file
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet", "txt"])
+def test_a_file_is_decided_with_numbers_and_ids(form: str, bundle: Path, tmp_path: Path) -> None:
+    file = write_table(tmp_path, form)
+    more = () if form == "txt" else ("--text", "message", "--id", "key")
+    done = run_cli("predict", str(bundle), str(file), *more, "--json")
+    assert done.returncode == 0, done.stderr
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [answer["scores"] for answer in answers] == [found.scores for found in load(bundle).predict(TEXTS)]
+    assert [answer["row"] for answer in answers] == ([2, 3, 4] if form == "csv" else [1, 2, 3])
+    if form != "txt":
+        assert [answer["id"] for answer in answers] == ["a", "b", "c"]
+    plain = run_cli("predict", str(bundle), "--file", str(file), *more).stdout.splitlines()
+    assert [line.split("\t")[0] for line in plain] == [str(answer["row"]) for answer in answers]
+
+
+def test_a_path_among_texts_is_noticed(bundle: Path, tmp_path: Path) -> None:
+    file = str(write_table(tmp_path, "txt"))
+    several = run_cli("predict", str(bundle), "i am sad", file)
+    assert several.returncode == 2
+    assert "a file among texts" in several.stderr
+    assert len(run_cli("predict", str(bundle), "--", file).stdout.splitlines()) == 1
+    assert "about a file" in run_cli("predict", str(bundle), "i am sad", "--id", "key").stderr
+    missing = run_cli("predict", str(bundle), str(write_table(tmp_path, "csv")), "--text", "message", "--id", "no")
+    assert "no column 'no'" in missing.stderr
+
+
+@pytest.mark.parametrize("text", ["-h is how i feel", "-hello", "-q", "-verbose"])
+def test_a_text_with_a_dash_is_no_option(text: str, bundle: Path) -> None:
+    done = run_cli("predict", str(bundle), "i am sad", text)
+    if text == "-q":
+        assert done.returncode == 0
+        return
+    assert done.returncode == 2
+    assert "Put -- before such texts" in done.stderr
+    assert text not in done.stderr
+    assert run_cli("predict", str(bundle), "--", "i am sad", text).returncode == 0
+
+
+def test_verbose_says_versions_and_costs_on_stderr(bundle: Path) -> None:
+    done = run_cli("verify", str(bundle), "--json", "-v")
+    assert json.loads(done.stdout)["largest_logit_difference"] < 1e-4
+    assert "onnxruntime" in done.stderr
+    assert re.search(r"\d\.\d s", done.stderr)
+    assert run_cli("verify", str(bundle), "--json").stderr == ""
+
+
+HEAD = ["model", "runtime", "macro-F1", "retention", "MB", "p50 ms", "p95 ms", "times faster"]
+ROW = ["int8-weights (ships)", "onnxruntime", "0.562", "0.858", "6.8", "0.99", "1.54", "10.8"]
+
+
+@pytest.mark.parametrize("width", [20, 40, 80, 100, 140])
+def test_no_word_is_broken_at_any_width(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("distill.cli.layout.WIDTH_OF_A_PIPE", width)
+    print_table("runs/smoke: test quality", HEAD, [ROW, ROW])
+    shown = capsys.readouterr().out
+    for cell in (*HEAD[1:], *ROW):
+        for word in cell.split():
+            assert word in shown, word
+    assert width < 40 or max(map(len, shown.splitlines())) <= width
+    assert ("━" in shown) == (width >= 100)
