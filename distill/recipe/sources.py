@@ -24,6 +24,7 @@ class CorpusRecipe(Section):
     """[corpus]: the source of the rows and how to read them."""
 
     later: ClassVar[tuple[str, ...]] = (
+        "language",
         *("encoding", "quoting", "missing", "label_form", "group_scope"),
         *("merge_test", "folds", "fold", "truncate"),
     )
@@ -112,6 +113,11 @@ class CorpusRecipe(Section):
     )
     max_tokens: int = Field(64, ge=4, le=512, description="Length at which texts are cut, in tokens.")
     licence: str | None = Field(None, description="Licence of the corpus, for the bundle's provenance.")
+    language: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$",
+        description="Language code of the texts for the model card, such as en or zh.",
+    )
 
 
 class TeacherRecipe(Section):
@@ -214,7 +220,7 @@ class AugmentationRecipe(Section):
 
 def corpus_spec(recipe: CorpusRecipe) -> CorpusSpec:
     """Return the settings of the readers that a recipe's [corpus] describes."""
-    values = recipe.model_dump(exclude={"max_tokens", "licence", "rows", "truncate"})
+    values = recipe.model_dump(exclude={"max_tokens", "licence", "language", "rows", "truncate"})
     values["text"] = (recipe.text,) if isinstance(recipe.text, str) else tuple(recipe.text)
     for key in ("columns", "row_id", "label_names", "labels", "missing"):
         if isinstance(values[key], list):

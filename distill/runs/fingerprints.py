@@ -62,7 +62,7 @@ def content_hash(source: str, key: str) -> str:
 
 def corpus_inputs(recipe: CorpusRecipe, seed: int) -> dict[str, object]:
     """Return everything that the normalised splits depend on."""
-    keys = recipe.counted({"source", "transfer", "max_tokens", "truncate", "licence", "rows"})
+    keys = recipe.counted({"source", "transfer", "max_tokens", "truncate", "licence", "language", "rows"})
     if isinstance(recipe.label_names, str):
         keys["label_names"] = _beside_hash(recipe, recipe.label_names, "corpus.label_names")
     inputs: dict[str, object] = {

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from distill.export.runtime.inputs import Row
 from distill.recipe.sources import CorpusRecipe, corpus_spec
 from distill.students.families import StudentFamily
 from distill.variants.hand_over import HandOverRules
-from distill.variants.model_card import model_card
+from distill.variants.model_card import CardFacts, model_card
 
 # validation texts on which the finished bundle is compared with what the gate saw, and by how much it may differ
 COMPARED_TEXTS = 500
@@ -90,16 +91,22 @@ def shipment_of(
         provenance=dict(provenance),
         metrics=_metrics(quality, teacher, evaluator, recipe.folds) | rules.metrics,
         model_card=model_card(
-            name=name,
-            variant=source.variant.name,
-            test=quality.test,
-            teacher=teacher.test,
-            is_sample=recipe.source == "sample",
-            licence=recipe.licence,
-            max_tokens=recipe.max_tokens,
-            headline=Headline(evaluator.headline, evaluator.title),
-            folds=recipe.folds,
-            reads=reads,
+            CardFacts(
+                name=name,
+                variant=source.variant.name,
+                kind=corpus.task.kind,
+                test=quality.test,
+                teacher=teacher.test,
+                source=recipe.source,
+                base_model=str(provenance["teacher"]),
+                licence=recipe.licence,
+                language=recipe.language,
+                max_tokens=recipe.max_tokens,
+                headline=Headline(evaluator.headline, evaluator.title),
+                folds=recipe.folds,
+                version=version("distill-text"),
+                reads=reads,
+            )
         ),
         reads=reads,
         objects=decision.objects_beside(rules.objects),

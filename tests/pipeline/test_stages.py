@@ -133,6 +133,7 @@ HARMLESS = {
     "name": "the folder of the run, and the name in the bundle",
     "checkpoint_minutes": "how often a training saves, which changes no result",
     "corpus.licence": "is named in the bundle alone",
+    "corpus.language": "is named in the model card alone",
     "teacher.sha256": "a pin: the same weights are accepted, others are refused",
     "teacher.max_unknown": "a bound: a tokenizer that reads less is refused, and no result depends on it",
     "export.allow_worse_than_baseline": "the exit status alone: the verdict in the report is the same",

@@ -3,36 +3,51 @@
 from typing import Any
 
 import pytest
+import yaml
 
 from distill.artifacts.quality import SplitQuality
 from distill.artifacts.records import from_dict
 from distill.artifacts.report import Headline
-from distill.export.runtime.inputs import ONE_TEXT, Input, Pair, Truncate
-from distill.variants.model_card import escape_cell, model_card
+from distill.export.runtime.inputs import Pair, Truncate
+from distill.variants.model_card import CardFacts, escape_cell, model_card
 from tests.support.tiny_report import split_data
 
 
-def card(*labels: str, selective: dict[str, Any] | None = None, reads: Input = ONE_TEXT) -> str:
+def facts(quality: SplitQuality, **changed: Any) -> CardFacts:
+    values: dict[str, Any] = {
+        "name": "tiny",
+        "variant": "int8-static",
+        "kind": "multi_label",
+        "test": quality,
+        "teacher": quality,
+        "source": "rows.csv",
+        "base_model": "a folder",
+        "licence": None,
+        "language": None,
+        "max_tokens": 24,
+        "headline": Headline(),
+        "folds": None,
+        "version": "0.1.0",
+    }
+    return CardFacts(**{**values, **changed})
+
+
+def card(*labels: str, selective: dict[str, Any] | None = None, **changed: Any) -> str:
     data = split_data(labels or ("joy",))
     quality = from_dict(SplitQuality, {**data, "selective": data["selective"] | (selective or {})})
-    return model_card(
-        name="tiny",
-        variant="int8-static",
-        test=quality,
-        teacher=quality,
-        is_sample=False,
-        licence=None,
-        max_tokens=24,
-        headline=Headline(),
-        reads=reads,
-        folds=None,
-    )
+    return model_card(facts(quality, **changed))
+
+
+def front_matter(text: str) -> dict[str, Any]:
+    return dict(yaml.safe_load(text.split("---\n")[1]))
 
 
 def test_a_label_is_one_cell_of_a_markdown_table() -> None:
     assert escape_cell("a|b <i> *c*") == r"a\|b \<i\> \*c\*"
     assert escape_cell("joy_or_grief (strong)") == "joy_or_grief (strong)"
-    assert "\n| a\\|b \\<script\\> | 0.500 | 0.250 | 0.333 | 3 |\n\n## Training\n" in card("joy", "a|b <script>")
+    assert "\n| a\\|b \\<script\\> | 0.500 | 0.250 | 0.333 | 3 | 0.500 |\n\n**Misses" in card(
+        "joy", "a|b <script>"
+    )
 
 
 def test_the_card_has_the_front_matter_and_the_quality() -> None:
@@ -42,7 +57,7 @@ def test_the_card_has_the_front_matter_and_the_quality() -> None:
     assert "variant `int8-static`." in text
     assert "Macro-F1 0.500 (teacher 0.500), micro-F1 0.500,\nBrier 0.1250" in text
     assert "licence not stated; texts are cut at 24 tokens." in text
-    assert text.endswith("`manifest.json`.\n")
+    assert text.endswith("to the publisher of this folder.\n")
     assert "\n\n\n" not in text
 
 
@@ -62,17 +77,7 @@ def test_the_card_of_pairs_says_how_they_are_cut(truncate: Truncate, said: str) 
 def test_another_headline_comes_first() -> None:
     data = {**split_data(("joy",)), "kappa": 0.75}
     quality = from_dict(SplitQuality, data)
-    text = model_card(
-        name="tiny",
-        variant="fp32",
-        test=quality,
-        teacher=quality,
-        is_sample=True,
-        licence="CC0",
-        max_tokens=24,
-        headline=Headline("kappa", "weighted kappa"),
-        folds=None,
-    )
+    text = model_card(facts(quality, headline=Headline("kappa", "weighted kappa")))
     assert "split\n\nThe headline is weighted kappa: 0.750 (teacher 0.750).\nMacro-F1 0.500" in text
 
 
@@ -84,3 +89,24 @@ def test_abstention_is_a_paragraph_where_there_is_a_rule() -> None:
     nothing = {"selective_risk": None, "selective_macro_f1": None, "coverage": 0.0}
     assert "It answers 0.0% of the texts.\n\n| label |" in card(selective=nothing)
     assert "validation.\n\n| label |" in card(selective={"below": None})
+
+
+def test_the_front_matter_is_what_the_hub_reads() -> None:
+    quality = {"licence": "Apache-2.0", "language": "en", "base_model": "org/base", "name": 'a "name": x'}
+    found = front_matter(card(source="hub:org/corpus:simplified@abc", **quality))
+    assert (found["license"], found["language"], found["base_model"]) == ("apache-2.0", ["en"], "org/base")
+    assert (found["datasets"], found["metrics"]) == (["org/corpus"], ["f1"])
+    (model,) = found["model-index"]
+    assert model["name"] == 'a "name": x'
+    assert model["results"][0]["metrics"] == [{"type": "f1", "name": "macro-F1", "value": 0.5}]
+    local = front_matter(card(licence="for research: ask"))
+    assert (local["license"], local["license_name"]) == ("other", "for research: ask")
+    assert not {"language", "base_model", "datasets"} & set(local)
+
+
+def test_the_card_says_what_is_missed_most_and_how_to_load_it() -> None:
+    text = card("joy", "fear")
+    assert "**Misses most often:** joy (75.0% of 3 rows), fear (75.0% of 3 rows).\n" in text
+    assert '    classifier.predict(["a text"])\n' in text
+    pairs = card(reads=Pair(("question", "answer"), Truncate()))
+    assert '    classifier.predict([("first text", "second text")])\n' in pairs
