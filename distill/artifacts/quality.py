@@ -12,6 +12,7 @@ from distill.evaluation.metrics import LabelQuality, labels_at_zero
 from distill.evaluation.quality import ModelQuality
 from distill.evaluation.selective import SelectiveQuality
 from distill.evaluation.sets import SetsQuality
+from distill.evaluation.workload import Workload
 from distill.export.runtime.promises import FittedFloor
 
 QUALITY_FILE = "quality.json"
@@ -67,6 +68,18 @@ class FloorRecord:
     test: float
     kept: bool
     certificate: FittedFloor | None = field(default=None, metadata=stored(omit_none=True))
+    workload: tuple[Workload, ...] = ()
+
+    @property
+    def shown_by(self) -> str:
+        """Return in words what shows the floor for new texts."""
+        certificate = self.certificate
+        if certificate is None:
+            return "not certified"
+        return (
+            f"certified at {certificate.confidence:g}: at least {certificate.bound:.3f}, {certificate.missed} of "
+            f"{certificate.rows} trials missed"
+        )
 
 
 @dataclass(frozen=True)
@@ -134,6 +147,7 @@ def _floors(quality: ModelQuality) -> tuple[FloorRecord, ...]:
             floor.test,
             not floor.missing,
             floor.certificate,
+            floor.workload,
         )
         for floor in quality.floors
     )

@@ -85,6 +85,10 @@ class Evaluator(Protocol):
         """Return each metric that can have a floor, per label ``(C,)``, by its name in `FLOOR_KEYS`."""
         ...
 
+    def floor_scores(self, scores: Floats) -> Floats:
+        """Return the scores that a floor of each label compares with its threshold: ``(N, C) -> (N, C)``."""
+        ...
+
     def floor_rows(self, gold: Floats) -> Bools:
         """Return the rows that a floor of each label applies to, ``(N, C)``."""
         ...

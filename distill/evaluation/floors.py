@@ -1,20 +1,22 @@
 """Floors that a recipe asks of named labels, and of answers: whether they can be shown, and were kept."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from distill.evaluation.binomial import floor_attainable, trials_needed
 from distill.evaluation.certificates import split_confidence
+from distill.evaluation.decided import DecidedRows
 from distill.evaluation.decision import Decision
 from distill.evaluation.evaluator import Evaluator, Groups
 from distill.evaluation.thresholds import least_rows
 from distill.evaluation.trials import parts_of
+from distill.evaluation.workload import FloorRows, Workload, workload_curve
 from distill.export.gate import Check
 from distill.export.runtime.errors import CheckFailedError, InputError
-from distill.export.runtime.promises import FittedFloor
+from distill.export.runtime.promises import PRECISION, FittedFloor
 from distill.export.runtime.scores import Bools
 from distill.recipe.shipping import FLOOR_KEYS, CertifiedFloor, DecisionsRecipe
 
@@ -36,7 +38,8 @@ class WantedFloor:
 class KeptFloor:
     """A floor with what was measured on validation, where it has to hold, and on test, where it may not.
 
-    `certificate` is what shows it for new texts, None where it is not certified.
+    `certificate` is what shows it for new texts, None where it is not certified. `workload` is that of its
+    threshold and of others on test; a floor of precision has none.
     """
 
     label: str
@@ -45,6 +48,7 @@ class KeptFloor:
     validation: float
     test: float
     certificate: FittedFloor | None = None
+    workload: tuple[Workload, ...] = ()
 
     @property
     def missing(self) -> float:
@@ -157,6 +161,44 @@ def measure_floors(
         )
         for wanted in floors_of(policy)
     ]
+
+
+def with_workload(
+    kept: Iterable[KeptFloor],
+    policy: DecisionsRecipe,
+    evaluator: Evaluator,
+    decision: Decision,
+    rows: Mapping[str, DecidedRows],
+    groups: Groups,
+) -> list[KeptFloor]:
+    """Return floors with the texts that a person reads for each, on test.
+
+    Args:
+        kept: the floors, in the order of the decision's.
+        policy: the recipe's.
+        evaluator: the task's.
+        decision: the model's.
+        rows: of validation and test.
+        groups: the numbers of validation's groups.
+    """
+    parts = parts_of(rows["validation"].gold, groups, policy.certifying_share)
+    fitted = {(floor.kind, floor.label): floor for floor in decision.floors}
+    found = []
+    for floor in kept:
+        shipped = fitted.get((floor.metric, floor.label))
+        if shipped is None or floor.metric == PRECISION:
+            found.append(floor)
+            continue
+        at = evaluator.task.labels.index(floor.label)
+        fit, test = (
+            FloorRows(evaluator.floor_scores(split.scores)[:, at], evaluator.floor_rows(split.gold)[:, at])
+            for split in (rows["validation"], rows["test"])
+        )
+        curve = workload_curve(
+            fit, parts.trials(fit.positive), test, threshold=shipped.threshold, confidence=shipped.confidence
+        )
+        found.append(replace(floor, workload=curve))
+    return found
 
 
 def require_kept(floors: Iterable[KeptFloor], decision: Decision) -> None:

@@ -11,7 +11,7 @@ from distill.corpora.corpus import Corpus, label_matrix
 from distill.evaluation.decided import DecidedRows, decided_logits
 from distill.evaluation.decision import Decision, Logits
 from distill.evaluation.evaluators import evaluator_of
-from distill.evaluation.floors import KeptFloor, measure_floors
+from distill.evaluation.floors import KeptFloor, measure_floors, with_workload
 from distill.evaluation.selective import evaluate_selective
 from distill.evaluation.sets import evaluate_sets
 from distill.recipe.shipping import DecisionsRecipe
@@ -74,4 +74,5 @@ def assess(
             metrics[split]["sets"] = asdict(evaluate_sets(decision.sets, one.scores, one.decisions, one.gold))
     splits_decided = {split: (one.decisions, one.gold) for split, one in rows.items()}
     floors = measure_floors(policy, evaluator, decision, splits_decided)
+    floors = with_workload(floors, policy, evaluator, decision, rows, corpus.validation.groups)
     return ModelQuality(metrics["validation"], metrics["test"], tuple(floors), decision)

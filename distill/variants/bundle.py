@@ -106,6 +106,9 @@ def shipment_of(
                 folds=recipe.folds,
                 version=version("distill-text"),
                 reads=reads,
+                floors=quality.floors,
+                answers=decision.answers,
+                sets=decision.sets,
             )
         ),
         reads=reads,

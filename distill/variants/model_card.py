@@ -5,10 +5,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from distill.artifacts.quality import SplitQuality
+from distill.artifacts.quality import FloorRecord, SplitQuality
 from distill.artifacts.report import Headline
 from distill.evaluation.metrics import LabelQuality
 from distill.export.runtime.inputs import ONE_TEXT, Input, Pair
+from distill.export.runtime.promises import RightWhenAnswered
+from distill.export.runtime.sets import Sets
 from distill.files.templates import template_environment
 
 # licences by the names that the Hub has for them; any other is shown as it is stated
@@ -51,6 +53,9 @@ class CardFacts:
         folds: number of folds of whose models, none of which ships, the quality is; None with a test split.
         version: of this package.
         reads: what one row is.
+        floors: the recipe's, with what shows them.
+        answers: what the rule to abstain promises, None where it is not certified.
+        sets: the prediction sets, None where there are none.
     """
 
     name: str
@@ -67,6 +72,9 @@ class CardFacts:
     folds: int | None
     version: str
     reads: Input = ONE_TEXT
+    floors: Sequence[FloorRecord] = ()
+    answers: RightWhenAnswered | None = None
+    sets: Sets | None = None
 
     @property
     def dataset(self) -> str | None:

@@ -193,6 +193,9 @@ class AtMostOneEvaluator:
     def floor_metrics(self, decisions: Bools, gold: Floats) -> Mapping[str, Floats]:
         return {}
 
+    def floor_scores(self, scores: Floats) -> Floats:
+        return scores
+
     def floor_rows(self, gold: Floats) -> Bools:
         return np.asarray(gold > 0)
 

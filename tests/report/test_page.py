@@ -9,7 +9,10 @@ import pytest
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from distill.artifacts.quality import FloorRecord
 from distill.artifacts.report import Report, TrainingCurve, read_report, write_report_file
+from distill.evaluation.workload import Workload
+from distill.export.runtime.promises import FittedFloor
 from distill.report.charts.decisions import reliability_by_label
 from distill.report.charts.figure import MAX_CHART_TEXT, chart_text
 from distill.report.charts.quality import draw_training_curves, f1_by_label
@@ -216,10 +219,27 @@ def test_a_budget_is_beside_the_plan_and_the_measurement() -> None:
 def test_checks_and_floors_have_a_verdict() -> None:
     page = render_page(tiny_report(), ["calibration", "floors", "gate"])
     assert page.count('passed / <span class="bad">failed</span>') == 2
-    assert ["joy", "recall", "0.9", "teacher", "0.950", "0.800", "kept"] in cells(page)
+    assert ["joy", "recall", "0.9", "teacher", "not certified", "0.950", "0.800", "kept"] in cells(page)
     assert ["fp32", "macro-F1 drop", "–", "0.005", "–", "failed", ""] in cells(page)
     counted = "10 of 100 rows differ, at most 9 allowed at this size; above 0.1638 is excluded"
     assert ["fp32", "rows with a flip", "0.10000", "0.05", "0.09000", "failed", counted] in cells(page)
+
+
+def test_a_certified_floor_says_on_what_it_stands_and_what_a_person_reads() -> None:
+    certificate = FittedFloor("recall", "joy", 0.9, 0.25, rows=60, missed=1, confidence=0.9, bound=0.912)
+    ships = Workload(None, None, texts=200, handed_over=60, cases=20, missed=1)
+    plain, certified = replace(ships, floor=0.8, missed=20), replace(ships, floor=0.8, confidence=0.9)
+    floor = FloorRecord("joy", "recall", 0.9, 0.95, 0.95, True, certificate, (ships, plain, certified))
+    report = tiny_report()
+    models = [replace(model, floors=(floor,)) for model in report.models]
+    page = render_page(replace(report, models=tuple(models)), ["floors"])
+    shown = "certified at 0.9: at least 0.912, 1 of 60 trials missed"
+    assert ["joy", "recall", "0.9", report.chosen, shown, "0.950", "0.950", "kept"] in cells(page)
+    interval = "0.1% to 24.9%"
+    assert ["ships", shown, "60 of 200", "1 of 20", interval, "3.2"] in cells(page)
+    assert ["for a floor of 0.8", "not certified", "60 of 200", "20 of 20", "83.2% to 100.0%", "–"] in cells(page)
+    assert ["for a floor of 0.8", "certified at 0.9", "60 of 200", "1 of 20", interval, "3.2"] in cells(page)
+    assert page.count("joy: texts that a person reads") == 1
 
 
 def test_further_metrics_and_labels_without_rows_are_said() -> None:

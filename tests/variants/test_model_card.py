@@ -1,14 +1,18 @@
 """The model card: Markdown whose table holds any label, with a sentence on abstention where there is a rule."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import yaml
 
-from distill.artifacts.quality import SplitQuality
+from distill.artifacts.quality import FloorRecord, SplitQuality
 from distill.artifacts.records import from_dict
 from distill.artifacts.report import Headline
+from distill.evaluation.sets import SetsQuality
 from distill.export.runtime.inputs import Pair, Truncate
+from distill.export.runtime.promises import FittedFloor, RightWhenAnswered
+from distill.export.runtime.sets import Sets
 from distill.variants.model_card import CardFacts, escape_cell, model_card
 from tests.support.tiny_report import split_data
 
@@ -40,6 +44,27 @@ def card(*labels: str, selective: dict[str, Any] | None = None, **changed: Any) 
 
 def front_matter(text: str) -> dict[str, Any]:
     return dict(yaml.safe_load(text.split("---\n")[1]))
+
+
+def test_the_card_says_what_is_promised_and_what_is_not_certified() -> None:
+    quality = from_dict(SplitQuality, split_data(("joy",)))
+    certificate = FittedFloor("recall", "joy", 0.9, 0.25, rows=60, missed=1, confidence=0.9, bound=0.912)
+    found = facts(
+        replace(quality, sets=SetsQuality(0.9, 1.4, (0.9,))),
+        floors=(
+            FloorRecord("joy", "recall", 0.9, 0.95, 0.93, True, certificate),
+            FloorRecord("a|b", "recall", 0.8, 0.8, 0.7, True),
+        ),
+        answers=RightWhenAnswered("right when answered", 0.95, 0.9, rows=400, wrong=12, bound=0.955),
+        sets=Sets("labels", 0.9, (0.2,)),
+    )
+    text = model_card(found)
+    shown = "certified at 0.9: at least 0.912, 1 of 60 trials missed"
+    assert f"- joy: recall of at least 0.90, {shown}; 0.930 on test.\n" in text
+    assert "- a\\|b: recall of at least 0.80, not certified; 0.700 on test.\n" in text
+    assert "at least 0.95 are decided exactly right, certified at 0.90 (12 of 400" in text
+    assert "hold a label in 90.0% of its texts; 1.40 labels per text on test." in text
+    assert "promise" not in card()
 
 
 def test_a_label_is_one_cell_of_a_markdown_table() -> None:

@@ -118,6 +118,10 @@ class MultiLabelEvaluator:
         """Return recall and precision per label."""
         return {"recall": recall_per_label(decisions, gold), "precision": precision_per_label(decisions, gold)}
 
+    def floor_scores(self, scores: Floats) -> Floats:
+        """Return scores as they are."""
+        return scores
+
     def floor_rows(self, gold: Floats) -> Bools:
         """Return the rows of each label, ``(N, C)``."""
         return np.asarray(gold > 0)

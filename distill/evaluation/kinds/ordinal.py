@@ -132,6 +132,10 @@ class OrdinalEvaluator:
         true, decided = at_or_above(gold), at_or_above(decisions.astype(np.float64))
         return {"share at or above": ratio((true * decided).sum(axis=0), true.sum(axis=0))}
 
+    def floor_scores(self, scores: Floats) -> Floats:
+        """Return the probability of each level or a higher one, ``(N, C)``."""
+        return at_or_above(scores)
+
     def floor_rows(self, gold: Floats) -> Bools:
         """Return the rows at each level or above it, ``(N, C)``."""
         return np.asarray(at_or_above(gold) > 0)

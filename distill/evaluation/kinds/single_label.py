@@ -101,6 +101,10 @@ class SingleLabelEvaluator:
         """Return nothing: no threshold can be moved for a floor."""
         return {}
 
+    def floor_scores(self, scores: Floats) -> Floats:
+        """Return scores as they are."""
+        return scores
+
     def floor_rows(self, gold: Floats) -> Bools:
         """Return the rows of each label, ``(N, C)``."""
         return np.asarray(gold > 0)
