@@ -1,4 +1,4 @@
-"""Workload of a floor: how many texts a person reads, and how many cases are missed all the same. All pure."""
+"""Workload of a floor: the number of texts that somebody reads, and of cases that are still missed. All pure."""
 
 from dataclasses import dataclass
 

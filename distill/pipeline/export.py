@@ -13,7 +13,7 @@ from distill.pipeline.folds import out_of_fold
 from distill.pipeline.shipment import shipment, shipping
 from distill.pipeline.state import Run, StudentRun
 from distill.recipe.ensemble import reference_name
-from distill.runs.fingerprints import calibrated_by, cut_inputs, recipe_hash
+from distill.runs.fingerprints import calibrated_by, cut_inputs, recipe_hash, words_inputs
 from distill.runs.layout import RunLayout
 from distill.runs.stage import EXPORT_PACKAGES, package_versions
 
@@ -41,6 +41,7 @@ def export_stages(run: Run) -> None:
         ),
         "recipe": recipe_hash(run.recipe),
         "chosen": variant.name,
+        **words_inputs(run.recipe.decisions.hand_over_words),
     }
 
     def work(_folder: Path) -> None:
@@ -75,7 +76,7 @@ def export_variants(student: StudentRun) -> None:
     shared = {
         **run.digest("corpus", f"{prefix}student"),
         "bounds": recipe.export.bounds,
-        "decisions": recipe.decisions.counted(),
+        "decisions": recipe.decisions.fitted,
         **cut_inputs(recipe.corpus),
         # int8 answers depend on the CPU's instructions, graphs on the packages that made them
         "cpu": cpu_info()["flags"],

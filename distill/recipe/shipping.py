@@ -132,6 +132,11 @@ class DecisionsRecipe(Section):
     )
 
     @property
+    def fitted(self) -> dict[str, Any]:
+        """Return what scores and decisions depend on, for fingerprints; other keys change the bundle alone."""
+        return self.counted({"unreadable_share", "hand_over_truncated", "hand_over_words"})
+
+    @property
     def floors(self) -> dict[str, dict[str, Floor]]:
         """Return the floors that are set: for each metric its labels and their least values."""
         tables = {metric: getattr(self, key) for metric, key in FLOOR_KEYS.items()}

@@ -137,6 +137,13 @@ def recipe_hash(recipe: Recipe) -> str:
     return hashlib.sha256(json.dumps(portable_recipe(recipe), sort_keys=True).encode()).hexdigest()
 
 
+def words_inputs(words: str | None) -> dict[str, str]:
+    """Return the content hash of the user's list of words that flag a text, where the recipe names one."""
+    if words is None or not Path(words).is_file():
+        return {}
+    return {"hand_over_words": content_hash(words, "decisions.hand_over_words")}
+
+
 def _beside_hash(recipe: CorpusRecipe, name: str, key: str) -> str:
     """Return the content hash of a file that may be beside the source."""
     return content_hash(str(beside_source(recipe.source, name)), key)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from distill.export.runtime import load
 from tests.support.command import run_cli
 
 pytestmark = pytest.mark.slow
@@ -21,7 +22,8 @@ def test_another_threshold_policy_trains_nothing_again(runs: Path, tmp_path: Pat
 
 def test_floors_and_the_rule_to_abstain_reach_the_bundle(runs: Path, tmp_path: Path) -> None:
     shutil.copytree(runs, tmp_path / "smoke")
-    wanted = ("abstain_coverage=0.8", "recall_floor.joy=0.8", "recall_floor.anger=0.75")
+    certified = "recall_floor.anger={at_least=0.6,confidence=0.8}"
+    wanted = ("abstain_coverage=0.8", "recall_floor.joy=0.8", certified, "sets=0.8", "hand_over_words=crisis")
     options = [part for value in wanted for part in ("--set", f"decisions.{value}")]
     done = run_cli("report", "smoke", "--runs", str(tmp_path), *options)
     assert done.returncode == 0, done.stderr
@@ -31,14 +33,29 @@ def test_floors_and_the_rule_to_abstain_reach_the_bundle(runs: Path, tmp_path: P
     assert [(floor["label"], floor["kept"]) for floor in shipped["floors"]] == [("joy", True), ("anger", True)]
     rows = {row["label"]: row for row in shipped["validation"]["per_label"]}
     assert rows["joy"]["recall"] >= 0.8
-    assert rows["anger"]["recall"] >= 0.75
+    joy, anger = shipped["floors"]
+    assert "certificate" not in joy
+    assert anger["certificate"]["bound"] >= 0.6
+    assert anger["certificate"]["threshold"] == rows["anger"]["threshold"]
+    assert shipped["test"]["sets"]["mean_size"] > 0
     assert "shortfall from a recall of 0.8 for 'joy'" in [check["name"] for check in shipped["gate"]["checks"]]
     selective = shipped["validation"]["selective"]
     assert 0.8 <= selective["coverage"] < 0.85
     manifest = json.loads((tmp_path / "smoke/bundle/manifest.json").read_text())
     assert manifest["abstain"] == {"confidence": "exact_match", "below": selective["below"]}
+    assert manifest["format_version"] == 2
+    assert [floor["confidence"] for floor in manifest["floors"]] == [None, 0.8]
+    assert manifest["sets"]["coverage"] == 0.8
+    assert manifest["hand_over"]["list_name"] == "crisis"
+    assert 0 <= manifest["metrics"]["validation_unreadable"] <= 0.005
+    classifier = load(tmp_path / "smoke/bundle")
+    empty, listed = classifier.predict(["", "i want to die"])
+    assert (empty.labels, empty.handed_over) == ((), ("unreadable",))
+    assert "crisis word" in listed.handed_over
+    assert listed.possible is not None
     page = (tmp_path / "smoke/report.html").read_text()
     assert "<h2>Floors</h2>" in page
+    assert "anger: texts that a person reads" in page
     card = (tmp_path / "smoke/bundle/README.md").read_text()
     assert f"Below a confidence of {selective['below']:.3f} it abstains" in card
 

@@ -81,7 +81,8 @@ def stages_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
         found.clear()
         recipe = load_recipe("smoke", [shared, *overrides])
         run = Run(recipe, RunLayout(tmp_path / "smoke"), Reporter(quiet=True))
-        floors[:] = [True] if recipe.decisions.floors else []
+        policy = recipe.decisions
+        floors[:] = [True] if policy.floors or policy.certifying_share else []
         run.layout.corpus.mkdir(parents=True, exist_ok=True)
         (run.layout.corpus / "transfer.parquet").touch()
         with suppress(Chosen):
@@ -137,6 +138,9 @@ HARMLESS = {
     "teacher.sha256": "a pin: the same weights are accepted, others are refused",
     "teacher.max_unknown": "a bound: a tokenizer that reads less is refused, and no result depends on it",
     "export.allow_worse_than_baseline": "the exit status alone: the verdict in the report is the same",
+    "decisions.unreadable_share": "a rule of the bundle alone, fitted when it is written",
+    "decisions.hand_over_truncated": "a rule of the bundle alone",
+    "decisions.hand_over_words": "a list in the bundle alone; the content of a file of one's own counts there",
     "search.trials": "read by distill search alone, which is not a stage",
     "search.space": "read by distill search alone, which is not a stage",
 }
@@ -170,6 +174,8 @@ VALUES = {
     "decisions.recall_floor": "{joy = 0.5}",
     "decisions.precision_floor": "{joy = 0.5}",
     "decisions.never_below": "{high = 0.5}",
+    "decisions.sets": "0.5",
+    "decisions.answer_when_right": "0.5",
 }
 ALL_TERMS = ("decoupled", "standardised", "inter_class", "intra_class")
 FEATURES = ("hidden", "relation", "embedding")
