@@ -132,7 +132,7 @@ class DecisionsRecipe(Section):
     )
 
     @property
-    def fitted(self) -> dict[str, Any]:
+    def fitted(self) -> dict[str, object]:
         """Return what scores and decisions depend on, for fingerprints; other keys change the bundle alone."""
         return self.counted({"unreadable_share", "hand_over_truncated", "hand_over_words"})
 
