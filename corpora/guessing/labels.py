@@ -178,7 +178,8 @@ def _flag_kind(column: Column) -> str | None:
     keys = {plain_flag(key) for key in column.counts}
     if not keys or not keys <= FLAGS.keys() or ID_NAME.search(column.leaf) or ANNOTATOR_NAME.search(column.leaf):
         return None
-    return next(pair for pair in ("01", "falsetrue", "noyes", "ny") if all(key in pair for key in keys))
+    spellings = ("01", "falsetrue", "noyes", "ny")
+    return next((pair for pair in spellings if all(key in pair for key in keys)), "several")
 
 
 def _as_labels(column: Column) -> LabelGuess | None:

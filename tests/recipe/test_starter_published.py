@@ -130,6 +130,13 @@ def test_semicolons_and_decimal_commas(tmp_path):
     assert '"score" would be' not in text
 
 
+def test_flags_in_several_spellings_are_flags(tmp_path):
+    spelt = (("0", "false"), ("1", "true"))
+    rows = [{"text": line(i), **{m: spelt[mood(i) == m][i // 7 % 2] for m in MOODS}} for i in range(80)]
+    corpus, _, read = proposed(table(tmp_path / "a.csv", rows))
+    assert (corpus["labels"], read.task.labels, rows_of(read)) == (list(MOODS), MOODS, 80)
+
+
 def test_emotions_are_preferred_to_sentiments(tmp_path):
     sentiments = ("positive", "negative")
     rows = [{"Utterance": line(i), "Emotion": mood(i), "Sentiment": sentiments[i % 2]} for i in range(80)]
