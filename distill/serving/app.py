@@ -153,7 +153,8 @@ class Application:
         classifier = bundle.classifier
 
         def work() -> tuple[list[Prediction], bytes]:
-            found = classifier.predict(asked.texts, top_k=asked.top_k, thresholds=asked.thresholds)
+            # one by one: together, the last bits of a score may differ in graphs with attention
+            found = list(classifier.stream(asked.texts, top_k=asked.top_k, thresholds=asked.thresholds))
             answer = {
                 "model": bundle.name,
                 "manifest_sha256": bundle.sha256,
@@ -219,7 +220,7 @@ def _too_large(limits: Limits) -> Refusal:
 
 def _as_tei(classifier: Classifier, asked: AskedAsTei) -> tuple[list[Prediction], bytes]:
     """Return predictions, and the scores of each in the form of text-embeddings-inference, the highest first."""
-    found = classifier.predict(asked.texts)
+    found = list(classifier.stream(asked.texts))
     cut = next((index for index, prediction in enumerate(found) if prediction.truncated), None)
     if cut is not None and not asked.truncate:
         raise Refusal(
@@ -228,7 +229,7 @@ def _as_tei(classifier: Classifier, asked: AskedAsTei) -> tuple[list[Prediction]
         )
     tables: Sequence[dict[str, float]] = [prediction.scores for prediction in found]
     if asked.raw_scores:
-        rows = classifier.logits(asked.texts).tolist()
+        rows = [classifier.logits([text])[0].tolist() for text in asked.texts]
         tables = [dict(zip(classifier.labels, row, strict=True)) for row in rows]
     answer = [
         [{"score": score, "label": label} for label, score in sorted(table.items(), key=lambda item: -item[1])]

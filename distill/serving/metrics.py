@@ -31,6 +31,7 @@ class Metrics:
         """Count texts that were decided, by what became of them."""
         self._texts[model, "decided"] += sum(not prediction.abstained for prediction in found)
         self._texts[model, "abstained"] += sum(prediction.abstained for prediction in found)
+        self._texts[model, "handed over"] += sum(bool(prediction.handed_over) for prediction in found)
         self._texts[model, "truncated"] += sum(prediction.truncated for prediction in found)
 
     def reload(self, outcome: str) -> None:

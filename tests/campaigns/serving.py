@@ -114,12 +114,12 @@ def drawn_request(rng: random.Random) -> bytes:
     return f"{method} {path} HTTP/1.1\r\n".encode() + b"\r\n".join(headers) + b"\r\n\r\n" + body
 
 
-def fuzz(bundle: Path, requests: int, seed: int, folder: Path) -> dict[str, object]:
+def fuzz(bundle: Path, requests: int, seed: int, folder: Path, without: str) -> dict[str, object]:
     """No answer of 5xx, none that does not come, and the canary in no answer, metric or line of the log."""
     rng, statuses, slowest = random.Random(seed), Counter[str](), 0.0
     leaks = 0
     limits = ("--max-bytes", "5000", "--max-characters", "2000", "--receive-timeout", "1")
-    with serving(bundle, *limits, log=folder / "fuzz.log") as server:
+    with serving(bundle, *limits, log=folder / "fuzz.log", without=without) as server:
         for _ in range(requests):
             client = server.client(timeout=GRACE_SECONDS)
             request = drawn_request(rng)
@@ -221,7 +221,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         folder, bundle = Path(place), given.bundle.absolute()
         print("clients", json.dumps(many_clients(bundle, given.clients, given.seconds, folder)), flush=True)
-        print("fuzz", json.dumps(fuzz(bundle, given.requests, given.seed, folder)), flush=True)
+        for parser, without in {"httptools": "", "h11": "httptools"}.items():
+            found = fuzz(bundle, given.requests, given.seed, folder, without)
+            print(f"fuzz, {parser}", json.dumps(found), flush=True)
         print("swaps", json.dumps(swaps(bundle, given.swaps, folder)), flush=True)
         print("kills", json.dumps(kills(bundle, given.kills, folder)), flush=True)
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -139,6 +140,12 @@ def test_verbose_says_versions_and_costs_on_stderr(bundle: Path) -> None:
     assert "onnxruntime" in done.stderr
     assert re.search(r"\d\.\d s", done.stderr)
     assert run_cli("verify", str(bundle), "--json").stderr == ""
+
+
+def test_verbose_says_no_memory_where_the_system_does_not(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Windows, which has no module `resource`."""
+    monkeypatch.setitem(sys.modules, "resource", None)
+    assert re.search(r"\d\.\d s$", run_cli("verify", str(bundle), "-v").stderr.strip())
 
 
 HEAD = ["model", "runtime", "macro-F1", "retention", "MB", "p50 ms", "p95 ms", "times faster"]

@@ -21,6 +21,7 @@ from distill.serving.log import Log
 from distill.serving.openapi import openapi
 from distill.serving.refusal import Refusal
 from distill.serving.service import Service
+from tests.support.command import ROOT
 from tests.support.tiny_bundle import LABELS, make_tiny_bundle, rewrite_manifest
 
 CANARY = "canaryzeugnis"
@@ -101,7 +102,7 @@ def test_predictions_are_those_of_python(place: Place) -> None:
     texts = ["i am happy", "you feel very sad today not calm"]
     reply = place.post("/v1/predict", {"texts": texts})
     expected = [
-        {**vars(prediction), "labels": list(prediction.labels)} for prediction in load(place.bundle).predict(texts)
+        {**vars(prediction), "labels": list(prediction.labels)} for prediction in map(load(place.bundle), texts)
     ]
     assert reply.status == 200
     assert json.loads(json.dumps(expected)) == reply.json["predictions"]
@@ -224,7 +225,7 @@ def test_an_error_of_ours_is_500_and_says_its_kind_alone(place: Place, monkeypat
     def broken(*_: object, **__: object) -> None:
         raise ValueError(CANARY)
 
-    monkeypatch.setattr(type(place.service.bundles.first.classifier), "predict", broken)
+    monkeypatch.setattr(type(place.service.bundles.first.classifier), "stream", broken)
     reply = place.post("/v1/predict", {"texts": ["sad"]})
     assert (reply.status, reply.json["error_type"]) == (500, "backend")
     assert '"type": "ValueError"' in place.log.getvalue()
@@ -289,3 +290,18 @@ def test_a_pin_holds_for_the_exchange_too(make: Callable[..., Place], tmp_path: 
     rewrite_manifest(place.bundle, name="third")
     asyncio.run(place.service.reload())
     assert place.service.bundles.first.name == "third"
+
+
+def test_a_text_has_the_same_bits_alone_and_among_others(tmp_path: Path) -> None:
+    """A graph with attention, whose scores depend on batch-mates in their last bits."""
+    texts = [" ".join(("i", "am", "so", "happy", "today")[: 1 + row % 5] * (1 + row % 3)) for row in range(40)]
+    limits = Limits(texts=40)
+    service = Service([ROOT / "tests/golden/layers-int8-static"], limits=limits, threads=1, log=Log(quiet=True))
+    body = json.dumps({"texts": texts}).encode()
+    reply = asyncio.run(call(Application(service), "POST", "/v1/predict", [body], {}))
+    alone = [service.bundles.first.classifier(text).scores for text in texts]
+    assert [prediction["scores"] for prediction in reply.json["predictions"]] == alone
+    raw = json.dumps({"inputs": [[text] for text in texts], "raw_scores": True}).encode()
+    tei = asyncio.run(call(Application(service), "POST", "/predict", [raw], {})).json
+    logits = [service.bundles.first.classifier.logits([text])[0].max() for text in texts]
+    assert [scores[0]["score"] for scores in tei] == logits

@@ -127,9 +127,14 @@ class LiveServer:
 
 
 @contextmanager
-def serving(*arguments: str | Path, log: Path, python: str = sys.executable) -> Iterator[LiveServer]:
-    """Run `distill serve` on a free port, and end it afterwards."""
-    command = [python, "-m", "distill", "serve", *map(str, arguments), "--port", "0"]
+def serving(*arguments: str | Path, log: Path, without: str = "") -> Iterator[LiveServer]:
+    """Run `distill serve` on a free port, as if the module `without` were not installed, and end it afterwards."""
+    hide = (
+        "import importlib.util as u, sys; find = u.find_spec; "
+        f"u.find_spec = lambda name, *rest: None if name == {without!r} else find(name, *rest); "
+    )
+    code = f"{hide}from distill.cli.app import main; main()"
+    command = [sys.executable, "-c", code, "serve", *map(str, arguments), "--port", "0"]
     started = time.monotonic()
     with log.open("w") as errors:
         process = subprocess.Popen(
