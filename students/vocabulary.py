@@ -28,6 +28,7 @@ from distill.students.pieces import (
     inherited_ranks,
     own_ranks,
 )
+from distill.students.whole_words import pieces_of
 from distill.teachers.bodies import embeddings_of
 from distill.teachers.encoder import EncoderClassifier
 
@@ -55,7 +56,14 @@ class Trimmed:
     sources: tuple[tuple[int, ...], ...]
 
 
-def trim(tokenizer: Any, rows: Iterable[tuple[str, str]], *, min_groups: int, goal: Goal = NO_GOAL) -> Trimmed:
+def trim(
+    tokenizer: Any,
+    rows: Iterable[tuple[str, str]],
+    *,
+    min_groups: int,
+    goal: Goal = NO_GOAL,
+    whole: Collection[str] = (),
+) -> Trimmed:
     """Keep special tokens, single characters, and pieces that at least `min_groups` groups contain.
 
     Args:
@@ -63,6 +71,7 @@ def trim(tokenizer: Any, rows: Iterable[tuple[str, str]], *, min_groups: int, go
         rows: the corpus, each text with the name of its group.
         min_groups: minimum number of groups, at least 1.
         goal: bound on these pieces.
+        whole: words that are read as before in any case.
 
     Raises:
         InputError: another kind of tokenizer, or a goal that these texts and `min_groups` do not allow.
@@ -74,7 +83,7 @@ def trim(tokenizer: Any, rows: Iterable[tuple[str, str]], *, min_groups: int, go
             f"`trim_vocabulary` is true, but only {', '.join(TRIMMERS)} tokenizers can be trimmed, not "
             f"{model['type']}. Set it to false."
         )
-    kept = _kept(tokenizer, state, rows, min_groups, goal)
+    kept = _kept(tokenizer, state, rows, min_groups, goal, whole)
     vocabulary, sources = TRIMMERS[model["type"]](model, kept)
     ids, sources = _with_added(vocabulary, sources, state["added_tokens"])
     for token in state["added_tokens"]:
@@ -117,7 +126,12 @@ def _with_added(
 
 
 def _kept(
-    tokenizer: Any, state: dict[str, Any], rows: Iterable[tuple[str, str]], min_groups: int, goal: Goal
+    tokenizer: Any,
+    state: dict[str, Any],
+    rows: Iterable[tuple[str, str]],
+    min_groups: int,
+    goal: Goal,
+    whole: Collection[str],
 ) -> Collection[str]:
     """Return the pieces of the full vocabulary that stay; `state` is the tokenizer's file, the rest `trim`'s."""
     model, added = state["model"], {token["content"] for token in state["added_tokens"]}
@@ -130,6 +144,7 @@ def _kept(
     always = {piece for piece in vocabulary if piece in special or _is_character(piece, model)}
     if model["type"] == "Unigram":
         always |= _unigram_always(model)
+    always |= pieces_of(tokenizer, whole, _merges(model) if model["type"] == "BPE" else ()) & vocabulary.keys()
     frequent = {piece for piece, (groups, _) in ranks.items() if groups >= min_groups} - always
     if goal == NO_GOAL:
         return always | frequent

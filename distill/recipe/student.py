@@ -72,6 +72,11 @@ class StudentRecipe(Section):
     min_piece_groups: int = Field(
         5, ge=1, description="Minimum number of groups (or rows) that contain a kept piece."
     )
+    keep_words: Literal["crisis"] | None = Field(
+        None,
+        description="Keep the pieces of the packaged words of crisis and counselling, so that the student splits "
+        "none of them further than the teacher does, however rare they are in the corpus.",
+    )
     vocabulary_bytes: int | None = Field(
         None,
         ge=1,

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distill.artifacts.report import CrisisWord, WordRates, WordReport
+from distill.students.whole_words import crisis_topics
 from distill.teachers.tokenizers import without_truncation
 
 LISTS = ("slang", "emoji", "crisis")
@@ -78,6 +79,8 @@ def word_rates(student: Any, teacher: Any, words: Mapping[str, int]) -> WordRate
 
 def read_list(name: str) -> dict[str, str]:
     """Return one of LISTS: each word with its topic."""
+    if name == "crisis":
+        return crisis_topics()
     text = (resources.files("distill.report") / "word_lists" / f"{name}.tsv").read_text(encoding="utf-8")
     lines = [line.split("\t") for line in text.splitlines() if not line.startswith("# ")]
     return {line[0]: line[1] for line in lines}

@@ -14,6 +14,7 @@ from distill.recipe.student import StudentRecipe
 from distill.students.pieces import Goal
 from distill.students.start import Start
 from distill.students.vocabulary import Trimmed, trim
+from distill.students.whole_words import crisis_topics
 from distill.teachers.checkpoints import load_classifier
 from distill.teachers.encoder import Pooling
 from distill.teachers.encoding import Batch, encode, pad_batch
@@ -86,7 +87,9 @@ def student_vocabulary(recipe: StudentRecipe, config: Any, tokenizer: Any, corpu
     size = recipe.vocabulary_bytes
     pieces = None if size is None else recipe.family.pieces_within(size, config)
     goal = Goal(pieces, recipe.vocabulary_coverage)
-    return trim(tokenizer, texts_and_groups(corpus), min_groups=recipe.min_piece_groups, goal=goal)
+    whole = () if recipe.keep_words is None else crisis_topics()
+    rows = texts_and_groups(corpus)
+    return trim(tokenizer, rows, min_groups=recipe.min_piece_groups, goal=goal, whole=whole)
 
 
 def texts_and_groups(corpus: Corpus) -> Iterator[tuple[str, str]]:

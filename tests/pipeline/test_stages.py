@@ -166,6 +166,7 @@ VALUES = {
     "teacher.seeds": "[1, 3]",
     "augmentation.ways": "['cut']",
     "augmentation.masked_model": "FOLDER/other",
+    "student.keep_words": "crisis",
     "student.layers": "[0, 1]",
     "student.hash_buckets": "4096",
     "objective.layer_map": "[[0, 1]]",

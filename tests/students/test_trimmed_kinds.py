@@ -13,7 +13,7 @@ from distill.export.runtime.errors import InputError
 from distill.export.runtime.untrusted.tokenizer_file import check_tokenizer_file
 from distill.students.pieces import Goal
 from distill.students.vocabulary import trim
-from tests.support.tiny_models import TEXTS, roberta_tokenizer
+from tests.support.tiny_models import TEXTS, bert_tokenizer, roberta_tokenizer
 
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
 WORDS = ("▁so", "▁happy", "▁sad", "▁and", "▁the", "▁sun", "ap", "py", "▁h", "nd", "▁zan", "zib", "ar", "▁q")
@@ -114,3 +114,16 @@ def test_a_kind_that_nobody_trims_is_refused() -> None:
         InputError, match=r"only WordPiece, BPE, Unigram tokenizers .* not WordLevel\. Set it to false"
     ):
         trim(PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>"), ROWS, min_groups=1)
+
+
+def test_named_words_are_read_as_before_however_rare_they_are() -> None:
+    for make in (bert_tokenizer, roberta_tokenizer, unigram_tokenizer):  # WordPiece, BPE with merges, Unigram
+        tokenizer = make()
+        rows = [("so sad and so sad", str(row)) for row in range(5)]
+        plain, kept = (
+            trim(tokenizer, rows, min_groups=5, whole=whole).tokenizer for whole in ((), ("happy", "so"))
+        )
+        for text in ("happy", "so happy"):
+            assert kept.tokenize(text) == tokenizer.tokenize(text) != plain.tokenize(text)
+        tight = trim(tokenizer, rows, min_groups=5, goal=Goal(len(kept), None), whole=("happy",)).tokenizer
+        assert tight.tokenize("happy") == tokenizer.tokenize("happy")
