@@ -25,6 +25,7 @@ PLACES = (
     ("teacher", "checkpoint"),
     ("teacher", "model"),
     ("augmentation", "masked_model"),
+    ("decisions", "hand_over_words"),
 )
 
 
@@ -117,7 +118,7 @@ def portable_recipe(recipe: Recipe) -> dict[str, object]:
     data["teacher"] = recipe.teacher.counted({"sha256", "max_unknown"})
     data["export"] = recipe.export.counted({"allow_worse_than_baseline"})
     for table, key in PLACES:
-        value = data[table][key]
+        value = data[table].get(key)
         if table == "teacher" and isinstance(value, list):
             data[table][key] = [_without_place(item, Path(item).expanduser()) for item in value]
         elif isinstance(value, str) and value != "sample" and not value.startswith("hub:"):

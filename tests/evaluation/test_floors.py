@@ -1,6 +1,8 @@
 """Floors that cannot be shown or kept are sentences with label, bound and remedy."""
 
+import json
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -67,3 +69,71 @@ def test_a_missed_floor_fails_the_gate_and_the_student() -> None:
     assert str(caught.value).startswith("decisions.precision_floor: the best precision that the student reaches")
     assert "'grief' on validation is 0.750, below 0.8; lower the floor" in str(caught.value)
     require_kept([replace(floor, validation=0.8)], PLAIN)
+
+
+CERTIFIED = {"at_least": 0.95, "confidence": 0.9}
+
+
+@pytest.mark.parametrize(
+    ("policy", "groups", "said"),
+    [
+        (
+            {"recall_floor": {"grief": CERTIFIED}},
+            None,
+            "decisions.recall_floor: 'grief' has 5 validation rows that certify, and 0.95 cannot be certified at "
+            "a confidence of 0.9 with fewer than 45; with 5 at most 0.630 can be; lower the floor",
+        ),
+        (
+            # each of two floors has half of what is left to chance
+            {"recall_floor": {"grief": CERTIFIED, "joy": CERTIFIED}},
+            None,
+            "at a confidence of 0.95 with fewer than 59; with 5 at most 0.549 can be",
+        ),
+        ({"recall_floor": {"joy": CERTIFIED}}, 4, "'joy' has 1 validation groups that certify"),
+        (
+            {"answer_when_right": 0.9},
+            None,
+            "there are 20 validation rows that certify, and 0.9 cannot",
+        ),
+        ({"sets": 0.99}, None, "decisions.sets: validation has 20 rows that certify, and with fewer than 99"),
+    ],
+)
+def test_what_cannot_be_certified_is_refused_with_what_it_needs_and_what_can_be_had(
+    policy: dict[str, Any], groups: int | None, said: str
+) -> None:
+    numbers = None if groups is None else (np.arange(len(GOLD)) * groups // len(GOLD)).astype(np.int32)
+    with pytest.raises(InputError) as caught:
+        check_floors(DecisionsRecipe(**policy), evaluator_of(TASK), GOLD, numbers)
+    assert said in str(caught.value)
+
+
+def test_a_certified_floor_that_can_be_had_is_fitted_and_kept() -> None:
+    rng = np.random.default_rng(3)
+    gold = (rng.uniform(size=(800, 2)) < 0.3).astype(np.float32)
+    logits = (4 * gold - 2 + rng.normal(size=gold.shape)).astype(np.float32)
+    floor = {"at_least": 0.9, "confidence": 0.9}
+    policy = DecisionsRecipe(recall_floor={"joy": floor, "grief": 0.9}, answer_when_right=0.8, sets=0.9)
+    evaluator = evaluator_of(TASK)
+    check_floors(policy, evaluator, gold)
+    decision = evaluator.fit(logits, gold, policy)
+    joy, grief = decision.floors
+    assert (joy.confidence, grief.confidence) == (0.9, None)
+    assert joy.bound is not None
+    assert joy.bound >= 0.9
+    assert decision.thresholds is not None
+    assert (joy.threshold, grief.threshold) == decision.thresholds
+    assert decision.answers is not None
+    assert decision.answers.bound >= 0.8
+    decided = decision.decide(logits, TASK)
+    assert all(check.passed for check in check_kept(policy, evaluator, decision, decided, gold))
+    assert Decision.from_dict(json.loads(json.dumps(decision.to_dict()))) == decision
+    both = {"validation": (decided, gold), "test": (decided, gold)}
+    kept = measure_floors(policy, evaluator, decision, both)
+    require_kept(kept, decision)
+    missed = replace(kept[0], certificate=replace(joy, bound=0.85))
+    with pytest.raises(
+        CheckFailedError, match="the best recall that can be certified for 'joy' on validation is 0.85"
+    ):
+        require_kept([missed], decision)
+    with pytest.raises(CheckFailedError, match="which certifies 0.700 and not 0.8; lower it"):
+        require_kept([], replace(decision, answers=replace(decision.answers, bound=0.7)))

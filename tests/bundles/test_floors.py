@@ -1,0 +1,48 @@
+"""`eval` says by an exact test whether a bundle's floor is broken on given rows, and then ends with status 1."""
+
+import json
+from pathlib import Path
+
+import pytest
+from scipy.stats import binomtest
+
+from tests.support.command import run_cli
+from tests.support.hostile_objects import FLOOR, WHOLE, tagged
+from tests.support.tiny_bundle import make_tiny_bundle
+
+# decided as sadness by the tiny bundle, and not
+FOUND, MISSED = "you feel very sad today", "today"
+
+
+def rows_of(folder: Path, found: int, missed: int) -> Path:
+    path = folder / "rows.csv"
+    path.write_text("text,labels\n" + f"{FOUND},sadness\n" * found + f"{MISSED},sadness\n" * missed)
+    return path
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    floors = [FLOOR, {**FLOOR, "label": "joy", "threshold": 0.5, "confidence": None, "bound": None}]
+    return tagged(make_tiny_bundle(tmp_path / "bundle"), floors=floors, sets=WHOLE["sets"])
+
+
+@pytest.mark.parametrize(("found", "missed", "broken"), [(18, 2, False), (15, 5, True), (2, 1, False)])
+def test_a_floor_is_broken_where_chance_would_not_miss_as_much(
+    found: int, missed: int, broken: bool, bundle: Path, tmp_path: Path
+) -> None:
+    done = run_cli("eval", str(bundle), str(rows_of(tmp_path, found, missed)), "--json")
+    sadness, joy = json.loads(done.stdout)["floors"]
+    assert (sadness["rows"], sadness["missed"], sadness["broken"]) == (found + missed, missed, broken)
+    expected = binomtest(found, found + missed, 0.9, alternative="less").pvalue
+    assert sadness["p_value"] == pytest.approx(expected)
+    assert (joy["rows"], joy["broken"]) == (0, False)
+    assert done.returncode == int(broken)
+    assert ("the floor of 'sadness' is broken on these rows" in done.stderr) is broken
+
+
+def test_the_line_of_a_floor_says_whether_it_is_certified(bundle: Path, tmp_path: Path) -> None:
+    done = run_cli("eval", str(bundle), str(rows_of(tmp_path, 15, 5)))
+    line = "floor: recall of 0.9 for 'sadness' (certified at 0.9): BROKEN, 0.750 (0.509 to 0.913) on 20 rows"
+    assert line in done.stdout
+    assert "floor: recall of 0.9 for 'joy' (not certified): no row to test it on" in done.stdout
+    assert "coverage" in done.stdout
