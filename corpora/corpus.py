@@ -102,7 +102,7 @@ def ids_from_targets(split: Split, task: Task) -> Iterator[list[int]]:
 def label_matrix(split: Split, task: Task) -> NDArray[np.float32]:
     """Return targets as 0/1, float32 (N, C), whatever the kind of task."""
     if split.targets is None:
-        raise InputError("the transfer split has no labels; use train, validation or test")
+        raise InputError("The transfer split has no labels. Use train, validation or test.")
     return CODECS[task.kind].indicator(split.targets, task.num_labels)
 
 

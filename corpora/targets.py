@@ -171,16 +171,16 @@ def checked_task(kind: str, labels: tuple[str, ...]) -> Task:
     """
     if len(labels) < 2:
         raise InputError(
-            f"a task needs at least 2 labels, but has {len(labels)}: check the labels column and label_names"
+            f"A task needs at least 2 labels, but has {len(labels)}. Check the labels column and label_names."
         )
     # a bundle would refuse them, hours later
     odd = [name for name in labels if not name.strip() or not is_printable(name)]
     if odd:
         why = "has control characters" if odd[0].strip() else "is blank"
-        raise InputError(f"label {odd[0]!a}: {why}; correct the label")
+        raise InputError(f"Label {odd[0]!a} {why}. Correct it.")
     repeated = sorted({name for name in labels if labels.count(name) > 1})
     if repeated:
-        raise InputError(f"label names must differ, but these repeat: {', '.join(repeated)}; remove the repeats")
+        raise InputError(f"Label names must differ, but these repeat: {', '.join(repeated)}. Remove the repeats.")
     return task_of(kind, labels)
 
 

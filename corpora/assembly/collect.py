@@ -111,7 +111,7 @@ class Collector:
             except (RowError, LabelError) as error:
                 self.bad.add(BadRow(record.file, record.row, str(error), record.fields))
         if self.rows_read == before:
-            raise InputError(f"{table.where}: the {split} split has no row; fill it, or take the file away")
+            raise InputError(f"{table.where}: The {split} split has no row. Fill it, or take the file away.")
         plain = plain and seen.are({"text"})
         wanted = {} if plain else dict.fromkeys(self._spec.text, "`text`")
         seen.require(

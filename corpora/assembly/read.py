@@ -66,8 +66,8 @@ def read_corpus(
     names, rows, splits = collector.finish()
     if not splits.keys() - {"transfer"}:
         raise InputError(
-            f"{spec.source}: no row with labels is usable ({len(bad)} are bad, `where` leaves out "
-            f"{collector.filtered}); check `text`, `labels` and `where`"
+            f"{spec.source}: No row with labels is usable ({len(bad)} are bad, `where` leaves out "
+            f"{collector.filtered}). Check `text`, `labels` and `where`."
         )
     task = checked_task(spec.task, names)
     notes = {
@@ -105,13 +105,13 @@ def _known_names(spec: CorpusSpec, tables: Tables) -> tuple[str, ...] | None:
     names = read_label_names(spec.source, given) if isinstance(given, str) else given
     if columns and len(names) != len(columns):
         raise InputError(
-            f"`label_names` has {len(names)} names for the {len(columns)} columns of `labels`; "
-            "give one for each, in their order"
+            f"`label_names` has {len(names)} names for the {len(columns)} columns of `labels`. Give one for "
+            "each, in their order."
         )
     if carried and names != carried and sorted(names) == sorted(carried):
         raise InputError(
-            f"`label_names` has the names that {spec.source} carries for column '{spec.labels}' in "
-            "another order, which would exchange labels; leave it out, or use the order of the data set"
+            f"`label_names` has the names that {spec.source} carries for column '{spec.labels}' in another "
+            "order, which would exchange labels. Leave it out, or use the order of the data set."
         )
     return names
 
@@ -169,9 +169,9 @@ def _split(rows: CorpusRows, splits: SplitRows, spec: CorpusSpec, seed: int, not
     for name, share, members in list(zip(names, shares, parts, strict=True))[1:]:
         if not len(members):
             raise InputError(
-                f"{spec.source}: no row is left for the {name} split of {len(splits['train'])} rows, because rows "
-                "of one group or text stay together and train needs every label; look at `group`, set `min_rows` "
-                "= 3 to leave rare labels out, or publish splits of your own"
+                f"{spec.source}: No row is left for the {name} split of {len(splits['train'])} rows, because "
+                "rows of one group or text stay together and train needs every label. Look at `group`, set "
+                "`min_rows` = 3 to leave rare labels out, or publish splits of your own."
             )
         wanted = len(splits["train"]) * share / sum(shares)
         if abs(len(members) - wanted) > max(1.0, FAR * wanted):
@@ -190,8 +190,8 @@ def _fold(
     published = [name for name in LABELLED_SPLITS[1:] if name in splits]
     if published:
         raise InputError(
-            f"{spec.source}: has splits of its own ({listed(published)}), and `folds` divides a corpus without; "
-            "leave `folds` out, or give one file with all rows"
+            f"{spec.source}: The corpus has splits of its own ({listed(published)}), and `folds` divides a "
+            "corpus without. Leave `folds` out, or give one file with all rows."
         )
     assert not isinstance(spec.split, str)
     parts = split_by_group(rows, splits["train"], [1.0] * folds, seed=seed)
@@ -208,14 +208,14 @@ def _check_folds(rows: CorpusRows, parts: Sequence[Ints], spec: CorpusSpec) -> N
     of_what = "rows" if spec.group is None else "groups"
     if not all(len(part) for part in parts):
         raise InputError(
-            f"{spec.source}: there are too few {of_what} for `folds` = {len(parts)}; lower it, or add {of_what}"
+            f"{spec.source}: There are too few {of_what} for `folds` = {len(parts)}. Lower it, or add {of_what}."
         )
     present = np.array([rows.labels.take(part).counts(_num_labels(rows)) > 0 for part in parts])  # (K, C)
     lone = int((present.sum(axis=0) == 1).sum())
     if lone:
         raise InputError(
             f"{spec.source}: {lone} of the labels have rows in one of {len(parts)} folds alone, so no other fold "
-            f"teaches them; add {of_what} of such labels, or raise `min_rows`"
+            f"teaches them. Add {of_what} of such labels, or raise `min_rows`."
         )
 
 
@@ -229,20 +229,20 @@ def _check_rows(rows: CorpusRows, splits: SplitRows, task: Task, spec: CorpusSpe
     for name in LABELLED_SPLITS[: 2 if without_test else 3]:
         if not len(splits.get(name, NO_ROWS)):
             raise InputError(
-                f"{spec.source}: the {name} split has no row left after filtering, merging and removing leaks; "
-                "add rows or groups, or change `where`, `split` or `leaks`"
+                f"{spec.source}: The {name} split has no row left after filtering, merging and removing leaks. "
+                "Add rows or groups, or change `where`, `split` or `leaks`."
             )
     missing = labels_without_rows(rows.labels.take(splits["train"]), task.labels)
     if missing and spec.label_names is None:
         # found names may be texts, where `labels` names the wrong column: count them, quote none
         raise InputError(
-            f"{spec.source}: {len(missing)} of the {task.num_labels} values in column '{spec.labels_from}' are in "
-            "no row of train; does `labels` name the right column? Add rows, or set `min_rows` = 2 or more"
+            f"{spec.source}: {len(missing)} of the {task.num_labels} values in column '{spec.labels_from}' are "
+            "in no row of train. Does `labels` name the right column? Add rows, or set `min_rows` = 2 or more."
         )
     if missing:
         raise InputError(
-            f"{spec.source}: no row in train has the label{'s' * (len(missing) > 1)} {listed(missing)}; "
-            "add rows, leave the label out of `label_names`, or set `min_rows` = 2 or more"
+            f"{spec.source}: No row in train has the label{'s' * (len(missing) > 1)} {listed(missing)}. Add "
+            "rows, leave the label out of `label_names`, or set `min_rows` = 2 or more."
         )
 
 

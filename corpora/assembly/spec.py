@@ -96,19 +96,19 @@ class CorpusSpec:
         if self.label_form is not None:
             _one_of("label_form", self.label_form, ("names", "ids", "vector"))
         if not self.labels or len(set(self.label_columns)) < len(self.label_columns):
-            raise InputError("`labels` names no column, or a column twice; name each label's column once")
+            raise InputError("`labels` names no column, or a column twice. Name each label's column once.")
         if not self.text:
-            raise InputError("`text` names no column; name at least one")
+            raise InputError("`text` names no column. Name at least one.")
         if self.one_per_group and self.group is None:
-            raise InputError("`one_per_group` needs `group`; name the column of the groups")
+            raise InputError("`one_per_group` needs `group`. Name the column of the groups.")
         if self.merge_test and self.duplicates == "keep":
-            raise InputError('`merge_test` merges nothing where `duplicates` = "keep"; remove one of them')
+            raise InputError('`merge_test` merges nothing where `duplicates` = "keep". Remove one of them.')
         if self.min_rows < 1:
-            raise InputError(f"`min_rows` = {self.min_rows} must be at least 1, which leaves no label out")
+            raise InputError(f"`min_rows` = {self.min_rows} must be at least 1, which leaves no label out.")
         if not isinstance(self.split, str) and (
             len(self.split) != 3 or min(self.split) <= 0 or abs(sum(self.split) - 1) > 1e-6
         ):
-            raise InputError("`split` must be three fractions above 0 that add up to 1, or a column name")
+            raise InputError("`split` must be three fractions above 0 that add up to 1, or a column name.")
         _check_pair(self)
         _check_folds(self)
 
@@ -117,15 +117,15 @@ def _check_folds(spec: CorpusSpec) -> None:
     """Refuse folds that cannot be, or that contradict other settings."""
     if spec.folds is None:
         if spec.fold is not None:
-            raise InputError("`fold` needs `folds`, which is not set; set it, or remove `fold`")
+            raise InputError("`fold` needs `folds`, which is not set. Set it, or remove `fold`.")
         return
     if spec.folds < 2:
-        raise InputError(f"`folds` = {spec.folds} must be at least 2")
+        raise InputError(f"`folds` = {spec.folds} must be at least 2.")
     if spec.fold is not None and not 0 <= spec.fold < spec.folds:
-        raise InputError(f"`fold` = {spec.fold} must be from 0 to {spec.folds - 1}, since `folds` = {spec.folds}")
+        raise InputError(f"`fold` = {spec.fold} must be from 0 to {spec.folds - 1}, since `folds` = {spec.folds}.")
     if isinstance(spec.split, str):
         raise InputError(
-            "`folds` divides a corpus without splits, and `split` names a column of them; leave one of them out"
+            "`folds` divides a corpus without splits, and `split` names a column of them. Leave one of them out."
         )
 
 
@@ -134,22 +134,22 @@ def _check_pair(spec: CorpusSpec) -> None:
     if spec.joiner == SEGMENTS and (len(spec.text) != 2 or len(set(spec.text)) != 2):
         raise InputError(
             f"`joiner` = '{SEGMENTS}' reads pairs of two different columns, and `text` names "
-            f"{listed(spec.text)}; name two, or join them with another string"
+            f"{listed(spec.text)}. Name two, or join them with another string."
         )
     if spec.truncate is None:
         return
     if spec.joiner != SEGMENTS:
         raise InputError(
-            f"`truncate` says how pairs are cut; set `joiner` = '{SEGMENTS}', or leave `truncate` out"
+            f"`truncate` says how pairs are cut. Set `joiner` = '{SEGMENTS}', or leave `truncate` out."
         )
     if spec.truncate.column not in (None, *spec.text):
         raise InputError(
-            f"`truncate` names the column '{spec.truncate.column}', which is not of the pair; "
-            f"use one of {listed(spec.text)}"
+            f"`truncate` names the column '{spec.truncate.column}', which is not of the pair. Use one of "
+            f"{listed(spec.text)}."
         )
 
 
 def _one_of(key: str, value: str, known: tuple[str, ...]) -> None:
     """Refuse an unknown value."""
     if value not in known:
-        raise InputError(f"`{key}` = '{value}' is not known; use one of {', '.join(known)}")
+        raise InputError(f"`{key}` = '{value}' is not known. Use one of {', '.join(known)}.")

@@ -80,8 +80,8 @@ def _merged_labels(rows: CorpusRows, same: list[int], codec: TargetCodec, policy
         return None
     if policy == "error":
         raise InputError(
-            f"{rows.place(differing)}: repeats {rows.place(same[0])} "
-            'with other labels; correct one of them, or set corpus.duplicates = "majority"'
+            f"{rows.place(differing)}: The row repeats {rows.place(same[0])} with other labels. Correct one of "
+            'them, or set corpus.duplicates = "majority".'
         )
     return codec.merge(votes)
 

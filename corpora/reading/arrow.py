@@ -17,9 +17,9 @@ PARQUET_ROWS = 4096
 # the errors that pyarrow raises for files that are cut short, altered or of another kind
 BROKEN_PARQUET = (OSError, ValueError, KeyError, TypeError, IndexError, NotImplementedError, OverflowError)
 
-NO_PARQUET = "cannot be read as parquet; check that it is a whole parquet file"
+NO_PARQUET = "The file cannot be read as parquet. Check that it is a whole parquet file."
 
-NO_ARROW = "cannot be read as Arrow; check that datasets.save_to_disk wrote it to the end"
+NO_ARROW = "The file cannot be read as Arrow. Check that datasets.save_to_disk wrote it to the end."
 
 INFO_FILE = "dataset_info.json"
 
@@ -64,7 +64,7 @@ def _open_parquet(file: DataFile) -> Iterator[Any]:
     try:
         import pyarrow.parquet as pq
     except ImportError as error:
-        raise MissingExtraError(f"{file}: reading parquet needs pyarrow; {TRAIN_EXTRA}") from error
+        raise MissingExtraError(f"{file}: Reading parquet needs pyarrow. {TRAIN_EXTRA}") from error
     stream = file.open_seekable()
     with closing(stream):
         try:
@@ -80,7 +80,7 @@ def _open_arrow(file: DataFile) -> Iterator[Any]:
     try:
         import pyarrow as pa
     except ImportError as error:
-        raise MissingExtraError(f"{file}: reading Arrow needs pyarrow; {TRAIN_EXTRA}") from error
+        raise MissingExtraError(f"{file}: Reading Arrow needs pyarrow. {TRAIN_EXTRA}") from error
     with closing(file.open()) as stream:
         try:
             table = pa.ipc.open_stream(stream)

@@ -26,8 +26,8 @@ def refuse_conll(file: DataFile, head: str) -> None:
     """
     if file.suffix in SUFFIXES or is_conll(head):
         raise InputError(
-            f"{file}: holds CoNLL columns, one token per line with its tag in the last column; labels here "
-            "are of whole texts, so join each sentence into one row with its own label"
+            f"{file}: The file holds CoNLL columns, one token per line with its tag in the last column. Labels "
+            "here are of whole texts, so join each sentence into one row with its own label."
         )
 
 

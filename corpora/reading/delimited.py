@@ -110,7 +110,7 @@ class _KeptLines:
         """Yield pieces of text that each end where a line does; a row may span several."""
         while line := self._text.readline(MAX_LINE_BYTES + 1):
             if len(line) > MAX_LINE_BYTES:
-                raise InputError(f"{self._file}: a line has more than {MAX_LINE_BYTES:,} characters; shorten it")
+                raise InputError(f"{self._file}: A line has more than {MAX_LINE_BYTES:,} characters. Shorten it.")
             refuse_zeros(self._file, line)
             self.of_row.append(line)
             yield line
@@ -142,9 +142,9 @@ def _quoted_cells(file: DataFile, separator: str, form: TableForm, head: str, ab
                 columns = columns or seen_columns(head, separator)
                 if looks_swallowed(kept.of_row, cells, separator, columns):
                     raise InputError(
-                        f"{file}, row {number}: a quoted field spans {len(kept.of_row)} lines that look like rows "
-                        f"of {len(columns)} fields, so that a stray quotation mark may have swallowed rows; "
-                        f"{NOT_QUOTED}, and true if the field is right"
+                        f"{file}, row {number}: A quoted field spans {len(kept.of_row)} lines that look like "
+                        f"rows of {len(columns)} fields, so that a stray quotation mark may have swallowed rows. "
+                        f"To accept it, set `quoting` = true. Otherwise {NOT_QUOTED}."
                     )
             if cells:  # none on an empty line
                 yield number, cells
@@ -158,12 +158,12 @@ def _csv_complaint(file: DataFile, number: int, error: csv.Error) -> str:
     """
     if "field limit" in str(error):
         raise InputError(
-            f"{file}, row {number}: a field has more than {MAX_FIELD_CHARS} characters; "
-            f"shorten it, or close the quotation mark that opens it, or {NOT_QUOTED}"
+            f"{file}, row {number}: A field has more than {MAX_FIELD_CHARS} characters. Shorten it, or close the "
+            f"quotation mark that opens it, or {NOT_QUOTED}."
         ) from None
     if "unexpected end" in str(error):
         raise InputError(
-            f"{file}, row {number}: a quotation mark that opens a field here is not closed; "
-            f"close it, double the marks that belong to the text, or {NOT_QUOTED}"
+            f"{file}, row {number}: A quotation mark that opens a field here is not closed. Close it, double the "
+            f"marks that belong to the text, or {NOT_QUOTED}."
         ) from None
     return f"characters follow a closing quotation mark (double the marks inside a field, or {NOT_QUOTED})"

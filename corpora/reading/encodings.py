@@ -66,7 +66,7 @@ def utf8_problem(data: bytes) -> str | None:
     encoding; a broken line among good ones is that row's fault.
     """
     if _wide(data):
-        return "is not UTF-8 but a wide encoding, with zero bytes"
+        return "The file is not UTF-8 but a wide encoding, with zero bytes"
     broken = good = 0
     for number, line in enumerate(data.split(b"\n")[: None if data.endswith(b"\n") else -1] or [data]):
         if line.isascii():
@@ -76,11 +76,11 @@ def utf8_problem(data: bytes) -> str | None:
         except UnicodeDecodeError:
             broken += 1
             if number == 0:
-                return "its first row is not UTF-8"
+                return "The file's first row is not UTF-8"
         else:
             good += 1
     if broken >= MIN_BROKEN_LINES and not good:
-        return "is not UTF-8"
+        return "The file is not UTF-8"
     return None
 
 

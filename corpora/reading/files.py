@@ -24,14 +24,14 @@ KNOWN = ", ".join(SUFFIXES[:7])
 
 # suffixes of other programs, and the formats that they can save instead
 OTHERS = {
-    ".xls": "save it as .xlsx or .csv",
-    ".ods": "save it as .xlsx or .csv",
-    ".pkl": "a pickle can run code when it is read; save it as .parquet or .jsonl",
-    ".pickle": "a pickle can run code when it is read; save it as .parquet or .jsonl",
-    ".feather": "save it as .parquet",
-    ".xml": "save it as .jsonl or .csv",
-    **dict.fromkeys((".tar", ".tgz", ".tbz", ".7z", ".rar"), "unpack it, and name the file or the folder"),
-    **dict.fromkeys((".lz4", ".br", ".z", ".lzma", ".sz"), "unpack it, or compress it as .gz, .bz2, .xz or .zst"),
+    ".xls": "Save it as .xlsx or .csv.",
+    ".ods": "Save it as .xlsx or .csv.",
+    ".pkl": "A pickle can run code when it is read; save it as .parquet or .jsonl.",
+    ".pickle": "A pickle can run code when it is read; save it as .parquet or .jsonl.",
+    ".feather": "Save it as .parquet.",
+    ".xml": "Save it as .jsonl or .csv.",
+    **dict.fromkeys((".tar", ".tgz", ".tbz", ".7z", ".rar"), "Unpack it, and name the file or the folder."),
+    **dict.fromkeys((".lz4", ".br", ".z", ".lzma", ".sz"), "Unpack it, or compress it as .gz, .bz2, .xz or .zst."),
 }
 
 
@@ -72,8 +72,8 @@ def _unknown(data: DataFile) -> InputError:
     """Return the error for a file of another kind."""
     if data.suffix in CONLL:
         refuse_conll(data, "")
-    remedy = OTHERS.get(data.suffix, "give a text file the one of them that it is")
-    return InputError(f"{data}: unknown kind of file; known file name extensions are {KNOWN}; {remedy}")
+    remedy = OTHERS.get(data.suffix, "Give a text file the one of them that it is.")
+    return InputError(f"{data}: The kind of file is unknown; known file name extensions are {KNOWN}. {remedy}")
 
 
 def is_broken(value: object) -> bool:

@@ -38,8 +38,8 @@ class TableForm:
             known = None
         if known is None:
             raise InputError(
-                f"`encoding` = {self.encoding!a} is not an encoding of text; use a name such as "
-                '"gb18030", "cp1252" or "utf-16"'
+                f'`encoding` = {self.encoding!a} is not an encoding of text. Use a name such as "gb18030", '
+                '"cp1252" or "utf-16".'
             )
 
     @property

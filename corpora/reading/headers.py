@@ -51,11 +51,11 @@ class SeenColumns:
                 continue
             # the first row of a headerless file is text, and errors never quote text
             shown = (
-                f"its columns are {listed(known)}"
+                f"The columns are {listed(known)}."
                 if looks_like_names(known)
-                else "its first row does not look like a header: if it has none, name its fields in `columns`"
+                else "The first row does not look like a header: if there is none, name the fields in `columns`."
             )
-            raise InputError(f"{where}: no column '{column}', which {key} asks for; {shown}")
+            raise InputError(f"{where}: There is no column '{column}', which {key} asks for. {shown}")
 
 
 def looks_like_names(cells: list[str]) -> bool:
@@ -77,7 +77,8 @@ def is_header_again(file: object, row: int, fields: Mapping[str, Any]) -> bool:
         return True
     if None not in cells and set(cells) == set(names):
         raise InputError(
-            f"{file}, row {row}: repeats the header in another order; put the rows below it into another file"
+            f"{file}, row {row}: The row repeats the header in another order. Put the rows below it into another "
+            "file."
         )
     return False
 

@@ -31,15 +31,15 @@ def read_hub(source: str) -> HubData:
     try:
         from datasets import load_dataset_builder
     except ImportError as error:
-        raise MissingExtraError(f"{source}: hub data sets need the datasets package; {TRAIN_EXTRA}") from error
+        raise MissingExtraError(f"{source}: Hub data sets need the datasets package. {TRAIN_EXTRA}") from error
     try:
         builder = load_dataset_builder(identifier, name=config, revision=revision)
         builder.download_and_prepare()
         loaded = builder.as_dataset()
     except Exception as error:  # the hub client raises many kinds: network, missing id, config, broken files
         raise InputError(
-            f"{source}: cannot be loaded ({type(error).__name__}); check the id, the config and the network, "
-            "or download the files and set `source` to their folder"
+            f"{source}: The data set cannot be loaded ({type(error).__name__}). Check the id, the config and the "
+            "network, or download the files and set `source` to their folder."
         ) from error
     splits: dict[str, Rows] = {}
     names: dict[str, tuple[str, ...]] = {}

@@ -265,10 +265,10 @@ def _complaint(members: dict[str, Any]) -> str:
     if 0 < len(roots) <= MAX_NAMES:
         shown = ", ".join(f"'{key}'" for key in roots)
         return (
-            f"one object, whose rows are in lists under {shown}; name the path to a row's field, for instance "
-            f'`text` = "{roots[0]}[].text"'
+            f"The file is one object, whose rows are in lists under {shown}. Name the path to a row's field, for "
+            f'instance `text` = "{roots[0]}[].text".'
         )
-    return "not a list of objects, nor columns of one length; write one object per line, or a list of objects"
+    return "The file is neither a list of objects nor columns of one length. Write one object per line, or a list."
 
 
 def _is_table(value: object) -> bool:

@@ -18,7 +18,7 @@ NEAR = 16
 
 BLANKS = " \t\r\n"
 
-TOO_DEEP = "holds a number too long or lists too deep to read; correct the file"
+TOO_DEEP = "The file holds a number too long or lists too deep to read. Correct it."
 
 
 class JsonText:
@@ -126,8 +126,8 @@ class JsonText:
         self._buffer, self._at = self._buffer[self._at :], 0
         if len(self._buffer) > MAX_VALUE_CHARS:
             raise InputError(
-                f"{self._file}: one value in it has more than {MAX_VALUE_CHARS:,} characters, too many to be read "
-                "at once; write one object per line into a .jsonl file, which may have any size"
+                f"{self._file}: One value in the file has more than {MAX_VALUE_CHARS:,} characters, too many to "
+                "be read at once. Write one object per line into a .jsonl file, which may have any size."
             )
         # doubled, so that a long value is decoded a few times, not once per chunk
         data = self._text.read(max(CHUNK_BYTES, len(self._buffer)))
@@ -141,4 +141,6 @@ class JsonText:
         line = self._lines + before.count("\n") + 1
         start = before.rfind("\n") + 1
         column = at - start + 1 + (self._column if "\n" not in before else 0)
-        return InputError(f"{self._file}: not valid JSON (line {line}, column {column}); correct it there")
+        return InputError(
+            f"{self._file}: The file is not valid JSON (line {line}, column {column}). Correct it there."
+        )

@@ -85,15 +85,15 @@ def find_names(counts: Counter[str], column: str) -> tuple[str, ...]:
     longest = max((len(name) for name in found), default=0)
     if len(found) > MAX_FOUND_LABELS or longest > MAX_LABEL_CHARS:
         raise InputError(
-            f"column '{column}' has {len(found)} distinct values of up to {longest} characters, more than "
-            f"{MAX_FOUND_LABELS} labels of {MAX_LABEL_CHARS}: does corpus.labels name the right column, and "
-            "corpus.delimiter the right character? Otherwise give corpus.label_names"
+            f"Column '{column}' has {len(found)} distinct values of up to {longest} characters, more than "
+            f"{MAX_FOUND_LABELS} labels of {MAX_LABEL_CHARS}. Does corpus.labels name the right column, and "
+            "corpus.delimiter the right character? Otherwise give corpus.label_names."
         )
     total = counts.total()
     if total >= ENOUGH_VALUES and 2 * len(found) > total:
         raise InputError(
-            f"column '{column}' has {len(found)} distinct values among {total}, and labels repeat more: does "
-            "corpus.labels name the right column? If it does, give corpus.label_names"
+            f"Column '{column}' has {len(found)} distinct values among {total}, and labels repeat more. Does "
+            "corpus.labels name the right column? If it does, give corpus.label_names."
         )
     if all(name.isascii() and name.isdigit() for name in found):
         return tuple(sorted(found, key=lambda name: (int(name), name)))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 
 from distill.corpora.reading.headers import is_header_again
-from distill.corpora.reading.rows import BadRow, Record, Rows
+from distill.corpora.reading.rows import BadRow, Record, Rows, sentence
 from distill.corpora.reading.streams import DataFile
 from distill.export.runtime.errors import InputError
 
@@ -43,10 +43,10 @@ class Layout:
         kept = tuple(names[place] for place in places)
         if len(set(kept)) < len(kept):
             raise InputError(
-                f"{file}, row {row}: the header repeats a column name; give every column its own name"
+                f"{file}, row {row}: The header repeats a column name. Give every column its own name."
             )
         if not kept:
-            raise InputError(f"{file}, row {row}: the header has no name; name its fields in `columns`")
+            raise InputError(f"{file}, row {row}: The header has no name. Name its fields in `columns`.")
         return cls(kept, places, len(names), tuple(range(places[-1] + 1, len(names))))
 
     @classmethod
@@ -86,8 +86,8 @@ class Layout:
         fields, count = max(filled.items(), key=lambda item: item[1])
         if fields > 1 and count >= TITLED * len(data) and not all(cells[0].isdigit() for cells in data):
             raise InputError(
-                f"{file}, row {row}: has one field where the rows below have {fields}; remove the lines above the "
-                "header, or name the fields in `columns` if there is none"
+                f"{file}, row {row}: The row has one field where the rows below have {fields}. Remove the lines "
+                "above the header, or name the fields in `columns` if there is none."
             )
 
     def record(self, file: str, row: int, cells: list[str]) -> Record | BadRow:
@@ -125,7 +125,7 @@ def records(file: DataFile, cell_rows: Iterable[Cells], columns: tuple[str, ...]
     for number, cells in rows:
         if isinstance(cells, str):
             if columns is None:
-                raise InputError(f"{file}, row {number}: {cells}; correct the header")
+                raise InputError(f"{file}, row {number}: {sentence(cells)}. Correct the header.")
             yield BadRow(str(file), number, cells, {})
             continue
         if columns is not None and not set(columns) <= {cell.strip() for cell in cells}:

@@ -75,7 +75,7 @@ def _tables_of(file: DataFile, form: TableForm) -> tuple[Files, int]:
     for split, parts in by_split.items():
         if len(parts) > 1:
             shown = listed([str(part.key) for part in parts])
-            raise InputError(f"{file}: several tables for the {split} split ({shown}); keep one of them")
+            raise InputError(f"{file}: Several tables are for the {split} split ({shown}). Keep one of them.")
     return by_split, len(keys) - len(by_split)
 
 
@@ -86,7 +86,8 @@ def archive_table(path: Path) -> DataFile:
     members = [member for member in zip_members(path) if DataFile(path, member).suffix in SUFFIXES]
     if len(members) != 1:
         raise InputError(
-            f"{path}: has {len(members)} data files where one is expected; unpack it and name one of them"
+            f"{path}: The archive has {len(members)} data files where one is expected. Unpack it and name one of "
+            "them."
         )
     return DataFile(path, members[0])
 
@@ -125,13 +126,15 @@ def _with_folders(folder: Path, below: list[Path], by_split: Files) -> Files:
     inside = _split_folders(folder, below)
     for split in inside.keys() & by_split.keys():
         raise InputError(
-            f"{folder}: the {split} split is both {by_split[split][0].name} and a folder; keep one of them, or "
-            "set `source` to one"
+            f"{folder}: The {split} split is both {by_split[split][0].name} and a folder. Keep one of them, or "
+            "set `source` to one."
         )
     lone = by_split["train"][0]
     hub = folder / HUB_FOLDER
     if split_of(lone.stem) is None and hub in below and _holds_data(hub):
-        raise InputError(f"{folder}: has data in {lone.name} and in {HUB_FOLDER}/; set `source` to one of them")
+        raise InputError(
+            f"{folder}: The folder has data in {lone.name} and in {HUB_FOLDER}/. Set `source` to one of them."
+        )
     return by_split | inside
 
 
@@ -145,7 +148,7 @@ def _split_folders(folder: Path, below: list[Path]) -> Files:
             continue
         if split in by_split:
             names = listed([by_split[split][0].path.parent.name, path.name])
-            raise InputError(f"{folder}: several folders for the {split} split ({names}); keep one of them")
+            raise InputError(f"{folder}: Several folders are for the {split} split ({names}). Keep one.")
         by_split[split] = inside
     return by_split
 
@@ -160,7 +163,7 @@ def _entries(folder: Path) -> list[Path]:
     try:
         return sorted(folder.iterdir())
     except OSError as error:
-        raise InputError(f"{folder}: cannot be read ({error.strerror}); check its permissions") from error
+        raise InputError(f"{folder}: It cannot be read ({error.strerror}). Check its permissions.") from error
 
 
 def _folders_below(folder: Path, below: list[Path], files: list[DataFile]) -> tuple[Files, int]:
@@ -177,7 +180,9 @@ def _folders_below(folder: Path, below: list[Path], files: list[DataFile]) -> tu
         return _folder_files((named or holding)[0])
     if holding:
         names = listed([path.name for path in holding])
-        raise InputError(f"{folder}: has several folders of data ({names}); set `source` to one of them")
+        raise InputError(
+            f"{folder}: The folder has several folders of data ({names}). Set `source` to one of them."
+        )
     return _by_split(folder, files)
 
 
@@ -205,8 +210,8 @@ def _by_split(where: Path, files: Iterable[DataFile]) -> tuple[Files, int]:
         refuse_parallel(where, files)
         shown = f"its data files are {listed([file.name for file in files])}" if files else "it has no data file"
         raise InputError(
-            f"{where}: no train file, and no single data file; {shown}; name them train, validation and "
-            f"test with one of the file name extensions {KNOWN}, or set `source` to one file"
+            f"{where}: There is no train file, and no single data file; {shown}. Name them train, validation and "
+            f"test with one of the file name extensions {KNOWN}, or set `source` to one file."
         )
     chosen = {file for parts in by_split.values() for file in parts}
     return by_split, sum(file.suffix != ".txt" and file not in chosen for file in files)
@@ -228,7 +233,7 @@ def _chosen(where: Path, split: str, files: list[DataFile]) -> list[DataFile]:
         if len(wanted) > 1 and not all(SHARD.search(file.stem) for file in wanted):
             refuse_parallel(where, wanted)
             names = listed([file.name for file in wanted])
-            raise InputError(f"{where}: several files for the {split} split ({names}); keep one of them")
+            raise InputError(f"{where}: Several files are for the {split} split ({names}). Keep one of them.")
         return wanted
     return files
 
@@ -245,8 +250,8 @@ def refuse_parallel(where: Path, files: Sequence[DataFile]) -> None:
             beside = re.compile(re.escape(stem).replace(word, "[^\\W\\d_]+"))
             if len([other for other in stems if beside.fullmatch(other)]) > 1:
                 raise InputError(
-                    f"{where}: texts and labels are in files of their own, line by line; paste them into one "
-                    "table per split, with a tab between text and label, and a header"
+                    f"{where}: Texts and labels are in files of their own, line by line. Paste them into one "
+                    "table per split, with a tab between text and label, and a header."
                 )
 
 
@@ -263,7 +268,9 @@ def _saved_files(folder: Path) -> Files | None:
         if len(names) == 1:
             by_split = {"train": _saved_shards(folder / str(names[0]))}
         if "train" not in by_split:
-            raise InputError(f"{folder}: no train split; its splits are {listed([str(name) for name in names])}")
+            raise InputError(
+                f"{folder}: There is no train split. The splits are {listed([str(name) for name in names])}."
+            )
         return by_split
     return {"train": _saved_shards(folder)} if (folder / SINGLE_FILE).is_file() else None
 
@@ -273,7 +280,7 @@ def _saved_shards(folder: Path) -> list[DataFile]:
     entries = _stored(folder / SINGLE_FILE, "_data_files")
     names = [str(entry.get("filename")) for entry in entries if isinstance(entry, dict)]
     if not names or any(name != Path(name).name for name in names):
-        raise InputError(f"{folder}: {SINGLE_FILE} names no Arrow file; save the data set again")
+        raise InputError(f"{folder}: {SINGLE_FILE} names no Arrow file. Save the data set again.")
     return [DataFile(folder / name) for name in names]
 
 
@@ -283,5 +290,5 @@ def _stored(path: Path, key: str) -> Sequence[object]:
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         value = None
     if not isinstance(value, list):
-        raise InputError(f"{path}: cannot be read; save the data set again with datasets.save_to_disk")
+        raise InputError(f"{path}: The file cannot be read. Save the data set again with datasets.save_to_disk.")
     return value

@@ -27,7 +27,7 @@ def _record_of(path: Path) -> FileRecord:
         return file_record(path)
     except OSError as error:
         raise InputError(
-            f"{path}: cannot be read ({error.strerror}); check the path and its permissions"
+            f"{path}: The file cannot be read ({error.strerror}). Check the path and its permissions."
         ) from error
 
 
@@ -97,5 +97,5 @@ def parse_hub(source: str) -> tuple[str, str | None, str | None]:
     name, _, revision = source.removeprefix("hub:").partition("@")
     identifier, _, config = name.partition(":")
     if not identifier:
-        raise InputError(f"`source` = '{source}' names no data set; write hub:ID[:config][@revision]")
+        raise InputError(f"`source` = '{source}' names no data set. Write hub:ID[:config][@revision].")
     return identifier, config or None, revision or None

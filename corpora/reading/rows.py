@@ -16,7 +16,7 @@ from distill.export.runtime.errors import InputError
 # longer lists of names hide the sentence around them
 MAX_NAMES_SHOWN = 40
 
-QUARANTINE = 'correct it, or set `on_bad_row` = "quarantine" to put such rows aside'
+QUARANTINE = 'Correct it, or set `on_bad_row` = "quarantine" to put such rows aside.'
 
 QUARANTINE_FILE = "quarantine.jsonl"
 
@@ -48,9 +48,14 @@ class BadRow:
     fields: dict[str, Any] = field(repr=False)
 
     def error(self, more: int = 0, remedy: str = QUARANTINE) -> InputError:
-        """Return the error, one sentence that names the row and never holds the row's text."""
+        """Return the error, which names the row, the reason and the remedy, and never holds the row's text."""
         others = f" ({more} more rows are bad)" if more else ""
-        return InputError(f"{self.file}, row {self.row}: {self.reason}{others}; {remedy}")
+        return InputError(f"{self.file}, row {self.row}: {sentence(self.reason)}{others}. {remedy}")
+
+
+def sentence(reason: str) -> str:
+    """Return a reason with a capital letter, as it begins a message."""
+    return reason[:1].upper() + reason[1:]
 
 
 Rows = Iterator[Record | BadRow]

@@ -93,7 +93,9 @@ def refuse_other_separator(file: object, head: str) -> None:
     for separator in SEPARATORS:
         names = [name.strip().strip('"') for name in lines[0].split(separator)] if lines else []
         if len(names) > 1 and looks_like_names(names) and not any("\t" in line for line in lines):
-            raise InputError(f"{file}: no tab in it, and its header has '{separator}' between names; name it .csv")
+            raise InputError(
+                f"{file}: The file has no tab, and its header has '{separator}' between names. Name it .csv."
+            )
 
 
 def named_separator(head: str) -> str | None:

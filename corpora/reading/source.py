@@ -69,7 +69,7 @@ def open_source(
     tables = _open_hub(source, columns) if source.startswith("hub:") else _open_local(source, form, columns)
     if transfer is not None:
         if "transfer" in tables.by_split:
-            raise InputError(f"`transfer` = '{transfer}', but {source} has a transfer split; use only one")
+            raise InputError(f"`transfer` = '{transfer}', but {source} has a transfer split. Use only one.")
         path = beside_source(source, transfer)
         tables.by_split["transfer"] = _table([archive_table(path)], form, columns)
         tables.record["transfer"] = local_record(transfer, [path])
@@ -81,7 +81,7 @@ def source_path(source: str) -> Path:
     path = SAMPLE if source == "sample" else Path(source).expanduser()
     if not path.exists():
         raise InputError(
-            f"`source` = '{source}': no such file or folder; give a path that exists, hub:ID or sample"
+            f"`source` = '{source}': There is no such file or folder. Give a path that exists, hub:ID or sample."
         )
     return path
 
@@ -101,10 +101,10 @@ def read_label_names(source: str, name: str) -> tuple[str, ...]:
     path = beside_source(source, name)
     text = read_text(DataFile(path))
     if is_broken(text):
-        raise InputError(f"{path}: the label names are not valid UTF-8; save the file again as UTF-8")
+        raise InputError(f"{path}: The label names are not valid UTF-8. Save the file again as UTF-8.")
     names = tuple(line.strip() for line in text.splitlines() if line.strip())
     if not names:
-        raise InputError(f"{path}: no label name in it; write one per line")
+        raise InputError(f"{path}: The file has no label name. Write one per line.")
     return names
 
 
@@ -144,5 +144,5 @@ def _open_hub(source: str, columns: Sequence[str]) -> Tables:
         name, rows = next(iter(data.splits.items()))
         by_split = {"train": Table(f"{source} [{name}]", unnested(rows, columns))}
     if "train" not in by_split:
-        raise InputError(f"{source}: no train split; its splits are {listed(list(data.splits))}")
+        raise InputError(f"{source}: There is no train split. The splits are {listed(list(data.splits))}.")
     return Tables(by_split, data.label_names, data.record, ignored=len(data.splits) - len(by_split))

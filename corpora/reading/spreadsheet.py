@@ -12,7 +12,7 @@ from distill.corpora.reading.rows import BadRow, Record, Rows
 from distill.corpora.reading.streams import DataFile
 from distill.export.runtime.errors import InputError, MissingExtraError
 
-XLSX_EXTRA = 'pip install "distill-text[xlsx]"'
+XLSX_EXTRA = 'Install it with `pip install "distill-text[xlsx]"`.'
 
 
 def read_xlsx(file: DataFile, form: TableForm) -> Rows:
@@ -32,7 +32,7 @@ def read_xlsx(file: DataFile, form: TableForm) -> Rows:
                 given = form.columns is not None and not set(form.columns) <= set(header)
                 names = form.columns if given and form.columns is not None else header
                 if len({name for name in names if name}) < sum(map(bool, names)):
-                    raise InputError(f"{file}, row {number}: the header repeats a column name; give each its own")
+                    raise InputError(f"{file}, row {number}: The header repeats a column name. Give each its own.")
                 if not given:
                     continue
             record = _record(file, number, cells, names)
@@ -55,14 +55,14 @@ def _opened_book(file: DataFile) -> Iterator[Any]:
     try:
         import openpyxl
     except ImportError as error:
-        raise MissingExtraError(f"{file}: reading .xlsx needs openpyxl; {XLSX_EXTRA}") from error
+        raise MissingExtraError(f"{file}: Reading .xlsx needs openpyxl. {XLSX_EXTRA}") from error
     with file.open_seekable() as stream:
         try:
             book = openpyxl.load_workbook(stream, read_only=True, data_only=True)
             if not book.worksheets:
                 raise ValueError("no sheet of cells")
         except Exception as error:  # zip, XML and openpyxl's own kinds
-            raise InputError(f"{file}: cannot be read as .xlsx; check that it is a whole file") from error
+            raise InputError(f"{file}: The file cannot be read as .xlsx. Check that it is a whole one.") from error
         yield book
 
 
@@ -72,7 +72,7 @@ def _rows(file: DataFile, sheet: Any) -> Iterator[tuple[Any, ...]]:
         try:
             cells = next(rows, None)
         except Exception as error:  # as above: a broken part shows as it is read
-            raise InputError(f"{file}: cannot be read as .xlsx; check that it is a whole file") from error
+            raise InputError(f"{file}: The file cannot be read as .xlsx. Check that it is a whole one.") from error
         if cells is None:
             return
         yield cells

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, cast
 from distill.corpora.reading.encodings import likely_encoding, utf8_problem
 from distill.export.runtime.errors import InputError, MissingExtraError
 
-TRAIN_EXTRA = 'pip install "distill-text[train]"'
+TRAIN_EXTRA = 'Install it with `pip install "distill-text[train]"`.'
 
 COMPRESSED = (".gz", ".xz", ".zst", ".bz2")
 
@@ -36,9 +36,9 @@ CHUNK_BYTES = 1 << 16
 BROKEN_ARCHIVE = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError, ValueError)
 
 # what zstd says of files that --long wrote, as the dumps of Reddit are
-LONG_WINDOW = "it needs more than 128 MB to unpack; unpack it first with zstd -d --long=31"
+LONG_WINDOW = "It needs more than 128 MB to unpack. Unpack it first with zstd -d --long=31."
 
-ZERO_BYTES = "not a UTF-8 text file (it has zero bytes); save it again as UTF-8, or name its `encoding`"
+ZERO_BYTES = "The file is not UTF-8 text (it has zero bytes). Save it again as UTF-8, or name its `encoding`."
 
 
 @dataclass(frozen=True, order=True)
@@ -132,7 +132,7 @@ def zip_members(path: Path) -> list[str]:
         with zipfile.ZipFile(path) as archive:
             names = [info.filename for info in archive.infolist() if not info.is_dir()]
     except BROKEN_ARCHIVE as error:
-        raise InputError(f"{path}: cannot be read as a zip archive; check that it is a whole one") from error
+        raise InputError(f"{path}: The zip archive cannot be read. Check that it is whole.") from error
     hidden = ("__MACOSX", ".")
     return sorted(name for name in names if not any(part.startswith(hidden) for part in name.split("/")))
 
@@ -142,7 +142,7 @@ def _opened(path: Path) -> BinaryIO:
         return path.open("rb")
     except OSError as error:
         raise InputError(
-            f"{path}: cannot be read ({error.strerror}); check the path and its permissions"
+            f"{path}: The file cannot be read ({error.strerror}). Check the path and its permissions."
         ) from error
 
 
@@ -152,15 +152,16 @@ def _open_member(path: Path, member: str) -> tuple[Any, Any]:
         archive = zipfile.ZipFile(path)
         return archive.open(member), archive
     except (*BROKEN_ARCHIVE, KeyError) as error:
-        why = "it is locked with a password" if "password" in str(error) else "check that the archive is whole"
-        raise InputError(f"{path}, {member}: cannot be unpacked; {why}") from error
+        locked = "password" in str(error)
+        why = "It is locked with a password." if locked else "Check that the archive is whole."
+        raise InputError(f"{path}, {member}: The file cannot be unpacked. {why}") from error
 
 
 def _open_zstd(path: Path) -> Any:
     try:
         import pyarrow as pa
     except ImportError as error:
-        raise MissingExtraError(f"{path}: reading .zst needs pyarrow; {TRAIN_EXTRA}") from error
+        raise MissingExtraError(f"{path}: Reading .zst needs pyarrow. {TRAIN_EXTRA}") from error
     _opened(path).close()  # raises where it cannot be read
     return pa.input_stream(str(path), compression="zstd")
 
@@ -182,8 +183,8 @@ class _Guarded(io.RawIOBase):
         try:
             data = self._inner.read(len(target))
         except BROKEN_ARCHIVE as error:
-            why = LONG_WINDOW if "memory" in str(error) else "check that it is a whole file"
-            raise InputError(f"{self._file}: cannot be unpacked; {why}") from error
+            why = LONG_WINDOW if "memory" in str(error) else "Check that it is a whole file."
+            raise InputError(f"{self._file}: The file cannot be unpacked. {why}") from error
         target[: len(data)] = data
         return len(data)
 
@@ -214,7 +215,8 @@ class _Recoded(io.RawIOBase):
                 self._ready = self._decoder.decode(data, final=self._done).encode("utf-8", "surrogateescape")
             except UnicodeError as error:
                 raise InputError(
-                    f"{self._file}: is not valid {self._encoding}; set `encoding` to the one it is written in"
+                    f"{self._file}: The file is not valid {self._encoding}. Set `encoding` to the one it is "
+                    "written in."
                 ) from error
         size = min(len(target), len(self._ready))
         target[:size] = self._ready[:size]
@@ -244,8 +246,8 @@ def check_encoding(file: DataFile, encoding: str | None) -> str:
         problem = utf8_problem(data)
         if problem:
             fits = likely_encoding(data)
-            remedy = f'its bytes read as {fits}: set `encoding` = "{fits}"' if fits else "name its `encoding`"
-            raise InputError(f"{file}: {problem}; {remedy}, or save it again as UTF-8")
+            remedy = f'Its bytes read as {fits}: set `encoding` = "{fits}"' if fits else "Name its `encoding`"
+            raise InputError(f"{file}: {problem}. {remedy}, or save the file again as UTF-8.")
     refuse_zeros(file, data)
     return _decoded(data)
 
@@ -266,7 +268,9 @@ def read_text(file: DataFile, encoding: str | None = None, *, longest: int = MAX
     with file.open(encoding) as stream:
         data = stream.read(longest + 1)
     if len(data) > longest:
-        raise InputError(f"{file}: has more than {longest:,} bytes, too many to be read at once; split it up")
+        raise InputError(
+            f"{file}: The file has more than {longest:,} bytes, too many to be read at once. Split it up."
+        )
     refuse_zeros(file, data)
     return data.decode("utf-8", errors="surrogateescape").removeprefix("\ufeff")
 
@@ -282,7 +286,9 @@ def lines(file: DataFile, encoding: str | None = None) -> Iterator[tuple[int, st
         while data := stream.readline(MAX_LINE_BYTES + 1):
             number += 1
             if len(data) > MAX_LINE_BYTES:
-                raise InputError(f"{file}, row {number}: has more than {MAX_LINE_BYTES:,} bytes; shorten it")
+                raise InputError(
+                    f"{file}, row {number}: The line has more than {MAX_LINE_BYTES:,} bytes. Shorten it."
+                )
             refuse_zeros(file, data)
             if number == 1:
                 data = data.removeprefix(b"\xef\xbb\xbf")

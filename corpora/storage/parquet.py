@@ -58,10 +58,10 @@ def load_corpus(folder: Path) -> Corpus:
         stored = data["fingerprint"]
     except (*BROKEN_PARQUET, AttributeError, RecursionError) as error:
         raise InputError(
-            f"{folder}: is not a whole saved corpus ({type(error).__name__}). Run the corpus stage again."
+            f"{folder}: This is not a whole saved corpus ({type(error).__name__}). Run the corpus stage again."
         ) from error
     if corpus.fingerprint != stored:
-        raise InputError(f"{folder}: its rows differ from its fingerprint. Run the corpus stage again.")
+        raise InputError(f"{folder}: Its rows differ from its fingerprint. Run the corpus stage again.")
     return corpus
 
 
@@ -80,7 +80,7 @@ def load_texts(path: Path) -> Sequence[Row]:
         return _load_split(path, None, TextStore(path.parents[1])).texts
     except (*BROKEN_PARQUET, AttributeError) as error:
         raise InputError(
-            f"{path}: is not a whole file of texts ({type(error).__name__}). Remove its folder and run again."
+            f"{path}: This is not a whole file of texts ({type(error).__name__}). Remove its folder and run again."
         ) from error
 
 
@@ -132,5 +132,5 @@ def _pyarrow() -> tuple[Any, Any]:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError as error:
-        raise MissingExtraError(f"Saving and loading a corpus needs pyarrow. Install it: {TRAIN_EXTRA}") from error
+        raise MissingExtraError(f"Saving and loading a corpus needs pyarrow. {TRAIN_EXTRA}") from error
     return pa, pq

@@ -22,7 +22,7 @@ from distill.corpora.targets import CODECS
 from distill.export.runtime import Classifier, InputError
 from distill.export.runtime.inputs import Input, Pair, Row
 
-REMEDY = "correct the row"
+REMEDY = "Correct the row."
 
 TEXT_COLUMN = "text"
 

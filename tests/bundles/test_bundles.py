@@ -30,11 +30,11 @@ def evaluate(runs: Path, file: Path) -> Evaluation:
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("a.jsonl", f'{{"text": "{SECRET}", "labels": "joy"}}\n{{"labels": "joy"}}\n', "row 2: the text is empty"),
-        ("a.jsonl", f'{{"text": ["{SECRET}"], "labels": "joy"}}\n', "row 1: column 'text' holds a list"),
-        ("a.jsonl", f'{{"text": null, "labels": "joy"}}\n{{"text": "{SECRET}"}}', "row 1: the text is empty"),
+        ("a.jsonl", f'{{"text": "{SECRET}", "labels": "joy"}}\n{{"labels": "joy"}}\n', "row 2: The text is empty"),
+        ("a.jsonl", f'{{"text": ["{SECRET}"], "labels": "joy"}}\n', "row 1: Column 'text' holds a list"),
+        ("a.jsonl", f'{{"text": null, "labels": "joy"}}\n{{"text": "{SECRET}"}}', "row 1: The text is empty"),
         ("a.csv", f"text,labels\n{SECRET},bliss\n", "No row has a label that the bundle knows, and 1 ha"),
-        ("a.csv", f"text,labels\n{SECRET},joy,more\n", "row 2: too many fields"),
+        ("a.csv", f"text,labels\n{SECRET},joy,more\n", "row 2: Too many fields"),
         ("a.csv", f"message,labels\n{SECRET},joy\n", "no column 'text', which --text"),
         ("a.csv", "text,labels\n", "does not have any rows"),
     ],
@@ -52,7 +52,7 @@ def test_a_bad_row_is_named_with_its_file(name: str, content: str, said: str, ru
 
 def test_broken_bytes_are_named_by_row(runs: Path, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(b"text,labels\ngood,joy\nb\xffd,joy\n")
-    with pytest.raises(InputError, match=r"a\.csv, row 3: column 1 is not valid UTF-8; correct the row"):
+    with pytest.raises(InputError, match=r"a\.csv, row 3: Column 1 is not valid UTF-8. Correct the row"):
         evaluate(runs, tmp_path / "a.csv")
 
 

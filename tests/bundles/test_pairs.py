@@ -128,7 +128,7 @@ def test_a_file_is_decided_up_to_its_first_bad_row(bundle: Path, tmp_path: Path)
     (tmp_path / "a.jsonl").write_text('{"question": "sad", "answer": "happy"}\n{"question": ["a"]}\n')
     done = run_cli("predict", str(bundle), "--file", str(tmp_path / "a.jsonl"))
     assert (done.returncode, len(done.stdout.splitlines())) == (2, 1)
-    assert "row 2: column 'question' holds a list" in done.stderr
+    assert "row 2: Column 'question' holds a list" in done.stderr
 
 
 def test_bundles_that_read_different_things_are_not_compared(bundle: Path, tmp_path: Path) -> None:

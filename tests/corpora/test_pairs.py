@@ -118,7 +118,7 @@ def test_lengths_are_those_of_both_texts(tmp_path: Path) -> None:
 
 
 def test_a_bad_row_is_named_and_a_file_of_lines_has_no_pairs(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="row 42: both texts of the pair are empty"):
+    with pytest.raises(InputError, match="row 42: Both texts of the pair are empty"):
         read(write(tmp_path, [*some_rows(), ("", " \t", "a")]))
     write(tmp_path, some_rows())
     (tmp_path / "more.txt").write_text("a text without labels\n")
@@ -141,9 +141,9 @@ def test_transfer_rows_are_pairs_too(tmp_path: Path) -> None:
             {"text": ("question",)},
             "`joiner` = 'segments' reads pairs of two different columns, and `text` names",
         ),
-        ({"text": ("question", "answer", "labels")}, "names question, answer, labels; name two"),
+        ({"text": ("question", "answer", "labels")}, "names question, answer, labels. Name two"),
         ({"text": ("answer", "answer")}, "two different columns, and `text` names answer, answer"),
-        ({"joiner": "\n", "truncate": Truncate("answer")}, "`truncate` says how pairs are cut; set `joiner`"),
+        ({"joiner": "\n", "truncate": Truncate("answer")}, "`truncate` says how pairs are cut. Set `joiner`"),
         (
             {"truncate": Truncate("labels")},
             "`truncate` names the column 'labels', which is not of the pair",

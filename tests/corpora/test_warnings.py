@@ -113,5 +113,5 @@ def test_groups_that_make_the_shares_impossible_are_told_with_numbers(tmp_path):
 
 def test_a_split_that_groups_leave_without_a_row_is_refused(tmp_path):
     clients = [{**row, "client": f"c{at % 2}"} for at, row in enumerate(rows(100))]
-    with pytest.raises(InputError, match=r"no row is left for the \w+ split of 100 rows.* look at `group`"):
+    with pytest.raises(InputError, match=r"No row is left for the \w+ split of 100 rows.* Look at `group`"):
         warnings(tmp_path, clients, group="client")

@@ -104,7 +104,7 @@ def test_a_line_for_spreadsheets_names_the_separator(tmp_path):
 )
 def test_control_characters_in_a_label_are_refused_escaped(tmp_path, names):
     rows = [{"text": line(i), "label": names[i % 2]} for i in range(60)]
-    with pytest.raises(InputError, match="has control characters; correct the label") as refused:
+    with pytest.raises(InputError, match="has control characters. Correct it") as refused:
         propose_recipe(saved(tmp_path / "a.csv", rows))
     assert str(refused.value).isprintable()
 

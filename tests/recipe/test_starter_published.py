@@ -265,7 +265,7 @@ def test_lines_that_begin_with_their_label_are_refused(tmp_path, label):
 
 def test_an_ending_of_another_program_names_the_way_on(tmp_path):
     path = saved(tmp_path / "train_5500.label", "DESC:x How so ?\n")
-    with pytest.raises(InputError, match="give a text file the one of them that it is"):
+    with pytest.raises(InputError, match="Give a text file the one of them that it is"):
         propose_recipe(path)
 
 

@@ -49,7 +49,7 @@ def test_a_full_disk_is_recognised_behind_other_errors_too(error: Exception) -> 
         try:
             raise error
         except Exception as behind:
-            raise InputError("file.parquet: cannot be read as parquet") from behind
+            raise InputError("file.parquet: The file cannot be read as parquet") from behind
     assert shortage_of(caught.value) is Shortage.DISK
     said = str(stage_shortage(error, "student", Path("runs/mine")))
     assert said.startswith("the disk is full (stage student, folder runs/mine): free some space")

@@ -40,7 +40,7 @@ def tsv(tmp_path, *lines, good=GOOD, header="text\tlabels"):
 
 @pytest.mark.parametrize("name", ["gone.json", "gone.jsonl", "gone.csv", "gone.tsv", "gone.txt"])
 def test_a_missing_file_is_one_sentence(name, tmp_path):
-    with pytest.raises(InputError, match=f"{name}: cannot be read"):
+    with pytest.raises(InputError, match=f"{name}: The file cannot be read"):
         list(read_table(tmp_path / name))
 
 
@@ -72,7 +72,7 @@ def test_a_json_file_too_large_to_be_one_value_is_refused(tmp_path, monkeypatch)
 def test_a_bad_row_is_named(tmp_path, line, more, reason):
     path = tsv(tmp_path, line, f"{SECRET} last\ta")
     message = refusal(path, **more)
-    assert message.startswith(f"{path}, row 22: {reason}; ")
+    assert message.startswith(f"{path}, row 22: {reason[0].upper()}{reason[1:]}. ")
     assert "quarantine" in message
     corpus, bad = read(path, on_bad_row="quarantine", **more)
     assert (len(bad), bad.first.row, bad.first.reason) == (1, 22, reason)
@@ -81,13 +81,13 @@ def test_a_bad_row_is_named(tmp_path, line, more, reason):
 
 def test_the_number_of_other_bad_rows_is_told(tmp_path):
     message = refusal(tsv(tmp_path, "\ta", f"{SECRET}", "\tb"))
-    assert "row 22: the text is empty (2 more rows are bad); " in message
+    assert "row 22: The text is empty (2 more rows are bad). " in message
 
 
 def test_a_missing_column_lists_those_there(tmp_path):
     path = tsv(tmp_path)
     assert refusal(path, labels="topic") == (
-        f"{path}: no column 'topic', which `labels` asks for; its columns are text, labels"
+        f"{path}: There is no column 'topic', which `labels` asks for. The columns are text, labels."
     )
     for key in ("group", "where", "row_id", "split", "text"):
         value = {"group": "x", "where": {"x": "1"}, "row_id": ("x",), "split": "x", "text": ("x",)}[key]
@@ -96,32 +96,32 @@ def test_a_missing_column_lists_those_there(tmp_path):
 
 def test_a_missing_header_is_suspected_and_not_quoted(tmp_path):
     path = tsv(tmp_path, header=f"{SECRET} header\ta")
-    assert "name its fields in `columns`" in refusal(path)
+    assert "name the fields in `columns`" in refusal(path)
 
 
 def test_a_header_that_repeats_a_name_is_refused(tmp_path):
-    assert "the header repeats a column name" in refusal(tsv(tmp_path, header="text\ttext"))
+    assert "The header repeats a column name" in refusal(tsv(tmp_path, header="text\ttext"))
 
 
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
-        ("data.csv", f'text,labels\n"{SECRET},a\n', "row 2: a quotation mark that opens a field here"),
-        ("data.csv", f'text,labels\n"{SECRET}" x,a\n', "row 2: characters follow a closing quotation mark"),
-        ("data.jsonl", f'{{"text": "{SECRET}", "labels"}}\n', "row 1: not valid JSON"),
-        ("data.jsonl", f'["{SECRET}"]\n', "row 1: not a JSON object"),
-        ("data.jsonl", f'{{"text": "{SECRET} \\ud800", "labels": "a"}}', "row 1: column 1 is not valid UTF-8"),
-        ("data.jsonl", '{"text": ["SECRET"], "labels": "a"}', "row 1: column 'text' holds a list"),
-        ("data.jsonl", f'{{"text": "{SECRET}"}}\n{{"labels": "a"}}', "row 1: the label is missing"),
-        ("data.jsonl", f'{{"text": "{SECRET}", "labels": {{}}}}', "row 1: a mapping without labels"),
+        ("data.csv", f'text,labels\n"{SECRET},a\n', "row 2: A quotation mark that opens a field here"),
+        ("data.csv", f'text,labels\n"{SECRET}" x,a\n', "row 2: Characters follow a closing quotation mark"),
+        ("data.jsonl", f'{{"text": "{SECRET}", "labels"}}\n', "row 1: Not valid JSON"),
+        ("data.jsonl", f'["{SECRET}"]\n', "row 1: Not a JSON object"),
+        ("data.jsonl", f'{{"text": "{SECRET} \\ud800", "labels": "a"}}', "row 1: Column 1 is not valid UTF-8"),
+        ("data.jsonl", '{"text": ["SECRET"], "labels": "a"}', "row 1: Column 'text' holds a list"),
+        ("data.jsonl", f'{{"text": "{SECRET}"}}\n{{"labels": "a"}}', "row 1: The label is missing"),
+        ("data.jsonl", f'{{"text": "{SECRET}", "labels": {{}}}}', "row 1: A mapping without labels"),
         ("data.json", f'[{{"text": "{SECRET}" "labels": "a"}}]', "not valid JSON (line 1, column"),
-        ("data.json", f'{{"text": "{SECRET}"}}', "not a list of objects"),
+        ("data.json", f'{{"text": "{SECRET}"}}', "The file is neither a list of objects"),
         ("data.parquet", SECRET, "cannot be read as parquet"),
         ("data.csv", f"text,labels\n{SECRET}\0,a", "it has zero bytes"),
-        ("data.xls", SECRET, "unknown kind of file; known file name extensions are .csv, .tsv"),
-        ("data.csv", "", "the train split has no row"),
-        ("data.csv", "text,labels\n", "the train split has no row"),
-        ("data.json", "[]", "the train split has no row"),
+        ("data.xls", SECRET, "The kind of file is unknown; known file name extensions are .csv, .tsv"),
+        ("data.csv", "", "The train split has no row"),
+        ("data.csv", "text,labels\n", "The train split has no row"),
+        ("data.json", "[]", "The train split has no row"),
     ],
 )
 def test_broken_files_are_refused(tmp_path, name, content, reason):
@@ -136,7 +136,7 @@ def test_all_rows_in_quarantine_leave_nothing(tmp_path):
     path = tmp_path / "data.jsonl"
     path.write_text('{"text": "", "labels": "a"}\n')
     message = refusal(path, on_bad_row="quarantine", where={"labels": "a"})
-    assert "no row with labels is usable (1 are bad, `where` leaves out 0)" in message
+    assert "No row with labels is usable (1 are bad, `where` leaves out 0)" in message
 
 
 def test_missing_and_unreadable_sources(tmp_path):
@@ -155,33 +155,35 @@ def test_a_file_without_permissions_is_refused(tmp_path, monkeypatch):
 
     path = tsv(tmp_path)
     monkeypatch.setattr("pathlib.Path.open", refuse)
-    assert refusal(path) == f"{path}: cannot be read (Permission denied); check the path and its permissions"
+    assert refusal(path) == (
+        f"{path}: The file cannot be read (Permission denied). Check the path and its permissions."
+    )
 
 
 def test_an_empty_split_is_named(tmp_path):
     for name in ("train", "test", "validation"):
         tsv(tmp_path).rename(tmp_path / f"{name}.tsv")
     message = refusal(tmp_path)
-    assert message.startswith(f"{tmp_path}: the train split has no row left")
+    assert message.startswith(f"{tmp_path}: The train split has no row left")
     (tmp_path / "validation.tsv").write_text("text\tlabels\n")
-    assert f"{tmp_path / 'validation.tsv'}: the validation split has no row;" in refusal(tmp_path)
+    assert f"{tmp_path / 'validation.tsv'}: The validation split has no row." in refusal(tmp_path)
 
 
 def test_a_split_column_must_name_splits(tmp_path):
     path = tsv(tmp_path, good=[f"{SECRET}\ta\tlater"], header="text\tlabels\tpart")
-    assert f"{path}, row 2: column 'part' names no split; the splits are train, validation" in refusal(
+    assert f"{path}, row 2: Column 'part' names no split; the splits are train, validation" in refusal(
         path, split="part"
     )
 
 
 def test_an_empty_group_is_a_bad_row(tmp_path):
     path = tsv(tmp_path, good=[f"{SECRET}\ta\t"], header="text\tlabels\twho")
-    assert f"{path}, row 2: column 'who' (`group`) is empty" in refusal(path, group="who")
+    assert f"{path}, row 2: Column 'who' (`group`) is empty" in refusal(path, group="who")
 
 
 def test_a_label_without_a_row_is_named(tmp_path):
     message = refusal(tsv(tmp_path), label_names=("a", "b", "grief"))
-    assert "no row in train has the label grief; " in message
+    assert "No row in train has the label grief. " in message
     assert "`min_rows`" in message
     corpus, _ = read(tsv(tmp_path), label_names=("a", "b", "grief"), min_rows=2)
     assert corpus.task.labels == ("a", "b")
@@ -189,7 +191,7 @@ def test_a_label_without_a_row_is_named(tmp_path):
 
 def test_a_column_of_texts_is_no_label_column(tmp_path):
     path = tsv(tmp_path, good=[f"{'ab'[i % 2]}\t{SECRET * 9} {i}" for i in range(20)])
-    assert "does corpus.labels name the right column" in refusal(path)
+    assert "Does corpus.labels name the right column" in refusal(path)
 
 
 def test_label_name_files(tmp_path):
@@ -197,7 +199,7 @@ def test_label_name_files(tmp_path):
     (tmp_path / "labels.txt").write_text("a\n\nb\n")
     assert read(path, label_names="labels.txt")[0].task.labels == ("a", "b")
     (tmp_path / "labels.txt").write_text("\n")
-    assert "no label name in it" in refusal(path, label_names="labels.txt")
+    assert "no label name. Write" in refusal(path, label_names="labels.txt")
     (tmp_path / "labels.txt").write_bytes(b"a\xff\n")
     assert "not valid UTF-8" in refusal(path, label_names="labels.txt")
     assert "cannot be read" in refusal(path, label_names="none.txt")
@@ -206,15 +208,15 @@ def test_label_name_files(tmp_path):
 def test_two_transfer_sets_are_refused(tmp_path):
     tsv(tmp_path).rename(tmp_path / "train.tsv")
     (tmp_path / "transfer.txt").write_text(SECRET)
-    assert "has a transfer split; use only one" in refusal(tmp_path, transfer="transfer.txt")
+    assert "has a transfer split. Use only one" in refusal(tmp_path, transfer="transfer.txt")
 
 
 @pytest.mark.parametrize(
     ("more", "reason"),
     [
-        ({"duplicates": "first"}, "`duplicates` = 'first' is not known; use one of majority, error, keep"),
-        ({"on_bad_row": "skip"}, "use one of error, quarantine"),
-        ({"leaks": "no"}, "use one of remove, groups, keep"),
+        ({"duplicates": "first"}, "`duplicates` = 'first' is not known. Use one of majority, error, keep"),
+        ({"on_bad_row": "skip"}, "Use one of error, quarantine"),
+        ({"leaks": "no"}, "Use one of remove, groups, keep"),
         ({"text": ()}, "`text` names no column"),
         ({"one_per_group": True}, "needs `group`"),
         ({"min_rows": 0}, "`min_rows` = 0 must be at least 1"),
@@ -229,11 +231,11 @@ def test_settings_that_contradict_are_refused(more, reason):
 def test_a_task_needs_different_labels():
     with pytest.raises(InputError, match="at least 2 labels"):
         checked_task(SINGLE, ("a",))
-    with pytest.raises(InputError, match=r"label 'a\\x1b': has control characters"):
+    with pytest.raises(InputError, match=r"Label 'a\\x1b' has control characters"):
         checked_task(MULTI, ("a\x1b", "b"))
-    with pytest.raises(InputError, match=r"label 'a\\u202eb': has control characters"):
+    with pytest.raises(InputError, match=r"Label 'a\\u202eb' has control characters"):
         checked_task(MULTI, ("a\u202eb", "b"))
-    with pytest.raises(InputError, match="label ' ': is blank"):
+    with pytest.raises(InputError, match="Label ' ' is blank"):
         checked_task(MULTI, (" ", "b"))
     with pytest.raises(InputError, match="these repeat: a"):
         checked_task(MULTI, ("a", "b", "a"))
@@ -242,7 +244,7 @@ def test_a_task_needs_different_labels():
 def test_errors_of_a_json_file_count_objects(tmp_path):
     path = tmp_path / "data.json"
     path.write_text(json.dumps([{"text": SECRET, "labels": "a"}, {"text": "", "labels": "b"}]))
-    assert refusal(path).startswith(f"{path}, row 2: the text is empty")
+    assert refusal(path).startswith(f"{path}, row 2: The text is empty")
 
 
 @pytest.mark.parametrize(

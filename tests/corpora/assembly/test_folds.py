@@ -98,5 +98,5 @@ def test_published_splits_are_not_divided_again(tmp_path: Path) -> None:
         write_rows(
             tmp_path / f"{name}.csv", [(f"{name} {row}", ("low", "glad")[row % 2], "") for row in range(40)]
         )
-    with pytest.raises(InputError, match=r"has splits of its own \(test\).*leave `folds` out"):
+    with pytest.raises(InputError, match=r"has splits of its own \(test\).*Leave `folds` out"):
         fold(tmp_path, 0)

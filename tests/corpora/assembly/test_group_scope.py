@@ -37,7 +37,7 @@ def test_ids_that_start_again_lose_no_row(tmp_path):
 def test_the_recipe_can_say_that_ids_hold_everywhere(tmp_path):
     splits(tmp_path, lambda split, row: row // 2 if split == "train" else 15 + row // 5)
     assert sizes(read(tmp_path)) == {"train": 40, "validation": 10, "test": 10}
-    with pytest.raises(InputError, match="the validation split has no row left"):
+    with pytest.raises(InputError, match="The validation split has no row left"):
         read(tmp_path, group_scope="source")
     splits(tmp_path, lambda split, row: row // 2 if split == "train" else f"{split} {row}")
     assert "groups_in_several_splits" not in read(tmp_path).notes

@@ -72,10 +72,10 @@ def test_annotators_of_one_row_are_one_row(published):
 
 
 def test_repeats_that_disagree_stop_where_that_is_asked(tmp_path):
-    with pytest.raises(InputError, match=r"train\.jsonl, row 22: repeats .* with other labels"):
+    with pytest.raises(InputError, match=r"train\.jsonl, row 22: The row repeats .* with other labels"):
         read(in_files(tmp_path), duplicates="error")
     (tmp_path / "train.jsonl").write_text("\n".join(map(json.dumps, lines("train", 20))))
-    with pytest.raises(InputError, match=r"test\.jsonl, row 12: repeats .* with other labels"):
+    with pytest.raises(InputError, match=r"test\.jsonl, row 12: The row repeats .* with other labels"):
         read({"source": str(tmp_path)}, duplicates="error")
     (tmp_path / "test.jsonl").write_text("\n".join(map(json.dumps, lines("test", 10) * 2)))
     assert len(read({"source": str(tmp_path)}, duplicates="error").test) == 20

@@ -181,7 +181,7 @@ def test_shards_of_a_split_are_read_in_order(tmp_path):
     corpus, _ = read(tmp_path)
     assert sum(len(split) for _, split in corpus.splits()) == 40
     write(tmp_path / "train.csv", rows)
-    with pytest.raises(InputError, match=r"several files for the train split \(train-00000"):
+    with pytest.raises(InputError, match=r"Several files are for the train split \(train-00000"):
         read(tmp_path)
 
 
@@ -259,7 +259,7 @@ def test_a_transfer_file_may_be_plain_lines_or_a_table(tmp_path):
         corpus, _ = read(path, transfer=name)
         assert list(corpus.transfer.texts) == ["first line", "second line"]
     (tmp_path / "empty.txt").write_text("\n")
-    with pytest.raises(InputError, match=r"empty\.txt: the transfer split has no row"):
+    with pytest.raises(InputError, match=r"empty\.txt: The transfer split has no row"):
         read(path, transfer="empty.txt")
 
 
@@ -325,7 +325,7 @@ def test_hub_failures_name_the_way_out(monkeypatch):
     with pytest.raises(InputError, match=r"cannot be loaded \(ConnectionError\).*download the files"):
         read("hub:someone/feelings")
     fake_hub(monkeypatch, {"one": some_rows(), "two": some_rows()})
-    with pytest.raises(InputError, match="no train split; its splits are one, two"):
+    with pytest.raises(InputError, match="There is no train split. The splits are one, two"):
         read("hub:someone/feelings")
     with pytest.raises(InputError, match="names no data set"):
         read("hub:")
@@ -361,7 +361,7 @@ def test_a_changed_corpus_is_refused(tmp_path):
     corpus, _ = read(write(tmp_path / "data.csv", some_rows()))
     save_corpus(corpus, tmp_path / "saved")
     (tmp_path / "saved" / "test.parquet").write_bytes((tmp_path / "saved" / "train.parquet").read_bytes())
-    with pytest.raises(InputError, match="its rows differ from its fingerprint"):
+    with pytest.raises(InputError, match="Its rows differ from its fingerprint"):
         load_corpus(tmp_path / "saved")
     (tmp_path / "saved" / "test.parquet").unlink()
     with pytest.raises(InputError, match="not a whole saved corpus"):

@@ -105,7 +105,7 @@ def test_duplicates_merge_refuse_or_stay():
     rows = [Row("Hi", (0,), number=2), Row("hi ", (1,), number=3), Row("HI", (1,), number=4), Row("else")]
     assert merged(rows, "majority") == [("Hi", (1,)), ("else", (0,))]
     assert merged(rows, "keep") == [(row.text, row.labels) for row in rows]
-    with pytest.raises(InputError, match=r"file\.csv, row 3: repeats file\.csv, row 2 with other labels"):
+    with pytest.raises(InputError, match=r"file\.csv, row 3: The row repeats file\.csv, row 2 with other labels"):
         merged(rows, "error")
     assert len(merged([Row("Hi"), Row("hi")], "error")) == 1
 

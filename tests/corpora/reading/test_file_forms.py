@@ -81,8 +81,8 @@ SWALLOWING = stray((3, "line 2", '"line 2'), (6, "line 5", 'line 5"'))
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (SWALLOWING, "row 4: a quoted field spans 4 lines that look like rows of 5 fields"),
-        (stray((3, "line 2", '"line 2')), "row 4: a quotation mark that opens a field here is not closed"),
+        (SWALLOWING, "row 4: A quoted field spans 4 lines that look like rows of 5 fields"),
+        (stray((3, "line 2", '"line 2')), "row 4: A quotation mark that opens a field here is not closed"),
     ],
 )
 def test_a_stray_quotation_mark_stops_and_names_the_key(tmp_path, content, reason):
@@ -148,7 +148,7 @@ def test_index_columns_are_dropped(tmp_path):
 
 def test_a_header_that_repeats_a_name_is_still_refused(tmp_path):
     assert "repeats a column name" in refusal(write(tmp_path / "a.csv", "text,text,\na,b,\n"))
-    assert "the header has no name" in refusal(write(tmp_path / "b.csv", ",,\na,b,c\n"))
+    assert "The header has no name" in refusal(write(tmp_path / "b.csv", ",,\na,b,c\n"))
 
 
 # encodings
@@ -248,7 +248,7 @@ def test_a_long_list_is_read_piece_by_piece(tmp_path, monkeypatch):
 def test_an_object_around_rows_names_the_path(tmp_path):
     path = write(tmp_path / "a.json", json.dumps({"version": 1, "data": ROWS}))
     assert '`text` = "data[].text"' in refusal(path)
-    assert "not a list of objects" in refusal(write(tmp_path / "b.json", '{"text": "x"}'))
+    assert "The file is neither a list of objects" in refusal(write(tmp_path / "b.json", '{"text": "x"}'))
 
 
 # nested JSON
@@ -429,7 +429,7 @@ def test_an_archive_of_splits(tmp_path):
         "validation": "dev 0",
         "test": "test 0",
     }
-    with pytest.raises(InputError, match="cannot be read as a zip archive"):
+    with pytest.raises(InputError, match="The zip archive cannot be read"):
         open_source(str(write(tmp_path / "b.zip", b"no archive")))
 
 
@@ -449,7 +449,7 @@ def test_xlsx(tmp_path):
 
 @pytest.mark.parametrize("name", ["a.xls", "a.ods", "a.pkl"])
 def test_what_is_not_read_names_what_is(tmp_path, name):
-    assert "save it as ." in refusal(write(tmp_path / name, b"x"))
+    assert "save it as ." in refusal(write(tmp_path / name, b"x")).lower()
 
 
 # folders
@@ -495,11 +495,11 @@ def test_splits_in_folders_beside_files_are_read_or_refused(tmp_path):
     assert splits_of(tmp_path).keys() == {"train", "test", "transfer"}
     (tmp_path / "Testing").mkdir()
     write(tmp_path / "Testing" / "part.csv", CSV)
-    with pytest.raises(InputError, match=r"several folders for the test split \(Testing, test_set\)"):
+    with pytest.raises(InputError, match=r"Several folders are for the test split \(Testing, test_set\)"):
         splits_of(tmp_path)
     write(tmp_path / "test.csv", CSV)
     (tmp_path / "Testing" / "part.csv").unlink()
-    with pytest.raises(InputError, match=r"the test split is both test\.csv and a folder"):
+    with pytest.raises(InputError, match=r"The test split is both test\.csv and a folder"):
         splits_of(tmp_path)
 
 
@@ -507,7 +507,7 @@ def test_a_lone_file_beside_a_hub_folder_is_no_guess(tmp_path):
     write(tmp_path / "extra.csv", CSV)
     (tmp_path / "data").mkdir()
     write(tmp_path / "data" / "train.csv", CSV)
-    with pytest.raises(InputError, match=r"has data in extra\.csv and in data/; set `source` to one"):
+    with pytest.raises(InputError, match=r"has data in extra\.csv and in data/. Set `source` to one"):
         splits_of(tmp_path)
 
 
@@ -521,7 +521,7 @@ def test_splits_by_a_word_in_the_name(tmp_path):
     }
     write(tmp_path / "set_train_v1.csv", CSV)
     with pytest.raises(
-        InputError, match=r"several files for the train split \(set_train_v1.csv, set_train_v2.csv\)"
+        InputError, match=r"Several files are for the train split \(set_train_v1.csv, set_train_v2.csv\)"
     ):
         splits_of(tmp_path)
     write(tmp_path / "train.csv", CSV)  # the bare name wins
@@ -546,7 +546,7 @@ def test_a_hub_clone_and_folders_of_splits(tmp_path):
     for config in ("raw", "simplified"):
         write(several / config / "train.csv", CSV)
     with pytest.raises(
-        InputError, match=r"several folders of data \(raw, simplified\); set `source` to one of them"
+        InputError, match=r"several folders of data \(raw, simplified\). Set `source` to one of them"
     ):
         splits_of(several)
 

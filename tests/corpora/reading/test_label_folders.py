@@ -91,5 +91,5 @@ def test_files_of_one_name_are_recorded_apart(tmp_path):
 def test_texts_and_labels_in_files_of_their_own_are_refused(tmp_path, names):
     for name in names:
         (tmp_path / name).write_text("one\ntwo\n")
-    with pytest.raises(InputError, match="texts and labels are in files of their own, line by line; paste them"):
+    with pytest.raises(InputError, match="Texts and labels are in files of their own, line by line. Paste them"):
         open_source(str(tmp_path))

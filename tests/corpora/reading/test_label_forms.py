@@ -196,7 +196,7 @@ def test_missing_values_that_are_spelt_out(tmp_path, text):
     assert cell(text, (*MOODS, text), several=False) == text
     assert cell(text, None, several=False, missing=()) == text
     values = ["a", "b", text, "a"] * 10
-    with pytest.raises(InputError, match="row 3: the label is spelt"):
+    with pytest.raises(InputError, match="row 3: The label is spelt"):
         corpus_of(tmp_path, values)
     corpus, bad = corpus_of(tmp_path, values, missing=(text,))
     assert (corpus.task.labels, corpus.notes["rows_without_gold"], len(bad)) == (("a", "b"), 10, 0)
@@ -243,10 +243,10 @@ def test_columns_of_one_label_and_names_for_them(tmp_path):
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        ("x", "column 'b' holds something else than 0 or 1"),
-        (3, "column 'b' holds another number than 0 and 1, as shares or votes"),
-        (0.4, "column 'b' holds another number than 0 and 1, as shares or votes"),
-        ("", "column 'b' is empty where 0 or 1 is expected"),
+        ("x", "Column 'b' holds something else than 0 or 1"),
+        (3, "Column 'b' holds another number than 0 and 1, as shares or votes"),
+        (0.4, "Column 'b' holds another number than 0 and 1, as shares or votes"),
+        ("", "Column 'b' is empty where 0 or 1 is expected"),
     ],
 )
 def test_what_is_no_flag_is_a_bad_row(tmp_path, value, reason):

@@ -105,6 +105,6 @@ def test_two_swallowed_rows_of_two_fields_stop(tmp_path, more):
     lines = [f"line {i},{MOODS[i % 3]}" for i in range(20)]
     lines[4], lines[5] = f'"line 4{more},joy', 'line 5",fear'
     (tmp_path / "a.csv").write_text("\n".join(["text,mood", *lines]), encoding="utf-8")
-    with pytest.raises(InputError, match="row 6: a quoted field spans 2 lines that look like rows of 2 fields"):
+    with pytest.raises(InputError, match="row 6: A quoted field spans 2 lines that look like rows of 2 fields"):
         read(tmp_path / "a.csv")
     assert all(isinstance(row, Record) for row in read(tmp_path / "a.csv", quoting=True))

@@ -60,7 +60,7 @@ def test_a_named_root_keeps_the_file_one_table(tmp_path):
 
 def test_two_keys_of_one_split_are_refused(tmp_path):
     path = saved(tmp_path / "a.json", {"train": turns(1), "dev": turns(2), "validation": turns(3)})
-    with pytest.raises(InputError, match=r"several tables for the validation split \(dev, validation\)"):
+    with pytest.raises(InputError, match=r"Several tables are for the validation split \(dev, validation\)"):
         data_files(path)
 
 
@@ -124,7 +124,7 @@ def test_bz2_and_archives_that_are_not_read(tmp_path):
     (tmp_path / "cut.csv.bz2").write_bytes(bz2.compress(b"text,label\nso,a\n" * 99)[:-9])
     with pytest.raises(InputError, match="cannot be unpacked"):
         rows_of(tmp_path / "cut.csv.bz2")
-    for name, remedy in (("a.tar.gz", "unpack it"), ("a.7z", "unpack it"), ("a.csv.lz4", "compress it as .gz")):
+    for name, remedy in (("a.tar.gz", "Unpack it"), ("a.7z", "Unpack it"), ("a.csv.lz4", "compress it as .gz")):
         with pytest.raises(InputError, match=remedy):
             read_table(saved(tmp_path / name, "x"))
 
