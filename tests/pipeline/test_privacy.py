@@ -58,6 +58,7 @@ max_label_flip_rate = 1.0
 max_row_flip_rate = 1.0
 max_macro_f1_drop = 1.0
 max_recall_drop = 1.0
+allow_worse_than_baseline = true
 [bench]
 texts = 10
 rounds = 1
