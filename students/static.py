@@ -92,10 +92,10 @@ class StaticFamily:
         if self.window_channels > most * self.width:
             raise ValueError(
                 f"window_channels {self.window_channels} must be at most {most} times width {self.width}: a "
-                f"runtime multiplies no table into one that is more than {most} times as wide"
+                f"runtime multiplies no table into one that is more than {most} times as wide."
             )
         if self.ngrams > 2 and not self.hash_buckets:
-            raise ValueError(f"ngrams {self.ngrams} needs hash_buckets, for instance 8192; it is 0")
+            raise ValueError(f"ngrams {self.ngrams} needs hash_buckets, which is 0. Set it, for instance to 8192.")
 
     def check(self, config: Any) -> None:
         """See `StudentFamily.check`."""

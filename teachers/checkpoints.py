@@ -30,7 +30,7 @@ def require_transformers(path: str | Path) -> None:
     name = _model_type(path)
     if name is not None and name not in CONFIG_MAPPING:
         raise InputError(
-            f"{path}: is a model of type {name!r}, which has no encoder that a student could start from. "
+            f"{path}: This is a model of type {name!r}, which has no encoder that a student could start from. "
             "Give a BERT, RoBERTa or DistilBERT as `model` or `checkpoint`."
         )
 
@@ -55,7 +55,7 @@ def load_config(path: str | Path) -> ModelConfig:
         config: ModelConfig = AutoConfig.from_pretrained(str(path), **LOCAL)
     except UNREADABLE as error:
         raise InputError(
-            f"{path}: no model configuration can be loaded ({type(error).__name__}). Give a folder with "
+            f"{path}: No model configuration can be loaded ({type(error).__name__}). Give a folder with "
             "config.json, tokenizer.json and model.safetensors."
         ) from error
     return config
@@ -113,16 +113,18 @@ def _load_own(
     try:
         head = load_file(head_file)
     except SafetensorError as error:
-        raise InputError(f"{head_file}: is not a whole safetensors file. Copy it again.") from error
+        raise InputError(f"{head_file}: The file is not a whole safetensors file. Copy it again.") from error
     if sorted(head) != ["bias", "weight"] or head["weight"].shape[0] != task.num_outputs:
-        raise InputError(f"{head_file}: must hold 'weight' and 'bias' for the corpus's {task.num_labels} labels.")
+        raise InputError(
+            f"{head_file}: The file must hold 'weight' and 'bias' for the corpus's {task.num_labels} labels."
+        )
     try:
         stored = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         pooling = Pooling(stored.get("classifier_pooling", pooling or "mean"))
     except (*UNREADABLE, RecursionError) as error:
         raise InputError(
-            f"{folder / 'config.json'}: is not a classifier's configuration, or its classifier_pooling is none "
-            f"of {', '.join(Pooling)}. Copy the folder again."
+            f"{folder / 'config.json'}: The file is not a classifier's configuration, or its classifier_pooling "
+            f"is none of {', '.join(Pooling)}. Copy the folder again."
         ) from error
     model = build_classifier(folder, task, pooling, 0.1)
     if head["weight"].shape[1] != model.config.hidden_size:
@@ -133,7 +135,7 @@ def _load_own(
     if task.num_outputs == task.num_labels:
         head = {name: tensor[order] for name, tensor in head.items()}
     elif order != list(range(task.num_labels)):
-        raise InputError(f"{folder}: its labels have another order than the corpus's. Give them in that order.")
+        raise InputError(f"{folder}: Its labels have another order than the corpus's. Give them in that order.")
     model.head.load_state_dict({name: tensor.float() for name, tensor in head.items()})
     return model
 
@@ -141,11 +143,13 @@ def _load_own(
 def _load_headed(name: str, task: Task, label_order: LabelOrder) -> HeadedClassifier:
     model, has_head = load_with_head(AutoModelForSequenceClassification, name, "checkpoint")
     if not has_head:
-        raise InputError(f"`checkpoint` {name!r}: has no fine-tuned head. Give it as `model` to fine-tune it.")
+        raise InputError(
+            f"`checkpoint` {name!r}: The model has no fine-tuned head. Give it as `model` to fine-tune it."
+        )
     order = _label_order(model.config.id2label, task, name, label_order)
     if task.num_outputs != task.num_labels:
         raise InputError(
-            f"`checkpoint` {name!r}: its head gives one logit per label, but a {task.kind} task needs "
+            f"`checkpoint` {name!r}: Its head gives one logit per label, but a {task.kind} task needs "
             f"{task.num_outputs}. Give it as `model` to fine-tune it."
         )
     if not set(model.config.id2label.values()) & set(
@@ -166,13 +170,13 @@ def _label_order(id2label: dict[Any, str] | None, task: Task, where: str, label_
         if label_order == "corpus":
             return list(range(task.num_labels))
         raise InputError(
-            f"{where}: its labels are placeholders ({names[0]}, ...), so the order of its logits is not known. "
+            f"{where}: The labels are placeholders ({names[0]}, ...), so the order of the logits is not known. "
             'Set `label_order` = "corpus" if it is the order of the corpus\'s labels, or write the names into '
             "id2label of its config.json."
         )
     missing = sorted(set(task.labels) - set(names))
     raise InputError(
-        f"{where}: its {len(names)} labels are not the corpus's {task.num_labels}"
+        f"{where}: Its {len(names)} labels are not the corpus's {task.num_labels}"
         + (f" (missing: {', '.join(missing[:5])})" if missing else "")
         + ". Use a checkpoint for these labels, or fine-tune one with `model`."
     )

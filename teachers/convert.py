@@ -48,9 +48,11 @@ def convert_model(
     parts, target = _parts(folder, prefix), folder if out is None else out
     present = [path.name for path in sorted(target.glob("model*.safetensors*"))]
     if out is not None and os.path.lexists(out):
-        raise InputError(f"{out}: already exists. Choose another folder with --out.")
+        raise InputError(f"{out}: The folder already exists. Choose another with --out.")
     if present and not overwrite:
-        raise InputError(f"{target}: already has {present[0]}. Replace it with --overwrite, or choose --out.")
+        raise InputError(
+            f"{target}: The folder already has {present[0]}. Replace it with --overwrite, or choose --out."
+        )
     place = target if out is None else out.with_name(out.name + PARTIAL)
     try:
         if out is not None:
@@ -64,8 +66,8 @@ def convert_model(
             os.replace(place, out)
     except OSError as error:
         raise InputError(
-            f"{error.filename or target}: cannot be written ({error.strerror}). Check the disk and the folder's "
-            "permissions."
+            f"{error.filename or target}: The file cannot be written ({error.strerror}). Check the disk and the "
+            "folder's permissions."
         ) from error
     return [target / name for name in names]
 
@@ -73,7 +75,7 @@ def convert_model(
 def _parts(folder: Path, prefix: str) -> list[Part]:
     """Return the files to convert, in order."""
     if not folder.is_dir():
-        raise InputError(f"{folder}: is not a folder. Give the folder of a model.")
+        raise InputError(f"{folder}: This is not a folder. Give the folder of a model.")
     single, index = (
         WEIGHTS if prefix and any((folder / name).is_file() for name in WEIGHTS) else (PICKLE, PICKLE_INDEX)
     )
@@ -84,12 +86,12 @@ def _parts(folder: Path, prefix: str) -> list[Part]:
         names = sorted({name for name in files if (folder / name).is_file() and Path(name).name == name})
     except FileNotFoundError as error:
         raise InputError(
-            f"{folder}: has neither {single} nor {index}. Give a model's folder as it was published."
+            f"{folder}: The folder has neither {single} nor {index}. Give a model's folder as it was published."
         ) from error
     except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{folder / index}: is not an index of weights. Get the model again.") from error
+        raise InputError(f"{folder / index}: The file is not an index of weights. Get the model again.") from error
     if set(files) != set(names) or not names:
-        raise InputError(f"{folder / index}: names files that are not beside it. Get the model again.")
+        raise InputError(f"{folder / index}: The index names files that are not beside it. Get the model again.")
     return [
         Part(folder / name, f"model-{number:05}-of-{len(names):05}.safetensors")
         for number, name in enumerate(names, start=1)
@@ -141,8 +143,8 @@ def _converted(part: Part, target: Path, prefix: str) -> list[str]:
         answer = json.loads(done.stdout)
     except ValueError as error:
         raise InputError(
-            f"{part.source}: cannot be converted; the process that did it ended with status {done.returncode}. "
-            "Check that the memory is enough for the weights."
+            f"{part.source}: The file cannot be converted; the process that did it ended with status "
+            f"{done.returncode}. Check that the memory is enough for the weights."
         ) from error
     if "refused" in answer:
         raise InputError(f"{part.source}: {answer['refused']}")

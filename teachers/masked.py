@@ -79,13 +79,13 @@ def load_masked(folder: Path) -> MaskedModel:
     model, has_head = load_with_head(AutoModelForMaskedLM, folder, "masked_model")
     if tokenizer.mask_token is None or not has_head:
         raise InputError(
-            f"`masked_model` {str(folder)!r}: has no mask token or no trained head that fills it in. Give a "
-            "masked language model, such as the one an encoder was pretrained as."
+            f"`masked_model` {str(folder)!r}: The model has no mask token or no trained head that fills it in. "
+            "Give a masked language model, such as the one an encoder was pretrained as."
         )
     words = whole_words(tokenizer)
     if not words or len(tokenizer) > model.config.vocab_size:
         raise InputError(
-            f"`masked_model` {str(folder)!r}: its tokenizer has {len(tokenizer)} tokens, {len(words)} of them "
+            f"`masked_model` {str(folder)!r}: Its tokenizer has {len(tokenizer)} tokens, {len(words)} of them "
             f"whole words, but the model has {model.config.vocab_size}. Give a model with its own tokenizer."
         )
     return MaskedModel(model, tokenizer, words)

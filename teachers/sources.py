@@ -94,8 +94,8 @@ def resolve_model(name: str, sha256: str | None = None) -> ModelSource:
             raise InputError(f"{name}: {file} is a pointer of Git LFS and not the file. Run `git lfs pull` there.")
     if sha256 is not None and source.sha256 != sha256:
         raise InputError(
-            f"{name}: its sha256 is {source.sha256[:12]}..., and `sha256` pins {sha256[:12]}.... Get the pinned "
-            "model, or, if you trust this one, remove the pin and run `distill check` to see the new hash."
+            f"{name}: The model's sha256 is {source.sha256[:12]}..., and `sha256` pins {sha256[:12]}.... Get the "
+            "pinned model, or, if you trust this one, remove the pin and run `distill check` to see the new hash."
         )
     elsewhere = _weights_elsewhere(source)
     if elsewhere is not None:
@@ -111,9 +111,10 @@ def _without_weights(source: ModelSource) -> str:
     module = _transformer_module(source.folder)
     if module:
         return (
-            f"is a SentenceTransformer whose encoder is in {module}. Download it, and give that folder as `model`."
+            f"This is a SentenceTransformer whose encoder is in {module}. Download it, and give that folder as "
+            "`model`."
         )
-    unpickled = "has no model.safetensors, and pickles such as pytorch_model.bin are never downloaded or opened"
+    unpickled = "It has no model.safetensors, and pickles such as pytorch_model.bin are never downloaded or opened"
     if any(source.folder.glob("pytorch_model*.bin")):
         return f"{unpickled} here. Run `distill convert {source.folder}` first."
     return (
@@ -135,15 +136,15 @@ def _transformer_module(folder: Path) -> str:
 def _weights_elsewhere(source: ModelSource) -> str | None:
     """Describe a reference that sends transformers to weights outside the hashed files, if there is one."""
     if "adapter_config.json" in source.files:
-        return "has an adapter_config.json, which names another model"
+        return "It has an adapter_config.json, which names another model"
     if "transformers_weights" in _json_object(source, "config.json"):
-        return "its config.json has transformers_weights"
+        return "Its config.json has transformers_weights"
     if INDEX not in source.files:
         return None
     files = _json_object(source, INDEX).get("weight_map")
     if isinstance(files, dict) and all(isinstance(file, str) and file in source.files for file in files.values()):
         return None
-    return f"its {INDEX} names files that are not beside it"
+    return f"Its {INDEX} names files that are not beside it"
 
 
 def _json_object(source: ModelSource, file: str) -> dict[str, Any]:
@@ -155,10 +156,10 @@ def _json_object(source: ModelSource, file: str) -> dict[str, Any]:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(
-            f"{path}: cannot be read as JSON ({type(error).__name__}). Get the model again."
+            f"{path}: The file cannot be read as JSON ({type(error).__name__}). Get the model again."
         ) from error
     if not isinstance(data, dict):
-        raise InputError(f"{path}: is not a JSON object. Get the model again.")
+        raise InputError(f"{path}: The file is not a JSON object. Get the model again.")
     return data
 
 
@@ -178,7 +179,7 @@ def _find(name: str) -> ModelSource:
     identifier, at, revision = name.partition("@")
     if path.exists() or not _HUB_ID.fullmatch(identifier) or (at and not revision):
         raise InputError(
-            f"{name}: is neither a folder nor a hub id. Give `model` as a folder, or as ORG/NAME[@REVISION]."
+            f"{name}: This is neither a folder nor a hub id. Give `model` as a folder, or as ORG/NAME[@REVISION]."
         )
     return _from_hub(identifier, revision or None)
 
@@ -188,7 +189,7 @@ def _packaged(folder: Path) -> ModelSource:
     weights = source.files.get("model.safetensors")
     if weights is None or weights.sha256 != MINILM_SHA256:
         raise InputError(
-            f"{folder / 'model.safetensors'}: is not the published {MINILM}. Reinstall {MINILM_PACKAGE}."
+            f"{folder / 'model.safetensors'}: The file is not the published {MINILM}. Reinstall {MINILM_PACKAGE}."
         )
     return source
 
@@ -211,7 +212,7 @@ def _from_hub(identifier: str, revision: str | None) -> ModelSource:
         except Exception:
             at = f"@{revision}" if revision else ""
             raise InputError(
-                f"{identifier}{at}: is not a folder here, not in the hub's cache, and cannot be downloaded "
+                f"{identifier}{at}: This is not a folder here, not in the hub's cache, and cannot be downloaded "
                 f"({type(error).__name__}). Check the id, the revision and the network, or download the model's "
                 "folder and give its path as `model`."
             ) from error
@@ -225,4 +226,6 @@ def _files_of(folder: Path) -> dict[str, FileRecord]:
         paths = sorted(path for path in folder.iterdir() if path.suffix in READ_SUFFIXES and path.is_file())
         return {path.name: file_record(path) for path in paths}
     except OSError as error:
-        raise InputError(f"{error.filename}: cannot be read ({error.strerror}). Check its permissions.") from error
+        raise InputError(
+            f"{error.filename}: The file cannot be read ({error.strerror}). Check its permissions."
+        ) from error

@@ -87,7 +87,7 @@ def read_logits(folder: Path, rows: int, identity: LabelIdentity) -> NDArray[np.
         _check_identity(path, table, identity)
         ids = table["row_id"].to_numpy()
         if ids.size and (ids.min() < 0 or ids.max() >= rows):
-            raise InputError(f"{path}: has row ids outside 0 to {rows - 1}. Label this corpus again.")
+            raise InputError(f"{path}: The file has row ids outside 0 to {rows - 1}. Label this corpus again.")
         values = table["logits"].combine_chunks().flatten().to_numpy()
         parts.append((ids, values.reshape(len(ids), table["logits"].type.list_size)))
         seen += len(ids)
@@ -97,7 +97,7 @@ def read_logits(folder: Path, rows: int, identity: LabelIdentity) -> NDArray[np.
         logits[ids] = values
     if seen != rows or not np.isfinite(logits).all():
         raise InputError(
-            f"{folder}: has {seen} rows of logits where {rows} are needed. Run the label stage again."
+            f"{folder}: The folder has {seen} rows of logits where {rows} are needed. Run the label stage again."
         )
     return logits
 
@@ -106,7 +106,7 @@ def _read(path: Path) -> pa.Table:
     try:
         return pq.read_table(path)
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: is not a whole parquet file. Delete it and label again.") from error
+        raise InputError(f"{path}: The file is not a whole parquet file. Delete it and label again.") from error
 
 
 def _check_identity(path: Path, table: pa.Table, identity: LabelIdentity) -> None:
@@ -115,7 +115,7 @@ def _check_identity(path: Path, table: pa.Table, identity: LabelIdentity) -> Non
         expected = list(value) if isinstance(value, tuple) else value
         if stored.get(key) != expected:
             raise InputError(
-                f"{path}: its {key} is not the run's, so these logits belong to another run. Label again."
+                f"{path}: Its {key} is not the run's, so these logits belong to another run. Label again."
             )
 
 

@@ -25,11 +25,11 @@ def load_tokenizer(path: str | Path) -> Tokenizer:
         if not failed(error):
             raise
         raise InputError(
-            f"{path}: no tokenizer can be loaded ({type(error).__name__}). Check the folder's "
-            "tokenizer.json and tokenizer_config.json."
+            f"{path}: No tokenizer can be loaded ({type(error).__name__}). Check the folder's tokenizer.json and "
+            "tokenizer_config.json."
         ) from error
     if not tokenizer.is_fast:
-        raise InputError(f"{path}: has no fast tokenizer (tokenizer.json), which the bundle needs. Add one.")
+        raise InputError(f"{path}: There is no fast tokenizer (tokenizer.json), which the bundle needs. Add one.")
     check_tokenizer_file(tokenizer.backend_tokenizer.to_str().encode(), f"{path}: its tokenizer")
     return tokenizer
 
@@ -57,6 +57,6 @@ def require_rows(tokenizer: Tokenizer, rows: int, where: str | Path) -> None:
     most = max(vocabulary.values(), default=-1)
     if most >= rows:
         raise InputError(
-            f"{where}: its tokenizer has token ids up to {most}, but its embedding table has {rows} rows. Give "
+            f"{where}: Its tokenizer has token ids up to {most}, but its embedding table has {rows} rows. Give "
             "the tokenizer of this model, or enlarge the table (resize_token_embeddings) and save the model."
         )

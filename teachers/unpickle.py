@@ -35,10 +35,12 @@ def rewrite(source: Path, target: Path, prefix: str) -> list[str]:
     """
     tensors = load_file(source) if source.suffix == ".safetensors" else _unpickled(source)
     if prefix and not any(name.startswith(prefix) for name in tensors):
-        raise Refused("has no tensor with that prefix. Look at the names, and give --prefix as they have it.")
+        raise Refused(
+            "The file has no tensor with that prefix. Look at the names, and give --prefix as they have it."
+        )
     renamed = {name.removeprefix(prefix): tensor for name, tensor in _separate(tensors).items()}
     if len(renamed) < len(tensors) or "" in renamed:
-        raise Refused("has tensors whose names are the same without the prefix. Choose another one.")
+        raise Refused("The file has tensors whose names are the same without the prefix. Choose another one.")
     save_file(renamed, target, metadata={"format": "pt"})
     return sorted(renamed)
 
@@ -48,15 +50,14 @@ def _unpickled(source: Path) -> Mapping[str, torch.Tensor]:
         data = torch.load(source, map_location="cpu", weights_only=True)
     except Exception as error:  # what torch raises depends on where the bytes go wrong
         raise Refused(
-            "is not a whole file of tensors alone, and was not opened further, because other pickles can run "
-            "code. "
-            "Get the weights as safetensors from where the model was published."
+            "The file is not a whole file of tensors alone, and was not opened further, because other pickles can "
+            "run code. Get the weights as safetensors from where the model was published."
         ) from error
     wrapped = [data[name] for name in WRAPPED if isinstance(data, dict) and isinstance(data.get(name), dict)]
     tensors = wrapped[0] if wrapped else data
     if not isinstance(tensors, dict) or not tensors or not all(map(_is_weight, tensors.items())):
         raise Refused(
-            "does not hold tensors by name alone. Save the model's state_dict(), or publish it with "
+            "The file does not hold tensors by name alone. Save the model's state_dict(), or publish it with "
             "save_pretrained(safe_serialization=True)."
         )
     return tensors

@@ -131,14 +131,14 @@ def _attempt(
         )
     except UNREADABLE as error:
         raise InputError(
-            f"{where}: cannot be loaded with weights in safetensors ({type(error).__name__}). Give a folder with "
-            "config.json, tokenizer.json and model.safetensors."
+            f"{where}: The model cannot be loaded with weights in safetensors ({type(error).__name__}). Give a "
+            "folder with config.json, tokenizer.json and model.safetensors."
         ) from error
     for entry in info["mismatched_keys"]:
         name = entry if isinstance(entry, str) else entry[0]
         stored = next((shape for key, shape in shapes.items() if f".{key}".endswith(f".{name}")), None)
         raise InputError(
-            f"{where}: the tensor {name[:SHOWN]!r} is {_shape(stored)} in the weights and "
+            f"{where}: The tensor {name[:SHOWN]!r} is {_shape(stored)} in the weights and "
             f"{_shape(model.state_dict()[name].shape)} by config.json. Get both files of the same model."
         )
     return model, frozenset(info["missing_keys"]), frozenset(info["unexpected_keys"])
@@ -171,8 +171,8 @@ def _require_architecture(config: Any, where: str) -> None:
         kind = types.get(name, config.model_type)
         if (kind in OFFSET_POSITIONS) != (config.model_type in OFFSET_POSITIONS):
             raise InputError(
-                f"{where}: its config.json says model_type {config.model_type} and the architecture {name}, which "
-                f"counts positions in another way. Set model_type to {kind}, or get the model again."
+                f"{where}: Its config.json says model_type {config.model_type} and the architecture {name}, "
+                f"which counts positions in another way. Set model_type to {kind}, or get the model again."
             )
 
 
@@ -212,20 +212,20 @@ def _misfit(model: Any, missing: Collection[str], unexpected: Collection[str]) -
     prefix = common_prefix(missing, unexpected)
     if prefix is not None:
         return (
-            f"its tensors have the prefix {prefix[:SHOWN]!r}, under which no {model.config.model_type} body finds "
-            f"them. Take it off: distill convert FOLDER --out NEW --prefix {prefix[:SHOWN]}"
+            f"Its tensors have the prefix {prefix[:SHOWN]!r}, under which no {model.config.model_type} body finds "
+            f"them. Take it off with `distill convert FOLDER --out NEW --prefix {prefix[:SHOWN]}`."
         )
     in_config = getattr(model.config, "num_hidden_layers", None)
     in_weights = _layers_in_weights(model, missing, unexpected)
     if in_weights is not None and in_config is not None:
         key = model.config.attribute_map.get("num_hidden_layers", "num_hidden_layers")
         return (
-            f"its config.json has {in_config} layers and its weights have {in_weights}. Set {key} to "
+            f"Its config.json has {in_config} layers and its weights have {in_weights}. Set {key} to "
             f"{in_weights}, or get the model again."
         )
     begin = _common_beginning(unexpected)
     return (
-        f"its weights are not those of its config.json: {len(missing)} tensors of a {model.config.model_type} are "
+        f"Its weights are not those of its config.json: {len(missing)} tensors of a {model.config.model_type} are "
         f"missing, such as {min(missing, key=len)[:SHOWN]!r}"
         + (f", and {len(unexpected)} others begin with {begin[:SHOWN]!r}" if begin else "")
         + ". Get config.json and weights of the same model."

@@ -42,13 +42,17 @@ def load_static(folder: Path, task: Task) -> StaticClassifier:
         weights = load_file(folder / WEIGHTS_FILE)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, RecursionError, SafetensorError) as error:
         raise InputError(
-            f"{folder}: is not a complete static student ({type(error).__name__}). Train it again."
+            f"{folder}: This is not a complete static student ({type(error).__name__}). Train it again."
         ) from error
     if labels != list(task.labels):
-        raise InputError(f"{folder}: its labels are not the corpus's, or in another order. Train it again.")
+        raise InputError(
+            f"{folder}: The student's labels are not the corpus's, or in another order. Train it again."
+        )
     expected = {name: tensor.shape for name, tensor in model.state_dict().items()}
     if {name: tensor.shape for name, tensor in weights.items()} != expected:
-        raise InputError(f"{folder / WEIGHTS_FILE}: its weights do not fit {CONFIG_FILE}. Train it again.")
+        raise InputError(
+            f"{folder / WEIGHTS_FILE}: The student's weights do not fit {CONFIG_FILE}. Train it again."
+        )
     model.load_state_dict(weights)
     return model
 

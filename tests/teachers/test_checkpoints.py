@@ -39,10 +39,10 @@ def test_pooling_ignores_padding() -> None:
 def test_a_checkpoint_with_a_broken_configuration_is_refused(config: str, tmp_path: Path) -> None:
     save_classifier(tiny_classifier(), bert_tokenizer(), tmp_path)
     (tmp_path / "config.json").write_text(config)
-    with pytest.raises(InputError, match="config.json: is not a classifier's configuration"):
+    with pytest.raises(InputError, match="config.json: The file is not a classifier's configuration"):
         load_classifier(tmp_path, multi_label_task())
     (tmp_path / "config.json").unlink()
-    with pytest.raises(InputError, match="config.json: is not a classifier's configuration"):
+    with pytest.raises(InputError, match="config.json: The file is not a classifier's configuration"):
         load_classifier(tmp_path, multi_label_task())
 
 

@@ -137,7 +137,7 @@ def test_pieces_with_their_index(model: Path) -> None:
     assert all(torch.equal(state[name], tensor) for name, tensor in tensors.items())
     for wrong in ({"a": "../x.bin"}, {"a": "missing.bin"}, {}, {"a": 3}):
         index.write_text(json.dumps({"weight_map": wrong}))
-        with pytest.raises(InputError, match=r"index\.json: (names files|is not an index)"):
+        with pytest.raises(InputError, match=r"index\.json: (The index names files|The file is not an index)"):
             convert_model(model, overwrite=True)
 
 

@@ -203,7 +203,7 @@ def broken(folder: Path, what: str) -> Path:
         ("no such model", "cannot be loaded with weights in safetensors"),
         ("another tokenizer", "Give a model with its own tokenizer"),
         ("no mask", "no mask token"),
-        ("nothing", "no tokenizer can be loaded"),
+        ("nothing", "No tokenizer can be loaded"),
     ],
 )
 def test_what_is_no_masked_model_is_refused(what: str, says: str, tmp_path: Path) -> None:

@@ -85,14 +85,14 @@ def test_a_prefix_that_nobody_knows_is_named_with_the_way_on(kind: str, tmp_path
     body(kind, tmp_path)
     rename(tmp_path, lambda name: f"student_net.{name}")
     assert "the prefix 'student_net.'" in (said := refusal(tmp_path))
-    assert said.endswith("distill convert FOLDER --out NEW --prefix student_net.")
+    assert said.endswith("distill convert FOLDER --out NEW --prefix student_net.`.")
 
 
 def test_of_two_towers_none_is_chosen(tmp_path: Path) -> None:
     tensors = body("bert", tmp_path)
     towers = {f"{side}.{name}": tensor.clone() for side in ("model", "module") for name, tensor in tensors.items()}
     save_file(towers, tmp_path / WEIGHTS, metadata={"format": "pt"})
-    assert "its weights are not those of its config.json" in refusal(tmp_path)
+    assert "Its weights are not those of its config.json" in refusal(tmp_path)
     assert common_prefix({"a.b"}, {"x.a.b", "y.a.b"}) is None
     assert common_prefix({"a.b", "c"}, {"x.a.b", "x.c"}) == "x."
     assert common_prefix(set(), {"x.c"}) is None
@@ -131,7 +131,7 @@ def test_weights_that_fit_another_architecture_which_counts_positions_in_another
 def test_tensors_of_another_shape(key: str, value: int, tmp_path: Path) -> None:
     body("bert", tmp_path)
     configure(tmp_path, **{key: value})
-    assert re.search(r"the tensor '\S+' is \d+( x \d+)? in the weights and \d+", refusal(tmp_path))
+    assert re.search(r"The tensor '\S+' is \d+( x \d+)? in the weights and \d+", refusal(tmp_path))
 
 
 @pytest.mark.parametrize("kept", [0, 4, 100, -1])
@@ -215,7 +215,7 @@ def test_more_token_ids_than_rows() -> None:
     rows = len(tokenizer)
     require_rows(tokenizer, rows, "folder")
     with pytest.raises(
-        InputError, match=rf"folder: its tokenizer has token ids up to {rows - 1}, .* {rows - 1} rows"
+        InputError, match=rf"folder: Its tokenizer has token ids up to {rows - 1}, .* {rows - 1} rows"
     ):
         require_rows(tokenizer, rows - 1, "folder")
     tokenizer.add_tokens(["[SPEAKER]"])
