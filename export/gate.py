@@ -97,16 +97,16 @@ def check_contract(session: Any, inputs: Sequence[str], labels: int) -> None:
     graph_inputs = {value.name: value for value in session.get_inputs()}
     if set(graph_inputs) != set(inputs):
         raise CheckFailedError(
-            f"gate: the graph's inputs are {sorted(graph_inputs)}, but must be {sorted(inputs)}."
+            f"gate: The graph's inputs are {sorted(graph_inputs)}, but must be {sorted(inputs)}."
         )
     for name, value in graph_inputs.items():
         if value.type != "tensor(int64)" or len(value.shape) != 2 or any(isinstance(d, int) for d in value.shape):
             raise CheckFailedError(
-                f"gate: input {name} must be int64 with two dynamic axes, but is {value.type} {value.shape}."
+                f"gate: Input {name} must be int64 with two dynamic axes, but is {value.type} {value.shape}."
             )
     outputs = session.get_outputs()
     if [value.name for value in outputs] != ["logits"] or outputs[0].shape[-1] != labels:
-        raise CheckFailedError(f"gate: the graph must have one output 'logits' with {labels} columns.")
+        raise CheckFailedError(f"gate: The graph must have one output 'logits' with {labels} columns.")
 
 
 def check_shapes(

@@ -117,8 +117,8 @@ def fuse(source: Path, target: Path, *, heads: int, width: int) -> dict[str, int
     if "MultiHeadAttention" not in counts:
         fused = ", ".join(f"{count} {kind}" for kind, count in counts.items()) or "none"
         raise CheckFailedError(
-            f"{target.name}: attention was not fused (fused operators: {fused}). "
-            "Compare the versions of onnxruntime and optimum with constraints.txt."
+            f"{target.name}: Attention was not fused (fused operators: {fused}). Compare the versions of "
+            "onnxruntime and optimum with constraints.txt."
         )
     return counts
 

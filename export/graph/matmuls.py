@@ -87,6 +87,6 @@ def _role(node: Any, readers: dict[str, list[Any]], builder: GraphBuilder) -> Ro
     if source.op_type in ACTIVATIONS:
         return Role.FFN_OUTPUT
     raise CheckFailedError(
-        f"quantization: the matmul {node.name!r} is in a place where a BERT-like layer has none. "
-        "Export this encoder as fp32."
+        f"quantization: The matmul {node.name!r} is in a place where a BERT-like layer has none. Export this "
+        "encoder as fp32."
     )

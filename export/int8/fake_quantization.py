@@ -172,6 +172,6 @@ def _module(model: nn.Module, name: str, kind: type[Kind]) -> Kind:
         module = nn.Identity()
     if not isinstance(module, kind):
         raise InputError(
-            f"Fake quantization: the model has no {kind.__name__} called {name}. Name modules of this model."
+            f"Fake quantization: The model has no {kind.__name__} called {name}. Name modules of this model."
         )
     return module

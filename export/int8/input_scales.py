@@ -47,7 +47,9 @@ def fit_input_scales(
         CheckFailedError: the graph has a matmul that no BERT-like layer has.
     """
     if not feeds:
-        raise InputError("int8-static needs texts to calibrate on, but the train split is empty. Add rows to it.")
+        raise InputError(
+            "Texts to calibrate int8-static on are missing, because the train split is empty. Add rows to it."
+        )
     matmuls = find_matmuls(GraphBuilder.load(path))
     names = sorted({matmul.hidden_state for matmul in matmuls})
     if not names:

@@ -89,8 +89,8 @@ def quantize_with_scales(
     missing = [matmul for matmul in matmuls if (matmul.layer, matmul.role) not in scales]
     if missing:
         raise InputError(
-            f"quantization: layer {missing[0].layer} has no scale for its {missing[0].role}: the scales belong to "
-            "another student. Train it again."
+            f"quantization: Layer {missing[0].layer} has no scale for its {missing[0].role}: the scales belong "
+            "to another student. Train it again."
         )
     by_name = {matmul.hidden_state: scales[matmul.layer, matmul.role] for matmul in matmuls}
     _write(builder, target, keep_fp32, StaticInputs(builder, by_name), table_bits)

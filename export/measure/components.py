@@ -78,7 +78,7 @@ def weigh_graph(path: Path) -> dict[str, int]:
                     name = _texts(reader, field, NODE_NAME)[0]
                     readers |= {fed: name for fed in _texts(reader, field, NODE_INPUT) if fed not in readers}
     except (Broken, Refused) as error:
-        raise BundleError(f"{path}: is not a whole ONNX file. Copy it again.") from error
+        raise BundleError(f"{path}: The file is not a whole ONNX file. Copy it again.") from error
     sizes: Counter[str] = Counter()
     for name, size in tensors:
         sizes[component_of(name, readers.get(name, ""))] += size

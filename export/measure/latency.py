@@ -145,7 +145,7 @@ def cold_start(bundle: str | Path, *, threads: int = 1) -> tuple[float, int | No
     done = subprocess.run([*command, SYNTHETIC_TEXTS["short"][0]], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise DistillError(f"{bundle}: a fresh process could not load it and predict: {last}.")
+        raise DistillError(f"{bundle}: A fresh process could not load it and predict: {last}.")
     elapsed, peak = json.loads(done.stdout.strip().splitlines()[-1])
     return float(elapsed), None if peak is None else int(peak)
 
@@ -154,12 +154,12 @@ def _check_settings(
     candidates: Sequence[BenchTarget], texts: Sequence[Row], rounds: int, batch: int, warmup: int
 ) -> None:
     if not candidates:
-        raise InputError("candidates: there is nothing to time. Give at least one.")
+        raise InputError("candidates: There is nothing to time. Give at least one.")
     if not texts:
-        raise InputError("texts: there is nothing to time with. Give at least one text.")
+        raise InputError("texts: There is nothing to time with. Give at least one text.")
     for name, value, low in (("rounds", rounds, 1), ("batch", batch, 1), ("warmup", warmup, 0)):
         if value < low:
-            raise InputError(f"{name}: is {value}, but must be at least {low}.")
+            raise InputError(f"{name}: The value is {value}, but must be at least {low}.")
 
 
 def _time_calls(call: Callable[[list[Row]], object], calls: list[list[Row]]) -> list[float]:

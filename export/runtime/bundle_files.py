@@ -19,12 +19,16 @@ def read_files(folder: Path, manifest: Manifest) -> tuple[bytes, bytes]:
     """
     total = sum(record.bytes for record in manifest.files.values())
     if total > MAX_BUNDLE_BYTES:
-        raise BundleError(f"{folder}: its files have {total} bytes, must have at most {MAX_BUNDLE_BYTES}")
+        raise BundleError(
+            f"{folder}: The bundle's files have {total} bytes, but must have at most {MAX_BUNDLE_BYTES}."
+        )
     used: dict[str, bytes] = {}
     for name, record in sorted(manifest.files.items()):
         content = read_file(folder, name, most=most_bytes(name), expected=record.bytes)
         if hashlib.sha256(content).hexdigest() != record.sha256:
-            raise BundleError(f"{folder / name}: its sha256 is not the one in {MANIFEST_FILE}; copy it again")
+            raise BundleError(
+                f"{folder / name}: The file's sha256 is not the one in {MANIFEST_FILE}. Copy it again."
+            )
         if name in (manifest.model_file, manifest.tokenizer_file):
             used[name] = content
         del content  # or it would be kept while the next one is read

@@ -21,8 +21,8 @@ def policy_with(task: Task, policy: Policy, thresholds: Thresholds) -> Policy:
     """
     if policy.thresholds is None:
         raise InputError(
-            f"thresholds: a {task.kind} bundle has none, because it takes the best label; "
-            "choose by the scores of predict_proba"
+            f"thresholds: A {task.kind} bundle has none, because it takes the best label. Choose by the scores "
+            "of predict_proba."
         )
     return dataclasses.replace(policy, thresholds=_checked(task, policy.thresholds, thresholds))
 
@@ -32,22 +32,23 @@ def _checked(task: Task, fitted: tuple[float, ...], thresholds: Thresholds) -> t
         own = dict(zip(task.labels, fitted, strict=False)) if len(fitted) == task.num_labels else {}
         if not thresholds.keys() <= own.keys():  # the name may be a text
             raise InputError(
-                "thresholds: a name in the mapping is not a label with a threshold; those are "
-                f"{', '.join(own) or 'none, pass a list'}"
+                "thresholds: A name in the mapping is not a label with a threshold. Those are "
+                f"{', '.join(own) or 'none, pass a list'}."
             )
         return tuple(_number(value) for value in {**own, **thresholds}.values())
     if isinstance(thresholds, int | float):
         return (_number(thresholds),) * len(fitted)
     if isinstance(thresholds, str) or len(thresholds) != len(fitted):
         raise InputError(
-            f"thresholds: must be one number, a list of {len(fitted)}, or a mapping from labels to numbers"
+            f"thresholds: The argument must be one number, a list of {len(fitted)}, or a mapping from labels to "
+            "numbers."
         )
     return tuple(map(_number, thresholds))
 
 
 def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) <= 1:
-        raise InputError("thresholds: each must be a number from 0 to 1")
+        raise InputError("thresholds: Each must be a number from 0 to 1.")
     return float(value)
 
 
@@ -58,7 +59,7 @@ def check_top_k(top_k: int) -> None:
         InputError: it is not a whole number of at least 1.
     """
     if isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1:
-        raise InputError("top_k: must be a whole number of at least 1")
+        raise InputError("top_k: The number must be a whole one of at least 1.")
 
 
 def with_best(prediction: Prediction, top_k: int) -> Prediction:

@@ -117,7 +117,7 @@ class Classifier:
         With `block` texts at a time a large model is faster, and the first answer waits until that many are there.
         """
         if isinstance(block, bool) or not isinstance(block, int) or block < 1:
-            raise InputError("block: must be a whole number of at least 1")
+            raise InputError("block: The number must be a whole one of at least 1.")
         return self._answers(iter(items_of(texts)), block, top_k, thresholds)
 
     def _answers(
@@ -222,7 +222,7 @@ def open_bundle(
         BundleError: a file does not open, holds what no bundle needs, or contradicts the manifest.
     """
     if isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= MAX_THREADS:
-        raise InputError(f"threads: must be a whole number from 1 to {MAX_THREADS}")
+        raise InputError(f"threads: The number must be a whole one from 1 to {MAX_THREADS}.")
     session = open_session(model, manifest, where / manifest.model_file, threads=threads)
     opened = open_tokenizer(tokenizer, where / manifest.tokenizer_file)
     type_ids = "token_type_ids" in manifest.inputs
@@ -243,15 +243,15 @@ def self_test(classifier: Classifier) -> float:
     ):
         if tuple(classifier.token_ids([text])[0]) != ids:
             raise CheckFailedError(
-                f"self_test: input_ids[{index}] differ from the manifest's; "
-                "the tokenizers package reads this bundle's tokenizer differently"
+                f"self_test: input_ids[{index}] differ from the manifest's. The tokenizers package reads this "
+                "bundle's tokenizer differently."
             )
         found = classifier.logits([text])[0]  # (C,)
         worst = max(worst, float(np.abs(found - np.array(logits)).max()))
     if worst > expected.tolerance:
         raise CheckFailedError(
-            f"self_test: logits differ by {worst:.3g}, tolerance is {expected.tolerance:.3g}; "
-            "this CPU or onnxruntime computes this bundle differently: export it here, or use an fp32 one"
+            f"self_test: Logits differ by {worst:.3g}, and the tolerance is {expected.tolerance:.3g}. This CPU "
+            "or onnxruntime computes this bundle differently: export it here, or use an fp32 one."
         )
     return worst
 

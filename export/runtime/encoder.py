@@ -72,7 +72,7 @@ class Encoder:
         except BaseException as error:
             if not failed(error):
                 raise
-            raise BundleError("tokenizer: cannot be set up. Copy the whole bundle again.") from None
+            raise BundleError("tokenizer: The tokenizer cannot be set up. Copy the whole bundle again.") from None
         if special >= max_tokens:
             raise BundleError(
                 f"manifest: 'max_tokens' is {max_tokens}, but must be above the tokenizer's {special} special "
@@ -112,10 +112,10 @@ class Encoder:
         # outside `except`: the tokenizer's error may hold the text, and must not be attached to this one
         if _is_broken(text):
             raise InputError(
-                f"texts[{row}]: cannot be tokenized. It must be valid Unicode without lone surrogates."
+                f"texts[{row}]: The text cannot be tokenized. It must be valid Unicode without lone surrogates."
             )
         raise InputError(
-            f"texts[{row}]: the bundle's tokenizer fails on it. Run `distill verify` on the bundle, or omit it."
+            f"texts[{row}]: The bundle's tokenizer fails on it. Run `distill verify` on the bundle, or omit it."
         )
 
     def _encode_together(self, texts: list[Row]) -> list[Encoded]:
@@ -161,11 +161,11 @@ def open_tokenizer(content: bytes, where: Path) -> Tokenizer:
         if not failed(error):
             raise
         raise BundleError(
-            f"{where}: is not a tokenizer that this version of tokenizers reads. "
-            "Copy it again, or upgrade tokenizers."
+            f"{where}: The file is not a tokenizer that this version of tokenizers reads. Copy it again, or "
+            "upgrade tokenizers."
         ) from None
     if empty:
-        raise BundleError(f"{where}: an added token is empty once it is normalized. Use another tokenizer.")
+        raise BundleError(f"{where}: An added token is empty once it is normalized. Use another tokenizer.")
     return tokenizer
 
 

@@ -12,7 +12,9 @@ Given = Row | Sequence[str] | Mapping[str, str]
 # of pandas and polars; of pyarrow and datasets. Nothing is imported to find out
 TABLE_ATTRIBUTES = ("columns", "column_names")
 
-ONE_STRING = "texts: is one string; pass a list of strings, as in predict([text]), or call the classifier itself"
+ONE_STRING = (
+    "texts: This is one string. Pass a list of strings, as in predict([text]), or call the classifier itself."
+)
 
 
 def items_of(texts: Iterable[Given]) -> Iterable[Given]:
@@ -32,22 +34,25 @@ def items_of(texts: Iterable[Given]) -> Iterable[Given]:
     if any(
         not callable(getattr(given, name, None)) and hasattr(given, name) for name in ("columns", "column_names")
     ):
-        raise InputError(f"texts: is a table ({_name(given)}); pass its column of texts, as in table['text']")
+        raise InputError(
+            f"texts: This is a table ({_name(given)}). Pass its column of texts, as in table['text']."
+        )
     if isinstance(given, Mapping):
-        raise InputError("texts: is a mapping; pass a list of texts, as in list(mapping.values())")
+        raise InputError("texts: This is a mapping. Pass a list of texts, as in list(mapping.values()).")
     if isinstance(given, set | frozenset):
-        raise InputError("texts: is a set, whose order is lost; pass a list, as in sorted(texts)")
+        raise InputError("texts: This is a set, whose order is lost. Pass a list, as in sorted(texts).")
     dimensions = getattr(given, "ndim", 1)
     if isinstance(dimensions, int) and dimensions != 1:
         raise InputError(
-            f"texts: is an array of {dimensions} dimensions, must have 1; pass one column, as in texts[:, 0]"
+            f"texts: This is an array of {dimensions} dimensions, but must have 1. Pass one column, as in "
+            "texts[:, 0]."
         )
     for name in ("to_pylist", "tolist"):  # pyarrow's cells are objects of its own, numpy's may be
         if callable(getattr(given, name, None)):
             plain: Iterable[Given] = getattr(given, name)()
             return plain
     if not isinstance(given, Iterable):
-        raise InputError(f"texts: must be a list of strings, is {_name(given)}")
+        raise InputError(f"texts: This must be a list of strings, but is {_name(given)}.")
     return given
 
 

@@ -55,15 +55,15 @@ def open_session(content: bytes, manifest: Manifest, where: Path, *, threads: in
         )
     except Exception as error:
         raise BundleError(
-            f"{where}: onnxruntime {onnxruntime.__version__} cannot open it ({type(error).__name__}). "
-            "Copy it again, or upgrade onnxruntime."
+            f"{where}: The file cannot be opened by onnxruntime {onnxruntime.__version__} "
+            f"({type(error).__name__}). Copy it again, or upgrade onnxruntime."
         ) from error
     _forget_bytes(session)
     try:
         _check_inputs(session, manifest, where)
         _check_output(session, manifest, where)
     except UnicodeDecodeError:
-        raise BundleError(f"{where}: has a name that is not UTF-8. Export it again.") from None
+        raise BundleError(f"{where}: The graph has a name that is not UTF-8. Export it again.") from None
     return session
 
 
@@ -80,33 +80,33 @@ def _check_inputs(session: onnxruntime.InferenceSession, manifest: Manifest, whe
         # as a list, which escapes the names, because the file may come from anyone
         shown = [name[:MAX_SHOWN] for name in list(inputs)[: len(INPUTS) + 1]]
         raise BundleError(
-            f"{where}: the graph's inputs are {shown}, but the manifest's are {list(manifest.inputs)}."
+            f"{where}: The graph's inputs are {shown}, but the manifest's are {list(manifest.inputs)}."
         )
     for name, value in inputs.items():
         if value.type != "tensor(int64)":
             raise BundleError(
-                f"{where}: input {name!r} is {value.type}, but must be tensor(int64). Export it again."
+                f"{where}: Input {name!r} is {value.type}, but must be tensor(int64). Export it again."
             )
         # a number instead of a name is a fixed size
         if len(value.shape) != RANK or any(isinstance(size, int) for size in value.shape):
             raise BundleError(
-                f"{where}: input {name!r} has shape {value.shape}, but must accept any batch and any "
-                "length. Export it again."
+                f"{where}: Input {name!r} has shape {value.shape}, but must accept any batch and any length. "
+                "Export it again."
             )
 
 
 def _check_output(session: onnxruntime.InferenceSession, manifest: Manifest, where: Path) -> None:
     output = next((value for value in session.get_outputs() if value.name == OUTPUT), None)
     if output is None:
-        raise BundleError(f"{where}: the graph has no output {OUTPUT!r}. Export it again.")
+        raise BundleError(f"{where}: The graph has no output {OUTPUT!r}. Export it again.")
     if output.type != "tensor(float)":
         raise BundleError(
-            f"{where}: output {OUTPUT!r} is {output.type}, but must be tensor(float). Export it again."
+            f"{where}: Output {OUTPUT!r} is {output.type}, but must be tensor(float). Export it again."
         )
     width = output.shape[-1] if len(output.shape) == RANK else None
     # a graph may leave out its output's shape; the output of each run is checked in any case
     if (output.shape and len(output.shape) != RANK) or (isinstance(width, int) and width != len(manifest.labels)):
         raise BundleError(
-            f"{where}: output {OUTPUT!r} has shape {output.shape}, but the manifest has "
-            f"{len(manifest.labels)} labels."
+            f"{where}: Output {OUTPUT!r} has shape {output.shape}, but the manifest has {len(manifest.labels)} "
+            "labels."
         )

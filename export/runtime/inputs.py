@@ -87,8 +87,8 @@ class Text:
     def row(self, value: object, where: str) -> str:
         """See `Input.row`."""
         if not isinstance(value, str):
-            pair = "; this bundle reads one text, and no pair" if isinstance(value, tuple | list | Mapping) else ""
-            raise InputError(f"{where}: must be a string, is {type(value).__name__}{pair}")
+            pair = ". This bundle reads one text, and no pair" if isinstance(value, tuple | list | Mapping) else ""
+            raise InputError(f"{where}: The text must be a string, but is {type(value).__name__}{pair}.")
         _check_length(len(value), where)
         return value
 
@@ -154,19 +154,23 @@ class Pair:
         """See `Input.row`; a mapping gives its values under the two columns."""
         names = f"({', '.join(self.columns)})"
         if isinstance(value, str | bytes):
-            raise InputError(f"{where}: is one text, but this bundle reads pairs {names}; pass both texts of each")
+            raise InputError(
+                f"{where}: This is one text, but the bundle reads pairs {names}. Pass both texts of each."
+            )
         if isinstance(value, Mapping):
             missing = next((name for name in self.columns if name not in value), None)
             if missing is not None:
-                raise InputError(f"{where}: has no {missing!r}; this bundle reads pairs {names}")
+                raise InputError(f"{where}: The pair has no {missing!r}. This bundle reads pairs {names}.")
             value = tuple(value[name] for name in self.columns)
         if not isinstance(value, tuple | list) or len(value) != 2:
             count = f" of {len(value)}" if isinstance(value, tuple | list) else ""
-            raise InputError(f"{where}: must be a pair of strings {names}, is {type(value).__name__}{count}")
+            raise InputError(
+                f"{where}: This must be a pair of strings {names}, but is {type(value).__name__}{count}."
+            )
         first, second = value
         for name, segment in zip(self.columns, value, strict=True):
             if not isinstance(segment, str):
-                raise InputError(f"{where}: {name!r} must be a string, is {type(segment).__name__}")
+                raise InputError(f"{where}: {name!r} must be a string, but is {type(segment).__name__}.")
         _check_length(len(first) + len(second), where)
         return first, second
 
@@ -183,8 +187,8 @@ class Pair:
         whole = len(segments) == 2 * count + self.special_tokens(tokenizer)
         if not (whole and len(first) == len(second) == count > 0 and first[-1] + 1 < second[0]):
             raise BundleError(
-                "tokenizer: puts nothing between the two segments of a pair, or has no template for pairs. "
-                "Use a tokenizer with one, or join the columns to one text."
+                "tokenizer: The tokenizer puts nothing between the two segments of a pair, or has no template "
+                "for pairs. Use a tokenizer with one, or join the columns to one text."
             )
 
     def encode(self, tokenizer: Tokenizer, row: Row) -> Encoding:
@@ -232,5 +236,6 @@ def input_from_dict(data: object, where: str) -> Input:
 def _check_length(characters: int, where: str) -> None:
     if characters > MAX_TEXT_CHARACTERS:
         raise InputError(
-            f"{where}: has {characters} characters, must have at most {MAX_TEXT_CHARACTERS}; cut or split it"
+            f"{where}: The text has {characters} characters, but must have at most {MAX_TEXT_CHARACTERS}. Cut or "
+            "split it."
         )

@@ -199,15 +199,23 @@ def read_manifest_bytes(folder: Path, *, sha256: str | None = None) -> bytes:
         BundleError: there is no manifest, or it is another one.
     """
     if sha256 is not None and not SHA256.fullmatch(sha256.lower()):
-        raise InputError("manifest_sha256: must be 64 hexadecimal digits, as `sha256sum manifest.json` prints")
+        raise InputError(
+            "manifest_sha256: The hash must be 64 hexadecimal digits, as `sha256sum manifest.json` prints."
+        )
     if not os.path.isdir(folder):
-        raise BundleError(f"{folder}: is not a folder; give the bundle's folder, the one with {MANIFEST_FILE}")
+        raise BundleError(
+            f"{folder}: This is not a folder. Give the bundle's folder, the one with {MANIFEST_FILE}."
+        )
     path = folder / MANIFEST_FILE
     if not os.path.lexists(path):
-        raise BundleError(f"{folder}: has no {MANIFEST_FILE}; give the folder that `distill export` wrote")
+        raise BundleError(
+            f"{folder}: The folder has no {MANIFEST_FILE}. Give the folder that `distill export` wrote."
+        )
     content = read_file(folder, MANIFEST_FILE, most=MAX_MANIFEST_BYTES)
     if sha256 is not None and not hmac.compare_digest(hashlib.sha256(content).hexdigest(), sha256.lower()):
-        raise BundleError(f"{path}: its sha256 is not the pinned one; this is another bundle, or an altered one")
+        raise BundleError(
+            f"{path}: The file's sha256 is not the pinned one. This is another bundle, or an altered one."
+        )
     return content
 
 
@@ -216,8 +224,8 @@ def _check_version(data: object, where: str) -> int:
     version = data.get("format_version") if isinstance(data, dict) else FORMAT_VERSIONS[0]
     if type(version) is not int or version not in FORMAT_VERSIONS:
         raise BundleError(
-            f"{where}: 'format_version' must be {' or '.join(map(str, FORMAT_VERSIONS))}; "
-            "export the bundle again, or install the version of distill-text that made it"
+            f"{where}: 'format_version' must be {' or '.join(map(str, FORMAT_VERSIONS))}. Export the bundle "
+            "again, or install the version of distill-text that made it."
         )
     return version
 

@@ -79,13 +79,13 @@ class Network:
         except Exception as error:  # a lack of memory too
             # `from None`: onnxruntime's own error may carry the id of a piece of the text
             raise DistillError(
-                f"{self._manifest.model_file}: the graph failed ({type(error).__name__}); "
-                "run `distill verify` on the bundle"
+                f"{self._manifest.model_file}: The graph failed ({type(error).__name__}). Run `distill verify` "
+                "on the bundle."
             ) from None
         if logits.shape != (len(encoded), len(self._manifest.labels)):
             raise BundleError(
-                f"{self._manifest.model_file}: output {OUTPUT!r} has shape {logits.shape}, "
-                f"must be ({len(encoded)}, {len(self._manifest.labels)}); export the bundle again"
+                f"{self._manifest.model_file}: Output {OUTPUT!r} has shape {logits.shape}, but must have "
+                f"({len(encoded)}, {len(self._manifest.labels)}). Export the bundle again."
             )
         return logits.astype(np.float32, copy=False)
 
@@ -125,7 +125,7 @@ def _finite(logits: Floats) -> Floats:
     if not np.isfinite(logits).all():
         bad = int(np.flatnonzero(~np.isfinite(logits).all(axis=1))[0])
         raise DistillError(
-            f"texts[{bad}]: the model gave a logit that is not finite; run `distill verify` on the bundle"
+            f"texts[{bad}]: The model gave a logit that is not finite. Run `distill verify` on the bundle."
         )
     return logits
 

@@ -196,7 +196,7 @@ def test_lines_that_cannot_be_read_are_named_by_number(runs: Path) -> None:
             next(blocks)
     found = predict_blocks(load(runs / "bundle"), [["good"], ["good", "\ud800", "good"]])
     assert [len(next(found)), len(next(found))] == [1, 1]  # what stands before it is decided
-    with pytest.raises(InputError, match="text 3: cannot be tokenized"):
+    with pytest.raises(InputError, match="text 3: The text cannot be tokenized"):
         next(found)
 
 

@@ -119,7 +119,7 @@ def test_a_line_that_is_no_pair_is_named_and_those_before_it_are_decided(bundle:
 def test_texts_on_the_command_line_are_no_pairs(bundle: Path, tmp_path: Path) -> None:
     done = run_cli("predict", str(bundle), "a text")
     assert done.returncode == 2
-    assert "text 1: is one text, but this bundle reads pairs (question, answer)" in done.stderr
+    assert "text 1: This is one text, but the bundle reads pairs (question, answer)" in done.stderr
     done = run_cli("predict", str(bundle), "a text", "--file", str(tmp_path / "rows.csv"))
     assert (done.returncode, "Give one of them" in done.stderr) == (2, True)
 

@@ -138,7 +138,7 @@ def test_a_bundle_of_pairs_verifies_and_says_what_it_reads(shipped: Shipped) -> 
     assert (cut["strategy"], cut["direction"], cut["max_length"]) == ("only_second", "right", MAX_TOKENS)
     by_name = shipped.bundle.predict([{"answer": "sad", "question": "happy"}])
     assert by_name == shipped.bundle.predict([("happy", "sad")])
-    with pytest.raises(InputError, match=r"texts\[1\]: is one text, but this bundle reads pairs"):
+    with pytest.raises(InputError, match=r"texts\[1\]: This is one text, but the bundle reads pairs"):
         shipped.bundle.predict([("a", "b"), "a"])  # a plain text in the wrong place
 
 

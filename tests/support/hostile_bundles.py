@@ -136,9 +136,13 @@ FILES = (
     Hostile(
         "a folder with nothing listed", lambda folder: (folder / "onnx/more").mkdir(), "but not in the manifest"
     ),
-    Hostile("files of too many bytes together", large_together, "its files have"),
-    Hostile("a changed file", without_hash(MODEL_FILE, flipped), "its sha256 is not the one in manifest.json"),
-    Hostile("a changed file beside the graph", without_hash("config.json", flipped), "its sha256 is not the one"),
+    Hostile("files of too many bytes together", large_together, "The bundle's files have"),
+    Hostile(
+        "a changed file", without_hash(MODEL_FILE, flipped), "The file's sha256 is not the one in manifest.json"
+    ),
+    Hostile(
+        "a changed file beside the graph", without_hash("config.json", flipped), "The file's sha256 is not the one"
+    ),
     Hostile(
         "a truncated file", without_hash(MODEL_FILE, lambda before: before[:-9]), "bytes, but the manifest says"
     ),
@@ -193,7 +197,7 @@ MANIFESTS = (
         "'thresholds' must be made of finite numbers",
     ),
     Hostile("thresholds of too few labels", lie("thresholds", value=[0.5]), "a list of 3 values, has 1"),
-    Hostile("abstain without a rule", lie("abstain", value=7), "abstain: must be a JSON object"),
+    Hostile("abstain without a rule", lie("abstain", value=7), "abstain: This must be a JSON object"),
     Hostile(
         "abstain beyond 1",
         lie("abstain", value={"confidence": "exact_match", "below": 7}),
@@ -225,7 +229,7 @@ MANIFESTS = (
     Hostile(
         "a number of 5,000 digits", manifest_text(lambda t: t.replace("8,", "9" * 5000 + ",", 1)), "strict JSON"
     ),
-    Hostile("inputs that the graph has not", lie("inputs", value=["input_ids"]), "the graph's inputs are"),
+    Hostile("inputs that the graph has not", lie("inputs", value=["input_ids"]), "The graph's inputs are"),
     Hostile(
         "a self-test that passes all", lie("self_test", "tolerance", value=1e9), "'tolerance' must be a finite"
     ),
@@ -251,7 +255,7 @@ MANIFESTS = (
     Hostile("a path with a NUL", listed("x\0y"), "must be relative"),
     Hostile("a path with a line break", listed("x\ny"), "must be relative"),
     Hostile("a path longer than a system takes", listed("x" * 300), "cannot be read"),
-    Hostile("a path of a megabyte", listed("x" * 2**20), f"'{'x' * 80}': a file's path must be relative"),
+    Hostile("a path of a megabyte", listed("x" * 2**20), f"'{'x' * 80}': A file's path must be relative"),
     Hostile("the manifest lists itself", listed(MANIFEST), "cannot hold its own hash"),
     Hostile(
         "too many files",

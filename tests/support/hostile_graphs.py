@@ -175,7 +175,7 @@ GRAPHS = (
     Hostile("an operator that makes gigabytes", node("Tile"), "the operator 'Tile'"),
     Hostile("an operator that adds gigabytes around", node("Pad"), "the operator 'Pad'"),
     Hostile("a remainder, which may be by nothing", node("Mod"), "the operator 'Mod'"),
-    Hostile("bits of what has none", graph(bits_of_floats), "cannot open it"),
+    Hostile("bits of what has none", graph(bits_of_floats), "cannot be opened"),
     Hostile("a gigabyte out of a shape", graph(made_of([250_000_000])), "more than 16777216 elements"),
     Hostile("a gigabyte out of a negative shape", graph(made_of([-1])), "more than 16777216 elements"),
     Hostile("a gigabyte out of 12 bytes", graph(made_of([10**8, 3], "Expand")), "more than 16777216 elements"),
@@ -197,7 +197,7 @@ GRAPHS = (
         "a node's name that is no text", content(MODEL_FILE, lambda b: b.replace(b"mask3", b"m\xb7sk3")), "UTF-8"
     ),
     Hostile("no node", graph(lambda model: model.graph.ClearField("node")), "no graph"),
-    Hostile("a node without its input", node("Add"), "cannot open it"),
+    Hostile("a node without its input", node("Add"), "cannot be opened"),
     Hostile("no logits", output("other", TensorProto.FLOAT, ["batch", 3]), "has no output 'logits'"),
     Hostile(
         "logits that are whole numbers", output("logits", TensorProto.INT64, ["b", 3]), "must be tensor(float)"
@@ -212,6 +212,6 @@ GRAPHS = (
         graph(
             lambda model: model.graph.input.append(helper.make_tensor_value_info("x", TensorProto.FLOAT, ["b"]))
         ),
-        "the graph's inputs are",
+        "The graph's inputs are",
     ),
 )

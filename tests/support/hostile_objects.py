@@ -67,15 +67,15 @@ OBJECTS = (
         Hostile(f"{key} that is no object", _with(key, 7), says)
         for key, says in (
             ("floors", "must be a list of 1 to"),
-            ("answers", "answers: must be a JSON object"),
-            ("sets", "sets: must be a JSON object"),
-            ("unreadable", "unreadable: must be a JSON object"),
-            ("hand_over", "hand_over: must be a JSON object"),
+            ("answers", "answers: This must be a JSON object"),
+            ("sets", "sets: This must be a JSON object"),
+            ("unreadable", "unreadable: This must be a JSON object"),
+            ("hand_over", "hand_over: This must be a JSON object"),
         )
     ),
     Hostile("floors that are none", _with("floors", []), "must be a list of 1 to"),
     Hostile("too many floors", _with("floors", [FLOOR] * 20_001), "must be a list of 1 to 20000"),
-    Hostile("a floor that is no object", _with("floors", [FLOOR, "x"]), "floors[1]: must be a JSON object"),
+    Hostile("a floor that is no object", _with("floors", [FLOOR, "x"]), "floors[1]: This must be a JSON object"),
     Hostile("answers where nothing abstains", _with("abstain", None), "'answers' must be missing"),
     _lie("floors", "'kind' must be one of recall, precision", kind="\x1b[2J"),
     _lie("floors", "'label' must be one of joy, sadness, calm", label="grief"),

@@ -104,7 +104,7 @@ TOKENIZERS = (
             normalizer=step("Strip", strip_left=True, strip_right=True),
             added_tokens=[{"id": 20, "content": " "} | ADDED],
         ),
-        "an added token is empty",
+        "An added token is empty",
     ),
     Hostile(
         "more added tokens than anybody needs",

@@ -29,18 +29,18 @@ class Fields:
 
     def __init__(self, data: object, where: str, keys: Collection[str], optional: Collection[str] = ()) -> None:
         if not isinstance(data, dict):
-            raise BundleError(f"{where}: must be a JSON object, but is {type(data).__name__}.")
+            raise BundleError(f"{where}: This must be a JSON object, but is {type(data).__name__}.")
         self.where = where
         self._data = data
         for key in data:
             if key not in keys and key not in optional:
                 shown = str(key)[:MAX_SHOWN]
                 near = difflib.get_close_matches(shown, [*keys, *optional], n=1)
-                hint = f". Did you mean {near[0]!r}?" if near else ". Remove it."
-                raise BundleError(f"{where}: unknown key {shown!r}{hint}")
+                hint = f" Did you mean {near[0]!r}?" if near else " Remove it."
+                raise BundleError(f"{where}: There is an unknown key {shown!r}.{hint}")
         for key in keys:
             if key not in data:
-                raise BundleError(f"{where}: key {key!r} is missing. Add it (null if it does not apply).")
+                raise BundleError(f"{where}: The key {key!r} is missing. Add it (null if it does not apply).")
 
     def error(self, key: str, rule: str) -> BundleError:
         """Return the error that `key` must be `rule`."""
@@ -205,8 +205,8 @@ def check_path(path: str, where: str) -> None:
     odd = len(path) > MAX_PATH or any(mark in path for mark in ("\\", ":")) or not is_printable(path)
     if odd or pure.is_absolute() or ".." in pure.parts or str(pure) != path or path == ".":
         raise BundleError(
-            f"{where}: a file's path must be relative, with '/', of at most {MAX_PATH} characters, "
-            "and stay inside the bundle folder."
+            f"{where}: A file's path must be relative, with '/', of at most {MAX_PATH} characters, and stay "
+            "inside the bundle folder."
         )
 
 

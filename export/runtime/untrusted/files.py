@@ -42,12 +42,14 @@ def read_file(folder: Path, name: str, *, most: int, expected: int | None = None
             _check_size(path, status.st_size, most, expected)
             content = stream.read(status.st_size + 1)
     except FileNotFoundError as error:
-        raise BundleError(f"{path}: is missing. Copy the whole bundle again.") from error
+        raise BundleError(f"{path}: The file is missing. Copy the whole bundle again.") from error
     except (OSError, ValueError, MemoryError) as error:
         reason = getattr(error, "strerror", None) or type(error).__name__
-        raise BundleError(f"{path}: cannot be read ({reason}). Check the file and its permissions.") from error
+        raise BundleError(
+            f"{path}: The file cannot be read ({reason}). Check the file and its permissions."
+        ) from error
     if len(content) != status.st_size:
-        raise BundleError(f"{path}: changed while it was read. Try again when nothing writes to it.")
+        raise BundleError(f"{path}: The file changed while it was read. Try again when nothing writes to it.")
     return bytes(content)
 
 
@@ -64,9 +66,9 @@ def refuse_unlisted(folder: Path, name: str, listed: Collection[str]) -> None:
                 for entry in entries:
                     path = Path(parent, entry)
                     if path.is_symlink() or path.relative_to(folder).as_posix() not in known:
-                        raise BundleError(f"{path}: is under {name}/ but not in the manifest. Remove it.")
+                        raise BundleError(f"{path}: The file is under {name}/ but not in the manifest. Remove it.")
     except (OSError, ValueError) as error:
-        raise BundleError(f"{folder / name}: cannot be listed. Check its permissions.") from error
+        raise BundleError(f"{folder / name}: The folder cannot be listed. Check its permissions.") from error
 
 
 def _refuse_links(folder: Path, name: str) -> None:
@@ -76,20 +78,20 @@ def _refuse_links(folder: Path, name: str) -> None:
         path = path / part
         if path.is_symlink():
             raise BundleError(
-                f"{path}: is a symbolic link. Copy real files (from the Hub: `hf download --local-dir`)."
+                f"{path}: This is a symbolic link. Copy real files (from the Hub: `hf download --local-dir`)."
             )
 
 
 def _check_kind(path: Path, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise BundleError(f"{path}: is not a regular file. Copy the whole bundle again.")
+        raise BundleError(f"{path}: This is not a regular file. Copy the whole bundle again.")
 
 
 def _check_size(path: Path, size: int, most: int, expected: int | None) -> None:
     if size > most:
-        raise BundleError(f"{path}: has {size} bytes, but must have at most {most}.")
+        raise BundleError(f"{path}: The file has {size} bytes, but must have at most {most}.")
     if expected is not None and size != expected:
-        raise BundleError(f"{path}: has {size} bytes, but the manifest says {expected}. Copy it again.")
+        raise BundleError(f"{path}: The file has {size} bytes, but the manifest says {expected}. Copy it again.")
 
 
 def _open(path: str, flags: int) -> int:

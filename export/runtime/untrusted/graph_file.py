@@ -98,9 +98,11 @@ def check_graph_file(content: bytes, where: str | Path) -> int:
     try:
         return _check_model(Reader(content))
     except Refused as refused:
-        raise BundleError(f"{where}: {refused}. A bundle's graph must not have that: export it again.") from None
+        raise BundleError(
+            f"{where}: The graph {refused}. A bundle's graph must not have that: export it again."
+        ) from None
     except Broken as error:
-        raise BundleError(f"{where}: is not a whole ONNX file. Copy it again.") from error
+        raise BundleError(f"{where}: The file is not a whole ONNX file. Copy it again.") from error
 
 
 def _check_model(reader: Reader) -> int:

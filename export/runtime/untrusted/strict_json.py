@@ -18,11 +18,11 @@ def parse_json(content: bytes, where: str | Path) -> object:
             used.
     """
     if content.count(b"[") + content.count(b"{") > MAX_CONTAINERS:
-        raise BundleError(f"{where}: holds more than {MAX_CONTAINERS} lists and objects. Restore the file.")
+        raise BundleError(f"{where}: The file holds more than {MAX_CONTAINERS} lists and objects. Restore it.")
     try:
         return json.loads(content.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
     except (ValueError, RecursionError, MemoryError) as error:
-        raise BundleError(f"{where}: is not strict JSON in UTF-8. Restore the file.") from error
+        raise BundleError(f"{where}: The file is not strict JSON in UTF-8. Restore it.") from error
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -96,7 +96,7 @@ def check_tokenizer_file(content: bytes, where: str | Path) -> None:
         _check(data)
     except _Refused as refused:
         raise BundleError(
-            f"{where}: {refused}. A bundle's tokenizer must not have that: use another one."
+            f"{where}: The tokenizer {refused}. A bundle's tokenizer must not have that: use another one."
         ) from None
 
 

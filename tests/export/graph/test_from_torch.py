@@ -79,7 +79,7 @@ def test_a_graph_without_attention_is_refused(tmp_path):
     from tests.support.tiny_bundle import tiny_graph as mean_of_words
 
     onnx.save(mean_of_words(), tmp_path / "plain.onnx")
-    with pytest.raises(CheckFailedError, match="attention was not fused"):
+    with pytest.raises(CheckFailedError, match="Attention was not fused"):
         fuse(tmp_path / "plain.onnx", tmp_path / "fused.onnx", heads=HEADS, width=WIDTH)
 
 

@@ -133,5 +133,5 @@ def test_tables_of_a_few_rows_stay_and_wrong_names_are_refused():
 
 def test_scales_of_another_student_are_refused(kind, fused, tmp_path):
     scales = {place: scale for place, scale in fitted(fused).items() if place != (1, Role.FFN_UP)}
-    with pytest.raises(InputError, match="layer 1 has no scale for its ffn_up"):
+    with pytest.raises(InputError, match="Layer 1 has no scale for its ffn_up"):
         quantize_with_scales(fused, tmp_path / "x.onnx", scales=scales)

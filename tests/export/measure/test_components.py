@@ -105,7 +105,7 @@ def test_the_components_of_a_bundle_are_all_its_files(tmp_path: Path) -> None:
 def test_what_is_no_graph_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.onnx"
     path.write_bytes(b"\xff\xff\xff")
-    with pytest.raises(BundleError, match=r"x\.onnx: is not a whole ONNX file. Copy it again"):
+    with pytest.raises(BundleError, match=r"x\.onnx: The file is not a whole ONNX file. Copy it again"):
         weigh_graph(path)
 
 

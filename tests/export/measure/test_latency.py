@@ -66,9 +66,9 @@ def test_times_are_medians_over_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ([], ["x"], {}, "candidates"),
         ([BenchTarget("a", print)], [], {}, "texts"),
-        ([BenchTarget("a", print)], ["x"], {"rounds": 0}, "rounds: is 0, but must be at least 1"),
-        ([BenchTarget("a", print)], ["x"], {"batch": 0}, "batch: is 0"),
-        ([BenchTarget("a", print)], ["x"], {"warmup": -1}, "warmup: is -1"),
+        ([BenchTarget("a", print)], ["x"], {"rounds": 0}, "rounds: The value is 0, but must be at least 1"),
+        ([BenchTarget("a", print)], ["x"], {"batch": 0}, "batch: The value is 0"),
+        ([BenchTarget("a", print)], ["x"], {"warmup": -1}, "warmup: The value is -1"),
     ],
 )
 def test_settings_are_checked(

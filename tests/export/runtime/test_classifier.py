@@ -134,9 +134,9 @@ def test_a_stream_is_decided_as_it_is_asked_for(bundle: Path) -> None:
     assert read == BLOCK
     assert sum(1 for _ in stream) == 3 * BLOCK - 1
     assert list(classifier.stream([])) == []
-    with pytest.raises(InputError, match=rf"texts\[{BLOCK + 1}\]: must be a string"):
+    with pytest.raises(InputError, match=rf"texts\[{BLOCK + 1}\]: The text must be a string"):
         list(classifier.stream(["sad"] * (BLOCK + 1) + [None]))  # type: ignore[list-item]
-    with pytest.raises(InputError, match="pass a list"):
+    with pytest.raises(InputError, match="Pass a list"):
         classifier.stream("sad")
     with pytest.raises(InputError, match="block"):
         classifier.stream([], block=0)
@@ -221,14 +221,14 @@ def test_no_texts_give_no_rows(bundle: Path) -> None:
 
 def test_wrong_inputs_are_named_and_never_quoted(bundle: Path) -> None:
     classifier = load(bundle)
-    with pytest.raises(InputError, match="pass a list") as caught:
+    with pytest.raises(InputError, match="Pass a list") as caught:
         classifier.predict("my secret")
     assert "secret" not in str(caught.value)
-    with pytest.raises(InputError, match=r"texts\[1\]: must be a string, is NoneType"):
+    with pytest.raises(InputError, match=r"texts\[1\]: The text must be a string, but is NoneType"):
         classifier.predict(["sad", None])  # type: ignore[list-item]
-    with pytest.raises(InputError, match="must be a list of strings, is int"):
+    with pytest.raises(InputError, match="must be a list of strings, but is int"):
         classifier.predict(3)  # type: ignore[arg-type]
-    with pytest.raises(InputError, match=r"texts\[1\]: cannot be tokenized") as caught:
+    with pytest.raises(InputError, match=r"texts\[1\]: The text cannot be tokenized") as caught:
         classifier.predict(["a longer text than the next", "secret \ud800"])
     assert "secret" not in str(caught.value)
     with pytest.raises(InputError, match="threads"):
@@ -247,7 +247,7 @@ def test_self_test_and_verify(bundle: Path) -> None:
     assert self_test(load(bundle)) < 1e-5
     expected = tiny_manifest().to_dict()["self_test"]
     shifted = [[value + 0.1 for value in row] for row in expected["logits"]]
-    with pytest.raises(CheckFailedError, match="logits differ by 0.1") as caught:
+    with pytest.raises(CheckFailedError, match="Logits differ by 0.1") as caught:
         verify(rewrite_manifest(bundle, self_test=expected | {"logits": shifted}))
     assert caught.value.exit_status == 1
     others = [[2, 3] for _ in expected["texts"]]
@@ -256,7 +256,7 @@ def test_self_test_and_verify(bundle: Path) -> None:
 
 
 def test_graph_and_manifest_must_agree(bundle: Path) -> None:
-    with pytest.raises(BundleError, match="the graph's inputs are .'input_ids', 'attention_mask'."):
+    with pytest.raises(BundleError, match="The graph's inputs are .'input_ids', 'attention_mask'."):
         load(rewrite_manifest(bundle, inputs=["input_ids"]))
     with pytest.raises(BundleError, match="'max_tokens' is 2, but must be above"):
         ids = {"texts": ["sad"], "input_ids": [[2, 3]], "logits": [[0, 0, 0]], "tolerance": 0.5}

@@ -84,7 +84,9 @@ def test_any_text_ends_in_a_result_or_in_an_input_error(classifier: Any, text: s
 
 
 def test_a_text_beyond_the_bound_is_refused_with_its_length(classifier: Any) -> None:
-    with pytest.raises(InputError, match=r"texts\[1\]: has 1048577 characters, must have at most 1048576"):
+    with pytest.raises(
+        InputError, match=r"texts\[1\]: The text has 1048577 characters, but must have at most 1048576"
+    ):
         classifier.predict(["sad", "x" * (MAX_TEXT_CHARACTERS + 1)])
 
 
@@ -92,11 +94,11 @@ def test_a_text_beyond_the_bound_is_refused_with_its_length(classifier: Any) -> 
 @pytest.mark.parametrize("error", [PanicException("my secret"), ValueError("my secret"), TypeError("my secret")])
 def test_a_tokenizer_that_fails_names_the_text_and_never_quotes_it(threads: int, error: BaseException) -> None:
     encoder = Encoder(Failing(error), MAX_TOKENS, threads=threads)
-    with pytest.raises(InputError, match=r"texts\[7\]: the bundle's tokenizer fails on it") as caught:
+    with pytest.raises(InputError, match=r"texts\[7\]: The bundle's tokenizer fails on it") as caught:
         encoder.encode(["sad", "my secret Z"], [3, 7])
     assert "secret" not in str(caught.value)
     assert caught.value.__cause__ is caught.value.__context__ is None
-    with pytest.raises(InputError, match=r"texts\[3\]: cannot be tokenized. It must be valid Unicode"):
+    with pytest.raises(InputError, match=r"texts\[3\]: The text cannot be tokenized. It must be valid Unicode"):
         encoder.encode(["\ud800", "sad"], [3, 7])
 
 
@@ -114,7 +116,7 @@ def test_a_real_panic_is_one_of_our_errors(capfd: pytest.CaptureFixture[str]) ->
     with pytest.raises(BundleError, match="a special token or a text that is not there"):
         open_tokenizer(broken.encode(), Path("tokenizer.json"))
     assert capfd.readouterr().err == ""
-    with pytest.raises(InputError, match=r"texts\[0\]: the bundle's tokenizer fails on it"):
+    with pytest.raises(InputError, match=r"texts\[0\]: The bundle's tokenizer fails on it"):
         Encoder(Tokenizer.from_str(broken), MAX_TOKENS).encode(["sad"], [0])
     assert "panicked" in capfd.readouterr().err  # which is why such a file is not even opened
 

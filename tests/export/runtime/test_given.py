@@ -46,21 +46,21 @@ def test_a_column_is_read_as_a_list_is(classifier: Classifier, column: object) -
     [
         (
             pd.DataFrame({"text": TEXTS}),
-            r"is a table \(DataFrame\); pass its column of texts, as in table\['text'\]",
+            r"is a table \(DataFrame\). Pass its column of texts, as in table\['text'\]",
         ),
         (pa.table({"text": TEXTS}), "is a table"),
-        ({"a": TEXTS[0]}, "is a mapping; pass a list"),
-        ({"sad", "happy"}, r"is a set, whose order is lost; pass a list, as in sorted\(texts\)"),
+        ({"a": TEXTS[0]}, "is a mapping. Pass a list"),
+        ({"sad", "happy"}, r"is a set, whose order is lost. Pass a list, as in sorted\(texts\)"),
         (frozenset(TEXTS), "is a set"),
         (
             np.array([TEXTS, TEXTS]),
-            r"is an array of 2 dimensions, must have 1; .* texts\[:, 0\]",
+            r"is an array of 2 dimensions, but must have 1\. .* texts\[:, 0\]",
         ),
         (np.array("sad"), "is an array of 0 dimensions"),
         (b"sad", "is one string"),
-        (None, "must be a list of strings, is NoneType"),
-        (pd.Series(["sad", None]), r"texts\[1\]: must be a string, is"),
-        (pa.array(["sad", None]), r"texts\[1\]: must be a string, is NoneType"),
+        (None, "must be a list of strings, but is NoneType"),
+        (pd.Series(["sad", None]), r"texts\[1\]: The text must be a string, but is"),
+        (pa.array(["sad", None]), r"texts\[1\]: The text must be a string, but is NoneType"),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -75,7 +75,7 @@ def test_what_has_no_rows_is_refused(classifier: Classifier, given: object, mess
 
 def test_one_text_is_decided_by_a_call(classifier: Classifier) -> None:
     assert classifier(TEXTS[0]) == classifier.predict(TEXTS[:1])[0]
-    with pytest.raises(InputError, match="text: must be a string, is list"):
+    with pytest.raises(InputError, match="text: The text must be a string, but is list"):
         classifier(TEXTS)
 
 
@@ -86,7 +86,7 @@ def test_top_k_keeps_the_best_scores_and_the_decision(classifier: Classifier) ->
         assert (cut.labels, cut.confidence) == (whole.labels, whole.confidence)
     assert classifier(TEXTS[0], top_k=99).scores.keys() == set(LABELS)
     for wrong in (0, True, 1.5):
-        with pytest.raises(InputError, match="top_k: must be a whole number of at least 1"):
+        with pytest.raises(InputError, match="top_k: The number must be a whole one of at least 1"):
             classifier.predict(TEXTS, top_k=wrong)  # type: ignore[arg-type]
 
 
@@ -111,13 +111,13 @@ def test_thresholds_of_one_call(classifier: Classifier) -> None:
 @pytest.mark.parametrize(
     ("thresholds", "message"),
     [
-        ({"anger": 0.5}, "is not a label with a threshold; those are joy, sadness, calm"),
+        ({"anger": 0.5}, "is not a label with a threshold. Those are joy, sadness, calm"),
         ([0.5], "must be one number, a list of 3, or a mapping"),
         ("0.5", "must be one number"),
-        (1.5, "each must be a number from 0 to 1"),
-        (float("nan"), "each must be a number from 0 to 1"),
-        ([0.5, 0.5, None], "each must be a number from 0 to 1"),
-        (True, "each must be a number from 0 to 1"),
+        (1.5, "Each must be a number from 0 to 1"),
+        (float("nan"), "Each must be a number from 0 to 1"),
+        ([0.5, 0.5, None], "Each must be a number from 0 to 1"),
+        (True, "Each must be a number from 0 to 1"),
     ],
 )
 def test_wrong_thresholds_are_refused(classifier: Classifier, thresholds: object, message: str) -> None:
@@ -127,5 +127,5 @@ def test_wrong_thresholds_are_refused(classifier: Classifier, thresholds: object
 
 def test_the_best_label_has_no_threshold(tmp_path: Path) -> None:
     single = load(make_tiny_bundle(tmp_path, task="single_label"))
-    with pytest.raises(InputError, match="a single_label bundle has none"):
+    with pytest.raises(InputError, match="A single_label bundle has none"):
         single.predict(TEXTS, thresholds=0.5)

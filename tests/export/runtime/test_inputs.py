@@ -89,12 +89,12 @@ def test_there_must_be_room_for_a_pair() -> None:
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        ("one", r"texts\[0\]: is one text, but this bundle reads pairs \(question, answer\)"),
-        (("one",), r"must be a pair of strings \(question, answer\), is tuple of 1"),
+        ("one", r"texts\[0\]: This is one text, but the bundle reads pairs \(question, answer\)"),
+        (("one",), r"must be a pair of strings \(question, answer\), but is tuple of 1"),
         (["a", "b", "c"], "is list of 3"),
-        (("a", None), "'answer' must be a string, is NoneType"),
+        (("a", None), "'answer' must be a string, but is NoneType"),
         ({"question": "a"}, "has no 'answer'"),
-        (7, "must be a pair of strings .*, is int"),
+        (7, "must be a pair of strings .*, but is int"),
         (("a", "b" * MAX_TEXT_CHARACTERS), "has 1048577 characters"),
     ],
 )
@@ -111,7 +111,7 @@ def test_a_pair_is_two_strings_or_two_columns() -> None:
 
 @pytest.mark.parametrize("value", [("a", "b"), ["a"], {"text": "a"}])
 def test_a_pair_is_no_text(value: Any) -> None:
-    with pytest.raises(InputError, match="this bundle reads one text, and no pair"):
+    with pytest.raises(InputError, match="This bundle reads one text, and no pair"):
         ONE_TEXT.row(value, "texts[0]")
 
 
@@ -140,7 +140,7 @@ def test_the_manifest_of_pairs_is_version_2_and_reads_back() -> None:
     [
         ({"input": {"kind": "text"}}, "'format_version' must be 1 where task is multi_label and one text is read"),
         ({"input": {"kind": "turns"}}, "input: 'kind' must be one of text, pair"),
-        ({"input": None}, "input: must be a JSON object"),
+        ({"input": None}, "input: This must be a JSON object"),
         ({"input": {"kind": "pair", "columns": ["a"], "truncate": {}}}, "'columns' must be a list of two names"),
         ({"input": {"kind": "pair", "columns": ["a", "a"], "truncate": {}}}, "'columns' must be a list without"),
         ({"input": {"kind": "pair", "columns": ["a", "\x1b[2J"], "truncate": {}}}, "without control characters"),

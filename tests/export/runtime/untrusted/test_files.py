@@ -16,9 +16,9 @@ def test_a_file_is_read_within_its_bounds(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"four")
     assert read_file(tmp_path, "x", most=4) == b"four"
     assert read_file(tmp_path, "x", most=9, expected=4) == b"four"
-    with pytest.raises(BundleError, match=r"x: has 4 bytes, but must have at most 3"):
+    with pytest.raises(BundleError, match=r"x: The file has 4 bytes, but must have at most 3"):
         read_file(tmp_path, "x", most=3)
-    with pytest.raises(BundleError, match=r"x: has 4 bytes, but the manifest says 5"):
+    with pytest.raises(BundleError, match=r"x: The file has 4 bytes, but the manifest says 5"):
         read_file(tmp_path, "x", most=9, expected=5)
     assert most_bytes("onnx/a") > most_bytes("tokenizer.json") > 2**25
 
@@ -30,9 +30,9 @@ def test_what_is_no_file_never_keeps_a_reader_waiting(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "socket"))
         for name in ("fifo", "folder", "socket"):
-            with pytest.raises(BundleError, match=f"{name}: is not a regular file"):
+            with pytest.raises(BundleError, match=f"{name}: This is not a regular file"):
                 read_file(tmp_path, name, most=9)
-    with pytest.raises(BundleError, match="null: is not a regular file"):
+    with pytest.raises(BundleError, match="null: This is not a regular file"):
         read_file(Path("/dev"), "null", most=9)
 
 
@@ -44,7 +44,7 @@ def test_a_fifo_that_takes_a_files_place_between_check_and_opening(
     (tmp_path / "whole").write_bytes(b"")
     before = os.lstat(tmp_path / "whole")
     monkeypatch.setattr(files_module.os, "lstat", lambda path: before)
-    with pytest.raises(BundleError, match="x: is not a regular file"):
+    with pytest.raises(BundleError, match="x: This is not a regular file"):
         read_file(tmp_path, "x", most=9)
 
 
@@ -55,7 +55,7 @@ def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path, monkeypatch: pyte
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(files_module, "_open", refuse)  # root may read what it likes
-    with pytest.raises(BundleError, match=r"x: cannot be read \(Permission denied\)"):
+    with pytest.raises(BundleError, match=r"x: The file cannot be read \(Permission denied\)"):
         read_file(tmp_path, "x", most=9)
 
 
