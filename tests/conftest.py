@@ -1,12 +1,17 @@
 """Settings and fixtures of all tests: property tests are not timed, for the machines that run them are shared."""
 
 import os
+import signal
 from pathlib import Path
 
 # as `make test` has them, and as a command sets them for its process: before torch and transformers are imported
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+
+# a shell's background jobs ignore it, and so would every process that a test starts
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import pytest
 from filelock import FileLock

@@ -88,7 +88,7 @@ def _plain_cells(file: DataFile, separator: str, form: TableForm, above: int) ->
             continue
         parts = [part for part in line.split("\r") if part]
         width = width or len(parts[0].split(separator) if parts else ())
-        if len(parts) > 1 and (width < 2 or any(part.count(separator) != width - 1 for part in parts)):
+        if len(parts) < 2 or width < 2 or any(part.count(separator) != width - 1 for part in parts):
             parts = [line]
         for part in parts:
             cells = part.split(separator)

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from distill.corpora.assembly.read import CorpusSpec, read_corpus
@@ -69,6 +69,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\
 @pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl", ".json", ".parquet"])
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(st.tuples(texts, st.sampled_from(["a", "b"])), min_size=1, max_size=8))
+@example(rows=[("\r0", "a"), ("0\r", "b"), ("a\rb", "a")])
 def test_texts_and_labels_come_back_from_every_format(tmp_path, suffix, rows):
     rows = [("both", "a"), ("labels", "b"), *rows]
     table = [{"text": t, "labels": y, "part": part} for part in ("train", "dev", "test") for t, y in rows]
