@@ -80,12 +80,16 @@ def looks_quoted(file: DataFile, form: TableForm) -> bool:
 def _plain_cells(file: DataFile, separator: str, form: TableForm, above: int) -> Iterator[Cells]:
     """Yield lines without quoting: quotation marks in a text are just characters.
 
-    A carriage return ends a line only where each part of the line has as many fields as the first line.
+    A carriage return ends a line only where each part of the line has as many fields as the first line. One at the
+    end of the first line is a part of all line ends.
     """
-    width = 0
-    for number, line in lines(file, form.recoded):
+    width, end = 0, ""
+    for number, ended in lines(file, form.recoded):
         if number <= above:
             continue
+        if not width:
+            end = "\r" if ended.endswith("\r") else ""
+        line = ended.removesuffix(end)
         parts = [part for part in line.split("\r") if part]
         width = width or len(parts[0].split(separator) if parts else ())
         if len(parts) < 2 or width < 2 or any(part.count(separator) != width - 1 for part in parts):
