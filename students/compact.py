@@ -76,7 +76,9 @@ class CompactFamily:
     def check_values(self) -> None:
         """See `StudentFamily.check_values`."""
         if self.width % self.heads:
-            raise ValueError(f"width {self.width} must be a multiple of heads {self.heads}. Change one of them.")
+            raise ValueError(
+                f"The width {self.width} must be a multiple of heads {self.heads}. Change one of them."
+            )
 
     def check(self, config: Any) -> None:
         """See `StudentFamily.check`."""

@@ -95,7 +95,9 @@ class StaticFamily:
                 f"runtime multiplies no table into one that is more than {most} times as wide."
             )
         if self.ngrams > 2 and not self.hash_buckets:
-            raise ValueError(f"ngrams {self.ngrams} needs hash_buckets, which is 0. Set it, for instance to 8192.")
+            raise ValueError(
+                f"The key ngrams = {self.ngrams} needs hash_buckets, which is 0. Set it, for instance to 8192."
+            )
 
     def check(self, config: Any) -> None:
         """See `StudentFamily.check`."""

@@ -66,7 +66,9 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Distil a classifier from texts and labels; several minutes, as any run of the recipe."""
         texts, gold = list(items_of(X)), np.asarray(y)
         if len(texts) != len(gold):
-            raise InputError(f"y: has {len(gold)} rows, and X has {len(texts)}; pass one label for each text")
+            raise InputError(
+                f"y: The labels have {len(gold)} rows, and X has {len(texts)}. Pass one label for each text."
+            )
         if self.folder is None:
             self._temporary = tempfile.TemporaryDirectory(prefix="distill-")
         place = Path(self._temporary.name if self.folder is None else self.folder).absolute()
@@ -113,9 +115,12 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if gold.ndim == 1:
             return np.asarray(np.unique(gold))
         if gold.ndim != 2 or not np.isin(gold, (0, 1)).all():
-            raise InputError("y: must have one label per text, or be a matrix of 0 and 1 with a column per label")
+            raise InputError("y: The labels must be one per text, or a matrix of 0 and 1 with a column per label.")
         if self.label_names is not None and len(self.label_names) != gold.shape[1]:
-            raise InputError(f"label_names: has {len(self.label_names)} names, and y has {gold.shape[1]} columns")
+            raise InputError(
+                f"label_names: There are {len(self.label_names)} names, and y has {gold.shape[1]} columns. Give "
+                "one for each column."
+            )
         return np.arange(gold.shape[1]) if self.label_names is None else np.asarray(self.label_names)
 
 

@@ -58,8 +58,8 @@ def require_unbroken(floors: Sequence[TestedFloor]) -> None:
     broken = [floor.label for floor in floors if floor.broken]
     if broken:
         raise CheckFailedError(
-            f"the floor of {', '.join(map(repr, broken))} is broken on these rows; train again with rows like "
-            "them, or lower the floor"
+            f"The floor of {', '.join(map(repr, broken))} is broken on these rows. Train again with rows like "
+            "them, or lower the floor."
         )
 
 

@@ -88,7 +88,7 @@ def check_floors(
     for wanted in floors_of(policy):
         key = f"decisions.{FLOOR_KEYS[wanted.metric]}"
         if wanted.label not in labels:
-            raise InputError(f"{key}: unknown label {wanted.label!r}; the labels are {', '.join(labels)}")
+            raise InputError(f"{key}: The label {wanted.label!r} is unknown. The labels are {', '.join(labels)}.")
         of_label = rows[:, labels.index(wanted.label)]
         if wanted.confidence is not None:
             trials, has = len(parts.trials(of_label)), f"{wanted.label!r} has"
@@ -98,7 +98,7 @@ def check_floors(
         if positives < least:
             raise InputError(
                 f"{key}: {wanted.label!r} has {positives} validation rows, and {wanted.floor:g} cannot be shown "
-                f"with fewer than {least}; lower the floor, or add validation rows with this label"
+                f"with fewer than {least}. Lower the floor, or add validation rows with this label."
             )
     every = len(parts.trials(np.ones(len(validation), dtype=np.bool_)))
     if policy.answer_when_right is not None:
@@ -106,8 +106,8 @@ def check_floors(
         _check_trials(key, "there are", every, floor, policy.confidence, grouped=groups is not None)
     if policy.sets is not None and every < (least := least_rows(policy.sets) - 1):
         raise InputError(
-            f"decisions.sets: validation has {every} rows that certify, and with fewer than {least} sets of "
-            f"{policy.sets:g} would hold every label; lower it, or give validation more rows"
+            f"decisions.sets: Validation has {every} rows that certify, and with fewer than {least} sets of "
+            f"{policy.sets:g} would hold every label. Lower it, or give validation more rows."
         )
 
 
@@ -117,11 +117,11 @@ def _check_trials(key: str, has: str, trials: int, floor: float, confidence: flo
         return
     counted = "validation groups" if grouped else "validation rows"
     attainable = np.floor(floor_attainable(trials, confidence) * 1000) / 1000
-    reach = f"with {trials} at most {attainable:.3f} can be; " if attainable > 0 else ""
+    reach = f"With {trials} at most {attainable:.3f} can be. " if attainable > 0 else ""
     raise InputError(
         f"{key}: {has} {trials} {counted} that certify, and {floor:g} cannot be certified at a confidence of "
-        f"{confidence:g} with fewer than {needed}; {reach}lower the floor or the confidence, give validation more "
-        "rows, or raise decisions.certify_share"
+        f"{confidence:g} with fewer than {needed}. {reach}Lower the floor or the confidence, give validation "
+        "more rows, or raise decisions.certify_share."
     )
 
 
@@ -212,14 +212,14 @@ def require_kept(floors: Iterable[KeptFloor], decision: Decision) -> None:
             certified = floor.certificate is not None
             reached = "that can be certified" if certified else "that the student reaches"
             raise CheckFailedError(
-                f"decisions.{FLOOR_KEYS[floor.metric]}: the best {floor.metric} {reached} "
-                f"for {floor.label!r} on validation is {floor.floor - floor.missing:.3f}, below {floor.floor:g}; "
-                "lower the floor, or train a student that ranks this label better"
+                f"decisions.{FLOOR_KEYS[floor.metric]}: The best {floor.metric} {reached} for {floor.label!r} on "
+                f"validation is {floor.floor - floor.missing:.3f}, below {floor.floor:g}. Lower the floor, or "
+                "train a student that ranks this label better."
             )
     answers = decision.answers
     if answers is not None and answers.bound < answers.at_least:
         raise CheckFailedError(
-            f"decisions.answer_when_right: of the {answers.rows} answers that the student is surest of, "
-            f"{answers.wrong} are wrong, which certifies {answers.bound:.3f} and not {answers.at_least:g}; "
-            "lower it, or train a better student"
+            f"decisions.answer_when_right: Of the {answers.rows} answers that the student is surest of, "
+            f"{answers.wrong} are wrong, which certifies {answers.bound:.3f} and not {answers.at_least:g}. Lower "
+            "it, or train a better student."
         )

@@ -18,8 +18,8 @@ def need(extra: str, module: str) -> None:
     """
     if find_spec(module) is None:
         raise MissingExtraError(
-            f"This needs the {extra} extra. Install it with the wheel that this package came in: "
-            f'pip install "{_wheel()}[{extra}]"'
+            f"This needs the {extra} extra. Install it with the wheel that this package came in: `pip install "
+            f'"{_wheel()}[{extra}]"`.'
         )
 
 

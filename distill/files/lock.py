@@ -23,12 +23,13 @@ def exclusive(folder: Path) -> Iterator[None]:
         lock.acquire(blocking=False)
     except Timeout:
         raise InputError(
-            f"{folder}: another distill command works in this run; wait for it, or choose another --runs folder"
+            f"{folder}: Another distill command works in this run. Wait for it, or choose another --runs folder."
         ) from None
     except (OSError, NotImplementedError) as error:  # the latter on a disk without locks
         reason = getattr(error, "strerror", None) or "this disk has no locks"
         raise InputError(
-            f"{folder}: cannot be written or locked ({reason}); choose another --runs folder, on a local disk"
+            f"{folder}: The file cannot be written or locked ({reason}). Choose another --runs folder, on a "
+            "local disk."
         ) from error
     try:
         yield

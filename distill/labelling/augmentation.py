@@ -62,7 +62,7 @@ def build_augmenter(recipe: AugmentationRecipe, tokenizer: Any, max_tokens: int)
     substitute: Substitute | None = None
     if recipe.rows and "mask" in recipe.ways and mask is None:
         raise InputError(
-            "augmentation.ways has mask, but the teacher's tokenizer has no mask token; remove mask from ways"
+            "augmentation.ways has mask, but the teacher's tokenizer has no mask token. Remove mask from ways."
         )
     if recipe.rows and "substitute" in recipe.ways and recipe.masked_model is not None:
         from distill.teachers.masked import load_masked

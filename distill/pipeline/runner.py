@@ -68,7 +68,7 @@ def exclusive_folder(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
-            f"{folder}: cannot be created ({error.strerror}); choose another --runs folder"
+            f"{folder}: The folder cannot be created ({error.strerror}). Choose another --runs folder."
         ) from error
     with exclusive(folder):
         yield

@@ -53,15 +53,15 @@ def recipe_data(name: str) -> tuple[dict[str, Any], str]:
         text, where = packaged_text(name), name
     else:
         near = difflib.get_close_matches(name, packaged_recipes(), n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
+        hint = f"Did you mean {near[0]!r}? " if near else ""
         raise InputError(
-            f"{name}: no such file and no packaged recipe; {hint}the packaged ones are "
-            f"{', '.join(packaged_recipes())}"
+            f"{name}: There is no such file and no packaged recipe. {hint}The packaged ones are "
+            f"{', '.join(packaged_recipes())}."
         )
     try:
         return tomllib.loads(text), where
     except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{where}: not valid TOML: {error}") from error
+        raise InputError(f"{where}: The file is not valid TOML: {error}. Correct it there.") from error
 
 
 def set_value(data: dict[str, Any], key: str, value: Any, shown: str) -> None:
@@ -75,7 +75,7 @@ def set_value(data: dict[str, Any], key: str, value: Any, shown: str) -> None:
     for part in tables:
         table = table.setdefault(part, {})
         if not isinstance(table, dict):
-            raise InputError(f"{shown}: {part!r} is a value, not a table")
+            raise InputError(f"{shown}: {part!r} is a value, not a table.")
     table[name] = value
 
 
@@ -95,7 +95,7 @@ def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as UTF-8 text; check the file") from error
+        raise InputError(f"{path}: The file cannot be read as UTF-8 text. Check it.") from error
 
 
 def _apply(data: dict[str, Any], override: str) -> None:
@@ -103,7 +103,7 @@ def _apply(data: dict[str, Any], override: str) -> None:
     key, equals, value = override.partition("=")
     parts = [part.strip() for part in key.split(".")]
     if not equals or not all(parts):
-        raise InputError(f"--set {override!r}: must be KEY=VALUE, for instance student.layers=[0,3,5]")
+        raise InputError(f"--set {override!r}: The form is KEY=VALUE, for instance student.layers=[0,3,5].")
     try:
         parsed = tomllib.loads(f"value = {value.strip()}")["value"]
     except tomllib.TOMLDecodeError:
@@ -112,26 +112,26 @@ def _apply(data: dict[str, Any], override: str) -> None:
 
 
 def _explain(error: ValidationError, data: dict[str, Any]) -> str:
-    """Return Pydantic's errors on the first wrong key as a sentence with key, value, bound and remedy."""
+    """Return Pydantic's errors on the first wrong key as sentences with key, value, bound and remedy."""
     first = error.errors()[0]
     key = _key_of(first)
     if not key:  # about the recipe as a whole
-        return _message(first)
+        return complaint_of(first)
     same = [detail for detail in error.errors() if _key_of(detail) == key]  # one per member of a union
     others = error.error_count() - len(same)
-    more = f" (and {others} more)" if others else ""
+    more = f" Errors in other keys: {others}." if others else ""
     if first["type"] == "extra_forbidden":
         near = difflib.get_close_matches(key, sorted(known_keys()), n=1, cutoff=0.5)
-        return f"unknown key {key}" + (f"; did you mean {near[0]}?" if near else "; remove it") + more
+        return f"There is an unknown key {key}. " + (f"Did you mean {near[0]}?" if near else "Remove it.") + more
     if first["type"] == "missing" and key == ".".join(map(str, first["loc"])):
-        return f"key {key} is missing; add it{more}"
-    if not key:  # about values that contradict each other
-        return f"{'; '.join(dict.fromkeys(map(_message, same)))}{more}"
+        return f"The key {key} is missing. Add it.{more}"
     value: Any = data
     for part in key.split("."):
         value = value.get(part) if isinstance(value, dict) else None
-    shown = "" if isinstance(value, dict) else f" is {value!r};"
-    return f"{key}{shown} {', or '.join(dict.fromkeys(map(_message, same)))}{more}"
+    shown = ":" if isinstance(value, dict) else f" is {value!r}."
+    complaint, *rest = dict.fromkeys(map(complaint_of, same))
+    further = "".join(f" Or {other[0].lower()}{other[1:]}" for other in rest)
+    return f"{key}{shown} {complaint}{further}{more}"
 
 
 def _key_of(error: ErrorDetails) -> str:
@@ -143,8 +143,9 @@ def _key_of(error: ErrorDetails) -> str:
     return ".".join(path)
 
 
-def _message(error: ErrorDetails) -> str:
+def complaint_of(error: ErrorDetails) -> str:
+    """Return what Pydantic or a validator says of one value, as a sentence."""
     if error["type"] == "missing":
-        return "it has too few values"
-    message = error["msg"].removeprefix("Value error, ")
-    return message[0].lower() + message[1:]
+        return "It has too few values."
+    complaint = error["msg"].removeprefix("Value error, ")
+    return complaint if complaint.endswith((".", "?")) else f"{complaint}."

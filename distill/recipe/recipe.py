@@ -63,8 +63,8 @@ class Recipe(Section):
         for key in self.search.space:
             if key not in known:
                 near = difflib.get_close_matches(key, known, n=1)
-                hint = f"did you mean {near[0]}?" if near else "only keys of student and objective can be searched"
-                raise ValueError(f"search.space has {key!r}; {hint}")
+                hint = f"Did you mean {near[0]}?" if near else "Name keys of student and objective alone."
+                raise ValueError(f"search.space has {key!r}. {hint}")
         return self
 
     @model_validator(mode="after")
@@ -73,7 +73,7 @@ class Recipe(Section):
         if aware and not self.student.family.trains_as_int8:
             raise ValueError(
                 f"export.precision has {aware[0].name!r}, but a {self.student.kind} student is only quantized "
-                f"after training; use {aware[0].plain.name!r}"
+                f"after training. Use {aware[0].plain.name!r}."
             )
         return self
 
@@ -85,13 +85,13 @@ class Recipe(Section):
         aware = self.export.trained_as_int8
         if aware:
             raise ValueError(
-                f"export.table_bits is {bits}, but {aware[0].name} trains tables of 8 bits; set it to 8, "
-                f"or use {aware[0].plain.name!r}"
+                f"export.table_bits is {bits}, but {aware[0].name} trains tables of 8 bits. Set it to 8, or use "
+                f"{aware[0].plain.name!r}."
             )
         if width is not None and width % packed_multiple(bits):
             raise ValueError(
-                f"export.table_bits is {bits}, but rows of student.width = {width} numbers do not fill "
-                f"whole bytes; choose a multiple of {packed_multiple(bits)}, or set export.table_bits to 8"
+                f"export.table_bits is {bits}, but rows of student.width = {width} numbers do not fill whole "
+                f"bytes. Choose a multiple of {packed_multiple(bits)}, or set export.table_bits to 8."
             )
         return self
 
@@ -101,14 +101,14 @@ class Recipe(Section):
             return self
         if self.student.vocabulary_bytes is not None:
             raise ValueError(
-                "student.vocabulary_bytes applies to one width, but a [budget] chooses among several; use "
-                "student.vocabulary_coverage, or set budget.choose to false"
+                "student.vocabulary_bytes applies to one width, but a [budget] chooses among several. Use "
+                "student.vocabulary_coverage, or set budget.choose to false."
             )
         aware = self.export.trained_as_int8
         if aware:
             raise ValueError(
-                f"export.precision has {aware[0].name!r}, but a [budget] chooses among the precisions "
-                "that need no further training; remove it, or set budget.choose to false"
+                f"export.precision has {aware[0].name!r}, but a [budget] chooses among the precisions that need "
+                "no further training. Remove it, or set budget.choose to false."
             )
         return self
 
@@ -116,14 +116,15 @@ class Recipe(Section):
     def _made_of_texts(self) -> "Recipe":
         if self.augmentation.rows and self.corpus.joiner == SEGMENTS:
             raise ValueError(
-                f"augmentation.rows makes texts, but corpus.joiner = '{SEGMENTS}' reads pairs; set the former to 0"
+                f"augmentation.rows makes texts, but corpus.joiner = '{SEGMENTS}' reads pairs. Set the former to "
+                "0."
             )
         return self
 
     @model_validator(mode="after")
     def _seeds(self) -> "Recipe":
         if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError("seeds must differ; list each once")
+            raise ValueError("The seeds must differ. List each once.")
         return self
 
     @model_validator(mode="before")
@@ -145,21 +146,21 @@ class Recipe(Section):
         task, kind = self.corpus.task, KINDS[self.corpus.task]
         if kind.ordered and self.corpus.label_names is None:
             raise ValueError(
-                f"corpus.label_names is missing, but {task} labels have an order; list them, lowest first"
+                f"corpus.label_names is missing, but {task} labels have an order. List them, lowest first."
             )
         for metric in self.decisions.floors:
             key = FLOOR_KEYS[metric]
             if key not in kind.floors:
                 takers = [name for name, other in KINDS.items() if key in other.floors]
                 own = [other for other in FLOOR_KEYS.values() if other in kind.floors]
-                remedy = f"a {task} task takes {' or '.join(own)}" if own else f"a {task} task takes no floor"
-                raise ValueError(f"decisions.{key} is for {' and '.join(takers)} tasks; {remedy}")
+                remedy = f"A {task} task takes {' or '.join(own) or 'no floor'}."
+                raise ValueError(f"decisions.{key} is for {' and '.join(takers)} tasks. {remedy}")
         chosen = self.decisions.calibration
         if chosen is not None and chosen not in kind.calibrations:
             others = [name for name, other in KINDS.items() if chosen in other.calibrations]
             raise ValueError(
-                f"decisions.calibration is {chosen!r}, which is for {' and '.join(others)} tasks; "
-                f"choose {' or '.join(kind.calibrations)}"
+                f"decisions.calibration is {chosen!r}, which is for {' and '.join(others)} tasks. Choose "
+                f"{' or '.join(kind.calibrations)}."
             )
         return self
 
@@ -170,11 +171,11 @@ class Recipe(Section):
         for name, why in WEIGHTS_OF_KINDS.items():
             if getattr(objective, name) and corpus is not None and name not in KINDS[corpus.task].weights:
                 others = " and ".join(other for other, kind in KINDS.items() if name in kind.weights)
-                raise ValueError(f"{name} is for {others} corpora: it {why}; set it to 0")
+                raise ValueError(f"{name} is for {others} corpora: it {why}. Set it to 0.")
         if objective.reads_teacher and student is not None and not student.family.has_layers:
             on = next(name for name in FEATURE_WEIGHTS if getattr(objective, name))
             with_layers = ", ".join(kind for kind, family in FAMILIES.items() if family.has_layers)
-            raise ValueError(f"{on} needs a student with layers ({with_layers}); set it to 0")
+            raise ValueError(f"{on} needs a student with layers ({with_layers}). Set it to 0.")
         return objective
 
     def to_toml(self) -> str:

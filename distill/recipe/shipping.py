@@ -158,11 +158,11 @@ class DecisionsRecipe(Section):
     def _one_of_two(self) -> "DecisionsRecipe":
         both = sorted(set(self.recall_floor) & set(self.precision_floor))
         if both:
-            raise ValueError(f"label {both[0]!r} has a recall_floor and a precision_floor; keep one of them")
+            raise ValueError(f"Label {both[0]!r} has a recall_floor and a precision_floor. Keep one of them.")
         rules = ("abstain_below", "abstain_coverage", "answer_when_right")
         rivals = [key for key in rules if getattr(self, key) is not None]
         if len(rivals) > 1:
-            raise ValueError(f"{' and '.join(rivals)} exclude each other; keep one of them")
+            raise ValueError(f"{' and '.join(rivals)} exclude each other. Keep one of them.")
         return self
 
 
@@ -226,7 +226,9 @@ class ExportRecipe(Section):
     def _listed(cls, value: object) -> object:
         """Refuse one name where a list of them is expected, with the names that there are."""
         if isinstance(value, str) and value != "auto":
-            raise ValueError(f"precision must be auto, or a list of any of {', '.join(get_args(VariantName))}")
+            raise ValueError(
+                f"The precision must be auto, or a list of any of {', '.join(get_args(VariantName))}."
+            )
         return value
 
     @property

@@ -181,13 +181,13 @@ class TeacherRecipe(Section):
         checkpoints = self.checkpoint if isinstance(self.checkpoint, list) else []
         if self.checkpoint is not None and self.seeds:
             raise ValueError(
-                "seeds are for teachers to fine-tune, but a checkpoint already is; remove one of the two"
+                "Seeds are for teachers to fine-tune, but a checkpoint already is. Remove one of the two."
             )
         if len(set(self.seeds)) < len(self.seeds) or len(set(checkpoints)) < len(checkpoints):
-            raise ValueError("the members of an ensemble must differ; list each seed and checkpoint once")
+            raise ValueError("The members of an ensemble must differ. List each seed and checkpoint once.")
         if isinstance(self.sha256, list) and len(self.sha256) != len(checkpoints):
             raise ValueError(
-                "a list of sha256 pins a list of checkpoints; give one per checkpoint, in their order"
+                "A list of sha256 pins a list of checkpoints. Give one per checkpoint, in their order."
             )
         return self
 
@@ -213,7 +213,7 @@ class AugmentationRecipe(Section):
     def _model(self) -> "AugmentationRecipe":
         if "substitute" in self.ways and self.masked_model is None:
             raise ValueError(
-                "substitute needs augmentation.masked_model; name one, or remove substitute from ways"
+                "The way substitute needs augmentation.masked_model. Name one, or remove substitute from ways."
             )
         return self
 

@@ -19,7 +19,7 @@ from distill.corpora.guessing.refusals import (
 )
 from distill.corpora.guessing.rows import annotator_column
 from distill.corpora.guessing.votes import votes_around, why_no_labels
-from distill.corpora.reading.rows import listed
+from distill.corpora.reading.rows import listed, sentence
 from distill.export.runtime.errors import InputError
 from distill.recipe.kinds import KINDS
 from distill.recipe.starter_ask import levels_of
@@ -49,9 +49,9 @@ def likely_labels(path: Path, text: Column | None, guesses: Sequence[LabelGuess]
         rest: the columns that may hold labels.
     """
     if (why := texts_in_words(text, [*rest, *([] if text is None else [text])])) is not None:
-        raise InputError(f"{path}, {why}")
+        raise InputError(f"{path}: {sentence(why)}.")
     if text is None:
-        raise InputError(f"{path}: no column looks like texts; its columns need a text and a label")
+        raise InputError(f"{path}: No column looks like texts. The columns need a text and a label.")
     best = guesses[0] if guesses else None
     reasons = (
         None if guesses else why_no_labels(rest),
@@ -62,17 +62,17 @@ def likely_labels(path: Path, text: Column | None, guesses: Sequence[LabelGuess]
     )
     why = next((reason for reason in reasons if reason is not None), None)
     if why is not None:
-        raise InputError(f"{path}, {why}")
+        raise InputError(f"{path}: {sentence(why)}.")
     votes = votes_around(guesses[0], rest) if guesses else None
     if votes is not None:
         raise InputError(
-            f"{path}: the columns {listed(votes)} hold numbers of votes or ratings, but here a row either "
-            "has a label or does not: convert them to 0 and 1, or name another column in your own recipe"
+            f"{path}: The columns {listed(votes)} hold numbers of votes or ratings, but here a row either has a "
+            "label or does not. Convert them to 0 and 1, or name another column in your own recipe."
         )
     if best is None:
         raise InputError(
-            f"{path}: no column looks like labels: few different values, short and repeated; its columns need a "
-            "text and a label"
+            f"{path}: No column looks like labels: few different values, short and repeated. The columns need a "
+            "text and a label."
         )
 
 

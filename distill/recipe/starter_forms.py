@@ -144,5 +144,7 @@ def _records(source: str, form: TableForm) -> list[Record]:
     if not records:
         bad = [row for row in rows if isinstance(row, BadRow)]
         why = f" (row {bad[0].row}: {bad[0].reason})" if bad else ""
-        raise InputError(f"{table.where}: no readable row{why}; give a file with a text and a label in each row")
+        raise InputError(
+            f"{table.where}: There is no readable row{why}. Give a file with a text and a label in each row."
+        )
     return records

@@ -250,5 +250,5 @@ def _key(name: str) -> str:
 def quoted(value: str) -> str:
     """Return a TOML basic string: JSON's escapes are TOML's, but TOML also requires DEL to be escaped."""
     if is_broken(value):
-        raise InputError("the file's name or a column's name is not valid UTF-8; rename it")
+        raise InputError("The file's name or a column's name is not valid UTF-8. Rename it.")
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

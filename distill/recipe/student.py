@@ -112,16 +112,16 @@ class StudentRecipe(Section):
         for key in ("vocabulary_bytes", "vocabulary_coverage"):
             if getattr(self, key) is not None and not self.trim_vocabulary:
                 raise ValueError(
-                    f"{key} needs trim_vocabulary, which is false; set trim_vocabulary to true, or remove {key}"
+                    f"{key} needs trim_vocabulary, which is false. Set trim_vocabulary to true, or remove {key}."
                 )
         return self
 
     @model_validator(mode="after")
     def _shape(self) -> "StudentRecipe":
         if isinstance(self.layers, list) and (not self.layers or sorted(set(self.layers)) != self.layers):
-            raise ValueError("layers must be ascending; name at least one, and each once")
+            raise ValueError("The layers must be ascending. Name at least one, and each once.")
         if self.hash_buckets & (self.hash_buckets - 1):
-            raise ValueError(f"hash_buckets {self.hash_buckets} must be a power of two, for instance 8192, or 0")
+            raise ValueError(f"hash_buckets {self.hash_buckets} must be a power of two, for instance 8192, or 0.")
         self.family.check_values()
         return self
 
@@ -218,7 +218,7 @@ class Span(Section):
     @model_validator(mode="after")
     def _order(self) -> "Span":
         if not self.low < self.high or (self.log and self.low <= 0):
-            raise ValueError("low must be below high, and above 0 with log; change one of them")
+            raise ValueError("The low end must be below high, and above 0 with log. Change one of them.")
         return self
 
 

@@ -48,7 +48,7 @@ def content_hash(source: str, key: str) -> str:
         return source
     path = SAMPLE if source == "sample" else Path(source).expanduser()
     if not path.exists():
-        raise InputError(f"{source}: no such file or folder; correct {key}")
+        raise InputError(f"{source}: There is no such file or folder. Correct {key}.")
     digest = hashlib.sha256()
     try:
         for file in sorted(path.iterdir()) if path.is_dir() else [path]:
@@ -57,7 +57,9 @@ def content_hash(source: str, key: str) -> str:
                 digest.update(f"{file.name if path.is_dir() else file.suffix}\n".encode())
                 digest.update(bytes.fromhex(file_record(file).sha256))
     except OSError as error:
-        raise InputError(f"{error.filename}: cannot be read ({error.strerror}); check its permissions") from error
+        raise InputError(
+            f"{error.filename}: The file cannot be read ({error.strerror}). Check its permissions."
+        ) from error
     return digest.hexdigest()
 
 

@@ -51,8 +51,8 @@ def remove_copies(copies: Copies) -> None:
             remove(path)  # the target of a link does not belong to the run: `left_outside` names it
         except OSError as error:
             raise InputError(
-                f"{error.filename or path}: cannot be removed ({error.strerror}); check its permissions and try "
-                "again"
+                f"{error.filename or path}: The file cannot be removed ({error.strerror}). Check its permissions "
+                "and try again."
             ) from error
 
 
@@ -101,8 +101,8 @@ def _read_recipe(run: Path) -> dict[str, object]:
     except OSError:
         near = _near(run)
         raise InputError(
-            f"{run}: is not a run (it has no {RECIPE_FILE}); "
-            + (f"did you mean {near}?" if near else "give its folder")
+            f"{run}: This is not a run (it has no {RECIPE_FILE}). "
+            + (f"Did you mean {near}?" if near else "Give the folder of one.")
         ) from None
     try:
         return tomllib.loads(data.decode())

@@ -75,15 +75,15 @@ def stage_shortage(error: BaseException, stage: str, folder: Path) -> ResourceEr
     shortage = shortage_of(error)
     if shortage is Shortage.DISK:
         return ResourceError(
-            f"the disk is full (stage {stage}, folder {folder}): free some space and run the same command again. "
+            f"The disk is full (stage {stage}, folder {folder}). Free some space and run the same command again. "
             "It resumes from there."
         )
     if shortage is Shortage.MEMORY:
         key = BATCH_KEYS.get(stage.split("/", maxsplit=1)[0])
         lower = f" Or lower {key} or corpus.max_tokens." if key else ""
         return ResourceError(
-            f"out of memory (stage {stage}, folder {folder}): free some memory and run the same command again. "
-            f"It resumes from there.{lower}"
+            f"The machine is out of memory (stage {stage}, folder {folder}). Free some memory and run the same "
+            f"command again. It resumes from there.{lower}"
         )
     return None
 
@@ -94,9 +94,9 @@ def refusal_of(error: Exception) -> DistillError | None:
         return error
     shortage = shortage_of(error)
     if shortage is Shortage.DISK:
-        return ResourceError("the disk is full: free some space and run the same command again")
+        return ResourceError("The disk is full. Free some space and run the same command again.")
     if shortage is Shortage.MEMORY:
-        return ResourceError("out of memory: free some memory, or pass fewer or shorter texts")
+        return ResourceError("The machine is out of memory. Free some memory, or pass fewer or shorter texts.")
     return error if isinstance(error, DistillError) else None
 
 

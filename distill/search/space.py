@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from distill.export.runtime.errors import InputError
-from distill.recipe.load import with_values
+from distill.recipe.load import complaint_of, with_values
 from distill.recipe.recipe import Recipe
 from distill.recipe.section import Section
 from distill.recipe.student import ObjectiveRecipe, Span, StudentRecipe
@@ -33,8 +33,8 @@ def check_space(recipe: Recipe, config: Any) -> None:
     space = recipe.search.space
     if not space:
         raise InputError(
-            "search.space is empty. Add values to try to the recipe, for example: "
-            '[search.space] "objective.temperature" = [1.0, 2.0, 4.0]'
+            "search.space is empty. Add values to try to the recipe, for example `[search.space] "
+            '"objective.temperature" = [1.0, 2.0, 4.0]`.'
         )
     samples = {key: _samples(choices) for key, choices in space.items()}
     for key, values in samples.items():
@@ -62,12 +62,9 @@ def _check_alone(key: str, value: Any) -> None:
         TABLES[table].model_validate({name: value})
     except ValidationError as error:
         # conflicts with the table's other values show when all are combined
-        messages = [problem["msg"] for problem in error.errors() if problem["loc"][:1] == (name,)]
-        if messages:
-            message = messages[0].removeprefix("Value error, ")
-            raise InputError(
-                f"search.space: {key} cannot be {value!r}; {message[0].lower()}{message[1:]}"
-            ) from None
+        complaints = [complaint_of(problem) for problem in error.errors() if problem["loc"][:1] == (name,)]
+        if complaints:
+            raise InputError(f"search.space: {key} cannot be {value!r}. {complaints[0]}") from None
 
 
 def _refuse_open_layers(recipe: Recipe) -> None:

@@ -143,7 +143,7 @@ class Search:
         if best is None or not best.is_complete:
             complaints = [record.complaint for record in trials.trials if record.complaint]
             raise InputError(
-                f"search: No trial could be trained to its end: {complaints[-1] if complaints else 'see above'} "
+                f"search: No trial could be trained to its end: {complaints[-1] if complaints else 'See above.'} "
                 f"Correct search.space, or remove {self.folder} to try the same values again."
             )
         recipe = with_values(self.recipe, dict(best.values), "best trial")

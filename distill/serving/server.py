@@ -174,6 +174,6 @@ def read_token(file: Path) -> str:
     if not visible or not MIN_TOKEN_CHARACTERS <= len(token) <= MAX_TOKEN_BYTES:
         raise InputError(
             f"{file}: The token must be one line of at least {MIN_TOKEN_CHARACTERS} visible ASCII characters. "
-            "Make one, for instance with: openssl rand -hex 32"
+            "Make one, for instance with `openssl rand -hex 32`."
         )
     return token

@@ -107,7 +107,9 @@ class TrainingCallback(TrainerCallback):  # type: ignore[misc]
         """Write the loss; a loss that is not finite ends the training."""
         if logs and "loss" in logs:
             if not math.isfinite(logs["loss"]):
-                raise DistillError(f"the loss is not finite at step {state.global_step}; lower the learning rates")
+                raise DistillError(
+                    f"The loss is not finite at step {state.global_step}. Lower the learning rates."
+                )
             self._write({"step": state.global_step, "loss": logs["loss"], "learning_rate": logs["learning_rate"]})
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:

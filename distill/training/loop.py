@@ -130,7 +130,7 @@ def fit(
         KeyboardInterrupt: a stop was requested; a checkpoint was written.
     """
     if not len(examples.tokens):
-        raise InputError("there are no rows to train on; check the corpus")
+        raise InputError("There are no rows to train on. Check the corpus.")
     set_seed(schedule.seed)
     # one pass over the weights per step: a third less time on a CPU, where the table is half of them
     optimizer = torch.optim.AdamW(groups, fused=True)

@@ -193,8 +193,8 @@ def evaluated_logits(session: TrainingSession, reporter: Reporter) -> dict[str, 
         broken = int((~np.isfinite(values)).any(axis=1).sum())
         if broken:
             raise DistillError(
-                f"the {session.name} returns logits that are not finite for {broken} {split} rows; lower its "
-                "learning rates, or use another checkpoint"
+                f"The {session.name} returns logits that are not finite for {broken} {split} rows. Lower its "
+                "learning rates, or use another checkpoint."
             )
     return logits
 
@@ -231,7 +231,7 @@ def _validation_score(session: TrainingSession, controls: TrainingControls) -> C
         pad_id = session.tokenizer.pad_token_id
         logits = predict_logits(session.model, tokens, pad_id=pad_id, progress=lambda _: controls.stop.check())
         if not np.isfinite(logits).all():
-            raise DistillError(f"the {session.name} returns logits that are not finite; lower its learning rates")
+            raise DistillError(f"The {session.name} returns logits that are not finite. Lower its learning rates.")
         return {evaluator.headline: evaluator.quick_score(logits, gold)}
 
     return evaluate

@@ -131,8 +131,8 @@ def check_bundle(bundle: Classifier, folder: Path, texts: Sequence[Row], rows: T
     differing = sum(ids != expected for ids, expected in zip(bundle.token_ids(texts), rows, strict=True))
     if differing:
         raise CheckFailedError(
-            f"bundle: its tokenizer reads {differing} of {len(texts)} validation texts differently from the "
-            "student's does; check the tokenizer's files in student/"
+            f"bundle: The tokenizer reads {differing} of {len(texts)} validation texts differently from the "
+            "student's. Check the tokenizer's files in student/."
         )
     decision = read_quality(folder).decision
     raw_logits = read_logits_file(folder)["validation"][:COMPARED_TEXTS]
@@ -140,7 +140,7 @@ def check_bundle(bundle: Classifier, folder: Path, texts: Sequence[Row], rows: T
     difference = float(np.abs(bundle.logits(texts[:COMPARED_TEXTS]) - expected_logits).max())
     if not difference <= BUNDLE_TOLERANCE:
         raise CheckFailedError(
-            f"bundle: its logits differ by {difference:.3g} from what the gate saw, above {BUNDLE_TOLERANCE}"
+            f"bundle: The logits differ by {difference:.3g} from what the gate saw, above {BUNDLE_TOLERANCE}."
         )
 
 

@@ -160,8 +160,8 @@ def check_finite(variant: Variant, split: str, logits: Logits) -> tuple[Check, .
     broken = int((~np.isfinite(logits)).any(axis=1).sum())
     if broken and not variant.precision.is_int8:
         raise CheckFailedError(
-            f"gate: the student returns logits that are not finite for {broken} {split} rows; "
-            "train it with lower learning rates"
+            f"gate: The student returns logits that are not finite for {broken} {split} rows. Train it with "
+            "lower learning rates."
         )
     return (Check(f"{split} rows with logits that are not finite", broken, 0),) if broken else ()
 

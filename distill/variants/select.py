@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from distill.artifacts.quality import read_quality
 from distill.artifacts.variant import GateReport, read_gate
+from distill.corpora.reading.rows import sentence
 from distill.evaluation.evaluators import EVALUATORS
 from distill.export.precision import Variant
 from distill.export.runtime.errors import CheckFailedError
@@ -30,9 +31,8 @@ def choose_variant(gates: Mapping[Variant, GateReport], recipe: ExportRecipe) ->
     if recipe.precision != "auto":
         remedies.append("allow another in export.precision (int8-weights and fp32 stay closest)")
     remedies.append("deliberately widen a bound")
-    raise CheckFailedError(
-        f"gate: no variant of {', '.join(names)} may ship ({'; '.join(reasons)}); {', or '.join(remedies)}"
-    )
+    remedy = sentence(", or ".join(remedies))
+    raise CheckFailedError(f"gate: No variant of {', '.join(names)} may ship ({'; '.join(reasons)}). {remedy}.")
 
 
 def read_gates(layout: RunLayout, recipe: ExportRecipe) -> dict[Variant, GateReport]:

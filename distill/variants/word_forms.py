@@ -35,15 +35,15 @@ def forms_of(name: str) -> tuple[str, tuple[str, ...]]:
         words = _forms(Path(name).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
-            f"decisions.hand_over_words: {name} cannot be read as UTF-8 text ({type(error).__name__}); name "
-            f"{CRISIS!r}, or a file with a word or a phrase per line"
+            f"decisions.hand_over_words: {name} cannot be read as UTF-8 text ({type(error).__name__}). Name "
+            f"{CRISIS!r}, or a file with a word or a phrase per line."
         ) from None
     wrong = next((at for at, form in enumerate(words, 1) if len(form) > MAX_WORD or not _has_word(form)), None)
     if not 0 < len(words) <= MAX_WORDS or wrong is not None:
-        said = f"form {wrong} is none" if wrong is not None else f"it has {len(words)} forms"
+        said = f"Form {wrong} is none" if wrong is not None else f"It has {len(words)} forms"
         raise InputError(
-            f"decisions.hand_over_words: {name}: {said}; give 1 to {MAX_WORDS} forms with a letter or a digit, "
-            f"each of at most {MAX_WORD} characters"
+            f"decisions.hand_over_words: {name}: {said}. Give 1 to {MAX_WORDS} forms with a letter or a digit, "
+            f"each of at most {MAX_WORD} characters."
         )
     return OWN, _distinct(words)
 

@@ -74,9 +74,9 @@ def test_scikit_learn_is_at_home(asked: list[dict[str, Any]]) -> None:
 @pytest.mark.parametrize(
     ("labels", "settings", "message"),
     [
-        (MOODS[:2], {}, "y: has 2 rows, and X has 6"),
-        (np.full((6, 2), 7), {}, "be a matrix of 0 and 1"),
-        (np.zeros((6, 2)), {"label_names": ["joy"]}, "label_names: has 1 names, and y has 2 columns"),
+        (MOODS[:2], {}, "y: The labels have 2 rows, and X has 6"),
+        (np.full((6, 2), 7), {}, "a matrix of 0 and 1"),
+        (np.zeros((6, 2)), {"label_names": ["joy"]}, "label_names: There are 1 names, and y has 2 columns"),
     ],
 )
 def test_wrong_labels_are_refused(labels: Any, settings: dict[str, Any], message: str) -> None:

@@ -19,7 +19,7 @@ def test_overrides_are_plain_values() -> None:
     resolved = training.resolve("smoke", values)
     assert (resolved.student.depth, resolved.seeds, resolved.corpus.where) == (2, [1, 2], {"split": "train"})
     assert training.resolve(load_recipe("smoke"), values) == resolved
-    with pytest.raises(distill.InputError, match="did you mean student.depth"):
+    with pytest.raises(distill.InputError, match="Did you mean student.depth"):
         training.resolve("smoke", {"student.dept": 2})
     with pytest.raises(distill.InputError, match=r"overrides\['seed.x'\]: 'seed' is a value, not a table"):
         training.resolve("smoke", {"seed.x": 2})

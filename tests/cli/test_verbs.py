@@ -53,8 +53,11 @@ def test_a_tampered_bundle_is_refused(runs: Path, tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         (["run", "nonsense"], "packaged ones are"),
-        (["check", "smoke", "--set", "decisions.recall_floor.jay=0.5"], "unknown label 'jay'; the labels are"),
-        (["check", "smoke", "--set", "decisions.precision_floor.joy=0.999"], "fewer than 1000; lower the floor"),
+        (
+            ["check", "smoke", "--set", "decisions.recall_floor.jay=0.5"],
+            "The label 'jay' is unknown. The labels are",
+        ),
+        (["check", "smoke", "--set", "decisions.precision_floor.joy=0.999"], "fewer than 1000. Lower the floor"),
         (["run", "smoke", "--set", "corpus.source=/nowhere"], "/nowhere"),
         (["run", "smoke", "--set", "corpus.txt=a"], "corpus.text"),
         (["run", "smoke", "--runs", "/dev/null/runs"], "--runs"),

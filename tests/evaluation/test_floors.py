@@ -26,12 +26,12 @@ DECIDED = np.array([[1, 1]] * 6 + [[1, 0]] * 12 + [[0, 1]] * 2 + [[0, 0]] * 20, 
     [
         (
             DecisionsRecipe(recall_floor={"jay": 0.9}),
-            "decisions.recall_floor: unknown label 'jay'; the labels are",
+            "decisions.recall_floor: The label 'jay' is unknown. The labels are",
         ),
-        (DecisionsRecipe(precision_floor={"jay": 0.9}), "decisions.precision_floor: unknown label 'jay'"),
+        (DecisionsRecipe(precision_floor={"jay": 0.9}), "decisions.precision_floor: The label 'jay' is unknown"),
         (
             DecisionsRecipe(recall_floor={"grief": 0.95}),
-            "'grief' has 10 validation rows, and 0.95 cannot be shown with fewer than 20; lower the floor",
+            "'grief' has 10 validation rows, and 0.95 cannot be shown with fewer than 20. Lower the floor",
         ),
         (DecisionsRecipe(precision_floor={"joy": 0.99}), "0.99 cannot be shown with fewer than 100"),
     ],
@@ -66,8 +66,8 @@ def test_a_missed_floor_fails_the_gate_and_the_student() -> None:
     floor = KeptFloor("grief", "precision", floor=0.8, validation=0.75, test=1.0)
     with pytest.raises(CheckFailedError) as caught:
         require_kept([floor], PLAIN)
-    assert str(caught.value).startswith("decisions.precision_floor: the best precision that the student reaches")
-    assert "'grief' on validation is 0.750, below 0.8; lower the floor" in str(caught.value)
+    assert str(caught.value).startswith("decisions.precision_floor: The best precision that the student reaches")
+    assert "'grief' on validation is 0.750, below 0.8. Lower the floor" in str(caught.value)
     require_kept([replace(floor, validation=0.8)], PLAIN)
 
 
@@ -81,13 +81,13 @@ CERTIFIED = {"at_least": 0.95, "confidence": 0.9}
             {"recall_floor": {"grief": CERTIFIED}},
             None,
             "decisions.recall_floor: 'grief' has 5 validation rows that certify, and 0.95 cannot be certified at "
-            "a confidence of 0.9 with fewer than 45; with 5 at most 0.630 can be; lower the floor",
+            "a confidence of 0.9 with fewer than 45. With 5 at most 0.630 can be. Lower the floor",
         ),
         (
             # each of two floors has half of what is left to chance
             {"recall_floor": {"grief": CERTIFIED, "joy": CERTIFIED}},
             None,
-            "at a confidence of 0.95 with fewer than 59; with 5 at most 0.549 can be",
+            "at a confidence of 0.95 with fewer than 59. With 5 at most 0.549 can be",
         ),
         ({"recall_floor": {"joy": CERTIFIED}}, 4, "'joy' has 1 validation groups that certify"),
         (
@@ -95,7 +95,7 @@ CERTIFIED = {"at_least": 0.95, "confidence": 0.9}
             None,
             "there are 20 validation rows that certify, and 0.9 cannot",
         ),
-        ({"sets": 0.99}, None, "decisions.sets: validation has 20 rows that certify, and with fewer than 99"),
+        ({"sets": 0.99}, None, "decisions.sets: Validation has 20 rows that certify, and with fewer than 99"),
     ],
 )
 def test_what_cannot_be_certified_is_refused_with_what_it_needs_and_what_can_be_had(
@@ -132,8 +132,8 @@ def test_a_certified_floor_that_can_be_had_is_fitted_and_kept() -> None:
     require_kept(kept, decision)
     missed = replace(kept[0], certificate=replace(joy, bound=0.85))
     with pytest.raises(
-        CheckFailedError, match="the best recall that can be certified for 'joy' on validation is 0.85"
+        CheckFailedError, match="The best recall that can be certified for 'joy' on validation is 0.85"
     ):
         require_kept([missed], decision)
-    with pytest.raises(CheckFailedError, match="which certifies 0.700 and not 0.8; lower it"):
+    with pytest.raises(CheckFailedError, match="which certifies 0.700 and not 0.8. Lower it"):
         require_kept([], replace(decision, answers=replace(decision.answers, bound=0.7)))

@@ -105,13 +105,15 @@ def test_never_below_holds_on_validation_and_moves_only_its_cut(floor: float) ->
 
 def test_never_below_that_cannot_be_is_a_sentence() -> None:
     evaluator, (_, gold) = evaluator_of(Ordinal(LEVELS)), drawn(5)
-    with pytest.raises(InputError, match="decisions.never_below: unknown label 'grave'; the labels are calm"):
+    with pytest.raises(
+        InputError, match="decisions.never_below: The label 'grave' is unknown. The labels are calm"
+    ):
         check_floors(DecisionsRecipe(never_below={"grave": 0.9}), evaluator, gold)
     with pytest.raises(InputError, match="cannot be shown with fewer than 1000"):
         check_floors(DecisionsRecipe(never_below={"acute": 0.999}), evaluator, gold)
     with pytest.raises(
         InputError,
-        match="never_below is for ordinal tasks; a multi_label task takes recall_floor or precision_floor",
+        match="never_below is for ordinal tasks. A multi_label task takes recall_floor or precision_floor",
     ):
         load_recipe("smoke", ["decisions.never_below={joy=0.9}"])
     with pytest.raises(InputError, match="corpus.label_names is missing, but ordinal labels have an order"):

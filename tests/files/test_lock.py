@@ -16,7 +16,7 @@ def test_a_second_command_in_the_same_run_says_so_and_stops(tmp_path: Path) -> N
     with exclusive(tmp_path / "smoke"):
         done = run_cli("run", "smoke", "--runs", str(tmp_path))
     assert done.returncode == 2
-    assert "another distill command" in done.stderr
+    assert "Another distill command" in done.stderr
     assert [path.name for path in (tmp_path / "smoke").iterdir()] == [".lock"]
 
 
@@ -28,6 +28,6 @@ def test_a_disk_without_locks_is_one_sentence(
         raise error
 
     monkeypatch.setattr(lock.FileLock, "acquire", refuse)
-    match = r"cannot be written or locked \(.*locks.*\); choose"
+    match = r"cannot be written or locked \(.*locks.*\). Choose"
     with pytest.raises(InputError, match=match), exclusive(tmp_path):
         pass

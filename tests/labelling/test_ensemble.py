@@ -77,7 +77,7 @@ def test_members_are_seeds_or_checkpoints_in_their_order():
 @pytest.mark.parametrize(
     ("teacher", "says"),
     [
-        ({"checkpoint": ["a", "b"], "seeds": [1]}, "remove one of the two"),
+        ({"checkpoint": ["a", "b"], "seeds": [1]}, "Remove one of the two"),
         ({"seeds": [1, 1]}, "must differ"),
         ({"checkpoint": ["a", "a"]}, "members of an ensemble must differ"),
         ({"checkpoint": ["a", "b"], "sha256": ["0" * 64]}, "one per checkpoint"),

@@ -65,9 +65,9 @@ def test_a_precision_that_the_student_cannot_reach_is_one_sentence(runs: Path, t
     done = run_cli("train", "smoke", "--runs", str(tmp_path), "--set", "decisions.precision_floor.joy=0.8")
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]
-    assert last.startswith("error: decisions.precision_floor: the best precision that the student reaches for")
+    assert last.startswith("error: decisions.precision_floor: The best precision that the student reaches for")
     assert "'joy'" in last
-    assert "below 0.8; lower the floor" in last
+    assert "below 0.8. Lower the floor" in last
     for name in ("bundle", "report.json", "report.html"):  # of a recipe without the floor
         assert not (tmp_path / "smoke" / name).exists(), name
 

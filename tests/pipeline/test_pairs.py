@@ -83,5 +83,5 @@ def test_texts_are_not_made_out_of_pairs() -> None:
     options = [part for setting in (*SETTINGS, "augmentation.rows=5") for part in ("--set", setting)]
     done = run_cli("check", "smoke", *options)
     assert done.returncode == 2
-    said = "augmentation.rows makes texts, but corpus.joiner = 'segments' reads pairs; set the former to 0"
+    said = "augmentation.rows makes texts, but corpus.joiner = 'segments' reads pairs. Set the former to 0"
     assert said in done.stderr

@@ -285,8 +285,8 @@ def test_a_budget_changes_no_fingerprint_of_what_comes_after_the_plan() -> None:
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        ("budget.p95_ms=0", "budget.p95_ms is 0; input should be greater than 0"),
-        ("budget.size=3", "unknown key budget.size; did you mean budget.size_mb?"),
+        ("budget.p95_ms=0", "budget.p95_ms is 0. Input should be greater than 0"),
+        ("budget.size=3", "unknown key budget.size. Did you mean budget.size_mb?"),
         ("budget.threads=0", "budget.threads is 0"),
         ("budget.rss_mb=inf", "budget.rss_mb"),
         ("student.vocabulary_bytes=9000", "student.vocabulary_bytes applies to one width"),

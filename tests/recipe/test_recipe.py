@@ -32,8 +32,8 @@ def test_packaged_recipes_load_and_survive_their_resolved_form(name, tmp_path) -
         ("export.threshold_shrink=20", ["unknown key export.threshold_shrink", "decisions.threshold_shrink?"]),
         ("decisions.calibration='plat'", ["decisions.calibration", "plat", "platt-per-label"]),
         ("decisions.recall_floor.joy=1.0", ["decisions.recall_floor", "less than 1"]),
-        ("decisions={recall_floor={joy=0.9}, precision_floor={joy=0.9}}", ["decisions", "'joy'", "keep one"]),
-        ("decisions={abstain_below=0.4, abstain_coverage=0.9}", ["abstain_below", "abstain_coverage", "keep one"]),
+        ("decisions={recall_floor={joy=0.9}, precision_floor={joy=0.9}}", ["decisions", "'joy'", "Keep one"]),
+        ("decisions={abstain_below=0.4, abstain_coverage=0.9}", ["abstain_below", "abstain_coverage", "Keep one"]),
         ("decisions.abstain_below=1", ["decisions.abstain_below", "less than 1"]),
         ("seed", ["KEY=VALUE"]),
     ],
@@ -51,7 +51,7 @@ def test_errors_name_key_bound_and_remedy(override: str, parts: list[str]) -> No
     [
         (
             "decisions.recall_floor={sustain=0.9}",
-            "decisions.recall_floor is for multi_label tasks; a single_label task takes no floor",
+            "decisions.recall_floor is for multi_label tasks. A single_label task takes no floor",
         ),
         ("decisions.precision_floor={sustain=0.9}", "decisions.precision_floor is for multi_label tasks"),
         (
@@ -68,10 +68,10 @@ def test_what_needs_thresholds_is_refused_for_single_label(override: str, said: 
 @pytest.mark.parametrize(
     ("others", "said"),
     [
-        (["export.precision=['int8-static-qat']"], "int8-static-qat trains tables of 8 bits; set it to 8"),
-        (["student.kind='static'", "student.width=36"], "do not fill whole bytes; choose a multiple of 8, or"),
-        (["student.kind='static'", "student.width=34", "export.table_bits=6"], "choose a multiple of 4, or"),
-        (["student.kind='static'", "student.width=33", "export.table_bits=4"], "choose a multiple of 2, or"),
+        (["export.precision=['int8-static-qat']"], "int8-static-qat trains tables of 8 bits. Set it to 8"),
+        (["student.kind='static'", "student.width=36"], "do not fill whole bytes. Choose a multiple of 8, or"),
+        (["student.kind='static'", "student.width=34", "export.table_bits=6"], "Choose a multiple of 4, or"),
+        (["student.kind='static'", "student.width=33", "export.table_bits=4"], "Choose a multiple of 2, or"),
         (["export.table_bits=7"], "export.table_bits"),
     ],
 )
@@ -104,7 +104,7 @@ def test_an_unknown_recipe_suggests_the_nearest() -> None:
 def test_broken_toml_names_the_file(tmp_path) -> None:  # type: ignore[no-untyped-def]
     path = tmp_path / "r.toml"
     path.write_text("name = ", encoding="utf-8")
-    with pytest.raises(InputError, match=r"r\.toml: not valid TOML"):
+    with pytest.raises(InputError, match=r"r\.toml: The file is not valid TOML"):
         load_recipe(str(path))
 
 

@@ -126,8 +126,8 @@ def test_files_named_like_other_sources_are_still_files(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("text,id\n" + "".join(f"SECRET {i},{i}\n" for i in range(20)), "no column looks like labels"),
-        ("text,y\n" + "".join(f"SECRET {i},same\n" for i in range(20)), "no column looks like labels"),
+        ("text,id\n" + "".join(f"SECRET {i},{i}\n" for i in range(20)), "No column looks like labels"),
+        ("text,y\n" + "".join(f"SECRET {i},same\n" for i in range(20)), "No column looks like labels"),
         ("text,y\n", "no readable row"),
         ("text,y\nSECRET,a,b\n", "no readable row"),
     ],

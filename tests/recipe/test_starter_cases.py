@@ -103,7 +103,7 @@ def test_votes_and_shares_are_refused_with_the_reason(tmp_path):
         propose_recipe(csv_file(tmp_path / "a.csv", rows))
     rows = [{"text": line(i), "label": [0.5, 0.25, 0.25]} for i in range(60)]
     (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    with pytest.raises(InputError, match="column 'label' holds 3 shares or votes of annotators"):
+    with pytest.raises(InputError, match="Column 'label' holds 3 shares or votes of annotators"):
         propose_recipe(tmp_path / "a.jsonl")
 
 

@@ -65,7 +65,7 @@ def test_shares_are_refused_in_columns_too(tmp_path):
     rows = [
         {"text": line(i), **{m: (0.7, 0.1, 0.2)[(i + j) % 3] for j, m in enumerate(MOODS[:3])}} for i in range(60)
     ]
-    with pytest.raises(InputError, match="columns anger, fear, joy hold shares or votes of annotators"):
+    with pytest.raises(InputError, match="Columns anger, fear, joy hold shares or votes of annotators"):
         propose_recipe(saved(tmp_path / "a.csv", rows))
 
 

@@ -207,17 +207,17 @@ def test_a_small_test_split_is_offered_folds(tmp_path):
         (
             "printed dialogues",
             [{"dialog": str([line(i), line(i + 500)]), "emotion": f"[{i % 3} {i % 2}]"} for i in range(60)],
-            "each cell of 'dialog' holds as many texts as 'emotion' has labels, 120 in all",
+            "Each cell of 'dialog' holds as many texts as 'emotion' has labels, 120 in all",
         ),
         (
             "joined dialogues",
             [{"dialog": f"{line(i)} __eou__ {line(i + 500)} __eou__", "emotion": f"0 {i % 2}"} for i in range(60)],
-            "each cell of 'dialog' holds as many texts as 'emotion' has labels, 120 in all",
+            "Each cell of 'dialog' holds as many texts as 'emotion' has labels, 120 in all",
         ),
         (
             "annotators",
             [{"text": line(i), "annotator1": mood(i), "annotator2": mood(i + i % 3)} for i in range(60)],
-            "only annotator1, annotator2 hold few values, and their names are those of annotators or speakers",
+            "Only annotator1, annotator2 hold few values, and their names are those of annotators or speakers",
         ),
         (
             "chats",
@@ -225,27 +225,27 @@ def test_a_small_test_split_is_offered_folds(tmp_path):
                 {"messages": [{"role": "user", "content": line(i)}, {"role": "bot", "content": "so"}]}
                 for i in range(60)
             ],
-            r"only messages\[\].role hold few values",
+            r"Only messages\[\].role hold few values",
         ),
         (
             "marks",
             [{"text": line(i), **{m: ("x" if mood(i) == m else "") for m in MOODS}} for i in range(60)],
-            "columns anger, fear, joy, sadness hold one value or nothing: write 1 where a label is meant",
+            "Columns anger, fear, joy, sadness hold one value or nothing: write 1 where a label is meant",
         ),
         (
             "signs",
             [{"text": line(i), **{m: (1 if mood(i) == m else -1) for m in MOODS}} for i in range(60)],
-            "columns anger, fear, joy, sadness hold -1 and 1: write 1 where a label is meant, and 0 elsewhere",
+            "Columns anger, fear, joy, sadness hold -1 and 1: write 1 where a label is meant, and 0 elsewhere",
         ),
         (
             "questions",
             [{"Context": line(i // 3), "Response": line(i + 500) * 2} for i in range(60)],
-            "no column looks like labels",
+            "No column looks like labels",
         ),
         (
             "shares with commas",
             [{"text": line(i), "anger": "0,5", "fear": "0,25", "joy": "0,25"} for i in range(60)],
-            "columns anger, fear, joy hold shares or votes",
+            "Columns anger, fear, joy hold shares or votes",
         ),
     ],
 )
@@ -258,7 +258,7 @@ def test_what_would_be_a_guess_is_refused(tmp_path, name, rows, reason):
 def test_lines_that_begin_with_their_label_are_refused(tmp_path, label):
     path = saved(tmp_path / "a.txt", "\n".join(f"{label(i)} {line(i)}" for i in range(60)))
     with pytest.raises(
-        InputError, match=r"the lines of 'text' begin with one of \d words, like labels: write a tab"
+        InputError, match=r"The lines of 'text' begin with one of \d words, like labels: write a tab"
     ):
         propose_recipe(path)
 
@@ -272,7 +272,7 @@ def test_an_ending_of_another_program_names_the_way_on(tmp_path):
 def test_texts_as_lists_of_words_are_refused(tmp_path):
     rows = {f"{i}_gab": {"post_id": f"{i}_gab", "post_tokens": line(i).split(), "annotators": [{"label": mood(i)}]}
             for i in range(60)}  # fmt: skip
-    with pytest.raises(InputError, match="column 'post_tokens' holds texts as lists of words: join each list"):
+    with pytest.raises(InputError, match="Column 'post_tokens' holds texts as lists of words: join each list"):
         propose_recipe(saved(tmp_path / "a.json", json.dumps(rows)))
 
 

@@ -79,7 +79,7 @@ def test_what_is_no_run_is_refused_with_the_one_that_was_meant(
 ) -> None:
     made(tmp_path / "runs/mine")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match="did you mean .*runs/mine"):
+    with pytest.raises(InputError, match="Did you mean .*runs/mine"):
         find_copies(Path(given))
     with pytest.raises(InputError, match="is not a run"):
         find_copies(tmp_path)
@@ -110,7 +110,7 @@ def test_it_never_works_under_a_running_command(tmp_path: Path) -> None:
     with exclusive(run):
         done = run_cli("forget", str(run), "--yes")
     assert done.returncode == 2
-    assert "another distill command" in done.stderr
+    assert "Another distill command" in done.stderr
     assert (run / "corpus/train.parquet").is_file()
 
 

@@ -52,8 +52,8 @@ def test_a_full_disk_is_recognised_behind_other_errors_too(error: Exception) -> 
             raise InputError("file.parquet: The file cannot be read as parquet") from behind
     assert shortage_of(caught.value) is Shortage.DISK
     said = str(stage_shortage(error, "student", Path("runs/mine")))
-    assert said.startswith("the disk is full (stage student, folder runs/mine): free some space")
-    assert str(refusal_of(caught.value)).startswith("the disk is full: ")
+    assert said.startswith("The disk is full (stage student, folder runs/mine). Free some space")
+    assert str(refusal_of(caught.value)).startswith("The disk is full. ")
 
 
 @pytest.mark.parametrize("error", MEMORY, ids=str)
@@ -61,7 +61,7 @@ def test_exhausted_memory_is_recognised(error: Exception) -> None:
     assert shortage_of(error) is Shortage.MEMORY
     assert "student.batch_size or corpus.max_tokens" in str(stage_shortage(error, "student", Path("r")))
     assert "max_tokens" not in str(stage_shortage(error, "corpus", Path("r")))  # it would change nothing there
-    assert str(refusal_of(error)).startswith("out of memory: ")
+    assert str(refusal_of(error)).startswith("The machine is out of memory. ")
 
 
 def test_other_errors_stay_what_they_are() -> None:
@@ -127,7 +127,7 @@ def test_a_run_on_a_full_disk_says_so_and_goes_on_when_there_is_space(small_disk
     full = run_process(*command)
     assert full.returncode == 2, full.stderr
     assert full.stderr.splitlines()[-1] == (
-        f"error: the disk is full (stage teacher, folder {small_disk}/smoke): free some space and run the same "
+        f"error: The disk is full (stage teacher, folder {small_disk}/smoke). Free some space and run the same "
         "command again. It resumes from there."
     )
     assert not (small_disk / "smoke/teacher").exists()
@@ -146,4 +146,4 @@ def test_answers_that_find_no_space_are_no_traceback(runs: Path) -> None:
         command = command_of("predict", str(runs / "bundle"), "hello")
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=ROOT, check=False)
     assert done.returncode == 2
-    assert done.stderr == "error: the disk is full: free some space and run the same command again\n"
+    assert done.stderr == "error: The disk is full. Free some space and run the same command again.\n"

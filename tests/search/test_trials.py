@@ -137,7 +137,7 @@ def test_values_that_were_tried_before_are_not_trained_again(tmp_path: Path) -> 
 def test_a_training_that_diverges_is_a_failed_trial_and_counts_as_one(tmp_path: Path) -> None:
     def diverges(recipe: Recipe, folder: Path, on_epoch_end: Report) -> float:
         if recipe.objective.temperature < 3:
-            raise DistillError("the loss is not finite at step 3; lower the learning rates")
+            raise DistillError("the loss is not finite at step 3. Lower the learning rates")
         return near_four(recipe, folder, on_epoch_end)
 
     found = search_in(tmp_path, diverges, "search.trials=8")
@@ -153,7 +153,7 @@ def test_a_training_that_diverges_is_a_failed_trial_and_counts_as_one(tmp_path: 
 
 def test_a_full_disk_stops_the_search_and_fails_no_trial(tmp_path: Path) -> None:
     def full(*_: object) -> float:
-        raise ResourceError("the disk is full")
+        raise ResourceError("The disk is full")
 
     with pytest.raises(ResourceError):
         search_in(tmp_path, full, "search.trials=2")
@@ -210,10 +210,10 @@ def test_values_that_do_not_go_together_fail_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("setting", "says"),
     [
-        ("search.space={'student.epoch'=[1]}", "did you mean student.epochs"),
-        ("search.space={'corpus.source'=[1]}", "only keys of student and objective"),
+        ("search.space={'student.epoch'=[1]}", "Did you mean student.epochs"),
+        ("search.space={'corpus.source'=[1]}", "Name keys of student and objective"),
         ("search.space={'student.epochs'=[]}", "search.space"),
-        ("search.space={'student.epochs'={low=3,high=1}}", "low must be below high"),
+        ("search.space={'student.epochs'={low=3,high=1}}", "low end must be below high"),
         ("search.space={'student.epochs'={low=0,high=1,log=true}}", "above 0 with log"),
     ],
 )
@@ -226,7 +226,7 @@ def test_spaces_that_cannot_be_are_refused(setting: str, says: str) -> None:
     ("settings", "says"),
     [
         ([], r"search\.space is empty"),
-        (["search.space={'student.epochs'=[1,'two']}"], "student.epochs cannot be 'two'; input should be"),
+        (["search.space={'student.epochs'=[1,'two']}"], "student.epochs cannot be 'two'. Input should be"),
         (["search.space={'student.epochs'=[1979-05-27]}"], "student.epochs cannot be datetime"),
         (["search.space={'student.epochs'={low=1.0,high=3.0}}"], "student.epochs cannot be 1.6"),
         (["search.space={'objective.soft_weight'={low=0.5,high=1.5}}"], "soft_weight cannot be 1.5"),

@@ -109,7 +109,7 @@ def test_goals_that_cannot_be_are_one_sentence() -> None:
         (["student.vocabulary_bytes=0"], "student.vocabulary_bytes is 0"),
         (
             ["student.vocabulary_bytes=9", "budget.size_mb=3"],
-            "use student.vocabulary_coverage, or set",
+            "Use student.vocabulary_coverage, or set",
         ),
     ],
 )

@@ -254,7 +254,7 @@ def test_layers_that_are_left_open_are_as_many_as_asked_for(depth: int) -> None:
 def test_a_student_without_layers_is_refused() -> None:
     """Another kind of student has no states to match."""
     other = StudentRecipe.model_construct(kind="static")
-    with pytest.raises(ValidationError, match="relation_weight needs a student with layers .*set it to 0"):
+    with pytest.raises(ValidationError, match="relation_weight needs a student with layers .*Set it to 0"):
         Recipe(
             name="one",
             corpus=CorpusRecipe(task="multi_label"),

@@ -92,9 +92,9 @@ def test_a_recipe_chooses_its_rules(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("", "it has 0 forms"),
-        ("ok\n?!\n", "form 2 is none"),
-        ("x" * 201, "form 1 is none"),
+        ("", "It has 0 forms"),
+        ("ok\n?!\n", "Form 2 is none"),
+        ("x" * 201, "Form 1 is none"),
         (None, "cannot be read"),
     ],
 )

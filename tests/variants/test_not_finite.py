@@ -74,6 +74,6 @@ def test_a_trained_or_given_model_that_gives_them_is_refused() -> None:
     corpus: Any = None
     session = TrainingSession("teacher", model, SimpleNamespace(pad_token_id=0), corpus, tokens)
     with pytest.raises(
-        DistillError, match="the teacher returns logits that are not finite for 2 test rows; lower"
+        DistillError, match="The teacher returns logits that are not finite for 2 test rows. Lower"
     ):
         evaluated_logits(session, Reporter(quiet=True))

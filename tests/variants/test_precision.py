@@ -114,9 +114,9 @@ def test_where_no_form_passes_the_sentence_is_the_gates(tmp_path: Path) -> None:
         write_gate(layout.variant(name), failures="floor missed")
     with pytest.raises(CheckFailedError) as caught:
         shipping_variant(layout, load_recipe("smoke", ["export.precision=auto"]).export)
-    assert "no variant of int8-static, int8-dynamic, int8-weights, fp32 may ship" in str(caught.value)
+    assert "No variant of int8-static, int8-dynamic, int8-weights, fp32 may ship" in str(caught.value)
     # every form was tried: there is no other to allow
-    assert str(caught.value).endswith("fp32: floor missed); deliberately widen a bound")
+    assert str(caught.value).endswith("fp32: floor missed). Deliberately widen a bound.")
 
 
 COMMAND = ("--set", "export.precision=auto", "--set", "objective.compare=false")

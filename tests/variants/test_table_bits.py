@@ -54,4 +54,4 @@ def test_a_gate_that_failed_with_few_bits_says_that_more_may_help(tmp_path: Path
     write_gate(layout.variant("int8-weights"), failures="rows with a flip 0.06 above 0.05")
     with pytest.raises(CheckFailedError) as caught:
         shipping_variant(layout, recipe.export)
-    assert ("raise export.table_bits above 4" in str(caught.value)) == said
+    assert ("Raise export.table_bits above 4" in str(caught.value)) == said

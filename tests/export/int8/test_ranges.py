@@ -85,5 +85,5 @@ def test_it_counts_in_hashes_only_where_it_is_another_one() -> None:
 
 
 def test_another_one_is_refused_by_its_key() -> None:
-    with pytest.raises(InputError, match=r"export\.calibrator is 'entropy'; input should be 'mse', 'minmax'"):
+    with pytest.raises(InputError, match=r"export\.calibrator is 'entropy'. Input should be 'mse', 'minmax'"):
         load_recipe("smoke", ["export.calibrator=entropy"])
