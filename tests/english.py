@@ -4,14 +4,18 @@ It reads the docstrings, comments and string literals of the product, the commen
 of prose except the log of experiments, and the visible text of the templates. The list is for habits, not for
 taste: an entry names a reason, and phrases that could also be good English are left alone. A line that must stay
 ends with the comment `english: ok`.
+
+Messages of the project's exceptions are held to their form too: an optional place ("rows.csv, row 3: "), then
+sentences with a capital letter and a full stop. A key such as `max_tokens` or corpus.split may begin one as it is.
 """
 
 import ast
 import io
+import itertools
 import re
 import sys
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +43,24 @@ UNITS = (
     "package|pair|person|piece|process|question|recipe|round|row|run|script|second|seed|side|split|stage|step|student|"
     "teacher|term|text|token|trial|turn|variant|word|year"
 )
+
+EXCEPTIONS = (
+    "InputError",
+    "BundleError",
+    "CheckFailedError",
+    "DistillError",
+    "ResourceError",
+    "MissingExtraError",
+)
+HOLE = "{}"  # a value in a message, whose words are unknown here
+
+# "rows.csv, row 3: ", "gate: ", "--set KEY=VALUE: ", "`checkpoint` NAME: "
+PLACE = re.compile(r"(?:(?:--)?[\w`.{}=-]+ )?[^\s:]+(?::\{\})?(?:, row \S+)?: ")
+
+# a full stop or a question mark; or a last sentence that is a value, which has its own
+WHOLE = re.compile(r"(?:[.?]|(?:^|: |\. ?)\{\})$")
+SENTENCE_END = re.compile(r"(?<=[a-z)}\]`'\d]\.) ")
+KEY = re.compile(r"[a-z]\w*[._\[=]\w|[a-z]\w*\.\{\}")
 
 SMALL = "of|with|in|on|at|for|as|to|if|or|and|than|by"  # words that no counted thing is
 
@@ -172,6 +194,54 @@ def complaints(piece: Prose) -> Iterator[str]:
             yield f"{piece.path.relative_to(ROOT)}:{place}: {match[0].strip()!r}: {habit.remedy}"
 
 
+def message_complaints(path: Path) -> Iterator[str]:
+    """A line for each message of an exception that is not of sentences: file, line, what is wrong."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    constants = {
+        target.id: node.value.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+        for target in node.targets
+        if isinstance(target, ast.Name) and isinstance(node.value.value, str)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and node.args and ast.unparse(node.func).rpartition(".")[2] in EXCEPTIONS:
+            for message in _messages(node.args[-1], constants):
+                fault = fault_of(message)
+                if fault:
+                    yield f"{path.relative_to(ROOT)}:{node.lineno}: {message[:60]!r}: {fault}"
+
+
+def fault_of(message: str) -> str | None:
+    """Return what keeps a message, in which HOLE takes the place of each value, from being of sentences."""
+    if not WHOLE.search(message):
+        return "end it with a full stop"
+    while place := PLACE.match(message):
+        message = message[place.end() :]
+    for sentence in SENTENCE_END.split(message):
+        if sentence[:1].islower() and not KEY.match(sentence):
+            return "begin each sentence with a capital letter, after the place that it is about"
+    return None
+
+
+def _messages(node: ast.expr, constants: Mapping[str, str]) -> list[str]:
+    """Return the texts that an expression may give, with HOLE for each value that is unknown."""
+    match node:
+        case ast.Constant(value=str(text)):
+            return [text]
+        case ast.Name(id=name) if name in constants:
+            return [constants[name]]
+        case ast.JoinedStr(values=parts):
+            return ["".join(texts) for texts in itertools.product(*(_messages(part, constants) for part in parts))]
+        case ast.FormattedValue(value=ast.Name() as value, conversion=-1):
+            return _messages(value, constants)
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            return [a + b for a in _messages(left, constants) for b in _messages(right, constants)]
+        case ast.IfExp(body=body, orelse=other):
+            return _messages(body, constants) + _messages(other, constants)
+    return [HOLE]
+
+
 def checked_files() -> Iterator[Path]:
     """The files that are held to the list."""
     for folder in FOLDERS:
@@ -183,6 +253,8 @@ def checked_files() -> Iterator[Path]:
 def main() -> int:
     """Print what is found."""
     found = [line for path in checked_files() for piece in prose_of(path) for line in complaints(piece)]
+    code = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
+    found += [line for path in code for line in message_complaints(path)]
     print(*found, sep="\n", end="\n" if found else "")
     return 1 if found else 0
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.english import ROOT, Prose, checked_files, complaints, prose_of
+from tests.english import ROOT, Prose, checked_files, complaints, fault_of, message_complaints, prose_of
 
 
 @pytest.mark.parametrize(
@@ -85,3 +85,49 @@ def test_every_page_is_held_to_the_list_but_logs() -> None:
     assert "distill/report/templates/sections/gate.html" in checked
     assert "distill/variants/templates/model_card.md" in checked
     assert "docs/results/LOG.md" not in checked
+
+
+@pytest.mark.parametrize(
+    ("message", "remedy"),
+    [
+        ("{}: cannot be read ({}); check its permissions", "full stop"),
+        ("{}: cannot be read ({}). Check its permissions.", "capital letter"),
+        ("{}, row {}: The field is not closed. close it.", "capital letter"),
+        ("{}: The labels are {}", "full stop"),
+        ("the disk is full: Free some space.", "capital letter"),
+        ("gate: no variant may ship ({}). {}.", "capital letter"),
+    ],
+)
+def test_a_message_that_is_not_of_sentences_is_named(message: str, remedy: str) -> None:
+    assert remedy in (fault_of(message) or "")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "{}, row {}: The field is not closed. Close it.",
+        "`max_tokens` is {}. Lower it.",
+        "corpus.split: It must be {}. See corpus.folds.",
+        "search.space is empty. Add values.",
+        "label_names has {} names.",
+        "{}: {}",
+        "{}: There is an unknown key {}. {}",
+        "{}: There is no such key. Did you mean {}?",
+        "--set {}: The form is KEY=VALUE, for instance student.layers=[0,3,5].",
+    ],
+)
+def test_a_message_of_sentences_is_left_alone(message: str) -> None:
+    assert fault_of(message) is None
+
+
+def test_messages_are_read_from_all_their_parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("tests.english.ROOT", tmp_path)
+    path = tmp_path / "a.py"
+    path.write_text(
+        'WHY = "not one"\n'
+        'raise InputError(f"{x}: {WHY}")\n'
+        'raise errors.BundleError("One. " + ("Two." if x else "three"))\n'
+        'raise ValueError("not ours")\n'
+        'raise InputError(f"{x}: {y}")\n'
+    )
+    assert [line.partition(": ")[0] for line in message_complaints(path)] == ["a.py:2", "a.py:3"]
