@@ -180,7 +180,7 @@ def test_an_objective_adds_its_terms_by_weight_also_where_nothing_is_labelled() 
 
 @pytest.mark.parametrize("weight", ["decoupled_weight", "standardised_weight"])
 def test_terms_for_one_label_a_row_are_refused_where_there_are_several(weight: str) -> None:
-    with pytest.raises(InputError, match=f"objective {weight} is for single_label corpora: .*set it to 0"):
+    with pytest.raises(InputError, match=f"objective: {weight} is for single_label corpora: .*Set it to 0"):
         load_recipe("smoke", [f"objective.{weight}=1"])
     load_recipe("smoke", ["objective.intra_class_weight=1", "objective.inter_class_weight=1"])
 
