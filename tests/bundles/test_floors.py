@@ -37,7 +37,7 @@ def test_a_floor_is_broken_where_chance_would_not_miss_as_much(
     assert sadness["p_value"] == pytest.approx(expected)
     assert (joy["rows"], joy["broken"]) == (0, False)
     assert done.returncode == int(broken)
-    assert ("the floor of 'sadness' is broken on these rows" in done.stderr) is broken
+    assert ("The floor of 'sadness' is broken on these rows" in done.stderr) is broken
 
 
 def test_the_line_of_a_floor_says_whether_it_is_certified(bundle: Path, tmp_path: Path) -> None:
