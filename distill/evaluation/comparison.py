@@ -72,7 +72,7 @@ def paired_bootstrap(
         samples: how often rows or groups are drawn.
         seed: of the draws.
     """
-    weights = sample_weights(len(gold), groups, samples, seed)  # (S, N)
+    weights = sample_weights(len(gold), groups, samples=samples, seed=seed)  # (S, N)
     resampled = [
         np.mean([evaluator.resampled(decisions, gold, weights) for decisions in models], axis=0)
         for models in (first, second)
@@ -102,12 +102,17 @@ def estimate(
         samples: how often rows or groups are drawn.
         seed: of the draws.
     """
-    weights = sample_weights(len(gold), groups, samples, seed)  # (S, N)
+    weights = sample_weights(len(gold), groups, samples=samples, seed=seed)  # (S, N)
+    return estimate_under(weights, evaluator, decisions, gold)
+
+
+def estimate_under(weights: Floats, evaluator: Evaluator, decisions: Bools, gold: Floats) -> Estimate:
+    """Return the headline with its 95 % interval under draws ``(S, N)`` that several models share."""
     low, high = np.percentile(evaluator.resampled(decisions, gold, weights), [2.5, 97.5])
     return Estimate(evaluator.score(decisions, gold), float(low), float(high))
 
 
-def sample_weights(rows: int, groups: Groups, samples: int, seed: int) -> NDArray[np.float32]:
+def sample_weights(rows: int, groups: Groups, *, samples: int = SAMPLES, seed: int = 0) -> NDArray[np.float32]:
     """Return how often each sample draws each row, ``(S, N)``; rows of one group are drawn together."""
     if groups is None:
         return row_weights(rows, samples=samples, seed=seed)

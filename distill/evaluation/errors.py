@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from distill.evaluation.bootstrap import SAMPLES
-from distill.evaluation.comparison import Estimate, Groups, sample_weights
-from distill.evaluation.metrics import ratio
+from distill.evaluation.comparison import Estimate
+from distill.evaluation.metrics import f1_per_label, weighted_f1_per_label
 from distill.export.runtime.scores import Bools, Floats
 
 
@@ -43,23 +42,14 @@ def confusions(decisions: Bools, gold: Floats, labels: Sequence[str], most: int)
     return tuple(Confusion(names[at], names[instead], rows) for (at, instead), rows in ranked)
 
 
-def f1_estimates(
-    decisions: Bools, gold: Floats, groups: Groups = None, *, samples: int = SAMPLES, seed: int = 0
-) -> tuple[Estimate, ...]:
-    """Return the F1 of each label with its 95 % interval over resampled rows, or whole groups of them.
+def f1_estimates(decisions: Bools, gold: Floats, weights: Floats) -> tuple[Estimate, ...]:
+    """Return the F1 of each label with its 95 % interval over resampled rows.
 
     Args:
         decisions: ``(N, C)``.
         gold: 0/1, ``(N, C)``.
-        groups: the number of each row's group, where there are groups.
-        samples: how often rows or groups are drawn.
-        seed: of the draws.
+        weights: how often each sample draws each row, ``(S, N)``.
     """
-    right = (decisions & (gold > 0)).astype(np.float64)
-    counted = decisions.astype(np.float64) + (gold > 0)
-    weights = sample_weights(len(gold), groups, samples, seed).astype(np.float64)  # (S, N)
-    drawn = ratio(2 * (weights @ right), weights @ counted)  # (S, C)
-    whole = ratio(2 * right.sum(axis=0), counted.sum(axis=0))
-    low, high = np.percentile(drawn, [2.5, 97.5], axis=0)
-    rows = zip(whole.tolist(), low.tolist(), high.tolist(), strict=True)
+    low, high = np.percentile(weighted_f1_per_label(decisions, gold, weights), [2.5, 97.5], axis=0)
+    rows = zip(f1_per_label(decisions, gold).tolist(), low.tolist(), high.tolist(), strict=True)
     return tuple(Estimate(*row) for row in rows)

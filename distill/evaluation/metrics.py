@@ -167,9 +167,14 @@ def mean_label_kappa(decisions: Bools, gold: Floats) -> float:
 
 def weighted_macro_f1(decisions: Bools, gold: Floats, weights: Floats) -> Floats:
     """Return macro-F1 under each row of weights: ``(S, N) -> (S,)``."""
+    return np.asarray(weighted_f1_per_label(decisions, gold, weights).mean(axis=1))
+
+
+def weighted_f1_per_label(decisions: Bools, gold: Floats, weights: Floats) -> Floats:
+    """Return the F1 of each label under each row of weights: ``(S, N) -> (S, C)``."""
     chosen, true = decisions.astype(np.float32), gold.astype(np.float32)
     hit, decided, positive = weights @ (chosen * true), weights @ chosen, weights @ true  # (S, C)
-    return np.asarray(ratio(2 * hit, decided + positive).mean(axis=1))
+    return ratio(2 * hit, decided + positive)
 
 
 def quality_of_labels(

@@ -15,8 +15,8 @@ from distill.report.models import RunModel
 
 
 def attribution(
-    reference: RunModel,
-    models: Mapping[str, RunModel],
+    reference: str,
+    decisions: Mapping[str, Bools],
     gold: Floats,
     evaluator: Evaluator,
     groups: Groups = None,
@@ -26,29 +26,27 @@ def attribution(
     """Compare the student that ships with its twin and with its teacher, on test rows.
 
     Args:
-        reference: the teacher, or the ensemble.
-        models: the student and what ships by name, and the twin where there is one.
+        reference: the name of the teacher, or of the ensemble.
+        decisions: of it, of the student and of what ships by name, and of the twin where there is one.
         gold: 0/1 of the test rows, ``(N, C)``.
         evaluator: the task's.
         groups: the number of each row's group, where there are groups.
         seed: of the bootstrap.
     """
-    decisions = {name: model.test_decisions(evaluator.task) for name, model in models.items()}
-    reference_decisions = reference.test_decisions(evaluator.task)
-    gain = None
+    models = {name: decided for name, decided in decisions.items() if name != reference}
+    reference_decisions, gain = decisions[reference], None
     if "twin" in models:
         gain = {
-            name: paired_bootstrap(evaluator, [decisions[name]], [decisions["twin"]], gold, groups, seed=seed)
+            name: paired_bootstrap(evaluator, [models[name]], [models["twin"]], gold, groups, seed=seed)
             for name in models
             if name != "twin"
         }
     return Attribution(
-        reference=reference.name,
+        reference=reference,
         gain=gain,
-        agreement={name: agreement(decided, reference_decisions) for name, decided in decisions.items()},
+        agreement={name: agreement(decided, reference_decisions) for name, decided in models.items()},
         copied_errors={
-            name: evaluator.copied_errors(decided, reference_decisions, gold)
-            for name, decided in decisions.items()
+            name: evaluator.copied_errors(decided, reference_decisions, gold) for name, decided in models.items()
         },
     )
 

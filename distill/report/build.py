@@ -7,14 +7,12 @@ from pathlib import Path
 
 from distill.artifacts.baseline import read_baseline_decisions
 from distill.artifacts.bench import RunBench, read_bench
-from distill.artifacts.model_report import ModelReport
 from distill.artifacts.plan import read_plan
 from distill.artifacts.precision import read_precision
 from distill.artifacts.ranking import read_ranking
 from distill.artifacts.records import from_dict
 from distill.artifacts.report import (
     FORMAT_VERSION,
-    Attribution,
     BudgetReport,
     CorpusCounts,
     Environment,
@@ -22,7 +20,6 @@ from distill.artifacts.report import (
     Headline,
     Report,
     TrainingCurve,
-    Verdict,
     write_report_file,
 )
 from distill.artifacts.training import TRAINING_FILE, read_training
@@ -33,7 +30,6 @@ from distill.export.measure.cpu import cpu_info
 from distill.export.measure.latency import available_threads
 from distill.export.precision import Variant, qat_precisions
 from distill.export.runtime.inputs import segments_of
-from distill.export.runtime.scores import Bools, Floats
 from distill.files.atomic import write_text
 from distill.recipe.ensemble import reference_name
 from distill.recipe.recipe import Recipe
@@ -107,15 +103,20 @@ def build_report(inputs: ReportInputs) -> Report:
     reference = reference_name(recipe)
     bench = read_bench(layout.bench)
     run = RunOutcome(models, reference, bench, chosen, layout.bundle)
-    compared = {name: models[name] for name in ("student", "twin", chosen) if name in models}
-    groups = test_groups(inputs.tested)
-    attributed = attribution(models[reference], compared, gold, evaluator, groups, seed=recipe.seed)
     tested = {name: model.test_decisions(task) for name, model in models.items()}
     tested[BASELINE] = read_baseline_decisions(layout.bench)
+    compared = {name: tested[name] for name in (reference, "student", "twin", chosen) if name in tested}
+    groups = test_groups(inputs.tested)
+    attributed = attribution(reference, compared, gold, evaluator, groups, seed=recipe.seed)
+    over_baseline = paired_bootstrap(
+        evaluator, [tested[chosen]], [tested[BASELINE]], gold, groups, seed=recipe.seed
+    )
     before_tuning = models["teacher"].quality().before_tuning
     tokenizers = load_tokenizer(layout.student), load_tokenizer(layout.teacher())
     named = Headline(evaluator.headline, evaluator.title)
     reports = with_calibration(model_reports(run, task), models, reference, gold, task, seed=recipe.seed)
+    shipped = next(model for model in reports if model.name == chosen)
+    bundled = Bundled(chosen, shipped.test.metric(named.key), shipped.retention, tested[chosen], gold)
     return Report(
         format_version=FORMAT_VERSION,
         recipe=recipe.model_dump(mode="json"),
@@ -139,34 +140,9 @@ def build_report(inputs: ReportInputs) -> Report:
         headline=named,
         folds=_folds(inputs, models, bench),
         warnings=inputs.warnings,
-        verdict=_verdict(inputs, reports, tested, attributed, gold),
+        verdict=verdict_of(bundled, task.labels, named, over_baseline, (attributed.gain or {}).get(chosen)),
         tested=tested_rows(tested, chosen, gold, evaluator, groups, seed=recipe.seed),
         day=datetime.now(UTC).date().isoformat(),
-    )
-
-
-def _verdict(
-    inputs: ReportInputs,
-    reports: Sequence[ModelReport],
-    tested: Mapping[str, Bools],
-    attributed: Attribution,
-    gold: Floats,
-) -> Verdict:
-    task, ships = inputs.corpus.task, inputs.variant.name
-    evaluator, decisions = evaluator_of(task), tested[ships]
-    over_baseline = paired_bootstrap(
-        evaluator,
-        [decisions],
-        [tested[BASELINE]],
-        gold,
-        test_groups(inputs.tested),
-        seed=inputs.recipe.seed,
-    )
-    report = next(model for model in reports if model.name == ships)
-    bundled = Bundled(ships, report.test.metric(evaluator.headline), report.retention, decisions, gold)
-    over_twin = (attributed.gain or {}).get(ships)
-    return verdict_of(
-        bundled, task.labels, Headline(evaluator.headline, evaluator.title), over_baseline, over_twin
     )
 
 

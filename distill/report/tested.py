@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from distill.artifacts.report import TestedRows
-from distill.evaluation.comparison import Groups, estimate
+from distill.evaluation.comparison import Groups, estimate_under, sample_weights
 from distill.evaluation.errors import confusions, f1_estimates
 from distill.evaluation.evaluator import Evaluator
 from distill.export.runtime.scores import Bools, Floats
@@ -30,13 +30,11 @@ def tested_rows(
         groups: the number of each row's group, where there are groups.
         seed: of the bootstrap.
     """
-    labels = evaluator.task.labels
+    labels, weights = evaluator.task.labels, sample_weights(len(gold), groups, seed=seed)
     return TestedRows(
         rows=len(gold),
         resampled="rows" if groups is None else "groups",
-        headline={
-            name: estimate(evaluator, decided, gold, groups, seed=seed) for name, decided in decisions.items()
-        },
-        label_f1=f1_estimates(decisions[ships], gold, groups, seed=seed),
+        headline={name: estimate_under(weights, evaluator, decided, gold) for name, decided in decisions.items()},
+        label_f1=f1_estimates(decisions[ships], gold, weights),
         confusions=confusions(decisions[ships], gold, labels, CONFUSIONS),
     )

@@ -9,7 +9,7 @@ from distill.export.runtime.inputs import Row
 # one text; or, where the bundle reads pairs, its two texts in order or by the names of its columns
 Given = Row | Sequence[str] | Mapping[str, str]
 
-# of pandas and polars; of pyarrow and datasets. Nothing is imported to find out
+# of pandas and polars; of pyarrow and datasets; no package is imported to find out
 TABLE_ATTRIBUTES = ("columns", "column_names")
 
 ONE_STRING = (
@@ -30,10 +30,7 @@ def items_of(texts: Iterable[Given]) -> Iterable[Given]:
     given: Any = texts
     if isinstance(given, str | bytes):
         raise InputError(ONE_STRING)
-    # polars has columns, pyarrow and datasets have column_names; no package is imported to find out
-    if any(
-        not callable(getattr(given, name, None)) and hasattr(given, name) for name in ("columns", "column_names")
-    ):
+    if any(not callable(getattr(given, name, None)) and hasattr(given, name) for name in TABLE_ATTRIBUTES):
         raise InputError(
             f"texts: This is a table ({_name(given)}). Pass its column of texts, as in table['text']."
         )

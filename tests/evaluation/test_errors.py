@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import f1_score
 
+from distill.evaluation.comparison import sample_weights
 from distill.evaluation.errors import Confusion, confusions, f1_estimates
 
 LABELS = ("a", "b", "c")
@@ -38,10 +39,10 @@ def test_f1_is_scikit_learns_and_few_rows_have_wide_intervals() -> None:
     draw = np.random.default_rng(0)
     gold = draw.random((400, 3)) < (0.5, 0.3, 0.02)
     decisions = np.where(draw.random(gold.shape) < 0.2, ~gold, gold)
-    found = f1_estimates(decisions, gold.astype(np.float32), seed=1)
+    found = f1_estimates(decisions, gold.astype(np.float32), sample_weights(400, None, seed=1))
     np.testing.assert_allclose([row.value for row in found], f1_score(gold, decisions, average=None))
     assert all(row.low < row.value < row.high for row in found)
     widths = [(row.high - row.low) / row.value for row in found]
     assert widths[0] < widths[1] < widths[2]
     groups = np.repeat(np.arange(20, dtype=np.int32), 20)
-    assert f1_estimates(decisions, gold.astype(np.float32), groups, seed=1) != found
+    assert f1_estimates(decisions, gold.astype(np.float32), sample_weights(400, groups, seed=1)) != found
