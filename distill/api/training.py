@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from distill.api.run import Run
-from distill.files.extras import need, need_export
+from distill.files.extras import need_run
 from distill.runs.interrupts import StopRequest
 from distill.runs.layout import RunLayout
 from distill.runs.libraries import prepared_libraries
@@ -46,10 +46,7 @@ def train(
         MissingExtraError: the train or export extra is not installed.
         KeyboardInterrupt: the training was interrupted, and has saved what it would lose.
     """
-    need("train", "pydantic")
-    need("train", "torch")
-    if until in ("export", "report"):  # or the missing extra would be noticed only after training
-        need_export()
+    need_run(until)
     stop = StopRequest()
     with stop.listening(), prepared_libraries():
         from distill.pipeline.runner import execute_run

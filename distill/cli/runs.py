@@ -21,7 +21,7 @@ from distill.cli.options import (
     check_output,
 )
 from distill.cli.tables import print_corpus, print_plan, print_summary, print_trials, print_trials_json
-from distill.files.extras import need, need_export
+from distill.files.extras import need, need_export, need_run
 from distill.runs.interrupts import StopRequest
 from distill.runs.libraries import prepared_libraries
 
@@ -129,7 +129,7 @@ def plan(
     bounds = {"p95_ms": p95_ms, "size_mb": size_mb, "rss_mb": rss_mb, "threads": threads}
     asked = [f"budget.{key}={value}" for key, value in bounds.items() if value is not None]
     with prepared_libraries():
-        planned = _load_run(recipe, [*(overrides or []), *asked], Path("runs"), quiet, exports=True)
+        planned = _load_run(recipe, [*(overrides or []), *asked], Path("runs"), quiet, "export")
         place = Path(f"{planned.recipe.name}-plan.toml") if out is None else out
         check_output(place)
         from distill.planning.plan import plan_recipe
@@ -147,7 +147,7 @@ def plan(
 def check(recipe: RecipeName, overrides: Overrides = None, as_json: AsJson = False, quiet: Quiet = False) -> None:
     """Validate a recipe and its corpus without training: rows, labels, lengths, leaks, truncated texts."""
     with prepared_libraries():
-        loaded = _load_run(recipe, overrides, Path("runs"), quiet)
+        loaded = _load_run(recipe, overrides, Path("runs"), quiet, "check")
         from distill.pipeline.check import check_recipe
 
         checked = check_recipe(loaded.recipe, loaded.reporter)
@@ -166,13 +166,8 @@ def _finished(layout: "RunLayout") -> dict[str, str | None]:
     }
 
 
-def _load_run(
-    recipe: str, overrides: list[str] | None, runs: Path, quiet: bool, *, exports: bool = False
-) -> "Run":
-    need("train", "pydantic")
-    need("train", "torch")
-    if exports:  # or the missing extra would be noticed only after training
-        need_export()
+def _load_run(recipe: str, overrides: list[str] | None, runs: Path, quiet: bool, until: str) -> "Run":
+    need_run(until)
     from distill.pipeline.state import Run
     from distill.recipe.load import load_recipe
     from distill.runs.layout import RunLayout
@@ -188,7 +183,7 @@ def _run_until(
     stop = StopRequest()
     with stop.listening(), prepared_libraries():
         try:
-            loaded = _load_run(recipe, overrides, runs, quiet, exports=until in ("export", "report"))
+            loaded = _load_run(recipe, overrides, runs, quiet, until)
             loaded.stop = stop
             if (
                 until == "train" and loaded.recipe.export.trained_as_int8

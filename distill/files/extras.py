@@ -33,6 +33,18 @@ def need_export() -> None:
     need("export", "optimum")
 
 
+def need_run(until: str) -> None:
+    """Check that the extras are installed that a run through a step needs, or it would notice only after training.
+
+    Raises:
+        MissingExtraError: one of them is not.
+    """
+    need("train", "pydantic")
+    need("train", "torch")
+    if until in ("export", "report"):
+        need_export()
+
+
 def _wheel() -> str:
     """Return the name of this version's wheel: a path works before the package is in an index, and after."""
     try:
