@@ -1,6 +1,9 @@
 """The counters of `make house`, on houses of a few lines."""
 
+import subprocess
 from pathlib import Path
+
+import pytest
 
 from tests.house import LONG, ROOT, TASK, circles_of, code_lines, fill, longest_chain, static_numbers
 
@@ -52,3 +55,14 @@ AIMS = {
 def test_the_house_keeps_its_aims() -> None:
     numbers = static_numbers(ROOT)
     assert {name: int(numbers[name]) for name in AIMS if int(numbers[name]) > AIMS[name]} == {}
+
+
+def test_no_large_file_is_committed() -> None:
+    """A clone stays small: no wheel, model or picture that a command left in the checkout comes in by accident."""
+    listed = subprocess.run(["git", "-C", str(ROOT), "ls-files", "-z"], capture_output=True, check=False)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    paths = [ROOT / name for name in listed.stdout.decode().split("\0") if name]
+    large = {str(path.relative_to(ROOT)): path.stat().st_size for path in paths if path.is_file()}
+    assert {name: size for name, size in large.items() if size > 2_000_000} == {}
+    assert [name for name in large if name.endswith((".whl", ".safetensors", ".bin"))] == []
