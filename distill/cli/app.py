@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from distill.cli import bundles, data, models, runs, serve, show
+from distill.cli import bundles, data, explain, models, runs, serve, show
 from distill.cli.debug import format_debug
 from distill.cli.exit import CommandGroup
 from distill.cli.options import Invocation
@@ -120,6 +120,13 @@ COMMANDS = (
         bundles.predict,
         USING,
         "distill predict bundle rows.csv --text message --id id --json > answers.jsonl",
+        passes_unknown=True,
+    ),
+    Command(
+        "explain",
+        explain.explain,
+        USING,
+        'distill explain bundle "i can\'t do this anymore" --minimal',
         passes_unknown=True,
     ),
     Command("serve", serve.serve, USING, "distill serve bundle --port 8000 --token-file token.txt"),

@@ -3,6 +3,7 @@
 import asyncio
 import hmac
 import json
+import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ from distill.serving.refusal import (
     WRONG_TYPE,
     Refusal,
 )
-from distill.serving.requests import AskedAsTei, read_asked, read_asked_as_tei
+from distill.serving.requests import AskedAsTei, read_asked, read_asked_as_tei, read_asked_to_explain
 from distill.serving.service import Service, expected_seconds
 
 # answered without a token, for the program that restarts the service
@@ -60,7 +61,11 @@ class Application:
     def __init__(self, service: Service, token: str | None = None) -> None:
         self._service = service
         self._token = None if token is None else f"Bearer {token}".encode()
-        posts: dict[str, Handler] = {"/v1/predict": self._predict, "/predict": self._predict_as_tei}
+        posts: dict[str, Handler] = {
+            "/v1/predict": self._predict,
+            "/v1/explain": self._explain,
+            "/predict": self._predict_as_tei,
+        }
         gets: dict[str, Handler] = {
             OPEN_ROUTE: self._health,
             "/metrics": self._metrics,
@@ -174,6 +179,17 @@ class Application:
         )
         self._service.metrics.predictions(bundle.name, found)
         return Answer(content, len(found))
+
+    async def _explain(self, request: Request) -> Answer:
+        asked = read_asked_to_explain(await self._body(request), self._service.limits)
+        bundle = self._service.bundle(asked.model)
+
+        def work() -> bytes:
+            found = bundle.classifier.explain(asked.text, asked.label, minimal=asked.minimal)
+            return _json({"model": bundle.name, "manifest_sha256": bundle.sha256, **found.to_dict()})
+
+        # each word takes two texts' time, so never on the event loop
+        return Answer(await self._service.answer(work, math.inf), 1)
 
     async def _health(self, request: Request) -> Answer:
         return Answer(_json({"status": "ok", "bundles": list(self._service.bundles.by_name)}))

@@ -44,6 +44,61 @@ _PREDICTION = {
     },
 }
 
+_LABELS = {"type": "array", "items": {"type": "string"}}
+
+_WORD = {
+    "type": "object",
+    "required": ["segment", "start", "end", "change", "masked_change", "gained", "lost"],
+    "description": "A word, text[start:end] in code points, and what changes without it.",
+    "properties": {
+        "segment": {"type": "integer", "description": "1 for the second text of a pair, else 0."},
+        "start": {"type": "integer"},
+        "end": {"type": "integer"},
+        "change": {"type": "number", "description": "The score minus the score without the word."},
+        "masked_change": {
+            "type": ["number", "null"],
+            "description": "The same with a mask in its place; null where the vocabulary has none.",
+        },
+        "gained": {**_LABELS, "description": "Labels that are decided in addition without the word."},
+        "lost": {**_LABELS, "description": "Labels that are no longer decided without it."},
+    },
+}
+
+_EXPLANATION = {
+    "type": "object",
+    "required": ["model", "manifest_sha256", "label", "score", "decided", "prediction", "words", "deletion"],
+    "properties": {
+        "model": {"type": "string"},
+        "manifest_sha256": {"type": "string"},
+        "label": {"type": "string"},
+        "score": {"type": "number"},
+        "decided": {"type": "boolean", "description": "Whether the score decides for the label."},
+        "prediction": _PREDICTION,
+        "words": {"type": "array", "items": _WORD},
+        "deletion": {
+            "type": ["object", "null"],
+            "description": "The fewest words without which the label is decided otherwise.",
+            "properties": {
+                "words": {"type": "array", "items": {"type": "integer"}, "description": "Indices of words."},
+                "score": {"type": "number"},
+                "smallest": {"type": "boolean", "description": "Whether every smaller deletion was tried."},
+            },
+        },
+    },
+}
+
+_ASKED_TO_EXPLAIN = {
+    "type": "object",
+    "required": ["text"],
+    "additionalProperties": False,
+    "properties": {
+        "text": _TEXT,
+        "model": {"type": "string", "description": "Name of a bundle; the first by default."},
+        "label": {"type": "string", "description": "By default the decided one with the highest score."},
+        "minimal": {"type": "boolean", "default": False, "description": "Look for the smallest deletion."},
+    },
+}
+
 _SCORE = {
     "type": "object",
     "required": ["score", "label"],
@@ -100,6 +155,9 @@ def openapi(limits: Limits) -> dict[str, object]:
         },
         "paths": {
             "/v1/predict": {"post": _operation("Decide texts.", answer, asked)},
+            "/v1/explain": {
+                "post": _operation("What the model used of one text.", _EXPLANATION, _ASKED_TO_EXPLAIN)
+            },
             "/predict": {
                 "post": _operation(
                     "Scores in the form of text-embeddings-inference, by the first bundle.",

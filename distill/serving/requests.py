@@ -23,6 +23,16 @@ class Asked:
 
 
 @dataclass(frozen=True)
+class AskedToExplain:
+    """Content of a body of `/v1/explain`: one text, the label to explain, and whether to look for a deletion."""
+
+    text: Text
+    model: str | None = None
+    label: str | None = None
+    minimal: bool = False
+
+
+@dataclass(frozen=True)
 class AskedAsTei:
     """Content of a body of `/predict`, in the form of text-embeddings-inference; `single` is one text alone."""
 
@@ -46,6 +56,24 @@ def read_asked(body: bytes, limits: Limits) -> Asked:
     if model is not None and not isinstance(model, str):
         raise Refusal(UNPROCESSABLE, "model: must be a string")
     return Asked(_checked(texts, limits), model, data.get("top_k"), data.get("thresholds"))
+
+
+def read_asked_to_explain(body: bytes, limits: Limits) -> AskedToExplain:
+    """Return the content of a body of `/v1/explain`.
+
+    Raises:
+        Refusal: it is no such object, or its text is too long.
+    """
+    data = _object(body, ("text", "model", "label", "minimal"))
+    model, label, minimal = data.get("model"), data.get("label"), data.get("minimal", False)
+    if "text" not in data:
+        raise Refusal(UNPROCESSABLE, "text: is missing")
+    for name, value in (("model", model), ("label", label)):
+        if value is not None and not isinstance(value, str):
+            raise Refusal(UNPROCESSABLE, f"{name}: must be a string")
+    if not isinstance(minimal, bool):
+        raise Refusal(UNPROCESSABLE, "minimal: must be true or false")
+    return AskedToExplain(_checked([data["text"]], limits)[0], model, label, minimal)
 
 
 def read_asked_as_tei(body: bytes, limits: Limits) -> AskedAsTei:

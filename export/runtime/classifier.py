@@ -16,15 +16,17 @@ from distill.export.runtime.bundle_files import read_files
 from distill.export.runtime.call_time import Thresholds, check_top_k, policy_with, with_best
 from distill.export.runtime.encoder import Encoder, open_tokenizer
 from distill.export.runtime.errors import CheckFailedError, DistillError, InputError
+from distill.export.runtime.explain import MAX_WORDS, Explanation, Occlusion
 from distill.export.runtime.given import Given, items_of
 from distill.export.runtime.graph_session import open_session
 from distill.export.runtime.hand_over import Lookout
 from distill.export.runtime.inputs import Row
 from distill.export.runtime.manifest import MANIFEST_FILE, Manifest, read_manifest_bytes
 from distill.export.runtime.network import CHUNK, Floats, Network
-from distill.export.runtime.task import Prediction, Task
+from distill.export.runtime.task import UNREADABLE, Prediction, Task
 from distill.export.runtime.tasks import task_of
 from distill.export.runtime.untrusted.strict_json import parse_json
+from distill.export.runtime.words_of import ReadWords
 
 # number of texts that are sorted by length together, where they need not be answered one by one
 BLOCK = 16 * CHUNK
@@ -134,6 +136,27 @@ class Classifier:
     def predict_proba(self, texts: Iterable[Given]) -> Floats:
         """Return calibrated scores (N, C) in label order, each in [0, 1]; their sum depends on the task."""
         return np.asarray(self.task.scores(self.logits(texts)), dtype=np.float32)
+
+    def explain(self, text: Given, label: str | None = None, *, minimal: bool = False) -> Explanation:
+        """Return what the model used of one text: the change of a label's score without each of its words.
+
+        It says what the model used, and nothing about why somebody feels so.
+
+        Args:
+            text: one text or pair.
+            label: to explain; by default the decided one with the highest score, or the highest where none is.
+            minimal: also look for the fewest words without which the label is decided the other way.
+
+        Raises:
+            InputError: the text is none, or the bundle has no such label.
+        """
+        if label is not None and label not in self.labels:  # the name may be a text
+            raise InputError(f"label: The bundle has no such label. Name one of {', '.join(self.labels)}.")
+        row = self.input.row(text, "text")
+        prediction = self._decide([row], None, None)[0]
+        read = ReadWords.none() if UNREADABLE in prediction.handed_over else self._network.words(row, MAX_WORDS)
+        occlusion = Occlusion(read, self.task, self._policy, self._network.run_encoded)
+        return occlusion.explanation(prediction, label, minimal=minimal)
 
     def logits(self, texts: Iterable[Given]) -> Floats:
         """Return the calibrated logits (N, C) of the graph."""

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from distill.export.runtime.errors import BundleError, InputError
 from distill.export.runtime.inputs import ONE_TEXT, PROBE, TEXT, Encoded, Input, Row, segments_of
 from distill.export.runtime.untrusted.fields import has_surrogate
 from distill.export.runtime.untrusted.tokenizer_file import check_tokenizer_file
 from distill.export.runtime.wordpiece import PlainWordPiece
+from distill.export.runtime.words_of import ReadWords, words_of
 
 # characters that several threads tokenize at once; the tokens of more would fill the memory before they are cut
 BATCH_CHARACTERS = 100_000
@@ -103,9 +104,25 @@ class Encoder:
         plain = self._encode_plain(text)
         if plain is not None:
             return plain
+        encoding = self._tokenized(text, row)
+        return self._input.cut(encoding, self._max_tokens, type_ids=self._type_ids)
+
+    def words(self, row: Row, most: int) -> ReadWords:
+        """Return the tokens of one text or pair with the words that they are of, at most `most`.
+
+        Raises:
+            InputError: as `encode` does.
+        """
+        encoding = self._tokenized(row, 0)
+        places = self._input.places(encoding, self._max_tokens)
+        encoded = self._input.cut(encoding, self._max_tokens, type_ids=self._type_ids)
+        names = (self._tokenizer.token_to_id(token) for token in ("[MASK]", "<mask>"))
+        mask_id = next((int(number) for number in names if number is not None), None)
+        return ReadWords(encoded, words_of(row, encoding, places, most), mask_id)
+
+    def _tokenized(self, text: Row, row: int) -> Encoding:
         try:
-            encoding = self._input.encode(self._tokenizer, text)
-            return self._input.cut(encoding, self._max_tokens, type_ids=self._type_ids)
+            return self._input.encode(self._tokenizer, text)
         except BaseException as error:
             if not failed(error):
                 raise

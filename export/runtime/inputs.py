@@ -76,6 +76,9 @@ class Input(Protocol):
     def cut(self, encoding: Encoding, max_tokens: int, *, type_ids: bool) -> Encoded:
         """Return what the graph reads of a row's tokens."""
 
+    def places(self, encoding: Encoding, max_tokens: int) -> list[int]:
+        """Return which of a row's tokens the graph reads: their places in its encoding."""
+
 
 @final
 @dataclass(frozen=True)
@@ -109,6 +112,10 @@ class Text:
         """See `Input.cut`."""
         # even a list that is never read takes time to make
         return Encoded(encoding.ids, encoding.type_ids if type_ids else [], bool(encoding.overflowing))
+
+    def places(self, encoding: Encoding, max_tokens: int) -> list[int]:
+        """See `Input.places`; the tokenizer has cut already."""
+        return list(range(len(encoding.ids)))
 
 
 ONE_TEXT = Text()
@@ -200,15 +207,22 @@ class Pair:
         ids, types = encoding.ids, encoding.type_ids if type_ids else []
         if len(ids) <= max_tokens:
             return Encoded(ids, types, truncated=False)
+        left = self.places(encoding, max_tokens)
+        return Encoded([ids[place] for place in left], [types[place] for place in left] if types else [], True)
+
+    def places(self, encoding: Encoding, max_tokens: int) -> list[int]:
+        """See `Input.places`."""
+        count = len(encoding.ids)
+        if count <= max_tokens:
+            return list(range(count))
         segments = encoding.sequence_ids
         places = [[place for place, segment in enumerate(segments) if segment == one] for one in (0, 1)]
         lengths = len(places[0]), len(places[1])
-        kept = self.kept_lengths(lengths, max_tokens - (len(ids) - sum(lengths)))
+        kept = self.kept_lengths(lengths, max_tokens - (count - sum(lengths)))
         dropped = set[int]()
-        for of_segment, count in zip(places, kept, strict=True):
-            dropped.update(of_segment[count:] if self.truncate.side == "end" else of_segment[: -count or None])
-        left = [place for place in range(len(ids)) if place not in dropped]
-        return Encoded([ids[place] for place in left], [types[place] for place in left] if types else [], True)
+        for of_segment, length in zip(places, kept, strict=True):
+            dropped.update(of_segment[length:] if self.truncate.side == "end" else of_segment[: -length or None])
+        return [place for place in range(count) if place not in dropped]
 
     def kept_lengths(self, lengths: tuple[int, int], room: int) -> tuple[int, int]:
         """Return the number of tokens that each segment keeps of `lengths`, of which there is room for fewer.

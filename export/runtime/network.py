@@ -13,6 +13,7 @@ from distill.export.runtime.errors import BundleError, DistillError
 from distill.export.runtime.graph_session import OUTPUT
 from distill.export.runtime.inputs import Encoded, Row
 from distill.export.runtime.manifest import Manifest
+from distill.export.runtime.words_of import ReadWords
 
 # texts in one run of the graph where the manifest sets no smaller bound
 CHUNK = 32
@@ -46,11 +47,19 @@ class Network:
         """Return logits (N, C), and the tokens of each text."""
         if len(texts) == 1:
             return self._run_one(texts[0])
-        logits = np.zeros((len(texts), len(self._manifest.labels)), dtype=np.float32)  # (N, C)
         encoded = self.encode(texts)
+        return self.run_encoded(encoded), encoded
+
+    def run_encoded(self, encoded: list[Encoded]) -> Floats:
+        """Return logits (N, C) of rows that are tokens already."""
+        logits = np.zeros((len(encoded), len(self._manifest.labels)), dtype=np.float32)  # (N, C)
         for rows in self._chunks([len(row.ids) for row in encoded]):
             logits[rows] = self._forward([encoded[row] for row in rows])
-        return _finite(logits), encoded
+        return _finite(logits)
+
+    def words(self, row: Row, most: int) -> ReadWords:
+        """Return the tokens of one row with the words that they are of, at most `most`."""
+        return self._encoder.words(row, most)
 
     def _chunks(self, lengths: list[int]) -> Iterator[list[int]]:
         """Yield the rows of each run of the graph: neighbours in length, longest first, which saves padding."""

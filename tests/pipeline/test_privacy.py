@@ -237,6 +237,7 @@ def use(shell: Shell, made: Path) -> None:
     shell("eval", bundle, many, status=2)
     shell("diff", bundle, bundle, good, "--json")
     shell("diff", bundle, bundle, good, "--text", "none", status=2)
+    shell("explain", bundle, "--json", "--minimal", stdin="\n".join(own).encode())
     shell("bench", bundle, "--texts", good, "--rounds", "1")
     shell("bench", bundle, "--texts", many, status=2)
     shell("verify", bundle)

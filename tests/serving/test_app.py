@@ -305,3 +305,35 @@ def test_a_text_has_the_same_bits_alone_and_among_others(tmp_path: Path) -> None
     tei = asyncio.run(call(Application(service), "POST", "/predict", [raw], {})).json
     logits = [service.bundles.first.classifier.logits([text])[0].max() for text in texts]
     assert [scores[0]["score"] for scores in tei] == logits
+
+
+def test_an_explanation_is_that_of_python_and_names_each_field(place: Place) -> None:
+    text = "you feel very sad today"
+    reply = place.post("/v1/explain", {"text": text, "label": "sadness", "minimal": True})
+    expected = load(place.bundle).explain(text, "sadness", minimal=True).to_dict()
+    answer = {"model": "tiny", "manifest_sha256": place.service.bundles.first.sha256, **expected}
+    assert (reply.status, reply.json) == (200, json.loads(json.dumps(answer)))
+    paths = openapi(LIMITS)["paths"]
+    schema = json.loads(json.dumps(paths))["/v1/explain"]["post"]["responses"]["200"]["content"]
+    described = schema["application/json"]["schema"]["properties"]
+    assert reply.json.keys() == described.keys()
+    assert reply.json["words"][0].keys() == described["words"]["items"]["properties"].keys()
+    assert reply.json["deletion"].keys() == described["deletion"]["properties"].keys()
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "message"),
+    [
+        ({}, 422, "text: is missing"),
+        ({"texts": ["a"]}, 422, "unknown key"),
+        ({"text": [CANARY]}, 422, "must be a string"),
+        ({"text": "a", "label": CANARY}, 422, "Name one of joy, sadness, calm"),
+        ({"text": "a", "label": 1}, 422, "label: must be a string"),
+        ({"text": "a", "minimal": 1}, 422, "minimal: must be true or false"),
+        ({"text": "a" * 201}, 413, "has 201 characters"),
+    ],
+)
+def test_what_is_not_explained(place: Place, body: object, status: int, message: str) -> None:
+    reply = place.post("/v1/explain", body)
+    assert (reply.status, message in reply.json["error"]) == (status, True)
+    assert CANARY not in reply.body.decode() + place.log.getvalue()
