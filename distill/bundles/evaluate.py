@@ -145,7 +145,11 @@ def evaluate_bundle(bundle: Path, file: Path, columns: Columns, reporter: Report
         selective=evaluate_selective(rows, evaluator, policy.abstain_below),
         handed_over={reason: reasons[reason] for reason in REASONS if reasons[reason]},
         floors=tested_floors(objects.floors or (), rows, evaluator),
-        sets=None if objects.sets is None else evaluate_sets(objects.sets, scores, rows.decisions, gold),
+        sets=(
+            None
+            if objects.sets is None
+            else evaluate_sets(classifier.task, objects.sets, scores, rows.decisions, gold)
+        ),
         rows_with_unknown_labels=labelled.with_unknown,
         rows_left_out=labelled.left_out,
         unknown_labels=_shown(labelled.unknown),

@@ -22,7 +22,7 @@ from distill.evaluation.thresholds import (
 from distill.evaluation.trials import Parts
 from distill.export.runtime.promises import PRECISION, FittedFloor
 from distill.export.runtime.scores import Floats
-from distill.export.runtime.sets import LABELS, Sets
+from distill.export.runtime.sets import Sets
 from distill.export.runtime.task import Task
 from distill.recipe.kinds import KINDS
 from distill.recipe.shipping import DecisionsRecipe
@@ -148,7 +148,6 @@ def with_sets(
     policy: DecisionsRecipe,
     parts: Parts,
     *,
-    kind: str = LABELS,
     per_label: bool,
 ) -> Decision:
     """Return a decision with prediction sets, from raw logits ``(N, C)``, where the recipe asks for them."""
@@ -162,4 +161,4 @@ def with_sets(
         policy.sets,
         per_label=per_label,
     )
-    return replace(decision, sets=Sets(kind, policy.sets, thresholds))
+    return replace(decision, sets=Sets(task.set_kind, policy.sets, thresholds))

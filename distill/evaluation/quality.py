@@ -71,7 +71,8 @@ def assess(
         metrics[split] = {**quality.to_dict(), "selective": asdict(selective)}
         if decision.sets is not None:
             one = rows[split]
-            metrics[split]["sets"] = asdict(evaluate_sets(decision.sets, one.scores, one.decisions, one.gold))
+            sets = evaluate_sets(corpus.task, decision.sets, one.scores, one.decisions, one.gold)
+            metrics[split]["sets"] = asdict(sets)
     splits_decided = {split: (one.decisions, one.gold) for split, one in rows.items()}
     floors = measure_floors(policy, evaluator, decision, splits_decided)
     floors = with_workload(floors, policy, evaluator, decision, rows, corpus.validation.groups)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from distill.evaluation.thresholds import HIGHEST, LOWEST
 from distill.export.runtime.scores import Bools, Floats
 from distill.export.runtime.sets import Sets
+from distill.export.runtime.task import Task
 
 # trials of a label from which on it has a threshold of its own
 OWN_ROWS = 50
@@ -64,9 +65,9 @@ def fit_thresholds_of_sets(
     )
 
 
-def evaluate_sets(sets: Sets, scores: Floats, decisions: Bools, gold: Floats) -> SetsQuality:
+def evaluate_sets(task: Task, sets: Sets, scores: Floats, decisions: Bools, gold: Floats) -> SetsQuality:
     """Return how often sets hold what gold has, and how large they are; all ``(N, C)``."""
-    held, true = sets.mask(scores, decisions), gold > 0
+    held, true = task.possible_mask(sets.held_mask(scores, decisions)), gold > 0
     rows = true.sum(axis=0)
     by_label = (held & true).sum(axis=0)
     return SetsQuality(

@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 
 from distill.export.runtime.inputs import Encoded, Row, segments_of
 from distill.export.runtime.records import names_of
-from distill.export.runtime.task import CRISIS_WORD, TRUNCATED, UNREADABLE, Noticed
+from distill.export.runtime.task import CRISIS_WORD, TRUNCATED, UNREADABLE, Noticed, Task
 from distill.export.runtime.untrusted.fields import Fields
 
 CONTINUATION: Final = "continuation_mark"
@@ -53,7 +53,7 @@ class Unreadable:
     from_share: float
 
     @classmethod
-    def from_dict(cls, data: object, where: str, labels: tuple[str, ...]) -> "Unreadable":
+    def from_dict(cls, data: object, where: str, task: Task) -> "Unreadable":
         """Check and build."""
         fields = Fields(data, where, names_of(cls))
         mark = fields.text("mark")
@@ -157,7 +157,7 @@ class HandOver:
     words: tuple[str, ...] = field(default=(), repr=False)
 
     @classmethod
-    def from_dict(cls, data: object, where: str, labels: tuple[str, ...]) -> "HandOver":
+    def from_dict(cls, data: object, where: str, task: Task) -> "HandOver":
         """Check and build."""
         fields = Fields(data, where, names_of(cls))
         words = fields.names("words", MAX_WORDS) if fields.items("words") else ()

@@ -137,7 +137,7 @@ class Manifest:
         """Return the numbers that decide."""
         thresholds = self.thresholds if self.decision is None else self.decision.thresholds
         below = None if self.abstain is None else self.abstain.below
-        return Policy(thresholds, below, self.objects.sets, self.objects.flagged(self.labels))
+        return Policy(thresholds, below, self.objects.sets, self.objects.flagged(task_of(self.task, self.labels)))
 
     def deciding_by(self, policy: Policy, objects: Objects) -> "Manifest":
         """Return the same contract with another policy, and other optional objects."""
@@ -259,7 +259,7 @@ def _tagged_objects(fields: Fields, task: Task) -> dict[str, Any]:
     for key, known in (("output", output), ("decision", decision)):
         if known is None and fields.raw(key) is not None:
             raise fields.error(key, f"null where task is {task.kind}")
-    objects = read_objects(fields, task.labels)
+    objects = read_objects(fields, task)
     if task.manifest_version != TAGGED_VERSION and reads.kind == TEXT and objects == NO_OBJECTS:
         rule = (
             f"{task.manifest_version} where task is {task.kind} and one text is read, without any optional object"

@@ -9,9 +9,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from distill.export.runtime.hand_over import HandOver, Unreadable
-from distill.export.runtime.promises import FittedFloor, RightWhenAnswered, flagged_labels, floors_from_list
+from distill.export.runtime.promises import FittedFloor, RightWhenAnswered, floors_from_list
 from distill.export.runtime.records import names_of
 from distill.export.runtime.sets import Sets
+from distill.export.runtime.task import Task
 from distill.export.runtime.untrusted.fields import Fields
 
 
@@ -25,22 +26,22 @@ class Objects:
     unreadable: Unreadable | None = None
     hand_over: HandOver | None = None
 
-    def flagged(self, labels: tuple[str, ...]) -> frozenset[str]:
+    def flagged(self, task: Task) -> frozenset[str]:
         """Return the labels whose decision a person should read for the sake of a floor."""
-        return flagged_labels(self.floors or (), labels)
+        return frozenset(label for floor in self.floors or () for label in task.flagged(floor.kind, floor.label))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data of those that the bundle has."""
         return {key: value for key, value in asdict(self).items() if value is not None}
 
 
-# parsed JSON, where it was read, and the labels -> the object, or a BundleError
-Reader = Callable[[object, str, tuple[str, ...]], Any]
+# parsed JSON, where it was read, and the task -> the object, or a BundleError
+Reader = Callable[[object, str, Task], Any]
 
 _READERS: Mapping[str, Reader] = {
     "floors": floors_from_list,
     "answers": RightWhenAnswered.from_dict,
-    "sets": Sets.from_dict,
+    "sets": lambda data, where, task: Sets.from_dict(data, where, task.labels, task.set_kind),
     "unreadable": Unreadable.from_dict,
     "hand_over": HandOver.from_dict,
 }
@@ -50,11 +51,11 @@ OPTIONAL = names_of(Objects)
 NO_OBJECTS = Objects()
 
 
-def read_objects(fields: Fields, labels: tuple[str, ...]) -> Objects:
+def read_objects(fields: Fields, task: Task) -> Objects:
     """Check and build the optional objects of a manifest."""
     return Objects(
         **{
-            key: read(data, f"{fields.where}: {key}", labels)
+            key: read(data, f"{fields.where}: {key}", task)
             for key, read in _READERS.items()
             if (data := fields.raw(key)) is not None
         }

@@ -9,15 +9,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from distill.export.runtime.records import names_of
+from distill.export.runtime.task import Task
 from distill.export.runtime.untrusted.fields import Fields
 
 RECALL: Final = "recall"
 
 PRECISION: Final = "precision"
-
-AT_OR_ABOVE: Final = "share at or above"
-
-FLOOR_KINDS = (RECALL, PRECISION, AT_OR_ABOVE)
 
 RIGHT_WHEN_ANSWERED: Final = "right when answered"
 
@@ -31,8 +28,8 @@ MAX_FLOORS = 20_000  # two for each of as many labels as a manifest may have
 class FittedFloor:
     """A floor of one label as it was fitted: of `rows`, at most `missed` were on the wrong side of `threshold`.
 
-    `kind` is the metric that the floor is of. `confidence` and `bound`, the least that the metric is with this
-    confidence, are None where the floor is not certified.
+    `kind` is the metric that the floor is of, one of `Task.floor_kinds`. `confidence` and `bound`,
+    the least that the metric is with this confidence, are None where the floor is not certified.
     """
 
     kind: str
@@ -43,12 +40,6 @@ class FittedFloor:
     missed: int
     confidence: float | None = None
     bound: float | None = None
-
-    def flagged(self, labels: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the labels whose decision a person should read for this floor's sake."""
-        if self.kind == PRECISION:
-            return ()
-        return labels[labels.index(self.label) :] if self.kind == AT_OR_ABOVE else (self.label,)
 
 
 @dataclass(frozen=True)
@@ -63,7 +54,7 @@ class RightWhenAnswered:
     bound: float
 
     @classmethod
-    def from_dict(cls, data: object, where: str, labels: tuple[str, ...]) -> "RightWhenAnswered":
+    def from_dict(cls, data: object, where: str, task: Task) -> "RightWhenAnswered":
         """Check and build."""
         fields = Fields(data, where, names_of(cls))
         rows = fields.integer("rows", 0, MAX_ROWS)
@@ -77,22 +68,24 @@ class RightWhenAnswered:
         )
 
 
-def floors_from_list(data: object, where: str, labels: tuple[str, ...]) -> tuple[FittedFloor, ...]:
-    """Check and build the floors of a manifest."""
+def floors_from_list(data: object, where: str, task: Task) -> tuple[FittedFloor, ...]:
+    """Check and build the floors of a manifest; a kind of task without floors can have none."""
+    if not task.floor_kinds:
+        raise Fields({"floors": data}, where, ("floors",)).error("floors", f"missing where task is {task.kind}")
     if not isinstance(data, list) or not 0 < len(data) <= MAX_FLOORS:
         raise Fields({"floors": data}, where, ("floors",)).error("floors", f"a list of 1 to {MAX_FLOORS} objects")
-    return tuple(_floor(item, f"{where}[{at}]", labels) for at, item in enumerate(data))
+    return tuple(_floor(item, f"{where}[{at}]", task) for at, item in enumerate(data))
 
 
-def _floor(data: object, where: str, labels: tuple[str, ...]) -> FittedFloor:
+def _floor(data: object, where: str, task: Task) -> FittedFloor:
     fields = Fields(data, where, names_of(FittedFloor))
     certified = fields.raw("confidence") is not None
     if certified is (fields.raw("bound") is None):
         raise fields.error("bound", "a number where the floor has a confidence, and null where it has none")
     rows = fields.integer("rows", 0, MAX_ROWS)
     return FittedFloor(
-        kind=fields.choice("kind", FLOOR_KINDS),
-        label=fields.choice("label", labels),
+        kind=fields.choice("kind", task.floor_kinds),
+        label=fields.choice("label", task.labels),
         at_least=fields.number("at_least", 0.0, 1.0),
         threshold=fields.number("threshold", 0.0, 1.0),
         rows=rows,
@@ -100,11 +93,6 @@ def _floor(data: object, where: str, labels: tuple[str, ...]) -> FittedFloor:
         confidence=fields.number("confidence", 0.0, 1.0) if certified else None,
         bound=fields.share("bound") if certified else None,
     )
-
-
-def flagged_labels(floors: Iterable[FittedFloor], labels: tuple[str, ...]) -> frozenset[str]:
-    """Return the labels whose decision a person should read for the sake of any of these floors."""
-    return frozenset(label for floor in floors for label in floor.flagged(labels))
 
 
 def check_thresholds(floors: Iterable[FittedFloor], thresholds: Iterable[float], fields: Fields) -> None:

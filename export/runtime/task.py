@@ -111,15 +111,18 @@ class Task(Protocol):
     """A kind of task with its label names in logit order.
 
     `activation` is the manifest's word for the function from logits to scores, `problem_type` the word of
-    transformers, `confidence_rule` the manifest's word for the measure of confidence, and `manifest_version` the
-    `format_version` of its manifests. Those of version 2 say what the graph gives in the object `manifest_output`
-    and record the policy as a `manifest_decision`; both are None in the first version.
+    transformers, `confidence_rule` the manifest's word for the measure of confidence, `floor_kinds` its words for
+    the metrics that a floor can be of, `set_kind` its word for the form of prediction sets, and `manifest_version`
+    the `format_version` of its manifests. Those of version 2 say what the graph gives in the object
+    `manifest_output` and record the policy as a `manifest_decision`; both are None in the first version.
     """
 
     kind: ClassVar[str]
     activation: ClassVar[str]
     problem_type: ClassVar[str]
     confidence_rule: ClassVar[str]
+    floor_kinds: ClassVar[tuple[str, ...]]
+    set_kind: ClassVar[str]
     manifest_version: ClassVar[int]
     manifest_output: ClassVar[Tagged | None]
     manifest_decision: ClassVar[type[TaggedDecision] | None]
@@ -178,6 +181,18 @@ class Task(Protocol):
         """Return what is decided for many texts, scores ``(N, C)``: the same numbers in fewer steps."""
         ...
 
+    def flagged(self, floor_kind: str, label: str) -> tuple[str, ...]:
+        """Return the labels whose decision a person should read for the sake of a floor of this kind and label."""
+        ...
+
+    def possible(self, held: list[bool]) -> tuple[str, ...]:
+        """Return the prediction set of one text, from the labels that cannot be excluded."""
+        ...
+
+    def possible_mask(self, held: Bools) -> Bools:
+        """Return the prediction sets of many texts: ``(N, C) -> (N, C)``."""
+        ...
+
     def check_policy(self, policy: Policy, fields: Fields) -> None:
         """Refuse a manifest's policy that does not fit this kind.
 
@@ -195,7 +210,7 @@ def thresholds_of(policy: Policy) -> tuple[float, ...]:
 
 
 def prediction_of(
-    labels: tuple[str, ...],
+    task: Task,
     scores: list[float],
     chosen: tuple[str, ...],
     confidence: float,
@@ -213,8 +228,8 @@ def prediction_of(
         reasons = (*reasons, FLOOR)
     possible = None
     if policy.sets is not None:
-        possible = labels if unreadable else policy.sets.possible(labels, scores, chosen)
-    named = dict(zip(labels, scores, strict=True))
+        possible = task.labels if unreadable else task.possible(policy.sets.held(task.labels, scores, chosen))
+    named = dict(zip(task.labels, scores, strict=True))
     return Prediction(
         () if abstained else chosen, named, confidence, abstained, noticed.truncated, reasons, possible
     )

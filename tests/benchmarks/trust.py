@@ -26,6 +26,7 @@ from distill.evaluation.sets import evaluate_sets, fit_thresholds_of_sets
 from distill.evaluation.thresholds import HIGHEST, keep_recall
 from distill.export.runtime.scores import sigmoid, softmax
 from distill.export.runtime.sets import LABELS, Sets
+from distill.export.runtime.tasks import task_of
 from tests.benchmarks.markdown import head_lines, line
 from tests.benchmarks.trust_texts import measure_unreadable, measure_words, read_goemotions
 
@@ -111,7 +112,11 @@ def halves(corpus: Path, teacher: Path, arrays: Path | None, mapie: Path | None)
         trials = [fit[single_gold[fit, at] > 0] for at in range(len(labels))]
         thresholds = fit_thresholds_of_sets(single, decisions, trials, COVERAGE, per_label=False)
         quality = evaluate_sets(
-            Sets(LABELS, COVERAGE, thresholds), single[told], decisions[told], single_gold[told]
+            task_of("single_label", labels),
+            Sets(LABELS, COVERAGE, thresholds),
+            single[told],
+            decisions[told],
+            single_gold[told],
         )
         coverages.append(quality.coverage)
         sizes.append(quality.mean_size)
@@ -125,7 +130,13 @@ def halves(corpus: Path, teacher: Path, arrays: Path | None, mapie: Path | None)
         nothing = np.zeros_like(scores, dtype=np.bool_)
         trials = [fit[gold[fit, at] > 0] for at in range(len(labels))]
         thresholds = fit_thresholds_of_sets(scores, nothing, trials, COVERAGE, per_label=True)
-        quality = evaluate_sets(Sets(LABELS, COVERAGE, thresholds), scores[told], nothing[told], gold[told])
+        quality = evaluate_sets(
+            task_of("multi_label", labels),
+            Sets(LABELS, COVERAGE, thresholds),
+            scores[told],
+            nothing[told],
+            gold[told],
+        )
         held.append([quality.coverage, quality.mean_size, *(one or np.nan for one in quality.label_coverage)])
     means = np.nanmean(held, axis=0)
     print(

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distill.evaluation.sets import conformal_threshold, evaluate_sets, fit_thresholds_of_sets
-from distill.export.runtime.sets import INTERVAL, LABELS, Sets
+from distill.export.runtime.sets import Sets
+from distill.export.runtime.tasks import TASKS, task_of
 
 
 def drawn(rng: np.random.Generator, rows: int, labels: int) -> tuple[np.ndarray, np.ndarray]:
@@ -26,8 +27,9 @@ def test_sets_hold_a_label_as_often_as_they_say(coverage: float, per_label: bool
         decisions = scores == scores.max(axis=1, keepdims=True)
         trials = [np.flatnonzero(gold[:400, at]) for at in range(4)]
         thresholds = fit_thresholds_of_sets(scores, decisions, trials, coverage, per_label=per_label)
-        tested = Sets(LABELS, coverage, thresholds)
-        quality = evaluate_sets(tested, scores[400:], decisions[400:], gold[400:])
+        task = task_of("single_label", tuple("abcd"))
+        tested = Sets(task.set_kind, coverage, thresholds)
+        quality = evaluate_sets(task, tested, scores[400:], decisions[400:], gold[400:])
         found.append((quality.coverage, *[one for one in quality.label_coverage if one is not None]))
     means = np.mean(found, axis=0)
     assert means[0] == pytest.approx(coverage, abs=0.01)
@@ -46,16 +48,19 @@ def test_a_few_rows_exclude_nothing_and_share_a_threshold() -> None:
     assert others == [pytest.approx(scores[63, 0])] * 2
 
 
-@given(st.integers(0, 2**32 - 1), st.sampled_from([LABELS, INTERVAL]))
+@given(st.integers(0, 2**32 - 1), st.sampled_from(sorted(TASKS)))
 def test_one_text_has_the_set_that_many_have(seed: int, kind: str) -> None:
     rng = np.random.default_rng(seed)
     scores, _ = drawn(rng, 20, 5)
     decisions = scores == scores.max(axis=1, keepdims=True)
-    tested, names = Sets(kind, 0.9, tuple(rng.uniform(0.01, 0.5, 5))), tuple("abcde")
-    for row, decided, held in zip(scores, decisions, tested.mask(scores, decisions), strict=True):
+    names = tuple("abcde")
+    task = task_of(kind, names)
+    tested = Sets(task.set_kind, 0.9, tuple(rng.uniform(0.01, 0.5, 5)))
+    masks = task.possible_mask(tested.held_mask(scores, decisions))
+    for row, decided, held in zip(scores, decisions, masks, strict=True):
         chosen = tuple(name for name, yes in zip(names, decided, strict=True) if yes)
-        possible = tested.possible(names, row.tolist(), chosen)
+        possible = task.possible(tested.held(names, row.tolist(), chosen))
         assert possible == tuple(name for name, yes in zip(names, held, strict=True) if yes)
         assert set(chosen) <= set(possible)
         places = [names.index(name) for name in possible]
-        assert kind == LABELS or places == list(range(places[0], places[-1] + 1))
+        assert kind != "ordinal" or places == list(range(places[0], places[-1] + 1))

@@ -18,7 +18,6 @@ from distill.evaluation.trials import parts_of
 from distill.export.gate import Bounds, Check
 from distill.export.runtime.kinds.ordinal import Ordinal, at_or_above
 from distill.export.runtime.scores import Bools, Floats
-from distill.export.runtime.sets import INTERVAL
 from distill.export.runtime.task import Policy
 
 if TYPE_CHECKING:
@@ -62,9 +61,7 @@ class OrdinalEvaluator:
         columns = Columns(probabilities, above, task.labels[1:])
         decision = with_floors(calibration, np.array(self._median), columns, policy, parts)
         decision = with_abstention(decision, logits, gold, task, policy, parts)
-        return with_sets(
-            decision, logits, gold, task, policy, parts, kind=INTERVAL, per_label=policy.sets_per_label
-        )
+        return with_sets(decision, logits, gold, task, policy, parts, per_label=policy.sets_per_label)
 
     def fit_temperature(self, logits: Logits, gold: Gold) -> float:
         """Return the temperature with the least log loss over cuts."""

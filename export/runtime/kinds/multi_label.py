@@ -8,7 +8,9 @@ from typing import ClassVar, final
 
 import numpy as np
 
+from distill.export.runtime.promises import PRECISION, RECALL
 from distill.export.runtime.scores import Bools, Doubles, Floats, sigmoid
+from distill.export.runtime.sets import LABELS
 from distill.export.runtime.tagged import Tagged, TaggedDecision
 from distill.export.runtime.task import (
     LOGITS,
@@ -36,6 +38,8 @@ class MultiLabel:
     activation: ClassVar[str] = "sigmoid"
     problem_type: ClassVar[str] = "multi_label_classification"
     confidence_rule: ClassVar[str] = "exact_match"
+    floor_kinds: ClassVar[tuple[str, ...]] = (RECALL, PRECISION)
+    set_kind: ClassVar[str] = LABELS
     manifest_version: ClassVar[int] = 1
     manifest_output: ClassVar[Tagged | None] = None
     manifest_decision: ClassVar[type[TaggedDecision] | None] = None
@@ -93,7 +97,7 @@ class MultiLabel:
         decided = list(map(ge, scores, thresholds_of(policy)))
         factors = [score if yes else 1.0 - score for score, yes in zip(scores, decided, strict=True)]
         chosen = tuple(compress(self.labels, decided))
-        return prediction_of(self.labels, scores, chosen, math.prod(factors), policy, noticed)
+        return prediction_of(self, scores, chosen, math.prod(factors), policy, noticed)
 
     def predictions(self, scores: Doubles, policy: Policy, noticed: list[Noticed]) -> list[Prediction]:
         """Return what is decided for many texts."""
@@ -101,9 +105,21 @@ class MultiLabel:
         confidence = self.confidence(scores, decided)
         rows = zip(scores.tolist(), decided.tolist(), confidence.tolist(), noticed, strict=True)
         return [
-            prediction_of(self.labels, row, tuple(compress(self.labels, yes)), sure, policy, seen)
+            prediction_of(self, row, tuple(compress(self.labels, yes)), sure, policy, seen)
             for row, yes, sure, seen in rows
         ]
+
+    def flagged(self, floor_kind: str, label: str) -> tuple[str, ...]:
+        """Return the label where the floor is of its recall: a few of the texts decided so are the price of it."""
+        return (label,) if floor_kind == RECALL else ()
+
+    def possible(self, held: list[bool]) -> tuple[str, ...]:
+        """Return the labels that cannot be excluded."""
+        return tuple(label for label, yes in zip(self.labels, held, strict=True) if yes)
+
+    def possible_mask(self, held: Bools) -> Bools:
+        """Return them as they are."""
+        return held
 
     def check_policy(self, policy: Policy, fields: Fields) -> None:
         """Refuse a manifest without thresholds."""

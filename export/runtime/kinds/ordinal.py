@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import ClassVar, final
+from typing import ClassVar, Final, final
 
 import numpy as np
 
@@ -29,6 +29,12 @@ _LEAST_GAP = 1e-6
 
 # what the graph gives, and how it is decided, in a manifest's words
 _OUTPUT, _MEDIAN = "level_log_probabilities", "median_level"
+
+# of the rows at or above a level, the share that is decided at or above it
+AT_OR_ABOVE: Final = "share at or above"
+
+# the form of sets that have no gaps
+INTERVAL: Final = "interval"
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,8 @@ class Ordinal:
     activation: ClassVar[str] = "softmax"
     problem_type: ClassVar[str] = "single_label_classification"
     confidence_rule: ClassVar[str] = "decided_score"
+    floor_kinds: ClassVar[tuple[str, ...]] = (AT_OR_ABOVE,)
+    set_kind: ClassVar[str] = INTERVAL
     manifest_version: ClassVar[int] = 2
     manifest_output: ClassVar[Tagged | None] = Tagged(_OUTPUT)
     manifest_decision: ClassVar[type[TaggedDecision] | None] = MedianLevel
@@ -175,11 +183,24 @@ class Ordinal:
             if probability >= thresholds[cut]:
                 level = cut + 1
                 break
-        return prediction_of(self.labels, scores, (self.labels[level],), scores[level], policy, noticed)
+        return prediction_of(self, scores, (self.labels[level],), scores[level], policy, noticed)
 
     def predictions(self, scores: Doubles, policy: Policy, noticed: list[Noticed]) -> list[Prediction]:
         """Return what is decided for many texts."""
         return [self.prediction(row, policy, seen) for row, seen in zip(scores.tolist(), noticed, strict=True)]
+
+    def flagged(self, floor_kind: str, label: str) -> tuple[str, ...]:
+        """Return the level and all above it."""
+        return self.labels[self.labels.index(label) :]
+
+    def possible(self, held: list[bool]) -> tuple[str, ...]:
+        """Return the levels from the lowest to the highest that cannot be excluded."""
+        return self.labels[held.index(True) : len(held) - held[::-1].index(True)] if any(held) else ()
+
+    def possible_mask(self, held: Bools) -> Bools:
+        """Return the same for many texts."""
+        after, before = (np.maximum.accumulate(side, axis=1) for side in (held, held[:, ::-1]))
+        return np.asarray(after & before[:, ::-1])
 
     def check_policy(self, policy: Policy, fields: Fields) -> None:
         """Refuse a manifest without thresholds, and fewer than two levels."""

@@ -6,6 +6,7 @@ from typing import ClassVar, final
 import numpy as np
 
 from distill.export.runtime.scores import Bools, Doubles, Floats, one_hot, softmax
+from distill.export.runtime.sets import LABELS
 from distill.export.runtime.tagged import Tagged, TaggedDecision
 from distill.export.runtime.task import (
     LOGITS,
@@ -29,6 +30,8 @@ class SingleLabel:
     activation: ClassVar[str] = "softmax"
     problem_type: ClassVar[str] = "single_label_classification"
     confidence_rule: ClassVar[str] = "top_score"
+    floor_kinds: ClassVar[tuple[str, ...]] = ()
+    set_kind: ClassVar[str] = LABELS
     manifest_version: ClassVar[int] = 1
     manifest_output: ClassVar[Tagged | None] = None
     manifest_decision: ClassVar[type[TaggedDecision] | None] = None
@@ -80,11 +83,23 @@ class SingleLabel:
         """Return what is decided for one text."""
         confidence = max(scores)
         label = self.labels[scores.index(confidence)]
-        return prediction_of(self.labels, scores, (label,), confidence, policy, noticed)
+        return prediction_of(self, scores, (label,), confidence, policy, noticed)
 
     def predictions(self, scores: Doubles, policy: Policy, noticed: list[Noticed]) -> list[Prediction]:
         """Return what is decided for many texts."""
         return [self.prediction(row, policy, seen) for row, seen in zip(scores.tolist(), noticed, strict=True)]
+
+    def flagged(self, floor_kind: str, label: str) -> tuple[str, ...]:
+        """Return none: this kind has no floors."""
+        return ()
+
+    def possible(self, held: list[bool]) -> tuple[str, ...]:
+        """Return the labels that cannot be excluded."""
+        return tuple(label for label, yes in zip(self.labels, held, strict=True) if yes)
+
+    def possible_mask(self, held: Bools) -> Bools:
+        """Return them as they are."""
+        return held
 
     def check_policy(self, policy: Policy, fields: Fields) -> None:
         """Refuse thresholds, and fewer than two labels."""

@@ -27,7 +27,7 @@ def policy_of(manifest: dict[str, Any], objects: Objects) -> Policy:
         None if thresholds is None else tuple(thresholds),
         None if abstain is None else abstain["below"],
         objects.sets,
-        objects.flagged(tuple(manifest["labels"])),
+        objects.flagged(task_of(manifest["task"], tuple(manifest["labels"]))),
     )
 
 
@@ -45,8 +45,9 @@ def test_every_kind_decides_as_the_vectors_say(vector: dict[str, Any]) -> None:
     manifest = vector["manifest"]
     labels = tuple(manifest["labels"])
     given = {key: manifest.get(key) for key in OPTIONAL}
-    objects = read_objects(Fields(given, "vector", (), OPTIONAL), labels)
-    task, policy = task_of(manifest["task"], labels), policy_of(manifest, objects)
+    task = task_of(manifest["task"], labels)
+    objects = read_objects(Fields(given, "vector", (), OPTIONAL), task)
+    policy = policy_of(manifest, objects)
     noticed = noticed_in(vector.get("seen", {"text": "", "pieces": ["a"], "truncated": False}), objects)
     assert task.activation == manifest["activation"]
     scores = task.scores(np.array([vector["logits"]]))
