@@ -51,6 +51,7 @@ EXCEPTIONS = (
     "DistillError",
     "ResourceError",
     "MissingExtraError",
+    "Refusal",
 )
 HOLE = "{}"  # a value in a message, whose words are unknown here
 

@@ -51,10 +51,10 @@ def read_asked(body: bytes, limits: Limits) -> Asked:
     data = _object(body, ("texts", "model", "top_k", "thresholds"))
     texts = data.get("texts")
     if not isinstance(texts, list):
-        raise Refusal(UNPROCESSABLE, "texts: must be a list of texts")
+        raise Refusal(UNPROCESSABLE, "texts: The value must be a list of texts.")
     model = data.get("model")
     if model is not None and not isinstance(model, str):
-        raise Refusal(UNPROCESSABLE, "model: must be a string")
+        raise Refusal(UNPROCESSABLE, "model: The value must be a string.")
     return Asked(_checked(texts, limits), model, data.get("top_k"), data.get("thresholds"))
 
 
@@ -67,12 +67,12 @@ def read_asked_to_explain(body: bytes, limits: Limits) -> AskedToExplain:
     data = _object(body, ("text", "model", "label", "minimal"))
     model, label, minimal = data.get("model"), data.get("label"), data.get("minimal", False)
     if "text" not in data:
-        raise Refusal(UNPROCESSABLE, "text: is missing")
+        raise Refusal(UNPROCESSABLE, "text: The key is missing.")
     for name, value in (("model", model), ("label", label)):
         if value is not None and not isinstance(value, str):
-            raise Refusal(UNPROCESSABLE, f"{name}: must be a string")
+            raise Refusal(UNPROCESSABLE, f"{name}: The value must be a string.")
     if not isinstance(minimal, bool):
-        raise Refusal(UNPROCESSABLE, "minimal: must be true or false")
+        raise Refusal(UNPROCESSABLE, "minimal: The value must be true or false.")
     return AskedToExplain(_checked([data["text"]], limits)[0], model, label, minimal)
 
 
@@ -89,7 +89,7 @@ def read_asked_as_tei(body: bytes, limits: Limits) -> AskedAsTei:
     flags = {name: data.get(name, default) for name, default in (("raw_scores", False), ("truncate", True))}
     for name, value in flags.items():
         if not isinstance(value, bool):
-            raise Refusal(UNPROCESSABLE, f"{name}: must be true or false")
+            raise Refusal(UNPROCESSABLE, f"{name}: The value must be true or false.")
     if isinstance(inputs, str):
         texts, single = [inputs], True
     elif isinstance(inputs, list) and inputs and isinstance(inputs[0], str):
@@ -97,14 +97,18 @@ def read_asked_as_tei(body: bytes, limits: Limits) -> AskedAsTei:
     elif isinstance(inputs, list) and inputs:
         texts, single = [_sequence(item) for item in inputs], False
     else:
-        raise Refusal(UNPROCESSABLE, "inputs: must be a text, a pair of texts, or a list such as [[text], [text]]")
+        raise Refusal(
+            UNPROCESSABLE, "inputs: The value must be a text, a pair of texts, or a list such as [[text], [text]]."
+        )
     return AskedAsTei(_checked(texts, limits), single, flags["raw_scores"], flags["truncate"])
 
 
 def _sequence(item: object) -> Any:
     """Return one text, or the two of a pair."""
     if not isinstance(item, list) or not 1 <= len(item) <= 2 or not all(isinstance(text, str) for text in item):
-        raise Refusal(UNPROCESSABLE, "inputs: each must be a list of one text, or of the two texts of a pair")
+        raise Refusal(
+            UNPROCESSABLE, "inputs: Each value must be a list of one text, or of the two texts of a pair."
+        )
     return item[0] if len(item) == 1 else tuple(item)
 
 
@@ -126,13 +130,16 @@ def _no_number(_: str) -> NoReturn:
 
 def _checked(texts: list[Any], limits: Limits) -> list[Text]:
     if len(texts) > limits.texts:
-        raise Refusal(TOO_LARGE, f"texts: are {len(texts)}, must be at most {limits.texts}. Send fewer at once.")
+        raise Refusal(
+            TOO_LARGE, f"texts: There are {len(texts)}, but at most {limits.texts} are taken. Send fewer at once."
+        )
     for index, text in enumerate(texts):
         characters = characters_of(text)
         if characters > limits.characters:
             raise Refusal(
                 TOO_LARGE,
-                f"texts[{index}]: has {characters} characters, must have at most {limits.characters}. Cut it.",
+                f"texts[{index}]: The text has {characters} characters, but at most {limits.characters} are "
+                "taken. Cut it.",
             )
     return texts
 

@@ -61,7 +61,9 @@ class Service:
         if name is None:
             return self.bundles.first
         if name not in self.bundles.by_name:
-            raise Refusal(NOT_FOUND, f"model: is not served. Those that are: {', '.join(self.bundles.by_name)}.")
+            raise Refusal(
+                NOT_FOUND, f"model: No bundle has that name. Served are {', '.join(self.bundles.by_name)}."
+            )
         return self.bundles.by_name[name]
 
     async def answer(self, work: Callable[[], _T], seconds: float) -> _T:
