@@ -241,7 +241,8 @@ def _as_tei(classifier: Classifier, asked: AskedAsTei) -> tuple[list[Prediction]
     if cut is not None and not asked.truncate:
         raise Refusal(
             TOO_LARGE,
-            f"texts[{cut}]: The text has more tokens than the bundle reads. Send truncate: true, or a shorter text.",
+            f"texts[{cut}]: The text has more tokens than the bundle reads. Send truncate: true, or a "
+            "shorter text.",
         )
     tables: Sequence[dict[str, float]] = [prediction.scores for prediction in found]
     if asked.raw_scores:
