@@ -10,9 +10,12 @@ TRAINING_FILE = "training.json"
 
 @dataclass(frozen=True)
 class TrainingSummary:
-    """The number of weights; of a model that was trained also the step that was kept, and how many there were."""
+    """The number of weights; of a model that was trained also the step that was kept, and how many there were.
 
-    parameters: int
+    None where the weights are a server's.
+    """
+
+    parameters: int | None
     best_step: int | None = field(default=None, metadata=stored(omit_none=True))
     steps: int | None = field(default=None, metadata=stored(omit_none=True))
 

@@ -69,4 +69,4 @@ def write_average(
     }
     write_logits_file(averaged, folder / LOGITS_FILE)
     write_json({"temperatures": list(temperatures)}, folder / TEMPERATURES_FILE)
-    TrainingSummary(sum(read_training(teacher).parameters for teacher in teachers)).write(folder)
+    TrainingSummary(sum(read_training(teacher).parameters or 0 for teacher in teachers)).write(folder)

@@ -1,26 +1,55 @@
 """Soft labels: each teacher's logits of every text that the student learns from."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import final
 
 from distill.corpora.storage.token_rows import TokenRows
 from distill.evaluation.decision import Logits
 from distill.evaluation.quality import EVALUATED
 from distill.export.runtime.inputs import ONE_TEXT, Input, Pair
 from distill.export.runtime.task import Task
+from distill.labelling.labeller import Labeller
 from distill.labelling.onnx_teacher import WORTH_ROWS, in_onnxruntime
+from distill.labelling.prior import PRIOR_FILE
 from distill.runs.progress import Reporter
 from distill.teachers.checkpoints import HEAD_FILE, load_classifier
 from distill.teachers.device import best_device, multiplies_bf16
 from distill.teachers.encoding import pad_batch
-from distill.teachers.inference import by_length, torch_forward
+from distill.teachers.inference import Forward, by_length, torch_forward
 from distill.teachers.store import LabelIdentity, label_split
 
-WEIGHT_FILES = ("model.safetensors", HEAD_FILE)
+# what a language model was asked, and the prior of its scores
+LABELLER_FILE = "labeller.json"
+
+WEIGHT_FILES = ("model.safetensors", HEAD_FILE, LABELLER_FILE, PRIOR_FILE)
 
 # texts whose logits from the graph are compared with PyTorch's before the graph labels
 CHECKED_TEXTS = 64
+
+
+@final
+@dataclass(frozen=True)
+class EncoderLabeller:
+    """A fine-tuned encoder as a function of token ids.
+
+    Attributes:
+        identity: the sha256 of its weights.
+        forward: a batch to raw logits.
+        pad_id: the tokenizer's padding token.
+        advance: takes the number of rows done since its last call.
+    """
+
+    identity: str
+    forward: Forward
+    pad_id: int
+    advance: Callable[[int], None]
+
+    def label(self, rows: Sequence[Sequence[int]]) -> Logits:
+        """See `Labeller.label`."""
+        return by_length(self.forward, rows, pad_id=self.pad_id, progress=self.advance)
 
 
 def label(
@@ -56,11 +85,8 @@ def label(
     if device.type == "cpu" and not bf16 and len(rows) >= WORTH_ROWS:
         forward = in_onnxruntime(model, pad_batch(rows[:CHECKED_TEXTS], pad_id), reporter) or forward
     with reporter.bar(f"label {identity.split}", len(rows)) as advance:
-
-        def infer(batch: Sequence[Sequence[int]]) -> Logits:
-            return by_length(forward, batch, pad_id=pad_id, progress=advance)
-
-        label_split(folder, rows, infer, identity)
+        labeller: Labeller[Sequence[int]] = EncoderLabeller(identity.teacher_hash, forward, pad_id, advance)
+        label_split(folder, rows, labeller.label, identity)
 
 
 def label_identity(
@@ -84,7 +110,7 @@ def label_identity(
     """
     return LabelIdentity(
         teacher_hash=teacher_hash(teacher_files),
-        tokenizer_hash=teacher_files["tokenizer.json"],
+        tokenizer_hash=teacher_files.get("tokenizer.json", ""),
         corpus_fingerprint=fingerprint,
         split=split,
         labels=labels,

@@ -8,7 +8,8 @@ from distill.corpora.corpus import label_matrix, with_train_rows
 from distill.corpora.describe import describe
 from distill.corpora.token_warnings import require_known
 from distill.corpora.warnings import corpus_warnings
-from distill.recipe.ensemble import members_of
+from distill.pipeline.llm import check_language_model
+from distill.recipe.ensemble import members_of, start_of
 from distill.recipe.keys import recipe_keys
 from distill.recipe.recipe import Recipe
 from distill.recipe.sources import corpus_spec
@@ -65,12 +66,17 @@ def check_recipe(recipe: Recipe, reporter: Reporter) -> CheckedRecipe:
     from distill.training.preflight import check_models, check_vocabulary, check_weights
     from distill.training.reading import read_whole
 
-    sources = {member.source: resolve_model(member.source, member.pin) for member in members_of(recipe)}
-    base_models = tuple(sources.values())
-    base = base_models[0]
+    sources = {}
+    if recipe.teacher.kind == "classifier":
+        sources = {member.source: resolve_model(member.source, member.pin) for member in members_of(recipe)}
+    else:
+        check_language_model(recipe, corpus, reporter)
+    base = resolve_model(*start_of(recipe))
+    base_models = tuple({base.sha256: base, **{other.sha256: other for other in sources.values()}}.values())
     config = load_config(base.folder)
     check_models(recipe, config)
-    check_weights(recipe, sources, corpus.task)
+    if sources:
+        check_weights(recipe, sources, corpus.task)
     tokenizer = load_tokenizer(base.folder)
     build_augmenter(recipe.augmentation, tokenizer, recipe.corpus.max_tokens)
     check_floors(

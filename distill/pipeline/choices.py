@@ -10,7 +10,7 @@ from distill.pipeline.choice import Choice, Outcome
 from distill.pipeline.shipment import shipment
 from distill.pipeline.state import Run
 from distill.pipeline.train import training_inputs
-from distill.recipe.ensemble import averaging, members_of
+from distill.recipe.ensemble import averaging, members_of, start_of
 from distill.runs.fingerprints import cut_inputs, student_inputs
 from distill.runs.layout import numbered
 from distill.runs.stage import EXPORT_PACKAGES, package_versions
@@ -26,11 +26,11 @@ def plan_choice(run: Run) -> Choice:
     def identifying_inputs() -> Mapping[str, object]:
         from distill.teachers.sources import resolve_model
 
-        first = members_of(recipe)[0]
+        source, pin = start_of(recipe)
         return {
             **run.digest("corpus"),
             "budget": {**recipe.budget.model_dump(mode="json"), "choose": True},
-            "weights": resolve_model(first.source, first.pin).sha256,
+            "weights": resolve_model(source, pin).sha256,
             "pooling": recipe.teacher.pooling,
             "terms": recipe.objective.terms(),
             **cut_inputs(recipe.corpus),
@@ -88,7 +88,7 @@ def layers_choice(run: Run) -> Choice:
             for member in members_of(recipe)
             for split in ("train", "validation")
         ]
-        return run.digest("corpus", "teacher", *(name for name in labels if name in run.records))
+        return run.digest("corpus", run.start_stage, *(name for name in labels if name in run.records))
 
     def further_inputs() -> dict[str, object]:
         return {
@@ -108,7 +108,7 @@ def layers_choice(run: Run) -> Choice:
         from distill.teachers.checkpoints import load_config
         from distill.training.layer_search import rank_layers
 
-        candidates = candidate_layers(depth_of(load_config(run.layout.teacher())), recipe.student.depth)
+        candidates = candidate_layers(depth_of(load_config(run.start)), recipe.student.depth)
         rank_layers(folder, candidates, recipe.layer_search, training_inputs(run, recipe.seed), run.controls())
 
     def outcome(folder: Path) -> Outcome:

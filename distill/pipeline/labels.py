@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from distill.corpora.corpus import label_matrix
 from distill.export.runtime.inputs import Row
+from distill.pipeline.llm import LanguageModel, Texts
 from distill.pipeline.state import Run
 from distill.recipe.ensemble import Member, members_of
 from distill.runs.fingerprints import cut_inputs
@@ -58,19 +60,25 @@ class LearningMaterial:
 
     def identity(self, member: Member, split: str) -> "LabelIdentity":
         """Return the identity of a teacher's logits of a split, from the records of the stages that made both."""
-        from distill.labelling.augmentation import AUGMENTED_FILE
         from distill.labelling.soft_labels import label_identity
 
         run = self.run
-        made = split == AUGMENTED
         return label_identity(
             run.records[numbered("teacher", member.index)].outputs,
-            fingerprint=run.records[AUGMENTED].outputs[AUGMENTED_FILE] if made else run.corpus.fingerprint,
+            fingerprint=self.fingerprint(split),
             split=split,
             labels=run.corpus.task.labels,
             max_tokens=run.recipe.corpus.max_tokens,
             reads=run.tokens.reads,
         )
+
+    def fingerprint(self, split: str) -> str:
+        """Return the hash of the texts of a split, from the record of the stage that made them."""
+        from distill.labelling.augmentation import AUGMENTED_FILE
+
+        if split == AUGMENTED:
+            return self.run.records[AUGMENTED].outputs[AUGMENTED_FILE]
+        return self.run.corpus.fingerprint
 
     def temperatures(self) -> list[float]:
         """Return what each teacher's logits are divided by: 1, or the temperature fitted on validation."""
@@ -116,13 +124,21 @@ def label_stages(run: Run) -> None:
             _label(material, member, split)
 
 
+def _label_by_scores(material: LearningMaterial, member: Member, split: str) -> None:
+    def read() -> Texts:
+        return Texts(material.texts(split), material.fingerprint(split))
+
+    names = (AUGMENTED,) if split == AUGMENTED else ()
+    LanguageModel(material.run).label(split, read, partial(material.identity, member, split), *names)
+
+
 def augment_stage(run: Run) -> None:
     """Make texts from train rows."""
     recipe = run.recipe.augmentation
     inputs: dict[str, object] = {
         **run.digest("corpus"),
         "augmentation": recipe.model_dump(mode="json", exclude={"masked_model"}),
-        "tokenizer": run.records["teacher"].outputs["tokenizer.json"],
+        "tokenizer": run.records[run.start_stage].outputs["tokenizer.json"],
         "seed": run.recipe.seed,
     }
     if recipe.masked_model is not None and "substitute" in recipe.ways:
@@ -135,7 +151,7 @@ def augment_stage(run: Run) -> None:
         from distill.labelling.augmentation import build_augmenter, write_augmented
         from distill.teachers.tokenizers import load_tokenizer
 
-        tokenizer = load_tokenizer(run.layout.teacher())
+        tokenizer = load_tokenizer(run.start)
         augmenter = build_augmenter(recipe, tokenizer, run.recipe.corpus.max_tokens)
         write_augmented(folder, run.corpus, recipe, augmenter, seed=run.recipe.seed, reporter=run.reporter)
 
@@ -144,6 +160,9 @@ def augment_stage(run: Run) -> None:
 
 def _label(material: LearningMaterial, member: Member, split: str) -> None:
     run = material.run
+    if run.recipe.teacher.kind != "classifier":
+        _label_by_scores(material, member, split)
+        return
     teacher = numbered("teacher", member.index)
     texts = ("corpus", AUGMENTED) if split == AUGMENTED else ("corpus",)
     inputs = {**run.digest(*texts, teacher), **cut_inputs(run.recipe.corpus)}

@@ -79,7 +79,7 @@ def _warnings(student: StudentRun) -> tuple[str, ...]:
 
     run, layout = student.run, student.layout
     bad_rows = Counter({"quarantined": run.corpus.notes.get("rows_quarantined", 0)})
-    return run.sample.warnings(bad_rows, load_tokenizer(layout.teacher()), load_tokenizer(layout.student))
+    return run.sample.warnings(bad_rows, load_tokenizer(run.start), load_tokenizer(layout.student))
 
 
 def _bench_inputs(student: StudentRun, ships: Variant) -> "BenchInputs":
@@ -93,12 +93,14 @@ def _bench_inputs(student: StudentRun, ships: Variant) -> "BenchInputs":
     recipe, budget = run.recipe, run.recipe.budget
     folders = {"student": layout.student} | ({"twin": layout.twin} if recipe.objective.compare else {})
     load_student = recipe.student.family.load
+    teacher = None
+    if recipe.teacher.kind == "classifier":
+        decision = read_quality(layout.quality("teacher")).decision
+        teacher = TrainedModel("teacher", layout.teacher(), decision, load_classifier)
     return BenchInputs(
         corpus=run.corpus,
         folds=tuple(run.fold_corpora.values()),
-        teacher=TrainedModel(
-            "teacher", layout.teacher(), read_quality(layout.quality("teacher")).decision, load_classifier
-        ),
+        teacher=teacher,
         students=tuple(
             TrainedModel(name, folder, read_quality(layout.quality(name)).decision, load_student)
             for name, folder in folders.items()

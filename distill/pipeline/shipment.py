@@ -56,13 +56,14 @@ def _provenance(student: StudentRun, variant: Variant) -> dict[str, object]:
 
     run = student.run
     recipe = run.recipe
-    base = read_json(run.layout.teacher() / SOURCE_FILE)
+    base, teacher = (read_json(folder / SOURCE_FILE) for folder in (run.start, run.layout.teacher()))
     hashes = [
         teacher_hash(run.records[numbered("teacher", member.index)].outputs) for member in members_of(recipe)
     ]
     return {
         "recipe_sha256": recipe_hash(recipe),
-        "teacher": base["name"],
+        "teacher": teacher["name"],
+        **({} if recipe.student.base is None else {"student_base": base["name"]}),
         "teacher_sha256": hashes[0],
         **({"further_teachers_sha256": hashes[1:]} if hashes[1:] else {}),
         "base_model_sha256": base["sha256"],

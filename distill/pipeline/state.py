@@ -29,6 +29,8 @@ VERSIONS = {
     "corpus": 3,
     "plan": 3,
     "augmented": 1,
+    "base": 1,
+    "scores": 1,
     "teacher": 3,
     "ensemble": 1,
     "quality": 3,
@@ -76,6 +78,16 @@ class Run:
     folds: tuple["Run", ...] = ()
     prefix: str = ""
     on_epoch_end: Callable[[Epoch], None] = field(default=lambda _: None)
+
+    @property
+    def start(self) -> Path:
+        """Folder of the encoder that the student starts from: its own base, or the first teacher."""
+        return self.layout.start(own_base=self.recipe.student.base is not None)
+
+    @property
+    def start_stage(self) -> str:
+        """Name of the stage that leaves it."""
+        return "teacher" if self.recipe.student.base is None else "base"
 
     @property
     def is_fold(self) -> bool:

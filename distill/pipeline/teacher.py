@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+from distill.pipeline.base import StudentStart
 from distill.pipeline.labels import LearningMaterial
+from distill.pipeline.llm import LanguageModel
 from distill.pipeline.quality import quality_stage
 from distill.pipeline.state import Run
 from distill.recipe.ensemble import Member, averaging, members_of
@@ -11,7 +13,12 @@ from distill.runs.layout import numbered
 
 
 def teach_stages(run: Run) -> None:
-    """Make every teacher, and the average of several."""
+    """Make every teacher, the average of several, and the encoder that the student starts from."""
+    if run.recipe.student.base is not None:
+        StudentStart(run).store(run.recipe.student.base)
+    if run.recipe.teacher.kind != "classifier":
+        LanguageModel(run).teach()
+        return
     members = members_of(run.recipe)
     for member in members:
         _teach(run, member)
@@ -25,7 +32,7 @@ def _teach(run: Run, member: Member) -> None:
     recipe = run.recipe
     base = resolve_model(member.source, member.pin)
     # which teachers there are, and how they are averaged, changes none of them
-    others = {"model", "checkpoint", "sha256", "seeds", "average", "fit_temperature", "max_unknown"}
+    others = {"kind", "model", "checkpoint", "sha256", "seeds", "average", "fit_temperature", "max_unknown"}
     inputs = {
         **run.digest("corpus"),
         "teacher": recipe.teacher.counted(others),
@@ -39,22 +46,17 @@ def _teach(run: Run, member: Member) -> None:
 
     def work(folder: Path) -> None:
         from distill.corpora.token_warnings import require_known
-        from distill.labelling.augmentation import build_augmenter
-        from distill.teachers.checkpoints import load_config
         from distill.teachers.tokenizers import load_tokenizer
-        from distill.training.preflight import check_models, check_vocabulary, check_weights
+        from distill.training.preflight import check_weights
         from distill.training.teacher import load_teacher, train_teacher
 
         if member.index == 0:  # before hours are spent
-            tokenizer, config = load_tokenizer(base.folder), load_config(base.folder)
-            if run.trains_student:
-                check_models(recipe, config)
             sources = {other.source: resolve_model(other.source, other.pin) for other in members_of(recipe)[1:]}
             check_weights(recipe, {**sources, member.source: base}, run.corpus.task)
-            require_known(run.sample.read(tokenizer), recipe.teacher.max_unknown)
-            if run.trains_student:
-                check_vocabulary(recipe, config, tokenizer, run.corpus)
-            build_augmenter(recipe.augmentation, tokenizer, recipe.corpus.max_tokens)
+            if recipe.student.base is None:
+                StudentStart(run).check(base.folder)
+            else:
+                require_known(run.sample.read(load_tokenizer(base.folder)), recipe.teacher.max_unknown)
         make = load_teacher if member.is_finetuned else train_teacher
         make(folder, base, recipe.teacher, run.corpus, run.tokens, seed=member.seed, controls=run.controls())
 

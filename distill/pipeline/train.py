@@ -32,7 +32,7 @@ def training_inputs(run: Run, seed: int) -> "StudentInputs":
     return StudentInputs(
         student=run.recipe.student,
         objective=run.recipe.objective,
-        teacher=run.layout.teacher(),
+        teacher=run.start,
         pooling=Pooling(run.recipe.teacher.pooling),
         seed=seed,
         corpus=run.corpus,
@@ -46,7 +46,7 @@ def _train_seed(student: StudentRun) -> None:
     run = student.run
     recipe, objective = run.recipe, run.recipe.objective
     start = {
-        **run.digest("corpus", "teacher"),
+        **run.digest("corpus", run.start_stage),
         "student": student_inputs(recipe.student),
         "pooling": recipe.teacher.pooling,
         **cut_inputs(recipe.corpus),

@@ -17,7 +17,7 @@ from distill.planning.measure import PRECISIONS, new_workbench
 from distill.planning.ranking import Measured, PlanConstraints, fitting, missing
 from distill.planning.result import nothing_fits
 from distill.planning.search import PlanSearch
-from distill.recipe.ensemble import members_of
+from distill.recipe.ensemble import start_of
 from distill.recipe.load import with_values
 from distill.recipe.recipe import Recipe
 from distill.recipe.sources import corpus_spec
@@ -77,8 +77,7 @@ def make_plan(recipe: Recipe, corpus: Corpus, reporter: Reporter, started: float
         reporter: shows the progress.
         started: the start of the available time, by `time.monotonic`.
     """
-    first = members_of(recipe)[0]
-    base = resolve_model(first.source, first.pin).folder
+    base = resolve_model(*start_of(recipe)).folder
     config = load_config(base)
     students = _possible(recipe, dimensions_of(config), config)
     pooling = Pooling(getattr(config, "classifier_pooling", recipe.teacher.pooling))

@@ -17,8 +17,10 @@ class Member:
 
 
 def members_of(recipe: Recipe) -> tuple[Member, ...]:
-    """Return the teachers of a recipe, the one that the student starts from first."""
+    """Return the teachers of a recipe; the student starts from the first if it has no base of its own."""
     teacher, seed = recipe.teacher, recipe.seed
+    if recipe.endpoint is not None and teacher.kind == "endpoint":
+        return (Member(0, recipe.endpoint.model, True, None, seed),)
     if teacher.checkpoint is None:
         pin = teacher.sha256 if isinstance(teacher.sha256, str) else None
         seeds = teacher.seeds or [seed]
@@ -31,6 +33,14 @@ def members_of(recipe: Recipe) -> tuple[Member, ...]:
         Member(index, source, True, pin, seed)
         for index, (source, pin) in enumerate(zip(sources, pins, strict=True))
     )
+
+
+def start_of(recipe: Recipe) -> tuple[str, str | None]:
+    """Return the encoder that the student starts from, as `resolve_model` takes it, and the hash that pins it."""
+    if recipe.student.base is not None:
+        return recipe.student.base, None
+    first = members_of(recipe)[0]
+    return first.source, first.pin
 
 
 def reference_name(recipe: Recipe) -> str:

@@ -13,13 +13,15 @@ class KindKeys:
 
     `calibrations` are the choices of [decisions], the default first; `floors` the keys of [decisions] that set
     floors; `weights` the keys of [objective] that not every kind has; `meaning` says what labels a
-    row has. Labels of an `ordered` kind have an order that nobody can guess.
+    row has; `prior` is the usual calibration of a language model's scores. Labels of an `ordered` kind have an
+    order that nobody can guess.
     """
 
     calibrations: tuple[Calibration, ...]
     floors: frozenset[str]
     weights: frozenset[str]
     meaning: str
+    prior: str = "batch"
     ordered: bool = False
 
 
@@ -42,5 +44,7 @@ KINDS: Mapping[str, KindKeys] = {
         floors=frozenset({"recall_floor", "precision_floor"}),
         weights=frozenset(),
         meaning="any number of labels per row",
+        # the mean of a batch makes labels equally frequent, which is a wrong guess of many rare ones
+        prior="none",
     ),
 }

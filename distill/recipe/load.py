@@ -24,7 +24,7 @@ def with_values(recipe: Recipe, values: dict[str, Any], where: str) -> Recipe:
     data = recipe.model_dump(mode="json", exclude_none=True)
     for key, value in values.items():
         table, _, name = key.partition(".")
-        data[table][name] = value
+        data.setdefault(table, {})[name] = value
     return parse_recipe(data, where)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from distill.recipe.recipe import Recipe
-from distill.recipe.section import Section
+from distill.recipe.section import section_of
 
 HEAD = """# Recipe keys
 
@@ -23,20 +23,14 @@ def recipe_page() -> str:
     """Return the page as Markdown."""
     properties = Recipe.model_json_schema()
     tables = properties["$defs"]
-    top = {name: field for name, field in Recipe.model_fields.items() if _section(field) is None}
+    top = {name: field for name, field in Recipe.model_fields.items() if section_of(field) is None}
     parts = [HEAD, "## The recipe itself\n", _table(top, properties)]
     for name, field in Recipe.model_fields.items():
-        if (model := _section(field)) is not None:
+        if (model := section_of(field)) is not None:
             about = (model.__doc__ or "").partition(": ")[2]
             parts += [f"## [{name}]\n\n{about[:1].upper()}{about[1:]}\n"]
             parts += [_table(model.model_fields, tables[model.__name__])]
     return "\n".join(parts)
-
-
-def _section(field: FieldInfo) -> type[Section] | None:
-    """Return the model of a field that is a table; None for a plain key."""
-    kind = field.annotation
-    return kind if isinstance(kind, type) and issubclass(kind, Section) else None
 
 
 def _table(fields: dict[str, FieldInfo], schema: dict[str, Any]) -> str:

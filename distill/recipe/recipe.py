@@ -14,7 +14,8 @@ from pydantic import (
 from distill.corpora.assembly.spec import SEGMENTS
 from distill.export.int8.packing import packed_multiple
 from distill.recipe.kinds import KINDS
-from distill.recipe.section import Section, Seed
+from distill.recipe.llm import EndpointRecipe, VerbaliserRecipe
+from distill.recipe.section import Section, Seed, section_of
 from distill.recipe.shipping import FLOOR_KEYS, BenchRecipe, BudgetRecipe, DecisionsRecipe, ExportRecipe
 from distill.recipe.sources import AugmentationRecipe, CorpusRecipe, TeacherRecipe
 from distill.recipe.student import (
@@ -46,6 +47,8 @@ class Recipe(Section):
     )
     corpus: CorpusRecipe
     teacher: TeacherRecipe = TeacherRecipe()
+    verbaliser: VerbaliserRecipe | None = None
+    endpoint: EndpointRecipe | None = None
     augmentation: AugmentationRecipe = AugmentationRecipe()
     student: StudentRecipe = StudentRecipe()
     layer_search: LayerSearchRecipe = LayerSearchRecipe()
@@ -141,6 +144,39 @@ class Recipe(Section):
             return data
         return {**data, "decisions": {**decisions, "calibration": kind.calibrations[0]}}
 
+    @model_validator(mode="before")
+    @classmethod
+    def _choose_what_is_asked(cls, data: Any) -> Any:
+        """Fill in what a language model as the teacher needs, so that the resolved recipe says what was done."""
+        if not isinstance(data, dict) or not isinstance(data.get("teacher"), dict):
+            return data
+        if data["teacher"].get("kind", "classifier") == "classifier":
+            return data
+        asked, student = data.get("verbaliser", {}), data.get("student", {})
+        if not isinstance(asked, dict) or not isinstance(student, dict):
+            return data
+        task = data["corpus"].get("task") if isinstance(data.get("corpus"), dict) else None
+        kind = KINDS.get(str(task))
+        prior = asked.get("calibration") or (kind.prior if kind else None)
+        base = student.get("base") or TeacherRecipe().model
+        return {**data, "verbaliser": {**asked, "calibration": prior}, "student": {**student, "base": base}}
+
+    @model_validator(mode="after")
+    def _who_is_asked(self) -> "Recipe":
+        kind = self.teacher.kind
+        if kind == "endpoint" and self.endpoint is None:
+            raise ValueError("teacher.kind is 'endpoint', but there is no [endpoint]. Add it with its model.")
+        if kind == "classifier":
+            for name in ("verbaliser", "endpoint"):
+                if getattr(self, name) is not None:
+                    raise ValueError(f"There is a [{name}], but teacher.kind is {kind!r}. Remove one of them.")
+        if self.objective.reads_teacher and self.student.base is not None:
+            raise ValueError(
+                "The objective matches the teacher's hidden states, but student.base starts the student from "
+                "another encoder. Set the weights of [objective] that need them to 0."
+            )
+        return self
+
     @model_validator(mode="after")
     def _decided_as_the_task_is(self) -> "Recipe":
         task, kind = self.corpus.task, KINDS[self.corpus.task]
@@ -188,7 +224,7 @@ def known_keys() -> set[str]:
     keys = set()
     for name, field in Recipe.model_fields.items():
         keys.add(name)
-        inner = field.annotation
-        if isinstance(inner, type) and issubclass(inner, Section):
+        inner = section_of(field)
+        if inner is not None:
             keys |= {f"{name}.{key}" for key in inner.model_fields}
     return keys

@@ -1,9 +1,10 @@
 """The base of every table of a recipe, a strict and frozen model, and the bounded numbers that several have."""
 
 from collections.abc import Collection
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.fields import FieldInfo
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
@@ -31,3 +32,11 @@ class Section(BaseModel):
         fields = type(self).model_fields
         unused = {key for key in self.later if getattr(self, key) == fields[key].default}
         return self.model_dump(mode="json", exclude={*exclude, *unused})
+
+
+def section_of(field: FieldInfo) -> type[Section] | None:
+    """Return the model of a field that is a table, also of one that may be absent; None for a plain key."""
+    for kind in (field.annotation, *get_args(field.annotation)):
+        if isinstance(kind, type) and issubclass(kind, Section):
+            return kind
+    return None

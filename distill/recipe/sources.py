@@ -123,8 +123,13 @@ class CorpusRecipe(Section):
 class TeacherRecipe(Section):
     """[teacher]: the model to fine-tune and how, or a checkpoint that is already fine-tuned."""
 
-    later: ClassVar[tuple[str, ...]] = ("label_order", "max_unknown")
+    later: ClassVar[tuple[str, ...]] = ("label_order", "max_unknown", "kind")
 
+    kind: Literal["classifier", "endpoint"] = Field(
+        "classifier",
+        description="Kind of teacher: classifier, an encoder with a head; endpoint, a language model behind a "
+        "server that reads [verbaliser].",
+    )
     model: str = Field(
         "sentence-transformers/all-MiniLM-L6-v2",
         description="Encoder to fine-tune: ORG/NAME[@REVISION] on the hub, or a folder.",
@@ -178,6 +183,11 @@ class TeacherRecipe(Section):
 
     @model_validator(mode="after")
     def _members(self) -> "TeacherRecipe":
+        if self.kind != "classifier" and (self.checkpoint is not None or self.seeds or self.sha256 is not None):
+            raise ValueError(
+                f"The keys checkpoint, seeds and sha256 are for classifiers, and kind is {self.kind!r}. Remove "
+                "them."
+            )
         checkpoints = self.checkpoint if isinstance(self.checkpoint, list) else []
         if self.checkpoint is not None and self.seeds:
             raise ValueError(

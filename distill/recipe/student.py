@@ -39,6 +39,11 @@ class StudentRecipe(Section):
         description="Family of the network: layers copied from the teacher, a compact encoder of its own shape, "
         "or token vectors without attention.",
     )
+    base: str | None = Field(
+        None,
+        description="Encoder that the student starts from in place of the teacher: ORG/NAME[@REVISION] on the "
+        "hub, or a folder; by default the teacher, and the packaged MiniLM where the teacher is a language model.",
+    )
     layers: Literal["auto"] | list[Annotated[int, Field(ge=0)]] = Field(
         [1, 3, 5],
         description="Layers copied from the teacher, 0-based; auto: the best `depth` of them by a short run "

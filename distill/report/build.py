@@ -112,7 +112,8 @@ def build_report(inputs: ReportInputs) -> Report:
         evaluator, [tested[chosen]], [tested[BASELINE]], gold, groups, seed=recipe.seed
     )
     before_tuning = models["teacher"].quality().before_tuning
-    tokenizers = load_tokenizer(layout.student), load_tokenizer(layout.teacher())
+    start = layout.start(own_base=recipe.student.base is not None)
+    tokenizers = load_tokenizer(layout.student), load_tokenizer(start)
     named = Headline(evaluator.headline, evaluator.title)
     reports = with_calibration(model_reports(run, task), models, reference, gold, task, seed=recipe.seed)
     shipped = next(model for model in reports if model.name == chosen)

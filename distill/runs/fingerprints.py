@@ -25,8 +25,12 @@ PLACES = (
     ("teacher", "checkpoint"),
     ("teacher", "model"),
     ("augmentation", "masked_model"),
+    ("student", "base"),
     ("decisions", "hand_over_words"),
 )
+
+# tables that most recipes do not have
+OPTIONAL = ("verbaliser", "endpoint")
 
 
 def calibrated_by(recipe: Recipe, precision: Precision) -> dict[str, object]:
@@ -108,14 +112,22 @@ def student_inputs(recipe: StudentRecipe, exclude: Collection[str] = ()) -> dict
     """Return the keys of [student] that a stage depends on, without those in `exclude`.
 
     Keys that are not set are left out: one that was added later, and is not used, makes no finished run stale.
+    `base` is one too: the weights that it names are counted.
     """
-    return recipe.model_dump(mode="json", exclude_none=True, exclude=set(exclude))
+    return recipe.model_dump(mode="json", exclude_none=True, exclude={*exclude, "base"})
 
 
 def portable_recipe(recipe: Recipe) -> dict[str, object]:
     """Return the recipe without what changes no result: places, saving, search, budget, pin and exit status."""
     harmless: Any = {"checkpoint_minutes": True, "search": True, "budget": True}
     data = recipe.model_dump(mode="json", exclude=harmless) | {"student": student_inputs(recipe.student)}
+    if recipe.student.base is not None:
+        data["student"]["base"] = recipe.student.base
+    for table in OPTIONAL:
+        if data[table] is None:
+            del data[table]
+    if recipe.endpoint is not None:  # neither where the server is nor how often it is asked changes an answer
+        data["endpoint"] = recipe.endpoint.asked()
     data |= {"corpus": recipe.corpus.counted(), "decisions": recipe.decisions.counted()}
     data["teacher"] = recipe.teacher.counted({"sha256", "max_unknown"})
     data["export"] = recipe.export.counted({"allow_worse_than_baseline"})

@@ -13,8 +13,9 @@ from distill.export.runtime.errors import InputError
 from distill.files.atomic import remove
 from distill.runs.layout import FOLDS, RECIPE_FILE
 
-# splits and quarantine, and texts made from them; a killed run leaves them as NAME.partial and similar
-CORPUS = ("corpus", "augmented")
+# splits and quarantine, texts made from them, and a server's answers about them; a killed run leaves them as
+# NAME.partial and similar
+CORPUS = ("corpus", "augmented", "answers")
 
 
 @dataclass(frozen=True)

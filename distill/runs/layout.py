@@ -64,6 +64,29 @@ class RunLayout:
         return self.folder / numbered("teacher", index)
 
     @property
+    def base(self) -> Path:
+        """Encoder that the student starts from, where that is not the teacher."""
+        return self.folder / "base"
+
+    def start(self, *, own_base: bool) -> Path:
+        """Return the folder of the encoder that the student starts from.
+
+        Args:
+            own_base: whether the recipe gives it one of its own.
+        """
+        return self.base if own_base else self.teacher()
+
+    def scores(self, split: str) -> Path:
+        """Return the folder of a language model's raw scores of one split."""
+        return self.folder / "scores" / split
+
+    @property
+    def answers(self) -> Path:
+        """Answers of an endpoint, by request; the folds of a run share them."""
+        home = self.folder.parents[1] if self.folder.parent.name == FOLDS else self.folder
+        return home / "answers"
+
+    @property
     def ensemble(self) -> Path:
         """Averaged logits of several teachers."""
         return self.folder / "ensemble"

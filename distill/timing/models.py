@@ -72,7 +72,7 @@ class BenchInputs:
     Attributes:
         corpus: train rows for the baseline, test rows to time.
         folds: the corpus of each fold, where the baseline is evaluated out of fold; else empty.
-        teacher: timed in PyTorch, and in fp32 by its graph.
+        teacher: timed in PyTorch, and in fp32 by its graph; None where it is not an encoder.
         students: timed in PyTorch.
         variants: by name; each is timed as the bundle would be if it shipped.
         shipped: the name of the variant in the bundle.
@@ -88,7 +88,7 @@ class BenchInputs:
 
     corpus: Corpus
     folds: tuple[Corpus, ...]
-    teacher: TrainedModel
+    teacher: TrainedModel | None
     students: tuple[TrainedModel, ...]
     variants: Mapping[str, ExportedVariant]
     shipped: str
@@ -123,7 +123,7 @@ def bench_models(folder: Path, inputs: BenchInputs, reporter: Reporter) -> None:
 
 
 def _trained(inputs: BenchInputs) -> tuple[TrainedModel, ...]:
-    return (inputs.teacher, *inputs.students)
+    return inputs.students if inputs.teacher is None else (inputs.teacher, *inputs.students)
 
 
 def _bundle_rows(inputs: BenchInputs, texts: list[Row]) -> list[LatencyRow]:
@@ -144,9 +144,11 @@ def _bundle_rows(inputs: BenchInputs, texts: list[Row]) -> list[LatencyRow]:
 
 def _in_onnxruntime(inputs: BenchInputs, folder: Path) -> list[BenchTarget]:
     """Return the teacher in fp32 by its graph, the bundle, and every other variant as it would ship."""
-    graph = _teacher_graph(inputs, folder)
-    targets = [BenchTarget(inputs.teacher.name, _graph_call(inputs, graph))]
-    graph.unlink()
+    targets = []
+    if inputs.teacher is not None:
+        graph = _teacher_graph(inputs.teacher, inputs, folder)
+        targets.append(BenchTarget(inputs.teacher.name, _graph_call(inputs.teacher, inputs, graph)))
+        graph.unlink()
     for name, variant in inputs.variants.items():
         classifier = load(inputs.bundle) if name == inputs.shipped else _as_bundled(inputs.bundle, variant)
         targets.append(BenchTarget(name, classifier.predict))
@@ -164,15 +166,15 @@ def _as_bundled(bundle: Path, variant: ExportedVariant) -> Classifier:
     )
 
 
-def _graph_call(inputs: BenchInputs, graph: Path) -> Callable[[list[Row]], object]:
+def _graph_call(teacher: TrainedModel, inputs: BenchInputs, graph: Path) -> Callable[[list[Row]], object]:
     """Return the teacher's tokenizer, graph and decision as one function, which runs one text at a time."""
-    teacher, task = inputs.teacher, inputs.corpus.task
+    task = inputs.corpus.task
     tokenizer, runner = load_tokenizer(teacher.folder), GraphRunner(graph)
     return lambda texts: teacher.decision.decide(runner.run_rows(_encoded(tokenizer, texts, inputs)), task)
 
 
-def _teacher_graph(inputs: BenchInputs, folder: Path) -> Path:
-    model = load_classifier(inputs.teacher.folder, inputs.corpus.task).eval()
+def _teacher_graph(teacher: TrainedModel, inputs: BenchInputs, folder: Path) -> Path:
+    model = load_classifier(teacher.folder, inputs.corpus.task).eval()
     export_fused(model, model.config, folder / "teacher.onnx")
     return folder / "teacher.onnx"
 

@@ -8,6 +8,7 @@ from transformers import set_seed
 from distill.artifacts.logits import BEFORE_TUNING_FILE, write_logits_file
 from distill.corpora.corpus import Corpus, label_matrix
 from distill.corpora.reading.provenance import SOURCE_FILE
+from distill.export.runtime.task import Task
 from distill.files.json_files import write_json
 from distill.objectives.task_loss import LOSSES
 from distill.recipe.sources import TeacherRecipe
@@ -92,6 +93,18 @@ def train_teacher(
     save_classifier(model, tokenizer, folder)
     write_json(base.to_dict(), folder / SOURCE_FILE)
     save_results(folder, session, controls.reporter, result)
+
+
+def store_base(folder: Path, base: ModelSource, recipe: TeacherRecipe, task: Task, *, seed: int) -> None:
+    """Store an encoder with a fresh head, from which a student starts whose teacher has none to copy.
+
+    Raises:
+        InputError: the encoder cannot be loaded.
+    """
+    set_seed(seed)
+    model = build_classifier(base.folder, task, Pooling(recipe.pooling), recipe.dropout)
+    save_classifier(model, load_tokenizer(base.folder), folder)
+    write_json(base.to_dict(), folder / SOURCE_FILE)
 
 
 def _hard_loss(session: TrainingSession, *, weighted: bool) -> Any:

@@ -98,7 +98,7 @@ def shipment_of(
                 test=quality.test,
                 teacher=teacher.test,
                 source=recipe.source,
-                base_model=str(provenance["teacher"]),
+                base_model=str(provenance.get("student_base", provenance["teacher"])),
                 licence=recipe.licence,
                 language=recipe.language,
                 max_tokens=recipe.max_tokens,

@@ -1,0 +1,1 @@
+"""Labels from an OpenAI-compatible server: questions, requests, answers, and the file that keeps them."""

@@ -1,0 +1,211 @@
+"""The stages of a language model as the teacher: raw scores, the prior that is taken out of them, and labels."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from distill.corpora.corpus import Corpus
+from distill.export.runtime.errors import DistillError
+from distill.export.runtime.inputs import Row
+from distill.pipeline.quality import quality_stage
+from distill.pipeline.state import Run
+from distill.recipe.recipe import Recipe
+from distill.runs.progress import Reporter
+
+if TYPE_CHECKING:
+    from distill.evaluation.decision import Logits
+    from distill.labelling.codebook import Codebook
+    from distill.recipe.llm import EndpointRecipe, VerbaliserRecipe
+    from distill.teachers.store import LabelIdentity
+
+CONTENT_FREE = "content_free"
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Rows to be labelled, and the hash that tells them apart from others."""
+
+    rows: Sequence[Row]
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class LanguageModel:
+    """The language model of a run's recipe, as stages ask it."""
+
+    run: Run
+
+    @property
+    def verbaliser(self) -> "VerbaliserRecipe":
+        """The table of questions."""
+        found = self.run.recipe.verbaliser
+        if found is None:
+            raise DistillError("The recipe has no [verbaliser].")
+        return found
+
+    @property
+    def endpoint(self) -> "EndpointRecipe":
+        """The table of its server."""
+        found = self.run.recipe.endpoint
+        if found is None:
+            raise DistillError("The recipe has no [endpoint].")
+        return found
+
+    @cached_property
+    def book(self) -> "Codebook":
+        """The labels, the prompt, and the rows that it shows."""
+        from distill.labelling.codebook import codebook_of
+
+        return codebook_of(self.verbaliser, self.run.corpus.task, self.run.corpus.train, self.run.recipe.seed)
+
+    @property
+    def inputs(self) -> dict[str, object]:
+        """Everything but corpus and texts that raw scores depend on."""
+        return {
+            "verbaliser": self.verbaliser.asked(),
+            "endpoint": self.endpoint.asked(),
+            **({"seed": self.run.recipe.seed} if self.verbaliser.shots else {}),
+        }
+
+    @cached_property
+    def identity(self) -> str:
+        """The sha256 of everything that raw scores depend on."""
+        from distill.labelling.endpoint.address import address_of
+        from distill.labelling.endpoint.labeller import endpoint_identity
+
+        endpoint = self.endpoint
+        remote = not address_of(endpoint.url, allow_remote=endpoint.allow_remote).is_local
+        return endpoint_identity(self.book, endpoint.model, endpoint.samples, scrubs=remote)
+
+    def scores_identity(self, split: str, fingerprint: str) -> "LabelIdentity":
+        """Return the identity of raw scores of some texts."""
+        from distill.teachers.store import LabelIdentity
+
+        return LabelIdentity(self.identity, "", fingerprint, split, self.run.corpus.task.labels, max_tokens=0)
+
+    def scores(self, split: str, texts: Texts) -> "Logits":
+        """Read the raw scores ``(N, C)`` that a stage left."""
+        from distill.teachers.store import read_logits
+
+        identity = self.scores_identity(split, texts.fingerprint)
+        return read_logits(self.run.layout.scores(split), len(texts.rows), identity)
+
+    def score_stage(self, split: str, read: Callable[[], Texts], *names: str) -> None:
+        """Ask about every text of a split.
+
+        Args:
+            split: name of the texts.
+            read: returns them.
+            names: the stages that made them.
+        """
+        run = self.run
+
+        def work(folder: Path) -> None:
+            from distill.labelling.endpoint.open import label_rows, open_endpoint
+
+            texts = read()
+            identity = self.scores_identity(split, texts.fingerprint)
+            with open_endpoint(self.endpoint, self.book, run.layout.answers) as labeller:
+                label_rows(labeller, folder, texts.rows, identity, run.reporter)
+
+        inputs = {**run.digest(*dict.fromkeys(("corpus", *names))), **self.inputs}
+        run.stage(f"scores/{split}", run.layout.scores(split), inputs, work, resumable=True)
+
+    def teach(self) -> None:
+        """Ask about what is evaluated, take the prior out of the scores, and measure their quality."""
+        from distill.evaluation.quality import EVALUATED
+        from distill.labelling.prior import CONTENT_FREE_TEXTS
+        from distill.labelling.soft_labels import LABELLER_FILE
+
+        run = self.run
+
+        def of_split(name: str) -> Texts:
+            return Texts(dict(run.corpus.splits())[name].texts, run.corpus.fingerprint)
+
+        def without_content() -> Texts:
+            return Texts(CONTENT_FREE_TEXTS, CONTENT_FREE)
+
+        reads = {name: partial(of_split, name) for name in EVALUATED}
+        for name, read in reads.items():
+            self.score_stage(name, read)
+        needed = [f"scores/{name}" for name in EVALUATED]
+        calibration = self.verbaliser.calibration or "none"
+        if calibration == CONTENT_FREE:
+            self.score_stage(CONTENT_FREE, without_content)
+            needed.append(f"scores/{CONTENT_FREE}")
+
+        def work(folder: Path) -> None:
+            from distill.artifacts.logits import LOGITS_FILE, write_logits_file
+            from distill.artifacts.training import TrainingSummary
+            from distill.corpora.corpus import label_matrix
+            from distill.corpora.reading.provenance import SOURCE_FILE
+            from distill.files.json_files import write_json
+            from distill.labelling.prior import fit_prior
+
+            task = run.corpus.task
+            scores = {name: self.scores(name, read()) for name, read in reads.items()}
+            free = self.scores(CONTENT_FREE, without_content()) if calibration == CONTENT_FREE else None
+            gold = label_matrix(run.corpus.validation, task)
+            prior = fit_prior(calibration, scores["validation"], task, gold=gold, content_free=free)
+            prior.write(folder)
+            write_json({"identity": self.identity}, folder / LABELLER_FILE)
+            logits = {name: prior.logits(values, task) for name, values in scores.items() if len(values)}
+            write_logits_file(logits, folder / LOGITS_FILE)
+            source = {"name": self.endpoint.model, "origin": "endpoint", "sha256": self.identity}
+            write_json(source, folder / SOURCE_FILE)
+            TrainingSummary(None).write(folder)
+
+        inputs = {**run.digest("corpus", *needed), "calibration": calibration}
+        run.stage("teacher", run.layout.teacher(), inputs, work)
+        quality_stage(run, run.layout, "teacher", run.layout.teacher())
+
+    def label(
+        self, split: str, read: Callable[[], Texts], identity: Callable[[], "LabelIdentity"], *names: str
+    ) -> None:
+        """Ask about a split that a student learns from, and take the prior out of the scores.
+
+        Args:
+            split: name of the texts.
+            read: returns the texts.
+            identity: returns the identity of their labels.
+            names: the stages that made the texts.
+        """
+        run = self.run
+        if f"scores/{split}" not in run.records:  # validation has been asked about already
+            self.score_stage(split, read, *names)
+
+        def work(folder: Path) -> None:
+            import numpy as np
+
+            from distill.labelling.prior import read_prior
+            from distill.teachers.store import label_split
+
+            prior, task = read_prior(run.layout.teacher()), run.corpus.task
+            scores = self.scores(split, read())
+            label_split(
+                folder, range(len(scores)), lambda rows: prior.logits(scores[np.array(rows)], task), identity()
+            )
+
+        inputs = run.digest("corpus", "teacher", f"scores/{split}")
+        run.stage(f"labels/{split}", run.layout.labels(split), inputs, work)
+
+
+def check_language_model(recipe: Recipe, corpus: Corpus, reporter: Reporter) -> None:
+    """Check what can be known of a language model without asking it, and say what it will be asked.
+
+    Raises:
+        InputError: a key names no label, two labels share a word, or the url or its key cannot be used.
+    """
+    from distill.labelling.codebook import codebook_of
+    from distill.labelling.endpoint.open import endpoint_of, estimate
+    from distill.labelling.endpoint.questions import questions_of
+
+    if recipe.verbaliser is None or recipe.endpoint is None:
+        raise DistillError("The recipe has no [verbaliser] or no [endpoint].")
+    book = codebook_of(recipe.verbaliser, corpus.task, corpus.train, recipe.seed)
+    endpoint_of(recipe.endpoint)
+    rows = [text for _, split in corpus.splits() for text in split.texts]
+    expected = estimate(book, rows, len(questions_of(book)))
+    reporter.say(f"endpoint: {expected}, if the server gives log-probabilities")

@@ -1,0 +1,103 @@
+"""A model behind a server as the teacher, the whole way: from questions to a static student and its bundle."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from distill.export.runtime import load
+from tests.support.command import run_cli
+from tests.support.fake_openai import FakeModel, fake_openai
+
+pytestmark = pytest.mark.slow
+
+WORDS = {"joy": ("happy", "glad"), "sadness": ("sad", "alone"), "fear": ("afraid", "scared")}
+FILLERS = ("today", "at home", "in the garden", "on the train", "with my sister", "after work", "again", "all day")
+SETTINGS = """
+[student]
+kind = "static"
+width = 32
+window_channels = 16
+hash_buckets = 0
+hidden = 32
+epochs = 4
+batch_size = 16
+head_learning_rate = 5e-3
+body_learning_rate = 5e-3
+
+[export]
+precision = ["int8-weights"]
+max_label_flip_rate = 0.2
+max_row_flip_rate = 0.5
+max_macro_f1_drop = 0.2
+max_recall_drop = 1.0
+allow_worse_than_baseline = true
+
+[bench]
+texts = 10
+rounds = 1
+"""
+
+
+def rows() -> list[str]:
+    places = [f"{first} and {second}" for first in FILLERS for second in FILLERS if first != second]
+    texts = [
+        f"i feel {word} {place}\t{label}" for place in places for label, words in WORDS.items() for word in words
+    ]
+    return ["text\tlabels", *texts]
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, FakeModel]:
+    folder = tmp_path_factory.mktemp("endpoint")
+    (folder / "rows.tsv").write_text("\n".join(rows()) + "\n")
+    model = FakeModel(WORDS, {"cut": 0.02, "429": 0.02, "broken": 0.02, "nan": 0.02})
+    with fake_openai(model) as url:
+        recipe = (
+            f'name = "asked"\n[corpus]\nsource = "{folder / "rows.tsv"}"\ntask = "single_label"\nmax_tokens = 16\n'
+            f'[teacher]\nkind = "endpoint"\n[endpoint]\nmodel = "fake"\nurl = "{url}"\n{SETTINGS}'
+        )
+        (folder / "asked.toml").write_text(recipe)
+        done = run_cli("run", str(folder / "asked.toml"), "--runs", str(folder / "runs"))
+        assert done.returncode == 0, done.stderr
+    return folder / "runs/asked", model
+
+
+def test_a_student_learns_from_answers(asked: tuple[Path, FakeModel]) -> None:
+    run, model = asked
+    report = json.loads((run / "report.json").read_text())
+    quality = {each["name"]: each["test"]["macro_f1"] for each in report["models"]}
+    assert quality["teacher"] > 0.95
+    assert quality["student"] > 0.9
+    classifier = load(run / "bundle")
+    found = classifier.predict(["i am so glad", "i was scared"])
+    assert [prediction.labels for prediction in found] == [("joy",), ("fear",)]
+    assert classifier.manifest.provenance["teacher"] == "fake"
+    assert classifier.manifest.provenance["student_base"] == "sentence-transformers/all-MiniLM-L6-v2"
+    # nothing that was answered whole is asked again, and all rows were asked about
+    assert max(model.answered.values()) == 1
+    texts = {request["messages"][-1]["content"] for request in model.requests}
+    assert len(texts) == len(rows()) - 1 + 3
+
+
+def test_a_second_command_asks_nothing(asked: tuple[Path, FakeModel]) -> None:
+    run, _ = asked
+    done = run_cli("run", str(run.parents[1] / "asked.toml"), "--runs", str(run.parent))
+    assert done.returncode == 0, done.stderr
+    assert "scores/train: already done" in done.stderr
+
+
+def test_another_prior_asks_nothing(asked: tuple[Path, FakeModel]) -> None:
+    run, _ = asked
+    recipe = str(run.parents[1] / "asked.toml")
+    done = run_cli("label", recipe, "--runs", str(run.parent), "--set", "verbaliser.calibration=affine")
+    assert done.returncode == 0, done.stderr
+    assert "scores/train: already done" in done.stderr
+    assert "labels/train: already done" not in done.stderr
+
+
+def test_no_answer_file_holds_a_text(asked: tuple[Path, FakeModel]) -> None:
+    run, _ = asked
+    for path in [*run.glob("answers/*"), *run.glob("scores/**/*"), *run.glob("teacher/*")]:
+        if path.is_file():
+            assert b"i feel" not in path.read_bytes()
