@@ -13,13 +13,15 @@ import onnx
 from tokenizers import Tokenizer
 
 from distill.export.graph.model import add_contract, save_model
-from distill.export.runtime.classifier import Classifier, load, open_bundle, self_test
+from distill.export.runtime.classifier import Classifier, load, open_bundle
 from distill.export.runtime.inputs import ONE_TEXT, PAIR, Input, Pair, Row
-from distill.export.runtime.manifest import Manifest, contract, decision_fields, dump_json
+from distill.export.runtime.manifest import MANIFEST_FILE, Manifest, contract, decision_fields, dump_json
 from distill.export.runtime.manifest_parts import Calibration, SelfTest
 from distill.export.runtime.optional import NO_OBJECTS, Objects
 from distill.export.runtime.records import FileRecord
+from distill.export.runtime.self_test import self_test
 from distill.export.runtime.task import Policy, Task
+from distill.export.runtime.watch import Watch
 
 # written for this project, nobody's own words: several lengths, a negation, a typo, an emoji, an unknown word
 SELF_TEST_TEXTS = (
@@ -62,8 +64,19 @@ class Shipment:
     objects: Objects = NO_OBJECTS
 
 
-def write_bundle(folder: Path, shipment: Shipment, check: Callable[[Classifier], None] | None = None) -> None:
+def write_bundle(
+    folder: Path,
+    shipment: Shipment,
+    check: Callable[[Classifier], None] | None = None,
+    refer: Callable[[Classifier], Watch | None] = lambda _: None,
+) -> None:
     """Write the bundle, run its self-test and `check`, and only then replace an earlier one.
+
+    Args:
+        folder: of the bundle.
+        shipment: its contents.
+        check: refuses a bundle that is written, by an exception.
+        refer: gives the reference of the bundle's watch, which only a finished bundle can supply.
 
     Raises:
         BundleError, CheckFailedError: the written bundle does not open, or answers differently once it is opened.
@@ -83,6 +96,12 @@ def write_bundle(folder: Path, shipment: Shipment, check: Callable[[Classifier],
     self_test(opened)
     if check is not None:
         check(opened)
+    watch = refer(opened)
+    if watch is not None:
+        manifest = opened.manifest
+        complete = manifest.deciding_by(manifest.policy, replace(manifest.objects, watch=watch))
+        (partial / MANIFEST_FILE).write_text(dump_json(complete.to_dict()), encoding="utf-8")
+        load(partial)
     earlier = folder.with_name(folder.name + ".earlier")
     shutil.rmtree(earlier, ignore_errors=True)
     # two renames, so that this name never holds a half-written or half-deleted bundle

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from distill.cli import bundles, data, explain, models, runs, serve, show
+from distill.cli import bundles, data, explain, models, runs, serve, show, watch
 from distill.cli.debug import format_debug
 from distill.cli.exit import CommandGroup
 from distill.cli.options import Invocation
@@ -30,7 +30,7 @@ RECIPES, MAKING, USING, CHECKING, DATA = (
 # what each status of an ended command means; the table in docs/shipping.md is the same
 STATUSES = {
     "0": "done",
-    "1": "a check failed: gate, floor, budget, verdict or self-test",
+    "1": "a check failed: gate, floor, budget, verdict, drift or self-test",
     "2": "the input is wrong, or disk or memory ran out; the message says what to do",
     "70": "a fault of this program; please report it with `--debug`",
     "130, 143": "interrupted by Ctrl-C or SIGTERM; the same command resumes",
@@ -144,6 +144,12 @@ COMMANDS = (
         bundles.verify,
         CHECKING,
         'distill verify bundle --manifest-sha256 "$(sha256sum manifest.json | cut -c1-64)"',
+    ),
+    Command(
+        "drift",
+        watch.drift,
+        CHECKING,
+        "distill predict bundle rows.csv --monitor state.json && distill drift bundle state.json",
     ),
     Command("forget", data.forget, DATA, "distill forget runs/mine --yes"),
 )

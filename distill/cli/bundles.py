@@ -26,6 +26,7 @@ from distill.cli.options import (
 )
 from distill.cli.picture import check_picture
 from distill.cli.tables import print_bench, print_evaluation
+from distill.cli.watch import watched
 from distill.export.runtime.task import UNREADABLE, UNSURE
 from distill.files.printable import printable
 
@@ -59,6 +60,10 @@ def predict(
             help="Number of threads; by default as many as CPU affinity and the container's quota allow."
         ),
     ] = None,
+    monitor: Annotated[
+        Path | None,
+        typer.Option(help="File to add counts of what is decided to, for `distill drift`; no text is kept."),
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Decide texts from the arguments, a file or lines of stdin: one line of labels, or one JSON object, per text.
@@ -88,15 +93,16 @@ def predict(
     classifier = load(bundle, threads=available_threads() if threads is None else threads)
     # a moving bar among answers on a terminal would be in the way
     reporter = Reporter(quiet=quiet or (sys.stdout is not None and sys.stdout.isatty()))
-    if file is not None:
-        wanted = Columns(text=text, header=names_in(columns))
-        _predict_file(classifier, file, wanted, identity, reporter, as_json=as_json)
-        return
-    blocks = predict_blocks(classifier, [texts]) if texts else predict_lines(classifier, _stdin(), reporter)
-    with closing(blocks):  # otherwise the bar outlives an error
-        for predictions in blocks:
-            lines = [_as_json(vars(prediction)) if as_json else _as_line(prediction) for prediction in predictions]
-            print(*lines, sep="\n", flush=True)
+    with watched(classifier, monitor) as deciding:
+        if file is not None:
+            wanted = Columns(text=text, header=names_in(columns))
+            _predict_file(deciding, file, wanted, identity, reporter, as_json=as_json)
+            return
+        blocks = predict_blocks(deciding, [texts]) if texts else predict_lines(deciding, _stdin(), reporter)
+        with closing(blocks):  # otherwise the bar outlives an error
+            for predictions in blocks:
+                lines = [_as_json(vars(found)) if as_json else _as_line(found) for found in predictions]
+                print(*lines, sep="\n", flush=True)
 
 
 def _file_among(texts: list[str]) -> Path | None:

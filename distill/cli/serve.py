@@ -42,6 +42,10 @@ def serve(
     receive_timeout: Annotated[
         float, typer.Option(min=0.1, help="Seconds until a request has arrived; slower clients are cut off.")
     ] = 10.0,
+    monitor: Annotated[
+        Path | None,
+        typer.Option(help="Folder to write counts of what each bundle decides into, for `distill drift`."),
+    ] = None,
     as_json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Log no single requests.")] = False,
 ) -> None:
@@ -54,12 +58,15 @@ def serve(
     """
     need("serve", "uvicorn")
     need("serve", "starlette")
+    from distill.export.runtime import InputError
     from distill.export.runtime.cores import available_threads
     from distill.serving.limits import Limits
     from distill.serving.server import Settings, serve
 
     if host not in ("127.0.0.1", "localhost", "::1") and token_file is None:
         print("warning: Anybody who reaches this address is answered. Give --token-file.", file=sys.stderr)
+    if monitor is not None and not monitor.is_dir():
+        raise InputError(f"--monitor: {monitor} is not a folder. Create it, or name another.")
     limits = Limits(
         max_bytes, max_texts, max_characters, queue, receive_seconds=receive_timeout, answer_seconds=timeout
     )
@@ -73,6 +80,7 @@ def serve(
             token_file,
             quiet,
             limits,
+            monitor,
         ),
         ready=lambda address: print(json.dumps({"address": address}) if as_json else address, flush=True),
     )

@@ -45,10 +45,13 @@ def export_stages(run: Run) -> None:
     }
 
     def work(_folder: Path) -> None:
+        from distill.corpora.corpus import label_matrix
         from distill.export.bundle import write_bundle
         from distill.teachers.tokenizers import load_tokenizer
         from distill.variants.bundle import check_bundle
+        from distill.variants.reference import reference_of
 
+        gold = label_matrix(run.corpus.validation, run.corpus.task)
         texts = run.corpus.validation.texts
         rows = run.tokens.rows(load_tokenizer(layout.student_of(variant)), "validation", texts)
         folder = layout.variant(variant.name)
@@ -56,6 +59,7 @@ def export_stages(run: Run) -> None:
             layout.bundle,
             shipment(student, variant),
             lambda bundle: check_bundle(bundle, folder, texts, rows),
+            lambda bundle: reference_of(bundle, texts, gold, student.seed),
         )
 
     card = layout.bundle / "README.md"

@@ -41,7 +41,7 @@ VERSIONS = {
     "qat": 1,
     "export": 6,
     "precision": 1,
-    "bundle": 3,
+    "bundle": 4,
     "bench": 7,
     "report": 11,
 }

@@ -70,6 +70,7 @@ class Application:
             OPEN_ROUTE: self._health,
             "/metrics": self._metrics,
             "/v1/manifest": self._manifest,
+            "/v1/watch": self._watched,
             "/openapi.json": self._openapi,
         }
         self._routes = {**posts, **gets}
@@ -169,6 +170,7 @@ class Application:
 
         found, content = await self._service.answer(work, expected_seconds(bundle, asked.texts))
         self._service.metrics.predictions(bundle.name, found)
+        self._service.save_watch_sometimes()
         return Answer(content, len(found))
 
     async def _predict_as_tei(self, request: Request) -> Answer:
@@ -178,6 +180,7 @@ class Application:
             lambda: _as_tei(bundle.classifier, asked), expected_seconds(bundle, asked.texts)
         )
         self._service.metrics.predictions(bundle.name, found)
+        self._service.save_watch_sometimes()
         return Answer(content, len(found))
 
     async def _explain(self, request: Request) -> Answer:
@@ -214,6 +217,10 @@ class Application:
                 }
             )
         )
+
+    async def _watched(self, request: Request) -> Answer:
+        bundle = self._service.bundle(request.query_params.get("model"))
+        return Answer(_json(bundle.monitor.state.to_dict()))
 
     async def _openapi(self, request: Request) -> Answer:
         return Answer(_json(openapi(self._service.limits)))

@@ -9,17 +9,19 @@ from types import MappingProxyType
 
 from distill.export.runtime import BundleError, Classifier, InputError, load, self_test
 from distill.export.runtime.manifest import Manifest
+from distill.export.runtime.monitor import Monitor
 
 REPEATS = 3
 
 
 @dataclass(frozen=True)
 class ServedBundle:
-    """One bundle, opened: its manifest's hash, and the seconds that one text of its self-test took."""
+    """One bundle, opened: its manifest's hash, the seconds of a text of its self-test, and what it has decided."""
 
     classifier: Classifier
     sha256: str
     seconds: float
+    monitor: Monitor
 
     @property
     def manifest(self) -> Manifest:
@@ -64,7 +66,8 @@ def open_bundles(folders: Sequence[Path], pins: Sequence[str]) -> ServedBundles:
         self_test(classifier)
         if classifier.origin is None:
             raise TypeError("a loaded bundle has an origin")
-        bundle = ServedBundle(classifier, classifier.origin.manifest_sha256, _seconds(classifier))
+        seconds, monitor = _seconds(classifier), Monitor(classifier)
+        bundle = ServedBundle(monitor.classifier, classifier.origin.manifest_sha256, seconds, monitor)
         if bundle.name in opened:
             raise InputError(f"{folder}: Its name, {bundle.name!r}, is another bundle's too. Serve one of them.")
         opened[bundle.name] = bundle

@@ -166,6 +166,15 @@ def openapi(limits: Limits) -> dict[str, object]:
                 )
             },
             "/v1/manifest": {"get": _operation("The contracts of the bundles.", {"type": "object"})},
+            "/v1/watch": {
+                "get": {
+                    **_operation(
+                        "Counts of what a bundle has decided, of at least 200 texts a day; for distill drift.",
+                        {"type": "object"},
+                    ),
+                    "parameters": [{"name": "model", "in": "query", "schema": {"type": "string"}}],
+                }
+            },
             "/healthz": {
                 "get": {**_operation("Answers while the service does.", {"type": "object"}), "security": []}
             },

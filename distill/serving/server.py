@@ -43,6 +43,7 @@ class Settings:
     token_file: Path | None = None
     quiet: bool = False
     limits: Limits = field(default_factory=Limits)
+    watch: Path | None = None
 
 
 def serve(settings: Settings, ready: Callable[[str], None] = lambda address: None) -> None:
@@ -59,7 +60,14 @@ def serve(settings: Settings, ready: Callable[[str], None] = lambda address: Non
     """
     token = None if settings.token_file is None else read_token(settings.token_file)
     log = Log(quiet=settings.quiet)
-    service = Service(settings.folders, settings.pins, limits=settings.limits, threads=settings.threads, log=log)
+    service = Service(
+        settings.folders,
+        settings.pins,
+        limits=settings.limits,
+        threads=settings.threads,
+        log=log,
+        watch=settings.watch,
+    )
     listening = bind(settings.host, settings.port)
     try:
         asyncio.run(_run(service, token, listening, ready))

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +20,9 @@ from distill.serving.requests import Text, characters_of
 # this delays nobody noticeably
 INLINE_SECONDS = 0.002
 
+# between two times at which counts are saved
+WATCH_SECONDS = 600
+
 # a longer text takes longer than those of the self-test
 INLINE_CHARACTERS = 1000
 
@@ -34,10 +38,18 @@ class Service:
         limits: bounds on requests.
         threads: number of requests that are answered at the same time.
         log: receives what happens.
+        watch: folder of files with counts of what each bundle decides; None to keep them in memory alone.
     """
 
     def __init__(
-        self, folders: Sequence[Path], pins: Sequence[str] = (), *, limits: Limits, threads: int, log: Log
+        self,
+        folders: Sequence[Path],
+        pins: Sequence[str] = (),
+        *,
+        limits: Limits,
+        threads: int,
+        log: Log,
+        watch: Path | None = None,
     ) -> None:
         self.limits, self.log, self.metrics = limits, log, Metrics()
         self._folders, self._pins = tuple(folders), tuple(pins)
@@ -45,6 +57,7 @@ class Service:
         self._most = threads + limits.waiting
         self._pending = 0
         self._reloading = asyncio.Lock()
+        self._watch, self._watched_until = watch, time.monotonic() + WATCH_SECONDS
         self.bundles: ServedBundles = open_bundles(self._folders, self._pins)
 
     @property
@@ -89,6 +102,7 @@ class Service:
         async with self._reloading:
             try:
                 loop = asyncio.get_running_loop()
+                self.save_watch()
                 self.bundles = await loop.run_in_executor(None, open_bundles, self._folders, self._pins)
             except DistillError as error:
                 self.metrics.reload("refused")
@@ -97,8 +111,25 @@ class Service:
             self.metrics.reload("done")
             self.log.event("reload", bundles=[bundle.sha256 for bundle in self.bundles.by_name.values()])
 
+    def save_watch_sometimes(self) -> None:
+        """Save what was counted if that is some time ago."""
+        if time.monotonic() >= self._watched_until:
+            self.save_watch()
+
+    def save_watch(self) -> None:
+        """Add what every bundle has decided to its file, where there is a folder for them."""
+        self._watched_until = time.monotonic() + WATCH_SECONDS
+        if self._watch is None:
+            return
+        for bundle in self.bundles.by_name.values():
+            try:
+                bundle.monitor.save(self._watch / f"{bundle.sha256[:16]}.json")
+            except (OSError, DistillError) as error:  # answers matter more than counts
+                self.log.event("watch not saved", error=type(error).__name__)
+
     def close(self) -> None:
-        """Let the threads end."""
+        """Save what was counted, and let the threads end."""
+        self.save_watch()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _done(self, future: "asyncio.Future[Any]") -> None:

@@ -1,6 +1,6 @@
 """The torch-free runtime: open a bundle, check it, predict with it."""
 
-from distill.export.runtime.classifier import Classifier, load, self_test, verify
+from distill.export.runtime.classifier import Classifier, load
 from distill.export.runtime.errors import (
     BundleError,
     CheckFailedError,
@@ -9,6 +9,7 @@ from distill.export.runtime.errors import (
     MissingExtraError,
     ResourceError,
 )
+from distill.export.runtime.self_test import self_test, verify
 from distill.export.runtime.task import Prediction
 
 __all__ = [

@@ -3,7 +3,7 @@
 import hashlib
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -15,15 +15,16 @@ import numpy.typing as npt
 from distill.export.runtime.bundle_files import read_files
 from distill.export.runtime.call_time import Thresholds, check_top_k, policy_with, with_best
 from distill.export.runtime.encoder import Encoder, open_tokenizer
-from distill.export.runtime.errors import CheckFailedError, DistillError, InputError
+from distill.export.runtime.errors import DistillError, InputError
 from distill.export.runtime.explain import MAX_WORDS, Explanation, Occlusion
 from distill.export.runtime.given import Given, items_of
 from distill.export.runtime.graph_session import open_session
 from distill.export.runtime.hand_over import Lookout
-from distill.export.runtime.inputs import Row
+from distill.export.runtime.inputs import Encoded, Row
 from distill.export.runtime.manifest import MANIFEST_FILE, Manifest, read_manifest_bytes
 from distill.export.runtime.network import CHUNK, Floats, Network
-from distill.export.runtime.task import UNREADABLE, Prediction, Task
+from distill.export.runtime.scores import Floats as AnyFloats
+from distill.export.runtime.task import UNREADABLE, Noticed, Prediction, Task
 from distill.export.runtime.tasks import task_of
 from distill.export.runtime.untrusted.strict_json import parse_json
 from distill.export.runtime.words_of import ReadWords
@@ -40,6 +41,9 @@ ATTENTION = b"MultiHeadAttention"
 MAX_THREADS = 1024
 
 SHOWN_LABELS = 4  # in a classifier's repr
+
+# is told of scores (N, C), tokens, what was noticed, and what was decided, all of the same texts
+Observer = Callable[[AnyFloats, Sequence[Encoded], Sequence[Noticed], Sequence[Prediction]], None]
 
 NAMED_TEXT = re.compile(r"^texts\[(\d+)\]")
 
@@ -68,6 +72,7 @@ class Classifier:
         lookout: Lookout,
         *,
         origin: Origin | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self.manifest = manifest
         self.origin = origin
@@ -77,6 +82,11 @@ class Classifier:
         self._policy = manifest.policy
         self._network = network
         self._lookout = lookout
+        self._observer = observer
+
+    def watched_by(self, observer: Observer) -> "Classifier":
+        """Return a classifier that decides alike, and tells an observer of every text that it has decided."""
+        return Classifier(self.manifest, self._network, self._lookout, origin=self.origin, observer=observer)
 
     @property
     def classes_(self) -> npt.NDArray[np.str_]:
@@ -88,7 +98,7 @@ class Classifier:
     ) -> Prediction:
         """Decide one text; see `predict` for several, and for the arguments."""
         row = self.input.row(text, "text")
-        return self._decide([row], top_k, thresholds)[0]
+        return self._decide([row], top_k, thresholds, self._observer)[0]
 
     def predict(
         self, texts: Iterable[Given], *, top_k: int | None = None, thresholds: Thresholds | None = None
@@ -104,7 +114,7 @@ class Classifier:
         Raises:
             InputError: a text or an argument is none; the message has its number, and never quotes it.
         """
-        return self._decide(self._checked(texts), top_k, thresholds)
+        return self._decide(self._checked(texts), top_k, thresholds, self._observer)
 
     def stream(
         self,
@@ -153,7 +163,7 @@ class Classifier:
         if label is not None and label not in self.labels:  # the name may be a text
             raise InputError(f"label: The bundle has no such label. Name one of {', '.join(self.labels)}.")
         row = self.input.row(text, "text")
-        prediction = self._decide([row], None, None)[0]
+        prediction = self._decide([row], None, None, None)[0]
         read = ReadWords.none() if UNREADABLE in prediction.handed_over else self._network.words(row, MAX_WORDS)
         occlusion = Occlusion(read, self.task, self._policy, self._network.run_encoded)
         return occlusion.explanation(prediction, label, minimal=minimal)
@@ -192,7 +202,9 @@ class Classifier:
     def _checked(self, texts: Iterable[Given]) -> list[Row]:
         return [self.input.row(text, f"texts[{index}]") for index, text in enumerate(items_of(texts))]
 
-    def _decide(self, rows: list[Row], top_k: int | None, thresholds: Thresholds | None) -> list[Prediction]:
+    def _decide(
+        self, rows: list[Row], top_k: int | None, thresholds: Thresholds | None, observer: Observer | None
+    ) -> list[Prediction]:
         policy = self._policy if thresholds is None else policy_with(self.task, self._policy, thresholds)
         if top_k is not None:
             check_top_k(top_k)
@@ -203,6 +215,8 @@ class Classifier:
             found = [self.task.prediction(scores[0].tolist(), policy, noticed[0])]
         else:
             found = self.task.predictions(scores.astype(np.float64), policy, noticed)
+        if observer is not None:
+            observer(scores, encoded, noticed, found)
         return found if top_k is None else [with_best(prediction, top_k) for prediction in found]
 
 
@@ -255,33 +269,6 @@ def open_bundle(
     objects, special = manifest.objects, manifest.reads.special_tokens(opened)
     lookout = Lookout(objects.unreadable, objects.hand_over, opened, special)
     return Classifier(manifest, network, lookout, origin=origin)
-
-
-def self_test(classifier: Classifier) -> float:
-    """Repeat the manifest's self-test, one text at a time; return the largest difference between logits."""
-    expected = classifier.manifest.self_test
-    worst = 0.0
-    for index, (text, ids, logits) in enumerate(
-        zip(expected.texts, expected.input_ids, expected.logits, strict=True)
-    ):
-        if tuple(classifier.token_ids([text])[0]) != ids:
-            raise CheckFailedError(
-                f"self_test: input_ids[{index}] differ from the manifest's. The tokenizers package reads this "
-                "bundle's tokenizer differently."
-            )
-        found = classifier.logits([text])[0]  # (C,)
-        worst = max(worst, float(np.abs(found - np.array(logits)).max()))
-    if worst > expected.tolerance:
-        raise CheckFailedError(
-            f"self_test: Logits differ by {worst:.3g}, and the tolerance is {expected.tolerance:.3g}. This CPU "
-            "or onnxruntime computes this bundle differently: export it here, or use an fp32 one."
-        )
-    return worst
-
-
-def verify(path: str | Path, *, manifest_sha256: str | None = None, threads: int = 1) -> float:
-    """Check hashes and contract and run the self-test; return the result of `self_test`."""
-    return self_test(load(path, manifest_sha256=manifest_sha256, threads=threads))
 
 
 def _reopen(path: str, manifest_sha256: str, threads: int) -> Classifier:

@@ -97,7 +97,7 @@ class PieceReader:
             meaningless[number] = token.content == rule.unknown
         self._meaningless = meaningless
         self._special = special
-        self._from_share = rule.from_share
+        self.from_share = rule.from_share
 
     def share(self, ids: list[int]) -> float:
         """Return the share of a text's pieces without meaning, 1 without pieces; `ids` have special tokens."""
@@ -106,7 +106,7 @@ class PieceReader:
 
     def unreadable(self, ids: list[int]) -> bool:
         """Return whether the text of these ids must not be decided."""
-        return self.share(ids) >= self._from_share
+        return self.share(ids) >= self.from_share
 
 
 def folded(text: str) -> str:
@@ -196,10 +196,13 @@ class Lookout:
     def notice(self, row: Row, encoded: Encoded) -> Noticed:
         """Return the reasons for a text or pair with these tokens."""
         reasons: tuple[str, ...] = ()
-        if self._pieces is not None and self._pieces.unreadable(encoded.ids):
-            reasons = (UNREADABLE,)
+        share = 0.0
+        if self._pieces is not None:
+            share = self._pieces.share(encoded.ids)
+            if share >= self._pieces.from_share:
+                reasons = (UNREADABLE,)
         if self._flags_cuts and encoded.truncated:
             reasons = (*reasons, TRUNCATED)
         if self._words is not None and self._words.found_in(row):
             reasons = (*reasons, CRISIS_WORD)
-        return Noticed(encoded.truncated, reasons)
+        return Noticed(encoded.truncated, reasons, share)

@@ -171,7 +171,7 @@ def decision_fields(task: Task, policy: Policy, reads: Input, objects: Objects =
 
 def contract(manifest: Manifest) -> dict[str, Any]:
     """Return the part of a manifest that a lone ONNX file carries: the decision, without files and history."""
-    left_out = {"files", "self_test", "provenance", "metrics"}
+    left_out = {"files", "self_test", "provenance", "metrics", "watch"}
     return {key: value for key, value in manifest.to_dict().items() if key not in left_out}
 
 

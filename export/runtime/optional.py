@@ -14,6 +14,7 @@ from distill.export.runtime.records import names_of
 from distill.export.runtime.sets import Sets
 from distill.export.runtime.task import Task
 from distill.export.runtime.untrusted.fields import Fields
+from distill.export.runtime.watch import Watch
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Objects:
     sets: Sets | None = None
     unreadable: Unreadable | None = None
     hand_over: HandOver | None = None
+    watch: Watch | None = None
 
     def flagged(self, task: Task) -> frozenset[str]:
         """Return the labels whose decision a person should read for the sake of a floor."""
@@ -44,6 +46,7 @@ _READERS: Mapping[str, Reader] = {
     "sets": lambda data, where, task: Sets.from_dict(data, where, task.labels, task.set_kind),
     "unreadable": Unreadable.from_dict,
     "hand_over": HandOver.from_dict,
+    "watch": Watch.from_dict,
 }
 
 OPTIONAL = names_of(Objects)

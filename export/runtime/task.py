@@ -81,10 +81,14 @@ class Policy:
 
 
 class Noticed(NamedTuple):
-    """Facts about a text that are known before its scores: whether it was cut, and reasons to hand it over."""
+    """Facts about a text that are known before its scores: whether it was cut, and reasons to hand it over.
+
+    `meaningless` is the share of its pieces without meaning; 0 where no rule says which those are.
+    """
 
     truncated: bool
     reasons: tuple[str, ...] = ()
+    meaningless: float = 0.0
 
 
 @dataclass(frozen=True)

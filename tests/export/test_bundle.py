@@ -13,7 +13,7 @@ from distill.export.graph.model import add_calibration, save_model
 from distill.export.graph.session import GraphRunner
 from distill.export.int8.input_scales import fit_input_scales
 from distill.export.int8.precisions import write_precision
-from distill.export.runtime.classifier import load, verify
+from distill.export.runtime import load, verify
 from distill.export.runtime.errors import BundleError
 from distill.export.runtime.kinds.multi_label import MultiLabel
 from distill.export.runtime.task import Policy

@@ -337,3 +337,26 @@ def test_what_is_not_explained(place: Place, body: object, status: int, message:
     reply = place.post("/v1/explain", body)
     assert (reply.status, message in reply.json["error"]) == (status, True)
     assert CANARY not in reply.body.decode() + place.log.getvalue()
+
+
+def test_the_watch_counts_what_is_decided_and_survives_an_exchange(tmp_path: Path) -> None:
+    bundle, folder = make_tiny_bundle(tmp_path / "bundle"), tmp_path / "watch"
+    folder.mkdir()
+    service = Service([bundle], limits=Limits(texts=300), threads=1, log=Log(quiet=True), watch=folder)
+    app = Application(service)
+    body = json.dumps({"texts": [f"sad {CANARY}"] * 150}).encode()
+    asyncio.run(call(app, "POST", "/v1/predict", [body], {}))
+    assert asyncio.run(call(app, "GET", "/v1/watch", [b""], {})).json["windows"] == []
+    tei = json.dumps({"inputs": [["sad"]] * 100}).encode()
+    asyncio.run(call(app, "POST", "/predict", [tei], {}))
+    explained = json.dumps({"text": "sad"}).encode()
+    asyncio.run(call(app, "POST", "/v1/explain", [explained], {}))
+    state = asyncio.run(call(app, "GET", "/v1/watch", [b""], {})).json
+    assert [window["counts"]["texts"] for window in state["windows"]] == [250]
+    assert state["manifest_sha256"] == service.bundles.first.sha256
+    assert list(folder.iterdir()) == []
+    asyncio.run(service.reload())
+    (path,) = folder.iterdir()
+    assert json.loads(path.read_text("utf-8")) == state
+    assert CANARY not in path.read_text("utf-8")
+    service.close()

@@ -26,6 +26,34 @@ ANSWERS = {
     "bound": 0.92,
 }
 
+_ONE_BIN = [10, *[0] * 19]
+
+COUNTS: dict[str, Any] = {
+    "texts": 10,
+    "scores": [_ONE_BIN, _ONE_BIN, [0, 0, 4, 6, *[0] * 16]],
+    "decided": [2, 0, 8],
+    "lengths": [0, 0, 0, 10, *[0] * 16],
+    "pieces": [9, 1, *[0] * 7],
+    "handed_over": {"unsure": 3, "truncated": 1},
+}
+
+NO_COUNTS: dict[str, Any] = {
+    "texts": 0,
+    "scores": [[0] * 20] * 3,
+    "decided": [0] * 3,
+    "lengths": [0] * 20,
+    "pieces": [0] * 9,
+    "handed_over": {},
+}
+
+WATCH: dict[str, Any] = {
+    "kind": "counts",
+    "counts": COUNTS,
+    "positives": [[3, *[0] * 19], [1, *[0] * 19], [0, 0, 0, 6, *[0] * 16]],
+    "right": [1, 0, 5],
+    "confusion": None,
+}
+
 WHOLE: dict[str, Any] = {
     "floors": [FLOOR],
     "answers": ANSWERS,
@@ -38,6 +66,7 @@ WHOLE: dict[str, Any] = {
         "from_share": 0.5,
     },
     "hand_over": {"kind": "text", "truncated": True, "list_name": "own", "words": ["very sad", "不想活"]},
+    "watch": WATCH,
 }
 
 
@@ -57,7 +86,13 @@ def _lie(key: str, says: str, **changes: object) -> Hostile:
     whole = WHOLE[key]
     value = [{**whole[0], **changes}] if isinstance(whole, list) else {**whole, **changes}
     shown = ", ".join(f"{name} {str(value)[:20]!r}" for name, value in changes.items())
-    return Hostile(f"{key} with {shown}", _with(key, value), says)
+    return Hostile(f"{key} with {shown}: {says}", _with(key, value), says)
+
+
+def _miscounted(says: str, **changes: object) -> Hostile:
+    """Change fields of the counts in the reference of the watch."""
+    value = {**WATCH, "counts": {**COUNTS, **changes}}
+    return Hostile(f"counts with {changes}: {says}"[:400], _with("watch", value), says)
 
 
 ABSTAIN = {"confidence": "exact_match", "below": 0.5}
@@ -71,6 +106,7 @@ OBJECTS = (
             ("sets", "sets: This must be a JSON object"),
             ("unreadable", "unreadable: This must be a JSON object"),
             ("hand_over", "hand_over: This must be a JSON object"),
+            ("watch", "watch: This must be a JSON object"),
         )
     ),
     Hostile("floors that are none", _with("floors", []), "must be a list of 1 to"),
@@ -117,4 +153,33 @@ OBJECTS = (
     _lie("hand_over", "'words' must be a list of strings without control characters", words=["\x1b[2J"]),
     _lie("hand_over", "'list_name' must be the name of the list", list_name=None),
     _lie("hand_over", "'list_name' must be the name of the list", words=[]),
+    _lie("watch", "'kind' must be one of counts", kind="texts"),
+    _lie("watch", "watch: counts: This must be a JSON object", counts=None),
+    _lie("watch", "'positives' must be a list of 3 values, has 1", positives=[_ONE_BIN]),
+    _lie("watch", "'positives' must be for each label a part of its scores", positives=[[3, 1, *[0] * 18]] * 3),
+    _lie("watch", "'positives' must be for each label a part of its scores", positives=[[3]] * 3),
+    _lie("watch", "'positives' must be a list", positives=["x", "y", "z"]),
+    _lie("watch", "'right' must be a list of at most 3 whole numbers from 0 to 10", right=[0, 0, 11]),
+    _lie("watch", "'right' must be for each label at most as many as have it", right=[1, 1, 5]),
+    _lie("watch", "'right' must be for each label at most as many as have it", right=[1, 0]),
+    _lie("watch", "'confusion' must be a list of 3 values, has 1", confusion=[[1]]),
+    _lie("watch", "'confusion' must be counts that add up to 3", confusion=[[1, 1, 0], [0, 0, 1], [2, 2, 2]]),
+    _lie("watch", "'confusion' must be of texts that each have one", confusion=[[1, 0, 2], [1, 0, 0], [1, 0, 5]]),
+    _lie("watch", "unknown key 'texts'", texts=["i am sad"]),
+    _miscounted("'counts' must be of at least one text", **NO_COUNTS),
+    _miscounted("'texts' must be a whole number from 0 to", texts=2**41),
+    _miscounted("'scores' must be a list of 3 values, has 2", scores=[_ONE_BIN] * 2),
+    _miscounted("'scores' must be counts that add up to 10", scores=[_ONE_BIN, _ONE_BIN, [9, *[0] * 19]]),
+    _miscounted("'scores' must be a list of 20 values, has 19", scores=[_ONE_BIN, _ONE_BIN, _ONE_BIN[:19]]),
+    _miscounted("'scores' must be a list", scores=[_ONE_BIN, _ONE_BIN, 7]),
+    _miscounted(
+        "'scores' must be a list of at most 20 whole numbers from 0 to 10", scores=[[20, -10, *[0] * 18]] * 3
+    ),
+    _miscounted("'decided' must be a list of at most 3 whole numbers from 0 to 10", decided=[0, 0, 1.5]),
+    _miscounted("'lengths' must be counts that add up to 10", lengths=[0] * 20),
+    _miscounted("'pieces' must be a list of 9 values, has 3", pieces=[9, 1, 0]),
+    _miscounted("unknown key 'sad'", handed_over={"sad": 1}),
+    _miscounted("'unsure' must be a whole number from 1 to 10", handed_over={"unsure": 0}),
+    _miscounted("'unsure' must be a whole number from 1 to 10", handed_over={"unsure": True}),
+    _miscounted("handed_over: This must be a JSON object", handed_over=[]),
 )
