@@ -117,6 +117,20 @@ class WordReport:
 
 
 @dataclass(frozen=True)
+class UsedWord:
+    """A word of validation that decisions used: the mean change of the label's score when it is left out.
+
+    It is the mean over `texts` that are decided as the label; they are of `groups` groups, at least five.
+    """
+
+    label: str
+    word: str
+    change: float
+    texts: int
+    groups: int
+
+
+@dataclass(frozen=True)
 class BudgetReport:
     """A budget's bounds beside the plan's prediction and the bundle's measurement, by the recipe's keys.
 
@@ -231,6 +245,7 @@ class Report:
     verdict: Verdict | None = None
     tested: TestedRows | None = None
     day: str | None = None
+    used_words: tuple[UsedWord, ...] = ()
 
     def model(self, name: str) -> ModelReport:
         """Return a model by its name."""

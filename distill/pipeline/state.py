@@ -43,7 +43,7 @@ VERSIONS = {
     "precision": 1,
     "bundle": 4,
     "bench": 7,
-    "report": 11,
+    "report": 12,
 }
 
 # one of several: a student's seed before a stage's name, or a teacher's number after it

@@ -29,6 +29,7 @@ from distill.evaluation.evaluators import evaluator_of
 from distill.export.measure.cpu import cpu_info
 from distill.export.measure.latency import available_threads
 from distill.export.precision import Variant, qat_precisions
+from distill.export.runtime.classifier import load
 from distill.export.runtime.inputs import segments_of
 from distill.files.atomic import write_text
 from distill.recipe.ensemble import reference_name
@@ -42,6 +43,7 @@ from distill.report.models import RunModel, run_models
 from distill.report.page import render_page
 from distill.report.tested import tested_rows
 from distill.report.training import read_curve
+from distill.report.used_words import used_words
 from distill.report.verdict import Bundled, verdict_of
 from distill.report.words import word_report
 from distill.runs.layout import RunLayout
@@ -144,6 +146,9 @@ def build_report(inputs: ReportInputs) -> Report:
         verdict=verdict_of(bundled, task.labels, named, over_baseline, (attributed.gain or {}).get(chosen)),
         tested=tested_rows(tested, chosen, gold, evaluator, groups, seed=recipe.seed),
         day=datetime.now(UTC).date().isoformat(),
+        used_words=used_words(
+            load(layout.bundle), corpus.validation.texts, corpus.validation.groups, seed=recipe.seed
+        ),
     )
 
 

@@ -46,6 +46,7 @@ SECTIONS = (
     "gate",
     "bytes",
     "words",
+    "used_words",
     "environment",
 )
 
@@ -89,6 +90,7 @@ def _environment() -> Environment:
         percent=_percent,
         capitalize_first=lambda text: text[:1].upper() + text[1:],
         excess=_excess,
+        signed=lambda value: f"{value:+.3f}",
         fold_name=lambda number: f"fold {number}",
         interval=_interval,
         explained=explained,

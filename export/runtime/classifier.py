@@ -147,7 +147,9 @@ class Classifier:
         """Return calibrated scores (N, C) in label order, each in [0, 1]; their sum depends on the task."""
         return np.asarray(self.task.scores(self.logits(texts)), dtype=np.float32)
 
-    def explain(self, text: Given, label: str | None = None, *, minimal: bool = False) -> Explanation:
+    def explain(
+        self, text: Given, label: str | None = None, *, minimal: bool = False, masked: bool = True
+    ) -> Explanation:
         """Return what the model used of one text: the change of a label's score without each of its words.
 
         It says what the model used, and nothing about why somebody feels so.
@@ -156,6 +158,7 @@ class Classifier:
             text: one text or pair.
             label: to explain; by default the decided one with the highest score, or the highest where none is.
             minimal: also look for the fewest words without which the label is decided the other way.
+            masked: also put a mask in the place of each word, which takes twice the time.
 
         Raises:
             InputError: the text is none, or the bundle has no such label.
@@ -166,7 +169,7 @@ class Classifier:
         prediction = self._decide([row], None, None, None)[0]
         read = ReadWords.none() if UNREADABLE in prediction.handed_over else self._network.words(row, MAX_WORDS)
         occlusion = Occlusion(read, self.task, self._policy, self._network.run_encoded)
-        return occlusion.explanation(prediction, label, minimal=minimal)
+        return occlusion.explanation(prediction, label, minimal=minimal, masked=masked)
 
     def logits(self, texts: Iterable[Given]) -> Floats:
         """Return the calibrated logits (N, C) of the graph."""

@@ -98,7 +98,9 @@ class Occlusion:
         # a decision below the confidence that a bundle answers from is a decision too
         self._policy = dataclasses.replace(policy, abstain_below=None)
 
-    def explanation(self, prediction: Prediction, label: str | None, *, minimal: bool) -> Explanation:
+    def explanation(
+        self, prediction: Prediction, label: str | None, *, minimal: bool, masked: bool
+    ) -> Explanation:
         """Return the whole explanation of what was decided for the text; arguments are those of the classifier."""
         labels = self._task.labels
         scores = np.array([prediction.scores[name] for name in labels])  # (C,)
@@ -106,27 +108,29 @@ class Occlusion:
         among = np.flatnonzero(whole) if whole.any() else np.arange(len(scores))
         number = int(among[scores[among].argmax()]) if label is None else labels.index(label)
         decided = bool(whole[number])
-        words = self.effects(scores, number)
+        words = self.effects(scores, number, masked=masked)
         deletion = self.smallest_flip(words, number, decided=decided) if minimal else None
         return Explanation(labels[number], float(scores[number]), decided, prediction, words, deletion)
 
-    def effects(self, scores: Doubles, label: int) -> tuple[WordEffect, ...]:
+    def effects(self, scores: Doubles, label: int, *, masked: bool = True) -> tuple[WordEffect, ...]:
         """Return the effect of each word on a label, given the whole text's scores ``(C,)``."""
         words = self._read.words
         if not words:
             return ()
         rows = [self._without((at,)) for at in range(len(words))]
-        mask_id = self._read.mask_id
+        mask_id = self._read.mask_id if masked else None
         if mask_id is not None:
             rows += [self._masked(at, mask_id) for at in range(len(words))]
         found, decided = self._decide(rows)
         whole = self._task.decide(scores[None], self._policy)[0]
-        masked = found[len(words) :, label]
+        behind_masks = found[len(words) :, label]
         return tuple(
             WordEffect(
-                **dataclasses.asdict(word.span),
+                segment=word.span.segment,
+                start=word.span.start,
+                end=word.span.end,
                 change=float(scores[label] - found[at, label]),
-                masked_change=float(scores[label] - masked[at]) if len(masked) else None,
+                masked_change=float(scores[label] - behind_masks[at]) if len(behind_masks) else None,
                 gained=tuple(compress(self._task.labels, decided[at] & ~whole)),
                 lost=tuple(compress(self._task.labels, whole & ~decided[at])),
             )

@@ -91,6 +91,7 @@ def test_the_page_is_one_file_with_all_sections_and_the_style_of_a_phone() -> No
         "Gate",
         "Bytes by component",
         "Vocabulary",
+        "Words that decisions used",
         "Environment",
     ]
     assert page.count("<svg") == 6

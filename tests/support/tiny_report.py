@@ -50,6 +50,7 @@ def report_data(labels: Sequence[str] = LABELS, **changed: Any) -> dict[str, Any
             "rates": dict.fromkeys(("corpus", "slang", "emoji", "crisis"), word_rates_data()),
             "crisis_words": [{"word": "harm", "field": "harm", "unknown": False, "pieces": 3, "teacher": 1}],
         },
+        "used_words": [{"label": "joy", "word": "glad", "change": 0.25, "texts": 9, "groups": 7}],
         "teacher_before_tuning": split_data(labels),
         "distillation_gain": DIFFERENCE,
         "attribution": {
