@@ -16,6 +16,7 @@ from typing import Any, Literal
 from distill.corpora.reading.provenance import COMMIT
 from distill.export.runtime.errors import InputError
 from distill.export.runtime.records import FileRecord, file_record
+from distill.teachers.gguf import is_gguf
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 
@@ -48,11 +49,16 @@ class ModelSource:
     """
 
     name: str
-    origin: Literal["folder", "package", "hub"]
+    origin: Literal["folder", "file", "package", "hub"]
     folder: Path
     files: Mapping[str, FileRecord]
     revision: str | None = None
     commit: str | None = None
+
+    @property
+    def path(self) -> Path:
+        """The folder, or the one file that is the model."""
+        return self.folder / next(iter(self.files)) if self.origin == "file" else self.folder
 
     @property
     def sha256(self) -> str:
@@ -89,6 +95,28 @@ def resolve_model(name: str, sha256: str | None = None) -> ModelSource:
     source = _find(name)
     if not any(weights in source.files for weights in WEIGHTS):
         raise InputError(f"{name}: {_without_weights(source)}")
+    _require_whole(name, source, sha256)
+    return source
+
+
+def resolve_causal(name: str, sha256: str | None = None) -> ModelSource:
+    """Find a causal language model: as `resolve_model`, or one file in the GGUF format.
+
+    Raises:
+        InputError: as `resolve_model`.
+    """
+    path = Path(name).expanduser()
+    if not path.is_file():
+        return resolve_model(name, sha256)
+    if not is_gguf(path):
+        raise InputError(f"{name}: The file is not in the GGUF format. Give one that is, or a folder.")
+    source = ModelSource(path.name, "file", path.parent, {path.name: file_record(path)})
+    _require_whole(name, source, sha256)
+    return source
+
+
+def _require_whole(name: str, source: ModelSource, sha256: str | None) -> None:
+    """Refuse files that are not there, are not the pinned ones, or refer to others."""
     for file, record in source.files.items():
         if record.bytes <= MOST_OF_A_POINTER and (source.folder / file).read_bytes().startswith(POINTER):
             raise InputError(f"{name}: {file} is a pointer of Git LFS and not the file. Run `git lfs pull` there.")
@@ -103,7 +131,6 @@ def resolve_model(name: str, sha256: str | None = None) -> ModelSource:
             f"{name}: {elsewhere}, so weights that `sha256` does not cover would be read. Give a folder that "
             "holds all of the model's weights beside its config.json."
         )
-    return source
 
 
 def _without_weights(source: ModelSource) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from distill.corpora.corpus import label_matrix
 from distill.export.runtime.inputs import Row
-from distill.pipeline.llm import LanguageModel, Texts
+from distill.pipeline.llm import LanguageTeacher, Texts
 from distill.pipeline.state import Run
 from distill.recipe.ensemble import Member, members_of
 from distill.runs.fingerprints import cut_inputs
@@ -129,7 +129,7 @@ def _label_by_scores(material: LearningMaterial, member: Member, split: str) -> 
         return Texts(material.texts(split), material.fingerprint(split))
 
     names = (AUGMENTED,) if split == AUGMENTED else ()
-    LanguageModel(material.run).label(split, read, partial(material.identity, member, split), *names)
+    LanguageTeacher(material.run).label(split, read, partial(material.identity, member, split), *names)
 
 
 def augment_stage(run: Run) -> None:

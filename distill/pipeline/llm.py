@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from distill.corpora.corpus import Corpus
-from distill.export.runtime.errors import DistillError
 from distill.export.runtime.inputs import Row
 from distill.pipeline.quality import quality_stage
 from distill.pipeline.state import Run
+from distill.recipe.llm import VerbaliserRecipe
 from distill.recipe.recipe import Recipe
 from distill.runs.progress import Reporter
 
 if TYPE_CHECKING:
     from distill.evaluation.decision import Logits
     from distill.labelling.codebook import Codebook
-    from distill.recipe.llm import EndpointRecipe, VerbaliserRecipe
+    from distill.labelling.language_models import LanguageModel
     from distill.teachers.store import LabelIdentity
 
 CONTENT_FREE = "content_free"
@@ -32,7 +32,7 @@ class Texts:
 
 
 @dataclass(frozen=True)
-class LanguageModel:
+class LanguageTeacher:
     """The language model of a run's recipe, as stages ask it."""
 
     run: Run
@@ -40,18 +40,14 @@ class LanguageModel:
     @property
     def verbaliser(self) -> "VerbaliserRecipe":
         """The table of questions."""
-        found = self.run.recipe.verbaliser
-        if found is None:
-            raise DistillError("The recipe has no [verbaliser].")
-        return found
+        return self.run.recipe.verbaliser or VerbaliserRecipe()
 
-    @property
-    def endpoint(self) -> "EndpointRecipe":
-        """The table of its server."""
-        found = self.run.recipe.endpoint
-        if found is None:
-            raise DistillError("The recipe has no [endpoint].")
-        return found
+    @cached_property
+    def model(self) -> "LanguageModel":
+        """The model."""
+        from distill.labelling.language_models import language_model_of
+
+        return language_model_of(self.run.recipe, self.run.layout.answers)
 
     @cached_property
     def book(self) -> "Codebook":
@@ -60,24 +56,16 @@ class LanguageModel:
 
         return codebook_of(self.verbaliser, self.run.corpus.task, self.run.corpus.train, self.run.recipe.seed)
 
-    @property
+    @cached_property
     def inputs(self) -> dict[str, object]:
         """Everything but corpus and texts that raw scores depend on."""
-        return {
-            "verbaliser": self.verbaliser.asked(),
-            "endpoint": self.endpoint.asked(),
-            **({"seed": self.run.recipe.seed} if self.verbaliser.shots else {}),
-        }
+        seed = {"seed": self.run.recipe.seed} if self.verbaliser.shots else {}
+        return {"verbaliser": self.verbaliser.asked(), **self.model.inputs, **seed}
 
     @cached_property
     def identity(self) -> str:
         """The sha256 of everything that raw scores depend on."""
-        from distill.labelling.endpoint.address import address_of
-        from distill.labelling.endpoint.labeller import endpoint_identity
-
-        endpoint = self.endpoint
-        remote = not address_of(endpoint.url, allow_remote=endpoint.allow_remote).is_local
-        return endpoint_identity(self.book, endpoint.model, endpoint.samples, scrubs=remote)
+        return self.model.identity(self.book)
 
     def scores_identity(self, split: str, fingerprint: str) -> "LabelIdentity":
         """Return the identity of raw scores of some texts."""
@@ -103,12 +91,9 @@ class LanguageModel:
         run = self.run
 
         def work(folder: Path) -> None:
-            from distill.labelling.endpoint.open import label_rows, open_endpoint
-
             texts = read()
             identity = self.scores_identity(split, texts.fingerprint)
-            with open_endpoint(self.endpoint, self.book, run.layout.answers) as labeller:
-                label_rows(labeller, folder, texts.rows, identity, run.reporter)
+            self.model.label(folder, self.book, texts.rows, identity, run.reporter)
 
         inputs = {**run.digest(*dict.fromkeys(("corpus", *names))), **self.inputs}
         run.stage(f"scores/{split}", run.layout.scores(split), inputs, work, resumable=True)
@@ -153,8 +138,7 @@ class LanguageModel:
             write_json({"identity": self.identity}, folder / LABELLER_FILE)
             logits = {name: prior.logits(values, task) for name, values in scores.items() if len(values)}
             write_logits_file(logits, folder / LOGITS_FILE)
-            source = {"name": self.endpoint.model, "origin": "endpoint", "sha256": self.identity}
-            write_json(source, folder / SOURCE_FILE)
+            write_json(self.model.source, folder / SOURCE_FILE)
             TrainingSummary(None).write(folder)
 
         inputs = {**run.digest("corpus", *needed), "calibration": calibration}
@@ -193,19 +177,14 @@ class LanguageModel:
 
 
 def check_language_model(recipe: Recipe, corpus: Corpus, reporter: Reporter) -> None:
-    """Check what can be known of a language model without asking it, and say what it will be asked.
+    """Check what can be known of a language model before it reads a row, and say how much it will read.
 
     Raises:
-        InputError: a key names no label, two labels share a word, or the url or its key cannot be used.
+        InputError: a key names a label that there is not, two labels share a word, or the model cannot be used.
     """
     from distill.labelling.codebook import codebook_of
-    from distill.labelling.endpoint.open import endpoint_of, estimate
-    from distill.labelling.endpoint.questions import questions_of
+    from distill.labelling.language_models import language_model_of
 
-    if recipe.verbaliser is None or recipe.endpoint is None:
-        raise DistillError("The recipe has no [verbaliser] or no [endpoint].")
-    book = codebook_of(recipe.verbaliser, corpus.task, corpus.train, recipe.seed)
-    endpoint_of(recipe.endpoint)
+    book = codebook_of(recipe.verbaliser or VerbaliserRecipe(), corpus.task, corpus.train, recipe.seed)
     rows = [text for _, split in corpus.splits() for text in split.texts]
-    expected = estimate(book, rows, len(questions_of(book)))
-    reporter.say(f"endpoint: {expected}, if the server gives log-probabilities")
+    reporter.say(language_model_of(recipe, Path()).check(book, rows))

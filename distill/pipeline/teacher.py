@@ -4,7 +4,7 @@ from pathlib import Path
 
 from distill.pipeline.base import StudentStart
 from distill.pipeline.labels import LearningMaterial
-from distill.pipeline.llm import LanguageModel
+from distill.pipeline.llm import LanguageTeacher
 from distill.pipeline.quality import quality_stage
 from distill.pipeline.state import Run
 from distill.recipe.ensemble import Member, averaging, members_of
@@ -17,7 +17,7 @@ def teach_stages(run: Run) -> None:
     if run.recipe.student.base is not None:
         StudentStart(run).store(run.recipe.student.base)
     if run.recipe.teacher.kind != "classifier":
-        LanguageModel(run).teach()
+        LanguageTeacher(run).teach()
         return
     members = members_of(run.recipe)
     for member in members:

@@ -21,6 +21,9 @@ def members_of(recipe: Recipe) -> tuple[Member, ...]:
     teacher, seed = recipe.teacher, recipe.seed
     if recipe.endpoint is not None and teacher.kind == "endpoint":
         return (Member(0, recipe.endpoint.model, True, None, seed),)
+    if teacher.kind == "verbaliser":
+        pin = teacher.sha256 if isinstance(teacher.sha256, str) else None
+        return (Member(0, teacher.model, True, pin, seed),)
     if teacher.checkpoint is None:
         pin = teacher.sha256 if isinstance(teacher.sha256, str) else None
         seeds = teacher.seeds or [seed]

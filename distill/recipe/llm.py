@@ -8,13 +8,19 @@ from distill.recipe.section import Section
 
 PLACE = "{text}"
 
+# a model that continues a prompt needs to be led to the label
+USUAL_PROMPT, USUAL_ENDING = "Text: {text}", "Text: {text}\nLabel:"
+
 Words = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
 
 
 class VerbaliserRecipe(Section):
     """[verbaliser]: what a language model is asked about each text (teacher.kind = verbaliser or endpoint)."""
 
-    prompt: str = Field("Text: {text}", description="Prompt with one {text}, which the row's text replaces.")
+    prompt: str = Field(
+        USUAL_PROMPT,
+        description="Prompt with one {text}, which the row's text replaces; a verbaliser's label follows it.",
+    )
     definitions: dict[str, str] = Field(
         {}, description="Codebook: label = one sentence on when it applies, with examples; shown before the text."
     )

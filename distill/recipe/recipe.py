@@ -14,7 +14,7 @@ from pydantic import (
 from distill.corpora.assembly.spec import SEGMENTS
 from distill.export.int8.packing import packed_multiple
 from distill.recipe.kinds import KINDS
-from distill.recipe.llm import EndpointRecipe, VerbaliserRecipe
+from distill.recipe.llm import USUAL_ENDING, USUAL_PROMPT, EndpointRecipe, VerbaliserRecipe
 from distill.recipe.section import Section, Seed, section_of
 from distill.recipe.shipping import FLOOR_KEYS, BenchRecipe, BudgetRecipe, DecisionsRecipe, ExportRecipe
 from distill.recipe.sources import AugmentationRecipe, CorpusRecipe, TeacherRecipe
@@ -152,6 +152,7 @@ class Recipe(Section):
             return data
         if data["teacher"].get("kind", "classifier") == "classifier":
             return data
+        kind_of_teacher = data["teacher"]["kind"]
         asked, student = data.get("verbaliser", {}), data.get("student", {})
         if not isinstance(asked, dict) or not isinstance(student, dict):
             return data
@@ -159,13 +160,17 @@ class Recipe(Section):
         kind = KINDS.get(str(task))
         prior = asked.get("calibration") or (kind.prior if kind else None)
         base = student.get("base") or TeacherRecipe().model
-        return {**data, "verbaliser": {**asked, "calibration": prior}, "student": {**student, "base": base}}
+        prompt = asked.get("prompt") or (USUAL_ENDING if kind_of_teacher == "verbaliser" else USUAL_PROMPT)
+        asked = {**asked, "prompt": prompt, "calibration": prior}
+        return {**data, "verbaliser": asked, "student": {**student, "base": base}}
 
     @model_validator(mode="after")
     def _who_is_asked(self) -> "Recipe":
         kind = self.teacher.kind
         if kind == "endpoint" and self.endpoint is None:
             raise ValueError("teacher.kind is 'endpoint', but there is no [endpoint]. Add it with its model.")
+        if kind == "verbaliser" and self.endpoint is not None:
+            raise ValueError("There is an [endpoint], but teacher.kind is 'verbaliser'. Remove one of them.")
         if kind == "classifier":
             for name in ("verbaliser", "endpoint"):
                 if getattr(self, name) is not None:

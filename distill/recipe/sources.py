@@ -125,14 +125,15 @@ class TeacherRecipe(Section):
 
     later: ClassVar[tuple[str, ...]] = ("label_order", "max_unknown", "kind")
 
-    kind: Literal["classifier", "endpoint"] = Field(
+    kind: Literal["classifier", "verbaliser", "endpoint"] = Field(
         "classifier",
-        description="Kind of teacher: classifier, an encoder with a head; endpoint, a language model behind a "
-        "server that reads [verbaliser].",
+        description="Kind of teacher: classifier, an encoder with a head; verbaliser, a causal language model "
+        "that scores words; endpoint, a language model behind a server.",
     )
     model: str = Field(
         "sentence-transformers/all-MiniLM-L6-v2",
-        description="Encoder to fine-tune: ORG/NAME[@REVISION] on the hub, or a folder.",
+        description="Encoder to fine-tune: ORG/NAME[@REVISION] on the hub, or a folder; for verbaliser a causal "
+        "language model, also as one GGUF file.",
     )
     checkpoint: str | Annotated[list[str], Field(min_length=1)] | None = Field(
         None,
@@ -183,11 +184,14 @@ class TeacherRecipe(Section):
 
     @model_validator(mode="after")
     def _members(self) -> "TeacherRecipe":
-        if self.kind != "classifier" and (self.checkpoint is not None or self.seeds or self.sha256 is not None):
+        if self.kind != "classifier" and (self.checkpoint is not None or self.seeds):
             raise ValueError(
-                f"The keys checkpoint, seeds and sha256 are for classifiers, and kind is {self.kind!r}. Remove "
-                "them."
+                f"The keys checkpoint and seeds are for classifiers, and kind is {self.kind!r}. Remove them."
             )
+        if self.kind == "verbaliser" and self.model == type(self).model_fields["model"].default:
+            raise ValueError("A verbaliser needs a causal language model. Name one as model.")
+        if self.kind == "endpoint" and self.sha256 is not None:
+            raise ValueError("The weights of an endpoint are its server's, which sha256 cannot pin. Remove it.")
         checkpoints = self.checkpoint if isinstance(self.checkpoint, list) else []
         if self.checkpoint is not None and self.seeds:
             raise ValueError(

@@ -8,6 +8,7 @@ import pytest
 from distill.export.runtime import load
 from tests.support.command import run_cli
 from tests.support.fake_openai import FakeModel, fake_openai
+from tests.support.tiny_causal import save
 
 pytestmark = pytest.mark.slow
 
@@ -101,3 +102,25 @@ def test_no_answer_file_holds_a_text(asked: tuple[Path, FakeModel]) -> None:
     for path in [*run.glob("answers/*"), *run.glob("scores/**/*"), *run.glob("teacher/*")]:
         if path.is_file():
             assert b"i feel" not in path.read_bytes()
+
+
+def test_a_causal_model_in_a_folder_teaches_too(asked: tuple[Path, FakeModel], tmp_path: Path) -> None:
+    """Its labels reach the student; a model of random weights knows nothing, and nobody says that it does."""
+    run, _ = asked
+    recipe = str(run.parents[1] / "asked.toml")
+    text = (
+        Path(recipe).read_text().replace('kind = "endpoint"', f'kind = "verbaliser"\nmodel = "{tmp_path / "llm"}"')
+    )
+    before, _, rest = text.partition("[endpoint]")
+    (tmp_path / "read.toml").write_text(before + rest[rest.index("[student]") :])
+    save("llama", tmp_path / "llm")
+    done = run_cli(
+        "label", str(tmp_path / "read.toml"), "--runs", str(tmp_path / "runs"), "--set", "corpus.rows=60"
+    )
+    assert done.returncode == 0, done.stderr
+    shards = list((tmp_path / "runs/asked/labels/train").glob("*.parquet"))
+    assert len(shards) == 1
+    again = run_cli(
+        "label", str(tmp_path / "read.toml"), "--runs", str(tmp_path / "runs"), "--set", "corpus.rows=60"
+    )
+    assert "labels/train: already done" in again.stderr

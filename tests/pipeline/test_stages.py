@@ -106,7 +106,8 @@ def every_stage(stages_of: Callable[..., Stages]) -> Stages:
         found[name] = stages_of(*overrides)[name]
     pooling = {f"in folds, {name}": stage for name, stage in stages_of(*IN_FOLDS).items()}
     asked = {f"asked, {name}": stage for name, stage in stages_of(*ASKED).items()}
-    return found | pooling | asked
+    read = {f"read, {name}": stage for name, stage in stages_of("teacher.kind=verbaliser").items()}
+    return found | pooling | asked | read
 
 
 def executed(stage: Stage, folder: Path, inputs: Mapping[str, Any]) -> bool:

@@ -9,6 +9,7 @@ import json
 import math
 import random
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -35,6 +36,10 @@ class FakeModel:
     name: str = "fake-1"
     status: int = 200
     seed: int = 0
+    delay: float = 0.0  # seconds before an answer
+    begins: str = ""  # what every answer begins with
+    refuses: str = ""  # a part of texts that are answered with status 400
+    spared: int = 0  # first requests without trouble
     asked: Counter[str] = field(default_factory=Counter)
     answered: Counter[str] = field(default_factory=Counter)
     requests: list[dict[str, Any]] = field(default_factory=list)
@@ -47,7 +52,7 @@ class FakeModel:
     def draw(self) -> str:
         """The trouble of the next request; empty for none."""
         with self.lock:
-            at = self._draw.random()
+            at = self._draw.random() if sum(self.asked.values()) > self.spared else 1.0
         for kind, share in self.trouble.items():
             if at < share:
                 return kind
@@ -78,10 +83,12 @@ class FakeModel:
         if not request.get("logprobs"):  # a vote: drawn from the scores by the seed
             draw = random.Random(f"{request['seed']}{request['messages'][-1]['content']}")
             (best,) = draw.choices(list(scores), [math.exp(score) for score in scores.values()])
-        choice["message"] = {"role": "assistant", "content": f" {best}."}
+        choice["message"] = {"role": "assistant", "content": self.begins or f" {best}."}
         if request.get("logprobs") and self.gives and kind != "no_logprobs":
             ranked = sorted(scores.items(), key=lambda pair: -pair[1])
             ranked += [(f"w{place}", -12.0 - place) for place in range(self.gives)]
+            if self.begins:
+                ranked = [(self.begins, 0.0), *((f"w{place}", -12.0 - place) for place in range(self.gives))]
             top = [{"token": f" {token}", "logprob": value} for token, value in ranked[: self.gives]]
             if kind == "nan":
                 top[0]["logprob"] = float("nan")
@@ -91,6 +98,7 @@ class FakeModel:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     model: FakeModel
 
     def log_message(self, *_: object) -> None:
@@ -105,8 +113,11 @@ class _Handler(BaseHTTPRequestHandler):
             model.requests.append(request)
             model.headers.append(dict(self.headers))
         kind = model.draw()
+        time.sleep(model.delay)
         if self.path != "/v1/chat/completions":
             self._send(404, b"{}")
+        elif model.refuses and model.refuses in request["messages"][-1]["content"]:
+            self._send(400, b"{}")
         elif model.status != 200:
             self._send(model.status, b"{}")
         elif kind == "cut":
