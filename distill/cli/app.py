@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from distill.cli import bundles, data, explain, models, runs, serve, show, watch
+from distill.cli import audit, bundles, data, explain, models, runs, serve, show, watch
 from distill.cli.debug import format_debug
 from distill.cli.exit import CommandGroup
 from distill.cli.options import Invocation
@@ -145,6 +145,7 @@ COMMANDS = (
         CHECKING,
         'distill verify bundle --manifest-sha256 "$(sha256sum manifest.json | cut -c1-64)"',
     ),
+    Command("audit", audit.audit, CHECKING, "distill audit runs/mine --against runs/mine"),
     Command(
         "drift",
         watch.drift,

@@ -135,11 +135,13 @@ def score_histograms(scores: Floats) -> Ints:
     """Return the number of scores of each label in each bin: ``(N, C) -> (C, SCORE_BINS)``."""
     labels = scores.shape[1]
     inside = np.clip(scores, _SMALLEST, 1 - _SMALLEST)
-    odds = np.log(inside / (1 - inside))
-    step = SCORE_BINS / (2 * _WIDEST_ODDS)
-    bins = (
-        np.clip((odds + _WIDEST_ODDS) * step, 0, SCORE_BINS - 1).astype(np.int64) + np.arange(labels) * SCORE_BINS
-    )
+    places = 1 - inside
+    # in place: this is done for every text that is decided
+    np.log(np.divide(inside, places, out=places), out=places)
+    places *= SCORE_BINS / (2 * _WIDEST_ODDS)
+    places += SCORE_BINS / 2
+    bins = np.clip(places, 0, SCORE_BINS - 1, out=places).astype(np.int64)
+    bins += np.arange(labels) * SCORE_BINS
     return np.bincount(bins.ravel(), minlength=labels * SCORE_BINS).reshape(labels, SCORE_BINS)
 
 

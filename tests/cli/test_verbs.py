@@ -102,6 +102,7 @@ def test_init_writes_a_recipe_that_check_accepts(tmp_path: Path) -> None:
         "diff",
         "bench",
         "verify",
+        "audit",
         "drift",
         "explain",
         "forget",

@@ -238,6 +238,7 @@ def use(shell: Shell, made: Path) -> None:
     shell("diff", bundle, bundle, good, "--json")
     shell("diff", bundle, bundle, good, "--text", "none", status=2)
     shell("explain", bundle, "--json", "--minimal", stdin="\n".join(own).encode())
+    shell("audit", bundle, "--rows", good)
     state = str(place / "state.json")
     shell("predict", bundle, "--monitor", state, stdin="\n".join(own * 100).encode())
     shell("drift", bundle, state, status=1)

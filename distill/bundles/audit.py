@@ -1,0 +1,229 @@
+"""An audit of what identity terms do to scores and decisions, for one model or several side by side."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+
+import numpy as np
+
+from distill.bundles.identity import Comparison
+from distill.evaluation.bias import (
+    Interval,
+    absolute_gaps,
+    adjusted,
+    flips,
+    gaps,
+    mean_interval,
+    rows_flipped,
+    sign_p_values,
+)
+from distill.export.runtime import Classifier
+from distill.export.runtime.scores import Bools, Doubles, Floats
+
+ALPHA = 0.05
+
+SEED = 0
+
+# cells that an audit keeps, the worst first, beside all whose gap is shown
+WORST = 100
+
+# texts -> scores and decisions, both (N, C)
+Scorer = Callable[[list[str]], tuple[Floats, Bools]]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Two groups of an axis, one label: score of the first group minus the second's, per model.
+
+    `p_values` are adjusted for all cells of the model (Holm); `flips` are shares of texts whose decision on the
+    label differs. `amplification` is the mean absolute gap of each model minus the reference's, with an interval
+    by template.
+    """
+
+    axis: str
+    first: str
+    second: str
+    label: str
+    gaps: Mapping[str, float]
+    p_values: Mapping[str, float]
+    flips: Mapping[str, float]
+    amplification: Mapping[str, Interval]
+
+
+@dataclass(frozen=True)
+class AxisAudit:
+    """One axis over all of its groups and all labels, per model.
+
+    `gap` is the mean absolute difference of scores, `flipped` the share of texts for which any decision differs,
+    and `shown` the number of cells whose gap is more than chance.
+    """
+
+    axis: str
+    templates: int
+    texts: int
+    gap: Mapping[str, float]
+    flipped: Mapping[str, float]
+    shown: Mapping[str, int]
+    amplification: Mapping[str, Interval]
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Changes of scores and decisions by identity terms; no text is in it.
+
+    `models` are in the order given; the first one that is a teacher, if any, is the `reference` of amplification.
+    """
+
+    models: tuple[str, ...]
+    reference: str | None
+    labels: tuple[str, ...]
+    axes: tuple[AxisAudit, ...]
+    cells: tuple[Cell, ...]
+
+    def to_dict(self) -> dict[str, object]:
+        """Return plain data for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """One model's scores and decisions on the texts of one comparison, ``(T, K, G, C)``."""
+
+    scores: Doubles
+    decided: Bools
+
+
+def scorer_of(classifier: Classifier) -> Scorer:
+    """Return a bundle as a function of texts."""
+
+    def score(texts: list[str]) -> tuple[Doubles, Bools]:
+        scores = classifier.predict_proba(texts).astype(np.float64)
+        return scores, classifier.task.decide(scores, classifier.manifest.policy)
+
+    return score
+
+
+def audit(
+    models: Mapping[str, Scorer],
+    labels: Sequence[str],
+    compared: Sequence[Comparison],
+    reference: str | None = None,
+) -> Audit:
+    """Return the audit of one model or several.
+
+    Args:
+        models: by name.
+        labels: in the order of the scores.
+        compared: texts that differ in a term alone.
+        reference: the model that amplification is beside; None without one.
+    """
+    scored = {
+        name: [_scored(score, comparison, len(labels)) for comparison in compared]
+        for name, score in models.items()
+    }
+    pairs = [
+        (at, first, second)
+        for at, comparison in enumerate(compared)
+        for first, second in combinations(range(len(comparison.groups)), 2)
+    ]
+    p_values = {name: _p_values(found, pairs) for name, found in scored.items()}
+    cells = list(_cells(scored, labels, compared, pairs, p_values, reference))
+    axes = tuple(
+        _axis(scored, compared[at], at, [pair for pair in pairs if pair[0] == at], cells, reference)
+        for at in range(len(compared))
+    )
+    cells.sort(key=lambda cell: -max(map(abs, cell.gaps.values())))
+    kept = [
+        cell for rank, cell in enumerate(cells) if rank < WORST or min(cell.p_values.values(), default=1) <= ALPHA
+    ]
+    return Audit(tuple(models), reference, tuple(labels), axes, tuple(kept))
+
+
+def _scored(score: Scorer, comparison: Comparison, labels: int) -> _Scored:
+    shape = (len(comparison.texts), len(comparison.texts[0]), len(comparison.groups), labels)
+    scores, decided = score([text for row in comparison.texts for terms in row for text in terms])
+    return _Scored(scores.astype(np.float64).reshape(shape), decided.reshape(shape))
+
+
+def _p_values(scored: Sequence[_Scored], pairs: Sequence[tuple[int, int, int]]) -> Doubles:
+    """Return adjusted p-values of every pair and label, ``(pairs, C)``."""
+    rng = np.random.default_rng(SEED)
+    differences = [gaps(scored[at].scores, first, second) for at, first, second in pairs]  # each (T, C)
+    found = np.empty((len(pairs), differences[0].shape[1]))
+    for templates in dict.fromkeys(map(len, differences)):  # one draw of signs for all that have as many templates
+        same = [number for number, one in enumerate(differences) if len(one) == templates]
+        together = sign_p_values(np.concatenate([differences[number] for number in same], axis=1), rng)
+        found[same] = together.reshape(len(same), -1)
+    return adjusted(found)
+
+
+def _cells(
+    scored: Mapping[str, Sequence[_Scored]],
+    labels: Sequence[str],
+    compared: Sequence[Comparison],
+    pairs: Sequence[tuple[int, int, int]],
+    p_values: Mapping[str, Doubles],
+    reference: str | None,
+) -> Iterator[Cell]:
+    rng = np.random.default_rng(SEED)
+    for number, (at, first, second) in enumerate(pairs):
+        groups = compared[at].groups
+        signed = {name: gaps(found[at].scores, first, second).mean(axis=0) for name, found in scored.items()}
+        sizes = {name: absolute_gaps(found[at].scores, first, second) for name, found in scored.items()}
+        flipped = {name: flips(found[at].decided, first, second) for name, found in scored.items()}
+        for label, name_of_label in enumerate(labels):
+            more = (
+                {
+                    name: mean_interval(size[:, label] - sizes[reference][:, label], rng)
+                    for name, size in sizes.items()
+                    if name != reference
+                }
+                if reference is not None
+                else {}
+            )
+            yield Cell(
+                compared[at].axis,
+                groups[first],
+                groups[second],
+                name_of_label,
+                {name: float(values[label]) for name, values in signed.items()},
+                {name: float(values[number, label]) for name, values in p_values.items()},
+                {name: float(values[label]) for name, values in flipped.items()},
+                more,
+            )
+
+
+def _axis(
+    scored: Mapping[str, Sequence[_Scored]],
+    comparison: Comparison,
+    at: int,
+    pairs: Sequence[tuple[int, int, int]],
+    cells: Sequence[Cell],
+    reference: str | None,
+) -> AxisAudit:
+    rng = np.random.default_rng(SEED)
+    sizes = {
+        name: np.mean([absolute_gaps(found[at].scores, *pair[1:]).mean(axis=1) for pair in pairs], axis=0)
+        for name, found in scored.items()
+    }  # per template (T,)
+    return AxisAudit(
+        comparison.axis,
+        len(comparison.texts),
+        len(comparison.texts) * len(comparison.texts[0]) * len(comparison.groups),
+        {name: float(values.mean()) for name, values in sizes.items()},
+        {
+            name: float(np.mean([rows_flipped(found[at].decided, *pair[1:]) for pair in pairs]))
+            for name, found in scored.items()
+        },
+        {
+            name: sum(cell.axis == comparison.axis and cell.p_values[name] <= ALPHA for cell in cells)
+            for name in scored
+        },
+        {}
+        if reference is None
+        else {
+            name: mean_interval(values - sizes[reference], rng)
+            for name, values in sizes.items()
+            if name != reference
+        },
+    )

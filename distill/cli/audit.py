@@ -1,0 +1,122 @@
+"""Changes of a bundle's decisions by identity terms: `audit`."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from distill.cli.layout import print_table
+from distill.cli.options import AsJson, Bundle, Header, TextColumn, names_in
+
+if TYPE_CHECKING:
+    from distill.bundles.audit import Audit
+
+SHOWN = 15  # cells that are printed
+
+
+def audit(
+    bundle: Bundle,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the run that made the bundle: its teacher, twin, student and variants beside it."
+        ),
+    ] = None,
+    terms: Annotated[
+        Path | None,
+        typer.Option(help="TOML file with your own templates, terms and words to swap, in place of the packaged."),
+    ] = None,
+    language: Annotated[
+        Literal["en", "zh"], typer.Option(help="Language of the packaged templates and terms.")
+    ] = "en",
+    rows: Annotated[
+        Path | None, typer.Option(help="File of rows in which words are swapped, beside the templates.")
+    ] = None,
+    text: TextColumn = None,
+    columns: Header = None,
+    most: Annotated[
+        int, typer.Option("--most-rows", min=8, help="Maximum number of rows per axis in which words are swapped.")
+    ] = 500,
+    as_json: AsJson = False,
+) -> None:
+    """Swap identity terms in texts, and show which scores and decisions change: per axis and label, worst first.
+
+    Beside a run, amplification is the mean absolute gap of a model minus its teacher's, with an interval over the
+    templates. A gap is about these texts alone, and no proof of fairness where none is found.
+    """
+    from distill.bundles.audit import audit as audited
+    from distill.bundles.audit import scorer_of
+    from distill.bundles.identity import comparisons, packaged_identity, read_identity, swapped_rows
+    from distill.bundles.rows import Columns, read_rows
+    from distill.export.runtime import InputError, load
+
+    classifier = load(bundle)
+    if classifier.input.kind != "text":
+        raise InputError(
+            f"{bundle}: The bundle reads pairs, which no template is. Audit a bundle of single texts."
+        )
+    identity = packaged_identity(language) if terms is None else read_identity(terms)
+    compared = comparisons(identity)
+    if rows is not None:
+        wanted = Columns(text=text, header=names_in(columns))
+        own = (row for row in read_rows(rows, wanted, classifier.input) if isinstance(row, str))
+        compared += swapped_rows(identity, own, most)
+    models, reference = {"bundle": scorer_of(classifier)}, None
+    if against is not None:
+        from distill.files.extras import need
+        from distill.pipeline.audited import TEACHER, scorers_of_run
+
+        need("train", "torch")
+        models = {**scorers_of_run(against, classifier), **models}
+        reference = TEACHER if TEACHER in models else None
+    found = audited(models, classifier.labels, compared, reference)
+    if as_json:
+        print(json.dumps(found.to_dict(), indent=2), flush=True)
+    else:
+        _print(found)
+
+
+def _print(found: "Audit") -> None:
+    ships = found.models[-1]
+    print_table(
+        "mean difference of scores; decisions that differ; labels whose difference is more than chance",
+        ["axis", "texts", *found.models],
+        [
+            [
+                axis.axis,
+                str(axis.texts),
+                *(f"{axis.gap[name]:.4f}; {axis.flipped[name]:.1%}; {axis.shown[name]}" for name in found.models),
+            ]
+            for axis in found.axes
+        ],
+    )
+    if found.reference is not None:
+        others = [name for name in found.models if name != found.reference]
+        print_table(
+            f"amplification: the mean difference minus that of {found.reference}, 95 % interval by template",
+            ["axis", *others],
+            [[axis.axis, *(_interval(axis.amplification[name]) for name in others)] for axis in found.axes],
+        )
+    worst = sorted(found.cells, key=lambda cell: -abs(cell.gaps[ships]))[:SHOWN]
+    print_table(
+        f"largest differences of {ships}: score with the first term minus score with the second",
+        ["axis", "first", "second", "label", *found.models, "p", "decisions that differ"],
+        [
+            [
+                cell.axis,
+                cell.first,
+                cell.second,
+                cell.label,
+                *(f"{cell.gaps[name]:+.3f}" for name in found.models),
+                f"{cell.p_values[ships]:.2g}",
+                f"{cell.flips[ships]:.1%}",
+            ]
+            for cell in worst
+        ],
+    )
+
+
+def _interval(interval: object) -> str:
+    value, low, high = (getattr(interval, name) for name in ("value", "low", "high"))
+    return f"{value:+.4f} ({low:+.4f} to {high:+.4f})"
