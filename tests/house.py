@@ -38,7 +38,7 @@ from distill.export.runtime.tasks import TASKS
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("distill", "corpora", "export", "students", "teachers")
-PAGE = "docs/browser/classifier.js"
+PAGE = "docs/browser"
 LONG = 300
 
 # a line that asks which kind of task there is: it has a kind's name as a string of its own, but for the recipe's
@@ -65,6 +65,7 @@ DEFINERS = (
     "distill/evaluation/kinds/ordinal.py",
     "distill/objectives/task_loss.py",
     "distill/recipe/kinds.py",
+    "docs/browser/decisions.js",
 )
 PARAMETERS = re.compile(r"\b(?:Job|Run)\b")
 
@@ -259,7 +260,7 @@ def static_numbers(tree: Path) -> dict[str, str]:
 
 def places(tree: Path, pattern: re.Pattern[str]) -> Iterator[str]:
     """File and code of each line that matches."""
-    for path in sorted([*modules_of(tree).values(), tree / PAGE]):
+    for path in sorted([*modules_of(tree).values(), *(tree / PAGE).rglob("*.js")]):
         name = path.relative_to(tree).as_posix()
         if name not in DEFINERS:
             yield from (f"{name}: {line.strip()}" for line in code_lines(path) if pattern.search(line))

@@ -28,7 +28,7 @@ def test_a_small_house_is_counted(tmp_path: Path) -> None:
     for folder in ("distill/cli", "distill/runs", "export", "docs/browser"):
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / "__init__.py").touch()
-    (tmp_path / "docs/browser/classifier.js").touch()
+    (tmp_path / "docs/browser/page.js").touch()
     (tmp_path / "distill/cli/app.py").write_text("from distill.runs import job\n\ndef f(job: 'job.Job'): ...\n")
     (tmp_path / "distill/runs/job.py").write_text("import distill.export.gate\nx: dict[str, Any] = {}\n")
     (tmp_path / "export/gate.py").write_text("def g(): import distill.runs.job\n")

@@ -1,7 +1,7 @@
 """A kind of task as an interface: the scores of logits, the decision rule, and what a manifest must say.
 
 The decision rule is written once for Python in kinds/ (training, evaluation and the runtime use it) and once in
-docs/browser/classifier.js; tests/vectors/decisions.json holds the two together. numpy only: this file ships.
+docs/browser/decisions.js; tests/vectors/decisions.json holds the two together. numpy only: this file ships.
 
 `logits` are float ``(N, C)``, calibrated; `scores` float ``(N, C)`` in [0, 1]; `decisions` bool ``(N, C)``.
 """

@@ -1,52 +1,39 @@
-"""The page's decision rule on the vectors that the runtime's is held to, in node: no browser, no model."""
+"""The browser's decision rule on the vectors that the runtime's is held to."""
 
 import json
-import shutil
-import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.support.command import ROOT
+from tests.support.node import needs_node, run_node
 
-NODE = shutil.which("node")
+pytestmark = needs_node
+
 VECTORS = ROOT / "tests/vectors/decisions.json"
-# the page's only import, of which the rule needs nothing
-STUB = "export const AutoModelForSequenceClassification = null, AutoTokenizer = null, env = {};\n"
 CALL = """
 import { readFileSync } from "node:fs";
-import { decideLogits } from "./classifier.js";
+import { decideLogits } from "@/decisions.js";
+import { lookoutOf } from "@/hand_over.js";
 const vectors = JSON.parse(readFileSync(process.argv[2], "utf-8"));
-console.log(JSON.stringify(vectors.map(({ manifest, logits, seen }) => decideLogits(manifest, logits, seen))));
+console.log(JSON.stringify(vectors.map(({ manifest, logits, seen }) => {
+  const { text, pieces, truncated } = seen ?? { text: "", pieces: ["a"], truncated: false };
+  return decideLogits(manifest, logits, lookoutOf(manifest)({ texts: [text], pieces, truncated }));
+})));
 """
-
-
 REFUSE = """
-import { checkInput } from "./classifier.js";
-const said = (input) => { try { checkInput({ input }); return ""; } catch (error) { return error.message; } };
-const pair = { kind: "pair", columns: ["question", "answer"] };
-console.log(JSON.stringify([undefined, { kind: "text" }, pair].map(said)));
+import { checkTask } from "@/decisions.js";
+import { inputOf } from "@/inputs.js";
+const said = (call) => { try { call(); return ""; } catch (error) { return error.message; } };
+console.log(JSON.stringify([
+  said(() => inputOf({})),
+  said(() => inputOf({ input: { kind: "image" } })),
+  said(() => inputOf({ input: { kind: "toString" } })),
+  said(() => checkTask({ task: "ranking" })),
+]));
 """
 
 
-def run_node(folder: Path, script: str, *arguments: str) -> Any:
-    shutil.copy(ROOT / "docs/browser/classifier.js", folder)
-    (folder / "package.json").write_text('{"type": "module"}')
-    (folder / "transformers.min.js").write_text(STUB)
-    (folder / "call.js").write_text(script)
-    command = [str(NODE), "call.js", *arguments]
-    return json.loads(subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout)
-
-
-@pytest.mark.skipif(NODE is None, reason="needs node, which runs the page's JavaScript without a browser")
-def test_the_page_refuses_pairs_in_a_sentence(tmp_path: Path) -> None:
-    plain, tagged, pair = run_node(tmp_path, REFUSE)
-    assert (plain, tagged) == ("", "")
-    assert pair == "This bundle reads pairs (question, answer), which this page cannot. Use the Python runtime."
-
-
-@pytest.mark.skipif(NODE is None, reason="needs node, which runs the page's JavaScript without a browser")
 def test_the_page_decides_as_the_vectors_say(tmp_path: Path) -> None:
     answers = run_node(tmp_path, CALL, str(VECTORS))
     vectors = json.loads(VECTORS.read_text())
@@ -58,3 +45,11 @@ def test_the_page_decides_as_the_vectors_say(tmp_path: Path) -> None:
         assert answer["possible"] == vector.get("possible"), vector["name"]
         assert list(answer["scores"].values()) == pytest.approx(vector["scores"], abs=1e-9)
         assert answer["confidence"] == pytest.approx(vector["confidence"], abs=1e-9)
+
+
+def test_what_is_unknown_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    nothing, kind, inherited, task = run_node(tmp_path, REFUSE)
+    assert nothing == ""
+    assert kind == "This bundle reads image, which this page cannot. Use the Python runtime."
+    assert "which this page cannot" in inherited
+    assert task == "This bundle's task is ranking, which this page cannot. Use the Python runtime."
