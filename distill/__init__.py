@@ -16,15 +16,16 @@ from distill.export.runtime import (
     MissingExtraError,
     Prediction,
     ResourceError,
-    load,
     verify,
 )
+from distill.hub.load import load
 
 if TYPE_CHECKING:
     from distill.api.bundles import bench, evaluate
     from distill.api.estimator import DistilledClassifier
     from distill.api.run import Run
     from distill.api.training import train
+    from distill.export.runtime.monitor import Monitor
     from distill.recipe.recipe import Recipe
 
     __version__: str
@@ -37,6 +38,7 @@ __all__ = [
     "DistilledClassifier",
     "InputError",
     "MissingExtraError",
+    "Monitor",
     "Prediction",
     "Recipe",
     "ResourceError",
@@ -52,6 +54,7 @@ __all__ = [
 # the module of each name that is imported when it is first used
 _LATER = {
     "DistilledClassifier": "distill.api.estimator",
+    "Monitor": "distill.export.runtime.monitor",
     "Recipe": "distill.recipe.recipe",
     "Run": "distill.api.run",
     "bench": "distill.api.bundles",

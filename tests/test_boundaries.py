@@ -17,7 +17,7 @@ FLOORS = (
     ("planning", "search", "timing", "serving"),
     ("training", "variants"),
     ("labelling",),
-    ("artifacts", "bundles"),
+    ("artifacts", "bundles", "hub"),
     ("evaluation", "objectives", "runs"),
     ("recipe", "files"),
     ("students",),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from distill.cli import audit, bundles, data, explain, models, runs, serve, show, watch
+from distill.cli import audit, bundles, data, explain, hub, models, runs, serve, show, watch
 from distill.cli.debug import format_debug
 from distill.cli.exit import CommandGroup
 from distill.cli.options import Invocation
@@ -131,6 +131,7 @@ COMMANDS = (
     ),
     Command("serve", serve.serve, USING, "distill serve bundle --port 8000 --token-file token.txt"),
     Command("show", show.show, USING, "distill show runs/quickstart"),
+    Command("push", hub.push, USING, "distill push runs/quickstart ORG/NAME"),
     Command("eval", bundles.evaluate, CHECKING, "distill eval bundle test.csv --text message --labels mood"),
     Command("diff", bundles.diff, CHECKING, "distill diff old/bundle new/bundle rows.csv --text message"),
     Command(

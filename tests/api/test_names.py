@@ -8,7 +8,7 @@ import pytest
 import distill
 
 BASE = [
-    "BundleError", "CheckFailedError", "Classifier", "DistillError", "InputError", "MissingExtraError",
+    "BundleError", "CheckFailedError", "Classifier", "DistillError", "InputError", "MissingExtraError", "Monitor",
     "Prediction", "ResourceError", "__version__", "bench", "evaluate", "load", "verify",
 ]  # fmt: skip
 TRAIN = ["DistilledClassifier", "Recipe", "Run", "train"]
