@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from distill.cli import audit, bundles, data, explain, hub, models, runs, serve, show, watch
+from distill.cli import audit, bundles, data, explain, hub, models, runs, serve, show, watch, words
 from distill.cli.debug import format_debug
 from distill.cli.exit import CommandGroup
 from distill.cli.options import Invocation
@@ -146,6 +146,7 @@ COMMANDS = (
         CHECKING,
         'distill verify bundle --manifest-sha256 "$(sha256sum manifest.json | cut -c1-64)"',
     ),
+    Command("words", words.words, CHECKING, "distill words runs/mine --against runs/mine/teacher"),
     Command("audit", audit.audit, CHECKING, "distill audit runs/mine --against runs/mine"),
     Command(
         "drift",

@@ -106,6 +106,7 @@ def test_init_writes_a_recipe_that_check_accepts(tmp_path: Path) -> None:
         "drift",
         "explain",
         "forget",
+        "words",
     ],
 )
 def test_every_verb_explains_itself(verb: str) -> None:
