@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from distill.corpora.storage.columns import LabelRows
 from distill.corpora.storage.text_store import BLOCK
+from distill.corpora.storage.windows import Windows
 from distill.corpora.targets import CODECS, Targets, task_to_dict
 from distill.export.runtime.errors import InputError
-from distill.export.runtime.inputs import Row, segments_of
+from distill.export.runtime.inputs import Row, Turns, segments_of
 from distill.export.runtime.task import Task
 
 LABELLED_SPLITS = ("train", "validation", "test")
@@ -45,7 +46,8 @@ class Split:
 class Corpus:
     """A task and its rows; `notes` counts what reading, merging and leak removal did.
 
-    `source` says which files the rows were read from, as `corpora.provenance` records it.
+    `source` says which files the rows were read from, as `corpora.provenance` records it. `turns` is what a row is
+    where rows are turns of conversations, None elsewhere.
     """
 
     task: Task
@@ -55,6 +57,7 @@ class Corpus:
     transfer: Split | None = None
     notes: dict[str, int] = field(default_factory=dict)
     source: dict[str, Any] = field(default_factory=dict)
+    turns: Turns | None = None
 
     def splits(self) -> Iterator[tuple[str, Split]]:
         """Yield names and splits in their fixed order, the transfer split last where there is one."""
@@ -74,14 +77,32 @@ class Corpus:
         """The sha256 of what a model can learn from: label order, and texts and targets of every split."""
         digest = hashlib.sha256()
         digest.update(json.dumps(task_to_dict(self.task), sort_keys=True).encode())
+        if isinstance(self.train.texts, Windows):
+            digest.update(json.dumps(self.turns and asdict(self.turns), sort_keys=True).encode())
+            for line in _lines_of(self.train.texts):
+                digest.update(line)
         for name, split in self.splits():
             digest.update(f"\n{name} {len(split)} {split.targets is not None}\n".encode())
+            if isinstance(split.texts, Windows):  # their texts are hashed once, above
+                for place, ids in zip(split.texts.places, ids_from_targets(split, self.task), strict=True):
+                    digest.update(f"{place} {ids}\n".encode())
+                continue
             for text, labels in zip(split.texts, ids_from_targets(split, self.task), strict=True):
                 # lengths keep "ab" + "c" apart from "a" + "bc"
                 *first, last = [segment.encode() for segment in segments_of(text)]
                 digest.update(b"".join(f"{len(data)}\n".encode() + data for data in first))
                 digest.update(f"{len(last)} {labels}\n".encode() + last)
         return digest.hexdigest()
+
+
+def _lines_of(windows: Windows) -> Iterator[bytes]:
+    """Yield every turn of a corpus as bytes, with its speaker and the first turn of its conversation."""
+    log = windows.log
+    for start in range(0, len(log), BLOCK):
+        places = np.arange(start, min(start + BLOCK, len(log)), dtype=np.int32)
+        for place, turn in zip(places, log.turns(places), strict=True):
+            text = turn.text.encode()
+            yield f"{log.starts[place]} {log.speakers[place]} {len(text)}\n".encode() + text
 
 
 def targets_of(labels: LabelRows, task: Task) -> Targets:
@@ -138,6 +159,8 @@ def _evenly_cut(split: Split, rows: int) -> Split:
     chosen = evenly_spread(len(split), rows)
     targets = None if split.targets is None else split.targets[chosen]
     groups = None if split.groups is None else split.groups[chosen]
+    if isinstance(split.texts, Windows):
+        return Split(split.texts.at(chosen), targets, groups)
     return Split([split.texts[row] for row in chosen], targets, groups)
 
 

@@ -52,7 +52,7 @@ class SplitReport:
 
 @dataclass(frozen=True)
 class LeakCount:
-    """Rows of a split that share a text or a group with a held-out split."""
+    """Rows of a split that share a text or a group with a held-out split; by "context", a turn of its contexts."""
 
     split: str
     by: str
@@ -162,7 +162,7 @@ def _leaks(corpus: Corpus) -> list[LeakCount]:
     """Return the leak counts that are not zero among the notes."""
     leaks = []
     for split, _ in corpus.splits():
-        for by in ("text", "group"):
+        for by in ("text", "group", "context"):
             removed = corpus.notes.get(f"{split}_leaks_{by}_removed", 0)
             kept = corpus.notes.get(f"{split}_leaks_{by}_kept", 0)
             if removed or kept:

@@ -14,13 +14,14 @@ from tokenizers import Tokenizer
 
 from distill.export.graph.model import add_contract, save_model
 from distill.export.runtime.classifier import Classifier, load, open_bundle
-from distill.export.runtime.inputs import ONE_TEXT, PAIR, Input, Pair, Row
+from distill.export.runtime.inputs import ONE_TEXT, PAIR, Input, Pair, Row, Turn, Turns, Window
 from distill.export.runtime.manifest import MANIFEST_FILE, Manifest, contract, decision_fields, dump_json
 from distill.export.runtime.manifest_parts import Calibration, SelfTest
 from distill.export.runtime.optional import NO_OBJECTS, Objects
 from distill.export.runtime.records import FileRecord
 from distill.export.runtime.self_test import self_test
 from distill.export.runtime.task import Policy, Task
+from distill.export.runtime.turns import NEXT
 from distill.export.runtime.watch import Watch
 
 # written for this project, nobody's own words: several lengths, a negation, a typo, an emoji, an unknown word
@@ -113,11 +114,27 @@ def write_bundle(
 
 def self_test_rows(reads: Input) -> list[Row]:
     """Return the self-test's sentences as rows of a kind of input; each pair has the next sentence too."""
+    if isinstance(reads, Turns):
+        return _self_test_windows(reads)
     if reads.kind != PAIR:
         return list(SELF_TEST_TEXTS)
     # the last one is too long for a short bundle, so that a cut is tested, and one segment is empty
     others = (*SELF_TEST_TEXTS[1:-1], "", SELF_TEST_TEXTS[-1] * 4)
     return list(zip(SELF_TEST_TEXTS, others, strict=True))
+
+
+def _self_test_windows(reads: Turns) -> list[Row]:
+    """Return windows of the sentences: more turns with each, one empty, the last too long for a short bundle."""
+    names = list(reads.roles)
+    said = [
+        Turn(names[at % len(names)], text)
+        for at, text in enumerate((*SELF_TEST_TEXTS, "", SELF_TEST_TEXTS[-1] * 4))
+    ]
+    windows: list[Row] = []
+    for at, turn in enumerate(said):
+        target = Turn(reads.decides[at % len(reads.decides)], "" if reads.predict == NEXT else turn.text)
+        windows.append(Window(target, tuple(said[max(0, at - reads.turns) : at])))
+    return windows
 
 
 def _draft(shipment: Shipment) -> Manifest:

@@ -26,6 +26,7 @@ class Start:
         pooling: an encoder student's pooling of hidden states.
         dropout: dropout before the head.
         seed: seed for all weights that do not come from the teacher.
+        segments: number of token types of rows that have context; 0 for texts and pairs.
     """
 
     teacher: Teacher
@@ -34,6 +35,7 @@ class Start:
     pooling: Pooling
     dropout: float
     seed: int
+    segments: int = 0
 
     @property
     def student_tokenizer(self) -> Any:

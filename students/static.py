@@ -127,7 +127,7 @@ class StaticFamily:
             start.teacher,
             start.tokenizer,
             sources,
-            self._config(len(sources)),
+            self._config(len(sources), start.segments),
             dropout=start.dropout,
             seed=start.seed,
         )
@@ -136,13 +136,14 @@ class StaticFamily:
         """See `StudentFamily.random`."""
         from distill.students.networks.static import random_student
 
-        return random_student(self._config(len(start.sources)), start.teacher.task, start.dropout, start.seed)
+        config = self._config(len(start.sources), start.segments)
+        return random_student(config, start.teacher.task, start.dropout, start.seed)
 
-    def _config(self, vocabulary: int) -> StaticConfig:
+    def _config(self, vocabulary: int, segments: int) -> StaticConfig:
         from distill.students.networks.static import StaticConfig
 
         return StaticConfig(
-            vocabulary, self.width, self.window_channels, self.hash_buckets, self.ngrams, self.hidden
+            vocabulary, self.width, self.window_channels, self.hash_buckets, self.ngrams, self.hidden, segments
         )
 
     @staticmethod

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer
 from torch import nn
 
 from distill.export.runtime.errors import InputError
@@ -31,19 +30,7 @@ from distill.students.pieces import (
 from distill.students.whole_words import pieces_of
 from distill.teachers.bodies import embeddings_of
 from distill.teachers.encoder import EncoderClassifier
-
-# settings that name the files that a tokenizer was read from, which do not apply to the smaller one
-SOURCE_KEYS = (
-    "tokenizer_file",
-    "vocab_file",
-    "merges_file",
-    "name_or_path",
-    "tokenizer_object",
-    "added_tokens_decoder",
-    "vocab",
-    "merges",
-)
-
+from distill.teachers.markers import rebuilt
 
 _BYTE = re.compile(r"<0x[0-9A-F]{2}>")
 
@@ -63,6 +50,7 @@ def trim(
     min_groups: int,
     goal: Goal = NO_GOAL,
     whole: Collection[str] = (),
+    kept: Collection[str] = (),
 ) -> Trimmed:
     """Keep special tokens, single characters, and pieces that at least `min_groups` groups contain.
 
@@ -72,6 +60,7 @@ def trim(
         min_groups: minimum number of groups, at least 1.
         goal: bound on these pieces.
         whole: words that are read as before in any case.
+        kept: further pieces that stay in any case, such as those of roles.
 
     Raises:
         InputError: another kind of tokenizer, or a goal that these texts and `min_groups` do not allow.
@@ -83,18 +72,14 @@ def trim(
             f"`trim_vocabulary` is true, but only {', '.join(TRIMMERS)} tokenizers can be trimmed, not "
             f"{model['type']}. Set it to false."
         )
-    kept = _kept(tokenizer, state, rows, min_groups, goal, whole)
-    vocabulary, sources = TRIMMERS[model["type"]](model, kept)
+    pieces = _kept(tokenizer, state, rows, min_groups, goal, whole, kept)
+    vocabulary, sources = TRIMMERS[model["type"]](model, pieces)
     ids, sources = _with_added(vocabulary, sources, state["added_tokens"])
     for token in state["added_tokens"]:
         token["id"] = ids[token["content"]]
     _renumber_template(state.get("post_processor"), ids)
     # The class keeps its settings (lower-casing, special tokens); only the backend is replaced.
-    smaller = type(tokenizer)(
-        tokenizer_object=Tokenizer.from_str(json.dumps(state)),
-        **{name: value for name, value in tokenizer.init_kwargs.items() if name not in SOURCE_KEYS},
-    )
-    return Trimmed(smaller, sources)
+    return Trimmed(rebuilt(tokenizer, state), sources)
 
 
 def apply_trim(model: EncoderClassifier, trimmed: Trimmed) -> EncoderClassifier:
@@ -132,6 +117,7 @@ def _kept(
     min_groups: int,
     goal: Goal,
     whole: Collection[str],
+    kept: Collection[str],
 ) -> Collection[str]:
     """Return the pieces of the full vocabulary that stay; `state` is the tokenizer's file, the rest `trim`'s."""
     model, added = state["model"], {token["content"] for token in state["added_tokens"]}
@@ -142,6 +128,7 @@ def _kept(
     else:
         ranks = own_ranks(vocabulary, counts)
     always = {piece for piece in vocabulary if piece in special or _is_character(piece, model)}
+    always |= vocabulary.keys() & kept
     if model["type"] == "Unigram":
         always |= _unigram_always(model)
     always |= pieces_of(tokenizer, whole, _merges(model) if model["type"] == "BPE" else ()) & vocabulary.keys()

@@ -217,6 +217,11 @@ def reads_types(config: Any) -> bool:
     return config.model_type not in OFFSET_POSITIONS and getattr(config, "type_vocab_size", 0) > 1
 
 
+def has_types(config: Any) -> bool:
+    """Return whether a body has token types, of which it may know one alone."""
+    return config.model_type not in OFFSET_POSITIONS and getattr(config, "type_vocab_size", 0) > 0
+
+
 def inputs_for(
     body: Any, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
 ) -> dict[str, Tensor]:

@@ -21,12 +21,18 @@ class Pooling(StrEnum):
 
     MEAN = "mean"
     FIRST = "first"
+    TARGET = "target"
 
 
-def pool(hidden: Tensor, attention_mask: Tensor, pooling: Pooling) -> Tensor:
-    """Return one vector per text: ``(B, T, H), (B, T) -> (B, H)``; padding does not count."""
+def pool(hidden: Tensor, attention_mask: Tensor, pooling: Pooling, token_type_ids: Tensor | None = None) -> Tensor:
+    """Return one vector per text: ``(B, T, H), (B, T) -> (B, H)``; padding does not count.
+
+    "target" is the mean over the tokens of type 0, those of the turn that is decided.
+    """
     if pooling is Pooling.FIRST:
         return hidden[:, 0]
+    if pooling is Pooling.TARGET and token_type_ids is not None:
+        attention_mask = attention_mask * (token_type_ids == 0).long()
     mask = attention_mask.unsqueeze(-1).to(hidden.dtype)  # (B, T, 1)
     return (hidden * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
 
@@ -98,11 +104,11 @@ class EncoderClassifier(nn.Module):
     def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
         """Return raw logits: ``(B, T) -> (B, C)``."""
         inputs = inputs_for(self.encoder, input_ids, attention_mask, token_type_ids)
-        return self.classify(self.encoder(**inputs).last_hidden_state, attention_mask)
+        return self.classify(self.encoder(**inputs).last_hidden_state, attention_mask, token_type_ids)
 
-    def classify(self, hidden: Tensor, attention_mask: Tensor) -> Tensor:
+    def classify(self, hidden: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
         """Return raw logits from the encoder's last hidden states: ``(B, T, H), (B, T) -> (B, C)``."""
-        logits: Tensor = self.head(self.dropout(pool(hidden, attention_mask, self.pooling)))
+        logits: Tensor = self.head(self.dropout(pool(hidden, attention_mask, self.pooling, token_type_ids)))
         return logits
 
 

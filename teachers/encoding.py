@@ -8,12 +8,16 @@ from torch import Tensor
 
 from distill.corpora.storage.token_rows import TokenRows
 from distill.export.runtime.errors import InputError
-from distill.export.runtime.inputs import ONE_TEXT, TEXT, Input, Row
+from distill.export.runtime.inputs import ONE_TEXT, PAIR, TEXT, Input, Row
+from distill.export.runtime.turns import TURNS
 from distill.teachers.protocols import Tokenizer
 from distill.teachers.tokenizers import without_truncation
 
 # rows per call of a tokenizer, which ignores Ctrl-C meanwhile; 43,000 texts take it five seconds
 ENCODED_TEXTS = 1000
+
+# what a message calls a row of a kind of input
+ROWS = {PAIR: "pair", TURNS: "turn"}
 
 # ids and mask, both int64 ``(B, T)``; and token types ``(B, T)`` where the rows have them
 Batch = tuple[Tensor, ...]
@@ -40,7 +44,7 @@ def encode(
         InputError: there is no room for a row in `max_tokens`.
     """
     if reads.kind != TEXT:
-        return TokenRows.typed(_pairs(tokenizer, texts, max_tokens, reads), folder)
+        return TokenRows.typed(_typed(tokenizer, texts, max_tokens, reads), folder)
     rows = _texts(tokenizer, texts, max_tokens)
     return TokenRows.of(rows) if folder is None else TokenRows.in_file(rows, folder)
 
@@ -56,20 +60,20 @@ def _texts(tokenizer: Tokenizer, texts: Sequence[Row], max_tokens: int) -> Itera
         )["input_ids"]
 
 
-def _pairs(
-    tokenizer: Tokenizer, pairs: Sequence[Row], max_tokens: int, reads: Input
+def _typed(
+    tokenizer: Tokenizer, rows: Sequence[Row], max_tokens: int, reads: Input
 ) -> Iterator[tuple[list[int], list[int]]]:
     plain = without_truncation(tokenizer)
     special = reads.special_tokens(plain)
     if special >= max_tokens:
         raise InputError(
-            f"`max_tokens` is {max_tokens}, but a pair has {special} special tokens of its own. Raise it."
+            f"`max_tokens` is {max_tokens}, but a {ROWS[reads.kind]} has {special} special tokens of its own. "
+            "Raise it."
         )
-    reads.set_up(plain, max_tokens)
-    for start in range(0, len(pairs), ENCODED_TEXTS):
-        for encoding in plain.encode_batch(list(pairs[start : start + ENCODED_TEXTS])):
-            cut = reads.cut(encoding, max_tokens, type_ids=True)
-            yield cut.ids, cut.type_ids
+    reader = reads.reader(plain, max_tokens, type_ids=True)
+    for start in range(0, len(rows), ENCODED_TEXTS):
+        for encoded in reader.several(list(rows[start : start + ENCODED_TEXTS])):
+            yield encoded.ids, encoded.type_ids
 
 
 def pad_batch(rows: Sequence[Sequence[int]], pad_id: int) -> Batch:

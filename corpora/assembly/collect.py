@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from distill.corpora.assembly.conversations import TurnColumns, TurnRows, plain_cell
+from distill.corpora.assembly.records import group_of, label_columns, split_of, wanted
 from distill.corpora.assembly.spec import SEGMENTS, CorpusSpec
 from distill.corpora.assembly.splits import SplitRows, normalise_text
 from distill.corpora.corpus import LABELLED_SPLITS
@@ -21,7 +24,6 @@ from distill.corpora.reading.labels import LabelError, Token, find_names, resolv
 from distill.corpora.reading.rows import BadRow, Quarantine, Record, Rows
 from distill.corpora.reading.scrub import scrub_row
 from distill.corpora.reading.source import Table
-from distill.corpora.reading.split_names import SPLIT_NAMES
 from distill.corpora.reading.texts import RowError, check_encoding, pair_of, text_of
 from distill.corpora.storage.columns import CorpusRows, Ints, KeyColumn, LabelRows
 from distill.corpora.storage.text_store import TextStore
@@ -62,7 +64,9 @@ class Collector:
         self.rows_read = self.filtered = self.later_in_group = self.without_gold = 0
         self.groups_in_several_splits = 0
         self.scrubbed: Counter[str] = Counter()
+        self.turns: TurnRows | None = None  # once the rows are finished, of a corpus of conversations
         self._spec, self._progress = spec, progress
+        self._turns = None if spec.context is None else TurnColumns(spec.context, spec.row_id, folder)
         self._pair = (spec.text[0], spec.text[1]) if spec.joiner == SEGMENTS else None
         self._codec = CODECS[spec.task]
         self._names = names
@@ -113,9 +117,9 @@ class Collector:
         if self.rows_read == before:
             raise InputError(f"{table.where}: The {split} split has no row. Fill it, or take the file away.")
         plain = plain and seen.are({"text"})
-        wanted = {} if plain else dict.fromkeys(self._spec.text, "`text`")
+        needed = {} if plain else dict.fromkeys(self._spec.text, "`text`")
         seen.require(
-            {} if not gold else wanted | ({} if split == "transfer" else _label_columns(self._spec)), table.where
+            {} if not gold else needed | ({} if split == "transfer" else label_columns(self._spec)), table.where
         )
 
     def _with_gold(self, split: str, rows: Rows) -> tuple[Rows, bool]:
@@ -138,16 +142,23 @@ class Collector:
         rows = CorpusRows(
             text=text,
             group=self._group.numbers(),
-            key=self._row_id.numbers() if self._spec.row_id else text,
+            key=self._row_id.numbers() if self._spec.row_id and self._turns is None else text,
             labels=labels,
             file=_ints(self._file),
             row=_ints(self._row),
             files=tuple(self._files),
         )
         split = np.frombuffer(self._split, dtype=np.int8)
+        decided = np.ones(len(split), dtype=np.bool_)
+        if self._turns is not None:
+            self.turns = turns = self._turns.finish(self.texts, rows)
+            rows = replace(rows, text=turns.window, key=turns.key)
+            decided = _decided(turns, split)
         if self._given_group is not None:
             self.groups_in_several_splits = _in_several(self._given_group.numbers(), split)
-        members = {name: np.flatnonzero(split == code).astype(np.int32) for code, name in enumerate(SPLITS)}
+        members = {
+            name: np.flatnonzero((split == code) & decided).astype(np.int32) for code, name in enumerate(SPLITS)
+        }
         return names, rows, {name: found for name, found in members.items() if len(found)}
 
     def _add(self, split: str, record: Record, columns: tuple[str, ...]) -> None:
@@ -158,26 +169,31 @@ class Collector:
         """
         spec, fields = self._spec, record.fields
         check_encoding(fields)
-        if not _wanted(fields, spec.where or {}):
+        kept = wanted(fields, spec.where or {})
+        if not kept:
             self.filtered += 1
-            return
+            if self._turns is None:
+                return
         if isinstance(spec.split, str) and split != "transfer":
-            split = _split_of(fields, spec.split)
+            split = split_of(fields, spec.split)
         labelled = split != "transfer"
-        given = _group_of(fields, spec.group, labelled) if spec.group is not None else record.group
+        conversation = None if self._turns is None else self._turns.conversation_of(record)
+        given = self._given(record, conversation, labelled=labelled)
         # ids often start again in each published split
         group = given if given is None or spec.group_scope == "source" else f"{split} {given}"
-        text: Row = text_of(fields, columns, spec.joiner) if self._pair is None else pair_of(fields, self._pair)
-        tokens = self._tokens(fields) if labelled else ()
+        text, tokens = self._content(fields, columns, labelled=labelled, kept=kept)
         if spec.one_per_group and labelled:
             if str(group) in self._groups_seen:
                 self.later_in_group += 1
                 return
             self._groups_seen.add(str(group))
-        ids = self._ids(tokens)
+        ids = self._ids(tokens or ())
         if spec.scrub:
             text, found = scrub_row(text)
             self.scrubbed.update(found)
+        if self._turns is not None:
+            scope = "" if spec.group_scope == "source" else f"{split} "
+            self._turns.add(record, f"{scope}{conversation}", is_row=tokens is not None, is_empty=not text)
         self._labels.extend(ids)
         self._label_starts.append(len(self._labels))
         self.texts.append(text)
@@ -187,12 +203,37 @@ class Collector:
         if self._given_group is not None:
             self._given_group.append(given if labelled else None)
         if spec.row_id:
-            keys = [_cell(fields, name) for name in spec.row_id] if labelled else None
+            keys = [plain_cell(fields, name) for name in spec.row_id] if labelled else None
             # rows for transfer have no row id, and are compared by their texts
             self._row_id.append(f"id {keys}" if keys else f"text {normalised}")
         self._split.append(SPLITS.index(split))
         self._file.append(self._files.setdefault(record.file, len(self._files)))
         self._row.append(record.row)
+
+    def _given(self, record: Record, conversation: str | None, *, labelled: bool) -> str | None:
+        """Return the group of a row as its file has it: a cell, the conversation, or the list that it is in."""
+        if self._spec.group is not None:
+            return group_of(record.fields, self._spec.group, labelled)
+        return record.group if conversation is None else conversation
+
+    def _content(
+        self, fields: dict[str, Any], columns: tuple[str, ...], *, labelled: bool, kept: bool
+    ) -> tuple[Row, tuple[Token, ...] | None]:
+        """Return a row's text and labels; None for the labels of a turn that is context alone."""
+        if self._turns is not None:
+            text = text_of(fields, columns, self._spec.joiner, empty=True)
+            return text, None if not kept else self._tokens_of_turn(fields) if labelled else ()
+        tokens = self._tokens(fields) if labelled else ()
+        if self._pair is not None:
+            return pair_of(fields, self._pair), tokens
+        return text_of(fields, columns, self._spec.joiner), tokens
+
+    def _tokens_of_turn(self, fields: dict[str, Any]) -> tuple[Token, ...] | None:
+        """Return the labels of a turn; None where it has none and is context alone."""
+        try:
+            return self._tokens(fields) if self._cells.has_label(fields) else None
+        except NoLabel:
+            return None
 
     def _tokens(self, fields: dict[str, Any]) -> tuple[Token, ...]:
         """Return the names or ids of a row's labels."""
@@ -237,54 +278,12 @@ def _in_several(groups: Ints, splits: NDArray[np.int8]) -> int:
     return int((np.unique(pairs // len(SPLITS), return_counts=True)[1] > 1).sum())
 
 
-def _label_columns(spec: CorpusSpec) -> dict[str, str]:
-    """Return the columns that a labelled table needs besides its text, with the keys that name them."""
-    wanted = dict.fromkeys(spec.label_columns, "`labels`")
-    wanted |= dict.fromkeys(spec.where or {}, "`where`")
-    wanted |= dict.fromkeys(spec.row_id or (), "`row_id`")
-    if spec.group is not None:
-        wanted[spec.group] = "`group`"
-    if isinstance(spec.split, str):
-        wanted[spec.split] = "`split`"
-    return wanted
-
-
-def _split_of(fields: dict[str, Any], column: str) -> str:
-    split = SPLIT_NAMES.get(_cell(fields, column).lower(), "")
-    if not split:
-        known = ", ".join(dict.fromkeys(SPLIT_NAMES.values()))
-        raise RowError(f"column '{column}' names no split; the splits are {known}")
-    return split
-
-
-def _group_of(fields: dict[str, Any], column: str | None, labelled: bool) -> str | None:
-    """Return the row's group; a row for transfer may have none."""
-    if column is None or not (labelled or column in fields):
-        return None
-    group = _cell(fields, column)
-    if not group:
-        raise RowError(f"column '{column}' (`group`) is empty")
-    return group
-
-
-def _cell(fields: dict[str, Any], column: str) -> str:
-    """Return a cell as text to compare: empty where it is missing, booleans and whole numbers plain."""
-    value = fields.get(column)
-    if value is None or value != value:
-        return ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value).strip()
-
-
-def _wanted(fields: dict[str, Any], where: dict[str, str | list[str]]) -> bool:
-    """Return whether a row has one of the wanted values in every filtered column that its table has."""
-    for column, values in where.items():
-        if column in fields and _cell(fields, column) not in ([values] if isinstance(values, str) else values):
-            return False
-    return True
+def _decided(turns: TurnRows, split: NDArray[np.int8]) -> NDArray[np.bool_]:
+    """Return which rows are to be decided: labelled ones, and those for transfer of the same speakers."""
+    speakers = turns.log.speakers[turns.place]
+    transfer = split == SPLITS.index("transfer")
+    decided: NDArray[np.bool_] = turns.is_row & (~transfer | np.isin(speakers, speakers[turns.is_row & ~transfer]))
+    return decided
 
 
 def _ints(values: array[int]) -> Ints:

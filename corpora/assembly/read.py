@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from distill.corpora.assembly.collect import Collector
+from distill.corpora.assembly.conversations import context_leaks, rows_of_turns
 from distill.corpora.assembly.spec import DEFAULT_SPLIT, CorpusSpec
 from distill.corpora.assembly.splits import (
     SplitRows,
@@ -24,9 +26,10 @@ from distill.corpora.reading.rows import Quarantine, listed
 from distill.corpora.reading.scrub import PATTERNS
 from distill.corpora.reading.source import Tables, open_source, read_label_names
 from distill.corpora.storage.columns import NONE, CorpusRows, Ints
-from distill.corpora.storage.text_store import StoredTexts, TextStore
+from distill.corpora.storage.text_store import StoredTexts
 from distill.corpora.targets import CODECS, checked_task
 from distill.export.runtime.errors import InputError
+from distill.export.runtime.inputs import Row
 from distill.export.runtime.task import Task
 
 __all__ = ["CorpusSpec", "read_corpus"]
@@ -85,13 +88,20 @@ def read_corpus(
         notes["groups_in_several_splits"] = collector.groups_in_several_splits
     if spec.scrub:
         notes |= {f"scrubbed_{kind}s": collector.scrubbed[kind] for kind in KINDS}
+    if collector.turns is not None:
+        notes |= collector.turns.notes
     task, rows, splits = _select(rows, splits, task, spec, notes)
     splits = _split(rows, splits, spec, seed, notes)
     splits, leaks = remove_leaks(rows, splits, spec.leaks)
     _check_rows(rows, splits, task, spec)
-    made = {name: _as_split(collector.texts, rows, found, task, name) for name, found in splits.items()}
+    texts_of: Callable[[Ints], Sequence[Row]] = partial(StoredTexts, collector.texts)
+    reads = None
+    if collector.turns is not None and spec.context is not None:
+        reads, texts_of = rows_of_turns(rows, splits, collector.turns, spec.context)
+        leaks |= context_leaks(splits, collector.turns)
+    made = {name: _as_split(texts_of, rows, found, task, name) for name, found in splits.items()}
     train, validation, test = (made[name] for name in LABELLED_SPLITS)
-    corpus = Corpus(task, train, validation, test, made.get("transfer"), notes | leaks, tables.record)
+    corpus = Corpus(task, train, validation, test, made.get("transfer"), notes | leaks, tables.record, reads)
     return corpus, bad
 
 
@@ -122,10 +132,11 @@ def _select(
     """Merge repeats and leave rare labels out; add to the notes."""
     before, published_test = _count(splits), splits.get("test", NO_ROWS)
     # several annotators of one row do not repeat it: `row_id` merges them in every split
-    whole = () if spec.merge_test or spec.row_id is not None else ("test",)
+    annotated = spec.row_id is not None or spec.context is not None
+    whole = () if spec.merge_test or annotated else ("test",)
     rows, splits = merge_duplicates(rows, splits, CODECS[task.kind], spec.duplicates, whole=whole)
     notes["rows_merged"] = before - _count(splits)
-    if spec.row_id is None and spec.duplicates != "keep":
+    if not annotated and spec.duplicates != "keep":
         repeats = count_repeats(rows, published_test)
         if repeats:
             notes["test_rows_merged" if spec.merge_test else "test_rows_repeated"] = repeats
@@ -246,9 +257,11 @@ def _check_rows(rows: CorpusRows, splits: SplitRows, task: Task, spec: CorpusSpe
         )
 
 
-def _as_split(texts: TextStore, rows: CorpusRows, members: Ints, task: Task, name: str) -> Split:
+def _as_split(
+    texts_of: Callable[[Ints], Sequence[Row]], rows: CorpusRows, members: Ints, task: Task, name: str
+) -> Split:
     """Return members as arrays; those of the transfer split have no targets."""
     groups = rows.group[members]
     targets = None if name == "transfer" else targets_of(rows.labels.take(members), task)
     grouped = len(groups) > 0 and bool((groups != NONE).all())
-    return Split(StoredTexts(texts, members), targets, groups if grouped else None)
+    return Split(texts_of(members), targets, groups if grouped else None)

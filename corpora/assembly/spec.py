@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from distill.corpora.assembly.context import Context
 from distill.corpora.reading.cells import LabelCells, LabelForm
 from distill.corpora.reading.form import TableForm
 from distill.corpora.reading.nested import root_of
@@ -49,11 +50,12 @@ class CorpusSpec:
     quoting: bool | None = None  # whether quotation marks around a field are the file's
     folds: int | None = None  # parts, each of which is the test split once
     fold: int | None = None  # the part that is test; None: there is no test split
+    context: Context | None = None  # rows are turns of conversations
     min_rows: int = 1  # labels with fewer rows, before splitting, are left out together with their rows
 
     @property
     def reads(self) -> Input:
-        """The kind of input that one row is: a text, or a pair."""
+        """The kind of input of a row: a text, or a pair. A corpus of turns knows its own once it is read."""
         if self.joiner != SEGMENTS:
             return ONE_TEXT
         first, second = self.text
@@ -68,7 +70,7 @@ class CorpusSpec:
     def read_columns(self) -> tuple[str, ...]:
         """Every column that is read, the text's first."""
         named = [self.group, self.split if isinstance(self.split, str) else None]
-        more = [*(self.where or {}), *(self.row_id or ())]
+        more = [*(self.where or {}), *(self.row_id or ()), *(self.context.columns if self.context else ())]
         others = [name for name in (*named, *more) if name is not None]
         return tuple(dict.fromkeys([*self.text, *self.label_columns, *others]))
 
@@ -110,6 +112,7 @@ class CorpusSpec:
         ):
             raise InputError("`split` must be three fractions above 0 that add up to 1, or a column name.")
         _check_pair(self)
+        _check_context(self)
         _check_folds(self)
 
 
@@ -127,6 +130,18 @@ def _check_folds(spec: CorpusSpec) -> None:
         raise InputError(
             "`folds` divides a corpus without splits, and `split` names a column of them. Leave one of them out."
         )
+
+
+def _check_context(spec: CorpusSpec) -> None:
+    """Refuse settings of rows that turns of a conversation are not."""
+    if spec.context is None:
+        return
+    if spec.joiner == SEGMENTS:
+        raise InputError(
+            f"`joiner` = '{SEGMENTS}' reads pairs, and `context` turns of a conversation. Leave one of them out."
+        )
+    if spec.one_per_group:
+        raise InputError("`one_per_group` would leave one turn of each conversation. Remove it, or `context`.")
 
 
 def _check_pair(spec: CorpusSpec) -> None:

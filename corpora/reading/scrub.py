@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from typing import Any
 
-from distill.export.runtime.inputs import Row
+from distill.export.runtime.inputs import Row, Window
 
 # Scripts that put no blank between a word and what follows it: Thai to Burmese, Khmer, kana, Chinese, and Korean
 # with its particles. A match in other letters ends where one of them begins: no sentence around it is masked too.
@@ -115,6 +115,8 @@ def scrub_row(row: Row) -> tuple[Row, Counter[str]]:
     """Return a row with each of its texts scrubbed, and the number of marks per kind."""
     if isinstance(row, str):
         return scrub(row)
+    if isinstance(row, Window):  # turns are scrubbed one by one, before windows are built
+        raise TypeError("A row of turns cannot be scrubbed.")
     (first, in_first), (second, in_second) = map(scrub, row)
     return (first, second), in_first + in_second
 

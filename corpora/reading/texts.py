@@ -19,14 +19,14 @@ def check_encoding(fields: Mapping[str, Any]) -> None:
             raise RowError(f"column {place} is not valid UTF-8")
 
 
-def text_of(fields: Mapping[str, Any], columns: Sequence[str], joiner: str = "\n") -> str:
-    """Return the text columns that are not empty, joined.
+def text_of(fields: Mapping[str, Any], columns: Sequence[str], joiner: str = "\n", *, empty: bool = False) -> str:
+    """Return the text columns that are not empty, joined; `empty` says whether all of them may be.
 
     Raises:
         RowError: all of them are empty, or one does not hold text.
     """
     parts = [part for part in (_part(fields, column) for column in columns) if part]
-    if not parts:
+    if not parts and not empty:
         raise RowError("the text is empty")
     return joiner.join(parts)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,18 @@ from distill.corpora.reading.provenance import SOURCE_FILE
 from distill.corpora.reading.streams import TRAIN_EXTRA
 from distill.corpora.storage.columns import LabelRows
 from distill.corpora.storage.text_store import BLOCK, TextStore
+from distill.corpora.storage.windows import Conversations, Windows
 from distill.corpora.targets import task_from_dict, task_to_dict
 from distill.export.runtime.errors import InputError, MissingExtraError
-from distill.export.runtime.inputs import Row, segments_of
+from distill.export.runtime.inputs import Row, Turns, segments_of
 from distill.export.runtime.task import Task
+from distill.export.runtime.turns import NEXT
 
 # of a saved split: the text, or the two segments of a pair
 TEXT_COLUMNS = ("text", "second_text")
+
+# of a corpus of conversations: every turn once, and the column of a split that says which of them are its rows
+TURNS_FILE, TURN_COLUMN = "turns.parquet", "turn"
 
 
 def save_corpus(corpus: Corpus, folder: Path) -> None:
@@ -33,6 +39,10 @@ def save_corpus(corpus: Corpus, folder: Path) -> None:
     for name, split in corpus.splits():
         _save_split(split, ids_from_targets(split, corpus.task), folder / f"{name}.parquet")
     data = {"task": task_to_dict(corpus.task), "fingerprint": corpus.fingerprint, "notes": corpus.notes}
+    (folder / TURNS_FILE).unlink(missing_ok=True)
+    if corpus.turns is not None and isinstance(corpus.train.texts, Windows):
+        data |= {"turns": asdict(corpus.turns), "speakers": list(corpus.train.texts.log.names)}
+        _save_turns(corpus.train.texts.log, folder / TURNS_FILE)
     for name, content in (("task.json", data), (SOURCE_FILE, corpus.source)):
         (folder / name).write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
@@ -49,12 +59,16 @@ def load_corpus(folder: Path) -> Corpus:
         )  # on the run's disk: the system's folder for temporary files may be too small
         data = json.loads((folder / "task.json").read_text(encoding="utf-8"))
         task = task_from_dict(data["task"])
-        labelled = (_load_split(folder / f"{name}.parquet", task, store) for name in LABELLED_SPLITS)
+        turns = Turns(**data["turns"] | {"decides": tuple(data["turns"]["decides"])}) if "turns" in data else None
+        log = None
+        if turns is not None:
+            log = _load_turns(folder / TURNS_FILE, tuple(data["speakers"]), store), turns
+        labelled = (_load_split(folder / f"{name}.parquet", task, store, log) for name in LABELLED_SPLITS)
         train, validation, test = labelled
         path = folder / "transfer.parquet"
-        transfer = _load_split(path, None, store) if path.exists() else None
+        transfer = _load_split(path, None, store, log) if path.exists() else None
         source = dict(json.loads((folder / SOURCE_FILE).read_text(encoding="utf-8")))
-        corpus = Corpus(task, train, validation, test, transfer, dict(data["notes"]), source)
+        corpus = Corpus(task, train, validation, test, transfer, dict(data["notes"]), source, turns)
         stored = data["fingerprint"]
     except (*BROKEN_PARQUET, AttributeError, RecursionError) as error:
         raise InputError(
@@ -88,34 +102,79 @@ def _save_split(split: Split, labels: Iterator[list[int]], path: Path) -> None:
     """Write one split and the label ids of its rows as a parquet file, with one block in memory at a time."""
     pa, pq = _pyarrow()
     # a row's segments, one column each
-    segments = TEXT_COLUMNS[: len(segments_of(split.texts[0])) if len(split) else 1]
+    windows = isinstance(split.texts, Windows)
+    segments = TEXT_COLUMNS[: len(segments_of(split.texts[0])) if len(split) and not windows else 1]
+    texts_of = [(TURN_COLUMN, pa.int32())] if windows else [(name, pa.string()) for name in segments]
     kinds = [("labels", pa.list_(pa.int64())), ("group", pa.int32())]
-    schema = pa.schema([*((name, pa.string()) for name in segments), *kinds])
+    schema = pa.schema([*texts_of, *kinds])
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for start in range(0, len(split), BLOCK):
-            texts = list(map(segments_of, split.texts[start : start + BLOCK]))
+            texts: list[tuple[Any, ...]]
+            if isinstance(split.texts, Windows):
+                texts = [(place,) for place in split.texts.places[start : start + BLOCK].tolist()]
+            else:
+                texts = list(map(segments_of, split.texts[start : start + BLOCK]))
             groups = [None] * len(texts) if split.groups is None else split.groups[start : start + BLOCK]
             columns = [*map(list, zip(*texts, strict=True)), [next(labels) for _ in texts], groups]
             arrays = [pa.array(column, kind) for column, kind in zip(columns, schema.types, strict=True)]
             writer.write_batch(pa.record_batch(arrays, schema=schema))
 
 
-def _load_split(path: Path, task: Task | None, store: TextStore) -> Split:
-    """Load one parquet file as a split, and add its texts to the store; without a task it has no targets."""
+def _save_turns(log: Conversations, path: Path) -> None:
+    """Write every turn once, conversation by conversation."""
+    pa, pq = _pyarrow()
+    kinds = [("first", pa.int32()), ("speaker", pa.int8()), ("text", pa.string())]
+    schema = pa.schema(kinds)
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for start in range(0, len(log), BLOCK):
+            places = np.arange(start, min(start + BLOCK, len(log)), dtype=np.int32)
+            texts = [turn.text for turn in log.turns(places)]
+            columns = [log.starts[places], log.speakers[places], texts]
+            arrays = [pa.array(column, kind) for column, (_, kind) in zip(columns, kinds, strict=True)]
+            writer.write_batch(pa.record_batch(arrays, schema=schema))
+
+
+def _load_turns(path: Path, names: tuple[str, ...], store: TextStore) -> Conversations:
+    """Load the turns of a corpus, and add their texts to the store, which has no other text yet."""
+    _, pq = _pyarrow()
+    starts, speakers = [np.empty(0, dtype=np.int32)], [np.empty(0, dtype=np.int8)]
+    with pq.ParquetFile(path) as table:
+        for batch in table.iter_batches(batch_size=BLOCK):
+            store.extend(batch["text"].to_pylist())
+            starts.append(batch["first"].to_numpy())
+            speakers.append(batch["speaker"].to_numpy())
+    rows = np.arange(len(store), dtype=np.int32)
+    return Conversations(store, rows, np.concatenate(starts), np.concatenate(speakers), names)
+
+
+def _load_split(
+    path: Path, task: Task | None, store: TextStore, log: tuple[Conversations, Turns] | None = None
+) -> Split:
+    """Load one parquet file as a split, and add its texts to the store; without a task it has no targets.
+
+    Of a corpus of conversations, `log` has the texts, and the file says which of their turns are rows.
+    """
     _, pq = _pyarrow()
     first = len(store)
     groups: list[NDArray[np.int32]] = []
+    places: list[NDArray[np.int32]] = [np.empty(0, dtype=np.int32)]
     targets: list[NDArray[Any]] = []
     grouped = True
     with pq.ParquetFile(path) as table:
         for batch in table.iter_batches(batch_size=BLOCK):
-            segments = [batch[name].to_pylist() for name in TEXT_COLUMNS if name in batch.schema.names]
-            store.extend(segments[0] if len(segments) == 1 else zip(*segments, strict=True))
+            if log is None:
+                segments = [batch[name].to_pylist() for name in TEXT_COLUMNS if name in batch.schema.names]
+                store.extend(segments[0] if len(segments) == 1 else zip(*segments, strict=True))
+            else:
+                places.append(batch[TURN_COLUMN].to_numpy())
             grouped = grouped and batch["group"].null_count == 0
             groups.append(batch["group"].fill_null(0).to_numpy())
             if task is not None:
                 targets.append(targets_of(LabelRows.of(batch["labels"].to_pylist()), task))
-    texts = store.view(first, len(store))
+    texts: Sequence[Row] = store.view(first, len(store))
+    if log is not None:
+        conversations, turns = log
+        texts = Windows(conversations, np.concatenate(places), turns.turns, silent=turns.predict == NEXT)
     group = np.concatenate(groups) if groups and grouped else None
     if task is None:
         return Split(texts, None, group)

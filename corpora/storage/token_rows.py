@@ -81,6 +81,20 @@ class TokenRows(Sequence[list[int]]):
             return TokenRows.of(self[row] for row in rows)
         return TokenRows.typed((self[row], self.types_of(row) or []) for row in rows)
 
+    def own_lengths(self) -> NDArray[np.int64]:
+        """Return the number of tokens per row without its context, those of type 0, ``(N,)``."""
+        if self._types is None:
+            return self.lengths()
+        ends = np.concatenate([[0], np.cumsum(self._types == 0)])
+        own: NDArray[np.int64] = ends[self._starts[1:]] - ends[self._starts[:-1]]
+        return own
+
+    def without_context(self, rows: Sequence[bool]) -> TokenRows:
+        """Return the same rows in memory, some of them cut behind their tokens of type 0."""
+        own = self.own_lengths()
+        ends = [int(own[row]) if alone else None for row, alone in enumerate(rows)]
+        return TokenRows.typed((self[row][:end], (self.types_of(row) or [])[:end]) for row, end in enumerate(ends))
+
     def lengths(self) -> NDArray[np.int64]:
         """Return the number of tokens per row, ``(N,)``."""
         return np.diff(self._starts)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from distill.artifacts.context import ContextReport
 from distill.artifacts.model_report import ModelReport
 from distill.artifacts.plan import Plan, PlannedStudent
 from distill.artifacts.precision import PrecisionRecord
@@ -244,6 +245,7 @@ class Report:
     warnings: tuple[str, ...] = ()
     verdict: Verdict | None = None
     tested: TestedRows | None = None
+    context: ContextReport | None = field(default=None, metadata=stored(omit_none=True))
     day: str | None = None
     used_words: tuple[UsedWord, ...] = ()
 

@@ -1,16 +1,21 @@
 """Commands on bundles: predict, eval, diff, bench, verify. Base install only."""
 
 import json
-import os
 import sys
-from collections import deque
 from contextlib import closing
-from io import BufferedIOBase
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import Annotated
 
 import typer
 
+from distill.cli.answers import (
+    answer_line,
+    file_among,
+    json_line,
+    predict_conversations,
+    predict_file,
+    stdin_bytes,
+)
 from distill.cli.layout import print_table
 from distill.cli.options import (
     AsJson,
@@ -27,16 +32,6 @@ from distill.cli.options import (
 from distill.cli.picture import check_picture
 from distill.cli.tables import print_bench, print_evaluation
 from distill.cli.watch import watched
-from distill.export.runtime.task import UNREADABLE, UNSURE
-from distill.files.printable import printable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from distill.bundles.rows import Columns
-    from distill.export.runtime import Classifier, Prediction
-    from distill.export.runtime.inputs import Row
-    from distill.runs.progress import Reporter
 
 
 def predict(
@@ -71,12 +66,14 @@ def predict(
     Answers on a file begin with the row's number, as a spreadsheet shows it, and the value of --id. A single
     argument that is the path of a file is read as that file; after -- it is a text.
 
-    A bundle that reads pairs takes a file with its two columns, or JSON objects with them as lines of stdin.
+    A bundle that reads pairs takes a file with its two columns, or JSON objects with them as lines of stdin. One
+    that reads conversations takes a .jsonl file, or lines of stdin, with a list of turns each.
     """
     from distill.bundles.predict import predict_blocks, predict_lines
     from distill.bundles.rows import Columns
     from distill.export.runtime import InputError, load
     from distill.export.runtime.cores import available_threads
+    from distill.export.runtime.turns import TURNS
     from distill.runs.progress import Reporter
 
     plain = "--" in context.obj.arguments
@@ -85,7 +82,7 @@ def predict(
     if texts and file is not None:
         raise InputError("Texts and --file were both given. Give one of them.")
     if texts and not plain:
-        file = _file_among(texts)
+        file = file_among(texts)
     if file is None and (text, identity, columns) != (None, None, None):
         raise InputError("--text, --id and --columns are about a file. Name one.")
     if not texts and file is None and sys.stdin is None:
@@ -93,62 +90,20 @@ def predict(
     classifier = load(bundle, threads=available_threads() if threads is None else threads)
     # a moving bar among answers on a terminal would be in the way
     reporter = Reporter(quiet=quiet or (sys.stdout is not None and sys.stdout.isatty()))
+    if classifier.input.kind == TURNS:
+        with watched(classifier, monitor) as deciding:
+            predict_conversations(deciding, texts, file, identity, reporter, as_json=as_json)
+        return
     with watched(classifier, monitor) as deciding:
         if file is not None:
             wanted = Columns(text=text, header=names_in(columns))
-            _predict_file(deciding, file, wanted, identity, reporter, as_json=as_json)
+            predict_file(deciding, file, wanted, identity, reporter, as_json=as_json)
             return
-        blocks = predict_blocks(deciding, [texts]) if texts else predict_lines(deciding, _stdin(), reporter)
+        blocks = predict_blocks(deciding, [texts]) if texts else predict_lines(deciding, stdin_bytes(), reporter)
         with closing(blocks):  # otherwise the bar outlives an error
             for predictions in blocks:
-                lines = [_as_json(vars(found)) if as_json else _as_line(found) for found in predictions]
+                lines = [json_line(found.to_dict()) if as_json else answer_line(found) for found in predictions]
                 print(*lines, sep="\n", flush=True)
-
-
-def _file_among(texts: list[str]) -> Path | None:
-    """Return the file that a single argument names; None where there are texts alone.
-
-    Raises:
-        InputError: one of several arguments is the path of a file.
-    """
-    from distill.export.runtime import InputError
-
-    paths = [text for text in texts if os.path.isfile(text)]
-    if not paths:
-        return None
-    if len(texts) > 1:
-        raise InputError(f"{paths[0]}: This is a file among texts. Give it alone, or put -- before the texts.")
-    return Path(paths[0])
-
-
-def _predict_file(
-    classifier: "Classifier",
-    file: Path,
-    columns: "Columns",
-    identity: str | None,
-    reporter: "Reporter",
-    *,
-    as_json: bool,
-) -> None:
-    """Print the decision on each row of a file, with the row's number and the value of its `identity` column."""
-    from distill.bundles.predict import predict_rows
-    from distill.bundles.rows import read_numbered
-
-    keys: deque[dict[str, object]] = deque()
-
-    def rows() -> "Iterator[Row]":
-        for number, value, row in read_numbered(file, columns, classifier.input, identity):
-            keys.append({"row": number} if identity is None else {"row": number, "id": value})
-            yield row
-
-    blocks = predict_rows(classifier, rows(), reporter)
-    with closing(blocks):  # otherwise the bar outlives an error
-        for predictions in blocks:
-            for prediction in predictions:
-                key = keys.popleft()
-                shown = (*(printable(str(value)) for value in key.values()), _as_line(prediction))
-                print(_as_json({**key, **vars(prediction)}) if as_json else "\t".join(shown))
-            sys.stdout.flush()
 
 
 def evaluate(
@@ -260,27 +215,3 @@ def verify(
         print(json.dumps({"bundle": str(bundle), "largest_logit_difference": difference}))
         return
     print(f"{bundle}: complete, with the same answers as when made (largest logit difference {difference:.2g})")
-
-
-def _stdin() -> BufferedIOBase:
-    return cast(BufferedIOBase, sys.stdin.buffer)
-
-
-def _as_json(values: "Mapping[str, object]") -> str:
-    # an escape of the stream's own would not be JSON
-    escaped = not (getattr(sys.stdout, "encoding", None) or "ascii").lower().startswith("utf")
-    return json.dumps(dict(values), ensure_ascii=escaped)
-
-
-def _as_line(prediction: "Prediction") -> str:
-    """Return one text's decision in one line, or why there is none, and reasons to read the text."""
-    reasons = list(prediction.handed_over)
-    if UNREADABLE in reasons:
-        decided = "not decided"
-    elif prediction.abstained:
-        decided = f"abstained (confidence {prediction.confidence:.2f})"
-        reasons.remove(UNSURE)
-    else:
-        named = [f"{printable(name)} {prediction.scores[name]:.2f}" for name in prediction.labels]
-        decided = ", ".join(named) or "-"
-    return f"{decided} [{', '.join(reasons)}]" if reasons else decided

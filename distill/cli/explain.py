@@ -38,6 +38,7 @@ def explain(
     """
     from distill.bundles.predict import line_blocks
     from distill.export.runtime import InputError, load
+    from distill.export.runtime.inputs import PAIR, segments_of
 
     if any(text.startswith("-") for text in texts or ()) and "--" not in context.obj.arguments:
         raise InputError("A text begins with a dash, or an option is unknown. Put -- before such texts.")
@@ -46,12 +47,12 @@ def explain(
     classifier = load(bundle)
     lines = iter(texts) if texts else chain.from_iterable(line_blocks(cast(BufferedIOBase, sys.stdin.buffer)))
     for number, line in enumerate(lines, 1):
-        row = _row(line, number, is_pair=classifier.input.kind != "text")
+        row = _row(line, number, is_pair=classifier.input.kind == PAIR)
         explanation = classifier.explain(row, label, minimal=minimal)
         if as_json:
             print(json.dumps(explanation.to_dict(), ensure_ascii=True), flush=True)
         else:
-            _print(explanation, (row,) if isinstance(row, str) else row)
+            _print(explanation, segments_of(row))
 
 
 def _row(line: str, number: int, *, is_pair: bool) -> "Row":

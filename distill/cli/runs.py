@@ -20,7 +20,14 @@ from distill.cli.options import (
     Runs,
     check_output,
 )
-from distill.cli.tables import print_corpus, print_plan, print_summary, print_trials, print_trials_json
+from distill.cli.tables import (
+    print_corpus,
+    print_plan,
+    print_summary,
+    print_trials,
+    print_trials_json,
+    print_windows,
+)
 from distill.files.extras import need, need_export, need_run
 from distill.runs.interrupts import StopRequest
 from distill.runs.libraries import prepared_libraries
@@ -155,6 +162,7 @@ def check(recipe: RecipeName, overrides: Overrides = None, as_json: AsJson = Fal
         print(json.dumps(checked.to_dict(), indent=2))
         return
     print_corpus(checked.reading.report, checked.base_models)
+    print_windows(checked.reading.windows)
 
 
 def _finished(layout: "RunLayout") -> dict[str, str | None]:

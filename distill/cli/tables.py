@@ -15,6 +15,7 @@ from distill.files.printable import printable
 if TYPE_CHECKING:
     from distill.bundles.evaluate import Evaluation
     from distill.corpora.describe import CorpusReport, SplitReport
+    from distill.corpora.window_counts import WindowTokens
     from distill.teachers.sources import ModelSource
     from distill.timing.bundles import BundleBench, BundleBytes
 
@@ -234,6 +235,17 @@ def print_corpus(corpus: "CorpusReport", base_models: "Sequence[ModelSource]") -
     pins = [model.sha256 for model in base_models]
     names = ", ".join(model.name for model in base_models)
     print(f"base model: {names}; to pin it: teacher.sha256 = {json.dumps(pins if len(pins) > 1 else pins[0])}")
+
+
+def print_windows(windows: "Mapping[str, WindowTokens]") -> None:
+    """Print how many turns of context fit, split by split; nothing where rows are not turns."""
+    for name, split in windows.items():
+        most = max(split.turns, default=0)
+        full = split.turns.get(most, 0)
+        print(
+            f"context of {name}: {split.mean_turns:.1f} turns per row fit of {split.wanted / split.rows:.1f}; "
+            f"{full} of {split.rows} rows have {most}, {split.alone} lose all, {split.cut} decided turns are cut"
+        )
 
 
 def _token_lengths(split: "SplitReport") -> tuple[str, ...]:

@@ -113,7 +113,9 @@ class FeatureDistiller(nn.Module):
         distance = torch.zeros(len(aligned), device=aligned.device)  # (B,)
         for weight, term in zip(self._weights, self.terms, strict=True):
             distance = distance + weight * term(student, teacher, attention_mask)
-        return LogitsAndDistance(self.student.classify(student.states[-1], attention_mask), distance * aligned)
+        return LogitsAndDistance(
+            self.student.classify(student.states[-1], attention_mask, token_type_ids), distance * aligned
+        )
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,11 @@ class CheckedRecipe:
             "warnings": list(reading.warnings),
             "teacher_tokens": {name: asdict(split) for name, split in reading.teacher.items()},
             "student_tokens": {name: asdict(split) for name, split in student.items()},
+            **(
+                {"windows": {name: asdict(split) for name, split in reading.windows.items()}}
+                if reading.windows
+                else {}
+            ),
             "base_model": base.to_dict(),
             "further_models": [other.to_dict() for other in others],
         }

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from distill.pipeline.shipment import shipping
 from distill.pipeline.state import Run, StudentRun
 from distill.recipe.shipping import BudgetRecipe
 from distill.runs.fingerprints import portable_recipe
-from distill.runs.layout import RunLayout
+from distill.runs.layout import CONTEXT_FREE, RunLayout
 from distill.timing.measured import measured_bundle
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ def report_stages(run: Run) -> None:
         threads = recipe.budget.threads
         measured = measured_bundle(read_bench(layout.bench), layout.bundle, variant.name, threads=threads)
         check_budget(measured, recipe.budget, layout.bench)
+    if recipe.corpus.context is not None and recipe.objective.compare:
+        context_stage(student)
     seconds = {name: record.seconds for name, record in run.records.items()}
 
     def report(folder: Path) -> None:
@@ -71,6 +74,51 @@ def report_stages(run: Run) -> None:
     if recipe.budget.asked:
         inputs["budget"] = recipe.budget.model_dump(mode="json")
     run.stage("report", layout.report, inputs, report, extra_outputs=layout.report_files)
+
+
+def context_stage(student: StudentRun) -> None:
+    """Measure what the turns before the decided one are worth to the student that ships."""
+    run, layout = student.run, student.layout
+    prefix = layout.prefix
+    names = [f"{prefix}{name}" for name in ("student", "quality/student", CONTEXT_FREE, f"quality/{CONTEXT_FREE}")]
+    inputs = {
+        **run.digest("corpus", "bundle", *names),
+        **run.fold_digest("corpus", *names),
+        "rounds": run.recipe.bench.rounds,
+        "seed": run.recipe.seed,
+        "cpu": cpu_info()["model"],
+    }
+
+    def work(folder: Path) -> None:
+        from distill.training.context import ContextInputs, ContextTester, context_report
+
+        corpora = run.fold_corpora or {layout.folder: run.corpus}
+        reads = run.corpus.turns
+        assert reads is not None
+        testers = [
+            ContextTester(
+                corpus,
+                place.student,
+                place.quality("student"),
+                place.context_free,
+                place.quality(CONTEXT_FREE),
+            )
+            for corpus, place in ((corpus, replace(layout, folder=path)) for path, corpus in corpora.items())
+        ]
+        context_report(
+            ContextInputs(
+                testers,
+                reads,
+                run.recipe.student.family,
+                run.recipe.corpus.max_tokens,
+                layout.bundle,
+                run.recipe.bench.rounds,
+                run.recipe.seed,
+                run.reporter,
+            )
+        ).write(folder)
+
+    run.stage("context", layout.context, inputs, work)
 
 
 def _warnings(student: StudentRun) -> tuple[str, ...]:

@@ -1,8 +1,10 @@
 """The shipment: the student and the variant that are chosen, and everything that their bundle holds."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from distill.export.precision import Variant
+from distill.export.runtime.inputs import Turns
 from distill.pipeline.state import Run, StudentRun
 from distill.recipe.ensemble import members_of, reference_name
 from distill.runs.fingerprints import recipe_hash
@@ -29,7 +31,6 @@ def shipping(run: Run) -> tuple[StudentRun, Variant]:
 def shipment(student: StudentRun, variant: Variant) -> "Shipment":
     """Return everything that a bundle of one variant of a student holds."""
     from distill.artifacts.quality import read_quality
-    from distill.recipe.sources import corpus_spec
     from distill.teachers.tokenizers import load_tokenizer
     from distill.variants.bundle import VariantSource, shipment_of
     from distill.variants.hand_over import rules_of
@@ -41,11 +42,18 @@ def shipment(student: StudentRun, variant: Variant) -> "Shipment":
     )
     teacher = read_quality(layout.quality(reference_name(recipe)))
     tokenizer = load_tokenizer(source.student)
-    rows = run.tokens.rows(tokenizer, "validation", run.corpus.validation.texts)
-    special = corpus_spec(recipe.corpus).reads.special_tokens(tokenizer.backend_tokenizer)
+    special = run.reads.special_tokens(tokenizer.backend_tokenizer)
+    if isinstance(run.reads, Turns):  # what can be read of a turn does not depend on those before it
+        alone = replace(run.tokens.of_part(), reads=run.reads.without_context())
+        rows = alone.encode(tokenizer, run.corpus.validation.texts)
+    else:
+        rows = run.tokens.rows(tokenizer, "validation", run.corpus.validation.texts)
     rules = rules_of(recipe.decisions, tokenizer.backend_tokenizer, rows, special)
     provenance = _provenance(student, variant)
-    return shipment_of(source, recipe.name, recipe.corpus, run.corpus, teacher, provenance, rules)
+    reads = run.reads
+    if isinstance(reads, Turns):
+        reads = reads.with_template(tokenizer.backend_tokenizer)
+    return shipment_of(source, reads, recipe.name, recipe.corpus, run.corpus, teacher, provenance, rules)
 
 
 def _provenance(student: StudentRun, variant: Variant) -> dict[str, object]:

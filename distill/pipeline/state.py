@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from distill.corpora.corpus import Corpus
 from distill.corpora.storage.parquet import load_corpus
+from distill.export.runtime.inputs import Input
 from distill.files.atomic import write_text
 from distill.recipe.load import with_values
 from distill.recipe.recipe import Recipe
@@ -38,11 +39,13 @@ VERSIONS = {
     "layers": 1,
     "student": 2,
     "twin": 2,
+    "context-free": 1,
     "qat": 1,
     "export": 6,
     "precision": 1,
     "bundle": 4,
     "bench": 7,
+    "context": 1,
     "report": 12,
 }
 
@@ -116,8 +119,12 @@ class Run:
         """Token ids of the corpus, made once per tokenizer."""
         from distill.teachers.token_cache import TokenCache
 
-        corpus = self.recipe.corpus
-        return TokenCache(self.layout.folder, corpus.max_tokens, corpus_spec(corpus).reads)
+        return TokenCache(self.layout.folder, self.recipe.corpus.max_tokens, self.reads)
+
+    @property
+    def reads(self) -> Input:
+        """The kind of input that one row of the corpus is."""
+        return self.corpus.turns or corpus_spec(self.recipe.corpus).reads
 
     @cached_property
     def sample(self) -> "Sample":

@@ -11,6 +11,7 @@ from distill.pipeline.quality import quality_stage
 from distill.pipeline.state import Run, StudentRun
 from distill.recipe.ensemble import averaging, members_of
 from distill.runs.fingerprints import calibrated_by, cut_inputs, student_inputs
+from distill.runs.layout import CONTEXT_FREE
 from distill.runs.stage import EXPORT_PACKAGES, package_versions
 
 if TYPE_CHECKING:
@@ -66,6 +67,9 @@ def _train_seed(student: StudentRun) -> None:
         # labels
         made = [name for name in (AUGMENTED,) if name in run.records]
         _train(student, "twin", {**start, **run.digest(*made)}, training)
+        if recipe.corpus.context is not None:
+            inputs = {**distilled, "terms": terms} if terms else distilled
+            _train(student, CONTEXT_FREE, inputs, training)
     for precision in qat_precisions(recipe.export.shippable):
         _train_quantized(student, precision, {**distilled, "terms": terms}, training)
 
@@ -76,12 +80,12 @@ def _train(
     run = student.run
 
     def work(folder: Path) -> None:
-        from distill.training.student import train_student, train_twin
+        from distill.training.student import train_student, train_twin, train_without_context
 
-        train = train_student if name == "student" else train_twin
+        train = {"student": train_student, "twin": train_twin, CONTEXT_FREE: train_without_context}[name]
         train(folder, training(), run.controls())
 
-    folder = student.layout.student if name == "student" else student.layout.twin
+    folder = student.layout.trained(name)
     run.stage(f"{student.layout.prefix}{name}", folder, inputs, work, resumable=True)
     quality_stage(run, student.layout, name, folder)
 

@@ -102,7 +102,7 @@ class Workbench:
     @property
     def reads(self) -> Input:
         """The kind of input that one row of the corpus is."""
-        return corpus_spec(self.recipe.corpus).reads
+        return self.corpus.turns or corpus_spec(self.recipe.corpus).reads
 
     @property
     def tokenizer(self) -> Any:
@@ -132,7 +132,8 @@ def new_workbench(
     recipe: Recipe, corpus: Corpus, teacher: EncoderClassifier, tokenizer: Any, folder: Path
 ) -> Workbench:
     """Return a workbench, with the vocabulary trimmed as the run will trim it, once for all students."""
-    trimmed = student_vocabulary(recipe.student, teacher.config, tokenizer, corpus)
+    reads = corpus.turns or corpus_spec(recipe.corpus).reads
+    trimmed = student_vocabulary(recipe.student, teacher.config, tokenizer, corpus, reads)
     texts = list(corpus.unseen_texts[: recipe.bench.texts])
     return Workbench(recipe, teacher, tokenizer, trimmed, corpus, texts, folder)
 

@@ -31,6 +31,11 @@ KEYS = {
     },
     **{name: f"verbaliser.{name}" for name in ("prompt", "definitions", "words", "shots", "calibration")},
     **{name: f"endpoint.{name}" for name in ("url", "key_env", "allow_remote")},
+    "context": "corpus.context",
+    **{
+        name: f"corpus.context.{name}"
+        for name in ("conversation", "order", "speaker", "turns", "roles", "predict")
+    },
     "masked_model": "augmentation.masked_model",
     **{
         name: f"student.{name}"

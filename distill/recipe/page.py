@@ -4,12 +4,13 @@
 """
 
 import json
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, get_args
 
 from pydantic.fields import FieldInfo
 
 from distill.recipe.recipe import Recipe
-from distill.recipe.section import section_of
+from distill.recipe.section import Section, section_of
 
 HEAD = """# Recipe keys
 
@@ -27,10 +28,25 @@ def recipe_page() -> str:
     parts = [HEAD, "## The recipe itself\n", _table(top, properties)]
     for name, field in Recipe.model_fields.items():
         if (model := section_of(field)) is not None:
-            about = (model.__doc__ or "").partition(": ")[2]
-            parts += [f"## [{name}]\n\n{about[:1].upper()}{about[1:]}\n"]
-            parts += [_table(model.model_fields, tables[model.__name__])]
+            parts += _part(name, model, tables)
+            for inner, table in model.model_fields.items():
+                if (nested := _optional_section(table)) is not None:
+                    parts += _part(f"{name}.{inner}", nested, tables)
     return "\n".join(parts)
+
+
+def _part(name: str, model: type[Section], tables: Mapping[str, Any]) -> list[str]:
+    about = (model.__doc__ or "").partition(": ")[2]
+    heading = f"## [{name}]\n\n{about[:1].upper()}{about[1:]}\n"
+    return [heading, _table(model.model_fields, tables[model.__name__])]
+
+
+def _optional_section(field: FieldInfo) -> type[Section] | None:
+    """Return the model of a key that is a table or not set; None for another key."""
+    kinds = [kind for kind in get_args(field.annotation) if kind is not type(None)]
+    if len(kinds) == 1 and isinstance(kinds[0], type) and issubclass(kinds[0], Section):
+        return kinds[0]
+    return None
 
 
 def _table(fields: dict[str, FieldInfo], schema: dict[str, Any]) -> str:

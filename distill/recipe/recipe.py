@@ -116,6 +116,35 @@ class Recipe(Section):
         return self
 
     @model_validator(mode="after")
+    def _read_with_context(self) -> "Recipe":
+        if self.corpus.context is None and self.teacher.pooling == "target":
+            raise ValueError(
+                "teacher.pooling = 'target' pools the turn that is decided, and corpus.context, which makes rows "
+                "of turns, is missing. Use 'mean'."
+            )
+        if self.corpus.context is None and self.student.context_dropout is not None:
+            raise ValueError(
+                "student.context_dropout leaves out context, and corpus.context, which makes rows of turns, is "
+                "missing. Remove the former."
+            )
+        if self.corpus.context is not None and self.augmentation.rows:
+            raise ValueError(
+                "augmentation.rows makes texts, but corpus.context reads turns of conversations. Set the former "
+                "to 0."
+            )
+        if self.corpus.context is not None and self.teacher.kind != "classifier":
+            raise ValueError(
+                "teacher.kind asks a language model about texts, but corpus.context reads turns of conversations. "
+                "Use 'classifier'."
+            )
+        if self.corpus.context is not None and self.student.base is not None:
+            raise ValueError(
+                "student.base has no pieces for the roles of corpus.context. Remove it, and the student "
+                "starts from its teacher."
+            )
+        return self
+
+    @model_validator(mode="after")
     def _made_of_texts(self) -> "Recipe":
         if self.augmentation.rows and self.corpus.joiner == SEGMENTS:
             raise ValueError(

@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StrictInt, model_validator
 
+from distill.corpora.assembly.context import Context
 from distill.corpora.assembly.read import CorpusSpec
 from distill.export.runtime.inputs import Truncate
 from distill.recipe.section import RATES, Fraction, Rate, Section, Seed
@@ -20,13 +21,35 @@ class TruncateRecipe(Section):
     side: Literal["end", "start"] = Field("end", description="Side of a text at which tokens are cut.")
 
 
+class ContextRecipe(Section):
+    """[corpus.context]: rows are turns of conversations, each read with the turns before it."""
+
+    speaker: str = Field("speaker", description="Column of the speaker.")
+    conversation: str | None = Field(
+        None,
+        description="Column that tells conversations apart; not needed where turns are elements of nested lists.",
+    )
+    order: str | None = Field(
+        None, description="Column of numbers or dates that puts turns in order; by default the order of the rows."
+    )
+    turns: int = Field(5, ge=1, le=100, description="Maximum number of turns before the one that is decided.")
+    roles: dict[str, str] | None = Field(
+        None,
+        description="Mark of each speaker in the vocabulary, such as { client = 'C', therapist = 'T' }; by "
+        "default every speaker's name.",
+    )
+    predict: Literal["this", "next"] = Field(
+        "this", description="The turn that is decided: one that was said, or the next one before it is said."
+    )
+
+
 class CorpusRecipe(Section):
     """[corpus]: the source of the rows and how to read them."""
 
     later: ClassVar[tuple[str, ...]] = (
         "language",
         *("encoding", "quoting", "missing", "label_form", "group_scope"),
-        *("merge_test", "folds", "fold", "truncate"),
+        *("merge_test", "folds", "fold", "truncate", "context"),
     )
 
     source: str = Field(
@@ -75,6 +98,10 @@ class CorpusRecipe(Section):
         None, description="Columns that identify a row; repeats are several annotators of it."
     )
     one_per_group: bool = Field(False, description="Keep only the first row of each group.")
+    context: ContextRecipe | None = Field(
+        None,
+        description="Table of conversations, whose rows are turns: speaker, conversation, order, turns, roles.",
+    )
     min_rows: int = Field(
         1, ge=1, description="Minimum number of rows per label; rarer labels are left out with their rows."
     )
@@ -162,7 +189,11 @@ class TeacherRecipe(Section):
     fit_temperature: bool = Field(
         False, description="Divide each teacher's logits by the temperature that is best on validation."
     )
-    pooling: Literal["mean", "first"] = Field("mean", description="Pooling of hidden states into one vector.")
+    pooling: Literal["mean", "first", "target"] = Field(
+        "mean",
+        description="Pooling of hidden states into one vector: of all tokens, the first, or those of the turn "
+        "that is decided (corpus.context).",
+    )
     epochs: int = Field(3, ge=1, le=1000, description="Passes over the train rows.")
     batch_size: int = Field(32, ge=1, le=4096, description="Rows per step.")
     body_learning_rate: Rate = Field(1e-4, description="AdamW's learning rate for the encoder.")
@@ -234,12 +265,13 @@ class AugmentationRecipe(Section):
 
 def corpus_spec(recipe: CorpusRecipe) -> CorpusSpec:
     """Return the settings of the readers that a recipe's [corpus] describes."""
-    values = recipe.model_dump(exclude={"max_tokens", "licence", "language", "rows", "truncate"})
+    values = recipe.model_dump(exclude={"max_tokens", "licence", "language", "rows", "truncate", "context"})
     values["text"] = (recipe.text,) if isinstance(recipe.text, str) else tuple(recipe.text)
     for key in ("columns", "row_id", "label_names", "labels", "missing"):
         if isinstance(values[key], list):
             values[key] = tuple(values[key])
-    return CorpusSpec(**values, truncate=_truncate(recipe.truncate))
+    context = None if recipe.context is None else Context(**dict(recipe.context))
+    return CorpusSpec(**values, truncate=_truncate(recipe.truncate), context=context)
 
 
 def _truncate(value: str | TruncateRecipe | None) -> Truncate | None:

@@ -73,6 +73,13 @@ class StudentRecipe(Section):
     ngrams: int = Field(2, ge=2, le=3, description="Number of tokens in the longest hashed n-gram (static).")
     hidden: int = Field(512, ge=8, le=4096, description="Width of the hidden layer before the head (static).")
     dropout: float = Field(0.1, ge=0, lt=1, description="Dropout before the head.")
+    context_dropout: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="Share of the rows of a corpus of conversations that are learned without their context in "
+        "each epoch, so that the bundle also decides a turn that has none; 0.2 by default.",
+    )
     trim_vocabulary: bool = Field(True, description="Keep only the vocabulary pieces that the corpus needs.")
     min_piece_groups: int = Field(
         5, ge=1, description="Minimum number of groups (or rows) that contain a kept piece."

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from distill.artifacts.baseline import read_baseline_decisions
 from distill.artifacts.bench import RunBench, read_bench
+from distill.artifacts.context import read_context
 from distill.artifacts.plan import read_plan
 from distill.artifacts.precision import read_precision
 from distill.artifacts.ranking import read_ranking
@@ -144,6 +145,7 @@ def build_report(inputs: ReportInputs) -> Report:
         folds=_folds(inputs, models, bench),
         warnings=inputs.warnings,
         verdict=verdict_of(bundled, task.labels, named, over_baseline, (attributed.gain or {}).get(chosen)),
+        context=read_context(layout.context) if "context" in seconds else None,
         tested=tested_rows(tested, chosen, gold, evaluator, groups, seed=recipe.seed),
         day=datetime.now(UTC).date().isoformat(),
         used_words=used_words(

@@ -14,7 +14,10 @@ from distill.export.runtime.scores import Bools, Floats
 from distill.export.runtime.task import Task
 from distill.recipe.ensemble import members_of, reference_name
 from distill.recipe.recipe import Recipe
-from distill.runs.layout import RunLayout, numbered
+from distill.runs.layout import CONTEXT_FREE, RunLayout, numbered
+
+# the kinds of a report's models that are not teachers
+KINDS = {"twin": "twin", CONTEXT_FREE: "twin", "student": "student"}
 
 
 @dataclass(frozen=True)
@@ -86,9 +89,11 @@ def _own_models(recipe: Recipe, layout: RunLayout) -> dict[str, RunModel]:
         folders["ensemble"] = layout.ensemble
     if recipe.objective.compare:
         folders["twin"] = layout.twin
+        if recipe.corpus.context is not None:
+            folders[CONTEXT_FREE] = layout.context_free
     folders["student"] = layout.student
     models = {
-        name: RunModel(name, name if name in ("twin", "student") else "teacher", folder, layout.quality(name))
+        name: RunModel(name, KINDS.get(name, "teacher"), folder, layout.quality(name))
         for name, folder in folders.items()
     }
     variants = exported(recipe.export.shippable)

@@ -35,6 +35,7 @@ SECTIONS = (
     "budget",
     "quality_charts",
     "attribution",
+    "context",
     "folds",
     "seeds",
     "calibration",

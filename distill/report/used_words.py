@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from distill.artifacts.report import UsedWord
 from distill.export.runtime.classifier import Classifier
-from distill.export.runtime.inputs import Row, segments_of
+from distill.export.runtime.inputs import Row, Turns, segments_of
 
 # a word of fewer groups could be somebody's
 LEAST_GROUPS = 5
@@ -34,6 +34,8 @@ def used_words(
         groups: the number of each text's group; each text is one where there are none.
         seed: of the draw.
     """
+    if isinstance(bundle.input, Turns):  # what a word does depends on the turns around it
+        return ()
     rows = np.random.default_rng(seed).permutation(len(texts))[:MOST_TEXTS]
     changes: dict[tuple[str, str], list[float]] = defaultdict(list)
     seen: dict[tuple[str, str], set[int]] = defaultdict(set)

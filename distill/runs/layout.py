@@ -7,6 +7,7 @@ from distill.export.precision import Variant
 
 RECIPE_FILE = "recipe.toml"
 FOLDS = "folds"
+CONTEXT_FREE = "context-free"
 REPORT_FILES = ("report.json", "report.html")
 
 
@@ -110,13 +111,22 @@ class RunLayout:
         """The control: the same student trained without a teacher."""
         return self.folder / f"{self.prefix}twin"
 
+    @property
+    def context_free(self) -> Path:
+        """The control of what context is worth: the same student, trained on turns alone."""
+        return self.folder / f"{self.prefix}{CONTEXT_FREE}"
+
+    def trained(self, name: str) -> Path:
+        """Return the folder of the student, or of one of its controls."""
+        return {"student": self.student, "twin": self.twin, CONTEXT_FREE: self.context_free}[name]
+
     def qat(self, precision: str) -> Path:
         """Return the folder of the student after quantization-aware training for one precision."""
         return self.folder / f"{self.prefix}qat" / precision
 
     def stage_prefix(self, name: str) -> str:
         """Return the prefix of a trained model's stages: empty for teachers, which all students share."""
-        return self.prefix if name in ("student", "twin") or name.startswith("qat/") else ""
+        return self.prefix if name in ("student", "twin", CONTEXT_FREE) or name.startswith("qat/") else ""
 
     def student_of(self, variant: Variant) -> Path:
         """Return the folder of the student that a variant is made of."""
@@ -149,6 +159,11 @@ class RunLayout:
     def bench(self) -> Path:
         """Latency measurements."""
         return self.folder / "bench"
+
+    @property
+    def context(self) -> Path:
+        """The worth of context to the student that ships."""
+        return self.folder / "context"
 
     @property
     def report(self) -> Path:

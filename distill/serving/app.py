@@ -164,7 +164,7 @@ class Application:
             answer = {
                 "model": bundle.name,
                 "manifest_sha256": bundle.sha256,
-                "predictions": [vars(prediction) for prediction in found],
+                "predictions": [prediction.to_dict() for prediction in found],
             }
             return found, _json(answer)
 

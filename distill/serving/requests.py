@@ -145,8 +145,16 @@ def _checked(texts: list[Any], limits: Limits) -> list[Text]:
 
 
 def characters_of(text: object) -> int:
-    """Return the number of characters of one text, or of all texts of a pair; 0 for what is neither."""
+    """Return the number of characters of a text, a pair or all turns of a conversation; 0 for what is none."""
     if isinstance(text, str):
         return len(text)
     parts = text.values() if isinstance(text, dict) else text if isinstance(text, list | tuple) else ()
+    # a turn is a list or an object inside of the list; nothing that is read is nested deeper
+    inner = [part if isinstance(part, str) else characters_in(part) for part in parts]
+    return sum(len(part) if isinstance(part, str) else part for part in inner)
+
+
+def characters_in(turn: object) -> int:
+    """Return the number of characters in the strings of a list or an object."""
+    parts = turn.values() if isinstance(turn, dict) else turn if isinstance(turn, list | tuple) else ()
     return sum(len(part) for part in parts if isinstance(part, str))

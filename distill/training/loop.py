@@ -71,13 +71,21 @@ class _FitTrainer(Trainer):  # type: ignore[misc]
 
     def get_train_dataloader(self) -> Any:
         examples = self._examples
-        sampler = LengthSortedBatches(examples.tokens.lengths(), self._schedule.batch_size, self._schedule.seed)
+        share = examples.context_dropout
+        sampler = LengthSortedBatches(
+            examples.tokens.lengths(),
+            self._schedule.batch_size,
+            self._schedule.seed,
+            own_lengths=examples.tokens.own_lengths() if share else None,
+            context_dropout=share,
+        )
         loader = DataLoader(self.train_dataset, batch_sampler=sampler, collate_fn=self._collate)
         return self.accelerator.prepare(loader)
 
     def _collate(self, rows: list[int]) -> dict[str, Any]:
         examples = self._examples
-        ids, mask, *types = self._pad(examples.tokens.take(rows))
+        rows, tokens = examples.read(rows)
+        ids, mask, *types = self._pad(tokens)
         extra = {name: values[rows] for name, values in examples.extra_inputs.items()}
         return {
             "input_ids": ids,

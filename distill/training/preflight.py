@@ -13,9 +13,10 @@ from distill.export.runtime.task import Task
 from distill.recipe.ensemble import members_of
 from distill.recipe.recipe import Recipe
 from distill.recipe.sources import corpus_spec
-from distill.teachers.bodies import check_max_tokens, check_pairs, require_supported, width_of
+from distill.teachers.bodies import check_max_tokens, check_pairs, has_types, require_supported, width_of
 from distill.teachers.checkpoints import build_classifier, load_classifier
 from distill.teachers.encoder import Pooling
+from distill.teachers.markers import with_markers
 from distill.teachers.sources import ModelSource
 from distill.teachers.token_cache import TokenCache
 from distill.teachers.tokenizers import load_tokenizer, require_rows
@@ -56,6 +57,11 @@ def check_models(recipe: Recipe, config: Any) -> None:
     require_supported(config)
     if recipe.corpus.joiner == SEGMENTS:
         check_pairs(config)
+    if recipe.teacher.pooling == "target" and not has_types(config):
+        raise InputError(
+            f"teacher.pooling is 'target', and a {config.model_type} body does not tell the decided turn apart. "
+            "Use 'mean', or a BERT."
+        )
     check_max_tokens(config, recipe.corpus.max_tokens)
     family = recipe.student.family
     family.check(config)
@@ -89,10 +95,11 @@ def check_vocabulary(recipe: Recipe, config: Any, tokenizer: Any, corpus: Corpus
         InputError: the tokenizer cannot be trimmed, a goal of the vocabulary is out of reach, or too few texts
             have the same tokens for both where they must.
     """
-    read = TokenCache(Path(), recipe.corpus.max_tokens, corpus_spec(recipe.corpus).reads)
+    read = TokenCache(Path(), recipe.corpus.max_tokens, corpus.turns or corpus_spec(recipe.corpus).reads)
+    tokenizer = with_markers(tokenizer, read.reads)
     if recipe.corpus.joiner == SEGMENTS:
         read.encode(tokenizer, [("a", "b")])  # refuses a tokenizer without a template for pairs, or without room
-    trimmed = student_vocabulary(recipe.student, config, tokenizer, corpus)
+    trimmed = student_vocabulary(recipe.student, config, tokenizer, corpus, read.reads)
     if trimmed is None:
         return None
     if recipe.objective.reads_teacher:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, final
 
 from distill.corpora.corpus import Corpus
@@ -11,6 +11,9 @@ from distill.corpora.storage.text_store import BLOCK
 from distill.corpora.token_counts import SplitTokens, TokenCounter
 from distill.corpora.token_warnings import token_warnings
 from distill.corpora.warnings import corpus_warnings
+from distill.corpora.window_counts import WindowCounter, WindowTokens, window_warnings
+from distill.export.runtime.inputs import Row, Window, segments_of
+from distill.teachers.markers import with_markers
 from distill.teachers.token_cache import fingerprint_of
 from distill.teachers.tokenizers import without_truncation
 
@@ -26,6 +29,7 @@ class Reading:
     teacher: Mapping[str, SplitTokens]
     student: Mapping[str, SplitTokens] | None
     warnings: tuple[str, ...]
+    windows: Mapping[str, WindowTokens] = field(default_factory=dict)
 
 
 def read_whole(
@@ -45,8 +49,22 @@ def read_whole(
     if student_tokenizer is not None:
         student = _count(corpus, _counter(student_tokenizer, max_tokens), None)
     teacher = counter.splits()
-    warnings = (*corpus_warnings(report), *token_warnings(teacher, student, max_tokens))
-    return Reading(report, teacher, student, warnings)
+    windows = _windows(corpus, tokenizer if student_tokenizer is None else student_tokenizer, max_tokens)
+    warnings = (
+        *corpus_warnings(report),
+        *token_warnings(teacher, student, max_tokens),
+        *window_warnings(windows, max_tokens),
+    )
+    return Reading(report, teacher, student, warnings, windows)
+
+
+def _windows(corpus: Corpus, tokenizer: Any, max_tokens: int) -> dict[str, WindowTokens]:
+    """Count the turns that fit into rows as the student reads them; nothing where rows are not turns."""
+    if corpus.turns is None:
+        return {}
+    plain = without_truncation(with_markers(tokenizer, corpus.turns))
+    counter = WindowCounter(corpus.turns.reader(plain, max_tokens, type_ids=False).several, corpus.turns.turns)
+    return {name: counter.count(split.texts) for name, split in corpus.splits() if len(split)}
 
 
 @final
@@ -96,4 +114,10 @@ def _count(corpus: Corpus, counter: TokenCounter, most: int | None) -> dict[str,
 
 
 def _counter(tokenizer: Any, max_tokens: int) -> TokenCounter:
-    return TokenCounter(without_truncation(tokenizer).encode_batch, tokenizer.unk_token_id, max_tokens)
+    plain = without_truncation(tokenizer)
+
+    def encode(rows: list[Row]) -> Any:
+        # of a window the decided turn, so that each text is counted once
+        return plain.encode_batch([segments_of(row)[0] if isinstance(row, Window) else row for row in rows])
+
+    return TokenCounter(encode, tokenizer.unk_token_id, max_tokens)

@@ -9,7 +9,8 @@ from torch import nn
 
 from distill.corpora.assembly.splits import normalise_text
 from distill.corpora.corpus import Corpus
-from distill.export.runtime.inputs import ONE_TEXT, Input, segments_of
+from distill.corpora.storage.windows import Windows
+from distill.export.runtime.inputs import ONE_TEXT, Input, Turns, segments_of
 from distill.recipe.student import StudentRecipe
 from distill.students.pieces import Goal
 from distill.students.start import Start
@@ -54,10 +55,11 @@ def start_student(
     start = Start(
         teacher=teacher,
         tokenizer=tokenizer,
-        trimmed=student_vocabulary(recipe, teacher.config, tokenizer, corpus),
+        trimmed=student_vocabulary(recipe, teacher.config, tokenizer, corpus, reads),
         pooling=teacher.pooling or pooling,
         dropout=recipe.dropout,
         seed=seed,
+        segments=reads.segments if isinstance(reads, Turns) else 0,
     )
 
     def texts() -> list[Batch]:
@@ -70,7 +72,9 @@ def start_student(
     return model, start.student_tokenizer
 
 
-def student_vocabulary(recipe: StudentRecipe, config: Any, tokenizer: Any, corpus: Corpus) -> Trimmed | None:
+def student_vocabulary(
+    recipe: StudentRecipe, config: Any, tokenizer: Any, corpus: Corpus, reads: Input = ONE_TEXT
+) -> Trimmed | None:
     """Return the vocabulary that the student keeps, or None if it keeps all of it.
 
     Args:
@@ -78,6 +82,7 @@ def student_vocabulary(recipe: StudentRecipe, config: Any, tokenizer: Any, corpu
         config: the teacher's configuration.
         tokenizer: the teacher's tokenizer.
         corpus: the corpus; its train rows and transfer set are counted.
+        reads: what one row of the corpus is; a text by default.
 
     Raises:
         InputError: the tokenizer cannot be trimmed, or not to the goal of the recipe.
@@ -89,13 +94,17 @@ def student_vocabulary(recipe: StudentRecipe, config: Any, tokenizer: Any, corpu
     goal = Goal(pieces, recipe.vocabulary_coverage)
     whole = () if recipe.keep_words is None else crisis_topics()
     rows = texts_and_groups(corpus)
-    return trim(tokenizer, rows, min_groups=recipe.min_piece_groups, goal=goal, whole=whole)
+    kept = reads.pieces if isinstance(reads, Turns) else ()
+    return trim(tokenizer, rows, min_groups=recipe.min_piece_groups, goal=goal, whole=whole, kept=kept)
 
 
 def texts_and_groups(corpus: Corpus) -> Iterator[tuple[str, str]]:
     """Iterate over the texts that the student learns from, each with its group, or else its row's words."""
     for split in (corpus.train, corpus.transfer):
         if split is None:
+            continue
+        if isinstance(split.texts, Windows):  # each turn once, its context's too
+            yield from ((text, f"conversation {first}") for text, first in split.texts.said())
             continue
         for row, texts in enumerate(split.texts):
             group = f"text {normalise_text(texts)}" if split.groups is None else f"group {split.groups[row]}"

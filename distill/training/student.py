@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from transformers import set_seed
 
 from distill.corpora.corpus import Corpus
 from distill.evaluation.decision import Logits
-from distill.export.runtime.inputs import Row
+from distill.export.runtime.inputs import Row, Turns
 from distill.objectives.logits import logit_terms
 from distill.objectives.mixed import Objective
 from distill.objectives.task_loss import LOSSES
@@ -32,6 +32,9 @@ from distill.training.session import (
 )
 from distill.training.start import start_student
 
+# share of rows that are learned without their context where the recipe names none
+CONTEXT_DROPOUT = 0.2
+
 
 @dataclass(frozen=True)
 class StudentInputs:
@@ -47,6 +50,7 @@ class StudentInputs:
         tokens: token ids of the corpus.
         unlabelled: further texts that only the teacher labels, by their name.
         soft_labels: returns the logits ``(N, C)`` that the student learns, by the name of the texts.
+        starts_as: the training whose start this one has; its own where it is None.
     """
 
     student: StudentRecipe
@@ -58,10 +62,11 @@ class StudentInputs:
     tokens: TokenCache
     unlabelled: Mapping[str, Sequence[Row]]
     soft_labels: Callable[[str], Logits]
+    starts_as: "StudentInputs | None" = None
 
     def start(self) -> tuple[nn.Module, Any]:
         """Return a copy of the untrained student, and its tokenizer: the same for the student and its twin."""
-        model, tokenizer = self._start
+        model, tokenizer = (self.starts_as or self)._start
         return copy.deepcopy(model), tokenizer
 
     @cached_property
@@ -89,7 +94,23 @@ class StudentInputs:
         for name, texts in self.unlabelled.items():
             rows = self.tokens.rows(session.tokenizer, name, texts)
             examples = join_examples(examples, session.unlabelled_examples(rows, self.soft_labels(name)))
-        return examples
+        return replace(examples, context_dropout=self.context_dropout)
+
+    @property
+    def context_dropout(self) -> float:
+        """The share of rows that are read without their context; 0 where rows have none."""
+        if not isinstance(self.tokens.reads, Turns) or not self.tokens.reads.turns:
+            return 0.0
+        share = self.student.context_dropout
+        return CONTEXT_DROPOUT if share is None else share
+
+    def without_context(self) -> "StudentInputs":
+        """Return the same training on turns that are read without those before them."""
+        reads = self.tokens.reads
+        if not isinstance(reads, Turns):
+            raise TypeError("Only turns of conversations have a context.")
+        alone = replace(self.tokens.of_part(), reads=reads.without_context())
+        return replace(self, tokens=alone, starts_as=self)
 
     @property
     def rows(self) -> int:
@@ -97,10 +118,12 @@ class StudentInputs:
         return len(self.corpus.train) + sum(map(len, self.unlabelled.values()))
 
 
-def train_student(folder: Path, inputs: StudentInputs, controls: TrainingControls) -> FitResult:
+def train_student(
+    folder: Path, inputs: StudentInputs, controls: TrainingControls, *, name: str = "student"
+) -> FitResult:
     """Train the student on the teacher's logits, and store it."""
     model, tokenizer = inputs.start()
-    session = open_session("student", model, tokenizer, inputs.corpus, inputs.tokens, splits=("train",))
+    session = open_session(name, model, tokenizer, inputs.corpus, inputs.tokens, splits=("train",))
     examples, objective = inputs.examples(session), inputs.build_objective()
     loss: Loss = objective
     if inputs.objective.reads_teacher:
@@ -118,12 +141,18 @@ def train_student(folder: Path, inputs: StudentInputs, controls: TrainingControl
     return _train(folder, session, examples, loss, inputs, controls)
 
 
+def train_without_context(folder: Path, inputs: StudentInputs, controls: TrainingControls) -> FitResult:
+    """Train the control of what context is worth: the student in everything, but for reading each turn alone."""
+    return train_student(folder, inputs.without_context(), controls, name="student without context")
+
+
 def train_twin(folder: Path, inputs: StudentInputs, controls: TrainingControls) -> FitResult:
     """Train the control: the student's start, steps, schedule and seed, on labelled rows and without a teacher."""
     model, tokenizer = inputs.start()
     session = open_session("twin", model, tokenizer, inputs.corpus, inputs.tokens, splits=("train",))
     objective = Objective(LOSSES[inputs.corpus.task.kind], soft_weight=0.0)
-    return _train(folder, session, session.train_examples(), objective, inputs, controls)
+    examples = replace(session.train_examples(), context_dropout=inputs.context_dropout)
+    return _train(folder, session, examples, objective, inputs, controls)
 
 
 def _train(

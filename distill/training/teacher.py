@@ -16,6 +16,7 @@ from distill.teachers.checkpoints import build_classifier, load_classifier, save
 from distill.teachers.device import device_of
 from distill.teachers.encoder import HeadedClassifier, Pooling
 from distill.teachers.finetune import class_weights, freeze, parameter_groups
+from distill.teachers.markers import add_markers, with_markers
 from distill.teachers.sources import ModelSource
 from distill.teachers.token_cache import TokenCache
 from distill.teachers.tokenizers import load_tokenizer
@@ -47,7 +48,9 @@ def load_teacher(
     """
     set_seed(seed)
     model = load_classifier(base.folder, corpus.task, Pooling(recipe.pooling), recipe.label_order)
-    tokenizer = load_tokenizer(base.folder)
+    plain = load_tokenizer(base.folder)
+    tokenizer = with_markers(plain, tokens.reads)
+    add_markers(model, plain, tokenizer, tokens.reads)
     session = open_session("teacher", model, tokenizer, corpus, tokens, splits=())
     if isinstance(model, HeadedClassifier):
         model.model.save_pretrained(folder, safe_serialization=True)
@@ -73,9 +76,11 @@ def train_teacher(
     Raises:
         InputError: the base model cannot be loaded.
     """
-    tokenizer = load_tokenizer(base.folder)
+    plain = load_tokenizer(base.folder)
+    tokenizer = with_markers(plain, tokens.reads)
     set_seed(seed)
     model = build_classifier(base.folder, corpus.task, Pooling(recipe.pooling), recipe.dropout)
+    add_markers(model, plain, tokenizer, tokens.reads)
     session = open_session("teacher", model, tokenizer, corpus, tokens, splits=("train",))
     if not (folder / BEFORE_TUNING_FILE).is_file():  # an interrupted execution may have written it
         write_logits_file(evaluated_logits(session, controls.reporter), folder / BEFORE_TUNING_FILE)

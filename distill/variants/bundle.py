@@ -22,8 +22,8 @@ from distill.export.graph.session import GraphRunner
 from distill.export.precision import Variant
 from distill.export.runtime.classifier import Classifier
 from distill.export.runtime.errors import CheckFailedError
-from distill.export.runtime.inputs import Row
-from distill.recipe.sources import CorpusRecipe, corpus_spec
+from distill.export.runtime.inputs import Input, Row
+from distill.recipe.sources import CorpusRecipe
 from distill.students.families import StudentFamily
 from distill.variants.hand_over import HandOverRules
 from distill.variants.model_card import CardFacts, model_card
@@ -54,6 +54,7 @@ class VariantSource:
 
 def shipment_of(
     source: VariantSource,
+    reads: Input,
     name: str,
     recipe: CorpusRecipe,
     corpus: Corpus,
@@ -65,6 +66,7 @@ def shipment_of(
 
     Args:
         source: the variant.
+        reads: what one row is.
         name: of the bundle.
         recipe: of the corpus, for its licence and the length at which texts are cut.
         corpus: the task, and headline of what ships.
@@ -74,7 +76,6 @@ def shipment_of(
     """
     quality, gate = read_quality(source.folder), read_gate(source.folder)
     decision, evaluator = quality.decision, evaluator_of(corpus.task)
-    reads = corpus_spec(recipe).reads
     return Shipment(
         name=name,
         task=corpus.task,

@@ -1,5 +1,11 @@
-/** A text, or the two texts of a pair, as a list or by the manifest's columns. */
-export type Row = string | [string, string] | Record<string, string>;
+/** One turn of a conversation. */
+export interface Turn {
+  speaker: string;
+  text: string;
+}
+
+/** A text, the two texts of a pair as a list or by the manifest's columns, or turns whose last one is decided. */
+export type Row = string | [string, string] | Record<string, string> | Turn[];
 
 export type Reason = "unsure" | "unreadable" | "truncated" | "crisis word" | "floor";
 
@@ -19,6 +25,8 @@ export interface Prediction {
   possible: string[] | null;
   /** Whether the text's end was cut off unread. */
   truncated: boolean;
+  /** Of turns, the number of turns before the decided one that were read. */
+  context?: number;
 }
 
 /** The effect of one word on a label's score; places are in code points, not in UTF-16 units. */
@@ -65,6 +73,8 @@ export class Classifier {
   logits(row: Row): Promise<number[]>;
   predict(row: Row): Promise<Prediction>;
   predict(rows: Row[]): Promise<Prediction[]>;
+  /** One entry per turn of a conversation; null for roles that the bundle does not decide. */
+  predictTurns(turns: Turn[]): Promise<(Prediction | null)[]>;
   /** The words that the model used for one label; by default for the decision. */
   explain(row: Row, label?: string): Promise<Explanation>;
   /** Whether this browser gives the ids and logits of the bundle's self-test. */

@@ -95,13 +95,23 @@ export class Classifier {
 
   /** The decision on one text or pair; of a list, one per item. */
   async predict(value) {
-    if (Array.isArray(value) && !this.#isPair(value)) {
+    if (Array.isArray(value) && !this.#input.isRow(value)) {
       const predictions = [];
       for (const item of value) predictions.push(await this.predict(item));
       return predictions;
     }
     const read = this.#read(value);
     return this.#decided(read, await this.#forward(read.row));
+  }
+
+  /** The decision on each turn of one conversation, read with those before it; null for roles that are not decided. */
+  async predictTurns(turns) {
+    const { decides } = this.manifest.input;
+    const predictions = [];
+    for (const [at, { speaker }] of turns.entries()) {
+      predictions.push(decides.includes(speaker) ? await this.predict(turns.slice(0, at + 1)) : null);
+    }
+    return predictions;
   }
 
   /**
@@ -155,22 +165,20 @@ export class Classifier {
     return true;
   }
 
-  #isPair(value) {
-    return this.manifest.input?.kind === "pair" && value.length === 2 && value.every((one) => typeof one === "string");
-  }
-
   #read(value) {
     const segments = this.#input.segments(value, "text");
-    if (segments.join("").length > MAX_CHARACTERS) {
+    const texts = this.#input.texts(segments);
+    if (texts.join("").length > MAX_CHARACTERS) {
       throw new RangeError(`text: The text must have at most ${MAX_CHARACTERS} characters. Cut or split it.`);
     }
-    return { segments, row: this.#input.encode(this.#tokenizer, segments, this.manifest.max_tokens) };
+    return { segments: texts, row: this.#input.encode(this.#tokenizer, segments, this.manifest.max_tokens) };
   }
 
   #decided({ segments, row }, logits) {
     const pieces = row.tokens.filter((token) => token !== null).map(({ id }) => this.#tokenizer.pieces[id]);
     const noticed = this.#notice({ texts: segments, pieces, truncated: row.truncated });
-    return { ...decideLogits(this.manifest, logits, noticed), truncated: row.truncated };
+    const context = row.turns === undefined ? {} : { context: row.turns };
+    return { ...decideLogits(this.manifest, logits, noticed), truncated: row.truncated, ...context };
   }
 
   async #forward({ ids, types }) {

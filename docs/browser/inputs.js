@@ -1,5 +1,7 @@
 // What one row is, and which of its tokens the graph reads: the rules of export/runtime/inputs.py.
 
+import { turnsInput } from "./turns.js";
+
 const KINDS = {
   text: {
     segments(input, value, where) {
@@ -32,10 +34,13 @@ const KINDS = {
 /** The kind of input that a manifest records; a bundle without one reads texts. */
 export function inputOf(manifest) {
   const input = manifest.input ?? { kind: "text" };
+  if (input.kind === "turns") return turnsInput(input);
   const kind = Object.hasOwn(KINDS, input.kind) ? KINDS[input.kind] : undefined;
   if (!kind) throw new Error(`This bundle reads ${input.kind}, which this page cannot. Use the Python runtime.`);
   return {
+    isRow: (value) => input.kind === "pair" && value.length === 2 && value.every((one) => typeof one === "string"),
     segments: (value, where) => kind.segments(input, value, where),
+    texts: (segments) => segments,
     /** The row as the graph reads it: { ids, types, tokens, truncated }; special tokens are null in `tokens`. */
     encode(tokenizer, segments, maxTokens) {
       const encoded = segments.map((segment) => tokenizer.encode(segment));

@@ -21,6 +21,8 @@ AXIS, FIRST_ROW, NO_TOKEN, HASH_MASK = "axis", "first_row", "no_token", "hash_ma
 
 VECTORS, TOKEN_WEIGHTS = "vectors", "token_weights"
 
+CONTEXT_WEIGHTS, DISTANCES = "context_weights", "distances"
+
 WINDOW_BIAS = "window_bias"
 
 NORM_SCALE, NORM_BIAS = "norm_scale", "norm_bias"
@@ -147,7 +149,7 @@ def row_shape(width: int, rank: int) -> str:
 COMPONENT_PATTERNS = {
     "scales": r"\.(scales?|channels|middle|zero_points?|smoothing|shift)$|^(step_|min_scale$|zero_point_)",
     "head_and_calibration": r"^calibration_|(^|[./])head[._/]",
-    "token_table": r"word_embeddings|^vectors(\.|$)|^token_weights",
+    "token_table": r"word_embeddings|^vectors(\.|$)|^token_weights|^context_weights|^distances",
     "ngram_tables": r"^table_\d+(\.|$)",
     "position_and_type_tables": r"position_embeddings|token_type_embeddings",
     "window": r"^window_|_at_\d+\.",

@@ -17,8 +17,11 @@ TOKEN_AXIS = 1
 
 MASK = "attention_mask"
 
-# operators between the mask as an input (B, T) and the mask as a factor (B, T, 1)
-MASK_STEPS = ("Cast", "Unsqueeze")
+TYPES = "token_type_ids"
+
+# operators between the mask as an input (B, T) and the mask as a factor (B, T, 1); the last two leave out tokens
+# of some types
+MASK_STEPS = ("Cast", "Unsqueeze", "Mul", "Equal")
 
 
 def pool_by_matmul(model: onnx.ModelProto) -> int:
@@ -30,7 +33,7 @@ def pool_by_matmul(model: onnx.ModelProto) -> int:
         product = producers.get(node.input[0]) if node.op_type == "ReduceSum" else None
         if product is None or product.op_type != "Mul" or not _sums_tokens(node, graph, producers):
             continue
-        masks = [name for name in product.input if _is_mask(name, producers)]
+        masks = [name for name in product.input if MASK in _sources(name, graph, producers)]
         if len(masks) != 1 or sum(node.input[0] in other.input for other in graph.node) != 1:
             continue
         hidden = next(name for name in product.input if name != masks[0])
@@ -74,11 +77,19 @@ def _constant(name: str, graph: Any, producers: dict[str, Any]) -> list[int] | N
     return [int(value) for value in numpy_helper.to_array(node.attribute[0].t).ravel()]
 
 
-def _is_mask(name: str, producers: dict[str, Any]) -> bool:
-    """Return whether this is the attention mask, possibly with one more axis and another type."""
-    while name != MASK:
-        node = producers.get(name)
-        if node is None or node.op_type not in MASK_STEPS:
-            return False
-        name = node.input[0]
-    return True
+def _sources(name: str, graph: Any, producers: dict[str, Any]) -> set[str]:
+    """Return the inputs that a mask is made of; nothing where this is not the attention mask, or part of it.
+
+    The mask may have one more axis and another type, and be multiplied by whether tokens are of one type.
+    """
+    if name in (MASK, TYPES):
+        return {name}
+    node = producers.get(name)
+    if node is None or node.op_type not in MASK_STEPS:
+        return set()
+    parts = [
+        _sources(part, graph, producers)
+        for part in (node.input[:1] if node.op_type in ("Cast", "Unsqueeze") else node.input)
+        if _constant(part, graph, producers) is None
+    ]
+    return set.union(*parts) if parts and all(parts) else set()

@@ -1,7 +1,8 @@
 """The ONNX graph of a static student, built node by node: operator calls take as long per text as matmuls.
 
-Its contract is that of every graph here: int64 `input_ids` and `attention_mask`, both ``(batch, sequence)``, to
-float32 `logits` ``(batch, C)``. In shapes, W is the sequence with rows of "no token" on both sides.
+Its contract is that of every graph here: int64 `input_ids` and `attention_mask`, and `token_type_ids` where rows
+are turns with context, all ``(batch, sequence)``, to float32 `logits` ``(batch, C)``. In shapes, W is the sequence
+with rows of "no token" on both sides.
 
 What the window computes for a token at each of its places depends on the token alone. These products of a table
 and a weight are constants of the graph: the file holds their factors, onnxruntime multiplies them once, while it
@@ -28,6 +29,10 @@ IR_VERSION = 8
 
 COUNTED = ("Gather", "MatMul", "Gemm", "ReduceMax", "BiasGelu")
 
+# columns without a token behind the context: a matrix product adds the last few tokens up apart from the others,
+# and these must be none whatever the batch is
+CONTEXT_PADDING = 8
+
 # an end of a Slice far beyond any text
 TO_THE_END = 2**31
 
@@ -39,6 +44,18 @@ class Window:
     tokens: int
     weight: Floats  # (tokens * D, channels), the places one above the other
     bias: Floats  # (channels,)
+
+
+@dataclass(frozen=True)
+class ContextWeights:
+    """Weights of a student that reads turns: the shares of tokens in the context, by token and by distance.
+
+    `parts` is 1 if only one turn is read: the newest turn; else 2: that one, and those before it.
+    """
+
+    weights: Floats  # (V + 1,)
+    distances: Floats  # (segments,)
+    parts: int
 
 
 @dataclass(frozen=True)
@@ -54,13 +71,18 @@ class StaticWeights:
     norm: tuple[Floats, Floats, float]  # scale (F,), bias (F,) and epsilon
     up: tuple[Floats, Floats]  # (F, H), (H,)
     head: tuple[Floats, Floats]  # (H, C), (C,)
+    context: ContextWeights | None = None
 
 
 def write_static_graph(weights: StaticWeights, target: Path) -> dict[str, int]:
     """Write the fp32 graph with raw logits, and return its number of nodes per operator."""
-    builder = GraphBuilder(_empty_model(weights.head[0].shape[1]))
+    builder = GraphBuilder(_empty_model(weights.head[0].shape[1], turns=weights.context is not None))
     _ints(builder, names.AXIS, [1])
-    numbers, longest = _numbers(builder, weights), len(weights.ngrams) + 1
+    inside = _inside(builder)
+    contexts = [] if weights.context is None else _contexts(builder, weights, weights.context, inside)
+    if contexts:
+        inside = _own(builder, inside)
+    numbers, longest = _numbers(builder, weights, inside), len(weights.ngrams) + 1
     rows = _part(builder, numbers, 0, longest - 1, "rows") if longest > 1 else numbers  # (B, W)
     tables = {_floats(builder, names.VECTORS, weights.vectors): rows}
     for length, bucket in enumerate(_buckets(builder, weights, numbers, rows), start=2):
@@ -70,6 +92,7 @@ def write_static_graph(weights: StaticWeights, target: Path) -> dict[str, int]:
     pooled = [_mean(builder, weights, rows, hidden), _maximum(builder, hidden, "strongest")]
     if weights.window is not None:
         pooled.append(_windows(builder, weights.window, tables))
+    pooled += contexts
     features = builder.add("Concat", pooled, "pooled", axis=1)  # (B, F)
     _mlp(builder, weights, features)
     builder.write(target)
@@ -91,10 +114,66 @@ def _part(builder: GraphBuilder, value: str, start: int, drop: int, output: str)
     return builder.add("Slice", [value, begin, end, names.AXIS], output)
 
 
-def _numbers(builder: GraphBuilder, weights: StaticWeights) -> str:
-    """Add the row numbers, 0 for no token: ``(B, T) -> (B, W + longest - 1)``."""
+def _inside(builder: GraphBuilder) -> str:
+    """Add the row numbers ``(B, T)``, 0 for no token."""
     moved = builder.add("Add", ["input_ids", _ints(builder, names.FIRST_ROW, 1)], "moved")
-    inside = builder.add("Mul", [moved, "attention_mask"], "inside")
+    return builder.add("Mul", [moved, "attention_mask"], "inside")
+
+
+def _contexts(builder: GraphBuilder, weights: StaticWeights, context: ContextWeights, inside: str) -> list[str]:
+    """Add the weighted mean ``(B, D)`` of the newest turn's token vectors, and that of those before it."""
+    zero, one = _ints(builder, names.NO_TOKEN, 0), _ints(builder, names.FIRST_ROW, 1)
+    ids, types = (_padded(builder, value, name) for value, name in ((inside, "read"), ("token_type_ids", "types")))
+    # 1 for tokens of the context, and for those of turns before the newest
+    behind = builder.add("Clip", [types, zero, one], "behind")
+    if context.parts == 2:
+        past = builder.add("Sub", [types, one], "past")
+        older = builder.add("Clip", [past, zero, one], "older")
+        masks = {"newest": builder.add("Sub", [behind, older], "newest"), "older": older}
+    else:
+        masks = {"newest": behind}
+    table = _floats(builder, names.VECTORS, weights.vectors)
+    shares = _floats(builder, names.CONTEXT_WEIGHTS, context.weights)
+    near = builder.add("Gather", [_floats(builder, names.DISTANCES, context.distances), types], "nearness")
+    means = []
+    for name, mask in masks.items():
+        rows = builder.add("Mul", [ids, mask], f"{name}_rows")
+        given = builder.add(
+            "Add", [builder.add("Gather", [shares, rows], f"{name}_given"), near], f"{name}_scores"
+        )
+        share = builder.add("Softmax", [given], f"{name}_shares", axis=-1)
+        row = builder.add("Unsqueeze", [share, names.AXIS], f"{name}_row")
+        vectors = builder.add("Gather", [table, rows], f"{name}_vectors")
+        mean = builder.add("MatMul", [row, vectors], f"{name}_mean_row")
+        means.append(builder.add("Squeeze", [mean, names.AXIS], f"{name}_mean"))
+    return means
+
+
+def _padded(builder: GraphBuilder, value: str, name: str) -> str:
+    """Add columns of 0 behind row numbers or types: ``(B, T) -> (B, T + 8)``."""
+    start, end = _ints(builder, names.slice_start(0), [0]), _ints(builder, names.slice_end(1), [1])
+    first = builder.add("Slice", [value, start, end, names.AXIS], f"{name}_first")
+    none = builder.add("Mul", [first, _ints(builder, names.NO_TOKEN, 0)], f"{name}_none")
+    return builder.add("Concat", [value, *[none] * CONTEXT_PADDING], f"{name}_padded", axis=1)
+
+
+def _own(builder: GraphBuilder, inside: str) -> str:
+    """Add the row numbers of the decided turns alone, as long as the longest of them: ``(B, T) -> (B, T')``."""
+    zero, one = _ints(builder, names.NO_TOKEN, 0), _ints(builder, names.FIRST_ROW, 1)
+    context = builder.add("Clip", ["token_type_ids", zero, one], "context")
+    own = builder.add("Sub", [one, context], "own")
+    rows = builder.add("Mul", [inside, own], "own_rows")
+    tokens = builder.add("Clip", [rows, zero, one], "own_tokens")
+    counts = builder.add("ReduceSum", [tokens, names.AXIS], "own_counts", keepdims=0)  # (B,)
+    first_axis = _ints(builder, names.slice_start(0), [0])
+    longest = builder.add("ReduceMax", [counts, first_axis], "own_longest", keepdims=1)  # (1,)
+    # never empty: a text without tokens still has a place
+    end = builder.add("Max", [longest, _ints(builder, names.slice_end(1), [1])], "own_end")
+    return builder.add("Slice", [rows, first_axis, end, names.AXIS], "own_part")
+
+
+def _numbers(builder: GraphBuilder, weights: StaticWeights, inside: str) -> str:
+    """Add rows of no token around the row numbers: ``(B, T) -> (B, W + longest - 1)``."""
     # a column of zeros as high as the batch; Pad would need one node, but a hostile file could ask it for
     # gigabytes
     start, end = _ints(builder, names.slice_start(0), [0]), _ints(builder, names.slice_end(1), [1])
@@ -176,11 +255,11 @@ def _mlp(builder: GraphBuilder, weights: StaticWeights, features: str) -> None:
     builder.add("Gemm", [hidden, *head], LOGITS)
 
 
-def _empty_model(labels: int) -> onnx.ModelProto:
+def _empty_model(labels: int, *, turns: bool) -> onnx.ModelProto:
     """Return a model with the contract's inputs and output, and no nodes."""
     inputs = [
         helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "sequence"])
-        for name in ("input_ids", "attention_mask")
+        for name in ("input_ids", "attention_mask", *(("token_type_ids",) if turns else ()))
     ]
     outputs = [helper.make_tensor_value_info(LOGITS, TensorProto.FLOAT, ["batch", labels])]
     graph = helper.make_graph([], "static", inputs, outputs)

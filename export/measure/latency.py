@@ -33,7 +33,8 @@ import sys, time
 start = time.perf_counter()
 from distill.export.runtime import load
 classifier, text = load(sys.argv[1], threads=int(sys.argv[2])), sys.argv[3]
-classifier.predict([text if classifier.input.kind == "text" else (text, text)])
+rows = {"text": text, "pair": (text, text)}
+classifier.predict([rows.get(classifier.input.kind, classifier.manifest.self_test.texts[0])])
 elapsed = (time.perf_counter() - start) * 1000
 peak = None
 try:

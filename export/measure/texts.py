@@ -1,6 +1,7 @@
 """Synthetic texts for measuring latency, written for this project; they are nobody's own words."""
 
-from distill.export.runtime.inputs import TEXT, Input, Row
+from distill.export.runtime.inputs import TEXT, Input, Row, Turn, Turns, Window
+from distill.export.runtime.turns import NEXT
 
 _SHORT = (
     "I feel calm today.",
@@ -44,6 +45,21 @@ SYNTHETIC_TEXTS: dict[str, tuple[str, ...]] = {
 
 
 def synthetic_rows(kind: str, reads: Input) -> list[Row]:
-    """Return the texts of one kind as rows of an input; each pair has the next text as its second."""
+    """Return the texts of one kind as rows of an input.
+
+    Each pair has the next text as its second; the turns before each decided one are the texts before it.
+    """
     texts = SYNTHETIC_TEXTS[kind]
+    if isinstance(reads, Turns):
+        return [_window(texts, at, reads) for at in range(len(texts))]
     return list(texts) if reads.kind == TEXT else list(zip(texts, (*texts[1:], texts[0]), strict=True))
+
+
+def _window(texts: tuple[str, ...], at: int, reads: Turns) -> Window:
+    """Return a text as a turn, after as many turns as the input reads, by all roles in turn."""
+    names = list(reads.roles)
+    before = [
+        Turn(names[distance % len(names)], texts[(at - distance) % len(texts)])
+        for distance in range(reads.turns, 0, -1)
+    ]
+    return Window(Turn(reads.decides[0], "" if reads.predict == NEXT else texts[at]), tuple(before))

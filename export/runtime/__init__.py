@@ -1,6 +1,7 @@
 """The torch-free runtime: open a bundle, check it, predict with it."""
 
 from distill.export.runtime.classifier import Classifier, load
+from distill.export.runtime.conversation import Conversation
 from distill.export.runtime.errors import (
     BundleError,
     CheckFailedError,
@@ -9,6 +10,7 @@ from distill.export.runtime.errors import (
     MissingExtraError,
     ResourceError,
 )
+from distill.export.runtime.rows import Turn
 from distill.export.runtime.self_test import self_test, verify
 from distill.export.runtime.task import Prediction
 
@@ -16,11 +18,13 @@ __all__ = [
     "BundleError",
     "CheckFailedError",
     "Classifier",
+    "Conversation",
     "DistillError",
     "InputError",
     "MissingExtraError",
     "Prediction",
     "ResourceError",
+    "Turn",
     "load",
     "self_test",
     "verify",

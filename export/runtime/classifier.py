@@ -2,9 +2,8 @@
 
 import hashlib
 import math
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,15 +16,16 @@ from distill.export.runtime.call_time import Thresholds, check_top_k, policy_wit
 from distill.export.runtime.encoder import Encoder, open_tokenizer
 from distill.export.runtime.errors import DistillError, InputError
 from distill.export.runtime.explain import MAX_WORDS, Explanation, Occlusion
-from distill.export.runtime.given import Given, items_of
+from distill.export.runtime.given import Given, items_of, moved
 from distill.export.runtime.graph_session import open_session
 from distill.export.runtime.hand_over import Lookout
-from distill.export.runtime.inputs import Encoded, Row
+from distill.export.runtime.inputs import Encoded, Row, Turn, Turns
 from distill.export.runtime.manifest import MANIFEST_FILE, Manifest, read_manifest_bytes
 from distill.export.runtime.network import CHUNK, Floats, Network
 from distill.export.runtime.scores import Floats as AnyFloats
 from distill.export.runtime.task import UNREADABLE, Noticed, Prediction, Task
 from distill.export.runtime.tasks import task_of
+from distill.export.runtime.turns import turns_read
 from distill.export.runtime.untrusted.strict_json import parse_json
 from distill.export.runtime.words_of import ReadWords
 
@@ -45,8 +45,6 @@ SHOWN_LABELS = 4  # in a classifier's repr
 # is told of scores (N, C), tokens, what was noticed, and what was decided, all of the same texts
 Observer = Callable[[AnyFloats, Sequence[Encoded], Sequence[Noticed], Sequence[Prediction]], None]
 
-NAMED_TEXT = re.compile(r"^texts\[(\d+)\]")
-
 
 @dataclass(frozen=True)
 class Origin:
@@ -60,9 +58,9 @@ class Origin:
 class Classifier:
     """A loaded bundle; `load` makes it. Safe to use from several threads, and never changed after it is loaded.
 
-    A text is what the manifest's `input` says: a string, or a pair of strings, which may also be a mapping of its
-    two columns to strings. Pickled, it is the bundle's absolute path and the hash of its manifest: another process
-    opens the same bundle, or refuses.
+    A text is what the manifest's `input` says: a string; or a pair of strings, which may also be a mapping of its
+    two columns to strings; or the turns of a conversation up to the one that is decided. Pickled, it is the
+    bundle's absolute path and the hash of its manifest: another process opens the same bundle, or refuses.
     """
 
     def __init__(
@@ -116,6 +114,26 @@ class Classifier:
         """
         return self._decide(self._checked(texts), top_k, thresholds, self._observer)
 
+    def predict_turns(
+        self, turns: Iterable[Turn], *, top_k: int | None = None, thresholds: Thresholds | None = None
+    ) -> list[Prediction | None]:
+        """Decide each turn of one conversation, read with those before it alone; see `predict` for the arguments.
+
+        Where the bundle decides what comes next, a turn's prediction is the one before it was said.
+
+        Returns:
+            One entry per turn, None where the bundle does not decide that role.
+
+        Raises:
+            InputError: a turn is none, or its speaker is unknown; the message has its number, and never quotes it.
+        """
+        rows = turns_read(self.input).windows(list(items_of(turns)), "turns")
+        wanted = [row for row in rows if row is not None]
+        blocks = (list[Row](wanted[start : start + BLOCK]) for start in range(0, len(wanted), BLOCK))
+        decided = (self._decide(block, top_k, thresholds, self._observer) for block in blocks)
+        answers = (prediction for found in decided for prediction in found)
+        return [None if row is None else next(answers) for row in rows]
+
     def stream(
         self,
         texts: Iterable[Given],
@@ -140,7 +158,7 @@ class Classifier:
             try:
                 yield from self.predict(taken, top_k=top_k, thresholds=thresholds)
             except DistillError as error:
-                raise _moved(error, done) from None
+                raise moved(error, done) from None
             done += len(taken)
 
     def predict_proba(self, texts: Iterable[Given]) -> Floats:
@@ -218,6 +236,8 @@ class Classifier:
             found = [self.task.prediction(scores[0].tolist(), policy, noticed[0])]
         else:
             found = self.task.predictions(scores.astype(np.float64), policy, noticed)
+        if isinstance(self.input, Turns):
+            found = [replace(one, context=row.turns) for one, row in zip(found, encoded, strict=True)]
         if observer is not None:
             observer(scores, encoded, noticed, found)
         return found if top_k is None else [with_best(prediction, top_k) for prediction in found]
@@ -277,8 +297,3 @@ def open_bundle(
 def _reopen(path: str, manifest_sha256: str, threads: int) -> Classifier:
     """Load a bundle again, in the process that unpickles its classifier."""
     return load(path, manifest_sha256=manifest_sha256, threads=threads)
-
-
-def _moved(error: DistillError, rows: int) -> DistillError:
-    """Return the same error, with the number of its text raised by `rows`."""
-    return type(error)(NAMED_TEXT.sub(lambda found: f"texts[{int(found[1]) + rows}]", str(error), count=1))

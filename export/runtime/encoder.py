@@ -1,13 +1,13 @@
 """Token ids of rows, for any row and any tokenizer that a bundle may have."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-from tokenizers import Encoding, Tokenizer
+from tokenizers import Tokenizer
 
 from distill.export.runtime.errors import BundleError, InputError
-from distill.export.runtime.inputs import ONE_TEXT, PROBE, TEXT, Encoded, Input, Row, segments_of
+from distill.export.runtime.inputs import ONE_TEXT, PROBE, TEXT, Encoded, Input, Row, Whole, all_texts
 from distill.export.runtime.untrusted.fields import has_surrogate
 from distill.export.runtime.untrusted.tokenizer_file import check_tokenizer_file
 from distill.export.runtime.wordpiece import PlainWordPiece
@@ -15,6 +15,8 @@ from distill.export.runtime.words_of import ReadWords, words_of
 
 # characters that several threads tokenize at once; the tokens of more would fill the memory before they are cut
 BATCH_CHARACTERS = 100_000
+
+_T = TypeVar("_T")
 
 
 class _Frame(NamedTuple):
@@ -53,7 +55,6 @@ class Encoder:
         self._tokenizer = tokenizer
         self._type_ids = type_ids
         self._threads = threads
-        self._max_tokens = max_tokens
         self._input = rows
         self._plain: PlainWordPiece | None = None
         self._frame: _Frame | None = None
@@ -64,7 +65,7 @@ class Encoder:
             direction = (tokenizer.truncation or {}).get("direction", "right")
             self._room = max_tokens - special
             if self._room > 0:
-                self._input.set_up(tokenizer, max_tokens)
+                self._reader = self._input.reader(tokenizer, max_tokens, type_ids=type_ids)
             if self._room > 0 and self._input.kind == TEXT and direction == "right":
                 self._plain = PlainWordPiece.of(tokenizer)
                 self._frame = None if self._plain is None else _frame_of(tokenizer)
@@ -88,7 +89,7 @@ class Encoder:
         """
         encodings = [self._encode_plain(text) for text in texts]
         left = [index for index, encoding in enumerate(encodings) if encoding is None]
-        if self._threads > 1 and len(left) > 1:
+        if len(left) > 1 and (self._threads > 1 or self._reader.shares):
             for index, encoding in zip(
                 left, self._encode_together([texts[index] for index in left]), strict=False
             ):
@@ -104,25 +105,27 @@ class Encoder:
         plain = self._encode_plain(text)
         if plain is not None:
             return plain
-        encoding = self._tokenized(text, row)
-        return self._input.cut(encoding, self._max_tokens, type_ids=self._type_ids)
+        return self._guarded(self._reader.one, text, row)
 
     def words(self, row: Row, most: int) -> ReadWords:
         """Return the tokens of one text or pair with the words that they are of, at most `most`.
 
         Raises:
-            InputError: as `encode` does.
+            InputError: as `encode` does, or rows are turns of conversations.
         """
-        encoding = self._tokenized(row, 0)
-        places = self._input.places(encoding, self._max_tokens)
-        encoded = self._input.cut(encoding, self._max_tokens, type_ids=self._type_ids)
+        reader = self._reader
+        if not isinstance(reader, Whole):
+            raise InputError("text: The words of turns of a conversation are not told apart. Use predict_turns.")
+        encoding = self._guarded(reader.tokens, row, 0)
+        places, encoded = reader.places(encoding), reader.cut(encoding)
         names = (self._tokenizer.token_to_id(token) for token in ("[MASK]", "<mask>"))
         mask_id = next((int(number) for number in names if number is not None), None)
         return ReadWords(encoded, words_of(row, encoding, places, most), mask_id)
 
-    def _tokenized(self, text: Row, row: int) -> Encoding:
+    def _guarded(self, read: Callable[[Row], _T], text: Row, row: int) -> _T:
+        """Return what is read of a text, or the error that names it by its number."""
         try:
-            return self._input.encode(self._tokenizer, text)
+            return read(text)
         except BaseException as error:
             if not failed(error):
                 raise
@@ -136,12 +139,11 @@ class Encoder:
         )
 
     def _encode_together(self, texts: list[Row]) -> list[Encoded]:
-        """Return the tokens of texts, tokenized by several threads; none if a text fails or they are too long."""
+        """Return the tokens of texts that are read together; none if a text fails or they are too long."""
         if sum(map(_characters, texts)) > BATCH_CHARACTERS or any(map(_is_broken, texts)):
             return []
         try:
-            encodings = self._tokenizer.encode_batch(texts)
-            return [self._input.cut(encoding, self._max_tokens, type_ids=self._type_ids) for encoding in encodings]
+            return self._reader.several(texts)
         except BaseException as error:
             if not failed(error):
                 raise
@@ -196,11 +198,11 @@ def failed(error: BaseException) -> bool:
 
 
 def _characters(row: Row) -> int:
-    return sum(map(len, segments_of(row)))
+    return sum(map(len, all_texts(row)))
 
 
 def _is_broken(row: Row) -> bool:
-    return any(map(has_surrogate, segments_of(row)))
+    return any(map(has_surrogate, all_texts(row)))
 
 
 def _frame_of(tokenizer: Tokenizer) -> _Frame | None:

@@ -1,16 +1,20 @@
 """Texts as callers have them: lists, columns of tables, generators. What is not one row per item is refused."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from distill.export.runtime.errors import InputError
-from distill.export.runtime.inputs import Row
+from distill.export.runtime.errors import DistillError, InputError
+from distill.export.runtime.inputs import Row, Turn
 
-# one text; or, where the bundle reads pairs, its two texts in order or by the names of its columns
-Given = Row | Sequence[str] | Mapping[str, str]
+# one text; where the bundle reads pairs, its two texts in order or by the names of its columns; where it reads
+# turns, those of a conversation up to the one that is decided
+Given = Row | Sequence[str] | Sequence[Turn] | Mapping[str, str]
 
 # of pandas and polars; of pyarrow and datasets; no package is imported to find out
 TABLE_ATTRIBUTES = ("columns", "column_names")
+
+NAMED_TEXT = re.compile(r"^texts\[(\d+)\]")
 
 ONE_STRING = (
     "texts: This is one string. Pass a list of strings, as in predict([text]), or call the classifier itself."
@@ -55,3 +59,8 @@ def items_of(texts: Iterable[Given]) -> Iterable[Given]:
 
 def _name(given: object) -> str:
     return type(given).__name__
+
+
+def moved(error: DistillError, rows: int) -> DistillError:
+    """Return the same error, with the number of its text raised by `rows`."""
+    return type(error)(NAMED_TEXT.sub(lambda found: f"texts[{int(found[1]) + rows}]", str(error), count=1))

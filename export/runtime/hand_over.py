@@ -198,7 +198,7 @@ class Lookout:
         reasons: tuple[str, ...] = ()
         share = 0.0
         if self._pieces is not None:
-            share = self._pieces.share(encoded.ids)
+            share = self._pieces.share(encoded.own_ids)
             if share >= self._pieces.from_share:
                 reasons = (UNREADABLE,)
         if self._flags_cuts and encoded.truncated:

@@ -4,17 +4,43 @@ The same code reads rows in training and at run time. What goes around and betwe
 template in the tokenizer's own file; which tokens are cut is decided here, by the numbers of tokens alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol, final
+from functools import partial
+from typing import Literal, Protocol, final
 
 from tokenizers import Encoding, Tokenizer
 
 from distill.export.runtime.errors import BundleError, InputError
+from distill.export.runtime.rows import (
+    MAX_TEXT_CHARACTERS,
+    Encoded,
+    Row,
+    Turn,
+    Window,
+    all_texts,
+    check_length,
+    segments_of,
+)
+from distill.export.runtime.turn_reader import Reader
+from distill.export.runtime.turns import TURNS, Turns
 from distill.export.runtime.untrusted.fields import Fields
 
-# a text, or the two segments of a pair
-Row = str | tuple[str, str]
+__all__ = [
+    "MAX_TEXT_CHARACTERS",
+    "ONE_TEXT",
+    "Encoded",
+    "Input",
+    "Pair",
+    "Row",
+    "Text",
+    "Truncate",
+    "Turn",
+    "Turns",
+    "Window",
+    "all_texts",
+    "segments_of",
+]
 
 TEXT, PAIR = "text", "pair"
 
@@ -22,28 +48,38 @@ Side = Literal["end", "start"]
 
 SIDES: tuple[Side, ...] = ("end", "start")
 
-# a longer row takes seconds and up to 700 MB to split, and nearly all of it would be cut off
-MAX_TEXT_CHARACTERS = 2**20
-
 MAX_COLUMN = 200  # characters in the name of a column
 
 PROBE = "a"
 
 
-def segments_of(row: Row) -> tuple[str, ...]:
-    """Return the texts that a row is made of: one, or the two of a pair."""
-    return (row,) if isinstance(row, str) else row
+@final
+@dataclass(frozen=True)
+class Whole:
+    """Reader of rows that the tokenizers package encodes as they are.
 
-
-class Encoded(NamedTuple):
-    """Inputs of the graph for one row, and whether a part of the row was cut off.
-
-    `type_ids` is empty if nobody asked for them.
+    Attributes:
+        tokenizer: set up for such rows.
+        cut: returns what the graph reads of a row's tokens.
+        places: returns the places of these in the row's encoding.
     """
 
-    ids: list[int]
-    type_ids: list[int]
-    truncated: bool
+    tokenizer: Tokenizer
+    cut: Callable[[Encoding], Encoded]
+    places: Callable[[Encoding], list[int]]
+    shares: bool = False
+
+    def tokens(self, row: Row) -> Encoding:
+        """Return all tokens of one row."""
+        return self.tokenizer.encode(row) if isinstance(row, str) else self.tokenizer.encode(*segments_of(row))
+
+    def one(self, row: Row) -> Encoded:
+        """See `Reader.one`."""
+        return self.cut(self.tokens(row))
+
+    def several(self, rows: list[Row]) -> list[Encoded]:
+        """See `Reader.several`."""
+        return list(map(self.cut, self.tokenizer.encode_batch(rows)))
 
 
 class Input(Protocol):
@@ -63,21 +99,17 @@ class Input(Protocol):
     def special_tokens(self, tokenizer: Tokenizer) -> int:
         """Return the number of tokens that the tokenizer adds to each row."""
 
-    def set_up(self, tokenizer: Tokenizer, max_tokens: int) -> None:
-        """Prepare a tokenizer, which has room for at least one token of a row.
+    def reader(self, tokenizer: Tokenizer, max_tokens: int, *, type_ids: bool) -> Reader:
+        """Prepare a tokenizer, which has room for at least one token of a row, and return a reader of rows.
+
+        Args:
+            tokenizer: is changed, and belongs to the reader.
+            max_tokens: most tokens of a row.
+            type_ids: whether token types are wanted.
 
         Raises:
             BundleError: it cannot tokenize such rows.
         """
-
-    def encode(self, tokenizer: Tokenizer, row: Row) -> Encoding:
-        """Return the tokens of one row."""
-
-    def cut(self, encoding: Encoding, max_tokens: int, *, type_ids: bool) -> Encoded:
-        """Return what the graph reads of a row's tokens."""
-
-    def places(self, encoding: Encoding, max_tokens: int) -> list[int]:
-        """Return which of a row's tokens the graph reads: their places in its encoding."""
 
 
 @final
@@ -92,30 +124,24 @@ class Text:
         if not isinstance(value, str):
             pair = ". This bundle reads one text, and no pair" if isinstance(value, tuple | list | Mapping) else ""
             raise InputError(f"{where}: The text must be a string, but is {type(value).__name__}{pair}.")
-        _check_length(len(value), where)
+        check_length(len(value), where)
         return value
 
     def special_tokens(self, tokenizer: Tokenizer) -> int:
         """See `Input.special_tokens`."""
         return int(tokenizer.num_special_tokens_to_add(False))
 
-    def set_up(self, tokenizer: Tokenizer, max_tokens: int) -> None:
-        """See `Input.set_up`."""
+    def reader(self, tokenizer: Tokenizer, max_tokens: int, *, type_ids: bool) -> Reader:
+        """See `Input.reader`."""
         direction = (tokenizer.truncation or {}).get("direction", "right")
         tokenizer.enable_truncation(max_length=max_tokens, direction=direction)
 
-    def encode(self, tokenizer: Tokenizer, row: Row) -> Encoding:
-        """See `Input.encode`."""
-        return tokenizer.encode(row)
+        def cut(encoding: Encoding) -> Encoded:
+            # even a list that is never read takes time to make
+            return Encoded(encoding.ids, encoding.type_ids if type_ids else [], bool(encoding.overflowing))
 
-    def cut(self, encoding: Encoding, max_tokens: int, *, type_ids: bool) -> Encoded:
-        """See `Input.cut`."""
-        # even a list that is never read takes time to make
-        return Encoded(encoding.ids, encoding.type_ids if type_ids else [], bool(encoding.overflowing))
-
-    def places(self, encoding: Encoding, max_tokens: int) -> list[int]:
-        """See `Input.places`; the tokenizer has cut already."""
-        return list(range(len(encoding.ids)))
+        # the tokenizer has cut already
+        return Whole(tokenizer, cut, lambda encoding: list(range(len(encoding.ids))))
 
 
 ONE_TEXT = Text()
@@ -178,15 +204,15 @@ class Pair:
         for name, segment in zip(self.columns, value, strict=True):
             if not isinstance(segment, str):
                 raise InputError(f"{where}: {name!r} must be a string, but is {type(segment).__name__}.")
-        _check_length(len(first) + len(second), where)
+        check_length(len(first) + len(second), where)
         return first, second
 
     def special_tokens(self, tokenizer: Tokenizer) -> int:
         """See `Input.special_tokens`."""
         return int(tokenizer.num_special_tokens_to_add(True))
 
-    def set_up(self, tokenizer: Tokenizer, max_tokens: int) -> None:
-        """See `Input.set_up`; the template must have both segments in their order, and something between them."""
+    def reader(self, tokenizer: Tokenizer, max_tokens: int, *, type_ids: bool) -> Reader:
+        """See `Input.reader`; the template must have both segments in their order, and something between them."""
         tokenizer.no_truncation()
         count = len(tokenizer.encode(PROBE, add_special_tokens=False).ids)
         segments = tokenizer.encode(PROBE, PROBE).sequence_ids
@@ -197,21 +223,19 @@ class Pair:
                 "tokenizer: The tokenizer puts nothing between the two segments of a pair, or has no template "
                 "for pairs. Use a tokenizer with one, or join the columns to one text."
             )
+        cut = partial(self._cut, max_tokens=max_tokens, type_ids=type_ids)
+        return Whole(tokenizer, cut, partial(self._places, max_tokens=max_tokens))
 
-    def encode(self, tokenizer: Tokenizer, row: Row) -> Encoding:
-        """See `Input.encode`."""
-        return tokenizer.encode(*row)
-
-    def cut(self, encoding: Encoding, max_tokens: int, *, type_ids: bool) -> Encoded:
-        """See `Input.cut`."""
+    def _cut(self, encoding: Encoding, *, max_tokens: int, type_ids: bool) -> Encoded:
+        """Return what the graph reads of a pair's tokens."""
         ids, types = encoding.ids, encoding.type_ids if type_ids else []
         if len(ids) <= max_tokens:
             return Encoded(ids, types, truncated=False)
-        left = self.places(encoding, max_tokens)
+        left = self._places(encoding, max_tokens=max_tokens)
         return Encoded([ids[place] for place in left], [types[place] for place in left] if types else [], True)
 
-    def places(self, encoding: Encoding, max_tokens: int) -> list[int]:
-        """See `Input.places`."""
+    def _places(self, encoding: Encoding, *, max_tokens: int) -> list[int]:
+        """Return which of a pair's tokens the graph reads: their places in its encoding."""
         count = len(encoding.ids)
         if count <= max_tokens:
             return list(range(count))
@@ -244,12 +268,6 @@ def input_from_dict(data: object, where: str) -> Input:
     kind = data.get("kind") if isinstance(data, dict) else None
     if kind == PAIR:
         return Pair.from_dict(data, where)
-    return Text(Fields(data, where, ("kind",)).choice("kind", (TEXT, PAIR)))
-
-
-def _check_length(characters: int, where: str) -> None:
-    if characters > MAX_TEXT_CHARACTERS:
-        raise InputError(
-            f"{where}: The text has {characters} characters, but must have at most {MAX_TEXT_CHARACTERS}. Cut or "
-            "split it."
-        )
+    if kind == TURNS:
+        return Turns.from_dict(data, where)
+    return Text(Fields(data, where, ("kind",)).choice("kind", (TEXT, PAIR, TURNS)))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from distill.export.runtime.errors import BundleError, InputError
-from distill.export.runtime.inputs import ONE_TEXT, TEXT, Input, Pair, Text, input_from_dict
+from distill.export.runtime.inputs import ONE_TEXT, TEXT, Input, Pair, Text, Turns, input_from_dict
 from distill.export.runtime.manifest_parts import Abstain, Calibration, SelfTest
 from distill.export.runtime.optional import NO_OBJECTS, OPTIONAL, Objects, read_objects
 from distill.export.runtime.promises import check_thresholds
@@ -23,9 +23,9 @@ from distill.export.runtime.untrusted.fields import MAX_SHOWN, Fields, check_pat
 from distill.export.runtime.untrusted.files import most_bytes, read_file
 from distill.export.runtime.untrusted.strict_json import parse_json
 
-# manifests of tasks that have this version, of bundles that read pairs, or that have one of the optional objects,
-# have the objects below, each with a kind, and nothing else has them; output and decision are null where the task
-# has the first version
+# manifests of tasks that have this version, of bundles that read pairs or turns, or that have one of the optional
+# objects, have the objects below, each with a kind, and nothing else has them; output and decision are null where
+# the task has the first version
 TAGGED_VERSION = 2
 
 FORMAT_VERSIONS = tuple(sorted({kind.manifest_version for kind in TASKS.values()}))
@@ -76,7 +76,7 @@ class Manifest:
     provenance: dict[str, Any]
     metrics: dict[str, Any]
     # of version 2 alone
-    input: Text | Pair | None = None
+    input: Text | Pair | Turns | None = None
     output: Tagged | None = None
     decision: TaggedDecision | None = None
     objects: Objects = NO_OBJECTS  # each under its own key

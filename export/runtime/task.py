@@ -99,7 +99,8 @@ class Prediction:
     is below the bundle's rule, or the text cannot be read, the classifier has `abstained`, and there are no
     labels: a person should decide. `handed_over` has the reasons, some of `REASONS`, for which a person should
     read the text; with reasons other than these two there is a decision as well. `possible` are the labels that
-    cannot be excluded, None where the bundle has no prediction sets.
+    cannot be excluded, None where the bundle has no prediction sets. `context` is the number of turns before the
+    decided one that were read, 0 where it was decided without any; None where the bundle reads no conversations.
     """
 
     labels: tuple[str, ...]
@@ -109,6 +110,11 @@ class Prediction:
     truncated: bool
     handed_over: tuple[str, ...] = ()
     possible: tuple[str, ...] | None = None
+    context: int | None = None
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the fields by name, for JSON; `context` only where the bundle reads conversations."""
+        return {name: value for name, value in vars(self).items() if name != "context" or value is not None}
 
 
 class Task(Protocol):

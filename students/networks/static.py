@@ -51,6 +51,12 @@ class StaticConfig:
     hash_buckets: int  # a power of two: rows of each n-gram table
     ngrams: int  # tokens in the longest n-gram
     hidden: int
+    segments: int = 0  # token types of rows of turns, 0 for the decided one; without context there are none
+
+    @property
+    def contexts(self) -> int:
+        """Parts of the context that are pooled apart: the newest turn, and those before it."""
+        return min(max(self.segments - 1, 0), 2)
 
     @property
     def lengths(self) -> tuple[int, ...]:
@@ -59,8 +65,11 @@ class StaticConfig:
 
     @property
     def features(self) -> int:
-        """Width of a pooled text: weighted mean and maximum of the token vectors, maximum of the windows."""
-        return 2 * self.width + self.window_channels
+        """Width of a pooled row: weighted mean and maximum of the token vectors, maximum of the windows.
+
+        Of each part of the context there is one more weighted mean.
+        """
+        return (2 + self.contexts) * self.width + self.window_channels
 
 
 class StaticClassifier(nn.Module):
@@ -76,6 +85,9 @@ class StaticClassifier(nn.Module):
         self.ngrams = nn.ModuleList(
             nn.Embedding(config.hash_buckets, config.width, padding_idx=0) for _ in config.lengths
         )
+        # of tokens in the context, and of how far away their turn is
+        self.context_weights = nn.Parameter(torch.zeros(config.vocabulary + 1)) if config.contexts else None
+        self.distances = nn.Parameter(torch.zeros(config.segments)) if config.contexts else None
         self.window = nn.Linear(WINDOW * config.width, config.window_channels) if config.window_channels else None
         self.norm = nn.LayerNorm(config.features)
         self.up = nn.Linear(config.features, config.hidden)
@@ -83,20 +95,32 @@ class StaticClassifier(nn.Module):
         self.dropout = nn.Dropout(dropout)
         with torch.no_grad():
             self.weights[0] = NO_WEIGHT
+            if self.context_weights is not None:
+                self.context_weights[0] = NO_WEIGHT
             for table in self.ngrams:
                 nn.init.normal_(table.weight, std=NGRAM_STD)  # type: ignore[arg-type]
                 table.weight[0] = 0  # type: ignore[operator]
         self.head.start(HEAD_STD)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
-        """Return raw logits: ``(B, T) -> (B, C)``; the segments of a pair are one text, whatever their types."""
+        """Return raw logits: ``(B, T) -> (B, C)``; the segments of a pair are one text, whatever their types.
+
+        Of rows of turns the types tell the decided turn, which is type 0, from the context.
+        """
         # bf16 saved no time where it was measured
         with torch.autocast(input_ids.device.type, enabled=False):
-            return self._logits(input_ids, attention_mask)
+            return self._logits(input_ids, attention_mask, token_type_ids)
 
-    def _logits(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+    def _logits(self, input_ids: Tensor, attention_mask: Tensor, types: Tensor | None) -> Tensor:
         longest = max(self.config.lengths, default=1)
         numbers = (input_ids + 1) * attention_mask  # (B, T), 0 where there is no token
+        contexts: list[Tensor] = []
+        if self.config.contexts:
+            types = torch.zeros_like(input_ids) if types is None else types
+            contexts = self._contexts(numbers, types)
+            numbers = numbers * (types == 0)
+            # the decided turn comes first, and nothing behind it is looked up
+            numbers = numbers[:, : max(1, int((numbers > 0).sum(dim=1).max()))]
         edge = EDGE + longest - 1
         numbers = functional.pad(numbers, (edge, edge))
         size = numbers.shape[1] - longest + 1  # W = T + edge + EDGE
@@ -108,9 +132,22 @@ class StaticClassifier(nn.Module):
         pooled = [(shares.unsqueeze(1) @ hidden).squeeze(1), hidden.amax(dim=1)]
         if self.window is not None:
             pooled.append(self._strongest_windows(hidden, self.window))
+        pooled += contexts
         features = self.dropout(self.norm(torch.cat(pooled, dim=1)))  # (B, F)
         logits: Tensor = self.head(self.dropout(functional.gelu(self.up(features))))
         return logits
+
+    def _contexts(self, numbers: Tensor, types: Tensor) -> list[Tensor]:
+        """Return a weighted mean ``(B, D)`` of the newest turn's vectors, and one of those before it."""
+        assert self.context_weights is not None
+        assert self.distances is not None
+        inside = [types == 1, types > 1][: self.config.contexts]
+        means = []
+        for part in inside:
+            rows = numbers * part  # (B, T)
+            shares = functional.softmax(self.context_weights[rows] + self.distances[types], dim=1)
+            means.append((shares.unsqueeze(1) @ self.vectors(rows)).squeeze(1))
+        return means
 
     def _hash(self, numbers: Tensor, length: int, size: int) -> Tensor:
         """Return the bucket ``(B, W)`` of the n-gram that begins at each place; "no token" alone is bucket 0."""
@@ -197,6 +234,8 @@ def parameter_groups(
 ) -> list[dict[str, Any]]:
     """Return AdamW's groups: the tables have the body's rate and no decay, because most rows have no gradient."""
     tables = [model.vectors.weight, model.weights, *(parameter for parameter in model.ngrams.parameters())]
+    if model.context_weights is not None:
+        tables.append(model.context_weights)
     known = {id(parameter) for parameter in tables}
     rest = [parameter for parameter in model.parameters() if id(parameter) not in known]
     head = {"lr": head_learning_rate}

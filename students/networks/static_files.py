@@ -8,7 +8,7 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from distill.export.graph.static import StaticWeights, Window, write_static_graph
+from distill.export.graph.static import ContextWeights, StaticWeights, Window, write_static_graph
 from distill.export.runtime.errors import InputError
 from distill.export.runtime.task import Task
 from distill.students.networks.static import EDGE, HASH_FACTORS, WINDOW, StaticClassifier, StaticConfig
@@ -24,7 +24,10 @@ def save_static(model: StaticClassifier, tokenizer: Any, folder: Path) -> None:
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     save_file(weights, folder / WEIGHTS_FILE)
     tokenizer.save_pretrained(folder)
-    data = {"model_type": MODEL_TYPE, "labels": list(model.task.labels), **asdict(model.config)}
+    shape = asdict(model.config)
+    if not model.config.segments:  # the file of a student that reads no context is as it always was
+        del shape["segments"]
+    data = {"model_type": MODEL_TYPE, "labels": list(model.task.labels), **shape}
     (folder / CONFIG_FILE).write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
 
 
@@ -36,7 +39,8 @@ def load_static(folder: Path, task: Task) -> StaticClassifier:
     """
     try:
         data = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
-        config = StaticConfig(**{name: int(data[name]) for name in StaticConfig.__dataclass_fields__})
+        shape = {"segments": 0, **data}
+        config = StaticConfig(**{name: int(shape[name]) for name in StaticConfig.__dataclass_fields__})
         labels = data["labels"]
         model = StaticClassifier(config, task)
         weights = load_file(folder / WEIGHTS_FILE)
@@ -67,9 +71,18 @@ def published_config(folder: Path) -> dict[str, Any]:
 
     Optimum and Transformers.js refuse a model type that they do not know, and read only the labels and the names
     of the inputs from the configuration. So a static student is published as a DistilBERT without layers, whose
-    inputs are ids and mask alone.
+    inputs are ids and mask alone; one that reads turns as a BERT without layers, which has token types too.
     """
     config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+    if config.get("segments"):
+        return {
+            "model_type": "bert",
+            "vocab_size": config["vocabulary"],
+            "hidden_size": config["width"],
+            "intermediate_size": config["hidden"],
+            "num_hidden_layers": 0,
+            "type_vocab_size": config["segments"],
+        }
     return {
         "model_type": "distilbert",
         "vocab_size": config["vocabulary"],
@@ -85,7 +98,11 @@ def _weights(model: StaticClassifier) -> StaticWeights:
     window = None
     if model.window is not None:
         window = Window(WINDOW, state["window.weight"].T.copy(), state["window.bias"])
+    context = None
+    if model.config.contexts:
+        context = ContextWeights(state["context_weights"], state["distances"], model.config.contexts)
     return StaticWeights(
+        context=context,
         edge=EDGE,
         vectors=state["vectors.weight"],
         weights=state["weights"],

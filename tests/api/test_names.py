@@ -8,8 +8,9 @@ import pytest
 import distill
 
 BASE = [
-    "BundleError", "CheckFailedError", "Classifier", "DistillError", "InputError", "MissingExtraError", "Monitor",
-    "Prediction", "ResourceError", "__version__", "bench", "evaluate", "load", "verify",
+    "BundleError", "CheckFailedError", "Classifier", "Conversation", "DistillError", "InputError",
+    "MissingExtraError", "Monitor", "Prediction", "ResourceError", "Turn",
+    "__version__", "bench", "evaluate", "load", "verify",
 ]  # fmt: skip
 TRAIN = ["DistilledClassifier", "Recipe", "Run", "train"]
 

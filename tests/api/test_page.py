@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 import distill
+from distill.export.runtime.inputs import Turns
 from tests.support.command import ROOT
 from tests.support.tiny_bundle import make_tiny_bundle
+from tests.support.tiny_turns import ROLES, TEMPLATE, make_turns_bundle
 
 PAGE = ROOT / "docs/python.md"
 BLOCKS = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
@@ -18,6 +20,7 @@ TRAINS = "distill.train("
 
 def place(folder: Path) -> None:
     make_tiny_bundle(folder / "bundle")
+    make_turns_bundle(folder / "talking-bundle", Turns(2, ROLES, ("client",), segments=3, template=TEMPLATE))
     (folder / "lines.txt").write_text("i am happy\nyou feel sad\n")
     (folder / "rows.csv").write_text("message,mood\ni am happy,joy\nyou feel sad,sadness\n")
 

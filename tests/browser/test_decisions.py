@@ -7,10 +7,12 @@ import pytest
 
 from tests.support.command import ROOT
 from tests.support.node import needs_node, run_node
+from tests.support.turn_cases import drawn_cases
 
 pytestmark = needs_node
 
 VECTORS = ROOT / "tests/vectors/decisions.json"
+TURN_VECTORS = ROOT / "tests/vectors/turns.json"
 CALL = """
 import { readFileSync } from "node:fs";
 import { decideLogits } from "@/decisions.js";
@@ -20,6 +22,13 @@ console.log(JSON.stringify(vectors.map(({ manifest, logits, seen }) => {
   const { text, pieces, truncated } = seen ?? { text: "", pieces: ["a"], truncated: false };
   return decideLogits(manifest, logits, lookoutOf(manifest)({ texts: [text], pieces, truncated }));
 })));
+"""
+READ = """
+import { readFileSync } from "node:fs";
+import { readTurns } from "@/turns.js";
+const cases = JSON.parse(readFileSync(process.argv[2], "utf-8"));
+console.log(JSON.stringify(cases.map(({ input, max_tokens, turns, texts, pieces }) =>
+  readTurns({ input, max_tokens }, turns, (text) => texts[text], (piece) => pieces[piece]))));
 """
 REFUSE = """
 import { checkTask } from "@/decisions.js";
@@ -53,3 +62,12 @@ def test_what_is_unknown_is_refused_in_a_sentence(tmp_path: Path) -> None:
     assert kind == "This bundle reads image, which this page cannot. Use the Python runtime."
     assert "which this page cannot" in inherited
     assert task == "This bundle's task is ranking, which this page cannot. Use the Python runtime."
+
+
+def test_the_page_reads_turns_as_the_runtime_and_as_training(tmp_path: Path) -> None:
+    """The vectors, and a thousand conversations in many scripts."""
+    cases = [*json.loads(TURN_VECTORS.read_text()), *drawn_cases(1000)]
+    (tmp_path / "cases.json").write_text(json.dumps(cases))
+    answers = run_node(tmp_path, READ, str(tmp_path / "cases.json"))
+    for case, answer in zip(cases, answers, strict=True):
+        assert answer == case["read"]

@@ -46,6 +46,8 @@ ASKED = (
     "verbaliser.shots=1",
     "verbaliser.calibration=content_free",
 )
+# turns of conversations have a student without context beside the twin
+TALKS = ("corpus.context={conversation='talk'}", "augmentation.rows=0")
 # they hold the whole recipe
 WHOLE = ("bundle", "report")
 
@@ -107,7 +109,9 @@ def every_stage(stages_of: Callable[..., Stages]) -> Stages:
     pooling = {f"in folds, {name}": stage for name, stage in stages_of(*IN_FOLDS).items()}
     asked = {f"asked, {name}": stage for name, stage in stages_of(*ASKED).items()}
     read = {f"read, {name}": stage for name, stage in stages_of("teacher.kind=verbaliser").items()}
-    return found | pooling | asked | read
+    talks = stages_of(*TALKS)
+    talked = {name: talks[name] for name in ("context-free", "context")}
+    return found | pooling | asked | read | talked
 
 
 def executed(stage: Stage, folder: Path, inputs: Mapping[str, Any]) -> bool:
@@ -126,7 +130,7 @@ def test_every_stage_skips_the_same_inputs_and_reruns_for_each_other(every_stage
     kinds = {name.split("/")[0 if not name.startswith("seeds") else 2] for name in every_stage}
     assert kinds >= {
         "corpus", "teacher", "teacher-2", "ensemble", "augmented", "labels", "labels-2", "student", "twin", "qat",
-        "quality", "export", "bundle", "bench", "report", *OPEN,
+        "quality", "export", "bundle", "bench", "report", "context-free", "context", *OPEN,
     }  # fmt: skip
     for number, (name, stage) in enumerate(every_stage.items()):
         folder, inputs = tmp_path / "contract" / str(number), dict(stage.inputs)
@@ -177,6 +181,7 @@ VALUES = {
     "corpus.joiner": "' / '",
     "corpus.fold": "1",
     "corpus.truncate": "text",
+    "corpus.context": "{conversation = 'talk'}",
     "teacher.model": "FOLDER/other",
     "teacher.checkpoint": "FOLDER/other",
     "teacher.freeze": "1",
@@ -215,6 +220,7 @@ CASES = (
     IN_FOLDS,
     ASKED,
     ("corpus.group=client",),
+    TALKS,
     ("corpus.text=['question','text']", "corpus.joiner=segments"),
     ("corpus.task=ordinal", "corpus.source=FOLDER/levels.csv", "corpus.label_names=['low','high']"),
     *OPEN.values(),

@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -40,8 +41,11 @@ def test_packages_below_a_recipe_name_arguments(package: str) -> None:
 
 def test_every_key_is_one_of_the_recipe() -> None:
     for key in KEYS.values():
-        section, name = key.split(".")
+        section, *inner, name = key.split(".")
         table = section_of(Recipe.model_fields[section])
+        for part in inner:  # a table inside the section, which may be left out
+            assert table is not None, key
+            (table,) = set(get_args(table.model_fields[part].annotation)) - {type(None)}
         assert table is not None, key
         assert name in table.model_fields, key
 

@@ -102,7 +102,8 @@ def test_predictions_are_those_of_python(place: Place) -> None:
     texts = ["i am happy", "you feel very sad today not calm"]
     reply = place.post("/v1/predict", {"texts": texts})
     expected = [
-        {**vars(prediction), "labels": list(prediction.labels)} for prediction in map(load(place.bundle), texts)
+        {**prediction.to_dict(), "labels": list(prediction.labels)}
+        for prediction in map(load(place.bundle), texts)
     ]
     assert reply.status == 200
     assert json.loads(json.dumps(expected)) == reply.json["predictions"]

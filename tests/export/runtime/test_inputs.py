@@ -139,7 +139,7 @@ def test_the_manifest_of_pairs_is_version_2_and_reads_back() -> None:
     ("changes", "said"),
     [
         ({"input": {"kind": "text"}}, "'format_version' must be 1 where task is multi_label and one text is read"),
-        ({"input": {"kind": "turns"}}, "input: 'kind' must be one of text, pair"),
+        ({"input": {"kind": "songs"}}, "input: 'kind' must be one of text, pair, turns"),
         ({"input": None}, "input: This must be a JSON object"),
         ({"input": {"kind": "pair", "columns": ["a"], "truncate": {}}}, "'columns' must be a list of two names"),
         ({"input": {"kind": "pair", "columns": ["a", "a"], "truncate": {}}}, "'columns' must be a list without"),

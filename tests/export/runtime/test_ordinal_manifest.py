@@ -42,7 +42,7 @@ def test_a_manifest_of_version_2_is_read_back() -> None:
         ({"format_version": 3}, "'format_version' must be 1 or 2"),
         ({"task": "single_label"}, "'output' must be null where task is single_label"),
         ({"thresholds": [0.5, 0.5, 0.5]}, "'thresholds' must be null where 'decision' has the cutoffs"),
-        ({"input": {"kind": "turns"}}, "input: 'kind' must be one of text, pair"),
+        ({"input": {"kind": "songs"}}, "input: 'kind' must be one of text, pair, turns"),
         ({"input": {"kind": "text", "template": "x"}}, "input: There is an unknown key 'template'"),
         ({"input": None}, "input: This must be a JSON object"),
         ({"output": {"kind": "levels"}}, "output: 'kind' must be one of level_log_probabilities"),

@@ -1,0 +1,78 @@
+// Turns of a conversation as the graph reads them: the template of export/runtime/turns.py, literal in the manifest.
+
+const MAX_CHARACTERS = 2 ** 20;
+
+/** The ids of a template's pieces before and behind its place. */
+function around(frame, place, idOf) {
+  const at = frame.indexOf(place);
+  return [frame.slice(0, at).map(idOf), frame.slice(at + 1).map(idOf)];
+}
+
+/**
+ * What the graph reads of a turn, the last of `turns`, with those before it. `encode` gives a text's ids without
+ * special tokens, and `idOf` the id of a piece. `own` ids are the turn's own, of which `said` are its text's;
+ * tests/vectors/turns.json holds this and the runtime together.
+ */
+export function readTurns({ input, max_tokens: maxTokens }, turns, encode, idOf) {
+  const [start, end] = around(input.template.target, "{target}", idOf);
+  const [before, after] = around(input.template.context, "{turns}", idOf);
+  const role = ({ speaker }) => idOf(input.roles[speaker]);
+  const target = turns.at(-1);
+  const said = input.predict === "next" ? [] : encode(target.text);
+  const room = Math.max(maxTokens - start.length - 1 - end.length, 0);
+  const own = [...start, role(target), ...said.slice(0, room), ...end];
+  let left = maxTokens - own.length - before.length - after.length;
+  const read = [];
+  const context = input.turns ? turns.slice(0, -1).slice(-input.turns) : [];
+  for (const turn of context.reverse()) {
+    if (left < 1) break;
+    const ids = encode(turn.text);
+    left -= 1 + ids.length;
+    if (left < 0) break;
+    read.push([role(turn), ...ids]);
+  }
+  const row = { ids: own, types: own.map(() => 0), truncated: said.length > room, turns: read.length, own: own.length };
+  if (!read.length) return row;
+  const segment = (distance) => Math.min(distance, Math.max(input.segments - 1, 0));
+  const parts = [[before, 1], ...read.map((ids, at) => [ids, at + 1]), [after, read.length]];
+  for (const [ids, distance] of parts) {
+    row.ids = [...row.ids, ...ids];
+    row.types = [...row.types, ...ids.map(() => segment(distance))];
+  }
+  return row;
+}
+
+/** The input of a bundle of turns; a row is a list of turns, whose last one is decided. */
+export function turnsInput(input) {
+  return {
+    /** Whether a value is one row, and not a list of rows. */
+    isRow: (value) => Array.isArray(value) && value.every((turn) => typeof turn?.speaker === "string"),
+    /** The turns of a row, checked: a list of { speaker, text }, or a window of the self-test. */
+    segments(value, where) {
+      const given = Array.isArray(value) ? value : [...(value?.context ?? []), value?.target];
+      const turns = given.map((turn) => (Array.isArray(turn) ? { speaker: turn[0], text: turn[1] } : turn));
+      const known = (turn) => typeof turn?.text === "string" && Object.hasOwn(input.roles, turn.speaker);
+      if (!turns.length || !turns.every(known)) {
+        const names = Object.keys(input.roles).join(", ");
+        throw new TypeError(`${where}: This must be a list of turns, each with a speaker (${names}) and a text.`);
+      }
+      const read = turns.slice(-input.turns - 1);
+      if (read.map(({ text }) => text).join("").length > MAX_CHARACTERS) {
+        throw new RangeError(`${where}: The turns must have at most ${MAX_CHARACTERS} characters. Cut them.`);
+      }
+      return read;
+    },
+    /** The text of the decided turn, which has not been said yet where the next one is decided. */
+    texts: (turns) => [input.predict === "next" ? "" : turns.at(-1).text],
+    encode(tokenizer, turns, maxTokens) {
+      const numbers = new Map(tokenizer.pieces.map((piece, id) => [piece, id]));
+      const encode = (text) => tokenizer.encode(text).map(({ id }) => id);
+      const row = readTurns({ input, max_tokens: maxTokens }, turns, encode, (piece) => numbers.get(piece));
+      const first = input.template.target.indexOf("{target}") + 1;
+      const last = row.own - (input.template.target.length - first);
+      const said = input.predict === "next" ? [] : tokenizer.encode(turns.at(-1).text);
+      const own = (at) => (at >= first && at < last ? { ...said[at - first], segment: 0 } : null);
+      return { ...row, tokens: row.ids.map((_, at) => own(at)) };
+    },
+  };
+}
