@@ -26,7 +26,7 @@ else
 TORCH_INDEX ?= --extra-index-url https://download.pytorch.org/whl/cpu --retries 1 --timeout 15
 endif
 
-.PHONY: help setup distill bench bench-peers bench-training wheel sdist test coverage check-benchmarks golden campaign tree lint house check smoke clean
+.PHONY: help setup distill bench bench-peers bench-training wheel sdist test coverage check-benchmarks golden campaign tree docs lint house check check-all smoke clean
 .DEFAULT_GOAL := help
 
 help: ## show this text
@@ -88,6 +88,16 @@ coverage: $(STAMP) ## run the tests and print which lines and branches of the pr
 check-benchmarks: $(STAMP) ## the tests of the benchmark scripts, which no other target runs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -o addopts="-q --strict-markers --strict-config" tests/benchmarks
 
+# the documentation as a site, in an environment of its own: nothing of it is needed to work on the code
+DOCS := .venv-docs
+$(DOCS)/.installed: docs/site/requirements.txt
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip --disable-pip-version-check install -q --upgrade -r $<
+	touch $@
+
+docs: tree $(DOCS)/.installed ## build build/site, the documentation; a broken link is an error
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict -q
+
 # of each line of the base install the bound itself, or the newest that the bound allows
 $(LOWEST)/.installed $(NEWEST)/.installed: pyproject.toml
 	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
@@ -128,5 +138,7 @@ house: $(STAMP) ## print how the house stands, and fill the table of docs/ARCHIT
 
 check: lint test ## lint, format, English, types and tests: the same command on a laptop and in CI
 
+check-all: check golden docs check-benchmarks ## all of that, the golden bundles, the documentation and the benchmarks' tests
+
 clean: ## remove the virtual environments and caches (runs/ stays)
-	rm -rf $(VENV) $(LOWEST) $(NEWEST) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(LOWEST) $(NEWEST) $(DOCS) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
