@@ -1,6 +1,7 @@
 """Results on stdout for people: tables that are never cut, trees of values, and the corpus as `check` shows it."""
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -10,6 +11,8 @@ from distill.artifacts.plan import Plan
 from distill.artifacts.trials import BEST_FILE, read_trials
 from distill.cli.layout import print_table
 from distill.export.measure.components import COMPONENTS
+from distill.export.runtime.inputs import TEXT
+from distill.export.runtime.manifest import read_manifest
 from distill.files.printable import printable
 
 if TYPE_CHECKING:
@@ -119,7 +122,7 @@ def print_components(weighed: Mapping[str, Mapping[str, int]]) -> None:
 
 
 def print_summary(name: str, folder: Path) -> None:
-    """Print the summary of a run, and the paths of its bundle and its report."""
+    """Print the summary of a run: its table, warnings, verdict, report, bundle, and the command to try next."""
     from distill.artifacts.report import read_report
     from distill.report.summary import summary_rows
 
@@ -143,15 +146,16 @@ def print_summary(name: str, folder: Path) -> None:
     empty = report.models[0].test.labels_at_zero
     if empty:
         print(f"labels without test rows, each of which counts 0 in macro-F1: {printable(', '.join(empty))}")
-    print(
-        *(f"warning: {printable(warning)}" for warning in report.warnings),
-        sep="\n",
-        end="\n" if report.warnings else "",
-    )
-    print(f"bundle: {folder / 'bundle'}\nreport: {folder / 'report.html'}")
+    notes = () if report.verdict is None else report.verdict.notes
+    for warning in (*report.warnings, *notes):
+        print(f"warning: {printable(warning)}")
     if report.verdict is not None:
-        print(*(f"warning: {printable(note)}" for note in report.verdict.notes), sep="\n")
         print(f"verdict: {report.verdict.line}")
+    bundle = folder / "bundle"
+    asked = '"some text"' if read_manifest(bundle).reads.kind == TEXT else "FILE"
+    print(
+        f"report: {folder / 'report.html'}\nbundle: {bundle}\nnext: distill predict {shlex.quote(str(bundle))} {asked}"
+    )
 
 
 def print_trials(folder: Path, headline: str) -> None:

@@ -16,7 +16,12 @@ def test_a_bundle_below_the_baseline_ends_with_status_1_unless_it_is_accepted(ru
     command = ("smoke", "--runs", str(tmp_path))
     accepted = run_cli("run", *command)
     assert accepted.returncode == 0, accepted.stderr
-    assert accepted.stdout.splitlines()[-1] == f"verdict: {verdict.line}"
+    bundle = tmp_path / "smoke/bundle"
+    said, report, made, then = accepted.stdout.splitlines()[-4:]
+    assert said == f"verdict: {verdict.line}"
+    assert report == f"report: {tmp_path / 'smoke/report.html'}"
+    assert made == f"bundle: {bundle}"
+    assert then == f'next: distill predict {bundle} "some text"'
     for verb in ("run", "report"):
         refused = run_cli(verb, *command, "--set", "export.allow_worse_than_baseline=false")
         assert refused.returncode == 1
