@@ -153,9 +153,8 @@ def print_summary(name: str, folder: Path) -> None:
         print(f"verdict: {report.verdict.line}")
     bundle = folder / "bundle"
     asked = '"some text"' if read_manifest(bundle).reads.kind == TEXT else "FILE"
-    print(
-        f"report: {folder / 'report.html'}\nbundle: {bundle}\nnext: distill predict {shlex.quote(str(bundle))} {asked}"
-    )
+    print(f"report: {folder / 'report.html'}\nbundle: {bundle}")
+    print(f"next: distill predict {shlex.quote(str(bundle))} {asked}")
 
 
 def print_trials(folder: Path, headline: str) -> None:
