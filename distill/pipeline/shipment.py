@@ -30,10 +30,11 @@ def shipping(run: Run) -> tuple[StudentRun, Variant]:
 
 def shipment(student: StudentRun, variant: Variant) -> "Shipment":
     """Return everything that a bundle of one variant of a student holds."""
+    from distill.artifacts.logits import read_logits_file
     from distill.artifacts.quality import read_quality
     from distill.teachers.tokenizers import load_tokenizer
     from distill.variants.bundle import VariantSource, shipment_of
-    from distill.variants.hand_over import rules_of
+    from distill.variants.hand_over import fit_domain, rules_of
 
     run, layout = student.run, student.layout
     recipe = run.recipe
@@ -49,6 +50,10 @@ def shipment(student: StudentRun, variant: Variant) -> "Shipment":
     else:
         rows = run.tokens.rows(tokenizer, "validation", run.corpus.validation.texts)
     rules = rules_of(recipe.decisions, tokenizer.backend_tokenizer, rows, special)
+    logits = read_logits_file(source.folder)["validation"]
+    finished = read_quality(source.folder).decision.finished(logits, run.corpus.task)
+    domain = fit_domain(finished, run.corpus.task, recipe.decisions.out_of_domain_share)
+    rules = replace(rules, domain=domain)
     provenance = _provenance(student, variant)
     reads = run.reads
     if isinstance(reads, Turns):

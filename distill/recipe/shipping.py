@@ -54,6 +54,7 @@ class DecisionsRecipe(Section):
         "unreadable_share",
         "hand_over_truncated",
         "hand_over_words",
+        "out_of_domain_share",
     )
 
     calibration: Calibration | None = Field(
@@ -128,14 +129,21 @@ class DecisionsRecipe(Section):
     )
     hand_over_words: str | None = Field(
         None,
-        description="Hand texts with one of these words over to a person, with their decision: `crisis`, for the "
-        "packaged lists in six languages, or the path of a file with a word or a phrase per line.",
+        description="Hand texts with one of these words over to a person, with their decision: `crisis`, the "
+        "packaged lists in six languages, or a file with a word or a phrase per line.",
+    )
+
+    out_of_domain_share: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Share of validation with the lowest energy of its logits, handed over with its decision.",
     )
 
     @property
     def fitted(self) -> dict[str, object]:
         """Return what scores and decisions depend on, for fingerprints; other keys change the bundle alone."""
-        return self.counted({"unreadable_share", "hand_over_truncated", "hand_over_words"})
+        return self.counted({"unreadable_share", "hand_over_truncated", "hand_over_words", "out_of_domain_share"})
 
     @property
     def floors(self) -> dict[str, dict[str, Floor]]:

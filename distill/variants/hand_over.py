@@ -10,8 +10,12 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer
 
+from distill.export.runtime.domain import ENERGY, OutOfDomain, energy_of, has_energy
+from distill.export.runtime.errors import InputError
 from distill.export.runtime.hand_over import CONTINUATION, START, HandOver, PieceReader, Unreadable, block_of
 from distill.export.runtime.optional import Objects
+from distill.export.runtime.scores import Floats
+from distill.export.runtime.task import Task
 from distill.recipe.shipping import DecisionsRecipe
 from distill.variants.word_forms import forms_of
 
@@ -41,11 +45,13 @@ class HandOverRules:
 
     unreadable: FittedUnreadable | None = None
     flags: HandOver | None = None
+    domain: OutOfDomain | None = None
 
     @property
     def objects(self) -> Objects:
         """Return them as objects of a manifest."""
-        return Objects(unreadable=None if self.unreadable is None else self.unreadable.rule, hand_over=self.flags)
+        unreadable = None if self.unreadable is None else self.unreadable.rule
+        return Objects(unreadable=unreadable, hand_over=self.flags, out_of_domain=self.domain)
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -67,6 +73,29 @@ def rules_of(
     name, words = (None, ()) if policy.hand_over_words is None else forms_of(policy.hand_over_words)
     flags = HandOver("text", policy.hand_over_truncated, name, words)
     return HandOverRules(unreadable, flags if policy.hand_over_truncated or words else None)
+
+
+def fit_domain(logits: Floats, task: Task, share: float) -> OutOfDomain | None:
+    """Return the rule that hands over a share of validation by its energy; None where it asks for less than a row.
+
+    Args:
+        logits: of validation, calibrated, ``(N, C)``, by what ships.
+        task: the kind of labels.
+        share: of the rows to hand over.
+
+    Raises:
+        InputError: the task has no energy.
+    """
+    if not share:
+        return None
+    if not has_energy(task):
+        raise InputError(f"decisions.out_of_domain_share: An {task.kind} task has no energy. Remove the key.")
+    energies = np.sort(energy_of(logits, task))
+    allowed = floor(share * len(energies) + 1e-9)
+    if not 0 < allowed < len(energies):
+        return None
+    below = float(energies[allowed])
+    return OutOfDomain(ENERGY, below, float((energies < below).mean()))
 
 
 def fit_unreadable(tokenizer: Tokenizer, rows: Iterable[list[int]], special: int, most: float) -> FittedUnreadable:

@@ -8,6 +8,15 @@ function softmax(values) {
   return values.map((value) => Math.exp(value - top) / total);
 }
 
+// the negative energy of logits, by which a text is out of domain; the same rule as in export/runtime/domain.py
+const ENERGIES = {
+  multi_label: (values) => values.reduce((sum, value) => sum + Math.max(value, 0) + Math.log1p(Math.exp(-Math.abs(value))), 0),
+  single_label: (values) => {
+    const top = Math.max(...values);
+    return top + Math.log(values.reduce((sum, value) => sum + Math.exp(value - top), 0));
+  },
+};
+
 const asTheyAre = (held) => held;
 
 // by the manifest's task: scores of logits, the decision on each label, the chance that it is exactly right, the labels
@@ -60,6 +69,7 @@ export function decideLogits(manifest, values, noticed = []) {
   const unreadable = noticed.includes("unreadable");
   const abstained = unreadable || (manifest.abstain !== null && confidence < manifest.abstain.below);
   const flagged = !unreadable && (manifest.floors ?? []).some((floor) => task.flagged(labels, floor).some((label) => chosen.includes(label)));
+  const foreign = !unreadable && manifest.out_of_domain && ENERGIES[manifest.task](values) < manifest.out_of_domain.below;
   const possibleLabels = () => {
     const held = scores.map((score, at) => score >= manifest.sets.thresholds[at] || decided[at]);
     const possible = task.possible(held);
@@ -70,7 +80,7 @@ export function decideLogits(manifest, values, noticed = []) {
     scores: Object.fromEntries(labels.map((label, at) => [label, scores[at]])),
     confidence,
     abstained,
-    handedOver: [...(abstained && !unreadable ? ["unsure"] : []), ...noticed, ...(flagged ? ["floor"] : [])],
+    handedOver: [...(abstained && !unreadable ? ["unsure"] : []), ...noticed, ...(foreign ? ["out of domain"] : []), ...(flagged ? ["floor"] : [])],
     possible: manifest.sets ? (unreadable ? labels : possibleLabels()) : null,
   };
 }

@@ -230,7 +230,7 @@ class Classifier:
         if top_k is not None:
             check_top_k(top_k)
         logits, encoded = self._network.run(rows)
-        noticed = list(map(self._lookout.notice, rows, encoded))
+        noticed = self._lookout.noticed(rows, encoded, logits, self.task)
         scores = self.task.scores(logits)
         if len(noticed) == 1:
             found = [self.task.prediction(scores[0].tolist(), policy, noticed[0])]
@@ -290,7 +290,7 @@ def open_bundle(
     padding = RUN_TOKENS if ATTENTION in model else math.inf
     network = Network(manifest, session, encoder, most_padding=padding)
     objects, special = manifest.objects, manifest.reads.special_tokens(opened)
-    lookout = Lookout(objects.unreadable, objects.hand_over, opened, special)
+    lookout = Lookout(objects.unreadable, objects.hand_over, opened, special, objects.out_of_domain)
     return Classifier(manifest, network, lookout, origin=origin)
 
 

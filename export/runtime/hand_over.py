@@ -8,8 +8,10 @@ from typing import Final
 
 from tokenizers import Tokenizer
 
+from distill.export.runtime.domain import OutOfDomain
 from distill.export.runtime.inputs import Encoded, Row, segments_of
 from distill.export.runtime.records import names_of
+from distill.export.runtime.scores import Floats
 from distill.export.runtime.task import CRISIS_WORD, TRUNCATED, UNREADABLE, Noticed, Task
 from distill.export.runtime.untrusted.fields import Fields
 
@@ -177,21 +179,33 @@ class HandOver:
 
 
 class Lookout:
-    """Reasons to hand a text over that are known before its scores; nothing of a text is kept.
+    """Reasons to hand a text over that do not depend on its decision; nothing of a text is kept.
 
     Args:
         unreadable: the rule to not decide a text; None if every text is decided.
         hand_over: other flags; None if there are none.
         tokenizer: the bundle's.
         special: number of tokens that it adds to each text.
+        domain: the rule on the logits of a text; None if there is none.
     """
 
     def __init__(
-        self, unreadable: Unreadable | None, hand_over: HandOver | None, tokenizer: Tokenizer, special: int
+        self,
+        unreadable: Unreadable | None,
+        hand_over: HandOver | None,
+        tokenizer: Tokenizer,
+        special: int,
+        domain: OutOfDomain | None = None,
     ) -> None:
+        self._domain = domain
         self._pieces = None if unreadable is None else PieceReader(unreadable, tokenizer, special)
         self._flags_cuts = hand_over is not None and hand_over.truncated
         self._words = WordFinder(hand_over.words) if hand_over is not None and hand_over.words else None
+
+    def noticed(self, rows: list[Row], encoded: list[Encoded], logits: Floats, task: Task) -> list[Noticed]:
+        """Return what is noticed of texts or pairs with these tokens and calibrated logits ``(N, C)``."""
+        found = list(map(self.notice, rows, encoded))
+        return found if self._domain is None else self._domain.notice(logits, found, task)
 
     def notice(self, row: Row, encoded: Encoded) -> Noticed:
         """Return the reasons for a text or pair with these tokens."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from distill.export.runtime.domain import OutOfDomain
 from distill.export.runtime.hand_over import HandOver, Unreadable
 from distill.export.runtime.promises import FittedFloor, RightWhenAnswered, floors_from_list
 from distill.export.runtime.records import names_of
@@ -27,6 +28,7 @@ class Objects:
     unreadable: Unreadable | None = None
     hand_over: HandOver | None = None
     watch: Watch | None = None
+    out_of_domain: OutOfDomain | None = None
 
     def flagged(self, task: Task) -> frozenset[str]:
         """Return the labels whose decision a person should read for the sake of a floor."""
@@ -47,6 +49,7 @@ _READERS: Mapping[str, Reader] = {
     "unreadable": Unreadable.from_dict,
     "hand_over": HandOver.from_dict,
     "watch": Watch.from_dict,
+    "out_of_domain": OutOfDomain.from_dict,
 }
 
 OPTIONAL = names_of(Objects)

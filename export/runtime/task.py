@@ -26,9 +26,11 @@ TRUNCATED: Final = "truncated"
 
 CRISIS_WORD: Final = "crisis word"
 
+OUT_OF_DOMAIN: Final = "out of domain"
+
 FLOOR: Final = "floor"
 
-REASONS = (UNSURE, UNREADABLE, TRUNCATED, CRISIS_WORD, FLOOR)
+REASONS = (UNSURE, UNREADABLE, TRUNCATED, CRISIS_WORD, OUT_OF_DOMAIN, FLOOR)
 
 
 @dataclass(frozen=True)

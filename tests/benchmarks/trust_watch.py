@@ -2,6 +2,7 @@
 
     python -m tests.benchmarks.trust_watch stable BUNDLE CORPORA/goemotions
     python -m tests.benchmarks.trust_watch shifts BUNDLE CORPORA/goemotions CORPORA/counsel_chat/counsel_chat.csv
+    python -m tests.benchmarks.trust_watch domain BUNDLE CORPORA
     python -m tests.benchmarks.trust_watch year
     python -m tests.benchmarks.trust_watch cost BUNDLE CORPORA/goemotions
     python -m tests.benchmarks.trust_watch explain BUNDLE CORPORA/goemotions [--beside FP32_BUNDLE]
@@ -24,6 +25,7 @@ from distill.evaluation import drift
 from distill.evaluation.drift import log_evidence
 from distill.export.runtime import Classifier, load
 from distill.export.runtime.counts import Counts, counts_of
+from distill.export.runtime.domain import energy_of
 from distill.export.runtime.inputs import Encoded
 from distill.export.runtime.monitor import Monitor
 from distill.export.runtime.scores import Floats
@@ -122,6 +124,40 @@ def shifts(bundle: Path, corpus: Path, counsel: Path) -> None:
         print(line([f"10 % more {name}", "2000", f"{sum(map(bool, hits))} of 50"]), flush=True)
 
 
+OFFICE = (
+    "Preheat the oven to 180 degrees and butter a small tin.",
+    "The invoice number is on page two of the contract.",
+    "Terms and conditions apply to all orders above fifty dollars.",
+    "The committee approved the minutes of the previous meeting.",
+    "SELECT id, name FROM users WHERE created_at > now()",
+)
+
+
+def domain(bundle: Path, corpora: Path) -> None:
+    classifier = load(bundle)
+    texts = {
+        split: read_goemotions(corpora / f"goemotions/{split}.tsv", len(classifier.labels))[0]
+        for split in ("dev", "test")
+    }
+    counsel = pd.read_csv(corpora / "counsel_chat/counsel_chat.csv")["questionText"].dropna()
+    motivational = pd.read_csv(corpora / "annomi/AnnoMI-full.csv")["utterance_text"].dropna()
+    posts = pd.read_csv(corpora / "cssrs500/500_Reddit_users_posts_labels.csv").iloc[:, 1].dropna()
+    others = {
+        "GoEmotions test": texts["test"],
+        "CounselChat questions": counsel.drop_duplicates().tolist(),
+        "AnnoMI utterances": motivational.tolist()[:3000],
+        "C-SSRS posts": posts.tolist(),
+        "office sentences and code": list(OFFICE),
+    }
+    of_dev = energy_of(classifier.logits(texts["dev"]), classifier.task)
+    below = np.quantile(of_dev, 0.01)
+    print(*head_lines(["texts", "energy below that of 99 % of validation", "AUROC"]), sep="\n")
+    for name, rows in others.items():
+        energies = energy_of(classifier.logits(rows), classifier.task)
+        higher = (of_dev[:, None] > energies).mean() + (of_dev[:, None] == energies).mean() / 2
+        print(line([name, f"{(energies < below).mean():.1%}", f"{higher:.2f}"]))
+
+
 def year() -> None:
     rng = np.random.default_rng(0)
     years = [max(log_evidence(rng.uniform(size=365).tolist(), 365)) for _ in range(2000)]
@@ -183,6 +219,7 @@ def main() -> None:
     for name, arguments in (
         ("stable", ("bundle", "corpus")),
         ("shifts", ("bundle", "corpus", "counsel")),
+        ("domain", ("bundle", "corpora")),
         ("year", ()),
         ("cost", ("bundle", "corpus")),
         ("explain", ("bundle", "corpus")),
@@ -193,7 +230,14 @@ def main() -> None:
         if name == "explain":
             command.add_argument("--beside", type=Path)
     given = vars(parser.parse_args())
-    functions = {"stable": stable, "shifts": shifts, "year": year, "cost": cost, "explain": explain}
+    functions = {
+        "stable": stable,
+        "shifts": shifts,
+        "domain": domain,
+        "year": year,
+        "cost": cost,
+        "explain": explain,
+    }
     functions[given.pop("command")](**given)
 
 

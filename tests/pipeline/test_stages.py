@@ -151,6 +151,7 @@ HARMLESS = {
     "teacher.sha256": "a pin: the same weights are accepted, others are refused",
     "teacher.max_unknown": "a bound: a tokenizer that reads less is refused, and no result depends on it",
     "export.allow_worse_than_baseline": "the exit status alone: the verdict in the report is the same",
+    "decisions.out_of_domain_share": "a rule of the bundle alone, fitted when it is written",
     "decisions.unreadable_share": "a rule of the bundle alone, fitted when it is written",
     "decisions.hand_over_truncated": "a rule of the bundle alone",
     "decisions.hand_over_words": "a list in the bundle alone; the content of a file of one's own counts there",

@@ -67,6 +67,7 @@ WHOLE: dict[str, Any] = {
     },
     "hand_over": {"kind": "text", "truncated": True, "list_name": "own", "words": ["very sad", "不想活"]},
     "watch": WATCH,
+    "out_of_domain": {"kind": "energy", "below": 1.5, "validation_share": 0.01},
 }
 
 
@@ -107,6 +108,7 @@ OBJECTS = (
             ("unreadable", "unreadable: This must be a JSON object"),
             ("hand_over", "hand_over: This must be a JSON object"),
             ("watch", "watch: This must be a JSON object"),
+            ("out_of_domain", "out_of_domain: This must be a JSON object"),
         )
     ),
     Hostile("floors that are none", _with("floors", []), "must be a list of 1 to"),
@@ -182,4 +184,9 @@ OBJECTS = (
     _miscounted("'unsure' must be a whole number from 1 to 10", handed_over={"unsure": 0}),
     _miscounted("'unsure' must be a whole number from 1 to 10", handed_over={"unsure": True}),
     _miscounted("handed_over: This must be a JSON object", handed_over=[]),
+    _lie("out_of_domain", "'kind' must be one of energy", kind="distance"),
+    _lie("out_of_domain", "'below' must be a finite number", below=True),
+    _lie("out_of_domain", "'below' must be a finite number", below=1e10),
+    _lie("out_of_domain", "'validation_share' must be a number from 0 to 1", validation_share=2),
+    _lie("out_of_domain", "unknown key 'texts'", texts=[]),
 )
