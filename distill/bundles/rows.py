@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from distill.bundles.conversations import file_lines, read_conversations
 from distill.corpora.corpus import Split, label_matrix, targets_of
 from distill.corpora.reading.cells import LabelCells
 from distill.corpora.reading.files import read_table
@@ -20,7 +21,7 @@ from distill.corpora.reading.texts import RowError, check_encoding, pair_of, tex
 from distill.corpora.storage.columns import LabelRows
 from distill.corpora.targets import CODECS
 from distill.export.runtime import Classifier, InputError
-from distill.export.runtime.inputs import Input, Pair, Row
+from distill.export.runtime.inputs import Input, Pair, Row, Turns
 
 REMEDY = "Correct the row."
 
@@ -75,6 +76,9 @@ def _records(file: Path, columns: Columns, reads: Input, *, labelled: bool) -> I
     Raises:
         InputError: a row cannot be used, or there is none.
     """
+    if isinstance(reads, Turns):
+        yield from _turns(file, columns, reads, labelled=labelled)
+        return
     names = columns.of_text(reads)
     wanted = dict.fromkeys(names, "--text") | ({columns.labels: "--labels"} if labelled else {})
     seen, count = SeenColumns(), 0
@@ -92,6 +96,25 @@ def _records(file: Path, columns: Columns, reads: Input, *, labelled: bool) -> I
             raise BadRow(row.file, row.row, str(error), {}).error(remedy=REMEDY) from None
     if not count:
         raise InputError(f"{file}: The file does not have any rows. Give one with at least one row.")
+
+
+def _turns(file: Path, columns: Columns, reads: Turns, *, labelled: bool) -> Iterator[tuple[Record, Row]]:
+    """Yield the turns that a bundle decides of a file of conversations, or those of them that have labels."""
+    count = 0
+    for found in read_conversations(file_lines(file)):
+        windows = reads.windows(found.turns, f"{file}, line {found.line}: turns")
+        for turn, window in zip(found.turns, windows, strict=True):
+            fields = dict(turn) if isinstance(turn, Mapping) else {}
+            if window is None or (labelled and fields.get(columns.labels) in (None, "", [])):
+                continue
+            count += 1
+            yield Record(str(file), found.line, fields), window
+    if not count:
+        what = f"a turn with {columns.labels!r}" if labelled else "a turn"
+        raise InputError(
+            f"{file}: The file does not have any turn to decide. Give one with {what} of "
+            f"{' or '.join(reads.decides)}."
+        )
 
 
 def read_rows(file: Path, columns: Columns, reads: Input) -> Iterator[Row]:
