@@ -6,7 +6,7 @@ from typing import Any
 
 from distill.corpora.assembly.conversations import plain_cell
 from distill.corpora.assembly.spec import CorpusSpec
-from distill.corpora.reading.split_names import SPLIT_NAMES
+from distill.corpora.reading.split_names import SPLIT_NAMES, split_in_cell
 from distill.corpora.reading.texts import RowError
 
 
@@ -26,8 +26,8 @@ def label_columns(spec: CorpusSpec) -> dict[str, str]:
 
 def split_of(fields: dict[str, Any], column: str) -> str:
     """Return the split that a row's cell names."""
-    split = SPLIT_NAMES.get(plain_cell(fields, column).lower(), "")
-    if not split:
+    split = split_in_cell(plain_cell(fields, column))
+    if split is None:
         known = ", ".join(dict.fromkeys(SPLIT_NAMES.values()))
         raise RowError(f"column '{column}' names no split; the splits are {known}")
     return split

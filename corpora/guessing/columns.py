@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from distill.corpora.reading.rows import Record
-from distill.corpora.reading.split_names import SPLIT_NAMES
+from distill.corpora.reading.split_names import split_in_cell
 
 MAX_HEADER_CHARS = 40
 
@@ -88,7 +88,7 @@ def has_header(records: Sequence[Record]) -> bool:
 def split_column(columns: Sequence[Column]) -> Column | None:
     """Return the column that says train, validation or test in every row."""
     for column in columns:
-        splits = {SPLIT_NAMES.get(value.lower()) for value in column.counts}
+        splits = {split_in_cell(value) for value in column.counts}
         if "train" in splits and len(splits) > 1 and None not in splits:
             return column
     return None

@@ -87,6 +87,8 @@ def _elements(row: Record, columns: Sequence[str]) -> Rows:
             )
             yield BadRow(row.file, row.row, reason, row.fields)
             return
+    if not places and lead != columns[0]:
+        yield BadRow(row.file, row.row, f"'{lead}' has no element here, so the text has no label", row.fields)
     for place in places:
         fields = dict(row.fields)
         for column, start in starts.items():

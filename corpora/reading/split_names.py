@@ -42,6 +42,16 @@ def split_of(stem: str) -> str | None:
     return splits.pop() if len(splits) == 1 else None
 
 
+# the two test sets of a Kaggle competition: the public one is looked at while models are chosen
+_KAGGLE = {"publictest": "validation", "privatetest": "test"}
+
+
+def split_in_cell(value: str) -> str | None:
+    """Return the split that a cell of a column of splits names: train, Dev set, test_2, PrivateTest."""
+    letters = "".join(character for character in value.lower() if character.isalpha())
+    return _KAGGLE.get(letters) or split_named(value.strip())
+
+
 def split_named(name: str) -> str | None:
     """Return the split that a folder, a sheet or a key is, or has in its name as a word."""
     return SPLIT_NAMES.get(name.lower()) or split_of(name)

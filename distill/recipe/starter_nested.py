@@ -16,6 +16,10 @@ SEEN_RECORDS = 200
 # the share of them in which a list may have another length than the texts', and still be parallel to it
 UNLIKE = 0.02
 
+# characters of a label's name, and distinct labels per label, at most
+MAX_LABEL_CHARS = 60
+REPEATED = 0.3
+
 Values = dict[str, list[object]]
 
 
@@ -49,6 +53,8 @@ def opened(records: Sequence[Record], most: int) -> Nested:
             columns.append(parallel)
         elif path.count(LIST) <= steps and path != lead and _fits(records, lead, path):
             columns.append(path)
+    if not steps and not any(_are_labels(paths[path]) for path in columns[1:]):
+        columns += _labels_below(paths)[:1]
     deeper = [path for path in paths if path.count(LIST) > steps and _mean_length(paths[path]) >= MIN_TEXT_CHARS]
     taken = islice(unnested(iter(records), columns), most)
     rows = [
@@ -71,6 +77,27 @@ def _longest_texts(paths: Values) -> str:
         if mean >= MIN_TEXT_CHARS or (mean and spoken):
             lengths[f"{path}{LIST}"] = max(mean, longest + 1) if spoken else mean
     return max(lengths, key=lambda path: lengths[path])
+
+
+def _labels_below(paths: Values) -> list[str]:
+    """Return the paths in lists that look like labels, as annotations of a text have them; most labels first."""
+    below = [path for path, values in paths.items() if LIST in path and _are_labels(values)]
+    return sorted(below, key=lambda path: -len(set(_names(paths[path]))))
+
+
+def _are_labels(values: Sequence[object]) -> bool:
+    """Return whether values are short names, or lists of them, that are few and repeated."""
+    names = _names(values)
+    kinds = set(names)
+    is_short = all(len(name) <= MAX_LABEL_CHARS for name in kinds)
+    return len(names) >= len(values) > 0 and is_short and 1 < len(kinds) <= len(names) * REPEATED
+
+
+def _names(values: Sequence[object]) -> list[str]:
+    """Return all strings in values and lists of values; none where something else is among them."""
+    items = [item for value in values for item in (value if isinstance(value, list) else [value])]
+    names = [item for item in items if isinstance(item, str)]
+    return names if len(names) == len(items) else []
 
 
 def _mean_length(values: Sequence[object]) -> float:

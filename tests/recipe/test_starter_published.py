@@ -181,6 +181,49 @@ def test_two_texts_side_by_side_are_offered_as_a_pair(tmp_path, names):
     assert corpus_spec(parse_recipe(tomllib.loads(edited), "recipe").corpus).reads.columns == (names[0], names[-1])
 
 
+def annotated(number, *choices):
+    """A task as Label Studio exports it, with an annotation per list of choices."""
+    results = [
+        [{"from_name": "mood", "to_name": "text", "type": "choices", "value": {"choices": list(names)}}]
+        for names in choices
+    ]
+    found = [{"id": number, "result": result, "was_cancelled": False} for result in results]
+    return {"id": number, "data": {"text": line(number)}, "annotations": found, "predictions": []}
+
+
+def test_annotations_below_a_text_are_its_labels(tmp_path):
+    tasks = [annotated(number, [mood(number)]) for number in range(200)]
+    table, _, corpus = proposed(saved(tmp_path / "export.json", json.dumps(tasks)))
+    assert (table["text"], table["task"]) == ("data.text", "single_label")
+    assert table["labels"] == "annotations[].result[].value.choices"
+    assert (rows_of(corpus), corpus.task.labels) == (200, MOODS)
+
+
+def test_a_text_that_several_people_annotated_is_one_text_and_one_that_nobody_did_is_a_bad_row(tmp_path):
+    tasks = [annotated(number, [mood(number)], [mood(number)]) for number in range(100)]
+    path = saved(tmp_path / "export.json", json.dumps(tasks))
+    assert rows_of(proposed(path)[2]) == 100
+    recipe = tomllib.loads(propose_recipe(path))
+    saved(path, json.dumps([*tasks, annotated(100)]))
+    with pytest.raises(InputError, match=r"row 101.*has no element here, so the text has no label"):
+        read_corpus(corpus_spec(parse_recipe(recipe, "recipe").corpus), seed=1)
+
+
+@pytest.mark.parametrize(
+    ("cells", "sizes"),
+    [
+        (("Training", "PublicTest", "PrivateTest"), (160, 20, 20)),
+        (("train set", "Dev set", "test_2"), (160, 20, 20)),
+    ],
+)
+def test_a_column_that_says_the_split_is_the_published_split(tmp_path, cells, sizes):
+    splits = [cells[0]] * 8 + list(cells[1:])
+    rows = [{"emotion": mood(n), "text": line(n), "Usage": splits[n % 10]} for n in range(200)]
+    found, _, corpus = proposed(table(tmp_path / "icml.csv", rows))
+    assert found["split"] == "Usage"
+    assert tuple(len(split) for _, split in corpus.splits() if len(split)) == sizes
+
+
 def test_one_text_is_no_pair(tmp_path):
     rows = [{"text": line(i), "link": f"http://example.org/{line(i)}", "label": mood(i)} for i in range(80)]
     assert "joiner" not in propose_recipe(table(tmp_path / "a.csv", rows))
