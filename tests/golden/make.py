@@ -9,9 +9,10 @@ calibration, a bundle. What they answer here is what every supported onnxruntime
 import argparse
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -22,10 +23,11 @@ from transformers import BertConfig, BertModel, BertTokenizerFast, set_seed
 
 from distill.export.bundle import Shipment, write_bundle
 from distill.export.graph.model import add_calibration, save_model, strip_metadata
-from distill.export.graph.session import GraphRunner
+from distill.export.graph.session import GraphRunner, types_of
 from distill.export.int8.input_scales import fit_input_scales
 from distill.export.int8.precisions import write_precision
 from distill.export.runtime import Classifier, load
+from distill.export.runtime.inputs import ONE_TEXT, Input, Turns
 from distill.export.runtime.kinds.ordinal import at_or_above
 from distill.export.runtime.task import Policy, Task
 from distill.export.runtime.tasks import task_of
@@ -34,6 +36,8 @@ from distill.students.networks.compact import Shape, compact_student
 from distill.students.networks.layers import layers_student
 from distill.students.networks.static import StaticClassifier, StaticConfig, static_student
 from distill.teachers.encoder import EncoderClassifier, Pooling
+from distill.teachers.encoding import encode
+from distill.teachers.markers import add_markers, with_markers
 from tests.support.tiny_models import TEXTS
 
 FOLDER = Path(__file__).parent
@@ -44,10 +48,14 @@ LEVELS = ("calm", "uneasy", "distressed", "desperate")
 
 @dataclass(frozen=True)
 class Golden:
-    """A model that there are golden bundles of, in every precision: its family and its task."""
+    """A model that there are golden bundles of, in every precision: its family, its task, and what it reads."""
 
     family: str
     task: Task
+    reads: Input = ONE_TEXT
+
+
+TURNS = Turns(3, {"client": "[C]", "therapist": "[T]"}, ("client",), segments=4)
 
 
 MODELS: Mapping[str, Golden] = {
@@ -55,6 +63,7 @@ MODELS: Mapping[str, Golden] = {
     "compact": Golden("compact", task_of("single_label", LABELS)),
     "static": Golden("static", task_of("multi_label", LABELS)),
     "ordinal": Golden("compact", task_of("ordinal", LEVELS)),
+    "turns": Golden("static", task_of("multi_label", LABELS), TURNS),
 }
 PRECISIONS = ("fp32", "int8-static", "int8-dynamic", "int8-weights")
 # of the tables, in the bundles whose names end so; 5 are packed in two ways, as 4 and 6 are
@@ -80,6 +89,15 @@ GOLDEN_TEXTS = (
     "happy" * 50,
     "the sun " * 200,
 )
+
+
+def given(golden: Golden) -> list[Any]:
+    """What a bundle is given: the texts, or conversations of them, each with the texts before it."""
+    if not isinstance(golden.reads, Turns):
+        return list(GOLDEN_TEXTS)
+    speakers = [("client", "therapist", "therapist")[at % 3] for at in range(len(GOLDEN_TEXTS))]
+    said = list(map(list, zip(speakers, GOLDEN_TEXTS, strict=True)))
+    return [[*said[max(0, at - at % 5) : at], ["client", text]] for at, text in enumerate(GOLDEN_TEXTS)]
 
 
 def tokenizer_of_words() -> BertTokenizerFast:
@@ -120,6 +138,7 @@ def teacher(task: Task, vocabulary: int) -> EncoderClassifier:
 def student(golden: Golden, tokenizer: BertTokenizerFast) -> nn.Module:
     """A student of this family and task; in the end `eval` ties what a task's head shares."""
     whole = teacher(golden.task, len(tokenizer))
+    add_markers(whole, tokenizer, tokenizer, golden.reads)
     if golden.family == "layers":
         return layers_student(whole, [0, 2], pooling=Pooling.MEAN, dropout=0.0).eval()
     if golden.family == "compact":
@@ -127,25 +146,33 @@ def student(golden: Golden, tokenizer: BertTokenizerFast) -> nn.Module:
             whole, Shape(1, 8, 2), texts=None, pooling=Pooling.MEAN, dropout=0.0, seed=5
         )
     else:
-        found = static_of_all_parts(whole, tokenizer)
+        segments = golden.reads.segments if isinstance(golden.reads, Turns) else 0
+        found = static_of_all_parts(whole, tokenizer, segments)
     # outputs that share a slope share the mean of these rows, and wide ones reach every level
     nn.init.normal_(found.head.weight, std=4.0 if golden.task.head.one_slope else 1.5)
     return found.eval()
 
 
-def static_of_all_parts(whole: EncoderClassifier, tokenizer: BertTokenizerFast) -> StaticClassifier:
+def static_of_all_parts(whole: EncoderClassifier, tokenizer: BertTokenizerFast, segments: int) -> StaticClassifier:
     """A static student with windows and n-grams; those and the token weights are larger than at a real start."""
     sources = [(piece,) for piece in range(len(tokenizer))]
-    config = StaticConfig(len(sources), width=8, window_channels=8, hash_buckets=64, ngrams=3, hidden=16)
+    config = StaticConfig(
+        len(sources), width=8, window_channels=8, hash_buckets=64, ngrams=3, hidden=16, segments=segments
+    )
     found = static_student(whole, tokenizer, sources, config, dropout=0.0, seed=5)
     with torch.no_grad():
         found.weights[1:] = torch.randn(len(sources))
         for table in (found.vectors, *found.ngrams):
             table.weight[1:] += torch.randn(len(table.weight) - 1, config.width)
+        if found.context_weights is not None and found.distances is not None:
+            found.context_weights[1:] = torch.randn(len(sources))
+            found.distances += torch.randn(segments)
     return found
 
 
-def calibration(fused: Path, rows: list[list[int]], task: Task) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def calibration(
+    fused: Path, rows: Sequence[Sequence[int]], task: Task
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """A scale and a bias for each output, such that it is above 0 for about half of the texts.
 
     Outputs that share a slope share both, or they would not descend any more.
@@ -162,13 +189,15 @@ def make_graph(
     fused: Path,
     precision: str,
     table_bits: int,
-    rows: list[list[int]],
+    rows: Sequence[Sequence[int]],
     calibrated: tuple[tuple[float, ...], tuple[float, ...]],
     task: Task,
 ) -> Path:
     """The graph of a precision with this scale and bias per output, and the task's last nodes."""
     graph = fused.with_name("graph.onnx")
-    scales = fit_input_scales(fused, [GraphRunner(fused).row_feed(row) for row in rows])
+    scales = fit_input_scales(
+        fused, [GraphRunner(fused).row_feed(row, types_of(rows, at)) for at, row in enumerate(rows)]
+    )
     write_precision(precision, fused, graph, scales=scales, table_bits=table_bits)
     proto = onnx.load(graph)
     strip_metadata(proto)
@@ -179,10 +208,12 @@ def make_graph(
 
 def make_bundle(model_name: str, precision: str, table_bits: int, folder: Path) -> None:
     """Write one golden bundle."""
-    golden, tokenizer = MODELS[model_name], tokenizer_of_words()
+    golden = MODELS[model_name]
+    tokenizer: Any = with_markers(tokenizer_of_words(), golden.reads)
     family, task = FAMILIES[golden.family], golden.task
     model = student(golden, tokenizer)
-    rows = [tokenizer(text, truncation=True, max_length=MAX_TOKENS)["input_ids"] for text in GOLDEN_TEXTS]
+    read = [golden.reads.row(one, "text") for one in given(golden)]
+    rows = encode(tokenizer, read, MAX_TOKENS, reads=golden.reads)
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         (work / "student").mkdir()
@@ -207,11 +238,14 @@ def make_bundle(model_name: str, precision: str, table_bits: int, folder: Path) 
             provenance={"made_by": "tests/golden/make.py"},
             metrics={},
             model_card=MODEL_CARD,
+            reads=golden.reads.with_template(tokenizer.backend_tokenizer)
+            if isinstance(golden.reads, Turns)
+            else golden.reads,
         )
         write_bundle(folder, shipment)
 
 
-def clear_of_others(classifier: Classifier, text: str) -> bool:
+def clear_of_others(classifier: Classifier, text: Any) -> bool:
     """Whether no score of this text stands near to where its decision would be another one."""
     found, bounds = classifier.predict_proba([text]), classifier.manifest.policy.thresholds
     if bounds is None:
@@ -226,7 +260,7 @@ def make_expected(model_name: str, precision: str, end: str) -> list[dict[str, o
     name = f"{model_name}-{precision}{end}"
     make_bundle(model_name, precision, BITS[end], FOLDER / name)
     classifier = load(FOLDER / name)
-    texts = [text for text in GOLDEN_TEXTS if clear_of_others(classifier, text)]
+    texts = [text for text in given(MODELS[model_name]) if clear_of_others(classifier, text)]
     print(f"{name}: {len(texts)} of {len(GOLDEN_TEXTS)} texts are clear enough")
     return [
         {"text": text, "labels": list(found.labels), "scores": list(found.scores.values())}

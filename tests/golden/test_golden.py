@@ -11,13 +11,19 @@ from distill.export.runtime.tasks import TASKS
 from tests.golden import check as checking
 from tests.golden.check import FOLDER, main
 
-KINDS = {"layers": "multi_label", "compact": "single_label", "static": "multi_label", "ordinal": "ordinal"}
+KINDS = {
+    "layers": "multi_label",
+    "compact": "single_label",
+    "static": "multi_label",
+    "ordinal": "ordinal",
+    "turns": "multi_label",
+}
 PRECISIONS = ("fp32", "int8-static", "int8-dynamic", "int8-weights", "int8-static-narrow")
 
 
 def test_every_golden_bundle_answers_as_when_it_was_made(capsys: pytest.CaptureFixture[str]) -> None:
     assert main() == 0
-    assert "20 of 20" in capsys.readouterr().out
+    assert "25 of 25" in capsys.readouterr().out
 
 
 def test_every_kind_and_precision_is_there() -> None:
