@@ -23,6 +23,7 @@ def reliability_by_label(labels: Sequence[str], models: Sequence[ModelReport]) -
                 _reliability(ax, labels[index], index, models)
             else:
                 ax.axis("off")
+                axes[max(0, index - GRID_COLUMNS)].tick_params(labelbottom=True)
         axes[0].legend(fontsize=6, loc="upper left")
 
     return svg_grid(draw, rows, GRID_COLUMNS, 9.5, 2.0 * rows)
@@ -38,8 +39,6 @@ def _reliability(ax: Axes, label: str, index: int, models: Sequence[ModelReport]
     for model in models:
         _plot_bins(ax, model.test.per_label[index].reliability, model)
     ax.set_title(f"{chart_text(label)} ({models[0].test.per_label[index].support})", fontsize=8)
-    ax.set_xlim(0, 1)
-    ax.set_ylim(0, 1)
     ax.tick_params(labelsize=6)
 
 

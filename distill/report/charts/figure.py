@@ -27,19 +27,42 @@ def chart_text(name: str) -> str:
     return short.replace("$", r"\$")
 
 
+# inches around a grid of small charts, for the numbers at its edges, and between two charts, for a title
+_LEFT, _RIGHT, _TOP, _BOTTOM, _BETWEEN = 0.4, 0.15, 0.3, 0.3, 0.35
+
+
 def svg(draw: Callable[[Axes], None], width: float, height: float) -> Markup:
     """Draw one pair of axes and return the SVG; width and height in inches."""
-    return svg_grid(lambda axes: draw(axes[0]), 1, 1, width, height)
+    figure = Figure(figsize=(width, height), layout="constrained")
+    draw(figure.subplots())
+    return _saved(figure)
 
 
 def svg_grid(draw: Callable[[list[Axes]], None], rows: int, columns: int, width: float, height: float) -> Markup:
-    """Draw a grid of axes, passed row by row, and return the SVG; the size is of the whole grid, in inches.
+    """Draw a grid of small charts of shares, passed row by row, and return the SVG.
 
-    The same data gives the same bytes: the SVG has no date and no random ids.
+    The charts have their scales in common, from 0 to 1, with numbers at the edges of the grid alone. The size is of
+    the whole grid, in inches. The margins are given: measuring them would mean to draw everything twice.
     """
-    figure = Figure(figsize=(width, height), layout="constrained")
-    grid: Any = figure.subplots(rows, columns, squeeze=False)
+    figure = Figure(figsize=(width, height))
+    grid: Any = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    one_wide = (width - _LEFT - _RIGHT) / columns
+    one_high = (height - _TOP - _BOTTOM) / rows
+    figure.subplots_adjust(
+        left=_LEFT / width,
+        right=1 - _RIGHT / width,
+        top=1 - _TOP / height,
+        bottom=_BOTTOM / height,
+        wspace=_BETWEEN / 2 / one_wide,
+        hspace=_BETWEEN / (one_high - _BETWEEN),
+    )
+    grid[0, 0].set(xlim=(0, 1), ylim=(0, 1), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
     draw(list(grid.ravel()))
+    return _saved(figure)
+
+
+def _saved(figure: Figure) -> Markup:
+    """Return a figure as SVG: the same data gives the same bytes, without a date or random ids."""
     out = io.StringIO()
     with rc_context({"svg.hashsalt": "distill"}):
         figure.savefig(out, format="svg", metadata={"Date": None})
