@@ -41,8 +41,8 @@ def svg(draw: Callable[[Axes], None], width: float, height: float) -> Markup:
 def svg_grid(draw: Callable[[list[Axes]], None], rows: int, columns: int, width: float, height: float) -> Markup:
     """Draw a grid of small charts of shares, passed row by row, and return the SVG.
 
-    The charts have their scales in common, from 0 to 1, with numbers at the edges of the grid alone. The size is of
-    the whole grid, in inches. The margins are given: measuring them would mean to draw everything twice.
+    The charts have their scales in common, from 0 to 1, with numbers at the edges of the grid alone. The size is
+    of the whole grid, in inches. The margins are given: measuring them would mean to draw everything twice.
     """
     figure = Figure(figsize=(width, height))
     grid: Any = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
