@@ -25,6 +25,8 @@ PAGES = (
     "*.md",
     "docs/*.md",
     "docs/results/*.md",
+    "examples/*.md",
+    "examples/*.toml",
     "corpora/sample/DATA_CARD.md",
     "distill/recipe/packaged/*",
     "distill/report/templates/**/*.html",
