@@ -15,6 +15,7 @@ from distill.artifacts.precision import PrecisionRecord
 from distill.artifacts.quality import SplitQuality
 from distill.artifacts.ranking import LayerCandidate
 from distill.artifacts.records import read_record, stored, write_record
+from distill.evaluation.bias import Audit
 from distill.evaluation.bootstrap import Bootstrap
 from distill.evaluation.comparison import Agreement, Estimate, FoldScores
 from distill.evaluation.errors import Confusion
@@ -248,6 +249,7 @@ class Report:
     context: ContextReport | None = field(default=None, metadata=stored(omit_none=True))
     day: str | None = None
     used_words: tuple[UsedWord, ...] = ()
+    audit: Audit | None = None
 
     def model(self, name: str) -> ModelReport:
         """Return a model by its name."""

@@ -1,14 +1,16 @@
 """An audit of what identity terms do to scores and decisions, for one model or several side by side."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 
 from distill.bundles.identity import Comparison
 from distill.evaluation.bias import (
-    Interval,
+    Audit,
+    AxisAudit,
+    Cell,
     absolute_gaps,
     adjusted,
     flips,
@@ -29,60 +31,6 @@ WORST = 100
 
 # texts -> scores and decisions, both (N, C)
 Scorer = Callable[[list[str]], tuple[Floats, Bools]]
-
-
-@dataclass(frozen=True)
-class Cell:
-    """Two groups of an axis, one label: score of the first group minus the second's, per model.
-
-    `p_values` are adjusted for all cells of the model (Holm); `flips` are shares of texts whose decision on the
-    label differs. `amplification` is the mean absolute gap of each model minus the reference's, with an interval
-    by template.
-    """
-
-    axis: str
-    first: str
-    second: str
-    label: str
-    gaps: Mapping[str, float]
-    p_values: Mapping[str, float]
-    flips: Mapping[str, float]
-    amplification: Mapping[str, Interval]
-
-
-@dataclass(frozen=True)
-class AxisAudit:
-    """One axis over all of its groups and all labels, per model.
-
-    `gap` is the mean absolute difference of scores, `flipped` the share of texts for which any decision differs,
-    and `shown` the number of cells whose gap is more than chance.
-    """
-
-    axis: str
-    templates: int
-    texts: int
-    gap: Mapping[str, float]
-    flipped: Mapping[str, float]
-    shown: Mapping[str, int]
-    amplification: Mapping[str, Interval]
-
-
-@dataclass(frozen=True)
-class Audit:
-    """Changes of scores and decisions by identity terms; no text is in it.
-
-    `models` are in the order given; the first one that is a teacher, if any, is the `reference` of amplification.
-    """
-
-    models: tuple[str, ...]
-    reference: str | None
-    labels: tuple[str, ...]
-    axes: tuple[AxisAudit, ...]
-    cells: tuple[Cell, ...]
-
-    def to_dict(self) -> dict[str, object]:
-        """Return plain data for JSON."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from distill.cli.layout import print_table
 from distill.cli.options import AsJson, Bundle, Header, TextColumn, names_in
 
 if TYPE_CHECKING:
-    from distill.bundles.audit import Audit
+    from distill.evaluation.bias import Audit
 
 SHOWN = 15  # cells that are printed
 
@@ -105,8 +105,8 @@ def _print(found: "Audit") -> None:
         [
             [
                 cell.axis,
-                cell.first,
-                cell.second,
+                cell.group,
+                cell.other,
                 cell.label,
                 *(f"{cell.gaps[name]:+.3f}" for name in found.models),
                 f"{cell.p_values[ships]:.2g}",

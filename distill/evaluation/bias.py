@@ -5,7 +5,8 @@ signs of the templates' differences: if two terms are alike to a model, a templa
 other way around. An interval is a bootstrap over templates, so that it holds for texts of the same kind.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,60 @@ class Interval:
     value: float
     low: float
     high: float
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Two groups of an axis, one label: score of `group` minus that of `other`, per model.
+
+    `p_values` are adjusted for all cells of the model (Holm); `flips` are shares of texts whose decision on the
+    label differs. `amplification` is the mean absolute gap of each model minus the reference's, with an interval
+    by template.
+    """
+
+    axis: str
+    group: str
+    other: str
+    label: str
+    gaps: Mapping[str, float]
+    p_values: Mapping[str, float]
+    flips: Mapping[str, float]
+    amplification: Mapping[str, Interval]
+
+
+@dataclass(frozen=True)
+class AxisAudit:
+    """One axis over all of its groups and all labels, per model.
+
+    `gap` is the mean absolute difference of scores, `flipped` the share of texts for which any decision differs,
+    and `shown` the number of cells whose gap is more than chance.
+    """
+
+    axis: str
+    templates: int
+    texts: int
+    gap: Mapping[str, float]
+    flipped: Mapping[str, float]
+    shown: Mapping[str, int]
+    amplification: Mapping[str, Interval]
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Changes of scores and decisions by identity terms; no text is in it.
+
+    `models` are in the order given; the first one that is a teacher, if any, is the `reference` of amplification.
+    """
+
+    models: tuple[str, ...]
+    reference: str | None
+    labels: tuple[str, ...]
+    axes: tuple[AxisAudit, ...]
+    cells: tuple[Cell, ...]
+
+    def to_dict(self) -> dict[str, object]:
+        """Return plain data for JSON."""
+        return asdict(self)
 
 
 def gaps(scores: Doubles, first: int, second: int) -> Doubles:

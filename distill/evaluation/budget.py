@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from distill.recipe.shipping import BudgetRecipe
+from distill.recipe.budget import BudgetRecipe
 
 # the bounds of [budget] in reading order: what each one limits, and its unit
 BOUNDS = {"p95_ms": ("p95", "ms"), "size_mb": ("the bundle's size", "MB"), "rss_mb": ("peak memory", "MB")}

@@ -4,14 +4,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from distill.export.runtime import Classifier, InputError
+from distill.export.runtime import CheckFailedError, Classifier, InputError
 from distill.runs.layout import RECIPE_FILE, RunLayout
 
 if TYPE_CHECKING:
     from distill.bundles.audit import Scorer
+    from distill.evaluation.bias import Audit
     from distill.evaluation.decision import Decision
 
 TEACHER = "teacher"
+
+BUNDLE = "bundle"
+
+AUDIT_FILE = "audit.json"
 
 BATCH = 64
 
@@ -94,3 +99,57 @@ def _torch_scorer(folder: Path, load: Callable[..., Any], decision: "Decision", 
         return decision.scores(logits, task), decision.decide(logits, task)
 
     return score
+
+
+def write_audit(place: Path, folder: Path, bundle: Path, language: str | None) -> None:
+    """Audit the bundle of a run beside its models with the packaged terms, and write it into the stage's folder.
+
+    Args:
+        place: the stage's.
+        folder: the run's.
+        bundle: the bundle's.
+        language: of the corpus; the English terms where there are none in it.
+
+    Raises:
+        InputError: the run has no encoder as its teacher, or its bundle reads more than one text.
+    """
+    from distill.artifacts.records import write_record
+    from distill.bundles.audit import audit, scorer_of
+    from distill.bundles.identity import LANGUAGES, comparisons, packaged_identity
+    from distill.export.runtime import load
+
+    shipped = load(bundle)
+    if shipped.input.kind != "text":
+        raise InputError("export.max_bias_amplification: The bundle reads more than one text. Remove the key.")
+    models = {**scorers_of_run(folder, shipped), BUNDLE: scorer_of(shipped)}
+    if TEACHER not in models:
+        raise InputError("export.max_bias_amplification: The teacher is not an encoder. Remove the key.")
+    identity = packaged_identity(language if language in LANGUAGES else LANGUAGES[0])
+    found = audit(models, shipped.labels, comparisons(identity), TEACHER)
+    write_record(found, place / AUDIT_FILE)
+
+
+def read_audit(place: Path) -> "Audit":
+    """Read the audit that `write_audit` wrote."""
+    from distill.artifacts.records import read_record
+    from distill.evaluation.bias import Audit
+
+    return read_record(Audit, place / AUDIT_FILE)
+
+
+def require_no_amplification(found: "Audit", bound: float) -> None:
+    """Refuse a bundle that makes its teacher's differences larger, as its interval shows.
+
+    Raises:
+        CheckFailedError: names the axes and the key.
+    """
+    above = [
+        f"{axis.axis} (+{axis.amplification[BUNDLE].value:.4f})"
+        for axis in found.axes
+        if axis.amplification[BUNDLE].low > bound
+    ]
+    if above:
+        raise CheckFailedError(
+            f"audit: The bundle adds more than {bound:g} to its teacher's gaps, {', '.join(above)}. Look at "
+            "them with `distill audit RUN --against RUN`, or raise export.max_bias_amplification."
+        )

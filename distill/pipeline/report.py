@@ -12,11 +12,12 @@ from distill.export.measure.cpu import cpu_info
 from distill.export.precision import Variant, exported
 from distill.export.runtime.cores import available_threads
 from distill.export.runtime.errors import CheckFailedError, InputError
+from distill.pipeline.audited import read_audit, require_no_amplification, write_audit
 from distill.pipeline.choice import recall
 from distill.pipeline.choices import CHOICES, layers_choice, plan_choice, precision_choice
 from distill.pipeline.shipment import shipping
 from distill.pipeline.state import Run, StudentRun
-from distill.recipe.shipping import BudgetRecipe
+from distill.recipe.budget import BudgetRecipe
 from distill.runs.fingerprints import portable_recipe
 from distill.runs.layout import CONTEXT_FREE, RunLayout
 from distill.timing.measured import measured_bundle
@@ -57,6 +58,17 @@ def report_stages(run: Run) -> None:
         check_budget(measured, recipe.budget, layout.bench)
     if recipe.corpus.context is not None and recipe.objective.compare:
         context_stage(student)
+    bound, found = recipe.export.max_bias_amplification, None
+    if bound is not None:
+        language = recipe.corpus.language
+        run.stage(
+            "audit",
+            layout.audit,
+            {**run.digest("teacher", "bundle"), "language": language},
+            lambda folder: write_audit(folder, run.layout.folder, layout.bundle, language),
+        )
+        found = read_audit(layout.audit)
+        require_no_amplification(found, bound)
     seconds = {name: record.seconds for name, record in run.records.items()}
 
     def report(folder: Path) -> None:
@@ -66,7 +78,16 @@ def report_stages(run: Run) -> None:
         warnings = _warnings(student)
         write_report(
             ReportInputs(
-                recipe, layout, student.seed, variant, run.corpus, seconds, seeds, run.fold_corpora, warnings
+                recipe,
+                layout,
+                student.seed,
+                variant,
+                run.corpus,
+                seconds,
+                seeds,
+                run.fold_corpora,
+                warnings,
+                found,
             )
         )
 

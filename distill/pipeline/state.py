@@ -46,7 +46,8 @@ VERSIONS = {
     "bundle": 4,
     "bench": 7,
     "context": 1,
-    "report": 13,
+    "audit": 1,
+    "report": 14,
 }
 
 # one of several: a student's seed before a stage's name, or a teacher's number after it

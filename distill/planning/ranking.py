@@ -8,7 +8,7 @@ import numpy as np
 from distill.artifacts.plan import PlannedStudent
 from distill.evaluation.budget import Excess, excesses
 from distill.planning.candidates import Architecture
-from distill.recipe.shipping import BudgetRecipe
+from distill.recipe.budget import BudgetRecipe
 from distill.students.shape import Dimensions
 
 # the search ends once this many students fit that are each probably better than every unmeasured one

@@ -24,8 +24,8 @@ from distill.planning.ranking import (
     next_student,
     promising,
 )
+from distill.recipe.budget import BudgetRecipe
 from distill.recipe.recipe import Recipe
-from distill.recipe.shipping import BudgetRecipe
 from distill.runs.progress import Reporter
 
 # of the whole plan; of the comparison at its end; of that comparison on a machine that is late

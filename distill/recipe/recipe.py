@@ -13,10 +13,11 @@ from pydantic import (
 
 from distill.corpora.assembly.spec import SEGMENTS
 from distill.export.int8.packing import packed_multiple
+from distill.recipe.budget import BenchRecipe, BudgetRecipe
 from distill.recipe.kinds import KINDS
 from distill.recipe.llm import USUAL_ENDING, USUAL_PROMPT, EndpointRecipe, VerbaliserRecipe
 from distill.recipe.section import Section, Seed, section_of
-from distill.recipe.shipping import FLOOR_KEYS, BenchRecipe, BudgetRecipe, DecisionsRecipe, ExportRecipe
+from distill.recipe.shipping import FLOOR_KEYS, DecisionsRecipe, ExportRecipe
 from distill.recipe.sources import AugmentationRecipe, CorpusRecipe, TeacherRecipe
 from distill.recipe.student import (
     FEATURE_WEIGHTS,

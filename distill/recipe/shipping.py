@@ -1,4 +1,4 @@
-"""The recipe's tables of what ships: [decisions], [export], [bench], [budget]."""
+"""The recipe's tables of what ships: [decisions], [export]."""
 
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
@@ -178,7 +178,13 @@ class DecisionsRecipe(Section):
 class ExportRecipe(Section):
     """[export]: which variants may ship, in order of preference, and the bounds of their gate."""
 
-    later: ClassVar[tuple[str, ...]] = ("calibrator", "table_bits", "confidence", "allow_worse_than_baseline")
+    later: ClassVar[tuple[str, ...]] = (
+        "calibrator",
+        "table_bits",
+        "confidence",
+        "allow_worse_than_baseline",
+        "max_bias_amplification",
+    )
 
     precision: Annotated[list[VariantName], Field(min_length=1)] | Literal["auto"] = Field(
         ["int8-dynamic"],
@@ -230,6 +236,14 @@ class ExportRecipe(Section):
         "to every one of them; the bundle is written in any case.",
     )
 
+    max_bias_amplification: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Upper bound on what the bundle adds to its teacher's differences between identity terms, per "
+        "axis of the packaged ones, as its interval shows; makes the audit a part of the run. Off by default.",
+    )
+
     @field_validator("precision", mode="before")
     @classmethod
     def _listed(cls, value: object) -> object:
@@ -260,41 +274,3 @@ class ExportRecipe(Section):
     def trained_as_int8(self) -> tuple[Variant, ...]:
         """The variants whose student is trained for their precision."""
         return tuple(variant for variant in self.shippable if variant.qat)
-
-
-class BenchRecipe(Section):
-    """[bench]: how long the run's own bench measures."""
-
-    texts: int = Field(200, ge=10, description="Number of test texts that are timed, one at a time on one thread.")
-    rounds: int = Field(3, ge=1, description="Number of interleaved rounds over everything that is timed.")
-
-
-class BudgetRecipe(Section):
-    """[budget]: what the bundle may cost on this machine; with any bound set the student is chosen by it."""
-
-    p95_ms: float | None = Field(
-        None,
-        gt=0,
-        le=1e6,
-        description="Upper bound on p95 latency for single texts, string in to decision out, in milliseconds.",
-    )
-    size_mb: float | None = Field(
-        None, gt=0, le=1e6, description="Upper bound on the size of the whole bundle, in MB (10^6 bytes)."
-    )
-    rss_mb: float | None = Field(
-        None,
-        gt=0,
-        le=1e6,
-        description="Upper bound on peak memory of a fresh process that answers one text, in MB (10^6 bytes).",
-    )
-    threads: int = Field(1, ge=1, le=1024, description="Number of onnxruntime threads for p95_ms.")
-    choose: bool = Field(
-        True,
-        description="Choose family, shape and precision by a plan; false keeps the student and holds its bundle "
-        "to the bounds.",
-    )
-
-    @property
-    def asked(self) -> bool:
-        """Return whether any bound is set."""
-        return any(bound is not None for bound in (self.p95_ms, self.size_mb, self.rss_mb))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from distill.artifacts.plan import Plan
 from distill.artifacts.report import BudgetReport
 from distill.evaluation.budget import BOUNDS, bounds_of
-from distill.recipe.shipping import BudgetRecipe
+from distill.recipe.budget import BudgetRecipe
 
 
 def budget_report(

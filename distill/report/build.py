@@ -25,6 +25,7 @@ from distill.artifacts.report import (
 )
 from distill.artifacts.training import TRAINING_FILE, read_training
 from distill.corpora.corpus import Corpus, test_groups
+from distill.evaluation.bias import Audit
 from distill.evaluation.comparison import FoldScores, paired_bootstrap
 from distill.evaluation.evaluators import evaluator_of
 from distill.export.measure.cpu import cpu_info
@@ -72,6 +73,7 @@ class ReportInputs:
         folds: the folder of each fold's run with its corpus, whose test rows are compared on; empty where the
             corpus has a test split.
         warnings: what may mislead in the corpus, and in what the tokenizers make of it.
+        audit: of identity terms, where the recipe bounds their amplification.
     """
 
     recipe: Recipe
@@ -83,6 +85,7 @@ class ReportInputs:
     seeds: Mapping[int, RunLayout]
     folds: Mapping[Path, Corpus]
     warnings: tuple[str, ...] = ()
+    audit: Audit | None = None
 
     @property
     def tested(self) -> tuple[Corpus, ...]:
@@ -148,6 +151,7 @@ def build_report(inputs: ReportInputs) -> Report:
         context=read_context(layout.context) if "context" in seconds else None,
         tested=tested_rows(tested, chosen, gold, evaluator, groups, seed=recipe.seed),
         day=datetime.now(UTC).date().isoformat(),
+        audit=inputs.audit,
         used_words=used_words(
             load(layout.bundle), corpus.validation.texts, corpus.validation.groups, seed=recipe.seed
         ),

@@ -48,6 +48,7 @@ SECTIONS = (
     "bytes",
     "words",
     "used_words",
+    "audit",
     "environment",
 )
 

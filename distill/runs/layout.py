@@ -156,6 +156,11 @@ class RunLayout:
         return self.folder / "bundle"
 
     @property
+    def audit(self) -> Path:
+        """Differences between identity terms."""
+        return self.folder / "audit"
+
+    @property
     def bench(self) -> Path:
         """Latency measurements."""
         return self.folder / "bench"

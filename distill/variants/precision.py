@@ -6,7 +6,7 @@ from typing import Any
 from distill.artifacts.precision import PrecisionRecord, TimedVariant
 from distill.evaluation.budget import excesses
 from distill.export.precision import FP32
-from distill.recipe.shipping import BudgetRecipe
+from distill.recipe.budget import BudgetRecipe
 
 # share within which two variants are as fast as each other: nearer ones trade places between measurements
 AS_FAST = 0.05

@@ -80,7 +80,7 @@ def test_a_skewed_term_is_found_in_each_model_and_amplified_in_one() -> None:
     assert religion.amplification["student"].low > 0.02
     assert religion.amplification["fair"].high < 0
     worst = found.cells[0]
-    assert (worst.axis, worst.label, "Muslim" in (worst.first, worst.second)) == ("religion", "anger", True)
+    assert (worst.axis, worst.label, "Muslim" in (worst.group, worst.other)) == ("religion", "anger", True)
     assert worst.flips["student"] > 0.9
     assert worst.flips["teacher"] == 0
     gender = next(axis for axis in found.axes if axis.axis == "gender")

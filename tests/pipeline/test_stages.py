@@ -80,6 +80,8 @@ def stages_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
     monkeypatch.setattr("distill.pipeline.report.measured_bundle", lambda *_, **__: {})
     monkeypatch.setattr("distill.pipeline.report.read_bench", lambda _: None)
     monkeypatch.setattr("distill.pipeline.report.check_budget", lambda *_: None)  # by what a bench measured
+    monkeypatch.setattr("distill.pipeline.report.read_audit", lambda _: None)
+    monkeypatch.setattr("distill.pipeline.report.require_no_amplification", lambda *_: None)
     tokenizer = bert_tokenizer()
     for name, body in (("model", "bert"), ("other", "distilbert")):
         model = tiny_classifier(body, vocabulary=len(tokenizer))

@@ -28,8 +28,8 @@ from distill.planning.ranking import (
     promising,
 )
 from distill.planning.result import nothing_fits, planned_recipe
+from distill.recipe.budget import BudgetRecipe
 from distill.recipe.load import load_recipe
-from distill.recipe.shipping import BudgetRecipe
 from distill.recipe.student import StudentRecipe
 from distill.runs.fingerprints import recipe_hash
 from distill.students.shape import Dimensions

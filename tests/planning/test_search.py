@@ -18,8 +18,8 @@ from distill.planning.candidates import Architecture, candidate_architectures
 from distill.planning.measure import PRECISIONS, TimedBundle, times_of_texts
 from distill.planning.ranking import Measured, PlanConstraints, fitting
 from distill.planning.search import PlanSearch, fewer_texts
+from distill.recipe.budget import BudgetRecipe
 from distill.recipe.load import load_recipe
-from distill.recipe.shipping import BudgetRecipe
 from distill.recipe.student import StudentRecipe
 from distill.runs.progress import Reporter
 from distill.students.shape import Dimensions

@@ -92,6 +92,7 @@ def test_the_page_is_one_file_with_all_sections_and_the_style_of_a_phone() -> No
         "Bytes by component",
         "Vocabulary",
         "Words that decisions used",
+        "Identity terms",
         "Environment",
     ]
     assert page.count("<svg") == 6

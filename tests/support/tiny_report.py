@@ -50,6 +50,34 @@ def report_data(labels: Sequence[str] = LABELS, **changed: Any) -> dict[str, Any
             "rates": dict.fromkeys(("corpus", "slang", "emoji", "crisis"), word_rates_data()),
             "crisis_words": [{"word": "harm", "field": "harm", "unknown": False, "pieces": 3, "teacher": 1}],
         },
+        "audit": {
+            "models": ["teacher", "bundle"],
+            "reference": "teacher",
+            "labels": list(labels),
+            "axes": [
+                {
+                    "axis": "gender",
+                    "templates": 24,
+                    "texts": 144,
+                    "gap": {"teacher": 0.01, "bundle": 0.02},
+                    "flipped": {"teacher": 0.1, "bundle": 0.2},
+                    "shown": {"teacher": 1, "bundle": 2},
+                    "amplification": {"bundle": {"value": 0.01, "low": 0.005, "high": 0.02}},
+                }
+            ],
+            "cells": [
+                {
+                    "axis": "gender",
+                    "group": "woman",
+                    "other": "man",
+                    "label": "joy",
+                    "gaps": {"teacher": 0.01, "bundle": 0.03},
+                    "p_values": {"teacher": 1.0, "bundle": 0.01},
+                    "flips": {"teacher": 0.0, "bundle": 0.1},
+                    "amplification": {"bundle": {"value": 0.01, "low": 0.0, "high": 0.02}},
+                }
+            ],
+        },
         "used_words": [{"label": "joy", "word": "glad", "change": 0.25, "texts": 9, "groups": 7}],
         "teacher_before_tuning": split_data(labels),
         "distillation_gain": DIFFERENCE,

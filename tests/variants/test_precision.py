@@ -12,8 +12,8 @@ from distill.artifacts.precision import PrecisionRecord, TimedVariant, read_prec
 from distill.export.precision import Precision, exported, qat_precisions
 from distill.export.runtime.errors import CheckFailedError, InputError
 from distill.planning.result import planned_recipe
+from distill.recipe.budget import BudgetRecipe
 from distill.recipe.load import load_recipe
-from distill.recipe.shipping import BudgetRecipe
 from distill.runs.layout import RunLayout
 from distill.runs.stage import read_record
 from distill.variants.precision import instructions, preferred, reason
