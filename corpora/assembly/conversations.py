@@ -192,14 +192,12 @@ class TurnColumns:
         said = text.astype(np.int64) * MAX_ROLES + log.speakers + 1
         own = log.speakers.astype(np.int64) + 1 if self._context.predict == NEXT else said
         places = np.arange(len(log))
-        columns = [own]
-        for distance in range(1, self._context.turns + 1):
+        numbers = np.unique(own, return_inverse=True)[1]
+        for distance in range(1, self._context.turns + 1):  # turn by turn, so that memory stays small
             before = places - distance
-            columns.append(np.where(before >= log.starts, said[np.maximum(before, 0)], 0))
-        if not len(log):
-            return np.empty(0, dtype=np.int32)
-        _, numbers = np.unique(np.stack(columns, axis=1), axis=0, return_inverse=True)
-        windows = numbers.ravel().astype(np.int32)
+            said_before = np.where(before >= log.starts, said[np.maximum(before, 0)], 0)
+            numbers = np.unique(numbers * (int(said.max(initial=0)) + 1) + said_before, return_inverse=True)[1]
+        windows: Ints = numbers.astype(np.int32)
         if self._context.predict == NEXT:  # nothing is read of the first turns, so none of them leaks
             opening = np.flatnonzero(places == log.starts)
             windows[opening] = windows.max(initial=0) + 1 + np.arange(len(opening), dtype=np.int32)
@@ -215,16 +213,12 @@ def _starts(conversation: Ints) -> Ints:
 
 def _order_notes(conversation: Ints, order: NDArray[np.float64], sequence: Ints, starts: Ints) -> dict[str, int]:
     """Count turns that come after a later one in the file, and gaps in numbers that otherwise go up by one."""
-    latest: dict[int, float] = {}
-    moved = 0
-    for number, place in zip(
-        conversation[np.sort(sequence)].tolist(), order[np.sort(sequence)].tolist(), strict=True
-    ):
-        moved += place < latest.get(number, place)
-        latest[number] = max(place, latest.get(number, place))
+    read = np.sort(sequence)  # as the file has them, conversation by conversation
+    read = read[np.argsort(conversation[read], kind="stable")]
+    moved = (np.diff(order[read]) < 0) & (conversation[read][1:] == conversation[read][:-1])
     steps = np.diff(order[sequence])[starts[1:] == starts[:-1]] if len(sequence) else np.empty(0)
     whole = len(steps) > 0 and bool((steps == np.floor(steps)).all()) and float(np.median(steps)) == 1
-    return {"turns_out_of_order": int(moved), "turns_missing": int((steps - 1).sum()) if whole else 0}
+    return {"turns_out_of_order": int(moved.sum()), "turns_missing": int((steps - 1).sum()) if whole else 0}
 
 
 def rows_of_turns(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from distill.artifacts.quality import FloorRecord, SplitQuality
 from distill.artifacts.report import Headline
 from distill.evaluation.metrics import LabelQuality
-from distill.export.runtime.inputs import ONE_TEXT, Input, Pair
+from distill.export.runtime.inputs import ONE_TEXT, Input, Pair, Turns
 from distill.export.runtime.promises import RightWhenAnswered
 from distill.export.runtime.sets import Sets
 from distill.files.templates import template_environment
@@ -121,6 +121,7 @@ def model_card(facts: CardFacts) -> str:
         headline=facts.headline,
         columns=reads.columns if isinstance(reads, Pair) else (),
         cut=_cut(reads) if isinstance(reads, Pair) else "",
+        turns=reads if isinstance(reads, Turns) else None,
     )
 
 

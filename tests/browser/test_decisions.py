@@ -30,6 +30,31 @@ const cases = JSON.parse(readFileSync(process.argv[2], "utf-8"));
 console.log(JSON.stringify(cases.map(({ input, max_tokens, turns, texts, pieces }) =>
   readTurns({ input, max_tokens }, turns, (text) => texts[text], (piece) => pieces[piece]))));
 """
+TALK = """
+import { readFileSync } from "node:fs";
+import { load } from "@/distill.js";
+const scored = (length) => ({ logits: { data: Float32Array.from([1, length / 10 - 1, -1]) } });
+const run = async ({ input_ids: { data } }) => scored(data.length);
+const runtime = {
+  Tensor: class { constructor(type, data) { this.data = data; } },
+  InferenceSession: { create: async () => ({ run }) },
+};
+const read = async (url) => new Uint8Array(readFileSync(url));
+const classifier = await load(process.argv[2], { runtime, read });
+const turns = [["therapist", "so happy"], ["client", "i feel sad"], ["client", "thank you"]];
+const talk = turns.map(([speaker, text]) => ({ speaker, text }));
+const answers = await classifier.predictTurns(talk);
+const said = [];
+for (const value of ["a secret", [], [{ speaker: "nobody", text: "a" }]]) {
+  await classifier.predict(value).catch((error) => said.push(error.message));
+}
+console.log(JSON.stringify([
+  classifier.manifest.self_test.texts.map((window) => classifier.ids(window)),
+  answers.map((answer) => answer && answer.context),
+  (await classifier.predict(talk)).scores,
+  said,
+]));
+"""
 REFUSE = """
 import { checkTask } from "@/decisions.js";
 import { inputOf } from "@/inputs.js";
@@ -71,3 +96,14 @@ def test_the_page_reads_turns_as_the_runtime_and_as_training(tmp_path: Path) -> 
     answers = run_node(tmp_path, READ, str(tmp_path / "cases.json"))
     for case, answer in zip(cases, answers, strict=True):
         assert answer == case["read"]
+
+
+def test_a_bundle_of_turns_is_read_as_its_self_test_says(tmp_path: Path) -> None:
+    bundle = ROOT / "tests/golden/turns-int8-static"
+    ids, contexts, scores, said = run_node(tmp_path, TALK, bundle.as_uri())
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    assert ids == manifest["self_test"]["input_ids"]
+    assert contexts == [None, 1, 2]
+    assert list(scores) == manifest["labels"]
+    assert said[0] == "text: This must be a list of turns, each with a speaker (client, therapist) and a text."
+    assert "secret" not in "".join(said)

@@ -10,7 +10,7 @@ from distill.artifacts.quality import FloorRecord, SplitQuality
 from distill.artifacts.records import from_dict
 from distill.artifacts.report import Headline
 from distill.evaluation.sets import SetsQuality
-from distill.export.runtime.inputs import Pair, Truncate
+from distill.export.runtime.inputs import Pair, Truncate, Turns
 from distill.export.runtime.promises import FittedFloor, RightWhenAnswered
 from distill.export.runtime.sets import Sets
 from distill.variants.model_card import CardFacts, escape_cell, model_card
@@ -97,6 +97,17 @@ def test_the_card_of_pairs_says_how_they_are_cut(truncate: Truncate, said: str) 
     text = card(reads=Pair(("question", "answer"), truncate))
     assert f"It reads pairs of texts, question and answer; where a pair is too long, {said}\n" in text
     assert "pairs" not in card()
+
+
+def test_the_card_of_turns_says_what_is_read() -> None:
+    text = card(reads=Turns(5, {"client": "[C]", "therapist": "[T]"}, ("client",)))
+    assert (
+        "It reads a turn of a conversation with up to 5 turns before it, as many as fit, and decides turns of"
+        in text
+    )
+    assert 'classifier.predict_turns([distill.Turn("client", "a turn")])' in text
+    assert "\n\n\n" not in text
+    assert "conversation" not in card()
 
 
 def test_another_headline_comes_first() -> None:

@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 from distill.export.runtime import BundleError, Conversation, InputError, Turn, load
 from distill.export.runtime.encoder import Encoder
 from distill.export.runtime.inputs import MAX_TEXT_CHARACTERS, ONE_TEXT, Turns, Window, input_from_dict
+from distill.export.runtime.manifest_parts import SelfTest
 from distill.export.runtime.turns import Predict, Template
 from tests.support.tiny_bundle import WORDS, tiny_tokenizer
 from tests.support.tiny_turns import ROLES, TEMPLATE, TURNS_WORDS, make_turns_bundle, turns_tokenizer
@@ -297,3 +298,25 @@ def test_a_bundle_without_the_pieces_of_its_roles_does_not_open(bundle: Path, tm
     with pytest.raises(BundleError, match="A piece of a role or of the template is not in the vocabulary"):
         load(folder)
     assert isinstance(Tokenizer.from_file(str(bundle / "tokenizer.json")), Tokenizer)
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        ("secret", "'texts' must be a list"),
+        ([], "'texts' must be a list of 1 to 1000 windows, has 0"),
+        (["secret"], "self_test: texts: This must be a JSON object"),
+        ([{"target": ["client", "a"]}], "The key 'context' is missing"),
+        ([{"target": "secret", "context": []}], "'texts' must be a list of windows"),
+        ([{"target": ["client"], "context": []}], "lists of two strings"),
+        ([{"target": ["client", "\ud800"], "context": []}], "without lone surrogates"),
+        ([{"target": ["client", "a"], "context": [["client", 1]]}], "lists of two strings"),
+        ([{"target": ["client", "a"], "context": [["client", "a"]] * 101}], "at most 100 turns of 'context'"),
+        ([{"target": ["client", "a"], "context": [], "more": 1}], "unknown key 'more'"),
+    ],
+)
+def test_a_hostile_self_test_of_windows_is_refused(texts: object, said: str) -> None:
+    data = {"texts": texts, "input_ids": [[1]], "logits": [[0.0]], "tolerance": 0.1}
+    with pytest.raises(BundleError, match=said) as caught:
+        SelfTest.from_dict(data, "self_test", kind="turns", labels=1, max_tokens=8)
+    assert "secret" not in str(caught.value)
