@@ -128,7 +128,7 @@ def _kept(
     else:
         ranks = own_ranks(vocabulary, counts)
     always = {piece for piece in vocabulary if piece in special or _is_character(piece, model)}
-    always |= vocabulary.keys() & kept
+    always |= vocabulary.keys() & (set(kept) | _template_pieces(state.get("post_processor")))
     if model["type"] == "Unigram":
         always |= _unigram_always(model)
     always |= pieces_of(tokenizer, whole, _merges(model) if model["type"] == "BPE" else ()) & vocabulary.keys()
@@ -142,6 +142,15 @@ def _kept(
         return len(always) + len(chosen) + len(more) + len(added - vocabulary.keys())
 
     return always | enough(Choice(vocabulary, counts, ranks, always, frequent, size), goal)
+
+
+def _template_pieces(processor: dict[str, Any] | None) -> set[str]:
+    """Return the pieces that a post-processor puts around every text."""
+    if processor is None:
+        return set()
+    inner = (_template_pieces(step) for step in processor.get("processors", []))
+    named = {piece for entry in processor.get("special_tokens", {}).values() for piece in entry["tokens"]}
+    return named.union(*inner)
 
 
 def _is_character(piece: str, model: dict[str, Any]) -> bool:

@@ -19,9 +19,6 @@ SUPPORTED = ("bert", "roberta", "distilbert")
 
 BERT_STACK, DISTILBERT_STACK = "encoder.layer", "transformer.layer"
 
-# names that architectures of transformers give to the list of their layers
-STACKS = (BERT_STACK, DISTILBERT_STACK, "encoder.layers", "layers", "layer", "encoder.albert_layer_groups")
-
 # the place of each product with a weight in a layer
 PRODUCTS = {
     Role.QUERY: "attention.self.query",
@@ -58,16 +55,6 @@ def layers_of(encoder: Any) -> nn.ModuleList:
     """Return the transformer layers of a supported body, first to last."""
     layers: nn.ModuleList = encoder.get_submodule(_stack(encoder.config))
     return layers
-
-
-def any_layers_of(encoder: Any) -> nn.ModuleList | None:
-    """Return the transformer layers of any body, first to last, or None where they are not in a known place."""
-    names = {name for name, _ in encoder.named_modules()}
-    for place in STACKS:
-        if place in names:
-            layers: nn.ModuleList = encoder.get_submodule(place)
-            return layers
-    return None
 
 
 def _stack(config: Any) -> str:

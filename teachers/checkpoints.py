@@ -13,6 +13,9 @@ from distill.export.runtime.errors import InputError
 from distill.export.runtime.task import Task
 from distill.teachers.encoder import EncoderClassifier, HeadedClassifier, Pooling, Teacher
 from distill.teachers.protocols import Tokenizer
+from distill.teachers.tokenizers import load_tokenizer
+from distill.teachers.tuning.bottleneck import without_bottlenecks
+from distill.teachers.tuning.stored import read_stored, restore
 from distill.teachers.weights import LOCAL, UNREADABLE, load_body, load_with_head
 
 HEAD_FILE = "head.safetensors"
@@ -73,20 +76,26 @@ def build_classifier(model: str | Path, task: Task, pooling: Pooling, dropout: f
 
 
 def save_classifier(model: EncoderClassifier, tokenizer: Tokenizer, folder: Path) -> None:
-    """Write the folder that `load_classifier` reads."""
+    """Write the folder that `load_classifier` reads; adapters are not written, see `tuning.stored.keep`."""
     config = model.encoder.config
     config.id2label = dict(enumerate(model.task.labels))
     config.label2id = {name: index for index, name in enumerate(model.task.labels)}
     config.problem_type = model.task.problem_type
     config.classifier_pooling = model.pooling.value
-    model.encoder.save_pretrained(folder, safe_serialization=True)
+    plain = without_bottlenecks(model.encoder)
+    model.encoder.save_pretrained(folder, safe_serialization=True, state_dict=plain)
     tokenizer.save_pretrained(folder)
     head = {name: tensor.detach().cpu().contiguous() for name, tensor in model.head.state_dict().items()}
     save_file(head, folder / HEAD_FILE)
 
 
 def load_classifier(
-    folder: str | Path, task: Task, pooling: Pooling | None = None, label_order: LabelOrder = "named"
+    folder: str | Path,
+    task: Task,
+    pooling: Pooling | None = None,
+    label_order: LabelOrder = "named",
+    *,
+    adapted: bool = True,
 ) -> Teacher:
     """Load a fine-tuned checkpoint: a folder with `head.safetensors`, or a model with a head of its own.
 
@@ -95,6 +104,8 @@ def load_classifier(
         task: task of the logits; label names stored in the checkpoint must be the same set.
         pooling: pooling of a checkpoint that does not name its own.
         label_order: "corpus" takes logits without label names in the order of the task's labels.
+        adapted: whether the body has the adapters of its tuning, if they could not be merged; without them it is
+            the base, which a student can start from.
 
     Raises:
         InputError: it cannot be loaded, a weight of it is missing, it has a model type that transformers does not
@@ -103,7 +114,11 @@ def load_classifier(
     require_transformers(folder)
     head_file = Path(folder) / HEAD_FILE
     if head_file.is_file():
-        return _load_own(Path(folder), head_file, task, pooling, label_order)
+        model = _load_own(Path(folder), head_file, task, pooling, label_order)
+        stored = read_stored(Path(folder)) if adapted else None
+        if stored is not None and not stored.tuning.is_mergeable:
+            restore(Path(folder), stored.tuning, model, load_tokenizer(folder))
+        return model
     return _load_headed(str(folder), task, label_order)
 
 

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from distill.export.runtime.errors import InputError
-from distill.teachers.bodies import any_layers_of
 from distill.teachers.encoder import EncoderClassifier
+from distill.teachers.layer_places import any_layers_of
 
 # bound on the weight of a label that is much rarer than the mean
 MAX_CLASS_WEIGHT = 10.0
@@ -29,7 +29,10 @@ def freeze(model: EncoderClassifier, frozen: Literal["none", "body"] | int) -> N
         return
     layers = any_layers_of(model.encoder)
     if layers is None:
-        raise InputError("`freeze` is a number, but this encoder has no list of layers. Use 'none' or 'body'.")
+        raise InputError(
+            f"`freeze` is a number, and the layers of a {model.encoder.config.model_type} body are not known. Use "
+            "'none' or 'body'."
+        )
     count = int(frozen)
     if count > len(layers):
         raise InputError(f"`freeze` is {count}, but the encoder has {len(layers)} layers. Ask for at most that.")

@@ -45,7 +45,7 @@ def with_markers(tokenizer: Tokenizer, reads: Input) -> Tokenizer:
         return tokenizer
     state = json.loads(backend.to_str())
     first = max(backend.get_vocab(with_added_tokens=True).values()) + 1
-    _add(state, missing, first)
+    add_pieces(state, missing, first, "roles")
     marked: Tokenizer = rebuilt(tokenizer, state)
     return marked
 
@@ -58,7 +58,18 @@ def rebuilt(tokenizer: Any, state: dict[str, Any]) -> Any:
     )
 
 
-def _add(state: dict[str, Any], pieces: Sequence[str], first: int) -> None:
+def add_pieces(state: dict[str, Any], pieces: Sequence[str], first: int, argument: str) -> None:
+    """Add pieces to the end of a vocabulary, in place: part of the model, and no text is read as one of them.
+
+    Args:
+        state: a tokenizer file's content.
+        pieces: the pieces.
+        first: the id of the first of them.
+        argument: the argument that asks for them, for the message.
+
+    Raises:
+        InputError: the vocabulary is a list, and something else is behind it.
+    """
     model = state["model"]
     vocabulary = model["vocab"]
     if isinstance(vocabulary, dict):
@@ -67,8 +78,8 @@ def _add(state: dict[str, Any], pieces: Sequence[str], first: int) -> None:
         vocabulary += [[piece, NEVER] for piece in pieces]
     else:
         raise InputError(
-            "`roles` need pieces at the end of the vocabulary, but this teacher's tokenizer has added tokens "
-            "there. Use another teacher."
+            f"`{argument}` need pieces at the end of the vocabulary, but this teacher's tokenizer has added "
+            "tokens there. Use another teacher."
         )
 
 

@@ -1,6 +1,6 @@
 """Members that teachers need of a transformers tokenizer and encoder; any class with them will do."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -66,6 +66,8 @@ class Encoder(Protocol):
         """Move all weights to a device."""
         ...
 
-    def save_pretrained(self, folder: Path, *, safe_serialization: bool) -> None:
-        """Write weights and configuration."""
+    def save_pretrained(
+        self, folder: Path, *, safe_serialization: bool, state_dict: Mapping[str, Tensor] | None = None
+    ) -> None:
+        """Write weights, all or those that are given, and configuration."""
         ...

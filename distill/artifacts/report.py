@@ -15,6 +15,7 @@ from distill.artifacts.precision import PrecisionRecord
 from distill.artifacts.quality import SplitQuality
 from distill.artifacts.ranking import LayerCandidate
 from distill.artifacts.records import read_record, stored, write_record
+from distill.artifacts.tuning import TuningRecord
 from distill.evaluation.bias import Audit
 from distill.evaluation.bootstrap import Bootstrap
 from distill.evaluation.comparison import Agreement, Estimate, FoldScores
@@ -218,6 +219,7 @@ class Report:
 
     `day` is the UTC day of the report, which no bundle has.
     `warnings` are the sentences of `distill check` on the corpus and the vocabulary that the run had.
+    `tuning` has the teachers of which few weights were trained, by their names.
     `recipe` is the resolved recipe, `seconds` are per stage, `chosen` names the variant that ships, and
     `distillation_gain` repeats the student's gain of `attribution`.
     """
@@ -250,6 +252,7 @@ class Report:
     day: str | None = None
     used_words: tuple[UsedWord, ...] = ()
     audit: Audit | None = None
+    tuning: Mapping[str, TuningRecord] | None = field(default=None, metadata=stored(omit_none=True))
 
     def model(self, name: str) -> ModelReport:
         """Return a model by its name."""

@@ -20,11 +20,12 @@ from distill.teachers.device import best_device, multiplies_bf16
 from distill.teachers.encoding import pad_batch
 from distill.teachers.inference import Forward, by_length, torch_forward
 from distill.teachers.store import LabelIdentity, label_split
+from distill.teachers.tuning.stored import FOLDER, WEIGHTS_FILE
 
 # what a language model was asked, and the prior of its scores
 LABELLER_FILE = "labeller.json"
 
-WEIGHT_FILES = ("model.safetensors", HEAD_FILE, LABELLER_FILE, PRIOR_FILE)
+WEIGHT_FILES = ("model.safetensors", HEAD_FILE, LABELLER_FILE, PRIOR_FILE, f"{FOLDER}/{WEIGHTS_FILE}")
 
 # texts whose logits from the graph are compared with PyTorch's before the graph labels
 CHECKED_TEXTS = 64

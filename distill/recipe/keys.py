@@ -29,6 +29,7 @@ KEYS = {
         name: f"teacher.{name}"
         for name in ("model", "checkpoint", "label_order", "max_unknown", "sha256", "freeze")
     },
+    **{name: f"teacher.peft.{name}" for name in ("method", "rank", "bottleneck", "tokens")},
     **{name: f"verbaliser.{name}" for name in ("prompt", "definitions", "words", "shots", "calibration")},
     **{name: f"endpoint.{name}" for name in ("url", "key_env", "allow_remote")},
     "context": "corpus.context",

@@ -128,6 +128,12 @@ class Recipe(Section):
                 "student.context_dropout leaves out context, and corpus.context, which makes rows of turns, is "
                 "missing. Remove the former."
             )
+        peft = self.teacher.peft
+        if self.corpus.context is not None and peft is not None and peft.method == "prompt":
+            raise ValueError(
+                "teacher.peft.method is 'prompt', and the turns of corpus.context have a template of their own. "
+                "Use 'lora'."
+            )
         if self.corpus.context is not None and self.augmentation.rows:
             raise ValueError(
                 "augmentation.rows makes texts, but corpus.context reads turns of conversations. Set the former "

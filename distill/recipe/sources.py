@@ -7,6 +7,7 @@ from pydantic import Field, StrictInt, model_validator
 from distill.corpora.assembly.context import Context
 from distill.corpora.assembly.read import CorpusSpec
 from distill.export.runtime.inputs import Truncate
+from distill.recipe.peft import PeftRecipe
 from distill.recipe.section import RATES, Fraction, Rate, Section, Seed
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -150,7 +151,7 @@ class CorpusRecipe(Section):
 class TeacherRecipe(Section):
     """[teacher]: the model to fine-tune and how, or a checkpoint that is already fine-tuned."""
 
-    later: ClassVar[tuple[str, ...]] = ("label_order", "max_unknown", "kind")
+    later: ClassVar[tuple[str, ...]] = ("label_order", "max_unknown", "kind", "peft")
 
     kind: Literal["classifier", "verbaliser", "endpoint"] = Field(
         "classifier",
@@ -208,10 +209,14 @@ class TeacherRecipe(Section):
         "layers.",
     )
     class_weights: bool = Field(False, description="Weight rare labels up.")
+    peft: PeftRecipe | None = Field(
+        None, description="Table of a teacher that learns few weights: method, rank, bottleneck, tokens."
+    )
 
     def rates(self) -> dict[str, float]:
         """Return AdamW's learning rates and weight decay by their keys."""
-        return self.model_dump(include=set(RATES))
+        rates: dict[str, float] = self.model_dump(include=set(RATES))
+        return rates if self.peft is None else {**rates, "body_learning_rate": self.peft.rate}
 
     @model_validator(mode="after")
     def _members(self) -> "TeacherRecipe":
@@ -234,6 +239,12 @@ class TeacherRecipe(Section):
             raise ValueError(
                 "A list of sha256 pins a list of checkpoints. Give one per checkpoint, in their order."
             )
+        return self
+
+    @model_validator(mode="after")
+    def _few_weights(self) -> "TeacherRecipe":
+        if self.peft is not None:
+            self.peft.check_beside(self.kind, self.checkpoint, self.freeze)
         return self
 
 

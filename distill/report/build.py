@@ -24,6 +24,7 @@ from distill.artifacts.report import (
     write_report_file,
 )
 from distill.artifacts.training import TRAINING_FILE, read_training
+from distill.artifacts.tuning import TuningRecord, read_tuning
 from distill.corpora.corpus import Corpus, test_groups
 from distill.evaluation.bias import Audit
 from distill.evaluation.comparison import FoldScores, paired_bootstrap
@@ -152,10 +153,17 @@ def build_report(inputs: ReportInputs) -> Report:
         tested=tested_rows(tested, chosen, gold, evaluator, groups, seed=recipe.seed),
         day=datetime.now(UTC).date().isoformat(),
         audit=inputs.audit,
+        tuning=_tuning(models),
         used_words=used_words(
             load(layout.bundle), corpus.validation.texts, corpus.validation.groups, seed=recipe.seed
         ),
     )
+
+
+def _tuning(models: Mapping[str, RunModel]) -> dict[str, TuningRecord] | None:
+    """Return the teachers of which few weights were trained; None if there are none."""
+    records = {name: read_tuning(model.folder) for name, model in models.items()}
+    return {name: record for name, record in records.items() if record is not None} or None
 
 
 def _folds(inputs: ReportInputs, models: Mapping[str, RunModel], bench: RunBench) -> FoldsReport | None:

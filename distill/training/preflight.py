@@ -10,6 +10,7 @@ from distill.corpora.storage.token_rows import TokenRows
 from distill.export.int8.packing import packed_multiple
 from distill.export.runtime.errors import InputError
 from distill.export.runtime.task import Task
+from distill.files.extras import need
 from distill.recipe.ensemble import members_of
 from distill.recipe.recipe import Recipe
 from distill.recipe.sources import corpus_spec
@@ -35,7 +36,9 @@ def check_weights(recipe: Recipe, sources: Mapping[str, ModelSource], task: Task
 
     Raises:
         InputError: a weight that counts is missing, the labels of a finished teacher are not the corpus's, or its
-            tokenizer has more token ids than its embedding table has rows.
+            tokenizer has more token ids than its embedding table has rows; or the method of [teacher.peft] does
+            not fit the body.
+        MissingExtraError: that method needs a package that is not installed.
     """
     teacher, pooling = recipe.teacher, Pooling(recipe.teacher.pooling)
     for member in {member.source: member for member in members_of(recipe)}.values():
@@ -44,7 +47,11 @@ def check_weights(recipe: Recipe, sources: Mapping[str, ModelSource], task: Task
             model: Any = load_classifier(folder, task, pooling, teacher.label_order)
         else:
             model = build_classifier(folder, task, pooling, teacher.dropout)
-        require_rows(load_tokenizer(folder), model.encoder.get_input_embeddings().num_embeddings, folder)
+        tokenizer = load_tokenizer(folder)
+        require_rows(tokenizer, model.encoder.get_input_embeddings().num_embeddings, folder)
+        if teacher.peft is not None:
+            need("train", "peft")
+            teacher.peft.tuning.check(model.encoder, tokenizer, recipe.corpus.max_tokens)
 
 
 def check_models(recipe: Recipe, config: Any) -> None:

@@ -51,7 +51,9 @@ def start_student(
     Raises:
         InputError: the teacher cannot be loaded, or no such student can start from it.
     """
-    teacher, tokenizer = load_classifier(teacher_folder, corpus.task), load_tokenizer(teacher_folder)
+    # no layer of a student can have an adapter, so it starts from the base of a teacher with some
+    teacher = load_classifier(teacher_folder, corpus.task, adapted=False)
+    tokenizer = load_tokenizer(teacher_folder)
     start = Start(
         teacher=teacher,
         tokenizer=tokenizer,

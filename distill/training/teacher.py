@@ -29,6 +29,7 @@ from distill.training.session import (
     schedule_of,
     train,
 )
+from distill.training.tuned import merge
 
 
 def load_teacher(
@@ -81,6 +82,8 @@ def train_teacher(
     set_seed(seed)
     model = build_classifier(base.folder, corpus.task, Pooling(recipe.pooling), recipe.dropout)
     add_markers(model, plain, tokenizer, tokens.reads)
+    if recipe.peft is not None:
+        tokenizer = recipe.peft.tuning.prepare(model, tokenizer)
     session = open_session("teacher", model, tokenizer, corpus, tokens, splits=("train",))
     if not (folder / BEFORE_TUNING_FILE).is_file():  # an interrupted execution may have written it
         write_logits_file(evaluated_logits(session, controls.reporter), folder / BEFORE_TUNING_FILE)
@@ -95,6 +98,8 @@ def train_teacher(
         controls,
         wrapper_learning_rate=recipe.head_learning_rate,
     )
+    if recipe.peft is not None:
+        merge(folder, session, recipe.peft, base.sha256, controls.reporter)
     save_classifier(model, tokenizer, folder)
     write_json(base.to_dict(), folder / SOURCE_FILE)
     save_results(folder, session, controls.reporter, result)

@@ -46,6 +46,8 @@ ASKED = (
     "verbaliser.shots=1",
     "verbaliser.calibration=content_free",
 )
+# a teacher that learns few weights
+TUNED = ("teacher.freeze=none", "teacher.peft.method=lora")
 # turns of conversations have a student without context beside the twin
 TALKS = ("corpus.context={conversation='talk'}", "augmentation.rows=0")
 # they hold the whole recipe
@@ -188,6 +190,10 @@ VALUES = {
     "teacher.model": "FOLDER/other",
     "teacher.checkpoint": "FOLDER/other",
     "teacher.freeze": "1",
+    "teacher.peft": "{method = 'bitfit'}",
+    "teacher.peft.method": "bitfit",
+    "teacher.peft.bottleneck": "8",
+    "teacher.peft.tokens": "8",
     "seeds": "[13, 15]",
     "teacher.seeds": "[1, 3]",
     "augmentation.ways": "['cut']",
@@ -222,6 +228,10 @@ CASES = (
     ("student.kind=static",),
     IN_FOLDS,
     ASKED,
+    ("teacher.freeze=none",),
+    ("teacher.freeze=none", "teacher.peft.learning_rate=0.1"),
+    TUNED,
+    *((f"teacher.peft.method={method}", "teacher.freeze=none") for method in ("adapter", "prompt")),
     ("corpus.group=client",),
     TALKS,
     ("corpus.text=['question','text']", "corpus.joiner=segments"),
@@ -282,6 +292,8 @@ def test_every_recipe_key_reruns_a_stage_or_is_listed_as_harmless(
                 return True
         return False
 
-    keys = {key: rest for recipe in ((), ASKED) for key, *rest in keys_of(load_recipe("smoke", list(recipe)))}
+    keys = {
+        key: rest for recipe in (TUNED, (), ASKED) for key, *rest in keys_of(load_recipe("smoke", list(recipe)))
+    }
     forgotten = {key for key, rest in keys.items() if not matters(f"{key}={another(key, *rest)}")}
     assert forgotten == set(HARMLESS)

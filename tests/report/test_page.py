@@ -70,6 +70,7 @@ def test_the_page_is_one_file_with_all_sections_and_the_style_of_a_phone() -> No
     assert titles == [
         "Warnings",
         "Models",
+        "Fine-tuning of few weights",
         "What ships, by label",
         "Most frequent errors",
         "Budget",
@@ -324,3 +325,11 @@ def test_words_are_explained_wherever_they_head_a_column_or_name_a_model() -> No
     page = render_page(tiny_report(), ["models"])
     assert re.search('<th scope="col"><abbr title="[^"]+">retention</abbr></th>', page)
     assert re.search('<td><abbr title="[^"]+">int8-static</abbr> \\(ships\\)</td>', page)
+
+
+def test_a_tuned_teacher_is_beside_what_merging_changed_and_an_unmerged_one_says_so() -> None:
+    page = render_page(tiny_report(), ["tuning"])
+    assert ["teacher", "lora", "16", "0.0005", "1,500", "2.50%", "2.5e-06", "0 of 24"] in cells(page)
+    assert ["teacher-2", "adapter", "48", "0.0005", "1,500", "2.50%", "–", "–"] in cells(page)
+    assert "its student starts from the base without them" in words(page)
+    assert "Fine-tuning of few weights" not in render_page(replace(tiny_report(), tuning=None), ["tuning"])

@@ -130,6 +130,10 @@ def report_data(labels: Sequence[str] = LABELS, **changed: Any) -> dict[str, Any
         },
         "layer_search": [{"layers": [0, 2], "divergence": 0.5, "macro_f1": 0.375}],
         "precision": precision_data(),
+        "tuning": {
+            "teacher": tuning_data("lora", 16, merged=True),
+            "teacher-2": tuning_data("adapter", 48, merged=False),
+        },
         "models": models,
         "training": [{"name": "teacher", "kind": "teacher", "loss": [[1, 0.5], [2, 0.4]], "score": [[2, 0.4]]}],
     }
@@ -139,6 +143,21 @@ def report_data(labels: Sequence[str] = LABELS, **changed: Any) -> dict[str, Any
 def tiny_report(labels: Sequence[str] = LABELS, **changed: Any) -> Report:
     """Return such a report."""
     return from_dict(Report, report_data(labels, **changed))
+
+
+def tuning_data(method: str, size: int, *, merged: bool) -> dict[str, Any]:
+    compared = {"decisions": 24, "max_logit_difference": 2.5e-6, "decisions_changed": 0}
+    return {
+        "method": method,
+        "size": size,
+        "learning_rate": 5e-4,
+        "base": "0f",
+        "trained": 1500,
+        "parameters": 60000,
+        "merged": merged,
+        "rows": 8,
+        **(compared if merged else {"decisions": 0, "max_logit_difference": None, "decisions_changed": None}),
+    }
 
 
 def split_data(labels: Sequence[str] = LABELS) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Ways to fine-tune a teacher: one final class per method, and the few weights that each of them trains."""
