@@ -25,6 +25,14 @@ settings.load_profile("shared")
 
 
 @pytest.fixture(scope="session")
+def small_teacher(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The setting of a teacher that is small and random, for runs in which what it knows does not matter."""
+    from tests.support.small_teacher import write_small_teacher
+
+    return f"teacher.model={write_small_teacher(tmp_path_factory.mktemp('base') / 'small')}"
+
+
+@pytest.fixture(scope="session")
 def runs(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """The folder of one `smoke` run, made once for all tests that look at it, without a network.
 

@@ -39,7 +39,7 @@ def write_rows(path: Path, rows: int = 120) -> Path:
 
 
 @pytest.mark.slow
-def test_what_a_run_in_folds_reports_is_out_of_fold(tmp_path: Path) -> None:
+def test_what_a_run_in_folds_reports_is_out_of_fold(tmp_path: Path, small_teacher: str) -> None:
     settings = (
         f"corpus.source={write_rows(tmp_path / 'rows.csv')}",
         "corpus.task=single_label",
@@ -47,6 +47,7 @@ def test_what_a_run_in_folds_reports_is_out_of_fold(tmp_path: Path) -> None:
         "corpus.folds=2",
         "bench.texts=10",
         "bench.rounds=1",
+        small_teacher,
     )
     run = execute(tmp_path / "run", *settings)
     layout = run.layout

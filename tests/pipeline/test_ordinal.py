@@ -52,10 +52,12 @@ def rows_of_levels(path: Path, rows: int = 400) -> Path:
 
 
 @pytest.fixture(scope="module")
-def ordinal(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def ordinal(tmp_path_factory: pytest.TempPathFactory, small_teacher: str) -> Path:
     folder = tmp_path_factory.mktemp("ordinal")
     source = rows_of_levels(folder / "rows.csv")
-    options = [part for setting in (f"corpus.source={source}", *SETTINGS) for part in ("--set", setting)]
+    options = [
+        part for setting in (f"corpus.source={source}", *SETTINGS, small_teacher) for part in ("--set", setting)
+    ]
     done = run_cli("run", "smoke", "--runs", str(folder), *options)
     assert done.returncode == 0, done.stderr
     return folder / "smoke"

@@ -43,10 +43,12 @@ def rows_of_pairs(path: Path, rows: int = 300) -> Path:
 
 
 @pytest.fixture(scope="module")
-def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def pairs(tmp_path_factory: pytest.TempPathFactory, small_teacher: str) -> Path:
     folder = tmp_path_factory.mktemp("pairs")
     source = rows_of_pairs(folder / "rows.csv")
-    options = [part for setting in (f"corpus.source={source}", *SETTINGS) for part in ("--set", setting)]
+    options = [
+        part for setting in (f"corpus.source={source}", *SETTINGS, small_teacher) for part in ("--set", setting)
+    ]
     done = run_cli("run", "smoke", "--runs", str(folder), *options)
     assert done.returncode == 0, done.stderr
     again = run_cli("run", "smoke", "--runs", str(folder), *options)
@@ -69,9 +71,9 @@ def test_the_bundle_answers_as_the_run_measured(pairs: Path) -> None:
     assert right == pytest.approx(shipped["test"]["accuracy"])
 
 
-def test_another_rule_of_cutting_makes_another_student_of_the_same_corpus(pairs: Path) -> None:
+def test_another_rule_of_cutting_makes_another_student_of_the_same_corpus(pairs: Path, small_teacher: str) -> None:
     source = pairs.parent / "rows.csv"
-    settings = (f"corpus.source={source}", *SETTINGS, "corpus.truncate=question")
+    settings = (f"corpus.source={source}", *SETTINGS, small_teacher, "corpus.truncate=question")
     options = [part for setting in settings for part in ("--set", setting)]
     done = run_cli("teach", "smoke", "--runs", str(pairs.parent), *options)
     assert done.returncode == 0, done.stderr

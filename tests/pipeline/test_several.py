@@ -30,9 +30,9 @@ def options(*settings: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def several(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def several(tmp_path_factory: pytest.TempPathFactory, small_teacher: str) -> Path:
     folder = tmp_path_factory.mktemp("several")
-    done = run_cli("run", "smoke", "--runs", str(folder), *options(*SETTINGS))
+    done = run_cli("run", "smoke", "--runs", str(folder), *options(*SETTINGS, small_teacher))
     assert done.returncode == 0, done.stderr
     return folder / "smoke"
 
@@ -47,8 +47,8 @@ def test_each_teacher_labels_and_each_student_has_its_folder(several: Path) -> N
     assert weights[0] != weights[1]
 
 
-def test_the_student_learns_the_mean_of_the_tempered_teachers(several: Path) -> None:
-    run = reopen(several, *SETTINGS)
+def test_the_student_learns_the_mean_of_the_tempered_teachers(several: Path, small_teacher: str) -> None:
+    run = reopen(several, *SETTINGS, small_teacher)
     layout, material = run.layout, LearningMaterial(run)
     temperatures = json.loads((layout.ensemble / "temperatures.json").read_text())["temperatures"]
     assert len(temperatures) == 2
@@ -68,15 +68,17 @@ def test_the_student_learns_the_mean_of_the_tempered_teachers(several: Path) -> 
     assert material.soft_labels("augmented").shape == (40, run.corpus.task.num_labels)
 
 
-def test_made_texts_repeat_no_row_of_the_corpus(several: Path) -> None:
-    run = reopen(several, *SETTINGS)
+def test_made_texts_repeat_no_row_of_the_corpus(several: Path, small_teacher: str) -> None:
+    run = reopen(several, *SETTINGS, small_teacher)
     known = {text_key(text) for _, split in run.corpus.splits() for text in split.texts}
     made = list(load_texts(run.layout.augmented / "augmented.parquet"))
     assert len(made) == 40
     assert not known & {text_key(text) for text in made}
 
 
-def test_the_report_says_what_each_seed_gave_and_the_best_on_validation_ships(several: Path) -> None:
+def test_the_report_says_what_each_seed_gave_and_the_best_on_validation_ships(
+    several: Path, small_teacher: str
+) -> None:
     report = json.loads((several / "report.json").read_text())
     assert [model["name"] for model in report["models"]][:3] == ["teacher", "teacher-2", "ensemble"]
     rows = report["seeds"]["rows"]
@@ -86,7 +88,7 @@ def test_the_report_says_what_each_seed_gave_and_the_best_on_validation_ships(se
     manifest = json.loads((several / "bundle/manifest.json").read_text())
     assert manifest["provenance"]["seed"] == best["seed"]
     assert len(manifest["provenance"]["further_teachers_sha256"]) == 1
-    run = reopen(several, *SETTINGS)
+    run = reopen(several, *SETTINGS, small_teacher)
     gold = label_matrix(run.corpus.test, run.corpus.task)
     twins = [run_models(run.recipe, student.layout)["twin"] for student in run.students]
     scores = [macro_f1(twin.test_decisions(run.corpus.task), gold) for twin in twins]
@@ -101,10 +103,12 @@ def test_the_report_says_what_each_seed_gave_and_the_best_on_validation_ships(se
 
 
 def test_students_of_several_seeds_get_one_precision_by_what_the_first_one_s_forms_take(
-    several: Path, tmp_path: Path
+    several: Path, tmp_path: Path, small_teacher: str
 ) -> None:
     shutil.copytree(several, tmp_path / "smoke")
-    done = run_cli("export", "smoke", "--runs", str(tmp_path), *options(*SETTINGS, "export.precision=auto"))
+    done = run_cli(
+        "export", "smoke", "--runs", str(tmp_path), *options(*SETTINGS, small_teacher, "export.precision=auto")
+    )
     assert done.returncode == 0, done.stderr
     stages = [line.split(":")[0] for line in done.stderr.splitlines() if not line.startswith(" ")]
     assert stages.count("precision") == 1
@@ -114,8 +118,8 @@ def test_students_of_several_seeds_get_one_precision_by_what_the_first_one_s_for
     assert manifest["precision"] == resolved["export"]["precision"][0]
 
 
-def test_one_more_teacher_labels_alone_and_trains_no_twin_again(several: Path) -> None:
-    more = [*SETTINGS, "teacher.seeds=[1, 2, 3]"]
+def test_one_more_teacher_labels_alone_and_trains_no_twin_again(several: Path, small_teacher: str) -> None:
+    more = [*SETTINGS, small_teacher, "teacher.seeds=[1, 2, 3]"]
     done = run_cli("train", "smoke", "--runs", str(several.parent), *options(*more))
     assert done.returncode == 0, done.stderr
     redone = [line.split(":")[0] for line in done.stderr.splitlines() if not line.endswith("already done")]

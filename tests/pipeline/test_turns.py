@@ -52,9 +52,9 @@ def talks(path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(tmp_path_factory: pytest.TempPathFactory, small_teacher: str) -> Path:
     folder = tmp_path_factory.mktemp("turns")
-    settings = (f"corpus.source={talks(folder / 'rows.jsonl')}", "corpus.rows=400", *SETTINGS)
+    settings = (f"corpus.source={talks(folder / 'rows.jsonl')}", "corpus.rows=400", *SETTINGS, small_teacher)
     options = [part for setting in settings for part in ("--set", setting)]
     done = run_cli("run", "smoke", "--runs", str(folder), *options)
     assert done.returncode == 0, done.stderr
