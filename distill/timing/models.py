@@ -30,6 +30,7 @@ from distill.export.measure.latency import (
 )
 from distill.export.measure.texts import synthetic_rows
 from distill.export.runtime.classifier import Classifier, load, open_bundle
+from distill.export.runtime.errors import CheckFailedError
 from distill.export.runtime.inputs import Input, Row
 from distill.export.runtime.manifest import read_manifest
 from distill.export.runtime.scores import Bools
@@ -143,10 +144,13 @@ def _bundle_rows(inputs: BenchInputs, texts: list[Row]) -> list[LatencyRow]:
 
 
 def _in_onnxruntime(inputs: BenchInputs, folder: Path) -> list[BenchTarget]:
-    """Return the teacher in fp32 by its graph, the bundle, and every other variant as it would ship."""
+    """Return the teacher in fp32 by its graph, the bundle, and every other variant as it would ship.
+
+    A teacher that has no fused graph, such as one with adapters, is timed in PyTorch alone.
+    """
     targets = []
-    if inputs.teacher is not None:
-        graph = _teacher_graph(inputs.teacher, inputs, folder)
+    graph = None if inputs.teacher is None else _teacher_graph(inputs.teacher, inputs, folder)
+    if inputs.teacher is not None and graph is not None:
         targets.append(BenchTarget(inputs.teacher.name, _graph_call(inputs.teacher, inputs, graph)))
         graph.unlink()
     for name, variant in inputs.variants.items():
@@ -173,10 +177,15 @@ def _graph_call(teacher: TrainedModel, inputs: BenchInputs, graph: Path) -> Call
     return lambda texts: teacher.decision.decide(runner.run_rows(_encoded(tokenizer, texts, inputs)), task)
 
 
-def _teacher_graph(teacher: TrainedModel, inputs: BenchInputs, folder: Path) -> Path:
-    model = load_classifier(teacher.folder, inputs.corpus.task).eval()
-    export_fused(model, model.config, folder / "teacher.onnx")
-    return folder / "teacher.onnx"
+def _teacher_graph(teacher: TrainedModel, inputs: BenchInputs, folder: Path) -> Path | None:
+    """Return the teacher's fused graph; None where its attention cannot be fused."""
+    model, graph = load_classifier(teacher.folder, inputs.corpus.task).eval(), folder / "teacher.onnx"
+    try:
+        export_fused(model, model.config, graph)
+    except CheckFailedError:
+        graph.unlink(missing_ok=True)
+        return None
+    return graph
 
 
 def _torch_call(trained: TrainedModel, inputs: BenchInputs) -> Callable[[list[Row]], object]:
