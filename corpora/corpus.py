@@ -22,6 +22,9 @@ from distill.export.runtime.task import Task
 
 LABELLED_SPLITS = ("train", "validation", "test")
 
+# the note of a corpus whose rows have no labels
+UNLABELLED = "rows_unlabelled"
+
 
 @dataclass(frozen=True)
 class Split:
@@ -66,6 +69,11 @@ class Corpus:
         yield "test", self.test
         if self.transfer is not None:
             yield "transfer", self.transfer
+
+    @property
+    def is_labelled(self) -> bool:
+        """Return whether its rows have labels."""
+        return self.train.targets is not None
 
     @property
     def unseen_texts(self) -> Sequence[Row]:
@@ -123,7 +131,7 @@ def ids_from_targets(split: Split, task: Task) -> Iterator[list[int]]:
 def label_matrix(split: Split, task: Task) -> NDArray[np.float32]:
     """Return targets as 0/1, float32 (N, C), whatever the kind of task."""
     if split.targets is None:
-        raise InputError("The transfer split has no labels. Use train, validation or test.")
+        raise InputError("The rows have no labels. Use a labelled split of a labelled corpus.")
     return CODECS[task.kind].indicator(split.targets, task.num_labels)
 
 

@@ -124,7 +124,7 @@ class Collector:
 
     def _with_gold(self, split: str, rows: Rows) -> tuple[Rows, bool]:
         """Return the rows, and whether they are labelled: a test or validation file may be there to predict."""
-        if split not in ("validation", "test"):
+        if split not in ("validation", "test") or not self._spec.is_labelled:
             return rows, True
         first = list(islice(rows, PEEKED_ROWS))
         records = [row.fields for row in first if isinstance(row, Record)]
@@ -176,7 +176,7 @@ class Collector:
                 return
         if isinstance(spec.split, str) and split != "transfer":
             split = split_of(fields, spec.split)
-        labelled = split != "transfer"
+        labelled = split != "transfer" and spec.is_labelled
         conversation = None if self._turns is None else self._turns.conversation_of(record)
         given = self._given(record, conversation, labelled=labelled)
         # ids often start again in each published split

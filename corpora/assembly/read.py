@@ -20,7 +20,7 @@ from distill.corpora.assembly.splits import (
     remove_leaks,
     split_by_group,
 )
-from distill.corpora.corpus import LABELLED_SPLITS, Corpus, Split, targets_of
+from distill.corpora.corpus import LABELLED_SPLITS, UNLABELLED, Corpus, Split, targets_of
 from distill.corpora.reading.cells import label_names_of
 from distill.corpora.reading.rows import Quarantine, listed
 from distill.corpora.reading.scrub import PATTERNS
@@ -80,6 +80,8 @@ def read_corpus(
         "rows_later_in_group": collector.later_in_group,
         "splits_ignored": tables.ignored,
     }
+    if not spec.is_labelled:
+        notes[UNLABELLED] = sum(len(members) for members in splits.values())
     if collector.without_gold:
         notes["rows_without_gold"] = collector.without_gold
     if tables.quoted:
@@ -99,7 +101,10 @@ def read_corpus(
     if collector.turns is not None and spec.context is not None:
         reads, texts_of = rows_of_turns(rows, splits, collector.turns, spec.context)
         leaks |= context_leaks(splits, collector.turns)
-    made = {name: _as_split(texts_of, rows, found, task, name) for name, found in splits.items()}
+    labelled = LABELLED_SPLITS if spec.is_labelled else ()
+    made = {
+        name: _as_split(texts_of, rows, found, task, labelled=name in labelled) for name, found in splits.items()
+    }
     train, validation, test = (made[name] for name in LABELLED_SPLITS)
     corpus = Corpus(task, train, validation, test, made.get("transfer"), notes | leaks, tables.record, reads)
     return corpus, bad
@@ -134,7 +139,9 @@ def _select(
     # several annotators of one row do not repeat it: `row_id` merges them in every split
     annotated = spec.row_id is not None or spec.context is not None
     whole = () if spec.merge_test or annotated else ("test",)
-    rows, splits = merge_duplicates(rows, splits, CODECS[task.kind], spec.duplicates, whole=whole)
+    # rows without labels are merged as those that may have none
+    codec = CODECS[task.kind if spec.is_labelled else "multi_label"]
+    rows, splits = merge_duplicates(rows, splits, codec, spec.duplicates, whole=whole)
     notes["rows_merged"] = before - _count(splits)
     if not annotated and spec.duplicates != "keep":
         repeats = count_repeats(rows, published_test)
@@ -243,7 +250,7 @@ def _check_rows(rows: CorpusRows, splits: SplitRows, task: Task, spec: CorpusSpe
                 f"{spec.source}: The {name} split has no row left after filtering, merging and removing leaks. "
                 "Add rows or groups, or change `where`, `split` or `leaks`."
             )
-    missing = labels_without_rows(rows.labels.take(splits["train"]), task.labels)
+    missing = labels_without_rows(rows.labels.take(splits["train"]), task.labels) if spec.is_labelled else ()
     if missing and spec.label_names is None:
         # found names may be texts, where `labels` names the wrong column: count them, quote none
         raise InputError(
@@ -258,10 +265,10 @@ def _check_rows(rows: CorpusRows, splits: SplitRows, task: Task, spec: CorpusSpe
 
 
 def _as_split(
-    texts_of: Callable[[Ints], Sequence[Row]], rows: CorpusRows, members: Ints, task: Task, name: str
+    texts_of: Callable[[Ints], Sequence[Row]], rows: CorpusRows, members: Ints, task: Task, *, labelled: bool
 ) -> Split:
-    """Return members as arrays; those of the transfer split have no targets."""
+    """Return members as arrays, with targets if they are labelled."""
     groups = rows.group[members]
-    targets = None if name == "transfer" else targets_of(rows.labels.take(members), task)
+    targets = targets_of(rows.labels.take(members), task) if labelled else None
     grouped = len(groups) > 0 and bool((groups != NONE).all())
     return Split(texts_of(members), targets, groups if grouped else None)

@@ -26,7 +26,7 @@ class CorpusSpec:
     source: str  # "hub:ID[:config][@revision]", a file, a folder of splits, or "sample"
     task: str  # a kind of export.runtime.tasks.TASKS
     text: tuple[str, ...]  # columns, joined by `joiner`; with SEGMENTS the two columns of a pair
-    labels: str | tuple[str, ...]  # column of names, ids, lists or delimited strings; or one of 0 and 1 per label
+    labels: str | tuple[str, ...]  # column of names, ids, lists or strings; one of 0 and 1 per label; or none
     label_names: tuple[str, ...] | str | None = None  # in logit order, or a file with one per line
     delimiter: str | None = ","
     missing: tuple[str, ...] | None = None  # values of the labels column that mean a missing label
@@ -85,6 +85,11 @@ class CorpusSpec:
         return LabelCells(self.label_columns, several, self.delimiter, names, self.missing, self.label_form)
 
     @property
+    def is_labelled(self) -> bool:
+        """Return whether rows have labels."""
+        return bool(self.label_columns)
+
+    @property
     def labels_from(self) -> str:
         """The label columns as an error names them."""
         return self.labels if isinstance(self.labels, str) else listed(self.labels)
@@ -97,8 +102,10 @@ class CorpusSpec:
         _one_of("leaks", self.leaks, ("remove", "groups", "keep"))
         if self.label_form is not None:
             _one_of("label_form", self.label_form, ("names", "ids", "vector"))
-        if not self.labels or len(set(self.label_columns)) < len(self.label_columns):
+        if self.labels == "" or len(set(self.label_columns)) < len(self.label_columns):
             raise InputError("`labels` names no column, or a column twice. Name each label's column once.")
+        if not self.is_labelled and self.label_names is None:
+            raise InputError("`label_names` is missing, and rows without labels do not tell. List the labels.")
         if not self.text:
             raise InputError("`text` names no column. Name at least one.")
         if self.one_per_group and self.group is None:

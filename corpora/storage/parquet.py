@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from distill.corpora.corpus import LABELLED_SPLITS, Corpus, Split, ids_from_targets, targets_of
+from distill.corpora.corpus import LABELLED_SPLITS, UNLABELLED, Corpus, Split, ids_from_targets, targets_of
 from distill.corpora.reading.arrow import BROKEN_PARQUET
 from distill.corpora.reading.provenance import SOURCE_FILE
 from distill.corpora.reading.streams import TRAIN_EXTRA
@@ -59,11 +59,12 @@ def load_corpus(folder: Path) -> Corpus:
         )  # on the run's disk: the system's folder for temporary files may be too small
         data = json.loads((folder / "task.json").read_text(encoding="utf-8"))
         task = task_from_dict(data["task"])
+        known = None if data["notes"].get(UNLABELLED) else task
         turns = Turns(**data["turns"] | {"decides": tuple(data["turns"]["decides"])}) if "turns" in data else None
         log = None
         if turns is not None:
             log = _load_turns(folder / TURNS_FILE, tuple(data["speakers"]), store), turns
-        labelled = (_load_split(folder / f"{name}.parquet", task, store, log) for name in LABELLED_SPLITS)
+        labelled = (_load_split(folder / f"{name}.parquet", known, store, log) for name in LABELLED_SPLITS)
         train, validation, test = labelled
         path = folder / "transfer.parquet"
         transfer = _load_split(path, None, store, log) if path.exists() else None

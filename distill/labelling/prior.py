@@ -37,10 +37,13 @@ class Prior:
     scale: tuple[float, ...]
     bias: tuple[float, ...]
 
+    def values(self, scores: Logits) -> NDArray[np.float64]:
+        """Return scores without the prior: ``(N, C) -> (N, C)``."""
+        return np.asarray(scores.astype(np.float64) * np.array(self.scale) + np.array(self.bias))
+
     def logits(self, scores: Logits, task: Task) -> Logits:
         """Return logits of the head's outputs, float32: ``(N, C) -> (N, K)``."""
-        values = scores.astype(np.float64) * np.array(self.scale) + np.array(self.bias)
-        return outputs_of(values, task).astype(np.float32)
+        return outputs_of(self.values(scores), task).astype(np.float32)
 
     def write(self, folder: Path) -> None:
         """Write it into the teacher's folder."""
@@ -53,7 +56,7 @@ def read_prior(folder: Path) -> Prior:
 
 
 def fit_prior(
-    calibration: str, scores: Logits, task: Task, *, gold: Gold, content_free: Logits | None = None
+    calibration: str, scores: Logits, task: Task, *, gold: Gold | None, content_free: Logits | None = None
 ) -> Prior:
     """Return the prior of raw scores.
 
@@ -61,14 +64,14 @@ def fit_prior(
         calibration: none, content_free, batch or affine.
         scores: of validation, ``(N, C)``.
         task: the corpus's.
-        gold: 0/1 of validation ``(N, C)``; read for affine alone.
+        gold: 0/1 of validation ``(N, C)``; read for affine alone, None where no row has a label.
         content_free: scores of texts without content, for content_free.
     """
     labels = task.num_labels
     ones = (1.0,) * labels
     if calibration == "none":
         return Prior(calibration, ones, (0.0,) * labels)
-    if calibration == "affine":
+    if calibration == "affine" and gold is not None:
         scale, bias = _affine(
             scores.astype(np.float64), gold.astype(np.float64), several=CODECS[task.kind].several
         )

@@ -84,12 +84,9 @@ def check_recipe(recipe: Recipe, reporter: Reporter) -> CheckedRecipe:
         check_weights(recipe, sources, corpus.task)
     tokenizer = load_tokenizer(base.folder)
     build_augmenter(recipe.augmentation, tokenizer, recipe.corpus.max_tokens)
-    check_floors(
-        recipe.decisions,
-        evaluator_of(corpus.task),
-        label_matrix(corpus.validation, corpus.task),
-        corpus.validation.groups,
-    )
+    if corpus.is_labelled:
+        gold = label_matrix(corpus.validation, corpus.task)
+        check_floors(recipe.decisions, evaluator_of(corpus.task), gold, corpus.validation.groups)
     with reporter.status("make the student's vocabulary"):
         student_tokenizer = check_vocabulary(recipe, config, tokenizer, corpus)
     with reporter.status("count tokens"):

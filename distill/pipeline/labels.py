@@ -125,11 +125,15 @@ def label_stages(run: Run) -> None:
 
 
 def _label_by_scores(material: LearningMaterial, member: Member, split: str) -> None:
+    teacher = LanguageTeacher(material.run)
+
     def read() -> Texts:
-        return Texts(material.texts(split), material.fingerprint(split))
+        if split == AUGMENTED:
+            return Texts(material.texts(split), material.fingerprint(split))
+        return teacher.of_split(split)
 
     names = (AUGMENTED,) if split == AUGMENTED else ()
-    LanguageTeacher(material.run).label(split, read, partial(material.identity, member, split), *names)
+    teacher.label(split, read, partial(material.identity, member, split), *names)
 
 
 def augment_stage(run: Run) -> None:

@@ -15,6 +15,9 @@ from distill.recipe.recipe import Recipe
 from distill.runs.progress import Reporter
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from distill.evaluation.decision import Logits
     from distill.labelling.codebook import Codebook
     from distill.labelling.language_models import LanguageModel
@@ -98,25 +101,37 @@ class LanguageTeacher:
         inputs = {**run.digest(*dict.fromkeys(("corpus", *names))), **self.inputs}
         run.stage(f"scores/{split}", run.layout.scores(split), inputs, work, resumable=True)
 
+    def of_split(self, split: str) -> Texts:
+        """Return the texts of a split of the corpus, whether or not the rows have labels by now."""
+        return Texts(dict(self.run.corpus.splits())[split].texts, self.run.records["corpus"].digest)
+
     def teach(self) -> None:
         """Ask about what is evaluated, take the prior out of the scores, and measure their quality."""
+        from distill.evaluation.quality import EVALUATED
+
+        run = self.run
+        unlabelled = run.recipe.corpus.labels is False
+        splits = ("train", *EVALUATED) if unlabelled else EVALUATED
+        for split in splits:
+            self.score_stage(split, partial(self.of_split, split))
+        self._prior_stage()
+        if unlabelled:
+            self._label_stage(splits)
+            self._review_stage(splits)
+        quality_stage(run, run.layout, "teacher", run.layout.teacher())
+
+    def _prior_stage(self) -> None:
+        """Fit the prior, and leave what stands for the teacher's logits."""
         from distill.evaluation.quality import EVALUATED
         from distill.labelling.prior import CONTENT_FREE_TEXTS
         from distill.labelling.soft_labels import LABELLER_FILE
 
-        run = self.run
-
-        def of_split(name: str) -> Texts:
-            return Texts(dict(run.corpus.splits())[name].texts, run.corpus.fingerprint)
+        run, calibration = self.run, self.verbaliser.calibration or "none"
+        needed = [f"scores/{split}" for split in EVALUATED]
 
         def without_content() -> Texts:
             return Texts(CONTENT_FREE_TEXTS, CONTENT_FREE)
 
-        reads = {name: partial(of_split, name) for name in EVALUATED}
-        for name, read in reads.items():
-            self.score_stage(name, read)
-        needed = [f"scores/{name}" for name in EVALUATED]
-        calibration = self.verbaliser.calibration or "none"
         if calibration == CONTENT_FREE:
             self.score_stage(CONTENT_FREE, without_content)
             needed.append(f"scores/{CONTENT_FREE}")
@@ -129,21 +144,65 @@ class LanguageTeacher:
             from distill.files.json_files import write_json
             from distill.labelling.prior import fit_prior
 
-            task = run.corpus.task
-            scores = {name: self.scores(name, read()) for name, read in reads.items()}
+            corpus, task = run.corpus, run.corpus.task
+            scores = {split: self.scores(split, self.of_split(split)) for split in EVALUATED}
             free = self.scores(CONTENT_FREE, without_content()) if calibration == CONTENT_FREE else None
-            gold = label_matrix(run.corpus.validation, task)
+            gold = label_matrix(corpus.validation, task) if corpus.is_labelled else None
             prior = fit_prior(calibration, scores["validation"], task, gold=gold, content_free=free)
             prior.write(folder)
             write_json({"identity": self.identity}, folder / LABELLER_FILE)
-            logits = {name: prior.logits(values, task) for name, values in scores.items() if len(values)}
+            logits = {split: prior.logits(values, task) for split, values in scores.items() if len(values)}
             write_logits_file(logits, folder / LOGITS_FILE)
             write_json(self.model.source, folder / SOURCE_FILE)
             TrainingSummary(None).write(folder)
 
         inputs = {**run.digest("corpus", *needed), "calibration": calibration}
         run.stage("teacher", run.layout.teacher(), inputs, work)
-        quality_stage(run, run.layout, "teacher", run.layout.teacher())
+
+    def _label_stage(self, splits: Sequence[str]) -> None:
+        """Label the rows of a corpus without labels by the model's own decisions, and continue with those."""
+        from distill.labelling.own_labels import UNKNOWN_QUALITY
+
+        run = self.run
+
+        def work(folder: Path) -> None:
+            from distill.labelling.own_labels import write_own_labels
+
+            write_own_labels({split: self._decided(split)[1] for split in splits}, folder)
+
+        inputs = run.digest("teacher", *(f"scores/{split}" for split in splits))
+        run.stage("own_labels", run.layout.own_labels, inputs, work)
+        run.adopt_own_labels()
+        run.reporter.say(f"warning: {UNKNOWN_QUALITY}")
+
+    def _review_stage(self, splits: Sequence[str]) -> None:
+        """Write the rows that are most worth a person's label."""
+        run = self.run
+
+        def work(folder: Path) -> None:
+            import numpy as np
+
+            from distill.labelling.codebook import text_of
+            from distill.labelling.review import REVIEW_FILE, REVIEWED, most_worth, write_review
+
+            texts = [(split, self.of_split(split).rows) for split in splits]
+            decided = [self._decided(split) for split in splits]
+            values, labels = (np.concatenate(parts) for parts in zip(*decided, strict=True))
+            plain = [text_of(row) for _, rows in texts for row in rows]
+            chosen = most_worth(plain, values, labels, REVIEWED, run.recipe.seed)
+            names = [[run.corpus.task.labels[label] for label in np.flatnonzero(row)] for row in labels]
+            write_review(folder / REVIEW_FILE, texts, names, chosen)
+
+        inputs = {**run.digest("corpus", "own_labels"), "seed": run.recipe.seed}
+        run.stage("review", run.layout.review, inputs, work)
+
+    def _decided(self, split: str) -> "tuple[NDArray[np.float64], NDArray[np.uint8]]":
+        """Return the scores of a split without their prior, and the labels that they decide, each ``(N, C)``."""
+        from distill.labelling.own_labels import decided_by
+        from distill.labelling.prior import read_prior
+
+        values = read_prior(self.run.layout.teacher()).values(self.scores(split, self.of_split(split)))
+        return values, decided_by(values, self.run.corpus.task)
 
     def label(
         self, split: str, read: Callable[[], Texts], identity: Callable[[], "LabelIdentity"], *names: str

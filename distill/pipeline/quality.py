@@ -22,7 +22,7 @@ def quality_stage(run: Run, layout: RunLayout, name: str, source: Path) -> None:
     """
     prefix = layout.stage_prefix(name)
     inputs = {
-        **run.digest("corpus", f"{prefix}{name}"),
+        **run.digest(*run.gold_stages, f"{prefix}{name}"),
         "decisions": run.recipe.decisions.fitted,
         **run.fold_digest(f"{prefix}{name}", f"{prefix}quality/{name}"),
     }

@@ -32,6 +32,7 @@ def shipment(student: StudentRun, variant: Variant) -> "Shipment":
     """Return everything that a bundle of one variant of a student holds."""
     from distill.artifacts.logits import read_logits_file
     from distill.artifacts.quality import read_quality
+    from distill.labelling.cautions import cautions_of
     from distill.teachers.tokenizers import load_tokenizer
     from distill.variants.bundle import VariantSource, shipment_of
     from distill.variants.hand_over import fit_domain, rules_of
@@ -58,7 +59,8 @@ def shipment(student: StudentRun, variant: Variant) -> "Shipment":
     reads = run.reads
     if isinstance(reads, Turns):
         reads = reads.with_template(tokenizer.backend_tokenizer)
-    return shipment_of(source, reads, recipe.name, recipe.corpus, run.corpus, teacher, provenance, rules)
+    cautions = cautions_of(recipe)
+    return shipment_of(source, reads, recipe.name, recipe.corpus, run.corpus, teacher, provenance, rules, cautions)
 
 
 def _provenance(student: StudentRun, variant: Variant) -> dict[str, object]:

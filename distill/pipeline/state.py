@@ -32,6 +32,8 @@ VERSIONS = {
     "augmented": 1,
     "base": 1,
     "scores": 1,
+    "own_labels": 1,
+    "review": 1,
     "teacher": 3,
     "ensemble": 1,
     "quality": 3,
@@ -94,6 +96,11 @@ class Run:
         return "teacher" if self.recipe.student.base is None else "base"
 
     @property
+    def gold_stages(self) -> tuple[str, ...]:
+        """The stages that leave texts and labels."""
+        return tuple(name for name in ("corpus", "own_labels") if name == "corpus" or name in self.records)
+
+    @property
     def is_fold(self) -> bool:
         """Return whether it is the run of one fold, whose models are measured and never shipped."""
         return self.recipe.corpus.fold is not None
@@ -109,6 +116,12 @@ class Run:
     def corpus(self) -> Corpus:
         """The normalised corpus, opened and checked against its fingerprint once per command."""
         return load_corpus(self.layout.corpus)
+
+    def adopt_own_labels(self) -> None:
+        """Continue with the labels that a language model gave to a corpus without any."""
+        from distill.labelling.own_labels import with_own_labels
+
+        self.corpus = with_own_labels(load_corpus(self.layout.corpus), self.layout.own_labels)
 
     @property
     def fold_corpora(self) -> dict[Path, Corpus]:

@@ -47,7 +47,7 @@ def _train_seed(student: StudentRun) -> None:
     run = student.run
     recipe, objective = run.recipe, run.recipe.objective
     start = {
-        **run.digest("corpus", run.start_stage),
+        **run.digest(*run.gold_stages, run.start_stage),
         "student": student_inputs(recipe.student),
         "pooling": recipe.teacher.pooling,
         **cut_inputs(recipe.corpus),

@@ -200,6 +200,39 @@ class Recipe(Section):
         asked = {**asked, "prompt": prompt, "calibration": prior}
         return {**data, "verbaliser": asked, "student": {**student, "base": base}}
 
+    @model_validator(mode="before")
+    @classmethod
+    def _learn_from_the_teacher_alone(cls, data: Any) -> Any:
+        """Fill in the objective of a corpus without labels, so that the resolved recipe says what was done."""
+        if not isinstance(data, dict) or not isinstance(data.get("corpus"), dict):
+            return data
+        objective = data.get("objective", {})
+        if data["corpus"].get("labels") is not False or not isinstance(objective, dict):
+            return data
+        return {**data, "objective": {"soft_weight": 1.0, **objective}}
+
+    @model_validator(mode="after")
+    def _without_labels(self) -> "Recipe":
+        if self.corpus.labels is not False:
+            return self
+        asked, policy = self.verbaliser, self.decisions
+        needs = {
+            "teacher.kind": self.teacher.kind == "classifier",
+            "objective.soft_weight": self.objective.soft_weight < 1,
+            "verbaliser.shots": asked is not None and asked.shots > 0,
+            "verbaliser.calibration": asked is not None and asked.calibration == "affine",
+            "corpus.folds": self.corpus.folds is not None,
+            "teacher.fit_temperature": self.teacher.fit_temperature,
+            "decisions": bool(policy.floors or policy.certifying_share),
+        }
+        for key, needed in needs.items():
+            if needed:
+                raise ValueError(
+                    f"corpus.labels is false, but {key} as it is set needs labelled rows. Change it, or name the "
+                    "column of the labels."
+                )
+        return self
+
     @model_validator(mode="after")
     def _who_is_asked(self) -> "Recipe":
         kind = self.teacher.kind

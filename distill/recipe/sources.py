@@ -68,9 +68,10 @@ class CorpusRecipe(Section):
         None,
         description="Column of a pair that is cut first, or { column, side }; by default the longer, at its end.",
     )
-    labels: str | Annotated[list[str], Field(min_length=2)] = Field(
+    labels: Literal[False] | str | Annotated[list[str], Field(min_length=2)] = Field(
         "labels",
-        description="Column of names, 0-based ids, lists or delimited strings; or several columns of 0 and 1.",
+        description="Column of names, 0-based ids, lists or delimited strings; or several columns of 0 and 1; "
+        "false where no row has a label, and a language model teaches.",
     )
     label_names: list[str] | str | None = Field(
         None, description="Names of the labels in logit order, or a file with one name per line."
@@ -278,6 +279,7 @@ def corpus_spec(recipe: CorpusRecipe) -> CorpusSpec:
     """Return the settings of the readers that a recipe's [corpus] describes."""
     values = recipe.model_dump(exclude={"max_tokens", "licence", "language", "rows", "truncate", "context"})
     values["text"] = (recipe.text,) if isinstance(recipe.text, str) else tuple(recipe.text)
+    values["labels"] = () if recipe.labels is False else recipe.labels
     for key in ("columns", "row_id", "label_names", "labels", "missing"):
         if isinstance(values[key], list):
             values[key] = tuple(values[key])

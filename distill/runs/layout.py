@@ -82,6 +82,16 @@ class RunLayout:
         return self.folder / "scores" / split
 
     @property
+    def own_labels(self) -> Path:
+        """Labels of a language model for a corpus that has none."""
+        return self.folder / "own_labels"
+
+    @property
+    def review(self) -> Path:
+        """Rows of such a corpus that are most worth a person's label."""
+        return self.folder / "review"
+
+    @property
     def answers(self) -> Path:
         """Answers of an endpoint, by request; the folds of a run share them."""
         home = self.folder.parents[1] if self.folder.parent.name == FOLDS else self.folder

@@ -61,6 +61,7 @@ def shipment_of(
     teacher: QualityRecord,
     provenance: Mapping[str, Any],
     rules: HandOverRules,
+    cautions: Sequence[str] = (),
 ) -> Shipment:
     """Return everything that a bundle of a variant holds.
 
@@ -73,6 +74,7 @@ def shipment_of(
         teacher: the quality of the model that the student is measured against.
         provenance: hashes, versions and licence, for the manifest.
         rules: by which texts are handed over whatever their scores are.
+        cautions: sentences that the card begins its quality with.
     """
     quality, gate = read_quality(source.folder), read_gate(source.folder)
     decision, evaluator = quality.decision, evaluator_of(corpus.task)
@@ -110,6 +112,7 @@ def shipment_of(
                 floors=quality.floors,
                 answers=decision.answers,
                 sets=decision.sets,
+                cautions=cautions,
             )
         ),
         reads=reads,

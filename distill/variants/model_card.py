@@ -56,6 +56,7 @@ class CardFacts:
         floors: the recipe's, with what shows them.
         answers: what the rule to abstain promises, None where it is not certified.
         sets: the prediction sets, None where there are none.
+        cautions: sentences on how the student was taught that come before its quality.
     """
 
     name: str
@@ -75,6 +76,7 @@ class CardFacts:
     floors: Sequence[FloorRecord] = ()
     answers: RightWhenAnswered | None = None
     sets: Sets | None = None
+    cautions: Sequence[str] = ()
 
     @property
     def dataset(self) -> str | None:

@@ -124,3 +124,37 @@ def test_a_causal_model_in_a_folder_teaches_too(asked: tuple[Path, FakeModel], t
         "label", str(tmp_path / "read.toml"), "--runs", str(tmp_path / "runs"), "--set", "corpus.rows=60"
     )
     assert "labels/train: already done" in again.stderr
+
+
+def test_a_corpus_without_labels_teaches_what_the_model_says(
+    asked: tuple[Path, FakeModel], tmp_path: Path
+) -> None:
+    run, _ = asked
+    text = (run.parents[1] / "asked.toml").read_text()
+    lines = [line.partition("\t")[0] for line in rows()[1:]]
+    (tmp_path / "lines.txt").write_text("\n".join(lines) + "\n")
+    model = FakeModel(WORDS)
+    with fake_openai(model) as url:
+        before, _, rest = text.partition("[endpoint]")
+        source = before[before.index("source = ") : before.index("task = ")]
+        before = before.replace(
+            source, f'source = "{tmp_path / "lines.txt"}"\nlabels = false\nlabel_names = {[*WORDS]}\n'
+        )
+        (tmp_path / "zero.toml").write_text(
+            f'{before}[endpoint]\nmodel = "fake"\nurl = "{url}"\n{rest[rest.index("[student]") :]}'
+        )
+        done = run_cli("run", str(tmp_path / "zero.toml"), "--runs", str(tmp_path / "runs"))
+    assert done.returncode == 0, done.stderr
+    assert "nothing is known about its quality" in done.stderr
+    zero = tmp_path / "runs/asked"
+    report = json.loads((zero / "report.json").read_text())
+    assert "nothing is known" in report["warnings"][0]
+    assert "nothing is known" in (zero / "bundle/README.md").read_text()
+    assert report["recipe"]["objective"]["soft_weight"] == 1.0
+    reviewed = (zero / "review/to_review.csv").read_text().splitlines()
+    assert len(reviewed) == 201
+    found = load(zero / "bundle").predict(["i feel glad today", "i feel scared today"])
+    assert [prediction.labels for prediction in found] == [("joy",), ("fear",)]
+    forgotten = run_cli("forget", str(zero), "--yes")
+    assert forgotten.returncode == 0, forgotten.stderr
+    assert not [path for name in ("corpus", "answers", "review") for path in zero.glob(name)]
