@@ -18,7 +18,7 @@ from distill.evaluation.reliability import (
     mean_brier_skill,
     reliability_per_label,
 )
-from distill.export.runtime.scores import Bools, Floats
+from distill.export.runtime.scores import Bools, Doubles, Floats
 
 
 @dataclass(frozen=True)
@@ -159,10 +159,16 @@ def cohen_kappa(decisions: Bools, gold: Floats) -> float:
 
 def mean_label_kappa(decisions: Bools, gold: Floats) -> float:
     """Mean of the kappas of each label against all others, of those that have one; 0 where none has."""
+    kappas = label_kappas(decisions, gold)
+    some = ~np.isnan(kappas)
+    return float(kappas[some].mean()) if some.any() else 0.0
+
+
+def label_kappas(decisions: Bools, gold: Floats) -> Doubles:
+    """Return the kappa of each label against all others, ``(C,)``; NaN where chance alone would always agree."""
     true, chosen = gold.mean(axis=0, dtype=np.float64), decisions.mean(axis=0)
     observed, chance = (decisions == (gold > 0)).mean(axis=0), true * chosen + (1 - true) * (1 - chosen)
-    some = chance < 1
-    return float(ratio(observed - chance, 1 - chance)[some].mean()) if some.any() else 0.0
+    return np.asarray(np.where(chance < 1, ratio(observed - chance, 1 - chance), np.nan))
 
 
 def weighted_macro_f1(decisions: Bools, gold: Floats, weights: Floats) -> Floats:

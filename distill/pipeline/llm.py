@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from distill.corpora.corpus import Corpus
 from distill.export.runtime.inputs import Row
+from distill.pipeline.beside import Beside
 from distill.pipeline.quality import quality_stage
 from distill.pipeline.state import Run
 from distill.recipe.llm import VerbaliserRecipe
@@ -119,6 +120,8 @@ class LanguageTeacher:
             self._label_stage(splits)
             self._review_stage(splits)
         quality_stage(run, run.layout, "teacher", run.layout.teacher())
+        if not unlabelled and self.verbaliser.compared_rows:
+            Beside(run).stage()
 
     def _prior_stage(self) -> None:
         """Fit the prior, and leave what stands for the teacher's logits."""

@@ -32,6 +32,7 @@ VERSIONS = {
     "augmented": 1,
     "base": 1,
     "scores": 1,
+    "comparison": 1,
     "own_labels": 1,
     "review": 1,
     "teacher": 3,

@@ -44,9 +44,17 @@ class VerbaliserRecipe(Section):
             raise ValueError(f"The prompt must have {PLACE} once, and has it {prompt.count(PLACE)} times. Add it.")
         return prompt
 
+    compared_rows: int = Field(
+        1000,
+        ge=0,
+        le=1_000_000,
+        description="Number of labelled train rows that TF-IDF and student.base learn from, to be shown beside the "
+        "language model on validation; 0 compares nothing.",
+    )
+
     def asked(self) -> dict[str, object]:
-        """Return the keys that a model's raw scores depend on: all but the calibration."""
-        return self.model_dump(mode="json", exclude={"calibration"})
+        """Return the keys that a model's raw scores depend on: all but calibration and comparison."""
+        return self.model_dump(mode="json", exclude={"calibration", "compared_rows"})
 
 
 class EndpointRecipe(Section):

@@ -82,6 +82,11 @@ class RunLayout:
         return self.folder / "scores" / split
 
     @property
+    def comparison(self) -> Path:
+        """A language model beside models that learnt from labelled rows."""
+        return self.folder / "comparison"
+
+    @property
     def own_labels(self) -> Path:
         """Labels of a language model for a corpus that has none."""
         return self.folder / "own_labels"

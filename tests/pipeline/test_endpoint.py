@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from distill.artifacts.comparison import read_comparison
 from distill.export.runtime import load
 from tests.support.command import run_cli
 from tests.support.fake_openai import FakeModel, fake_openai
@@ -56,7 +57,8 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, FakeModel]:
     with fake_openai(model) as url:
         recipe = (
             f'name = "asked"\n[corpus]\nsource = "{folder / "rows.tsv"}"\ntask = "single_label"\nmax_tokens = 16\n'
-            f'[teacher]\nkind = "endpoint"\n[endpoint]\nmodel = "fake"\nurl = "{url}"\n{SETTINGS}'
+            f'[teacher]\nkind = "endpoint"\nepochs = 1\nfreeze = "body"\n[verbaliser]\ncompared_rows = 40\n'
+            f'[endpoint]\nmodel = "fake"\nurl = "{url}"\n{SETTINGS}'
         )
         (folder / "asked.toml").write_text(recipe)
         done = run_cli("run", str(folder / "asked.toml"), "--runs", str(folder / "runs"))
@@ -75,6 +77,10 @@ def test_a_student_learns_from_answers(asked: tuple[Path, FakeModel]) -> None:
     assert [prediction.labels for prediction in found] == [("joy",), ("fear",)]
     assert classifier.manifest.provenance["teacher"] == "fake"
     assert classifier.manifest.provenance["student_base"] == "sentence-transformers/all-MiniLM-L6-v2"
+    comparison = read_comparison(run / "comparison")
+    assert [model.name for model in comparison.models] == ["language model", "TF-IDF", "fine-tuned encoder"]
+    assert comparison.models[0].headline > 0.95
+    assert comparison.train_rows == 40
     # nothing that was answered whole is asked again, and all rows were asked about
     assert max(model.answered.values()) == 1
     texts = {request["messages"][-1]["content"] for request in model.requests}
