@@ -1,5 +1,6 @@
 """Augmentation: texts made from train rows, kept apart from every row that is evaluated."""
 
+from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from distill.corpora.corpus import Corpus
 from distill.corpora.storage.parquet import save_texts
 from distill.corpora.storage.text_store import TextStore
 from distill.export.runtime.errors import InputError
+from distill.labelling.codebook import text_of
+from distill.labelling.near_copies import near_copies
 from distill.recipe.sources import AugmentationRecipe
 from distill.runs.progress import Reporter
 
@@ -21,6 +24,7 @@ def write_augmented(
     recipe: AugmentationRecipe,
     augmenter: Augmenter,
     *,
+    written: Sequence[str] = (),
     seed: int,
     reporter: Reporter,
 ) -> None:
@@ -31,13 +35,19 @@ def write_augmented(
         corpus: its train rows are the material.
         recipe: number of texts.
         augmenter: the ways of making them.
+        written: texts that a language model wrote.
         seed: for every draw.
         reporter: shows a bar.
     """
     known = {text_key(text) for _, split in corpus.splits() for text in split.texts}
     store = TextStore(folder.parent)
     with reporter.bar("augment", recipe.rows) as advance:
-        for text in augment(corpus.train.texts, recipe.rows, augmenter, known=known, seed=seed):
+        for text in _new(written, corpus, known, reporter):
+            store.append(text)
+            known.add(text_key(text))
+            advance(1)
+        drawn = recipe.rows - recipe.written_rows if augmenter.ways else 0
+        for text in augment(corpus.train.texts, drawn, augmenter, known=known, seed=seed):
             store.append(text)
             advance(1)
     if len(store) < recipe.rows:
@@ -45,6 +55,24 @@ def write_augmented(
             f"  {len(store)} texts instead of {recipe.rows}: the train rows yield no further distinct texts"
         )
     save_texts(store.view(0, len(store)), folder / AUGMENTED_FILE)
+
+
+def _new(written: Sequence[str], corpus: Corpus, known: Collection[bytes], reporter: Reporter) -> Iterator[str]:
+    """Yield the texts that repeat neither a row nor each other, and are not near-copies of evaluated rows."""
+    if not written:
+        return
+    evaluated = [text_of(row) for split in (corpus.validation, corpus.test) for row in split.texts]
+    near, seen, repeated = near_copies(written, evaluated), set(known), 0
+    for text, is_near in zip(written, near.tolist(), strict=True):
+        key = text_key(text)
+        repeated += key in seen and not is_near
+        if not is_near and key not in seen:
+            seen.add(key)
+            yield text
+    reporter.say(
+        f"  {len(written)} texts were written; left out: {int(near.sum())} near-copies of validation or test "
+        f"rows, {repeated} that repeat a row or each other"
+    )
 
 
 def build_augmenter(recipe: AugmentationRecipe, tokenizer: Any, max_tokens: int) -> Augmenter:
@@ -70,4 +98,4 @@ def build_augmenter(recipe: AugmentationRecipe, tokenizer: Any, max_tokens: int)
 
         model = load_masked(resolve_model(recipe.masked_model).folder)
         substitute = partial(model.substitute, max_tokens=max_tokens)
-    return Augmenter(tuple(recipe.ways), recipe.share, mask, substitute)
+    return Augmenter(recipe.drawn, recipe.share, mask, substitute)

@@ -151,13 +151,36 @@ def augment_stage(run: Run) -> None:
         inputs["masked_model"] = resolve_model(recipe.masked_model).sha256
         inputs["max_tokens"] = run.recipe.corpus.max_tokens  # words behind them are not substituted
 
+    if recipe.written:
+        asked = run.recipe.endpoint
+
+        def write(folder: Path) -> None:
+            from distill.labelling.endpoint.writing import write_texts
+
+            if asked is not None:
+                ways, count, seed = recipe.written, recipe.written_rows, run.recipe.seed
+                write_texts(folder, run.corpus, ways, count, asked, seed=seed, reporter=run.reporter)
+
+        needed = {
+            **run.digest(*run.gold_stages),
+            "ways": list(recipe.written),
+            "rows": recipe.written_rows,
+            "endpoint": None if asked is None else asked.asked(),
+            "seed": run.recipe.seed,
+        }
+        run.stage("written", run.layout.written, needed, write, resumable=True)
+        inputs |= run.digest("written")
+
     def work(folder: Path) -> None:
         from distill.labelling.augmentation import build_augmenter, write_augmented
+        from distill.labelling.endpoint.writing import written_texts
         from distill.teachers.tokenizers import load_tokenizer
 
         tokenizer = load_tokenizer(run.start)
         augmenter = build_augmenter(recipe, tokenizer, run.recipe.corpus.max_tokens)
-        write_augmented(folder, run.corpus, recipe, augmenter, seed=run.recipe.seed, reporter=run.reporter)
+        texts = written_texts(run.layout.written) if recipe.written else ()
+        seed = run.recipe.seed
+        write_augmented(folder, run.corpus, recipe, augmenter, written=texts, seed=seed, reporter=run.reporter)
 
     run.stage(AUGMENTED, run.layout.augmented, inputs, work)
 

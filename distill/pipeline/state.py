@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 VERSIONS = {
     "corpus": 3,
     "plan": 3,
+    "written": 1,
     "augmented": 1,
     "base": 1,
     "scores": 1,

@@ -48,8 +48,8 @@ class VerbaliserRecipe(Section):
         1000,
         ge=0,
         le=1_000_000,
-        description="Number of labelled train rows that TF-IDF and student.base learn from, to be shown beside the "
-        "language model on validation; 0 compares nothing.",
+        description="Number of labelled train rows that TF-IDF and student.base learn from, to be shown beside "
+        "the language model on validation; 0 compares nothing.",
     )
 
     def asked(self) -> dict[str, object]:

@@ -238,12 +238,15 @@ class Recipe(Section):
         kind = self.teacher.kind
         if kind == "endpoint" and self.endpoint is None:
             raise ValueError("teacher.kind is 'endpoint', but there is no [endpoint]. Add it with its model.")
-        if kind == "verbaliser" and self.endpoint is not None:
-            raise ValueError("There is an [endpoint], but teacher.kind is 'verbaliser'. Remove one of them.")
-        if kind == "classifier":
-            for name in ("verbaliser", "endpoint"):
-                if getattr(self, name) is not None:
-                    raise ValueError(f"There is a [{name}], but teacher.kind is {kind!r}. Remove one of them.")
+        written = self.augmentation.written
+        if written and self.endpoint is None:
+            raise ValueError(f"augmentation.ways has {written[0]}, but there is no [endpoint]. Add it.")
+        unused = {
+            "verbaliser": self.verbaliser is not None and kind == "classifier",
+            "endpoint": self.endpoint is not None and kind != "endpoint" and not written,
+        }
+        for name in (name for name, is_unused in unused.items() if is_unused):
+            raise ValueError(f"There is a [{name}], but teacher.kind is {kind!r}. Remove one of them.")
         if self.objective.reads_teacher and self.student.base is not None:
             raise ValueError(
                 "The objective matches the teacher's hidden states, but student.base starts the student from "

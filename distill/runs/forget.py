@@ -15,7 +15,7 @@ from distill.runs.layout import FOLDS, RECIPE_FILE
 
 # splits and quarantine, texts made from them, and a server's answers about them; a killed run leaves them as
 # NAME.partial and similar
-CORPUS = ("corpus", "augmented", "answers", "review")
+CORPUS = ("corpus", "augmented", "answers", "review", "written")
 
 
 @dataclass(frozen=True)

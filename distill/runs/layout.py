@@ -87,6 +87,11 @@ class RunLayout:
         return self.folder / "comparison"
 
     @property
+    def written(self) -> Path:
+        """Texts that a language model wrote."""
+        return self.folder / "written"
+
+    @property
     def own_labels(self) -> Path:
         """Labels of a language model for a corpus that has none."""
         return self.folder / "own_labels"

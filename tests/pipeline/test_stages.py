@@ -50,6 +50,7 @@ ASKED = (
 TUNED = ("teacher.freeze=none", "teacher.peft.method=lora")
 # turns of conversations have a student without context beside the twin
 TALKS = ("corpus.context={conversation='talk'}", "augmentation.rows=0")
+WRITTEN = ("augmentation.rows=40", "augmentation.ways=['write','cut']", "endpoint.model=one")
 # they hold the whole recipe
 WHOLE = ("bundle", "report")
 
@@ -115,7 +116,8 @@ def every_stage(stages_of: Callable[..., Stages]) -> Stages:
     read = {f"read, {name}": stage for name, stage in stages_of("teacher.kind=verbaliser").items()}
     talks = stages_of(*TALKS)
     talked = {name: talks[name] for name in ("context-free", "context")}
-    return found | pooling | asked | read | talked
+    wrote = {f"written, {name}": stage for name, stage in stages_of(*WRITTEN).items()}
+    return found | pooling | asked | read | talked | wrote
 
 
 def executed(stage: Stage, folder: Path, inputs: Mapping[str, Any]) -> bool:

@@ -37,6 +37,7 @@ class FakeModel:
     status: int = 200
     seed: int = 0
     delay: float = 0.0  # seconds before an answer
+    writes: bool = False  # whether it answers with a text
     begins: str = ""  # what every answer begins with
     refuses: str = ""  # a part of texts that are answered with status 400
     spared: int = 0  # first requests without trouble
@@ -77,6 +78,10 @@ class FakeModel:
 
     def reply(self, request: Mapping[str, Any], kind: str) -> dict[str, Any]:
         """The answer to a request."""
+        if self.writes:
+            seed = request["seed"]
+            text = f'"words {seed} of {hashlib.sha256(str(seed).encode()).hexdigest()}"'
+            return {"model": self.name, "choices": [{"message": {"role": "assistant", "content": text}}]}
         scores = self.scores(request["messages"])
         choice: dict[str, Any] = {"index": 0, "finish_reason": "length"}
         best = max(scores, key=lambda option: scores[option])

@@ -80,13 +80,22 @@ def vote(reply: Any, options: Sequence[str]) -> int | None:
     Raises:
         MalformedAnswer: it is not an answer.
     """
+    words = content(reply).split()
+    keys = {option.casefold(): place for place, option in enumerate(options)}
+    return keys.get(bare(words[0])) if words else None
+
+
+def content(reply: Any) -> str:
+    """Return an answer's text.
+
+    Raises:
+        MalformedAnswer: it is not an answer, or has none.
+    """
     message = _choice(reply).get("message")
     text = message.get("content") if isinstance(message, Mapping) else None
     if not isinstance(text, str):
         raise MalformedAnswer
-    words = text.split()
-    keys = {option.casefold(): place for place, option in enumerate(options)}
-    return keys.get(bare(words[0])) if words else None
+    return text
 
 
 def vote_scores(votes: Sequence[int | None], options: int) -> tuple[float, ...]:
