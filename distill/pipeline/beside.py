@@ -24,7 +24,6 @@ class Beside:
 
     def stage(self) -> None:
         """Train both on a part of the labelled rows, measure all three, and print them."""
-        from distill.artifacts.comparison import read_comparison
         from distill.recipe.ensemble import start_of
         from distill.teachers.sources import resolve_model
 
@@ -59,17 +58,17 @@ class Beside:
                 TFIDF: tfidf,
                 ENCODER: read_logits_file(encoder),
             }
-            self._compare(logits, part).write(folder)
+            found = self._compare(logits, part)
+            found.write(folder)
+            for line in found.lines():
+                run.reporter.say(line)
+            if found.better:
+                run.reporter.say(
+                    f"warning: Better than the language model: {' and '.join(found.better)}. With teacher.kind = "
+                    '"classifier" the student learns from such a teacher.'
+                )
 
         run.stage("comparison", run.layout.comparison, inputs, work, resumable=True)
-        found = read_comparison(run.layout.comparison)
-        for line in found.lines():
-            run.reporter.say(line)
-        if found.better:
-            run.reporter.say(
-                f"warning: Better than the language model: {' and '.join(found.better)}. With teacher.kind = "
-                '"classifier" the student learns from such a teacher.'
-            )
 
     @property
     def _rows(self) -> int:

@@ -7,9 +7,11 @@ import pytest
 
 from distill.artifacts.comparison import read_comparison
 from distill.export.runtime import load
+from distill.teachers.checkpoints import save_classifier
 from tests.support.command import run_cli
 from tests.support.fake_openai import FakeModel, fake_openai
 from tests.support.tiny_causal import save
+from tests.support.tiny_models import bert_tokenizer, tiny_classifier
 
 pytestmark = pytest.mark.slow
 
@@ -53,12 +55,15 @@ def rows() -> list[str]:
 def asked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, FakeModel]:
     folder = tmp_path_factory.mktemp("endpoint")
     (folder / "rows.tsv").write_text("\n".join(rows()) + "\n")
+    tokenizer = bert_tokenizer([line.partition("\t")[0] for line in rows()])
+    save_classifier(tiny_classifier(vocabulary=len(tokenizer)), tokenizer, folder / "base")
+    settings = SETTINGS.replace("[student]", f'[student]\nbase = "{folder / "base"}"')
     model = FakeModel(WORDS, {"cut": 0.02, "429": 0.02, "broken": 0.02, "nan": 0.02})
     with fake_openai(model) as url:
         recipe = (
             f'name = "asked"\n[corpus]\nsource = "{folder / "rows.tsv"}"\ntask = "single_label"\nmax_tokens = 16\n'
             f'[teacher]\nkind = "endpoint"\nepochs = 1\nfreeze = "body"\n[verbaliser]\ncompared_rows = 40\n'
-            f'[endpoint]\nmodel = "fake"\nurl = "{url}"\n{SETTINGS}'
+            f'[endpoint]\nmodel = "fake"\nurl = "{url}"\n{settings}'
         )
         (folder / "asked.toml").write_text(recipe)
         done = run_cli("run", str(folder / "asked.toml"), "--runs", str(folder / "runs"))
@@ -76,7 +81,7 @@ def test_a_student_learns_from_answers(asked: tuple[Path, FakeModel]) -> None:
     found = classifier.predict(["i am so glad", "i was scared"])
     assert [prediction.labels for prediction in found] == [("joy",), ("fear",)]
     assert classifier.manifest.provenance["teacher"] == "fake"
-    assert classifier.manifest.provenance["student_base"] == "sentence-transformers/all-MiniLM-L6-v2"
+    assert classifier.manifest.provenance["student_base"] == "base"
     comparison = read_comparison(run / "comparison")
     assert [model.name for model in comparison.models] == ["language model", "TF-IDF", "fine-tuned encoder"]
     assert comparison.models[0].headline > 0.95
