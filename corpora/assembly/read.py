@@ -80,8 +80,6 @@ def read_corpus(
         "rows_later_in_group": collector.later_in_group,
         "splits_ignored": tables.ignored,
     }
-    if not spec.is_labelled:
-        notes[UNLABELLED] = sum(len(members) for members in splits.values())
     if collector.without_gold:
         notes["rows_without_gold"] = collector.without_gold
     if tables.quoted:
@@ -136,6 +134,8 @@ def _select(
 ) -> tuple[Task, CorpusRows, SplitRows]:
     """Merge repeats and leave rare labels out; add to the notes."""
     before, published_test = _count(splits), splits.get("test", NO_ROWS)
+    if not spec.is_labelled:
+        notes[UNLABELLED] = before
     # several annotators of one row do not repeat it: `row_id` merges them in every split
     annotated = spec.row_id is not None or spec.context is not None
     whole = () if spec.merge_test or annotated else ("test",)

@@ -8,7 +8,7 @@ import numpy as np
 from distill.corpora.corpus import Split, label_matrix
 from distill.corpora.targets import CODECS
 from distill.export.runtime.errors import InputError
-from distill.export.runtime.inputs import Row, segments_of
+from distill.export.runtime.rows import Row, Window, segments_of
 from distill.export.runtime.task import Task
 from distill.recipe.llm import PLACE, VerbaliserRecipe
 
@@ -81,7 +81,12 @@ def plain(label: str) -> str:
 
 
 def text_of(row: Row) -> str:
-    """Return a row as one text; the texts of a pair are its lines."""
+    """Return a row as one text; the texts of a pair are its lines.
+
+    Of a conversation each line is a turn behind its speaker's name, and the last one is the turn that is decided.
+    """
+    if isinstance(row, Window):
+        return "\n".join(f"{turn.speaker}: {turn.text}".strip() for turn in (*row.context, row.target))
     return "\n".join(segments_of(row))
 
 

@@ -1,4 +1,4 @@
-"""Students that learnt from no label against people's labels of the test rows, beside TF-IDF on a few labelled rows.
+"""Students that learnt from no label against people's labels of test rows, beside TF-IDF on a few labelled rows.
 
     python -m tests.benchmarks.zero_labels RUN EMOTIONS
 

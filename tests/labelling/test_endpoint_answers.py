@@ -11,7 +11,8 @@ from distill.corpora.corpus import Split
 from distill.export.runtime.errors import InputError
 from distill.export.runtime.kinds.multi_label import MultiLabel
 from distill.export.runtime.kinds.single_label import SingleLabel
-from distill.labelling.codebook import Codebook, codebook_of
+from distill.export.runtime.rows import Turn, Window
+from distill.labelling.codebook import Codebook, codebook_of, text_of
 from distill.labelling.endpoint.answers import (
     LEAST,
     MalformedAnswer,
@@ -140,3 +141,10 @@ def test_votes_begin_with_an_option() -> None:
     with pytest.raises(MalformedAnswer):
         vote(answer(None), ("yes", "no"))
     assert vote_scores([0, 0, 1, None], 2) == pytest.approx((math.log(2.5 / 4), math.log(1.5 / 4)))
+
+
+def test_a_turn_is_shown_behind_those_before_it() -> None:
+    window = Window(Turn("client", "i am sad"), (Turn("helper", "how are you?"),))
+    assert text_of(window) == "helper: how are you?\nclient: i am sad"
+    assert text_of(Window(Turn("helper", ""), window.context)) == "helper: how are you?\nhelper:"
+    assert text_of(("a", "b")) == "a\nb"
