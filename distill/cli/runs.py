@@ -161,7 +161,7 @@ def check(recipe: RecipeName, overrides: Overrides = None, as_json: AsJson = Fal
     if as_json:
         print(json.dumps(checked.to_dict(), indent=2))
         return
-    print_corpus(checked.reading.report, checked.base_models)
+    print_corpus(checked.reading.report, checked.base_models, checked.pins)
     print_windows(checked.reading.windows)
 
 

@@ -210,7 +210,7 @@ def print_plan(plan: Plan) -> None:
         print("The machine was busy, so students may look slower than they are. Plan again when it is idle.")
 
 
-def print_corpus(corpus: "CorpusReport", base_models: "Sequence[ModelSource]") -> None:
+def print_corpus(corpus: "CorpusReport", base_models: "Sequence[ModelSource]", pins: Sequence[str]) -> None:
     """Print the result of `check`: splits, labels, leaks, other counts, and how to pin models."""
     rows = [
         [
@@ -235,9 +235,9 @@ def print_corpus(corpus: "CorpusReport", base_models: "Sequence[ModelSource]") -
     for note, count in corpus.notes.items():
         if count and "leaks" not in note:
             print(f"{note.replace('_', ' ')}: {count}")
-    pins = [model.sha256 for model in base_models]
     names = ", ".join(model.name for model in base_models)
-    print(f"base model: {names}; to pin it: teacher.sha256 = {json.dumps(pins if len(pins) > 1 else pins[0])}")
+    pinned = json.dumps(list(pins) if len(pins) > 1 else pins[0]) if pins else ""
+    print(f"base model: {names}" + (f"; to pin it: teacher.sha256 = {pinned}" if pinned else ""))
 
 
 def print_windows(windows: "Mapping[str, WindowTokens]") -> None:

@@ -22,10 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CheckedRecipe:
-    """The corpus of a recipe as its tokenizers read it, and its base models, the first teacher's first."""
+    """The corpus of a recipe as its tokenizers read it, and its base models, the first teacher's first.
+
+    `pins` are the hashes that `teacher.sha256` may pin: those of teachers, not of a base of the student's own.
+    """
 
     reading: "Reading"
     base_models: "tuple[ModelSource, ...]"
+    pins: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, object]:
         """Return plain data for JSON, with the corpus's keys at the top."""
@@ -77,7 +81,8 @@ def check_recipe(recipe: Recipe, reporter: Reporter) -> CheckedRecipe:
     else:
         check_language_model(recipe, corpus, reporter)
     base = resolve_model(*start_of(recipe))
-    base_models = tuple({base.sha256: base, **{other.sha256: other for other in sources.values()}}.values())
+    teachers = tuple(sources.values())
+    own = () if sources and recipe.student.base is None else (base,)
     config = load_config(base.folder)
     check_models(recipe, config)
     if sources:
@@ -95,4 +100,4 @@ def check_recipe(recipe: Recipe, reporter: Reporter) -> CheckedRecipe:
         if warning not in warnings:
             reporter.say(f"warning: {warning}")
     require_known(reading.teacher, recipe.teacher.max_unknown)
-    return CheckedRecipe(reading, base_models)
+    return CheckedRecipe(reading, (*teachers, *own), tuple(teacher.sha256 for teacher in teachers))

@@ -120,7 +120,7 @@ class LanguageTeacher:
             self._label_stage(splits)
             self._review_stage(splits)
         quality_stage(run, run.layout, "teacher", run.layout.teacher())
-        if not unlabelled and self.verbaliser.compared_rows:
+        if not unlabelled and self.verbaliser.compared_rows and not run.is_fold:
             Beside(run).stage()
 
     def _prior_stage(self) -> None:

@@ -16,6 +16,7 @@ from tests.support.tiny_models import bert_tokenizer, tiny_classifier
 pytestmark = pytest.mark.slow
 
 WORDS = {"joy": ("happy", "glad"), "sadness": ("sad", "alone"), "fear": ("afraid", "scared")}
+KEY = "a-key-that-nobody-may-see"
 FILLERS = ("today", "at home", "in the garden", "on the train", "with my sister", "after work", "again", "all day")
 SETTINGS = """
 [student]
@@ -63,11 +64,15 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, FakeModel]:
         recipe = (
             f'name = "asked"\n[corpus]\nsource = "{folder / "rows.tsv"}"\ntask = "single_label"\nmax_tokens = 16\n'
             f'[teacher]\nkind = "endpoint"\nepochs = 1\nfreeze = "body"\n[verbaliser]\ncompared_rows = 40\n'
-            f'[endpoint]\nmodel = "fake"\nurl = "{url}"\n{settings}'
+            f'[endpoint]\nmodel = "fake"\nkey_env = "A_KEY"\nurl = "{url}"\n{settings}'
         )
         (folder / "asked.toml").write_text(recipe)
-        done = run_cli("run", str(folder / "asked.toml"), "--runs", str(folder / "runs"))
-        assert done.returncode == 0, done.stderr
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("A_KEY", KEY)
+            done = run_cli("run", str(folder / "asked.toml"), "--runs", str(folder / "runs"))
+    assert done.returncode == 0, done.stderr
+    assert "i feel" not in done.stderr + done.stdout
+    assert {headers["Authorization"] for headers in model.headers} == {f"Bearer {KEY}"}
     return folder / "runs/asked", model
 
 
@@ -102,7 +107,9 @@ def test_a_second_command_asks_nothing(asked: tuple[Path, FakeModel]) -> None:
 def test_another_prior_asks_nothing(asked: tuple[Path, FakeModel]) -> None:
     run, _ = asked
     recipe = str(run.parents[1] / "asked.toml")
-    done = run_cli("label", recipe, "--runs", str(run.parent), "--set", "verbaliser.calibration=affine")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("A_KEY", KEY)
+        done = run_cli("label", recipe, "--runs", str(run.parent), "--set", "verbaliser.calibration=affine")
     assert done.returncode == 0, done.stderr
     assert "scores/train: already done" in done.stderr
     assert "labels/train: already done" not in done.stderr
@@ -113,6 +120,7 @@ def test_no_answer_file_holds_a_text(asked: tuple[Path, FakeModel]) -> None:
     for path in [*run.glob("answers/*"), *run.glob("scores/**/*"), *run.glob("teacher/*")]:
         if path.is_file():
             assert b"i feel" not in path.read_bytes()
+    assert not [path for path in run.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()]
 
 
 def test_a_causal_model_in_a_folder_teaches_too(asked: tuple[Path, FakeModel], tmp_path: Path) -> None:
