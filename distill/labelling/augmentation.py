@@ -12,7 +12,7 @@ from distill.corpora.storage.text_store import TextStore
 from distill.export.runtime.errors import InputError
 from distill.labelling.codebook import text_of
 from distill.labelling.near_copies import near_copies
-from distill.recipe.sources import AugmentationRecipe
+from distill.recipe.augmentation import AugmentationRecipe
 from distill.runs.progress import Reporter
 
 AUGMENTED_FILE = "augmented.parquet"

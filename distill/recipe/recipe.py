@@ -13,12 +13,13 @@ from pydantic import (
 
 from distill.corpora.assembly.spec import SEGMENTS
 from distill.export.int8.packing import packed_multiple
+from distill.recipe.augmentation import AugmentationRecipe
 from distill.recipe.budget import BenchRecipe, BudgetRecipe
 from distill.recipe.kinds import KINDS
 from distill.recipe.llm import USUAL_ENDING, USUAL_PROMPT, EndpointRecipe, VerbaliserRecipe
 from distill.recipe.section import Section, Seed, section_of
 from distill.recipe.shipping import FLOOR_KEYS, DecisionsRecipe, ExportRecipe
-from distill.recipe.sources import AugmentationRecipe, CorpusRecipe, TeacherRecipe
+from distill.recipe.sources import CorpusRecipe, TeacherRecipe
 from distill.recipe.student import (
     FEATURE_WEIGHTS,
     WEIGHTS_OF_KINDS,
@@ -235,18 +236,14 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _who_is_asked(self) -> "Recipe":
-        kind = self.teacher.kind
-        if kind == "endpoint" and self.endpoint is None:
-            raise ValueError("teacher.kind is 'endpoint', but there is no [endpoint]. Add it with its model.")
-        written = self.augmentation.written
-        if written and self.endpoint is None:
-            raise ValueError(f"augmentation.ways has {written[0]}, but there is no [endpoint]. Add it.")
-        unused = {
-            "verbaliser": self.verbaliser is not None and kind == "classifier",
-            "endpoint": self.endpoint is not None and kind != "endpoint" and not written,
-        }
-        for name in (name for name, is_unused in unused.items() if is_unused):
-            raise ValueError(f"There is a [{name}], but teacher.kind is {kind!r}. Remove one of them.")
+        kind, written = self.teacher.kind, self.augmentation.written
+        asks = [f"augmentation.ways has {way}" for way in written]
+        asks += ["teacher.kind is endpoint"] * (kind == "endpoint")
+        if asks and self.endpoint is None:
+            raise ValueError(f"{asks[0]}, but there is no [endpoint]. Add it with its model.")
+        for name, is_read in (("verbaliser", kind != "classifier"), ("endpoint", bool(asks))):
+            if getattr(self, name) is not None and not is_read:
+                raise ValueError(f"There is a [{name}], but teacher.kind is {kind!r}. Remove one of them.")
         if self.objective.reads_teacher and self.student.base is not None:
             raise ValueError(
                 "The objective matches the teacher's hidden states, but student.base starts the student from "

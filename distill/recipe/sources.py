@@ -1,24 +1,16 @@
-"""The recipe's tables of what a student learns from: [corpus], [teacher], [augmentation]."""
+"""The recipe's tables of what a student learns from: [corpus] and [teacher]."""
 
-from typing import Annotated, ClassVar, Literal, get_args
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StrictInt, model_validator
 
 from distill.corpora.assembly.context import Context
 from distill.corpora.assembly.read import CorpusSpec
-from distill.corpora.augment import Way as DrawnWay
 from distill.export.runtime.inputs import Truncate
 from distill.recipe.peft import PeftRecipe
 from distill.recipe.section import RATES, Fraction, Rate, Section, Seed
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-
-Way = DrawnWay | Literal["rewrite", "write"]
-
-DRAWN: tuple[DrawnWay, ...] = get_args(DrawnWay)
-
-# ways of a language model behind a server
-WRITING = ("rewrite", "write")
 
 
 class TruncateRecipe(Section):
@@ -252,47 +244,6 @@ class TeacherRecipe(Section):
     def _few_weights(self) -> "TeacherRecipe":
         if self.peft is not None:
             self.peft.check_beside(self.kind, self.checkpoint, self.freeze)
-        return self
-
-
-class AugmentationRecipe(Section):
-    """[augmentation]: texts made from the train rows and labelled by the teacher, for the student alone."""
-
-    rows: int = Field(0, ge=0, le=10_000_000, description="Number of texts to make; 0 makes none.")
-    ways: list[Way] = Field(
-        ["join", "cut", "cross", "drop", "mask"],
-        min_length=1,
-        description="Ways of making a text: join two rows, cut a part, cross two, drop or mask words, substitute "
-        "words by masked_model; rewrite rows or write new ones by [endpoint].",
-    )
-    share: Fraction = Field(
-        0.3, description="Maximum share of a row's words that are dropped, masked or substituted."
-    )
-    masked_model: str | None = Field(
-        None, description="Masked language model for substitute: ORG/NAME[@REVISION] on the hub, or a folder."
-    )
-
-    @property
-    def written(self) -> tuple[str, ...]:
-        """The ways of a language model that are asked for."""
-        return tuple(way for way in WRITING if way in self.ways) if self.rows else ()
-
-    @property
-    def written_rows(self) -> int:
-        """The number of texts that it writes: its ways' share of all."""
-        return self.rows * len(self.written) // len(self.ways)
-
-    @property
-    def drawn(self) -> tuple[DrawnWay, ...]:
-        """The other ways, in the recipe's order."""
-        return tuple(way for asked in self.ways for way in DRAWN if way == asked)
-
-    @model_validator(mode="after")
-    def _model(self) -> "AugmentationRecipe":
-        if "substitute" in self.ways and self.masked_model is None:
-            raise ValueError(
-                "The way substitute needs augmentation.masked_model. Name one, or remove substitute from ways."
-            )
         return self
 
 

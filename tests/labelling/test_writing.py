@@ -13,9 +13,9 @@ from distill.export.runtime.kinds.single_label import SingleLabel
 from distill.labelling.augmentation import AUGMENTED_FILE, write_augmented
 from distill.labelling.endpoint.writing import REWRITE, WRITTEN_FILE, tasks, write_texts, written_texts
 from distill.labelling.near_copies import near_copies
+from distill.recipe.augmentation import AugmentationRecipe
 from distill.recipe.llm import EndpointRecipe
 from distill.recipe.load import load_recipe
-from distill.recipe.sources import AugmentationRecipe
 from distill.runs.progress import Reporter
 from tests.support.fake_openai import FakeModel, fake_openai
 

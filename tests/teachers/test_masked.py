@@ -23,8 +23,8 @@ from distill.export.runtime.errors import InputError
 from distill.labelling.augmentation import build_augmenter
 from distill.pipeline.labels import augment_stage
 from distill.pipeline.state import Run
+from distill.recipe.augmentation import AugmentationRecipe
 from distill.recipe.load import load_recipe
-from distill.recipe.sources import AugmentationRecipe
 from distill.runs.layout import RunLayout
 from distill.runs.progress import Reporter
 from distill.runs.stage import StageRecord
