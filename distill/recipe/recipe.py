@@ -16,6 +16,7 @@ from distill.export.int8.packing import packed_multiple
 from distill.recipe.augmentation import AugmentationRecipe
 from distill.recipe.budget import BenchRecipe, BudgetRecipe
 from distill.recipe.kinds import KINDS
+from distill.recipe.labels_needed import keys_that_need_labels
 from distill.recipe.llm import USUAL_ENDING, USUAL_PROMPT, EndpointRecipe, VerbaliserRecipe
 from distill.recipe.section import Section, Seed, section_of
 from distill.recipe.shipping import FLOOR_KEYS, DecisionsRecipe, ExportRecipe
@@ -216,16 +217,7 @@ class Recipe(Section):
     def _without_labels(self) -> "Recipe":
         if self.corpus.labels is not False:
             return self
-        asked, policy = self.verbaliser, self.decisions
-        needs = {
-            "teacher.kind": self.teacher.kind == "classifier",
-            "objective.soft_weight": self.objective.soft_weight < 1,
-            "verbaliser.shots": asked is not None and asked.shots > 0,
-            "verbaliser.calibration": asked is not None and asked.calibration == "affine",
-            "corpus.folds": self.corpus.folds is not None,
-            "teacher.fit_temperature": self.teacher.fit_temperature,
-            "decisions": bool(policy.floors or policy.certifying_share),
-        }
+        needs = keys_that_need_labels(self)
         for key, needed in needs.items():
             if needed:
                 raise ValueError(
