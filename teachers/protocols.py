@@ -1,14 +1,20 @@
-"""Members that teachers need of a transformers tokenizer and encoder; any class with them will do."""
+"""Members that teachers need of a transformers tokenizer and encoder; any class with them will do.
+
+Recipes name methods that take these, so nothing is imported here at run time.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
-import torch
-from tokenizers import Tokenizer as BackendTokenizer
-from torch import Tensor, nn
+if TYPE_CHECKING:
+    import torch
+    from tokenizers import Tokenizer as BackendTokenizer
+    from torch import Tensor, nn
 
-from distill.export.graph.config import ModelConfig
+    from distill.export.graph.config import ModelConfig
 
 
 class Tokenizer(Protocol):

@@ -221,12 +221,11 @@ class Collector:
     ) -> tuple[Row, tuple[Token, ...] | None]:
         """Return a row's text and labels; None for the labels of a turn that is context alone."""
         if self._turns is not None:
-            text = text_of(fields, columns, self._spec.joiner, empty=True)
-            return text, None if not kept else self._tokens_of_turn(fields) if labelled else ()
-        tokens = self._tokens(fields) if labelled else ()
-        if self._pair is not None:
-            return pair_of(fields, self._pair), tokens
-        return text_of(fields, columns, self._spec.joiner), tokens
+            turn = text_of(fields, columns, self._spec.joiner, empty=True)
+            return turn, None if not kept else self._tokens_of_turn(fields) if labelled else ()
+        pair = self._pair
+        text: Row = text_of(fields, columns, self._spec.joiner) if pair is None else pair_of(fields, pair)
+        return text, self._tokens(fields) if labelled else ()
 
     def _tokens_of_turn(self, fields: dict[str, Any]) -> tuple[Token, ...] | None:
         """Return the labels of a turn; None where it has none and is context alone."""

@@ -153,9 +153,8 @@ def test_pairs_are_cut_as_the_runtime_cuts_them(most: int, tmp_path: Path) -> No
     (tmp_path / "asked.json").write_text(json.dumps([str(tmp_path / "tokenizer.json"), inputs, rows, most]))
     answers = run_node(tmp_path, PAIRS, str(tmp_path / "asked.json"))
     for data, answer in zip(inputs, answers, strict=True):
-        reads = input_from_dict(data, "test")
-        reads.set_up(tokenizer, most)
-        expected = [reads.cut(reads.encode(tokenizer, row), most, type_ids=True) for row in rows]
+        reader = input_from_dict(data, "test").reader(tokenizer, most, type_ids=True)
+        expected = [reader.one(row) for row in rows]
         assert [Encoded(*one) for one in answer] == expected
 
 

@@ -15,6 +15,8 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre
 
 from distill.export.runtime import Classifier, DistillError, load, self_test
 from distill.export.runtime.manifest import MANIFEST_FILE
+from distill.export.runtime.rows import Turn
+from distill.export.runtime.turns import Turns
 from tests.campaigns.mutations import random_text, spoiled_bytes, spoiled_json, spoiled_message
 from tests.golden.check import FOLDER
 from tests.support.tiny_bundle import make_tiny_bundle
@@ -107,9 +109,18 @@ def try_bundle(folder: Path) -> None:
     self_test(classifier)
 
 
+def rows_of(classifier: Classifier, texts: list[str]) -> list[Any]:
+    """Texts as what the bundle reads: for conversations each is the last turn, after the ones before it."""
+    if not isinstance(classifier.input, Turns):
+        return list(texts)
+    speaker = classifier.input.decides[0]
+    said = [Turn(speaker, text) for text in texts]
+    return [said[: at + 1] for at in range(len(texts))]
+
+
 def check_predictions(classifier: Classifier, texts: list[str]) -> list[list[float]]:
     """Every text gets scores between 0 and 1 for all labels; gives them."""
-    predictions = classifier.predict(texts)
+    predictions = classifier.predict(rows_of(classifier, texts))
     assert len(predictions) == len(texts)
     for found in predictions:
         assert tuple(found.scores) == classifier.labels
@@ -180,8 +191,8 @@ def texts(rng: random.Random, base: Base) -> None:
         if any(len(text) > 5 and text in str(error) for text in some):
             raise AssertionError("an error quotes a text") from None
         raise
-    for text, scores in zip(some, together, strict=True):
-        alone = classifier.predict_proba([text])[0].tolist()
+    for row, scores in zip(rows_of(classifier, some), together, strict=True):
+        alone = classifier.predict_proba([row])[0].tolist()
         pairs = zip(scores, alone, strict=True)
         assert all(abs(one - other) <= TOLERANCE for one, other in pairs), "a score depends on batch-mates"
 

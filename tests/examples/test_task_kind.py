@@ -60,6 +60,8 @@ class AtMostOne:
     activation: ClassVar[str] = "sigmoid"
     problem_type: ClassVar[str] = "multi_label_classification"
     confidence_rule: ClassVar[str] = "top_score"
+    floor_kinds: ClassVar[tuple[str, ...]] = ()
+    set_kind: ClassVar[str] = "labels"
     manifest_version: ClassVar[int] = 1
     manifest_output: ClassVar[Tagged | None] = None
     manifest_decision: ClassVar[type[TaggedDecision] | None] = None
@@ -100,10 +102,19 @@ class AtMostOne:
     def prediction(self, scores: list[float], policy: Policy, noticed: Noticed) -> Prediction:
         top = max(scores)
         chosen = (self.labels[scores.index(top)],) if top >= 0.5 else ()
-        return prediction_of(self.labels, scores, chosen, max(top, 1 - top), policy, noticed)
+        return prediction_of(self, scores, chosen, max(top, 1 - top), policy, noticed)
 
     def predictions(self, scores: Doubles, policy: Policy, noticed: list[Noticed]) -> list[Prediction]:
         return [self.prediction(row, policy, seen) for row, seen in zip(scores.tolist(), noticed, strict=True)]
+
+    def flagged(self, floor_kind: str, label: str) -> tuple[str, ...]:
+        return ()
+
+    def possible(self, held: list[bool]) -> tuple[str, ...]:
+        return tuple(label for label, yes in zip(self.labels, held, strict=True) if yes)
+
+    def possible_mask(self, held: Bools) -> Bools:
+        return held
 
     def check_policy(self, policy: Policy, fields: Fields) -> None:
         if policy.thresholds is not None:
