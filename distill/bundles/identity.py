@@ -49,7 +49,16 @@ class Comparison:
 
 
 def packaged_identity(language: str) -> Identity:
-    """Return the packaged templates and terms of a language."""
+    """Return the packaged templates and terms of a language.
+
+    Raises:
+        InputError: there are none of this language.
+    """
+    if language not in LANGUAGES:
+        raise InputError(
+            f"--language: The language must be one of {', '.join(LANGUAGES)}. For another, give terms of your own "
+            "with --terms."
+        )
     text = (resources.files("distill.bundles") / "identity_terms" / f"{language}.toml").read_text(encoding="utf-8")
     return _identity(tomllib.loads(text), language)
 

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -28,7 +28,7 @@ def audit(
         typer.Option(help="TOML file with your own templates, terms and words to swap, in place of the packaged."),
     ] = None,
     language: Annotated[
-        Literal["en", "zh"], typer.Option(help="Language of the packaged templates and terms.")
+        str, typer.Option(metavar="en|zh", help="Language of the packaged templates and terms.")
     ] = "en",
     rows: Annotated[
         Path | None, typer.Option(help="File of rows in which words are swapped, beside the templates.")
@@ -54,7 +54,8 @@ def audit(
     classifier = load(bundle)
     if classifier.input.kind != "text":
         raise InputError(
-            f"{bundle}: The bundle reads pairs, which no template is. Audit a bundle of single texts."
+            f"{bundle}: The bundle reads {classifier.input.kind}, which no template is. Audit a bundle of single "
+            "texts."
         )
     identity = packaged_identity(language) if terms is None else read_identity(terms)
     compared = comparisons(identity)

@@ -119,6 +119,9 @@ export class Classifier {
    * highest of all where none is decided. `change` is the score minus the score without the word.
    */
   async explain(value, label) {
+    if (this.manifest.input?.kind === "turns") {
+      throw new Error("This bundle reads turns of conversations, whose words are not explained. Use predictTurns.");
+    }
     if (label !== undefined && !this.labels.includes(label)) {
       throw new Error(`label: The bundle has no label ${label}. Its labels are ${this.labels.join(", ")}.`);
     }

@@ -170,3 +170,10 @@ def test_a_comparison_is_by_template_term_and_group() -> None:
     )
     expected = (("A boy left", "A man left"), ("A girl left", "A woman left"))
     assert comparisons(identity) == [Comparison("age", ("young", "old"), (expected,))]
+
+
+def test_another_language_is_refused_with_the_way_on() -> None:
+    with pytest.raises(
+        InputError, match="must be one of en, zh. For another, give terms of your own with --terms"
+    ):
+        packaged_identity("de")

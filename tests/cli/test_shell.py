@@ -164,3 +164,9 @@ def test_no_word_is_broken_at_any_width(
             assert word in shown, word
     assert width < 40 or max(map(len, shown.splitlines())) <= width
     assert ("━" in shown) == (width >= 100)
+
+
+def test_no_option_has_a_type_that_the_lowest_typer_cannot_read() -> None:
+    """`Literal` came with typer 0.19, and the base install works with less: then not even `--help` would run."""
+    for path in (ROOT / "distill/cli").glob("*.py"):
+        assert "Literal[" not in path.read_text(encoding="utf-8"), path.name
