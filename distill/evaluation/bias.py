@@ -9,13 +9,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from distill.evaluation.comparison import Estimate
 from distill.evaluation.drift import holm
-
-Doubles = NDArray[np.float64]
-
-Bools = NDArray[np.bool_]
+from distill.export.runtime.scores import Bools, Doubles
 
 # of signs: the smallest p-value is 1 / (SIGNS + 1), for up to a thousand cells that Holm's rule adjusts together
 SIGNS = 39_999
@@ -24,15 +21,6 @@ RESAMPLES = 2000
 
 # cells whose sums are computed at once
 _AT_ONCE = 64
-
-
-@dataclass(frozen=True)
-class Interval:
-    """An estimate with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -51,7 +39,7 @@ class Cell:
     gaps: Mapping[str, float]
     p_values: Mapping[str, float]
     flips: Mapping[str, float]
-    amplification: Mapping[str, Interval]
+    amplification: Mapping[str, Estimate]
 
 
 @dataclass(frozen=True)
@@ -68,7 +56,7 @@ class AxisAudit:
     gap: Mapping[str, float]
     flipped: Mapping[str, float]
     shown: Mapping[str, int]
-    amplification: Mapping[str, Interval]
+    amplification: Mapping[str, Estimate]
 
 
 @dataclass(frozen=True)
@@ -130,8 +118,8 @@ def adjusted(p_values: Doubles) -> Doubles:
     return np.array(holm(p_values.ravel().tolist())).reshape(p_values.shape)
 
 
-def mean_interval(values: Doubles, rng: np.random.Generator) -> Interval:
+def mean_interval(values: Doubles, rng: np.random.Generator) -> Estimate:
     """Return the mean of templates' values ``(T,)`` with a bootstrap over templates."""
     drawn = values[rng.integers(0, len(values), size=(RESAMPLES, len(values)))].mean(axis=1)
     low, high = np.quantile(drawn, [0.025, 0.975])
-    return Interval(float(values.mean()), float(low), float(high))
+    return Estimate(float(values.mean()), float(low), float(high))

@@ -23,12 +23,6 @@ class Pushed:
     files: tuple[str, ...]
 
 
-def pushed_files(bundle: Path) -> tuple[str, ...]:
-    """Return the names of a bundle's files that go to the hub: listed ones, the manifest, and the card if any."""
-    card = (CARD,) if (bundle / CARD).is_file() else ()
-    return (*sorted(read_manifest(bundle).files), MANIFEST_FILE, *card)
-
-
 def push_bundle(bundle: Path, repository: str, *, private: bool, api: "HfApi | None" = None) -> Pushed:
     """Upload a bundle in one commit, and return its address.
 
@@ -46,11 +40,13 @@ def push_bundle(bundle: Path, repository: str, *, private: bool, api: "HfApi | N
     need("hub", "huggingface_hub")
     from huggingface_hub import CommitOperationAdd, HfApi
 
-    client, files = api or HfApi(), pushed_files(bundle)
+    client, manifest = api or HfApi(), read_manifest(bundle)
+    card = (CARD,) if (bundle / CARD).is_file() else ()
+    files = (*sorted(manifest.files), MANIFEST_FILE, *card)
     operations = [CommitOperationAdd(file, str(bundle / file)) for file in files]
     try:
         client.create_repo(name, private=private, exist_ok=True)
-        done = client.create_commit(name, operations, commit_message=f"Bundle {read_manifest(bundle).name}")
+        done = client.create_commit(name, operations, commit_message=f"Bundle {manifest.name}")
     except Exception as error:  # the client raises many kinds: network, no token, no permission
         raise InputError(
             f"{name}: The hub does not take the bundle ({type(error).__name__}). Check the network, and that "

@@ -11,14 +11,13 @@ if TYPE_CHECKING:
     from distill.bundles.audit import Scorer
     from distill.evaluation.bias import Audit
     from distill.evaluation.decision import Decision
+    from distill.recipe.recipe import Recipe
 
 TEACHER = "teacher"
 
 BUNDLE = "bundle"
 
 AUDIT_FILE = "audit.json"
-
-BATCH = 64
 
 
 def scorers_of_run(folder: Path, shipped: Classifier) -> "dict[str, Scorer]":
@@ -59,43 +58,34 @@ def scorers_of_run(folder: Path, shipped: Classifier) -> "dict[str, Scorer]":
     return found
 
 
-def _variants(layout: RunLayout, recipe: Any, shipped: Classifier) -> dict[str, Classifier]:
+def _variants(layout: RunLayout, recipe: "Recipe", shipped: Classifier) -> dict[str, Classifier]:
     """Return the exported variants, each in the place of the bundle's graph."""
     from distill.artifacts.quality import read_quality
     from distill.artifacts.variant import MODEL_FILE
     from distill.export.precision import exported
-    from distill.export.runtime.classifier import open_bundle
+    from distill.timing.models import ExportedVariant, as_bundled
 
     if shipped.origin is None:
         raise TypeError("a loaded bundle has an origin")
-    manifest, opened = shipped.manifest, {}
-    tokenizer = (shipped.origin.folder / manifest.tokenizer_file).read_bytes()
-    for variant in exported(recipe.export.shippable):
-        place = layout.variant(variant.name)
-        if (place / MODEL_FILE).is_file():
-            decision = read_quality(place).decision
-            deciding = manifest.deciding_by(decision.policy, decision.objects_beside(manifest.objects))
-            opened[variant.name] = open_bundle(deciding, (place / MODEL_FILE).read_bytes(), tokenizer, where=place)
-    return opened
+    places = {variant.name: layout.variant(variant.name) for variant in exported(recipe.export.shippable)}
+    return {
+        name: as_bundled(shipped.origin.folder, ExportedVariant(place / MODEL_FILE, read_quality(place).decision))
+        for name, place in places.items()
+        if (place / MODEL_FILE).is_file()
+    }
 
 
 def _torch_scorer(folder: Path, load: Callable[..., Any], decision: "Decision", shipped: Classifier) -> "Scorer":
-    import numpy as np
-    import torch
-
-    from distill.teachers.encoding import encode, pad_batch
+    from distill.teachers.encoding import encode
+    from distill.teachers.inference import predict_logits
     from distill.teachers.tokenizers import load_tokenizer
 
     task, reads, most = shipped.task, shipped.input, shipped.manifest.max_tokens
-    model, tokenizer = load(folder, task).eval(), load_tokenizer(folder)
+    model, tokenizer = load(folder, task), load_tokenizer(folder)
 
     def score(texts: list[str]) -> Any:
-        raw = []
-        for start in range(0, len(texts), BATCH):
-            rows = encode(tokenizer, texts[start : start + BATCH], most, reads=reads)
-            with torch.inference_mode():
-                raw.append(model(*pad_batch(rows, tokenizer.pad_token_id)).float().numpy())
-        logits = np.concatenate(raw)
+        rows = encode(tokenizer, texts, most, reads=reads)
+        logits = predict_logits(model, rows, pad_id=tokenizer.pad_token_id)
         return decision.scores(logits, task), decision.decide(logits, task)
 
     return score

@@ -154,13 +154,13 @@ def _in_onnxruntime(inputs: BenchInputs, folder: Path) -> list[BenchTarget]:
         targets.append(BenchTarget(inputs.teacher.name, _graph_call(inputs.teacher, inputs, graph)))
         graph.unlink()
     for name, variant in inputs.variants.items():
-        classifier = load(inputs.bundle) if name == inputs.shipped else _as_bundled(inputs.bundle, variant)
+        classifier = load(inputs.bundle) if name == inputs.shipped else as_bundled(inputs.bundle, variant)
         targets.append(BenchTarget(name, classifier.predict))
     return targets
 
 
-def _as_bundled(bundle: Path, variant: ExportedVariant) -> Classifier:
-    """Open a variant that does not ship in the place of the one that does."""
+def as_bundled(bundle: Path, variant: ExportedVariant) -> Classifier:
+    """Open a variant in place of what ships in a bundle."""
     manifest = read_manifest(bundle)
     return open_bundle(
         manifest.deciding_by(variant.decision.policy, variant.decision.objects_beside(manifest.objects)),

@@ -1,9 +1,9 @@
 // Reasons to hand a text over that are known before its scores.
 
-// the rules of export/runtime/hand_over.py: which pieces carry no meaning, and which words flag a text
-const UNSPACED = /[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]/u;
+import { UNSPACED } from "./words.js";
 
-const wordsOf = (text) =>
+// the rules of export/runtime/hand_over.py: which pieces carry no meaning, and which words flag a text
+const plainWords = (text) =>
   text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
 
 function isMeaningless(rule, piece) {
@@ -16,10 +16,10 @@ function isMeaningless(rule, piece) {
 
 // a function that says whether a text has one of the forms
 function finderOf(forms) {
-  const anywhere = forms.filter((form) => UNSPACED.test(form)).map((form) => wordsOf(form).join(""));
-  const whole = forms.filter((form) => !UNSPACED.test(form)).map((form) => ` ${wordsOf(form).join(" ")} `);
+  const anywhere = forms.filter((form) => UNSPACED.test(form)).map((form) => plainWords(form).join(""));
+  const whole = forms.filter((form) => !UNSPACED.test(form)).map((form) => ` ${plainWords(form).join(" ")} `);
   return (text) => {
-    const words = wordsOf(text);
+    const words = plainWords(text);
     const spaced = ` ${words.join(" ")} `;
     const squeezed = words.join("");
     return whole.some((form) => spaced.includes(form)) || anywhere.some((form) => squeezed.includes(form));

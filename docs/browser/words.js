@@ -1,6 +1,7 @@
 // The words of a row as its tokens have them: the rules of export/runtime/words_of.py.
 
-const UNSPACED = /[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]/u;
+// scripts without blanks between words
+export const UNSPACED = /[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]/u;
 const isLetter = (char) => /^\p{L}$/u.test(char ?? "");
 const isBlank = (char) => /^\p{White_Space}$/u.test(char ?? "a");
 const isApostrophe = (char) => char === "'" || char === "’";

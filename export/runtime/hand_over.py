@@ -14,6 +14,7 @@ from distill.export.runtime.records import names_of
 from distill.export.runtime.scores import Floats
 from distill.export.runtime.task import CRISIS_WORD, TRUNCATED, UNREADABLE, Noticed, Task
 from distill.export.runtime.untrusted.fields import Fields
+from distill.export.runtime.words_of import UNSPACED
 
 CONTINUATION: Final = "continuation_mark"
 
@@ -32,9 +33,6 @@ MAX_WORDS = 10_000
 MAX_WORD = 200  # characters
 
 _WORDS = re.compile(r"[^\W_]+")
-
-# scripts without blanks between words: a form in one of them is looked for anywhere in a text
-_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 
 
 @dataclass(frozen=True)
@@ -127,7 +125,7 @@ class WordFinder:
         self._by_first: dict[str, list[str]] = {}
         for form in forms:
             words = _WORDS.findall(folded(form))
-            if _UNSPACED.search(form):
+            if UNSPACED.search(form):  # is looked for anywhere in a text
                 self._anywhere.append("".join(words))
             elif words:
                 self._by_first.setdefault(words[0], []).append(f" {' '.join(words)} ")

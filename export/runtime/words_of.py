@@ -10,7 +10,7 @@ from tokenizers import Encoding
 from distill.export.runtime.inputs import Encoded, Row, segments_of
 
 # scripts without blanks between words: a tokenizer may take a whole sentence for one word
-_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 
 _APOSTROPHES = "'’"
 
@@ -69,7 +69,7 @@ def _words_in(text: str, segment: int, encoding: Encoding, places: Sequence[int]
 
     def word(token: tuple[int, int]) -> tuple[int | None, int]:
         start, end = offsets[token[1]]
-        return of_words[token[1]], start if _UNSPACED.search(text[start:end]) else -1
+        return of_words[token[1]], start if UNSPACED.search(text[start:end]) else -1
 
     for _, members in groupby(tokens, word):
         group = list(members)

@@ -11,18 +11,16 @@ from tokenizers import Tokenizer
 from torch import nn
 
 from distill.corpora.storage.token_rows import TokenRows
-from distill.export.bundle import Shipment, write_bundle
 from distill.export.graph.from_torch import torch_logits
-from distill.export.graph.model import add_calibration, save_model
 from distill.export.graph.session import GraphRunner
-from distill.export.runtime import Classifier, InputError, load, verify
+from distill.export.runtime import Classifier, InputError, verify
 from distill.export.runtime.encoder import Encoder
 from distill.export.runtime.inputs import Pair, Truncate
-from distill.export.runtime.task import Policy
 from distill.students.families import FAMILIES
 from distill.students.networks.static import StaticConfig, random_student
 from distill.teachers.encoding import encode, pad_batch
 from distill.teachers.inference import predict_logits
+from tests.support.shipped_model import ship_model
 from tests.support.tiny_models import multi_label_task, pair_tokenizer, tiny_classifier
 
 MAX_TOKENS = 16
@@ -49,8 +47,6 @@ class Shipped:
 
 
 def ship(folder: Path, kind: str) -> Shipped:
-    import onnx
-
     tokenizer = pair_tokenizer("roberta" if kind == "roberta" else "bert")
     if kind == "static":
         family = FAMILIES["static"]
@@ -62,33 +58,8 @@ def ship(folder: Path, kind: str) -> Shipped:
         for name, parameter in model.named_parameters():
             if parameter.ndim > 1:
                 nn.init.normal_(parameter, std=1.0 if "embeddings" in name else 0.2)
-    source = folder / "student"
-    source.mkdir(parents=True)
-    family.save(model, tokenizer, source)
-    family.export(model, folder / "fused.onnx", MAX_TOKENS)
-    proto = onnx.load(folder / "fused.onnx")
-    add_calibration(proto, (1.0,) * 3, (0.0,) * 3, ())
-    save_model(proto, folder / "model.onnx")
-    shipment = Shipment(
-        name="pairs",
-        task=multi_label_task(),
-        scale=(1.0,) * 3,
-        bias=(0.0,) * 3,
-        policy=Policy((0.5,) * 3),
-        max_tokens=MAX_TOKENS,
-        max_batch=None,
-        precision="fp32",
-        inputs=tuple(GraphRunner(folder / "model.onnx").inputs),
-        graph=folder / "model.onnx",
-        tokenizer_folder=source,
-        config=family.published_config(source),
-        provenance={},
-        metrics={},
-        model_card="# pairs\n",
-        reads=READS,
-    )
-    write_bundle(folder / "bundle", shipment)
-    return Shipped(model, tokenizer, folder, load(folder / "bundle"))
+    bundle = ship_model(folder, family, model, tokenizer, READS, max_tokens=MAX_TOKENS)
+    return Shipped(model, tokenizer, folder, bundle)
 
 
 @pytest.fixture(scope="module", params=["bert", "roberta", "distilbert", "static"])

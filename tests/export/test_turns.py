@@ -5,24 +5,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from distill.export.bundle import Shipment, write_bundle
-from distill.export.graph.model import add_calibration, save_model
 from distill.export.graph.session import GraphRunner
-from distill.export.runtime import Classifier, Turn, load, verify
+from distill.export.runtime import Classifier, Turn, verify
 from distill.export.runtime.inputs import Row, Turns, Window
-from distill.export.runtime.task import Policy
 from distill.students.families import FAMILIES
 from distill.students.networks.static import StaticConfig, random_student
 from distill.teachers.encoder import Pooling
 from distill.teachers.encoding import encode, pad_batch
 from distill.teachers.inference import predict_logits
 from distill.teachers.markers import add_markers, with_markers
+from tests.support.shipped_model import ship_model
 from tests.support.tiny_models import bert_tokenizer, multi_label_task, roberta_tokenizer, tiny_classifier
 
 MAX_TOKENS = 24
@@ -64,33 +61,9 @@ def ship(folder: Path, kind: str) -> Shipped:
     for name, parameter in model.named_parameters():
         if parameter.ndim > 1 and not (kind == "static" and ("vectors" in name or "ngrams" in name)):
             nn.init.normal_(parameter, std=1.0 if "embeddings" in name else 0.2)
-    source = folder / "student"
-    source.mkdir(parents=True)
-    family.save(model.eval(), tokenizer, source)
-    family.export(model, folder / "fused.onnx", MAX_TOKENS)
-    proto = onnx.load(folder / "fused.onnx")
-    add_calibration(proto, (1.0,) * 3, (0.0,) * 3, ())
-    save_model(proto, folder / "model.onnx")
-    shipment = Shipment(
-        name="turns",
-        task=multi_label_task(),
-        scale=(1.0,) * 3,
-        bias=(0.0,) * 3,
-        policy=Policy((0.5,) * 3),
-        max_tokens=MAX_TOKENS,
-        max_batch=None,
-        precision="fp32",
-        inputs=tuple(GraphRunner(folder / "model.onnx").inputs),
-        graph=folder / "model.onnx",
-        tokenizer_folder=source,
-        config=family.published_config(source),
-        provenance={},
-        metrics={},
-        model_card="# turns\n",
-        reads=READS.with_template(tokenizer.backend_tokenizer),
-    )
-    write_bundle(folder / "bundle", shipment)
-    return Shipped(family.load(source, multi_label_task()).eval(), tokenizer, folder, load(folder / "bundle"))
+    reads = READS.with_template(tokenizer.backend_tokenizer)
+    bundle = ship_model(folder, family, model.eval(), tokenizer, reads, max_tokens=MAX_TOKENS)
+    return Shipped(family.load(folder / "student", multi_label_task()).eval(), tokenizer, folder, bundle)
 
 
 @pytest.fixture(scope="module", params=["bert", "bert-target", "roberta", "distilbert", "static"])

@@ -8,7 +8,8 @@ import pytest
 from distill.artifacts.logits import read_logits_file
 from distill.artifacts.quality import read_quality
 from distill.artifacts.records import write_record
-from distill.evaluation.bias import Audit, AxisAudit, Interval
+from distill.evaluation.bias import Audit, AxisAudit
+from distill.evaluation.comparison import Estimate
 from distill.export.runtime import CheckFailedError, InputError, load
 from distill.pipeline.audited import AUDIT_FILE, read_audit, require_no_amplification, scorers_of_run, write_audit
 from tests.support.finished import reopen
@@ -16,7 +17,7 @@ from tests.support.tiny_bundle import make_tiny_bundle
 
 
 def audit_with(low: float) -> Audit:
-    more = {"bundle": Interval(low + 0.01, low, low + 0.02)}
+    more = {"bundle": Estimate(low + 0.01, low, low + 0.02)}
     axis = AxisAudit("gender", 24, 48, {"teacher": 0.01}, {"teacher": 0.0}, {"teacher": 0}, more)
     return Audit(("teacher", "bundle"), "teacher", ("joy",), (axis,), ())
 

@@ -1,6 +1,8 @@
 // The models that split a word into pieces of a vocabulary: WordPiece, byte-pair encoding, Unigram, whole words.
 // Each is (chars) -> [[id, start, end], ...], places in code points.
 
+import { made } from "./steps.js";
+
 // SentencePiece's penalty for a character that no piece has
 const UNKNOWN_PENALTY = 10;
 
@@ -150,9 +152,7 @@ const KINDS = { BPE: bytePair, Unigram: unigram, WordLevel: wordLevel, WordPiece
 
 /** The function of a tokenizer.json's model. */
 export function modelOf(data) {
-  const make = Object.hasOwn(KINDS, data.type) ? KINDS[data.type] : undefined;
-  if (!make) throw new Error(`The tokenizer has the model ${data.type}, which this page cannot. Use the Python runtime.`);
-  return make(data);
+  return made(KINDS, "model", data);
 }
 
 /** The pieces of a tokenizer.json by id. */

@@ -1,8 +1,9 @@
 // The steps that change a text before it is split, as the tokenizers package takes them. Each is span -> span.
 
 import { charsmapOf } from "./charsmap.js";
-import { append, empty, mapped, matches, prefixed, slice, textOf } from "./spans.js";
 import { patternOf } from "./patterns.js";
+import { append, empty, mapped, matches, prefixed, range, slice, textOf } from "./spans.js";
+import { made } from "./steps.js";
 import { CONTROL, MARK, NON_SPACING, NOT_DECOMPOSED } from "./unicode.js";
 
 // a Hangul vowel or final of any form, or a halfwidth voice mark, belongs to the letter before it, as marks do
@@ -15,8 +16,6 @@ const isNewMark = (char) => /^\p{M}$/u.test(char) && !MARK.test(char);
 const WHITE_SPACE = /^\p{White_Space}$/u;
 const CHINESE =
   /^[\u4e00-\u9fff\u3400-\u4dbf\u{20000}-\u{2a6df}\u{2a700}-\u{2b73f}\u{2b740}-\u{2b81f}\u{2b920}-\u{2ceaf}\uf900-\ufaff\u{2f800}-\u{2fa1f}]$/u;
-
-const range = (start, end) => Array.from({ length: end - start }, (_, at) => start + at);
 
 function unicode(form) {
   const one = (text) => (form.includes("K") && NOT_DECOMPOSED.test(text) ? text : text.normalize(form));
@@ -101,7 +100,5 @@ const KINDS = {
 /** The function of a tokenizer.json's normalizer; that of null changes nothing. */
 export function normalizerOf(data) {
   if (data === null || data === undefined) return (span) => span;
-  const make = Object.hasOwn(KINDS, data.type) ? KINDS[data.type] : undefined;
-  if (!make) throw new Error(`The tokenizer has the normalizer ${data.type}, which this page cannot. Use the Python runtime.`);
-  return make(data);
+  return made(KINDS, "normalizer", data);
 }

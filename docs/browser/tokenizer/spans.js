@@ -3,6 +3,9 @@
 // A span is { chars, from, to }: chars[i] is one code point of the text as it is now, and the original's code points
 // from[i] up to to[i] are what it stands for.
 
+/** The whole numbers from `start` up to `end`. */
+export const range = (start, end) => Array.from({ length: end - start }, (_, at) => start + at);
+
 /** The span of a whole text. */
 export function spanOf(text) {
   const chars = Array.from(text);

@@ -1,7 +1,8 @@
 // The steps that split a text into words, as the tokenizers package takes them. Each is (span, isFirst) -> spans.
 
-import { mapped, matches, prefixed, slice } from "./spans.js";
 import { GPT2, patternOf, WORDS } from "./patterns.js";
+import { mapped, matches, prefixed, range, slice } from "./spans.js";
+import { made } from "./steps.js";
 import { PUNCTUATION } from "./unicode.js";
 
 const WHITE_SPACE = /^\p{White_Space}$/u;
@@ -47,10 +48,6 @@ const BYTES = (() => {
   let next = 256;
   return Array.from({ length: 256 }, (_, byte) => String.fromCodePoint(shown.includes(byte) ? byte : next++));
 })();
-
-function range(start, end) {
-  return Array.from({ length: end - start }, (_, at) => start + at);
-}
 
 function byteLevel({ add_prefix_space: prefix, use_regex: regex }) {
   const encoder = new TextEncoder();
@@ -105,7 +102,5 @@ function gaps(span, places) {
 /** The function of a tokenizer.json's pre_tokenizer; that of null splits nothing. */
 export function splitterOf(data) {
   if (data === null || data === undefined) return (span) => [span];
-  const make = Object.hasOwn(KINDS, data.type) ? KINDS[data.type] : undefined;
-  if (!make) throw new Error(`The tokenizer has the step ${data.type}, which this page cannot. Use the Python runtime.`);
-  return make(data);
+  return made(KINDS, "step", data);
 }

@@ -5,6 +5,7 @@ import { normalizerOf } from "./normalizers.js";
 import { escaped } from "./patterns.js";
 import { matches, slice, spanOf, textOf } from "./spans.js";
 import { splitterOf } from "./splitters.js";
+import { unknownStep } from "./steps.js";
 
 /** The part of a template around and between segments, with token types: {special} or {segment}. */
 function templateOf(data, isPair) {
@@ -30,7 +31,7 @@ function templateOf(data, isPair) {
       return templateOf(inner ?? null, isPair);
     }
     default:
-      throw new Error(`The tokenizer has the step ${data.type}, which this page cannot. Use the Python runtime.`);
+      throw unknownStep("step", data.type);
   }
 }
 
