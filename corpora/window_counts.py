@@ -20,14 +20,15 @@ MUCH_CONTEXT = 0.25
 class WindowTokens:
     """Rows of turns of one split under one tokenizer.
 
-    `cut` counts decided turns that are cut, `alone` rows that have context in the corpus and none that fits;
-    `turns` counts rows by the turns of context that fit, and `wanted` is the number of turns that would be read if
-    all did.
+    `cut` counts decided turns that are cut, `alone` rows that have context in the corpus and none that fits, and
+    `shortened` rows whose newest turn of context is cut; `turns` counts rows by the turns of context that fit, and
+    `wanted` is the number of turns that would be read if all did.
     """
 
     rows: int
     cut: int
     alone: int
+    shortened: int
     wanted: int
     turns: Mapping[int, int]
 
@@ -47,6 +48,7 @@ class _Counts:
     rows: int = 0
     cut: int = 0
     alone: int = 0
+    shortened: int = 0
     wanted: int = 0
     turns: Counter[int] = field(default_factory=Counter)
 
@@ -73,11 +75,10 @@ class WindowCounter:
                 counts.rows += 1
                 counts.cut += encoded.truncated
                 counts.alone += had > 0 and not encoded.turns
+                counts.shortened += encoded.shortened
                 counts.wanted += had
                 counts.turns[encoded.turns] += 1
-        return WindowTokens(
-            counts.rows, counts.cut, counts.alone, counts.wanted, dict(sorted(counts.turns.items()))
-        )
+        return WindowTokens(**vars(counts) | {"turns": dict(sorted(counts.turns.items()))})
 
 
 def window_warnings(splits: Mapping[str, WindowTokens], max_tokens: int) -> Iterable[str]:

@@ -247,7 +247,8 @@ def print_windows(windows: "Mapping[str, WindowTokens]") -> None:
         full = split.turns.get(most, 0)
         print(
             f"context of {name}: {split.mean_turns:.1f} turns per row fit of {split.wanted / split.rows:.1f}; "
-            f"{full} of {split.rows} rows have {most}, {split.alone} lose all, {split.cut} decided turns are cut"
+            f"{full} of {split.rows} rows have {most}, {split.shortened} have the beginning of the newest cut, "
+            f"{split.alone} lose all, {split.cut} decided turns are cut"
         )
 
 

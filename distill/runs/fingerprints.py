@@ -104,6 +104,8 @@ def _files_below(source: str) -> dict[str, str]:
 def cut_inputs(recipe: CorpusRecipe) -> dict[str, object]:
     """Return the keys that decide which tokens of a row are read."""
     inputs: dict[str, object] = {"max_tokens": recipe.max_tokens}
+    if recipe.context is not None:
+        inputs["newest_turn"] = "cut"  # before, a newest turn that did not fit was left out with all others
     cut = corpus_spec(recipe).truncate
     return inputs if cut is None or cut == Truncate() else {**inputs, "truncate": asdict(cut)}
 

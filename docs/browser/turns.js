@@ -1,11 +1,13 @@
 // Turns of a conversation as the graph reads them: the template of export/runtime/turns.py, literal in the manifest.
 
 const MAX_CHARACTERS = 2 ** 20;
+// where a template has this place, the newest turn of context loses its beginning if it does not fit whole
+const NEWEST = "{newest}";
 
-/** The ids of a template's pieces before and behind its place. */
+/** The ids of a template's pieces before and behind its place, without other places. */
 function around(frame, place, idOf) {
   const at = frame.indexOf(place);
-  return [frame.slice(0, at).map(idOf), frame.slice(at + 1).map(idOf)];
+  return [frame.slice(0, at).filter((piece) => piece !== NEWEST).map(idOf), frame.slice(at + 1).map(idOf)];
 }
 
 /**
@@ -23,15 +25,22 @@ export function readTurns({ input, max_tokens: maxTokens }, turns, encode, idOf)
   const own = [...start, role(target), ...said.slice(0, room), ...end];
   let left = maxTokens - own.length - before.length - after.length;
   const read = [];
+  const cuts = input.template.context.includes(NEWEST);
+  let shortened = false;
   const context = input.turns ? turns.slice(0, -1).slice(-input.turns) : [];
   for (const turn of context.reverse()) {
     if (left < 1) break;
-    const ids = encode(turn.text);
+    let ids = encode(turn.text);
+    if (cuts && !read.length && left > 1 && left < 1 + ids.length) {
+      ids = ids.slice(1 - left);
+      shortened = true;
+    }
     left -= 1 + ids.length;
     if (left < 0) break;
     read.push([role(turn), ...ids]);
   }
-  const row = { ids: own, types: own.map(() => 0), truncated: said.length > room, turns: read.length, own: own.length };
+  const row = { ids: own, types: own.map(() => 0), truncated: said.length > room };
+  Object.assign(row, { turns: read.length, own: own.length, shortened });
   if (!read.length) return row;
   const segment = (distance) => Math.min(distance, Math.max(input.segments - 1, 0));
   const parts = [[before, 1], ...read.map((ids, at) => [ids, at + 1]), [after, read.length]];

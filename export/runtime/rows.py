@@ -53,7 +53,8 @@ class Encoded(NamedTuple):
     """Inputs of the graph for one row, and whether a part of the row was cut off.
 
     `type_ids` is empty if nobody asked for them. Of a window, `turns` counts the turns before the decided one that
-    are read, and the first `own` ids belong to the decided one; the ids of other rows are all their own.
+    are read, the first `own` ids belong to the decided one, and `shortened` says that the newest of the others was
+    cut; the ids of other rows are all their own.
     """
 
     ids: list[int]
@@ -61,6 +62,7 @@ class Encoded(NamedTuple):
     truncated: bool
     turns: int = 0
     own: int | None = None
+    shortened: bool = False
 
     @property
     def own_ids(self) -> list[int]:

@@ -42,6 +42,7 @@ class TurnReader:
         segments: number of token types.
         roles: the speakers, each with the piece that begins its turns.
         frames: the pieces around the decided turn, and those around the turns before it.
+        cuts_newest: whether the newest turn of context loses its beginning where it does not fit.
 
     Raises:
         BundleError: a piece of a frame or of a role is not in the tokenizer's vocabulary.
@@ -59,11 +60,12 @@ class TurnReader:
         segments: int,
         roles: Mapping[str, str],
         frames: tuple[Frame, Frame],
+        cuts_newest: bool,
     ) -> None:
         tokenizer.no_truncation()
         self._tokenizer, self._plain = tokenizer, PlainWordPiece.of(tokenizer)
         self._max_tokens, self._type_ids = max_tokens, type_ids
-        self._turns, self._farthest = turns, max(segments - 1, 0)
+        self._turns, self._farthest, self._cuts_newest = turns, max(segments - 1, 0), cuts_newest
         self._roles = {name: _id(tokenizer, piece) for name, piece in roles.items()}
         (self._start, self._end), (self._before, self._after) = (
             [[_id(tokenizer, piece) for piece in pieces] for pieces in frame] for frame in frames
@@ -88,10 +90,13 @@ class TurnReader:
         ids, types = own, [0] * len(own)
         left = self._max_tokens - len(own) - len(self._before) - len(self._after)
         turns: list[list[int]] = []
+        shortened = False
         for turn in reversed(row.context[-self._turns :] if self._turns else ()):
             if left < 1:  # not even an empty turn; nothing more is split
                 break
             pieces = self._ids(turn.text, known)
+            if self._cuts_newest and not turns and 1 < left < 1 + len(pieces):
+                shortened, pieces = True, pieces[1 - left :]  # its end is what the decided turn answers
             left -= 1 + len(pieces)
             if left < 0:
                 break
@@ -104,7 +109,7 @@ class TurnReader:
                 types += [self._segment(distance)] * len(pieces)
             ids += self._after
             types += [self._segment(len(turns))] * len(self._after)
-        return Encoded(ids, types if self._type_ids else [], truncated, len(turns), len(own))
+        return Encoded(ids, types if self._type_ids else [], truncated, len(turns), len(own), shortened)
 
     def _segment(self, distance: int) -> int:
         return min(distance, self._farthest)

@@ -2,9 +2,10 @@
 
 A row of tokens is the decided turn in the first part of the template, and then, in the second part, the turns
 before it, the newest first. Each turn begins with the piece of its role. A turn before the decided one is read
-whole or not at all, and the farthest are left out first. A row without context is the first part alone, and so
-every longer row begins with it. Training, the runtime and the page in docs/browser/ read rows by this template;
-tests/vectors/turns.json holds them together.
+whole or not at all, and the farthest are left out first; where the template has the place of the newest, that one
+turn loses its beginning if it does not fit whole, so that what the decided turn answers is read. A row without
+context is the first part alone, and so every longer row begins with it. Training, the runtime and the page in
+docs/browser/ read rows by this template; tests/vectors/turns.json holds them together.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,10 @@ THIS, NEXT = "this", "next"
 
 # places in a template: the decided turn, and the turns before it
 TARGET, CONTEXT = "{target}", "{turns}"
+
+# before the place of the turns: the newest of them loses its beginning where it does not fit; without this place
+# it is left out then, with all turns before it
+NEWEST = "{newest}"
 
 MAX_TURNS = 100
 
@@ -66,13 +71,18 @@ class Template:
         start, end = (
             [encoding.tokens[place] for place in read if side(place)] for side in (own[0].__gt__, own[-1].__lt__)
         )
-        return cls((*start, TARGET, *end), (CONTEXT, *end))
+        return cls((*start, TARGET, *end), (NEWEST, CONTEXT, *end))
 
     @classmethod
     def from_dict(cls, data: object, where: str) -> Self:
         """Check and build."""
         fields = Fields(data, where, ("target", "context"))
-        return cls(_frame(fields, "target", TARGET), _frame(fields, "context", CONTEXT))
+        return cls(_frame(fields, "target", (TARGET,)), _frame(fields, "context", (CONTEXT,), (NEWEST, CONTEXT)))
+
+    @property
+    def cuts_newest(self) -> bool:
+        """Return whether the newest turn of context loses its beginning where it does not fit."""
+        return NEWEST in self.context
 
 
 @final
@@ -220,6 +230,7 @@ class Turns:
             segments=self.segments,
             roles=self.roles,
             frames=(split_at(template.target, TARGET), split_at(template.context, CONTEXT)),
+            cuts_newest=template.cuts_newest,
         )
 
 
@@ -235,17 +246,18 @@ def turns_read(reads: Named) -> Turns:
 
 
 def split_at(frame: tuple[str, ...], place: str) -> Frame:
-    """Return a template's pieces before and behind its place."""
+    """Return a template's pieces before and behind its place, without other places."""
     at = frame.index(place)
-    return frame[:at], frame[at + 1 :]
+    return tuple(piece for piece in frame[:at] if piece != NEWEST), frame[at + 1 :]
 
 
-def _frame(fields: Fields, key: str, place: str) -> tuple[str, ...]:
-    """Return one part of a template: a few pieces, and its place exactly once."""
+def _frame(fields: Fields, key: str, *forms: tuple[str, ...]) -> tuple[str, ...]:
+    """Return one part of a template: a few pieces around its place or places, in one of some forms."""
     values = fields.texts(key, MAX_FRAME)
-    others = [value for value in values if value != place]
-    if len(others) != len(values) - 1 or any(len(value) > MAX_ROLE or "{" in value for value in others):
-        raise fields.error(key, f"a list of pieces with {place} once")
+    places = [at for at, value in enumerate(values) if "{" in value]
+    whole = values[places[0] : places[-1] + 1] if places else ()
+    if whole not in forms or any(len(value) > MAX_ROLE for value in values):
+        raise fields.error(key, f"a list of pieces with {' or '.join(map(' '.join, forms))} once")
     return values
 
 

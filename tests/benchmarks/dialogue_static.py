@@ -6,6 +6,7 @@ docs/results/dialogue.md has its numbers.
 """
 
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,9 +18,10 @@ from transformers import set_seed
 
 from distill.corpora.assembly.read import read_corpus
 from distill.corpora.corpus import label_matrix
+from distill.corpora.storage.token_rows import TokenRows
 from distill.evaluation.comparison import paired_bootstrap
 from distill.evaluation.evaluators import evaluator_of
-from distill.export.runtime.inputs import Turns
+from distill.export.runtime.inputs import Row, Turns
 from distill.recipe.load import load_recipe
 from distill.recipe.sources import corpus_spec
 from distill.students.networks.static import StaticConfig, static_student
@@ -40,29 +42,43 @@ EPOCHS, BATCH, RATE = 10, 32, 2e-3
 SHAPE = (128, 64, 0, 2, 256)  # width, window channels, buckets, n-grams, hidden
 
 
-def decided(corpus: Any, base: Any, reads: Turns, max_tokens: int, seed: int, dropout: float) -> Any:
-    """Return decisions on test with the weights of the epoch that is best on validation."""
+def learned(
+    corpus: Any, base: Any, reads: Turns, max_tokens: int, seed: int, dropout: float, parts: Mapping[str, Any]
+) -> Callable[[Sequence[Row]], NDArray[np.float32]]:
+    """Return the logits of a static student by rows, with the weights of the epoch that is best on validation.
+
+    Args:
+        corpus: with the labels of `train` and `validation`.
+        base: the encoder whose vectors the student starts from.
+        reads: what one row is.
+        max_tokens: length at which rows are cut.
+        seed: of the student.
+        dropout: of context.
+        parts: the rows to learn from, with their targets, as `train`, and those to choose the epoch by.
+    """
     task, evaluator = corpus.task, evaluator_of(corpus.task)
     plain = load_tokenizer(base.folder)
-    marked = with_markers(plain, corpus.turns)
+    marked = with_markers(plain, reads)
     set_seed(seed)
     teacher = build_classifier(base.folder, task, Pooling.MEAN, 0.1)
-    add_markers(teacher, plain, marked, corpus.turns)
-    trimmed = trim(marked, texts_and_groups(corpus), min_groups=3, kept=corpus.turns.pieces)
+    add_markers(teacher, plain, marked, reads)
+    trimmed = trim(marked, texts_and_groups(corpus), min_groups=3, kept=reads.pieces)
     config = StaticConfig(len(trimmed.sources), *SHAPE, reads.segments)
     model = static_student(teacher, marked, trimmed.sources, config, dropout=0.2, seed=seed)
-    rows = {
-        name: encode(trimmed.tokenizer, split.texts, max_tokens, reads=reads) for name, split in corpus.splits()
-    }
+
+    def encoded(texts: Sequence[Row]) -> TokenRows:
+        return encode(trimmed.tokenizer, texts, max_tokens, reads=reads)
+
+    rows = {name: encoded(texts) for name, (texts, _) in parts.items()}
     pad_id = trimmed.tokenizer.pad_token_id
-    targets = torch.tensor(corpus.train.targets, dtype=torch.long)
+    targets = torch.tensor(parts["train"][1], dtype=torch.long)
     examples = Examples(rows["train"], targets, targets, targets, context_dropout=dropout)
     batches = LengthSortedBatches(
         rows["train"].lengths(), BATCH, seed, own_lengths=rows["train"].own_lengths(), context_dropout=dropout
     )
-    weights = class_weights(label_matrix(corpus.train, task))
+    weights = class_weights(np.eye(task.num_labels, dtype=np.float32)[targets.numpy()])
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.01)
-    best, found = -1.0, None
+    best, state = -1.0, model.state_dict()
     for epoch in range(EPOCHS):
         batches.set_epoch(epoch)
         model.train()
@@ -73,11 +89,18 @@ def decided(corpus: Any, base: Any, reads: Turns, max_tokens: int, seed: int, dr
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         logits = predict_logits(model, rows["validation"], pad_id=pad_id)
-        score = evaluator.quick_score(logits, label_matrix(corpus.validation, task))
+        score = evaluator.quick_score(logits, np.eye(task.num_labels, dtype=np.float32)[parts["validation"][1]])
         if score > best:
-            best, found = score, predict_logits(model, rows["test"], pad_id=pad_id)
-    assert found is not None
-    hard: NDArray[np.bool_] = np.eye(task.num_labels, dtype=np.bool_)[found.argmax(axis=1)]
+            best, state = score, {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    model.load_state_dict(state)
+    return lambda texts: predict_logits(model, encoded(texts), pad_id=pad_id)
+
+
+def decided(corpus: Any, base: Any, reads: Turns, max_tokens: int, seed: int, dropout: float) -> Any:
+    """Return decisions on test, 0 or 1 ``(N, C)``."""
+    parts = {name: (split.texts, split.targets) for name, split in corpus.splits()}
+    found = learned(corpus, base, reads, max_tokens, seed, dropout, parts)(corpus.test.texts)
+    hard: NDArray[np.bool_] = np.eye(corpus.task.num_labels, dtype=np.bool_)[found.argmax(axis=1)]
     return hard
 
 

@@ -16,7 +16,10 @@ from tests.support.tiny_bundle import LABELS, WORDS
 
 ROLES = {"client": "[C]", "therapist": "[T]"}
 
-TEMPLATE = Template(("[CLS]", "{target}", "[SEP]"), ("{turns}", "[SEP]"))
+TEMPLATE = Template(("[CLS]", "{target}", "[SEP]"), ("{newest}", "{turns}", "[SEP]"))
+
+# of bundles that leave out a newest turn that does not fit, with all turns before it
+WHOLE = Template(("[CLS]", "{target}", "[SEP]"), ("{turns}", "[SEP]"))
 
 TURNS_WORDS = [*WORDS, *ROLES.values()]
 

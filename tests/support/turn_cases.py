@@ -12,13 +12,10 @@ from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
 
 from distill.export.runtime.encoder import Encoder
 from distill.export.runtime.inputs import Turn, Turns, Window
-from distill.export.runtime.turns import Template
 from tests.support.command import ROOT
-from tests.support.tiny_turns import ROLES
+from tests.support.tiny_turns import ROLES, TEMPLATE, WHOLE
 
 VECTORS = ROOT / "tests/vectors/turns.json"
-
-TEMPLATE = Template(("[CLS]", "{target}", "[SEP]"), ("{turns}", "[SEP]"))
 
 SAID = (
     *("", "i feel very sad today", "Mm-hm.", "yes", "thank you for the kind words " * 8, "[SEP] [C] [CLS]"),
@@ -51,7 +48,8 @@ def case_of(backend: Tokenizer, reads: Turns, max_tokens: int, turns: list[Turn]
     window = Window(Turn(target.speaker, "") if reads.predict == "next" else target, tuple(context))
     found = Encoder(backend, max_tokens, rows=reads).encode_one(window)
     assert reads.template is not None
-    pieces = {*ROLES.values(), *reads.template.target, *reads.template.context} - {"{target}", "{turns}"}
+    frames = {*reads.template.target, *reads.template.context} - {"{target}", "{newest}", "{turns}"}
+    pieces = {*ROLES.values(), *frames}
     return {
         "input": asdict(reads),
         "max_tokens": max_tokens,
@@ -64,6 +62,7 @@ def case_of(backend: Tokenizer, reads: Turns, max_tokens: int, turns: list[Turn]
             "truncated": found.truncated,
             "turns": found.turns,
             "own": found.own,
+            "shortened": found.shortened,
         },
     }
 
@@ -79,7 +78,7 @@ def drawn_cases(count: int, seed: int = 4) -> list[dict[str, Any]]:
             tuple(ROLES),
             "next" if number % 5 == 0 else "this",
             draw.choice([most + 1, 2, 1]),
-            TEMPLATE,
+            WHOLE if number % 3 == 0 else TEMPLATE,
         )
         cases.append(case_of(backend, reads, draw.choice([5, 12, 24, 64, 128]), turns))
     return cases

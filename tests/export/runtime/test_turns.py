@@ -15,7 +15,7 @@ from distill.export.runtime.inputs import MAX_TEXT_CHARACTERS, ONE_TEXT, Turns, 
 from distill.export.runtime.manifest_parts import SelfTest
 from distill.export.runtime.turns import Predict, Template
 from tests.support.tiny_bundle import WORDS, tiny_tokenizer
-from tests.support.tiny_turns import ROLES, TEMPLATE, TURNS_WORDS, make_turns_bundle, turns_tokenizer
+from tests.support.tiny_turns import ROLES, TEMPLATE, TURNS_WORDS, WHOLE, make_turns_bundle, turns_tokenizer
 
 C, T = "client", "therapist"
 
@@ -53,8 +53,23 @@ def read(window: Window, max_tokens: int = 12, turns: int = 2, **more: Any) -> t
             "[CLS] [C] sad [SEP] [T] you feel [SEP]",
             1,
         ),
-        # a turn that does not fit ends the context, though one before it would
-        (Window(Turn(C, "sad"), (Turn(C, "i"), Turn(T, "you feel very sad"))), 9, "[CLS] [C] sad [SEP]", 0),
+        # the newest turn loses its beginning, and nothing before it is read
+        (
+            Window(Turn(C, "sad"), (Turn(C, "i"), Turn(T, "you feel very sad"))),
+            9,
+            "[CLS] [C] sad [SEP] [T] feel very sad [SEP]",
+            1,
+        ),
+        (Window(Turn(C, "sad"), (Turn(T, "you feel"),)), 7, "[CLS] [C] sad [SEP] [T] feel [SEP]", 1),
+        # there is room for its role, and for nothing of what it says
+        (Window(Turn(C, "sad"), (Turn(T, "you feel"),)), 6, "[CLS] [C] sad [SEP]", 0),
+        # any other turn that does not fit ends the context, though one before it would
+        (
+            Window(Turn(C, "sad"), (Turn(C, "i"), Turn(C, "i feel very sad"), Turn(T, "you"))),
+            11,
+            "[CLS] [C] sad [SEP] [T] you [SEP]",
+            1,
+        ),
         (Window(Turn(C, "sad"), (Turn(T, ""),)), 12, "[CLS] [C] sad [SEP] [T] [SEP]", 1),
         (Window(Turn(C, ""), (Turn(T, "you"),)), 12, "[CLS] [C] [SEP] [T] you [SEP]", 1),
     ],
@@ -62,7 +77,30 @@ def read(window: Window, max_tokens: int = 12, turns: int = 2, **more: Any) -> t
 def test_the_newest_turns_come_first_and_each_is_whole(
     window: Window, max_tokens: int, words: str, turns: int
 ) -> None:
-    assert (read(window, max_tokens)[0], read(window, max_tokens)[3]) == (words, turns)
+    found = read(window, max_tokens, turns=3)
+    assert (found[0], found[3]) == (words, turns)
+
+
+@given(TALK, st.integers(5, 30), st.integers(1, 4))
+def test_by_the_first_template_the_newest_turn_is_whole_or_left_out(
+    talk: list[tuple[str, str]], max_tokens: int, turns: int
+) -> None:
+    *before, (_, text) = [Turn(*turn) for turn in talk]
+    window = Window(Turn(C, text), tuple(before))
+    cut, whole = (
+        Encoder(turns_tokenizer(), max_tokens, rows=reads(turns, template=template)).encode_one(window)
+        for template in (TEMPLATE, WHOLE)
+    )
+    assert not whole.shortened
+    if not cut.shortened:
+        assert cut == whole
+        return
+    assert (whole.turns, cut.turns, len(cut.ids)) == (0, 1, max_tokens)
+    said = turns_tokenizer().encode(before[-1].text, add_special_tokens=False).ids
+    assert cut.own is not None
+    kept = cut.ids[cut.own + 1 : -1]
+    assert 0 < len(kept) < len(said)
+    assert kept == said[-len(kept) :]
 
 
 def test_only_the_decided_turn_is_cut() -> None:
@@ -184,12 +222,14 @@ MANIFEST: dict[str, Any] = {
     "decides": [C],
     "predict": "this",
     "segments": 3,
-    "template": {"target": ["[CLS]", "{target}", "[SEP]"], "context": ["{turns}", "[SEP]"]},
+    "template": {"target": ["[CLS]", "{target}", "[SEP]"], "context": ["{newest}", "{turns}", "[SEP]"]},
 }
 
 
 def test_a_manifest_gives_the_input_back() -> None:
     assert input_from_dict(MANIFEST, "m") == reads()
+    first = {**MANIFEST, "template": {**MANIFEST["template"], "context": ["{turns}", "[SEP]"]}}
+    assert input_from_dict(first, "m") == reads(template=WHOLE)
 
 
 @pytest.mark.parametrize(
@@ -211,6 +251,11 @@ def test_a_manifest_gives_the_input_back() -> None:
         ({"template": {"target": ["{target}"] * 2, "context": ["{turns}"]}}, "'target' must be"),
         ({"template": {"target": ["{target}", "{turns}"], "context": ["{turns}"]}}, "'target' must be"),
         ({"template": {"target": ["{target}"], "context": ["{turns}", *["[SEP]"] * 50]}}, "at most 10 strings"),
+        ({"template": {"target": ["{target}"], "context": ["{turns}", "{newest}"]}}, "'context' must be"),
+        ({"template": {"target": ["{target}"], "context": ["{newest}", "[SEP]"]}}, "'context' must be"),
+        ({"template": {"target": ["{target}"], "context": ["{newest}", "a", "{turns}"]}}, "'context' must be"),
+        ({"template": {"target": ["{target}"], "context": ["{newest}", "{newest}", "{turns}"]}}, "'context' must"),
+        ({"template": {"target": ["{newest}", "{target}"], "context": ["{turns}"]}}, "'target' must be"),
         ({"more": 1}, "unknown key 'more'"),
     ],
 )
