@@ -14,7 +14,7 @@ import numpy as np
 
 from distill.corpora.assembly.splits import normalise_text
 from distill.corpora.storage.columns import DIGEST_BYTES
-from distill.export.runtime.inputs import Row
+from distill.export.runtime.reading.inputs import Row
 
 Way = Literal["join", "cut", "cross", "drop", "mask", "substitute"]
 

@@ -16,9 +16,9 @@ from distill.corpora.storage.columns import LabelRows
 from distill.corpora.storage.text_store import BLOCK
 from distill.corpora.storage.windows import Windows
 from distill.corpora.targets import CODECS, Targets, task_to_dict
+from distill.export.runtime.deciding.task import Task
 from distill.export.runtime.errors import InputError
-from distill.export.runtime.inputs import Row, Turns, segments_of
-from distill.export.runtime.task import Task
+from distill.export.runtime.reading.inputs import Row, Turns, segments_of
 
 LABELLED_SPLITS = ("train", "validation", "test")
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from distill.corpora.corpus import Corpus, Split
 from distill.corpora.storage.text_store import BLOCK
 from distill.corpora.targets import CODECS
-from distill.export.runtime.inputs import Row, segments_of
-from distill.export.runtime.task import Task
+from distill.export.runtime.deciding.task import Task
+from distill.export.runtime.reading.inputs import Row, segments_of
 
 # the name of a split and some of its texts -> their lengths in tokens
 CountTokens = Callable[[str, list[Row]], list[int]]

@@ -13,11 +13,11 @@ from typing import Any, ClassVar, Protocol, final
 import numpy as np
 from numpy.typing import NDArray
 
-from distill.corpora.reading.labels import LabelError, Token, tokens_of
+from distill.corpora.reading.cells.labels import LabelError, Token, tokens_of
 from distill.corpora.storage.columns import LabelRows
+from distill.export.runtime.deciding.task import Task
+from distill.export.runtime.deciding.tasks import task_of
 from distill.export.runtime.errors import InputError
-from distill.export.runtime.task import Task
-from distill.export.runtime.tasks import task_of
 from distill.export.runtime.untrusted.fields import is_printable
 
 Targets = NDArray[np.int32] | NDArray[np.uint8]

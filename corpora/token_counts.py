@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, final
 
 from distill.corpora.scripts import script_of
-from distill.export.runtime.inputs import Row, segments_of
+from distill.export.runtime.reading.inputs import Row, segments_of
 
 # number of texts per split whose tokens are all counted by script; of the texts after them, 1 in ONE_IN
 LOOKED_AT, ONE_IN = 50_000, 16

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import final
 
 from distill.corpora.storage.text_store import BLOCK
-from distill.export.runtime.inputs import Encoded, Row, Window
+from distill.export.runtime.reading.inputs import Encoded, Row, Window
 
 # the share of decided turns that are cut, or of turns of context that do not fit, that is worth a line
 MUCH = 0.05

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from distill.api.estimator import DistilledClassifier
     from distill.api.run import Run
     from distill.api.training import train
-    from distill.export.runtime.monitor import Monitor
+    from distill.export.runtime.watching.monitor import Monitor
     from distill.recipe.recipe import Recipe
 
     __version__: str
@@ -58,7 +58,7 @@ __all__ = [
 # the module of each name that is imported when it is first used
 _LATER = {
     "DistilledClassifier": "distill.api.estimator",
-    "Monitor": "distill.export.runtime.monitor",
+    "Monitor": "distill.export.runtime.watching.monitor",
     "Recipe": "distill.recipe.recipe",
     "Run": "distill.api.run",
     "bench": "distill.api.bundles",

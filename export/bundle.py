@@ -14,15 +14,15 @@ from tokenizers import Tokenizer
 
 from distill.export.graph.model import add_contract, save_model
 from distill.export.runtime.classifier import Classifier, load, open_bundle
-from distill.export.runtime.inputs import ONE_TEXT, PAIR, Input, Pair, Row, Turn, Turns, Window
-from distill.export.runtime.manifest import MANIFEST_FILE, Manifest, contract, decision_fields, dump_json
-from distill.export.runtime.manifest_parts import Calibration, SelfTest
-from distill.export.runtime.optional import NO_OBJECTS, Objects
-from distill.export.runtime.records import FileRecord
+from distill.export.runtime.deciding.task import Policy, Task
+from distill.export.runtime.manifest.manifest import MANIFEST_FILE, Manifest, contract, decision_fields, dump_json
+from distill.export.runtime.manifest.optional import NO_OBJECTS, Objects
+from distill.export.runtime.manifest.parts import Calibration, SelfTest
+from distill.export.runtime.manifest.records import FileRecord
+from distill.export.runtime.reading.inputs import ONE_TEXT, PAIR, Input, Pair, Row, Turn, Turns, Window
+from distill.export.runtime.reading.turns import NEXT
 from distill.export.runtime.self_test import self_test
-from distill.export.runtime.task import Policy, Task
-from distill.export.runtime.turns import NEXT
-from distill.export.runtime.watch import Watch
+from distill.export.runtime.watching.watch import Watch
 
 # written for this project, nobody's own words: several lengths, a negation, a typo, an emoji, an unknown word
 SELF_TEST_TEXTS = (

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, final
 
-from distill.export.runtime.task import Task
+from distill.export.runtime.deciding.task import Task
 from distill.students.shape import INTERMEDIATE_RATIO, Dimensions, table_rows
 from distill.students.start import Start
 from distill.teachers.bodies import check_width, depth_of, evenly_spaced

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
-from distill.export.runtime.task import Task
+from distill.export.runtime.deciding.task import Task
 from distill.students.compact import CompactFamily
 from distill.students.layers import LayersFamily
 from distill.students.shape import Dimensions

@@ -9,8 +9,8 @@ from safetensors.torch import load_file, save_file
 from transformers import CONFIG_MAPPING, AutoConfig, AutoModelForSequenceClassification
 
 from distill.export.graph.config import ModelConfig
+from distill.export.runtime.deciding.task import Task
 from distill.export.runtime.errors import InputError
-from distill.export.runtime.task import Task
 from distill.teachers.encoder import EncoderClassifier, HeadedClassifier, Pooling, Teacher
 from distill.teachers.protocols import Tokenizer
 from distill.teachers.tokenizers import load_tokenizer

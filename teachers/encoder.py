@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from distill.export.graph.config import ModelConfig
-from distill.export.runtime.task import Task
+from distill.export.runtime.deciding.task import Task
 from distill.teachers.bodies import inputs_for
 from distill.teachers.protocols import Encoder
 

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from distill.corpora.storage.token_rows import TokenRows
 from distill.export.runtime.errors import InputError
-from distill.export.runtime.inputs import ONE_TEXT, PAIR, TEXT, Input, Row
-from distill.export.runtime.turns import TURNS
+from distill.export.runtime.reading.inputs import ONE_TEXT, PAIR, TEXT, Input, Row
+from distill.export.runtime.reading.turns import TURNS
 from distill.teachers.protocols import Tokenizer
 from distill.teachers.tokenizers import without_truncation
 

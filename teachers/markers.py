@@ -9,7 +9,7 @@ from tokenizers import Tokenizer as BackendTokenizer
 from torch import nn
 
 from distill.export.runtime.errors import InputError
-from distill.export.runtime.inputs import Input, Turns
+from distill.export.runtime.reading.inputs import Input, Turns
 from distill.teachers.bodies import has_types
 from distill.teachers.protocols import Tokenizer
 

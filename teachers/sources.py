@@ -13,9 +13,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from distill.corpora.reading.provenance import COMMIT
+from distill.corpora.reading.places.provenance import COMMIT
 from distill.export.runtime.errors import InputError
-from distill.export.runtime.records import FileRecord, file_record
+from distill.export.runtime.manifest.records import FileRecord, file_record
 from distill.teachers.gguf import is_gguf
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from distill.corpora.storage.token_rows import TokenRows
-from distill.export.runtime.inputs import ONE_TEXT, Input, Row
+from distill.export.runtime.reading.inputs import ONE_TEXT, Input, Row
 from distill.teachers.encoding import encode
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from tokenizers import Tokenizer as BackendTokenizer
 from transformers import AutoTokenizer
 
-from distill.export.runtime.encoder import failed
 from distill.export.runtime.errors import InputError
+from distill.export.runtime.reading.encoder import failed
 from distill.export.runtime.untrusted.tokenizer_file import check_tokenizer_file
 from distill.teachers.protocols import Tokenizer
 from distill.teachers.weights import LOCAL

@@ -34,7 +34,7 @@ import tokenize
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from distill.export.runtime.tasks import TASKS
+from distill.export.runtime.deciding.tasks import TASKS
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("distill", "corpora", "export", "students", "teachers")
@@ -54,10 +54,10 @@ FAMILY = re.compile(
 )
 # the classes of a kind and the literal dicts are where it is defined, and no branch
 DEFINERS = (
-    "export/runtime/tasks.py",
-    "export/runtime/kinds/single_label.py",
-    "export/runtime/kinds/multi_label.py",
-    "export/runtime/kinds/ordinal.py",
+    "export/runtime/deciding/tasks.py",
+    "export/runtime/deciding/kinds/single_label.py",
+    "export/runtime/deciding/kinds/multi_label.py",
+    "export/runtime/deciding/kinds/ordinal.py",
     "corpora/targets.py",
     "distill/evaluation/evaluators.py",
     "distill/evaluation/kinds/single_label.py",

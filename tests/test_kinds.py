@@ -6,7 +6,7 @@ import pytest
 
 from distill.corpora.targets import CODECS
 from distill.evaluation.evaluators import EVALUATORS
-from distill.export.runtime.tasks import TASKS
+from distill.export.runtime.deciding.tasks import TASKS
 from distill.objectives.task_loss import LOSSES
 from distill.recipe.kinds import KINDS
 from distill.recipe.sources import CorpusRecipe

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distill.corpora.storage.columns import Ints
-from distill.export.runtime.scores import Doubles
+from distill.export.runtime.deciding.scores import Doubles
 
 # deviations of up to this many rows, or this share of the wanted number, are left alone
 ROW, NEAR = 1.0, 0.02

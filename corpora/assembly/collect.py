@@ -18,18 +18,18 @@ from distill.corpora.assembly.records import group_of, label_columns, split_of, 
 from distill.corpora.assembly.spec import SEGMENTS, CorpusSpec
 from distill.corpora.assembly.splits import SplitRows, normalise_text
 from distill.corpora.corpus import LABELLED_SPLITS
-from distill.corpora.reading.cells import NoLabel
-from distill.corpora.reading.headers import SeenColumns
-from distill.corpora.reading.labels import LabelError, Token, find_names, resolve
+from distill.corpora.reading.cells.cells import NoLabel
+from distill.corpora.reading.cells.labels import LabelError, Token, find_names, resolve
+from distill.corpora.reading.cells.texts import RowError, check_encoding, pair_of, text_of
+from distill.corpora.reading.places.source import Table
 from distill.corpora.reading.rows import BadRow, Quarantine, Record, Rows
 from distill.corpora.reading.scrub import scrub_row
-from distill.corpora.reading.source import Table
-from distill.corpora.reading.texts import RowError, check_encoding, pair_of, text_of
+from distill.corpora.reading.tables.headers import SeenColumns
 from distill.corpora.storage.columns import CorpusRows, Ints, KeyColumn, LabelRows
 from distill.corpora.storage.text_store import TextStore
 from distill.corpora.targets import CODECS
 from distill.export.runtime.errors import InputError
-from distill.export.runtime.inputs import Row
+from distill.export.runtime.reading.inputs import Row
 
 SPLITS = (*LABELLED_SPLITS, "transfer")
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from distill.export.runtime.errors import InputError
-from distill.export.runtime.inputs import Turns
-from distill.export.runtime.turns import MAX_ROLES, MAX_TURNS, Predict
+from distill.export.runtime.reading.inputs import Turns
+from distill.export.runtime.reading.turns import MAX_ROLES, MAX_TURNS, Predict
 
 # what stands for a role in a text of tokens; brackets around it make the piece
 _MARK = re.compile(r"[A-Za-z0-9_-]{1,20}")

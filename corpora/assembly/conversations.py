@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distill.corpora.assembly.context import Context
+from distill.corpora.reading.cells.texts import RowError
 from distill.corpora.reading.rows import Record, listed
-from distill.corpora.reading.texts import RowError
 from distill.corpora.storage.columns import CorpusRows, Ints, KeyColumn
 from distill.corpora.storage.text_store import TextStore
 from distill.corpora.storage.windows import Conversations, Windows
 from distill.export.runtime.errors import InputError
-from distill.export.runtime.inputs import Turns
-from distill.export.runtime.turns import MAX_ROLES, NEXT
+from distill.export.runtime.reading.inputs import Turns
+from distill.export.runtime.reading.turns import MAX_ROLES, NEXT
 
 
 @dataclass(frozen=True)

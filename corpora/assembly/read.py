@@ -21,16 +21,16 @@ from distill.corpora.assembly.splits import (
     split_by_group,
 )
 from distill.corpora.corpus import LABELLED_SPLITS, UNLABELLED, Corpus, Split, targets_of
-from distill.corpora.reading.cells import label_names_of
+from distill.corpora.reading.cells.cells import label_names_of
+from distill.corpora.reading.places.source import Tables, open_source, read_label_names
 from distill.corpora.reading.rows import Quarantine, listed
 from distill.corpora.reading.scrub import PATTERNS
-from distill.corpora.reading.source import Tables, open_source, read_label_names
 from distill.corpora.storage.columns import NONE, CorpusRows, Ints
 from distill.corpora.storage.text_store import StoredTexts
 from distill.corpora.targets import CODECS, checked_task
+from distill.export.runtime.deciding.task import Task
 from distill.export.runtime.errors import InputError
-from distill.export.runtime.inputs import Row
-from distill.export.runtime.task import Task
+from distill.export.runtime.reading.inputs import Row
 
 __all__ = ["CorpusSpec", "read_corpus"]
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from distill.corpora.assembly.conversations import plain_cell
 from distill.corpora.assembly.spec import CorpusSpec
-from distill.corpora.reading.split_names import SPLIT_NAMES, split_in_cell
-from distill.corpora.reading.texts import RowError
+from distill.corpora.reading.cells.texts import RowError
+from distill.corpora.reading.places.split_names import SPLIT_NAMES, split_in_cell
 
 
 def label_columns(spec: CorpusSpec) -> dict[str, str]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from distill.corpora.assembly.context import Context
-from distill.corpora.reading.cells import LabelCells, LabelForm
+from distill.corpora.reading.cells.cells import LabelCells, LabelForm
 from distill.corpora.reading.form import TableForm
-from distill.corpora.reading.nested import root_of
+from distill.corpora.reading.json.nested import root_of
 from distill.corpora.reading.rows import listed
 from distill.corpora.targets import CODECS
 from distill.export.runtime.errors import InputError
-from distill.export.runtime.inputs import ONE_TEXT, Input, Pair, Truncate
+from distill.export.runtime.reading.inputs import ONE_TEXT, Input, Pair, Truncate
 
 DEFAULT_SPLIT = (0.8, 0.1, 0.1)
 

@@ -15,7 +15,7 @@ from distill.corpora.assembly.balance import GroupCounts, balanced
 from distill.corpora.storage.columns import NONE, CorpusRows, Ints, LabelRows
 from distill.corpora.targets import TargetCodec
 from distill.export.runtime.errors import InputError
-from distill.export.runtime.inputs import Row, segments_of
+from distill.export.runtime.reading.inputs import Row, segments_of
 
 SplitRows = dict[str, Ints]
 

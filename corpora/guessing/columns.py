@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from distill.corpora.reading.places.split_names import split_in_cell
 from distill.corpora.reading.rows import Record
-from distill.corpora.reading.split_names import split_in_cell
 
 MAX_HEADER_CHARS = 40
 

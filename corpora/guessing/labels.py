@@ -16,9 +16,9 @@ from distill.corpora.guessing.columns import (
     Column,
     share_constant,
 )
-from distill.corpora.reading.cells import FLAGS, SPELT_MISSING, LabelCells, LabelForm, plain_flag
-from distill.corpora.reading.labels import MAX_FOUND_LABELS, MAX_LABEL_CHARS, LabelError, Token
-from distill.corpora.reading.nested import LIST
+from distill.corpora.reading.cells.cells import FLAGS, SPELT_MISSING, LabelCells, LabelForm, plain_flag
+from distill.corpora.reading.cells.labels import MAX_FOUND_LABELS, MAX_LABEL_CHARS, LabelError, Token
+from distill.corpora.reading.json.nested import LIST
 from distill.corpora.targets import CODECS
 
 # the kinds that are proposed, by whether a row may have several labels; nobody guesses that labels are ordered

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from distill.corpora.guessing.columns import ANNOTATOR_NAME, SPEAKER_NAME, Column
 from distill.corpora.guessing.labels import MIN_BLOCK, NEARLY_ALL, LabelGuess
-from distill.corpora.reading.labels import MAX_FOUND_LABELS
-from distill.corpora.reading.printed import Cut, printed_value
+from distill.corpora.reading.cells.labels import MAX_FOUND_LABELS
+from distill.corpora.reading.cells.printed import Cut, printed_value
 from distill.corpora.reading.rows import listed
 
 # what ends a turn in files that hold a dialogue in a cell

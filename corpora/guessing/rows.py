@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from distill.corpora.guessing.columns import ANNOTATOR_NAME, GROUP_NAME, ID_NAME, Column
-from distill.corpora.reading.labels import MAX_LABEL_CHARS
+from distill.corpora.reading.cells.labels import MAX_LABEL_CHARS
 
 _SCALE_NAME = re.compile(r"rating|stars|severity|level|score|intensity|risk", re.IGNORECASE)
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from distill.corpora.guessing.columns import ID_NAME, Column
 from distill.corpora.guessing.labels import MIN_BLOCK, NUMBER, LabelGuess
-from distill.corpora.reading.cells import SHARES, LabelCells
-from distill.corpora.reading.labels import LabelError
-from distill.corpora.reading.nested import LIST
+from distill.corpora.reading.cells.cells import SHARES, LabelCells
+from distill.corpora.reading.cells.labels import LabelError
+from distill.corpora.reading.json.nested import LIST
 
 # the most votes that the annotators of one row may cast
 MAX_VOTES = 20

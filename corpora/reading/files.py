@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from distill.corpora.reading.arrow import read_arrow, read_parquet
-from distill.corpora.reading.conll import SUFFIXES as CONLL
-from distill.corpora.reading.conll import refuse_conll
-from distill.corpora.reading.delimited import read_delimited
-from distill.corpora.reading.fasttext import is_fasttext, read_fasttext
 from distill.corpora.reading.form import PLAIN, TableForm
-from distill.corpora.reading.json_rows import holds_lines, read_json
-from distill.corpora.reading.label_folders import read_whole_text
+from distill.corpora.reading.json.rows import holds_lines, read_json
+from distill.corpora.reading.places.label_folders import read_whole_text
 from distill.corpora.reading.rows import Rows
-from distill.corpora.reading.spreadsheet import read_xlsx
 from distill.corpora.reading.streams import DataFile
+from distill.corpora.reading.tables.arrow import read_arrow, read_parquet
+from distill.corpora.reading.tables.conll import SUFFIXES as CONLL
+from distill.corpora.reading.tables.conll import refuse_conll
+from distill.corpora.reading.tables.delimited import read_delimited
+from distill.corpora.reading.tables.fasttext import is_fasttext, read_fasttext
+from distill.corpora.reading.tables.spreadsheet import read_xlsx
 from distill.export.runtime.errors import InputError
 from distill.export.runtime.untrusted.fields import has_surrogate
 

@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from typing import Any
 
-from distill.export.runtime.inputs import Row, Window
+from distill.export.runtime.reading.inputs import Row, Window
 
 # Scripts that put no blank between a word and what follows it: Thai to Burmese, Khmer, kana, Chinese, and Korean
 # with its particles. A match in other letters ends where one of them begins: no sentence around it is masked too.

@@ -13,17 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distill.corpora.corpus import LABELLED_SPLITS, UNLABELLED, Corpus, Split, ids_from_targets, targets_of
-from distill.corpora.reading.arrow import BROKEN_PARQUET
-from distill.corpora.reading.provenance import SOURCE_FILE
+from distill.corpora.reading.places.provenance import SOURCE_FILE
 from distill.corpora.reading.streams import TRAIN_EXTRA
+from distill.corpora.reading.tables.arrow import BROKEN_PARQUET
 from distill.corpora.storage.columns import LabelRows
 from distill.corpora.storage.text_store import BLOCK, TextStore
 from distill.corpora.storage.windows import Conversations, Windows
 from distill.corpora.targets import task_from_dict, task_to_dict
+from distill.export.runtime.deciding.task import Task
 from distill.export.runtime.errors import InputError, MissingExtraError
-from distill.export.runtime.inputs import Row, Turns, segments_of
-from distill.export.runtime.task import Task
-from distill.export.runtime.turns import NEXT
+from distill.export.runtime.reading.inputs import Row, Turns, segments_of
+from distill.export.runtime.reading.turns import NEXT
 
 # of a saved split: the text, or the two segments of a pair
 TEXT_COLUMNS = ("text", "second_text")

@@ -12,7 +12,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
-from distill.export.runtime.inputs import Row, segments_of
+from distill.export.runtime.reading.inputs import Row, segments_of
 
 # number of texts that are read from the file at once
 BLOCK = 4096

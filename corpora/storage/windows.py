@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distill.corpora.storage.text_store import TextStore, blocks
-from distill.export.runtime.inputs import Turn, Window
+from distill.export.runtime.reading.inputs import Turn, Window
 
 Ints = NDArray[np.int32]
 

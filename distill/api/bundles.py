@@ -6,7 +6,7 @@ from pathlib import Path
 from distill.bundles.evaluate import Evaluation, evaluate_bundle
 from distill.bundles.rows import Columns
 from distill.export.runtime.cores import available_threads
-from distill.export.runtime.inputs import Row
+from distill.export.runtime.reading.inputs import Row
 from distill.runs.progress import Reporter
 from distill.timing.bundles import BundleBench, bench_bundles
 

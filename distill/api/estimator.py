@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from distill.api.training import train
 from distill.corpora.guessing.labels import PROPOSED
 from distill.export.runtime import Classifier, InputError, load
-from distill.export.runtime.given import Given, items_of
+from distill.export.runtime.reading.given import Given, items_of
 from distill.files.extras import need
 
 need("train", "sklearn")

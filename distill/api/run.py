@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from distill.export.runtime import Classifier, InputError, load
-from distill.export.runtime.manifest import MANIFEST_FILE
+from distill.export.runtime.manifest.manifest import MANIFEST_FILE
 from distill.files.extras import need
 from distill.runs.layout import RunLayout
 

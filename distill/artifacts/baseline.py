@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from distill.export.runtime.scores import Bools
+from distill.export.runtime.deciding.scores import Bools
 from distill.files.atomic import write_whole
 
 BASELINE_FILE = "baseline_decisions.safetensors"

@@ -13,7 +13,7 @@ from distill.evaluation.quality import ModelQuality
 from distill.evaluation.selective import SelectiveQuality
 from distill.evaluation.sets import SetsQuality
 from distill.evaluation.workload import Workload
-from distill.export.runtime.promises import FittedFloor
+from distill.export.runtime.manifest.promises import FittedFloor
 
 QUALITY_FILE = "quality.json"
 

@@ -20,7 +20,7 @@ from distill.evaluation.bias import (
     sign_p_values,
 )
 from distill.export.runtime import Classifier
-from distill.export.runtime.scores import Bools, Doubles, Floats
+from distill.export.runtime.deciding.scores import Bools, Doubles, Floats
 
 ALPHA = 0.05
 

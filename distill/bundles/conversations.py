@@ -9,7 +9,7 @@ from typing import Any
 
 from distill.bundles.predict import line_blocks
 from distill.export.runtime import Classifier, DistillError, InputError, Prediction
-from distill.export.runtime.turns import Turns
+from distill.export.runtime.reading.turns import Turns
 from distill.runs.progress import Reporter
 
 TURNS_KEY = "turns"

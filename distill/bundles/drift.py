@@ -18,11 +18,11 @@ from distill.evaluation.drift import (
     log_evidence,
 )
 from distill.export.runtime import CheckFailedError, InputError
-from distill.export.runtime.counts import Counts
-from distill.export.runtime.manifest import MANIFEST_FILE, read_manifest
-from distill.export.runtime.monitor import MIN_TEXTS, State, Window, read_state
-from distill.export.runtime.records import file_record
-from distill.export.runtime.task import REASONS
+from distill.export.runtime.deciding.task import REASONS
+from distill.export.runtime.manifest.manifest import MANIFEST_FILE, read_manifest
+from distill.export.runtime.manifest.records import file_record
+from distill.export.runtime.watching.counts import Counts
+from distill.export.runtime.watching.monitor import MIN_TEXTS, State, Window, read_state
 
 # of the probability of any false alarm, over all comparisons of one look
 ALPHA = 0.05

@@ -11,7 +11,7 @@ import numpy as np
 from distill.bundles.floors import TestedFloor, tested_floors
 from distill.bundles.predict import predict_all
 from distill.bundles.rows import Columns, common_input, labelled_rows, read_rows
-from distill.corpora.reading.labels import MAX_LABEL_CHARS
+from distill.corpora.reading.cells.labels import MAX_LABEL_CHARS
 from distill.evaluation.decided import decided_rows
 from distill.evaluation.evaluators import evaluator_of
 from distill.evaluation.metrics import Quality, labels_at_zero
@@ -19,7 +19,7 @@ from distill.evaluation.selective import SelectiveQuality, evaluate_selective
 from distill.evaluation.sets import SetsQuality, evaluate_sets
 from distill.export.runtime import InputError, Prediction, load
 from distill.export.runtime.cores import available_threads
-from distill.export.runtime.task import REASONS
+from distill.export.runtime.deciding.task import REASONS
 from distill.runs.progress import Reporter
 
 # key of the number of names that are too long, or seen in one row alone

@@ -9,7 +9,7 @@ from distill.evaluation.binomial import at_most, interval
 from distill.evaluation.decided import DecidedRows
 from distill.evaluation.evaluator import Evaluator
 from distill.export.runtime.errors import CheckFailedError
-from distill.export.runtime.promises import PRECISION, FittedFloor
+from distill.export.runtime.manifest.promises import PRECISION, FittedFloor
 
 # probability of calling a floor broken that is kept
 FALSE_ALARM = 0.05

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distill.evaluation.drift import new_shares, share_intervals
-from distill.export.runtime.counts import Counts
-from distill.export.runtime.manifest import Manifest
-from distill.export.runtime.promises import PRECISION
-from distill.export.runtime.watch import Watch
+from distill.export.runtime.manifest.manifest import Manifest
+from distill.export.runtime.manifest.promises import PRECISION
+from distill.export.runtime.watching.counts import Counts
+from distill.export.runtime.watching.watch import Watch
 
 SEED = 0
 

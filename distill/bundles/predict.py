@@ -8,7 +8,7 @@ from io import BufferedIOBase
 
 from distill.export.runtime import Classifier, DistillError, InputError, Prediction
 from distill.export.runtime.classifier import BLOCK
-from distill.export.runtime.inputs import MAX_TEXT_CHARACTERS, Input, Pair, Row
+from distill.export.runtime.reading.inputs import MAX_TEXT_CHARACTERS, Input, Pair, Row
 from distill.runs.progress import Advance, Reporter
 
 # texts per step of a progress bar

@@ -10,18 +10,18 @@ from numpy.typing import NDArray
 
 from distill.bundles.conversations import file_lines, read_conversations
 from distill.corpora.corpus import Split, label_matrix, targets_of
-from distill.corpora.reading.cells import LabelCells
+from distill.corpora.reading.cells.cells import LabelCells
+from distill.corpora.reading.cells.labels import LabelError, is_unknown, resolve
+from distill.corpora.reading.cells.texts import RowError, check_encoding, pair_of, text_of
 from distill.corpora.reading.files import read_table
 from distill.corpora.reading.form import TableForm
-from distill.corpora.reading.headers import SeenColumns
-from distill.corpora.reading.labels import LabelError, is_unknown, resolve
-from distill.corpora.reading.locate import archive_table
+from distill.corpora.reading.places.locate import archive_table
 from distill.corpora.reading.rows import BadRow, Record, listed
-from distill.corpora.reading.texts import RowError, check_encoding, pair_of, text_of
+from distill.corpora.reading.tables.headers import SeenColumns
 from distill.corpora.storage.columns import LabelRows
 from distill.corpora.targets import CODECS
 from distill.export.runtime import Classifier, InputError
-from distill.export.runtime.inputs import Input, Pair, Row, Turns
+from distill.export.runtime.reading.inputs import Input, Pair, Row, Turns
 
 REMEDY = "Correct the row."
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from distill.export.runtime import InputError
-from distill.export.runtime.encoder import open_tokenizer
-from distill.export.runtime.manifest import MANIFEST_FILE, read_manifest
+from distill.export.runtime.manifest.manifest import MANIFEST_FILE, read_manifest
+from distill.export.runtime.reading.encoder import open_tokenizer
 from distill.export.runtime.untrusted.files import MAX_SMALL_BYTES, read_file
 from distill.students.whole_words import crisis_topics
 

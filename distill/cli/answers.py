@@ -9,7 +9,7 @@ from io import BufferedIOBase
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from distill.export.runtime.task import UNREADABLE, UNSURE
+from distill.export.runtime.deciding.task import UNREADABLE, UNSURE
 from distill.files.printable import printable
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from distill.bundles.rows import Columns
     from distill.export.runtime import Classifier, Prediction
-    from distill.export.runtime.inputs import Row
+    from distill.export.runtime.reading.inputs import Row
     from distill.runs.progress import Reporter
 
 

@@ -73,7 +73,7 @@ def predict(
     from distill.bundles.rows import Columns
     from distill.export.runtime import InputError, load
     from distill.export.runtime.cores import available_threads
-    from distill.export.runtime.turns import TURNS
+    from distill.export.runtime.reading.turns import TURNS
     from distill.runs.progress import Reporter
 
     plain = "--" in context.obj.arguments
@@ -182,7 +182,7 @@ def bench(
     """Measure size, and latency from string to decision for single texts and batches, on one thread and on all."""
     from distill.bundles.rows import Columns, common_input, read_rows
     from distill.export.runtime.cores import available_threads
-    from distill.export.runtime.manifest import read_manifest
+    from distill.export.runtime.manifest.manifest import read_manifest
     from distill.runs.progress import Reporter
     from distill.timing.bundles import bench_bundles
 

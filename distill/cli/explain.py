@@ -14,7 +14,7 @@ from distill.files.printable import printable
 
 if TYPE_CHECKING:
     from distill.export.runtime.explain import Explanation, WordEffect
-    from distill.export.runtime.inputs import Row
+    from distill.export.runtime.reading.inputs import Row
 
 
 def explain(
@@ -38,7 +38,7 @@ def explain(
     """
     from distill.bundles.predict import line_blocks
     from distill.export.runtime import InputError, load
-    from distill.export.runtime.inputs import PAIR, segments_of
+    from distill.export.runtime.reading.inputs import PAIR, segments_of
 
     if any(text.startswith("-") for text in texts or ()) and "--" not in context.obj.arguments:
         raise InputError("A text begins with a dash, or an option is unknown. Put -- before such texts.")

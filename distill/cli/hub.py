@@ -21,7 +21,7 @@ def push(bundle: Bundle, repository: Repository, public: Public = False, as_json
     card are sent.
     """
     from distill.export.runtime import verify
-    from distill.export.runtime.manifest import read_manifest_bytes
+    from distill.export.runtime.manifest.manifest import read_manifest_bytes
     from distill.hub.push import push_bundle
 
     verify(bundle)

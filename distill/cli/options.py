@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from distill.export.runtime import InputError
-from distill.export.runtime.manifest import MANIFEST_FILE
+from distill.export.runtime.manifest.manifest import MANIFEST_FILE
 
 RecipeName = Annotated[
     str, typer.Argument(help="Name of a packaged recipe (quickstart, goemotions, ...), or a TOML file.")

@@ -14,7 +14,7 @@ def check_picture(picture: Path, bundles: list[Path]) -> None:
         MissingExtraError: matplotlib is not installed.
     """
     from distill.export.runtime import InputError
-    from distill.export.runtime.manifest import read_manifest
+    from distill.export.runtime.manifest.manifest import read_manifest
     from distill.timing.bundles import macro_f1_of
 
     if picture.suffix.lower() not in (".svg", ".png"):

@@ -24,7 +24,12 @@ def show(bundle: Bundle, as_json: AsJson = False) -> None:
 
     Only manifest.json is read. `distill verify` checks the other files.
     """
-    from distill.export.runtime.manifest import MANIFEST_FILE, contract, read_manifest, read_manifest_bytes
+    from distill.export.runtime.manifest.manifest import (
+        MANIFEST_FILE,
+        contract,
+        read_manifest,
+        read_manifest_bytes,
+    )
 
     manifest = read_manifest(bundle)
     sha256 = hashlib.sha256(read_manifest_bytes(bundle)).hexdigest()

@@ -11,8 +11,8 @@ from distill.artifacts.plan import Plan
 from distill.artifacts.trials import BEST_FILE, read_trials
 from distill.cli.layout import print_table
 from distill.export.measure.components import COMPONENTS
-from distill.export.runtime.inputs import TEXT
-from distill.export.runtime.manifest import read_manifest
+from distill.export.runtime.manifest.manifest import read_manifest
+from distill.export.runtime.reading.inputs import TEXT
 from distill.files.printable import printable
 
 if TYPE_CHECKING:

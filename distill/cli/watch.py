@@ -63,7 +63,7 @@ def watched(classifier: "Classifier", path: Path | None) -> "Iterator[Classifier
         InputError: the file's folder does not exist, or the file is not a state of this bundle.
     """
     from distill.export.runtime import InputError
-    from distill.export.runtime.monitor import MIN_TEXTS, Monitor, read_state
+    from distill.export.runtime.watching.monitor import MIN_TEXTS, Monitor, read_state
 
     if path is None:
         yield classifier

@@ -12,7 +12,7 @@ import numpy as np
 
 from distill.evaluation.comparison import Estimate
 from distill.evaluation.drift import holm
-from distill.export.runtime.scores import Bools, Doubles
+from distill.export.runtime.deciding.scores import Bools, Doubles
 
 # of signs: the smallest p-value is 1 / (SIGNS + 1), for up to a thousand cells that Holm's rule adjusts together
 SIGNS = 39_999

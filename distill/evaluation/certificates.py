@@ -13,8 +13,8 @@ import numpy as np
 from distill.evaluation.binomial import at_most, lower_bound, misses_allowed
 from distill.evaluation.selective import cutoff_for
 from distill.evaluation.thresholds import LOWEST
-from distill.export.runtime.promises import RIGHT_WHEN_ANSWERED, FittedFloor, RightWhenAnswered
-from distill.export.runtime.scores import Bools, Floats
+from distill.export.runtime.deciding.scores import Bools, Floats
+from distill.export.runtime.manifest.promises import RIGHT_WHEN_ANSWERED, FittedFloor, RightWhenAnswered
 
 # cutoffs of confidence that may be certified, evenly spread over the share of texts that is answered
 COVERAGES = 50

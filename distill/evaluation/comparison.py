@@ -13,8 +13,8 @@ from distill.evaluation.bootstrap import SAMPLES, Bootstrap, interval, row_weigh
 from distill.evaluation.decided import DecidedRows, pooled
 from distill.evaluation.decision import Decision, Logits
 from distill.evaluation.evaluator import Evaluator
-from distill.export.runtime.scores import Bools, Floats
-from distill.export.runtime.task import Task
+from distill.export.runtime.deciding.scores import Bools, Floats
+from distill.export.runtime.deciding.task import Task
 
 # the number of each row's group, ``(N,)``; None where every row stands for itself
 Groups = NDArray[np.int32] | None

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from distill.evaluation.decision import Decision, Logits
-from distill.export.runtime.scores import Bools, Floats
-from distill.export.runtime.task import Policy, Task
+from distill.export.runtime.deciding.scores import Bools, Floats
+from distill.export.runtime.deciding.task import Policy, Task
 
 
 @dataclass(frozen=True)

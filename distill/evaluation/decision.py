@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from distill.export.runtime.optional import Objects
-from distill.export.runtime.promises import FittedFloor, RightWhenAnswered
-from distill.export.runtime.scores import Bools, Floats
-from distill.export.runtime.sets import Sets
-from distill.export.runtime.task import Policy, Task
+from distill.export.runtime.deciding.scores import Bools, Floats
+from distill.export.runtime.deciding.sets import Sets
+from distill.export.runtime.deciding.task import Policy, Task
+from distill.export.runtime.manifest.optional import Objects
+from distill.export.runtime.manifest.promises import FittedFloor, RightWhenAnswered
 
 Logits = NDArray[np.float32]
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distill.export.gate import Bounds, Check
-from distill.export.runtime.scores import Bools, Floats
+from distill.export.runtime.deciding.scores import Bools, Floats
 
 if TYPE_CHECKING:
     from distill.evaluation.evaluator import Evaluator

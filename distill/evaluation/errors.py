@@ -8,7 +8,7 @@ import numpy as np
 
 from distill.evaluation.comparison import Estimate
 from distill.evaluation.metrics import f1_per_label, weighted_f1_per_label
-from distill.export.runtime.scores import Bools, Floats
+from distill.export.runtime.deciding.scores import Bools, Floats
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from distill.evaluation.decided import DecidedRows
 from distill.evaluation.decision import Decision, Logits
 from distill.evaluation.metrics import Quality
 from distill.export.gate import Bounds, Check
-from distill.export.runtime.scores import Bools, Floats
-from distill.export.runtime.task import Policy, Task
+from distill.export.runtime.deciding.scores import Bools, Floats
+from distill.export.runtime.deciding.task import Policy, Task
 
 if TYPE_CHECKING:
     from distill.recipe.shipping import DecisionsRecipe

@@ -7,7 +7,7 @@ from distill.evaluation.evaluator import Evaluator
 from distill.evaluation.kinds.multi_label import MultiLabelEvaluator
 from distill.evaluation.kinds.ordinal import OrdinalEvaluator
 from distill.evaluation.kinds.single_label import SingleLabelEvaluator
-from distill.export.runtime.task import Task
+from distill.export.runtime.deciding.task import Task
 
 EVALUATORS: Mapping[str, type[Evaluator]] = {
     "multi_label": MultiLabelEvaluator,

@@ -20,10 +20,10 @@ from distill.evaluation.thresholds import (
     tune_thresholds,
 )
 from distill.evaluation.trials import Parts
-from distill.export.runtime.promises import PRECISION, FittedFloor
-from distill.export.runtime.scores import Floats
-from distill.export.runtime.sets import Sets
-from distill.export.runtime.task import Task
+from distill.export.runtime.deciding.scores import Floats
+from distill.export.runtime.deciding.sets import Sets
+from distill.export.runtime.deciding.task import Task
+from distill.export.runtime.manifest.promises import PRECISION, FittedFloor
 from distill.recipe.kinds import KINDS
 from distill.recipe.shipping import DecisionsRecipe
 

@@ -15,9 +15,9 @@ from distill.evaluation.thresholds import least_rows
 from distill.evaluation.trials import parts_of
 from distill.evaluation.workload import FloorRows, Workload, workload_curve
 from distill.export.gate import Check
+from distill.export.runtime.deciding.scores import Bools
 from distill.export.runtime.errors import CheckFailedError, InputError
-from distill.export.runtime.promises import PRECISION, FittedFloor
-from distill.export.runtime.scores import Bools
+from distill.export.runtime.manifest.promises import PRECISION, FittedFloor
 from distill.recipe.shipping import FLOOR_KEYS, CertifiedFloor, DecisionsRecipe
 
 

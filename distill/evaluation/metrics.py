@@ -18,7 +18,7 @@ from distill.evaluation.reliability import (
     mean_brier_skill,
     reliability_per_label,
 )
-from distill.export.runtime.scores import Bools, Doubles, Floats
+from distill.export.runtime.deciding.scores import Bools, Doubles, Floats
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distill.evaluation.bootstrap import Bootstrap, interval, weighted_sums
-from distill.export.runtime.scores import Floats
+from distill.export.runtime.deciding.scores import Floats
 
 Bin = tuple[float, float, int]
 

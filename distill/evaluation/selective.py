@@ -12,7 +12,7 @@ import numpy as np
 from distill.evaluation.decided import DecidedRows
 from distill.evaluation.evaluator import Evaluator
 from distill.evaluation.metrics import macro_f1
-from distill.export.runtime.scores import Bools, Floats
+from distill.export.runtime.deciding.scores import Bools, Floats
 
 CURVE_POINTS = 50
 

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distill.evaluation.thresholds import HIGHEST, LOWEST
-from distill.export.runtime.scores import Bools, Floats
-from distill.export.runtime.sets import Sets
-from distill.export.runtime.task import Task
+from distill.export.runtime.deciding.scores import Bools, Floats
+from distill.export.runtime.deciding.sets import Sets
+from distill.export.runtime.deciding.task import Task
 
 # trials of a label from which on it has a threshold of its own
 OWN_ROWS = 50

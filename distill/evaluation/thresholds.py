@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from distill.evaluation.metrics import macro_f1, ratio
-from distill.export.runtime.scores import Bools, Floats
+from distill.export.runtime.deciding.scores import Bools, Floats
 
 # a threshold of 1 would decide nothing but certainty, and a manifest refuses it
 HIGHEST = float(np.nextafter(1.0, 0.0))

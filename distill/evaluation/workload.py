@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from distill.evaluation.binomial import interval, misses_allowed
 from distill.evaluation.certificates import certified_threshold
 from distill.evaluation.thresholds import HIGHEST, keep_recall
-from distill.export.runtime.scores import Bools, Floats
+from distill.export.runtime.deciding.scores import Bools, Floats
 
 # recall at which the workload is reported beside that of the threshold that ships
 LADDER = (0.8, 0.9, 0.95)

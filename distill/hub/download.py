@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from distill.export.runtime import InputError
-from distill.export.runtime.manifest import MANIFEST_FILE, read_manifest
+from distill.export.runtime.manifest.manifest import MANIFEST_FILE, read_manifest
 from distill.files.extras import need
 from distill.hub.address import Address
 

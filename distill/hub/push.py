@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from distill.export.runtime import InputError
-from distill.export.runtime.manifest import MANIFEST_FILE, read_manifest
+from distill.export.runtime.manifest.manifest import MANIFEST_FILE, read_manifest
 from distill.files.extras import need
 from distill.hub.address import Address, checked_repository
 

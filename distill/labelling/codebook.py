@@ -7,9 +7,9 @@ import numpy as np
 
 from distill.corpora.corpus import Split, label_matrix
 from distill.corpora.targets import CODECS
+from distill.export.runtime.deciding.task import Task
 from distill.export.runtime.errors import InputError
-from distill.export.runtime.rows import Row, Window, segments_of
-from distill.export.runtime.task import Task
+from distill.export.runtime.reading.rows import Row, Window, segments_of
 from distill.recipe.llm import PLACE, VerbaliserRecipe
 
 

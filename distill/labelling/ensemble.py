@@ -11,7 +11,7 @@ from distill.artifacts.logits import LOGITS_FILE, read_logits_file, write_logits
 from distill.artifacts.training import TrainingSummary, read_training
 from distill.evaluation.evaluator import Evaluator
 from distill.evaluation.evaluators import evaluator_of
-from distill.export.runtime.task import Task
+from distill.export.runtime.deciding.task import Task
 from distill.files.json_files import write_json
 
 Logits = NDArray[np.float32]

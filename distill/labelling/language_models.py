@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, final
 
-from distill.export.runtime.inputs import Row
+from distill.export.runtime.reading.inputs import Row
 from distill.labelling.codebook import Codebook
 from distill.labelling.endpoint.address import address_of
 from distill.labelling.endpoint.labeller import endpoint_identity

@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save_file
 from distill.corpora.corpus import LABELLED_SPLITS, Corpus, targets_of
 from distill.corpora.storage.columns import LabelRows
 from distill.corpora.targets import CODECS, Targets
-from distill.export.runtime.task import Task
+from distill.export.runtime.deciding.task import Task
 from distill.files.atomic import write_whole
 
 OWN_LABELS_FILE = "own_labels.safetensors"

@@ -16,7 +16,7 @@ from distill.artifacts.records import read_record, write_record
 from distill.corpora.targets import CODECS
 from distill.evaluation.decision import Logits
 from distill.evaluation.evaluator import Gold
-from distill.export.runtime.task import Task
+from distill.export.runtime.deciding.task import Task
 
 PRIOR_FILE = "prior.json"
 

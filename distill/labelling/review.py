@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from distill.export.runtime.inputs import Row
+from distill.export.runtime.reading.inputs import Row
 from distill.labelling.codebook import text_of
 
 REVIEW_FILE = "to_review.csv"

@@ -9,8 +9,8 @@ from typing import final
 from distill.corpora.storage.token_rows import TokenRows
 from distill.evaluation.decision import Logits
 from distill.evaluation.quality import EVALUATED
-from distill.export.runtime.inputs import ONE_TEXT, Input, Pair
-from distill.export.runtime.task import Task
+from distill.export.runtime.deciding.task import Task
+from distill.export.runtime.reading.inputs import ONE_TEXT, Input, Pair
 from distill.labelling.labeller import Labeller
 from distill.labelling.onnx_teacher import WORTH_ROWS, in_onnxruntime
 from distill.labelling.prior import PRIOR_FILE

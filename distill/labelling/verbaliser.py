@@ -13,7 +13,7 @@ from torch import Tensor
 
 from distill.evaluation.decision import Logits
 from distill.export.runtime.errors import InputError
-from distill.export.runtime.inputs import Row
+from distill.export.runtime.reading.inputs import Row
 from distill.labelling.codebook import Codebook, text_of
 from distill.recipe.llm import PLACE
 from distill.teachers.causal import Batch, CausalModel, Head, read_head

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from distill.corpora.corpus import label_matrix
-from distill.export.runtime.inputs import Row
+from distill.export.runtime.reading.inputs import Row
 from distill.pipeline.llm import LanguageTeacher, Texts
 from distill.pipeline.state import Run
 from distill.recipe.ensemble import Member, members_of

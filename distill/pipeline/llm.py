@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from distill.corpora.corpus import Corpus
-from distill.export.runtime.inputs import Row
+from distill.export.runtime.reading.inputs import Row
 from distill.pipeline.beside import Beside
 from distill.pipeline.quality import quality_stage
 from distill.pipeline.state import Run
@@ -143,7 +143,7 @@ class LanguageTeacher:
             from distill.artifacts.logits import LOGITS_FILE, write_logits_file
             from distill.artifacts.training import TrainingSummary
             from distill.corpora.corpus import label_matrix
-            from distill.corpora.reading.provenance import SOURCE_FILE
+            from distill.corpora.reading.places.provenance import SOURCE_FILE
             from distill.files.json_files import write_json
             from distill.labelling.prior import fit_prior
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from distill.export.precision import Variant
-from distill.export.runtime.inputs import Turns
+from distill.export.runtime.reading.inputs import Turns
 from distill.pipeline.state import Run, StudentRun
 from distill.recipe.ensemble import members_of, reference_name
 from distill.runs.fingerprints import recipe_hash
@@ -64,7 +64,7 @@ def shipment(student: StudentRun, variant: Variant) -> "Shipment":
 
 
 def _provenance(student: StudentRun, variant: Variant) -> dict[str, object]:
-    from distill.corpora.reading.provenance import SOURCE_FILE
+    from distill.corpora.reading.places.provenance import SOURCE_FILE
     from distill.files.json_files import read_json
     from distill.labelling.soft_labels import teacher_hash
     from distill.runs.stage import recorded_versions

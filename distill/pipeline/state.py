@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from distill.corpora.corpus import Corpus
 from distill.corpora.storage.parquet import load_corpus
-from distill.export.runtime.inputs import Input
+from distill.export.runtime.reading.inputs import Input
 from distill.files.atomic import write_text
 from distill.recipe.load import with_values
 from distill.recipe.recipe import Recipe

@@ -27,9 +27,9 @@ from distill.export.int8.precisions import write_precision
 from distill.export.measure.latency import cold_start
 from distill.export.precision import Precision
 from distill.export.runtime.classifier import Classifier, load
+from distill.export.runtime.deciding.task import Policy, Task
 from distill.export.runtime.errors import InputError
-from distill.export.runtime.inputs import Input, Row
-from distill.export.runtime.task import Policy, Task
+from distill.export.runtime.reading.inputs import Input, Row
 from distill.files.sizes import folder_bytes
 from distill.planning.candidates import Architecture
 from distill.planning.ranking import Measured

@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from distill.export.runtime.inputs import Row
+from distill.export.runtime.reading.inputs import Row
 from distill.planning.candidates import Architecture
 from distill.planning.measure import (
     LEAST_ROUNDS,

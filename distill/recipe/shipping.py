@@ -6,8 +6,8 @@ from pydantic import Field, field_validator, model_validator
 
 from distill.export.int8.ranges import RangeMethod
 from distill.export.precision import Precision, Variant
-from distill.export.runtime.kinds.ordinal import AT_OR_ABOVE
-from distill.export.runtime.promises import PRECISION, RECALL
+from distill.export.runtime.deciding.kinds.ordinal import AT_OR_ABOVE
+from distill.export.runtime.manifest.promises import PRECISION, RECALL
 from distill.recipe.kinds import Calibration
 from distill.recipe.section import Fraction, Section
 

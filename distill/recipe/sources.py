@@ -6,7 +6,7 @@ from pydantic import Field, StrictInt, model_validator
 
 from distill.corpora.assembly.context import Context
 from distill.corpora.assembly.read import CorpusSpec
-from distill.export.runtime.inputs import Truncate
+from distill.export.runtime.reading.inputs import Truncate
 from distill.recipe.peft import PeftRecipe
 from distill.recipe.section import RATES, Fraction, Rate, Section, Seed
 

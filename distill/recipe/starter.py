@@ -22,8 +22,8 @@ from distill.corpora.guessing.rows import (
     row_id_columns,
 )
 from distill.corpora.guessing.texts import pair_of_texts, text_column, texts_of_label
+from distill.corpora.reading.places.source import read_label_names, source_path
 from distill.corpora.reading.rows import listed
-from distill.corpora.reading.source import read_label_names, source_path
 from distill.export.runtime.errors import InputError
 from distill.recipe.keys import recipe_keys
 from distill.recipe.kinds import KINDS

@@ -7,17 +7,17 @@ from dataclasses import dataclass, replace
 from itertools import chain, islice
 
 from distill.corpora.guessing.columns import has_header
-from distill.corpora.reading.arrow import label_names_in
-from distill.corpora.reading.delimited import looks_quoted
 from distill.corpora.reading.encodings import likely_encoding, possible_encodings, utf8_problem
 from distill.corpora.reading.form import TableForm
-from distill.corpora.reading.json_rows import find_roots, holds_lines
-from distill.corpora.reading.locate import data_files
-from distill.corpora.reading.nested import root_of
+from distill.corpora.reading.json.nested import root_of
+from distill.corpora.reading.json.rows import find_roots, holds_lines
+from distill.corpora.reading.places.locate import data_files
+from distill.corpora.reading.places.source import open_source, source_path
 from distill.corpora.reading.rows import BadRow, Record
-from distill.corpora.reading.separators import TXT_SEPARATORS, WIDE_SEPARATORS
-from distill.corpora.reading.source import open_source, source_path
 from distill.corpora.reading.streams import DataFile
+from distill.corpora.reading.tables.arrow import label_names_in
+from distill.corpora.reading.tables.delimited import looks_quoted
+from distill.corpora.reading.tables.separators import TXT_SEPARATORS, WIDE_SEPARATORS
 from distill.export.runtime.errors import InputError
 from distill.recipe.starter_ask import Ask, chosen
 from distill.recipe.starter_nested import opened

@@ -8,8 +8,8 @@ from dataclasses import replace
 from distill.corpora.assembly.read import read_corpus
 from distill.corpora.assembly.spec import CorpusSpec
 from distill.corpora.corpus import Corpus
-from distill.corpora.reading.locate import data_files
-from distill.corpora.reading.source import source_path
+from distill.corpora.reading.places.locate import data_files
+from distill.corpora.reading.places.source import source_path
 from distill.export.runtime.errors import InputError
 from distill.recipe.starter_text import Proposal
 

@@ -10,7 +10,7 @@ from distill.artifacts.report import Attribution, SeedScores, SeedSpread, SplitS
 from distill.evaluation.bootstrap import Bootstrap
 from distill.evaluation.comparison import Groups, agreement, paired_bootstrap
 from distill.evaluation.evaluator import Evaluator
-from distill.export.runtime.scores import Bools, Floats
+from distill.export.runtime.deciding.scores import Bools, Floats
 from distill.report.models import RunModel
 
 

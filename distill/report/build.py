@@ -33,7 +33,7 @@ from distill.export.measure.cpu import cpu_info
 from distill.export.measure.latency import available_threads
 from distill.export.precision import Variant, qat_precisions
 from distill.export.runtime.classifier import load
-from distill.export.runtime.inputs import segments_of
+from distill.export.runtime.reading.inputs import segments_of
 from distill.files.atomic import write_text
 from distill.recipe.ensemble import reference_name
 from distill.recipe.recipe import Recipe

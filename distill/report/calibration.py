@@ -7,8 +7,8 @@ from distill.artifacts.model_report import ModelReport
 from distill.artifacts.variant import GateCheck
 from distill.evaluation.bootstrap import Bootstrap, row_weights
 from distill.evaluation.reliability import bootstrap_ece_above_tenth
-from distill.export.runtime.scores import Floats
-from distill.export.runtime.task import Task
+from distill.export.runtime.deciding.scores import Floats
+from distill.export.runtime.deciding.task import Task
 from distill.report.models import RunModel
 
 # share of the teacher's mean Brier skill per label that a variant may lose

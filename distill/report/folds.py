@@ -9,7 +9,7 @@ from distill.artifacts.report import FoldsReport
 from distill.corpora.corpus import Corpus, label_matrix, test_groups
 from distill.evaluation.comparison import FoldScores, fold_scores
 from distill.evaluation.evaluator import Evaluator
-from distill.export.runtime.scores import Floats
+from distill.export.runtime.deciding.scores import Floats
 from distill.report.models import RunModel
 
 

@@ -16,7 +16,7 @@ from distill.artifacts.records import from_dict, to_dict
 from distill.artifacts.variant import MODEL_FILE, read_gate
 from distill.evaluation.evaluators import evaluator_of
 from distill.export.measure.components import in_order, weigh_bundle, weigh_graph
-from distill.export.runtime.task import Task
+from distill.export.runtime.deciding.task import Task
 from distill.files.sizes import folder_bytes
 from distill.report.models import RunModel
 from distill.report.quantization import quantization_cost

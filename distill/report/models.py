@@ -10,8 +10,8 @@ from distill.artifacts.logits import read_logits_file
 from distill.artifacts.quality import QualityRecord, read_quality
 from distill.evaluation.decision import Decision, Logits
 from distill.export.precision import Variant, exported
-from distill.export.runtime.scores import Bools, Floats
-from distill.export.runtime.task import Task
+from distill.export.runtime.deciding.scores import Bools, Floats
+from distill.export.runtime.deciding.task import Task
 from distill.recipe.ensemble import members_of, reference_name
 from distill.recipe.recipe import Recipe
 from distill.runs.layout import CONTEXT_FREE, RunLayout, numbered

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from distill.artifacts.model_report import Fidelity, QuantizationCost, SplitCost
 from distill.evaluation.comparison import fidelity
 from distill.evaluation.evaluators import evaluator_of
-from distill.export.runtime.task import Task
+from distill.export.runtime.deciding.task import Task
 from distill.report.models import RunModel
 
 

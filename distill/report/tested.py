@@ -6,7 +6,7 @@ from distill.artifacts.report import TestedRows
 from distill.evaluation.comparison import Groups, estimate_under, sample_weights
 from distill.evaluation.errors import confusions, f1_estimates
 from distill.evaluation.evaluator import Evaluator
-from distill.export.runtime.scores import Bools, Floats
+from distill.export.runtime.deciding.scores import Bools, Floats
 
 CONFUSIONS = 15
 

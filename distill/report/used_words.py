@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from distill.artifacts.report import UsedWord
 from distill.export.runtime.classifier import Classifier
-from distill.export.runtime.inputs import Row, Turns, segments_of
+from distill.export.runtime.reading.inputs import Row, Turns, segments_of
 
 # a word of fewer groups could be somebody's
 LEAST_GROUPS = 5

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from distill.artifacts.report import Headline, Verdict, read_report
 from distill.evaluation.bootstrap import Bootstrap
+from distill.export.runtime.deciding.scores import Bools, Floats
 from distill.export.runtime.errors import CheckFailedError
-from distill.export.runtime.scores import Bools, Floats
 
 REMEDY = "more rows, texts without labels (corpus.transfer), [augmentation] or more student.epochs may help"
 

@@ -7,12 +7,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from distill.corpora.reading.locate import data_files
-from distill.corpora.reading.source import SAMPLE, beside_source, read_paths
+from distill.corpora.reading.places.locate import data_files
+from distill.corpora.reading.places.source import SAMPLE, beside_source, read_paths
 from distill.export.precision import Precision
 from distill.export.runtime.errors import InputError
-from distill.export.runtime.inputs import Truncate
-from distill.export.runtime.records import file_record
+from distill.export.runtime.manifest.records import file_record
+from distill.export.runtime.reading.inputs import Truncate
 from distill.recipe.recipe import Recipe
 from distill.recipe.sources import CorpusRecipe, corpus_spec
 from distill.recipe.student import StudentRecipe

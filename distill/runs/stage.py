@@ -15,7 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from distill.export.runtime.records import file_record
+from distill.export.runtime.manifest.records import file_record
 from distill.files.atomic import PARTIAL, discard, partial_of, put_in_place, write_text
 from distill.files.json_files import read_json, write_json
 

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from distill.export.runtime import Classifier, DistillError, InputError, Prediction
-from distill.export.runtime.manifest import contract
+from distill.export.runtime.manifest.manifest import contract
 from distill.serving.limits import Limits
 from distill.serving.openapi import openapi
 from distill.serving.refusal import (

@@ -8,8 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from distill.export.runtime import BundleError, Classifier, InputError, load, self_test
-from distill.export.runtime.manifest import Manifest
-from distill.export.runtime.monitor import Monitor
+from distill.export.runtime.manifest.manifest import Manifest
+from distill.export.runtime.watching.monitor import Monitor
 
 REPEATS = 3
 

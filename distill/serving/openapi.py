@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from distill.export.runtime.task import REASONS
+from distill.export.runtime.deciding.task import REASONS
 from distill.serving.limits import Limits
 from distill.serving.refusal import KINDS
 

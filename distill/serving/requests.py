@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from distill.export.runtime.call_time import Thresholds
+from distill.export.runtime.deciding.call_time import Thresholds
 from distill.serving.limits import Limits
 from distill.serving.refusal import BAD_REQUEST, TOO_LARGE, UNPROCESSABLE, Refusal
 

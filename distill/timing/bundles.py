@@ -19,8 +19,8 @@ from distill.export.measure.latency import (
 )
 from distill.export.measure.texts import synthetic_rows
 from distill.export.runtime import load
-from distill.export.runtime.inputs import Input, Row
-from distill.export.runtime.manifest import MANIFEST_FILE, Manifest, read_manifest
+from distill.export.runtime.manifest.manifest import MANIFEST_FILE, Manifest, read_manifest
+from distill.export.runtime.reading.inputs import Input, Row
 from distill.runs.progress import Reporter
 
 BATCHES = (1, 32)

@@ -30,11 +30,11 @@ from distill.export.measure.latency import (
 )
 from distill.export.measure.texts import synthetic_rows
 from distill.export.runtime.classifier import Classifier, load, open_bundle
+from distill.export.runtime.deciding.scores import Bools
+from distill.export.runtime.deciding.task import Task
 from distill.export.runtime.errors import CheckFailedError
-from distill.export.runtime.inputs import Input, Row
-from distill.export.runtime.manifest import read_manifest
-from distill.export.runtime.scores import Bools
-from distill.export.runtime.task import Task
+from distill.export.runtime.manifest.manifest import read_manifest
+from distill.export.runtime.reading.inputs import Input, Row
 from distill.recipe.shipping import DecisionsRecipe
 from distill.runs.progress import Reporter
 from distill.teachers.checkpoints import load_classifier

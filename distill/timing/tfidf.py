@@ -19,7 +19,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from distill.corpora.corpus import Corpus, label_matrix
 from distill.evaluation.decision import Logits
 from distill.evaluation.evaluators import evaluator_of
-from distill.export.runtime.inputs import Row, segments_of
+from distill.export.runtime.reading.inputs import Row, segments_of
 
 BASELINE_FEATURES = 100_000
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from distill.corpora.storage.token_rows import TokenRows
 from distill.export.runtime.errors import InputError
-from distill.export.runtime.inputs import Row
+from distill.export.runtime.reading.inputs import Row
 from distill.teachers.token_cache import TokenCache
 
 # with fewer, feature terms would ignore most of the corpus

@@ -7,7 +7,7 @@ written last, and tells a complete checkpoint from one that was cut short or dam
 import json
 from pathlib import Path
 
-from distill.export.runtime.records import file_record
+from distill.export.runtime.manifest.records import file_record
 from distill.files.atomic import discard, write_text
 from distill.files.json_files import read_json, write_json
 

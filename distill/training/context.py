@@ -17,8 +17,8 @@ from distill.evaluation.comparison import paired_bootstrap
 from distill.evaluation.evaluators import evaluator_of
 from distill.export.measure.latency import BenchTarget, LatencyRow, time_interleaved
 from distill.export.runtime import load
-from distill.export.runtime.inputs import Row, Turns, Window
-from distill.export.runtime.scores import Bools
+from distill.export.runtime.deciding.scores import Bools
+from distill.export.runtime.reading.inputs import Row, Turns, Window
 from distill.runs.progress import Reporter
 from distill.students.families import StudentFamily
 from distill.teachers.inference import predict_logits

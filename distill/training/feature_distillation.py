@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from distill.export.runtime.errors import InputError
-from distill.export.runtime.inputs import Row
+from distill.export.runtime.reading.inputs import Row
 from distill.objectives.features import uniform_layers
 from distill.objectives.matching import FeatureDistiller, FeatureObjective, RelationTerm, StateTerm
 from distill.objectives.mixed import Objective

@@ -8,8 +8,8 @@ from distill.corpora.assembly.spec import SEGMENTS
 from distill.corpora.corpus import Corpus
 from distill.corpora.storage.token_rows import TokenRows
 from distill.export.int8.packing import packed_multiple
+from distill.export.runtime.deciding.task import Task
 from distill.export.runtime.errors import InputError
-from distill.export.runtime.task import Task
 from distill.files.extras import need
 from distill.recipe.ensemble import members_of
 from distill.recipe.recipe import Recipe

@@ -33,7 +33,7 @@ from distill.export.int8.input_scales import (
 )
 from distill.export.int8.ranges import RangeMethod
 from distill.export.precision import Precision
-from distill.export.runtime.task import Task
+from distill.export.runtime.deciding.task import Task
 from distill.recipe.student import QatRecipe
 from distill.teachers.bodies import products_of
 from distill.teachers.checkpoints import load_classifier, save_classifier

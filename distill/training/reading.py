@@ -12,7 +12,7 @@ from distill.corpora.token_counts import SplitTokens, TokenCounter
 from distill.corpora.token_warnings import token_warnings
 from distill.corpora.warnings import corpus_warnings
 from distill.corpora.window_counts import WindowCounter, WindowTokens, window_warnings
-from distill.export.runtime.inputs import Row, Window, segments_of
+from distill.export.runtime.reading.inputs import Row, Window, segments_of
 from distill.teachers.markers import with_markers
 from distill.teachers.token_cache import fingerprint_of
 from distill.teachers.tokenizers import without_truncation

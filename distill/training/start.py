@@ -10,7 +10,7 @@ from torch import nn
 from distill.corpora.assembly.splits import normalise_text
 from distill.corpora.corpus import Corpus
 from distill.corpora.storage.windows import Windows
-from distill.export.runtime.inputs import ONE_TEXT, Input, Turns, segments_of
+from distill.export.runtime.reading.inputs import ONE_TEXT, Input, Turns, segments_of
 from distill.recipe.student import StudentRecipe
 from distill.students.pieces import Goal
 from distill.students.start import Start

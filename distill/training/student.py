@@ -12,7 +12,7 @@ from transformers import set_seed
 
 from distill.corpora.corpus import Corpus
 from distill.evaluation.decision import Logits
-from distill.export.runtime.inputs import Row, Turns
+from distill.export.runtime.reading.inputs import Row, Turns
 from distill.objectives.logits import logit_terms
 from distill.objectives.mixed import Objective
 from distill.objectives.task_loss import LOSSES

@@ -7,8 +7,8 @@ from transformers import set_seed
 
 from distill.artifacts.logits import BEFORE_TUNING_FILE, write_logits_file
 from distill.corpora.corpus import Corpus, label_matrix
-from distill.corpora.reading.provenance import SOURCE_FILE
-from distill.export.runtime.task import Task
+from distill.corpora.reading.places.provenance import SOURCE_FILE
+from distill.export.runtime.deciding.task import Task
 from distill.files.json_files import write_json
 from distill.objectives.task_loss import LOSSES
 from distill.recipe.sources import TeacherRecipe

@@ -22,7 +22,7 @@ from distill.export.graph.session import GraphRunner
 from distill.export.precision import Variant
 from distill.export.runtime.classifier import Classifier
 from distill.export.runtime.errors import CheckFailedError
-from distill.export.runtime.inputs import Input, Row
+from distill.export.runtime.reading.inputs import Input, Row
 from distill.recipe.sources import CorpusRecipe
 from distill.students.families import StudentFamily
 from distill.variants.hand_over import HandOverRules

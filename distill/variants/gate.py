@@ -19,8 +19,8 @@ from distill.evaluation.floors import check_kept
 from distill.export.gate import Bounds, Check, check_contract, check_shapes, same_in_batches
 from distill.export.graph.session import GraphRunner
 from distill.export.precision import Variant
+from distill.export.runtime.deciding.scores import Bools
 from distill.export.runtime.errors import CheckFailedError
-from distill.export.runtime.scores import Bools
 from distill.recipe.shipping import DecisionsRecipe
 from distill.runs.progress import Reporter
 

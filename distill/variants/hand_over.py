@@ -10,12 +10,19 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer
 
-from distill.export.runtime.domain import ENERGY, OutOfDomain, energy_of, has_energy
+from distill.export.runtime.deciding.domain import ENERGY, OutOfDomain, energy_of, has_energy
+from distill.export.runtime.deciding.hand_over import (
+    CONTINUATION,
+    START,
+    HandOver,
+    PieceReader,
+    Unreadable,
+    block_of,
+)
+from distill.export.runtime.deciding.scores import Floats
+from distill.export.runtime.deciding.task import Task
 from distill.export.runtime.errors import InputError
-from distill.export.runtime.hand_over import CONTINUATION, START, HandOver, PieceReader, Unreadable, block_of
-from distill.export.runtime.optional import Objects
-from distill.export.runtime.scores import Floats
-from distill.export.runtime.task import Task
+from distill.export.runtime.manifest.optional import Objects
 from distill.recipe.shipping import DecisionsRecipe
 from distill.variants.word_forms import forms_of
 

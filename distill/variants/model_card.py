@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from distill.artifacts.quality import FloorRecord, SplitQuality
 from distill.artifacts.report import Headline
 from distill.evaluation.metrics import LabelQuality
-from distill.export.runtime.inputs import ONE_TEXT, Input, Pair, Turns
-from distill.export.runtime.promises import RightWhenAnswered
-from distill.export.runtime.sets import Sets
+from distill.export.runtime.deciding.sets import Sets
+from distill.export.runtime.manifest.promises import RightWhenAnswered
+from distill.export.runtime.reading.inputs import ONE_TEXT, Input, Pair, Turns
 from distill.files.templates import template_environment
 
 # licences by the names that the Hub has for them; any other is shown as it is stated

@@ -11,7 +11,7 @@ from distill.export.measure.cpu import cpu_info
 from distill.export.measure.latency import BenchTarget, time_interleaved
 from distill.export.precision import FP32, Variant
 from distill.export.runtime.classifier import load
-from distill.export.runtime.inputs import Row
+from distill.export.runtime.reading.inputs import Row
 from distill.files.sizes import folder_bytes
 from distill.runs.progress import Reporter
 

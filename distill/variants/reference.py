@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from distill.export.runtime.classifier import Classifier
-from distill.export.runtime.counts import counts_of
-from distill.export.runtime.inputs import Encoded, Row
-from distill.export.runtime.scores import Floats
-from distill.export.runtime.task import Noticed, Prediction
-from distill.export.runtime.watch import MAX_WATCHED_LABELS, Watch
+from distill.export.runtime.deciding.scores import Floats
+from distill.export.runtime.deciding.task import Noticed, Prediction
+from distill.export.runtime.reading.inputs import Encoded, Row
+from distill.export.runtime.watching.counts import counts_of
+from distill.export.runtime.watching.watch import MAX_WATCHED_LABELS, Watch
 
 # validation rows that are decided for it; more say no more
 MOST_ROWS = 20_000

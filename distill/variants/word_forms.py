@@ -3,8 +3,8 @@
 from importlib import resources
 from pathlib import Path
 
+from distill.export.runtime.deciding.hand_over import MAX_WORD, MAX_WORDS, folded
 from distill.export.runtime.errors import InputError
-from distill.export.runtime.hand_over import MAX_WORD, MAX_WORDS, folded
 
 CRISIS = "crisis"
 

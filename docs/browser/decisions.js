@@ -8,7 +8,7 @@ function softmax(values) {
   return values.map((value) => Math.exp(value - top) / total);
 }
 
-// the negative energy of logits, by which a text is out of domain; the same rule as in export/runtime/domain.py
+// the negative energy of logits, by which a text is out of domain; the same rule as in export/runtime/deciding/domain.py
 const ENERGIES = {
   multi_label: (values) => values.reduce((sum, value) => sum + Math.max(value, 0) + Math.log1p(Math.exp(-Math.abs(value))), 0),
   single_label: (values) => {
@@ -21,7 +21,7 @@ const asTheyAre = (held) => held;
 
 // by the manifest's task: scores of logits, the decision on each label, the chance that it is exactly right, the labels
 // that a floor flags, the prediction set of labels that cannot be excluded, and whether labels have an order;
-// the same rules as in export/runtime/kinds/, and tests/vectors/decisions.json holds the two together
+// the same rules as in export/runtime/deciding/kinds/, and tests/vectors/decisions.json holds the two together
 const TASKS = {
   multi_label: {
     ordered: false,

@@ -2,7 +2,7 @@
 
 import { UNSPACED } from "./words.js";
 
-// the rules of export/runtime/hand_over.py: which pieces carry no meaning, and which words flag a text
+// the rules of export/runtime/deciding/hand_over.py: which pieces carry no meaning, and which words flag a text
 const plainWords = (text) =>
   text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
 

@@ -1,4 +1,4 @@
-// What one row is, and which of its tokens the graph reads: the rules of export/runtime/inputs.py.
+// What one row is, and which of its tokens the graph reads: the rules of export/runtime/reading/inputs.py.
 
 import { turnsInput } from "./turns.js";
 

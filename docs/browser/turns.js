@@ -1,4 +1,4 @@
-// Turns of a conversation as the graph reads them: the template of export/runtime/turns.py, literal in the manifest.
+// Turns of a conversation as the graph reads them: the template of export/runtime/reading/turns.py, literal in the manifest.
 
 const MAX_CHARACTERS = 2 ** 20;
 // where a template has this place, the newest turn of context loses its beginning if it does not fit whole

@@ -1,4 +1,4 @@
-// The words of a row as its tokens have them: the rules of export/runtime/words_of.py.
+// The words of a row as its tokens have them: the rules of export/runtime/reading/words_of.py.
 
 // scripts without blanks between words
 export const UNSPACED = /[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]/u;

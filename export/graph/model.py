@@ -11,7 +11,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from distill.export.graph.names import CALIBRATION_BIAS, CALIBRATION_SCALE
-from distill.export.runtime.task import CALIBRATED, GraphNode
+from distill.export.runtime.deciding.task import CALIBRATED, GraphNode
 
 # the first opset in which ReduceMax takes its axes as an input, which the int8 precisions rely on
 OPSET = 18

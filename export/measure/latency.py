@@ -15,7 +15,7 @@ from distill.export.measure.cpu import cpu_info
 from distill.export.measure.texts import SYNTHETIC_TEXTS
 from distill.export.runtime.cores import available_threads
 from distill.export.runtime.errors import DistillError, InputError
-from distill.export.runtime.inputs import Row
+from distill.export.runtime.reading.inputs import Row
 
 __all__ = [
     "SYNTHETIC_TEXTS",

@@ -1,7 +1,7 @@
 """Synthetic texts for measuring latency, written for this project; they are nobody's own words."""
 
-from distill.export.runtime.inputs import TEXT, Input, Row, Turn, Turns, Window
-from distill.export.runtime.turns import NEXT
+from distill.export.runtime.reading.inputs import TEXT, Input, Row, Turn, Turns, Window
+from distill.export.runtime.reading.turns import NEXT
 
 _SHORT = (
     "I feel calm today.",

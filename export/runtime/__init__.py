@@ -2,6 +2,7 @@
 
 from distill.export.runtime.classifier import Classifier, load
 from distill.export.runtime.conversation import Conversation
+from distill.export.runtime.deciding.task import Prediction
 from distill.export.runtime.errors import (
     BundleError,
     CheckFailedError,
@@ -10,9 +11,8 @@ from distill.export.runtime.errors import (
     MissingExtraError,
     ResourceError,
 )
-from distill.export.runtime.rows import Turn
+from distill.export.runtime.reading.rows import Turn
 from distill.export.runtime.self_test import self_test, verify
-from distill.export.runtime.task import Prediction
 
 __all__ = [
     "BundleError",

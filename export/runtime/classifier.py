@@ -11,23 +11,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from distill.export.runtime.bundle_files import read_files
-from distill.export.runtime.call_time import Thresholds, check_top_k, policy_with, with_best
-from distill.export.runtime.encoder import Encoder, open_tokenizer
+from distill.export.runtime.deciding.call_time import Thresholds, check_top_k, policy_with, with_best
+from distill.export.runtime.deciding.hand_over import Lookout
+from distill.export.runtime.deciding.scores import Floats as AnyFloats
+from distill.export.runtime.deciding.task import UNREADABLE, Noticed, Prediction, Task
+from distill.export.runtime.deciding.tasks import task_of
 from distill.export.runtime.errors import DistillError, InputError
 from distill.export.runtime.explain import MAX_WORDS, Explanation, Occlusion
-from distill.export.runtime.given import Given, items_of, moved
 from distill.export.runtime.graph_session import open_session
-from distill.export.runtime.hand_over import Lookout
-from distill.export.runtime.inputs import Encoded, Row, Turn, Turns
-from distill.export.runtime.manifest import MANIFEST_FILE, Manifest, read_manifest_bytes
+from distill.export.runtime.manifest.bundle_files import read_files
+from distill.export.runtime.manifest.manifest import MANIFEST_FILE, Manifest, read_manifest_bytes
 from distill.export.runtime.network import CHUNK, Floats, Network
-from distill.export.runtime.scores import Floats as AnyFloats
-from distill.export.runtime.task import UNREADABLE, Noticed, Prediction, Task
-from distill.export.runtime.tasks import task_of
-from distill.export.runtime.turns import turns_read
+from distill.export.runtime.reading.encoder import Encoder, open_tokenizer
+from distill.export.runtime.reading.given import Given, items_of, moved
+from distill.export.runtime.reading.inputs import Encoded, Row, Turn, Turns
+from distill.export.runtime.reading.turns import turns_read
+from distill.export.runtime.reading.words_of import ReadWords
 from distill.export.runtime.untrusted.strict_json import parse_json
-from distill.export.runtime.words_of import ReadWords
 
 # number of texts that are sorted by length together, where they need not be answered one by one
 BLOCK = 16 * CHUNK

@@ -4,10 +4,10 @@ from collections import deque
 from typing import final
 
 from distill.export.runtime.classifier import Classifier
+from distill.export.runtime.deciding.task import Prediction
 from distill.export.runtime.errors import InputError
-from distill.export.runtime.inputs import Turn, Window
-from distill.export.runtime.task import Prediction
-from distill.export.runtime.turns import NEXT, turns_read
+from distill.export.runtime.reading.inputs import Turn, Window
+from distill.export.runtime.reading.turns import NEXT, turns_read
 
 
 @final

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from distill.export.runtime.inputs import Encoded
-from distill.export.runtime.scores import Bools, Doubles
-from distill.export.runtime.task import Policy, Prediction, Task
-from distill.export.runtime.words_of import ReadWords
+from distill.export.runtime.deciding.scores import Bools, Doubles
+from distill.export.runtime.deciding.task import Policy, Prediction, Task
+from distill.export.runtime.reading.inputs import Encoded
+from distill.export.runtime.reading.words_of import ReadWords
 
 # a text of more words is explained by groups of neighbours, because each word costs two texts
 MAX_WORDS = 100

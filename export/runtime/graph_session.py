@@ -5,7 +5,7 @@ from pathlib import Path
 import onnxruntime
 
 from distill.export.runtime.errors import BundleError
-from distill.export.runtime.manifest import INPUTS, Manifest
+from distill.export.runtime.manifest.manifest import INPUTS, Manifest
 from distill.export.runtime.untrusted.fields import MAX_SHOWN
 from distill.export.runtime.untrusted.graph_file import check_graph_file
 

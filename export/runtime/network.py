@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from distill.export.runtime.encoder import Encoder
 from distill.export.runtime.errors import BundleError, DistillError
 from distill.export.runtime.graph_session import OUTPUT
-from distill.export.runtime.inputs import Encoded, Row
-from distill.export.runtime.manifest import Manifest
-from distill.export.runtime.words_of import ReadWords
+from distill.export.runtime.manifest.manifest import Manifest
+from distill.export.runtime.reading.encoder import Encoder
+from distill.export.runtime.reading.inputs import Encoded, Row
+from distill.export.runtime.reading.words_of import ReadWords
 
 # texts in one run of the graph where the manifest sets no smaller bound
 CHUNK = 32

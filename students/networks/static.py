@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import set_seed
 
-from distill.export.runtime.task import Task
+from distill.export.runtime.deciding.task import Task
 from distill.students.networks.projection import principal_basis
 from distill.teachers.bodies import check_width, require_supported
 from distill.teachers.encoder import TaskHead, Teacher

@@ -9,8 +9,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from distill.export.graph.static import ContextWeights, StaticWeights, Window, write_static_graph
+from distill.export.runtime.deciding.task import Task
 from distill.export.runtime.errors import InputError
-from distill.export.runtime.task import Task
 from distill.students.networks.static import EDGE, HASH_FACTORS, WINDOW, StaticClassifier, StaticConfig
 
 # the model type in its config.json; transformers knows no model of this name

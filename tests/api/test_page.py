@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import distill
-from distill.export.runtime.inputs import Turns
+from distill.export.runtime.reading.inputs import Turns
 from tests.support.command import ROOT
 from tests.support.tiny_bundle import make_tiny_bundle
 from tests.support.tiny_turns import ROLES, TEMPLATE, make_turns_bundle

@@ -16,7 +16,7 @@ from sklearn.metrics import f1_score
 from distill.corpora.assembly.read import read_corpus
 from distill.corpora.corpus import Corpus, Split
 from distill.corpora.storage.windows import Windows
-from distill.export.runtime.inputs import Window
+from distill.export.runtime.reading.inputs import Window
 from distill.recipe.load import load_recipe
 from distill.recipe.sources import corpus_spec
 

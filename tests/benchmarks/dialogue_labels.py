@@ -18,7 +18,7 @@ from sklearn.metrics import f1_score
 from distill.corpora.assembly.read import read_corpus
 from distill.corpora.corpus import Split
 from distill.corpora.storage.windows import Windows
-from distill.export.runtime.inputs import Turn, Turns, Window
+from distill.export.runtime.reading.inputs import Turn, Turns, Window
 from distill.recipe.load import load_recipe
 from distill.recipe.sources import corpus_spec
 from distill.teachers.sources import resolve_model

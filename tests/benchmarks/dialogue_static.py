@@ -21,7 +21,7 @@ from distill.corpora.corpus import label_matrix
 from distill.corpora.storage.token_rows import TokenRows
 from distill.evaluation.comparison import paired_bootstrap
 from distill.evaluation.evaluators import evaluator_of
-from distill.export.runtime.inputs import Row, Turns
+from distill.export.runtime.reading.inputs import Row, Turns
 from distill.recipe.load import load_recipe
 from distill.recipe.sources import corpus_spec
 from distill.students.networks.static import StaticConfig, static_student

@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from distill.corpora.corpus import Split
-from distill.export.runtime.kinds.single_label import SingleLabel
+from distill.export.runtime.deciding.kinds.single_label import SingleLabel
 from distill.labelling.codebook import codebook_of
 from distill.labelling.endpoint.open import label_rows, open_endpoint
 from distill.recipe.llm import EndpointRecipe, VerbaliserRecipe

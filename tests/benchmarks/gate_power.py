@@ -19,8 +19,8 @@ from distill.evaluation.disagreement import drop_check, flip_checks
 from distill.evaluation.evaluator import Evaluator
 from distill.evaluation.evaluators import evaluator_of
 from distill.export.gate import Bounds, Check
-from distill.export.runtime.kinds.multi_label import MultiLabel
-from distill.export.runtime.kinds.single_label import SingleLabel
+from distill.export.runtime.deciding.kinds.multi_label import MultiLabel
+from distill.export.runtime.deciding.kinds.single_label import SingleLabel
 from tests.benchmarks.markdown import head_lines, line
 
 ROWS = (100, 300, 1000, 5000, 50_000)

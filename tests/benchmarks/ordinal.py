@@ -153,7 +153,7 @@ def decided(
 
 def levels_of(folder: Path, quality: Path, task: str, labels: Sequence[str]) -> Levels:
     """Return the decided level of each test row under the decision that was fitted on validation."""
-    from distill.export.runtime.tasks import TASKS
+    from distill.export.runtime.deciding.tasks import TASKS
 
     logits = read_logits_file(folder)["test"]
     decisions = read_quality(quality).decision.decide(logits, TASKS[task](tuple(labels)))

@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 
 from distill.corpora.corpus import Corpus, Split, label_matrix
 from distill.evaluation.decision import Logits
-from distill.export.runtime.task import Task
+from distill.export.runtime.deciding.task import Task
 from tests.support.finished import Shipped
 
 EDGE = 1e-7

@@ -12,7 +12,7 @@ from distill.evaluation.decision import Logits
 from distill.export.graph.from_torch import export_onnx, fuse
 from distill.export.graph.session import GraphRunner
 from distill.export.measure.cpu import cpu_info
-from distill.export.runtime.records import file_record
+from distill.export.runtime.manifest.records import file_record
 from distill.teachers.checkpoints import load_classifier
 from tests.benchmarks.peer import Made, Peer, PlainTokenizer, size_of
 

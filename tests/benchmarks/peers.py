@@ -25,8 +25,8 @@ from distill.evaluation.quality import EVALUATED, quality_of
 from distill.export.measure.cpu import cpu_info
 from distill.export.measure.latency import BenchTarget, time_interleaved
 from distill.export.runtime import load
+from distill.export.runtime.deciding.task import Task
 from distill.export.runtime.errors import InputError
-from distill.export.runtime.task import Task
 from distill.files.json_files import write_json
 from distill.files.sizes import folder_bytes
 from tests.benchmarks.markdown import head_lines, line

@@ -22,7 +22,7 @@ from distill.evaluation.comparison import paired_bootstrap
 from distill.evaluation.decision import Logits
 from distill.evaluation.evaluators import evaluator_of
 from distill.evaluation.metrics import macro_f1
-from distill.export.runtime.scores import Bools
+from distill.export.runtime.deciding.scores import Bools
 from distill.recipe.shipping import DecisionsRecipe
 from tests.benchmarks.markdown import head_lines, line
 from tests.benchmarks.students_table import interval

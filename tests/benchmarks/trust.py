@@ -24,9 +24,9 @@ from distill.evaluation.binomial import interval, misses_allowed, trials_needed
 from distill.evaluation.certificates import certified_threshold
 from distill.evaluation.sets import evaluate_sets, fit_thresholds_of_sets
 from distill.evaluation.thresholds import HIGHEST, keep_recall
-from distill.export.runtime.scores import sigmoid, softmax
-from distill.export.runtime.sets import LABELS, Sets
-from distill.export.runtime.tasks import task_of
+from distill.export.runtime.deciding.scores import sigmoid, softmax
+from distill.export.runtime.deciding.sets import LABELS, Sets
+from distill.export.runtime.deciding.tasks import task_of
 from tests.benchmarks.markdown import head_lines, line
 from tests.benchmarks.trust_texts import measure_unreadable, measure_words, read_goemotions
 

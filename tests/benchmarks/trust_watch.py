@@ -26,13 +26,13 @@ from distill.bundles.drift import ALPHA, compared
 from distill.evaluation import drift
 from distill.evaluation.drift import log_evidence
 from distill.export.runtime import Classifier, load
-from distill.export.runtime.counts import Counts, counts_of
-from distill.export.runtime.domain import energy_of
-from distill.export.runtime.hand_over import WordFinder
-from distill.export.runtime.inputs import Encoded
-from distill.export.runtime.monitor import HELD, Monitor
-from distill.export.runtime.scores import Floats
-from distill.export.runtime.task import Noticed, Prediction
+from distill.export.runtime.deciding.domain import energy_of
+from distill.export.runtime.deciding.hand_over import WordFinder
+from distill.export.runtime.deciding.scores import Floats
+from distill.export.runtime.deciding.task import Noticed, Prediction
+from distill.export.runtime.reading.inputs import Encoded
+from distill.export.runtime.watching.counts import Counts, counts_of
+from distill.export.runtime.watching.monitor import HELD, Monitor
 from distill.variants.word_forms import LANGUAGES, crisis_words
 from tests.benchmarks.markdown import head_lines, line
 from tests.benchmarks.trust_texts import read_goemotions

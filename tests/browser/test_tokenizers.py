@@ -10,8 +10,8 @@ import pytest
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
 from distill.export.runtime import load
-from distill.export.runtime.inputs import Encoded, input_from_dict
-from distill.export.runtime.words_of import words_of
+from distill.export.runtime.reading.inputs import Encoded, input_from_dict
+from distill.export.runtime.reading.words_of import words_of
 from tests.browser import tables
 from tests.export.runtime.untrusted.test_tokenizer_file import charsmap
 from tests.support.command import ROOT

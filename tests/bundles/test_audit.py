@@ -18,7 +18,7 @@ from distill.bundles.identity import (
     swapped_rows,
 )
 from distill.export.runtime import InputError, load
-from distill.export.runtime.scores import Bools, Floats
+from distill.export.runtime.deciding.scores import Bools, Floats
 from tests.support.command import run_cli
 from tests.support.tiny_bundle import LABELS, make_tiny_bundle
 

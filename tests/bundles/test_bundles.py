@@ -15,7 +15,7 @@ from distill.bundles.predict import MAX_LINE_BYTES, line_blocks, predict_blocks,
 from distill.bundles.rows import Columns, read_rows
 from distill.export.runtime import InputError, load
 from distill.export.runtime.classifier import BLOCK
-from distill.export.runtime.inputs import ONE_TEXT
+from distill.export.runtime.reading.inputs import ONE_TEXT
 from distill.runs.progress import Advance, Reporter
 from tests.support.command import ROOT, command_of, run_cli
 from tests.support.tiny_bundle import make_tiny_bundle, rewrite_manifest

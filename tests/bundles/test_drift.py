@@ -9,9 +9,9 @@ import pytest
 
 from distill.bundles.drift import drift_of
 from distill.export.runtime import InputError, load
-from distill.export.runtime.manifest import dump_json
-from distill.export.runtime.monitor import Monitor
-from distill.export.runtime.optional import Objects
+from distill.export.runtime.manifest.manifest import dump_json
+from distill.export.runtime.manifest.optional import Objects
+from distill.export.runtime.watching.monitor import Monitor
 from distill.variants.reference import reference_of
 from tests.support.command import run_cli
 from tests.support.tiny_bundle import LABELS, WORDS, make_tiny_bundle

@@ -13,7 +13,7 @@ from distill.bundles.evaluate import compare_bundles, evaluate_bundle
 from distill.bundles.predict import predict_lines
 from distill.bundles.rows import Columns, common_input, read_rows
 from distill.export.runtime import BundleError, InputError, load
-from distill.export.runtime.inputs import ONE_TEXT, Pair
+from distill.export.runtime.reading.inputs import ONE_TEXT, Pair
 from distill.runs.progress import Reporter
 from tests.support.command import run_cli
 from tests.support.tiny_bundle import MODEL_FILE, VOCABULARY, make_tiny_bundle, record, tiny_logits, tiny_tokenizer

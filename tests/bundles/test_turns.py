@@ -11,7 +11,7 @@ from distill.bundles.conversations import decide_conversations, file_lines, stre
 from distill.bundles.evaluate import compare_bundles, evaluate_bundle
 from distill.bundles.rows import Columns
 from distill.export.runtime import InputError, Turn, load
-from distill.export.runtime.inputs import Turns
+from distill.export.runtime.reading.inputs import Turns
 from distill.runs.progress import Reporter
 from distill.serving.requests import characters_of
 from tests.support.command import run_cli

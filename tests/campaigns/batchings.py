@@ -14,7 +14,7 @@ import numpy as np
 
 from distill.bundles.rows import Columns, read_rows
 from distill.export.runtime import Classifier, load
-from distill.export.runtime.inputs import Row
+from distill.export.runtime.reading.inputs import Row
 from distill.runs.progress import Reporter
 
 LARGEST_CALL = 64

@@ -14,9 +14,9 @@ import onnx
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from distill.export.runtime import Classifier, DistillError, load, self_test
-from distill.export.runtime.manifest import MANIFEST_FILE
-from distill.export.runtime.rows import Turn
-from distill.export.runtime.turns import Turns
+from distill.export.runtime.manifest.manifest import MANIFEST_FILE
+from distill.export.runtime.reading.rows import Turn
+from distill.export.runtime.reading.turns import Turns
 from tests.campaigns.mutations import random_text, spoiled_bytes, spoiled_json, spoiled_message
 from tests.golden.check import FOLDER
 from tests.support.tiny_bundle import make_tiny_bundle

@@ -21,7 +21,7 @@ from distill.evaluation.decision import Decision, Logits
 from distill.evaluation.evaluators import evaluator_of
 from distill.evaluation.metrics import macro_f1
 from distill.evaluation.reliability import brier_of_cells, ece_above_tenth, mean_brier_skill
-from distill.export.runtime.task import Task
+from distill.export.runtime.deciding.task import Task
 from distill.recipe.shipping import DecisionsRecipe
 from distill.runs.progress import Reporter
 

@@ -8,8 +8,8 @@ import pytest
 
 from distill.corpora.corpus import Corpus, Split
 from distill.corpora.describe import Lengths, describe
-from distill.export.runtime.kinds.multi_label import MultiLabel
-from distill.export.runtime.kinds.single_label import SingleLabel
+from distill.export.runtime.deciding.kinds.multi_label import MultiLabel
+from distill.export.runtime.deciding.kinds.single_label import SingleLabel
 
 TASK = MultiLabel(("sad", "glad"))
 

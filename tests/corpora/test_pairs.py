@@ -15,7 +15,7 @@ from distill.corpora.describe import describe
 from distill.corpora.storage.parquet import load_corpus, save_corpus
 from distill.corpora.storage.text_store import BLOCK, TextStore
 from distill.export.runtime.errors import InputError
-from distill.export.runtime.inputs import Pair, Truncate
+from distill.export.runtime.reading.inputs import Pair, Truncate
 
 PLAIN = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 

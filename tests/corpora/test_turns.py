@@ -17,7 +17,7 @@ from distill.corpora.storage.parquet import load_corpus, save_corpus
 from distill.corpora.storage.text_store import TextStore
 from distill.corpora.storage.windows import Conversations, Windows
 from distill.export.runtime.errors import InputError
-from distill.export.runtime.inputs import Turn, Window
+from distill.export.runtime.reading.inputs import Turn, Window
 
 COLUMNS = Context("who", "talk", "place", turns=2)
 

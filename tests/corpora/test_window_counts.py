@@ -1,7 +1,7 @@
 """Counts of what fits into rows of turns."""
 
 from distill.corpora.window_counts import WindowCounter, WindowTokens
-from distill.export.runtime.inputs import Turn, Turns, Window
+from distill.export.runtime.reading.inputs import Turn, Turns, Window
 from tests.support.tiny_turns import ROLES, TEMPLATE, WHOLE, turns_tokenizer
 
 ROWS: list[Window] = [

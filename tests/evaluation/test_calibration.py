@@ -19,9 +19,9 @@ from distill.evaluation.calibration import (
     fit_temperature,
 )
 from distill.evaluation.evaluators import evaluator_of
-from distill.export.runtime.kinds.multi_label import MultiLabel
-from distill.export.runtime.kinds.single_label import SingleLabel
-from distill.export.runtime.task import Task
+from distill.export.runtime.deciding.kinds.multi_label import MultiLabel
+from distill.export.runtime.deciding.kinds.single_label import SingleLabel
+from distill.export.runtime.deciding.task import Task
 
 MULTI = MultiLabel(("a", "b", "c"))
 SINGLE = SingleLabel(("a", "b", "c"))

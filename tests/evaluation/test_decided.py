@@ -9,7 +9,7 @@ from distill.evaluation.comparison import estimate
 from distill.evaluation.decided import decided_rows, pooled
 from distill.evaluation.evaluators import evaluator_of
 from distill.evaluation.selective import evaluate_selective
-from distill.export.runtime.task import Policy
+from distill.export.runtime.deciding.task import Policy
 from tests.support.drawn_cases import MULTI, ORDINAL, SINGLE, cases, scores_of, task_for
 
 

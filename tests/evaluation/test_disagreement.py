@@ -10,9 +10,9 @@ from scipy.stats import binom, binomtest
 from distill.evaluation.disagreement import drop_check, flip_checks, largest_by_chance, recall_check, share_check
 from distill.evaluation.evaluators import evaluator_of
 from distill.export.gate import Bounds, failures
-from distill.export.runtime.kinds.multi_label import MultiLabel
-from distill.export.runtime.kinds.ordinal import Ordinal
-from distill.export.runtime.kinds.single_label import SingleLabel
+from distill.export.runtime.deciding.kinds.multi_label import MultiLabel
+from distill.export.runtime.deciding.kinds.ordinal import Ordinal
+from distill.export.runtime.deciding.kinds.single_label import SingleLabel
 
 LABELS = ("joy", "fear", "anger", "disgust")
 MULTI = evaluator_of(MultiLabel(LABELS))

@@ -10,8 +10,8 @@ import pytest
 from distill.evaluation.decision import Decision
 from distill.evaluation.evaluators import evaluator_of
 from distill.evaluation.floors import KeptFloor, check_floors, check_kept, measure_floors, require_kept
+from distill.export.runtime.deciding.kinds.multi_label import MultiLabel
 from distill.export.runtime.errors import CheckFailedError, InputError
-from distill.export.runtime.kinds.multi_label import MultiLabel
 from distill.recipe.shipping import DecisionsRecipe
 
 TASK = MultiLabel(("joy", "grief"))

@@ -20,8 +20,8 @@ from distill.evaluation.metrics import (
     recall_per_label,
     weighted_f1,
 )
-from distill.export.runtime.scores import sigmoid, softmax
-from distill.export.runtime.task import Policy
+from distill.export.runtime.deciding.scores import sigmoid, softmax
+from distill.export.runtime.deciding.task import Policy
 from tests.support.drawn_cases import MULTI, SINGLE, cases, decide, scores_of, task_for
 
 

@@ -16,7 +16,7 @@ from distill.evaluation.floors import check_floors
 from distill.export.gate import Bounds
 from distill.export.graph.model import add_calibration
 from distill.export.runtime import InputError
-from distill.export.runtime.kinds.ordinal import Ordinal
+from distill.export.runtime.deciding.kinds.ordinal import Ordinal
 from distill.export.runtime.untrusted.graph_file import check_graph_file
 from distill.objectives.task_loss import LOSSES
 from distill.recipe.load import load_recipe

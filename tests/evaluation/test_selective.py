@@ -15,7 +15,7 @@ from distill.evaluation.selective import (
     evaluate_selective,
     risk_curve,
 )
-from distill.export.runtime.task import Policy
+from distill.export.runtime.deciding.task import Policy
 from tests.support.drawn_cases import MULTI, ORDINAL, SINGLE, cases, decide, scores_of, task_for
 
 levels = st.lists(st.integers(1, 8).map(lambda n: n / 8), min_size=1, max_size=40)

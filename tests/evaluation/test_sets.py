@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distill.evaluation.sets import conformal_threshold, evaluate_sets, fit_thresholds_of_sets
-from distill.export.runtime.sets import Sets
-from distill.export.runtime.tasks import TASKS, task_of
+from distill.export.runtime.deciding.sets import Sets
+from distill.export.runtime.deciding.tasks import TASKS, task_of
 
 
 def drawn(rng: np.random.Generator, rows: int, labels: int) -> tuple[np.ndarray, np.ndarray]:

@@ -17,7 +17,7 @@ from distill.evaluation.thresholds import (
     least_rows,
     tune_thresholds,
 )
-from distill.export.runtime.scores import sigmoid
+from distill.export.runtime.deciding.scores import sigmoid
 from tests.support.drawn_cases import MULTI, cases
 
 floors = st.sampled_from([0.1, 0.5, 0.57, 0.7, 0.8, 0.9])

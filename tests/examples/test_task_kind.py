@@ -15,7 +15,7 @@ from torch import Tensor
 from distill.corpora.assembly.read import read_corpus
 from distill.corpora.assembly.spec import CorpusSpec
 from distill.corpora.corpus import label_matrix
-from distill.corpora.reading.labels import LabelError, Token, tokens_of
+from distill.corpora.reading.cells.labels import LabelError, Token, tokens_of
 from distill.corpora.storage.columns import LabelRows
 from distill.corpora.storage.parquet import load_corpus, save_corpus
 from distill.corpora.targets import CODECS, Targets
@@ -26,11 +26,8 @@ from distill.evaluation.evaluators import EVALUATORS, evaluator_of
 from distill.evaluation.metrics import Quality, accuracy, mean_label_kappa, quality_of_labels
 from distill.evaluation.reliability import brier_of_rows, ece_of_top
 from distill.export.gate import Bounds, Check
-from distill.export.runtime.errors import BundleError, InputError
-from distill.export.runtime.manifest import Manifest
-from distill.export.runtime.scores import Bools, Doubles, Floats, one_hot, sigmoid
-from distill.export.runtime.tagged import Tagged, TaggedDecision
-from distill.export.runtime.task import (
+from distill.export.runtime.deciding.scores import Bools, Doubles, Floats, one_hot, sigmoid
+from distill.export.runtime.deciding.task import (
     LOGITS,
     GraphNode,
     HeadPlan,
@@ -40,7 +37,10 @@ from distill.export.runtime.task import (
     Prediction,
     prediction_of,
 )
-from distill.export.runtime.tasks import TASKS, task_of
+from distill.export.runtime.deciding.tasks import TASKS, task_of
+from distill.export.runtime.errors import BundleError, InputError
+from distill.export.runtime.manifest.manifest import Manifest
+from distill.export.runtime.manifest.tagged import Tagged, TaggedDecision
 from distill.export.runtime.untrusted.fields import Fields
 from distill.objectives.mixed import Objective
 from distill.objectives.task_loss import LOSSES, bernoulli_kl, binary_cross_entropy
@@ -50,7 +50,7 @@ KIND = "at_most_one"
 LABELS = ("anger", "fear", "joy")
 
 
-# export/runtime/kinds/: the decision rule, with numpy alone, for it ships
+# export/runtime/deciding/kinds/: the decision rule, with numpy alone, for it ships
 @final
 @dataclass(frozen=True)
 class AtMostOne:

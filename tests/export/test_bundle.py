@@ -14,9 +14,9 @@ from distill.export.graph.session import GraphRunner
 from distill.export.int8.input_scales import fit_input_scales
 from distill.export.int8.precisions import write_precision
 from distill.export.runtime import load, verify
+from distill.export.runtime.deciding.kinds.multi_label import MultiLabel
+from distill.export.runtime.deciding.task import Policy
 from distill.export.runtime.errors import BundleError
-from distill.export.runtime.kinds.multi_label import MultiLabel
-from distill.export.runtime.task import Policy
 from tests.support.export_models import (
     KINDS,
     LABELS,

@@ -14,8 +14,8 @@ from distill.corpora.storage.token_rows import TokenRows
 from distill.export.graph.from_torch import torch_logits
 from distill.export.graph.session import GraphRunner
 from distill.export.runtime import Classifier, InputError, verify
-from distill.export.runtime.encoder import Encoder
-from distill.export.runtime.inputs import Pair, Truncate
+from distill.export.runtime.reading.encoder import Encoder
+from distill.export.runtime.reading.inputs import Pair, Truncate
 from distill.students.families import FAMILIES
 from distill.students.networks.static import StaticConfig, random_student
 from distill.teachers.encoding import encode, pad_batch

@@ -12,7 +12,7 @@ from torch import nn
 
 from distill.export.graph.session import GraphRunner
 from distill.export.runtime import Classifier, Turn, verify
-from distill.export.runtime.inputs import Row, Turns, Window
+from distill.export.runtime.reading.inputs import Row, Turns, Window
 from distill.students.families import FAMILIES
 from distill.students.networks.static import StaticConfig, random_student
 from distill.teachers.encoder import Pooling

@@ -27,11 +27,11 @@ from distill.export.graph.session import GraphRunner, types_of
 from distill.export.int8.input_scales import fit_input_scales
 from distill.export.int8.precisions import write_precision
 from distill.export.runtime import Classifier, load
-from distill.export.runtime.inputs import ONE_TEXT, Input, Turns
-from distill.export.runtime.kinds.ordinal import at_or_above
-from distill.export.runtime.task import Policy, Task
-from distill.export.runtime.tasks import task_of
-from distill.export.runtime.turns import Template
+from distill.export.runtime.deciding.kinds.ordinal import at_or_above
+from distill.export.runtime.deciding.task import Policy, Task
+from distill.export.runtime.deciding.tasks import task_of
+from distill.export.runtime.reading.inputs import ONE_TEXT, Input, Turns
+from distill.export.runtime.reading.turns import Template
 from distill.students.families import FAMILIES
 from distill.students.networks.compact import Shape, compact_student
 from distill.students.networks.layers import layers_student

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from distill.export.runtime import load
-from distill.export.runtime.tasks import TASKS
+from distill.export.runtime.deciding.tasks import TASKS
 from tests.golden import check as checking
 from tests.golden.check import FOLDER, main
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import distill
-from distill.export.runtime.manifest import MANIFEST_FILE
+from distill.export.runtime.manifest.manifest import MANIFEST_FILE
 from distill.hub import download
 from distill.hub.address import Address
 from distill.hub.push import push_bundle

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from distill.corpora.corpus import Split
+from distill.export.runtime.deciding.kinds.multi_label import MultiLabel
+from distill.export.runtime.deciding.kinds.single_label import SingleLabel
 from distill.export.runtime.errors import InputError
-from distill.export.runtime.kinds.multi_label import MultiLabel
-from distill.export.runtime.kinds.single_label import SingleLabel
-from distill.export.runtime.rows import Turn, Window
+from distill.export.runtime.reading.rows import Turn, Window
 from distill.labelling.codebook import Codebook, codebook_of, text_of
 from distill.labelling.endpoint.answers import (
     LEAST,

@@ -5,8 +5,8 @@ import time
 import pytest
 
 from distill.corpora.corpus import Split
+from distill.export.runtime.deciding.kinds.single_label import SingleLabel
 from distill.export.runtime.errors import InputError
-from distill.export.runtime.kinds.single_label import SingleLabel
 from distill.labelling.codebook import codebook_of
 from distill.labelling.endpoint.address import address_of
 from distill.labelling.endpoint.client import Client, Failure, _seconds, key_from

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from distill.corpora.corpus import Split
+from distill.export.runtime.deciding.kinds.multi_label import MultiLabel
+from distill.export.runtime.deciding.kinds.single_label import SingleLabel
 from distill.export.runtime.errors import InputError
-from distill.export.runtime.kinds.multi_label import MultiLabel
-from distill.export.runtime.kinds.single_label import SingleLabel
 from distill.labelling.codebook import codebook_of
 from distill.labelling.endpoint.cache import ANSWERS_FILE, AnswerCache
 from distill.labelling.endpoint.labeller import EndpointLabeller

@@ -8,10 +8,10 @@ import pytest
 from distill.corpora.assembly.read import CorpusSpec, read_corpus
 from distill.corpora.corpus import label_matrix
 from distill.corpora.storage.parquet import load_corpus, save_corpus
+from distill.export.runtime.deciding.kinds.multi_label import MultiLabel
+from distill.export.runtime.deciding.kinds.ordinal import Ordinal
+from distill.export.runtime.deciding.kinds.single_label import SingleLabel
 from distill.export.runtime.errors import InputError
-from distill.export.runtime.kinds.multi_label import MultiLabel
-from distill.export.runtime.kinds.ordinal import Ordinal
-from distill.export.runtime.kinds.single_label import SingleLabel
 from distill.labelling.own_labels import decided_by, with_own_labels, write_own_labels
 from distill.labelling.review import most_worth, write_review
 from distill.recipe.load import load_recipe

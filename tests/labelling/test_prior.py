@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from distill.export.runtime.kinds.multi_label import MultiLabel
-from distill.export.runtime.kinds.ordinal import Ordinal
-from distill.export.runtime.kinds.single_label import SingleLabel
+from distill.export.runtime.deciding.kinds.multi_label import MultiLabel
+from distill.export.runtime.deciding.kinds.ordinal import Ordinal
+from distill.export.runtime.deciding.kinds.single_label import SingleLabel
 from distill.labelling.prior import Prior, fit_prior, outputs_of
 
 LABELS = ("low", "middle", "high")

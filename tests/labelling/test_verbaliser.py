@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from distill.corpora.corpus import Split
+from distill.export.runtime.deciding.kinds.multi_label import MultiLabel
+from distill.export.runtime.deciding.kinds.single_label import SingleLabel
 from distill.export.runtime.errors import InputError
-from distill.export.runtime.kinds.multi_label import MultiLabel
-from distill.export.runtime.kinds.single_label import SingleLabel
 from distill.labelling.codebook import Codebook, codebook_of
 from distill.labelling.verbaliser import NO, YES, VerbaliserLabeller
 from distill.recipe.llm import VerbaliserRecipe

@@ -8,8 +8,8 @@ import pytest
 from distill.corpora.augment import Augmenter
 from distill.corpora.corpus import Corpus, Split
 from distill.corpora.storage.parquet import load_texts
+from distill.export.runtime.deciding.kinds.single_label import SingleLabel
 from distill.export.runtime.errors import InputError
-from distill.export.runtime.kinds.single_label import SingleLabel
 from distill.labelling.augmentation import AUGMENTED_FILE, write_augmented
 from distill.labelling.endpoint.writing import REWRITE, WRITTEN_FILE, tasks, write_texts, written_texts
 from distill.labelling.near_copies import near_copies

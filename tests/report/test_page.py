@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from distill.artifacts.quality import FloorRecord
 from distill.artifacts.report import Report, TrainingCurve, read_report, write_report_file
 from distill.evaluation.workload import Workload
-from distill.export.runtime.promises import FittedFloor
+from distill.export.runtime.manifest.promises import FittedFloor
 from distill.report.charts.decisions import reliability_by_label
 from distill.report.charts.figure import MAX_CHART_TEXT, chart_text
 from distill.report.charts.quality import draw_training_curves, f1_by_label

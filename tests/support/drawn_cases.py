@@ -3,8 +3,8 @@
 import numpy as np
 from hypothesis import strategies as st
 
-from distill.export.runtime.task import Policy, Task
-from distill.export.runtime.tasks import task_of
+from distill.export.runtime.deciding.task import Policy, Task
+from distill.export.runtime.deciding.tasks import task_of
 
 SINGLE, MULTI, ORDINAL = "single_label", "multi_label", "ordinal"
 

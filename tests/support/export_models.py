@@ -7,7 +7,7 @@ import torch
 from transformers import AutoModel, BertConfig, DistilBertConfig, PretrainedConfig, RobertaConfig
 
 from distill.export.graph.from_torch import export_onnx, fuse
-from distill.export.runtime.kinds.multi_label import MultiLabel
+from distill.export.runtime.deciding.kinds.multi_label import MultiLabel
 from distill.teachers.encoder import EncoderClassifier, Pooling
 
 VOCABULARY = 120

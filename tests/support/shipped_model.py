@@ -10,8 +10,8 @@ from distill.export.bundle import Shipment, write_bundle
 from distill.export.graph.model import add_calibration, save_model
 from distill.export.graph.session import GraphRunner
 from distill.export.runtime import Classifier, load
-from distill.export.runtime.inputs import Input
-from distill.export.runtime.task import Policy
+from distill.export.runtime.deciding.task import Policy
+from distill.export.runtime.reading.inputs import Input
 from tests.support.tiny_models import multi_label_task
 
 

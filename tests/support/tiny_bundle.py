@@ -8,10 +8,10 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from distill.export.runtime.manifest import Manifest, contract, dump_json
-from distill.export.runtime.manifest_parts import Calibration, SelfTest
-from distill.export.runtime.records import FileRecord
-from distill.export.runtime.tasks import TASKS
+from distill.export.runtime.deciding.tasks import TASKS
+from distill.export.runtime.manifest.manifest import Manifest, contract, dump_json
+from distill.export.runtime.manifest.parts import Calibration, SelfTest
+from distill.export.runtime.manifest.records import FileRecord
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
 WORDS = [*SPECIAL, "i", "you", "feel", "am", "very", "happy", "sad", "calm", "today", "not"]

@@ -16,8 +16,8 @@ from transformers import (
     set_seed,
 )
 
-from distill.export.runtime.kinds.multi_label import MultiLabel
-from distill.export.runtime.task import Task
+from distill.export.runtime.deciding.kinds.multi_label import MultiLabel
+from distill.export.runtime.deciding.task import Task
 from distill.teachers.encoder import EncoderClassifier, Pooling
 
 TEXTS = [

@@ -8,10 +8,10 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from distill.export.bundle import Shipment, write_bundle
 from distill.export.graph.static import ContextWeights, StaticWeights, write_static_graph
-from distill.export.runtime.inputs import Turns
-from distill.export.runtime.task import Policy
-from distill.export.runtime.tasks import task_of
-from distill.export.runtime.turns import Template
+from distill.export.runtime.deciding.task import Policy
+from distill.export.runtime.deciding.tasks import task_of
+from distill.export.runtime.reading.inputs import Turns
+from distill.export.runtime.reading.turns import Template
 from tests.support.tiny_bundle import LABELS, WORDS
 
 ROLES = {"client": "[C]", "therapist": "[T]"}

@@ -10,8 +10,8 @@ from typing import Any
 
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
 
-from distill.export.runtime.encoder import Encoder
-from distill.export.runtime.inputs import Turn, Turns, Window
+from distill.export.runtime.reading.encoder import Encoder
+from distill.export.runtime.reading.inputs import Turn, Turns, Window
 from tests.support.command import ROOT
 from tests.support.tiny_turns import ROLES, TEMPLATE, WHOLE
 

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModel, AutoModelForSequenceClassification
 
+from distill.export.runtime.deciding.kinds.multi_label import MultiLabel
 from distill.export.runtime.errors import InputError
-from distill.export.runtime.kinds.multi_label import MultiLabel
 from distill.teachers.checkpoints import build_classifier, load_classifier, save_classifier
 from distill.teachers.encoder import EncoderClassifier, Pooling
 from distill.teachers.finetune import freeze, parameter_groups

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from tokenizers import Regex, pre_tokenizers
 
 from distill.corpora.storage.token_rows import TokenRows
+from distill.export.runtime.deciding.kinds.multi_label import MultiLabel
 from distill.export.runtime.errors import BundleError, InputError
-from distill.export.runtime.kinds.multi_label import MultiLabel
 from distill.teachers.bodies import check_max_tokens
 from distill.teachers.checkpoints import HEAD_FILE, load_classifier, load_config, save_classifier
 from distill.teachers.encoder import Pooling, pool

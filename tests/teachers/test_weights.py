@@ -15,8 +15,8 @@ from transformers import (
     RobertaForMaskedLM,
 )
 
+from distill.export.runtime.deciding.kinds.multi_label import MultiLabel
 from distill.export.runtime.errors import InputError
-from distill.export.runtime.kinds.multi_label import MultiLabel
 from distill.teachers.checkpoints import build_classifier, load_classifier, save_classifier
 from distill.teachers.encoder import Pooling
 from distill.teachers.sources import resolve_model

@@ -12,8 +12,8 @@ from distill.cli.bundles import bench
 from distill.cli.picture import check_picture
 from distill.export.measure.cpu import cpu_info
 from distill.export.runtime.errors import InputError
-from distill.export.runtime.inputs import ONE_TEXT
-from distill.export.runtime.manifest import read_manifest
+from distill.export.runtime.manifest.manifest import read_manifest
+from distill.export.runtime.reading.inputs import ONE_TEXT
 from distill.runs.progress import Reporter
 from distill.timing.bundles import BATCHES, MOST_TEXTS, _filled, _kinds, bench_bundles, macro_f1_of
 from distill.timing.plot import draw_quality

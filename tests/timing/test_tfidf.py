@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from distill.corpora.corpus import Corpus, Split, label_matrix
-from distill.export.runtime.kinds.single_label import SingleLabel
+from distill.export.runtime.deciding.kinds.single_label import SingleLabel
 from distill.timing.tfidf import fit_tfidf, lacks_blanks
 
 TASK = SingleLabel(("joy", "fear"))

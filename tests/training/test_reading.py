@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from distill.corpora.corpus import Corpus, Split
-from distill.export.runtime.kinds.single_label import SingleLabel
+from distill.export.runtime.deciding.kinds.single_label import SingleLabel
 from distill.training import reading
 from distill.training.reading import Sample, read_whole
 from tests.support.tiny_models import bert_tokenizer

@@ -11,9 +11,9 @@ from torch import nn
 from transformers import PreTrainedTokenizerFast, set_seed
 
 from distill.corpora.storage.token_rows import TokenRows
-from distill.export.runtime.inputs import Turn, Turns, Window
-from distill.export.runtime.kinds.single_label import SingleLabel
-from distill.export.runtime.turns import Template
+from distill.export.runtime.deciding.kinds.single_label import SingleLabel
+from distill.export.runtime.reading.inputs import Turn, Turns, Window
+from distill.export.runtime.reading.turns import Template
 from distill.students.networks.static import StaticClassifier, StaticConfig
 from distill.teachers.encoder import EncoderClassifier, Pooling, pool
 from distill.teachers.encoding import encode, pad_batch

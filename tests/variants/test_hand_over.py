@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
+from distill.export.runtime.deciding.hand_over import CONTINUATION, START, PieceReader, WordFinder
 from distill.export.runtime.errors import InputError
-from distill.export.runtime.hand_over import CONTINUATION, START, PieceReader, WordFinder
 from distill.recipe.shipping import DecisionsRecipe
 from distill.variants.hand_over import fit_unreadable, rules_of
 from distill.variants.word_forms import LANGUAGES, crisis_words, forms_of

@@ -10,9 +10,9 @@ from distill.artifacts.quality import FloorRecord, SplitQuality
 from distill.artifacts.records import from_dict
 from distill.artifacts.report import Headline
 from distill.evaluation.sets import SetsQuality
-from distill.export.runtime.inputs import Pair, Truncate, Turns
-from distill.export.runtime.promises import FittedFloor, RightWhenAnswered
-from distill.export.runtime.sets import Sets
+from distill.export.runtime.deciding.sets import Sets
+from distill.export.runtime.manifest.promises import FittedFloor, RightWhenAnswered
+from distill.export.runtime.reading.inputs import Pair, Truncate, Turns
 from distill.variants.model_card import CardFacts, escape_cell, model_card
 from tests.support.tiny_report import split_data
 

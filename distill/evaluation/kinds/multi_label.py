@@ -25,9 +25,9 @@ from distill.evaluation.reliability import brier_of_cells, ece_of_cells
 from distill.evaluation.thresholds import common_threshold
 from distill.evaluation.trials import parts_of
 from distill.export.gate import Bounds, Check
-from distill.export.runtime.kinds.multi_label import MultiLabel
-from distill.export.runtime.scores import Bools, Floats
-from distill.export.runtime.task import Policy
+from distill.export.runtime.deciding.kinds.multi_label import MultiLabel
+from distill.export.runtime.deciding.scores import Bools, Floats
+from distill.export.runtime.deciding.task import Policy
 
 if TYPE_CHECKING:
     from distill.recipe.shipping import DecisionsRecipe

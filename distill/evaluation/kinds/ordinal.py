@@ -16,9 +16,9 @@ from distill.evaluation.metrics import Quality, accuracy, cohen_kappa, quality_o
 from distill.evaluation.reliability import brier_of_rows, ece_of_top
 from distill.evaluation.trials import parts_of
 from distill.export.gate import Bounds, Check
-from distill.export.runtime.kinds.ordinal import Ordinal, at_or_above
-from distill.export.runtime.scores import Bools, Floats
-from distill.export.runtime.task import Policy
+from distill.export.runtime.deciding.kinds.ordinal import Ordinal, at_or_above
+from distill.export.runtime.deciding.scores import Bools, Floats
+from distill.export.runtime.deciding.task import Policy
 
 if TYPE_CHECKING:
     from distill.recipe.shipping import DecisionsRecipe

@@ -22,9 +22,9 @@ from distill.evaluation.metrics import (
 from distill.evaluation.reliability import brier_of_rows, ece_of_top
 from distill.evaluation.trials import parts_of
 from distill.export.gate import Bounds, Check
-from distill.export.runtime.kinds.single_label import SingleLabel
-from distill.export.runtime.scores import Bools, Floats
-from distill.export.runtime.task import Policy
+from distill.export.runtime.deciding.kinds.single_label import SingleLabel
+from distill.export.runtime.deciding.scores import Bools, Floats
+from distill.export.runtime.deciding.task import Policy
 
 if TYPE_CHECKING:
     from distill.recipe.shipping import DecisionsRecipe

@@ -13,7 +13,7 @@ import numpy as np
 from distill.corpora.reading.scrub import scrub
 from distill.evaluation.decision import Logits
 from distill.export.runtime.errors import InputError
-from distill.export.runtime.inputs import Row
+from distill.export.runtime.reading.inputs import Row
 from distill.labelling.codebook import Codebook, text_of
 from distill.labelling.endpoint.answers import MalformedAnswer, next_tokens, option_scores, vote, vote_scores
 from distill.labelling.endpoint.cache import AnswerCache

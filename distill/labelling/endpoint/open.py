@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from distill.export.runtime.inputs import Row
+from distill.export.runtime.reading.inputs import Row
 from distill.labelling.codebook import Codebook, text_of
 from distill.labelling.endpoint.address import Address, address_of
 from distill.labelling.endpoint.cache import AnswerCache

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from distill.corpora.assembly.read import CorpusSpec, read_corpus
+from distill.corpora.reading.cells.labels import LabelError, resolve
 from distill.corpora.reading.files import read_table
 from distill.corpora.reading.form import TableForm
-from distill.corpora.reading.labels import LabelError, resolve
 from distill.corpora.targets import CODECS, checked_task
 from distill.export.runtime.errors import InputError
 
@@ -45,7 +45,7 @@ def test_a_missing_file_is_one_sentence(name, tmp_path):
 
 
 def test_a_json_file_too_large_to_be_one_value_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("distill.corpora.reading.json_text.MAX_VALUE_CHARS", 200_000)
+    monkeypatch.setattr("distill.corpora.reading.json.text.MAX_VALUE_CHARS", 200_000)
     path = tmp_path / "rows.json"
     path.write_text(json.dumps({"text": {str(row): SECRET for row in range(20_000)}, "labels": {}}))
     with pytest.raises(InputError, match="more than 200,000 characters.* .jsonl"):

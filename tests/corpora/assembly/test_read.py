@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from distill.corpora.assembly.read import CorpusSpec, read_corpus
 from distill.corpora.corpus import ids_from_targets, label_matrix
-from distill.corpora.reading.labels import find_names, resolve
-from distill.corpora.reading.provenance import parse_hub
+from distill.corpora.reading.cells.labels import find_names, resolve
+from distill.corpora.reading.places.provenance import parse_hub
 from distill.corpora.reading.rows import Quarantine
 from distill.corpora.storage.parquet import load_corpus, save_corpus
 from distill.corpora.targets import CODECS
@@ -170,7 +170,7 @@ def test_the_sample_is_a_packaged_folder_of_splits(tmp_path, monkeypatch):
         write(tmp_path / f"{name}.tsv", some_rows(6))
     write(tmp_path / "transfer.tsv", [{"text": "a new line"}])
     (tmp_path / "labels.txt").write_text("sad\nglad\n")
-    monkeypatch.setattr("distill.corpora.reading.source.SAMPLE", tmp_path)
+    monkeypatch.setattr("distill.corpora.reading.places.source.SAMPLE", tmp_path)
     corpus, _ = read("sample", label_names="labels.txt", leaks="keep")
     assert [len(split) for _, split in corpus.splits()] == [6, 6, 6, 1]
 

@@ -15,9 +15,9 @@ from distill.corpora.assembly.read import CorpusSpec, read_corpus
 from distill.corpora.reading.encodings import likely_encoding
 from distill.corpora.reading.files import read_table
 from distill.corpora.reading.form import PLAIN, TableForm
+from distill.corpora.reading.places.source import open_source
+from distill.corpora.reading.places.split_names import split_of
 from distill.corpora.reading.rows import BadRow, Record
-from distill.corpora.reading.source import open_source
-from distill.corpora.reading.split_names import split_of
 from distill.corpora.reading.streams import DataFile
 from distill.export.runtime.errors import InputError
 
@@ -236,7 +236,7 @@ def test_records_by_key(tmp_path):
 
 
 def test_a_long_list_is_read_piece_by_piece(tmp_path, monkeypatch):
-    monkeypatch.setattr("distill.corpora.reading.json_text.CHUNK_BYTES", 7)
+    monkeypatch.setattr("distill.corpora.reading.json.text.CHUNK_BYTES", 7)
     rows = [*ROWS, {"text": "ü" * 50, "label": 1.5, "more": [True, None, {"a": []}]}, {}]
     assert fields(write(tmp_path / "a.json", json.dumps(rows))) == rows
     assert fields(write(tmp_path / "b.json", json.dumps(rows, indent=1, ensure_ascii=False))) == rows

@@ -6,8 +6,8 @@ import pytest
 
 from distill.corpora.assembly.read import read_corpus
 from distill.corpora.assembly.spec import CorpusSpec
-from distill.corpora.reading.provenance import local_record
-from distill.corpora.reading.source import open_source
+from distill.corpora.reading.places.provenance import local_record
+from distill.corpora.reading.places.source import open_source
 from distill.export.runtime.errors import InputError
 from distill.recipe.starter import propose_recipe
 

@@ -9,9 +9,9 @@ import pytest
 
 from distill.corpora.assembly.read import CorpusSpec, read_corpus
 from distill.corpora.corpus import ids_from_targets
-from distill.corpora.reading.cells import LabelCells, NoLabel
-from distill.corpora.reading.labels import LabelError
-from distill.corpora.reading.printed import Cut, printed_value
+from distill.corpora.reading.cells.cells import LabelCells, NoLabel
+from distill.corpora.reading.cells.labels import LabelError
+from distill.corpora.reading.cells.printed import Cut, printed_value
 from distill.export.runtime.errors import InputError
 
 ONE, SEVERAL = "single_label", "multi_label"

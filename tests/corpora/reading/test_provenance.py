@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from datasets import load_dataset_builder
 
-from distill.corpora.reading import provenance
-from distill.corpora.reading.provenance import hub_record, local_record
+from distill.corpora.reading.places import provenance
+from distill.corpora.reading.places.provenance import hub_record, local_record
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 URLS = {

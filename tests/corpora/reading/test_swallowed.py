@@ -7,10 +7,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from distill.corpora.reading.delimited import read_delimited
 from distill.corpora.reading.form import TableForm
 from distill.corpora.reading.rows import Record
 from distill.corpora.reading.streams import DataFile
+from distill.corpora.reading.tables.delimited import read_delimited
 from distill.export.runtime.errors import InputError
 
 MOODS = ("anger", "fear", "joy")

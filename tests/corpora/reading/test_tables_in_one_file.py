@@ -9,9 +9,9 @@ from distill.corpora.assembly.read import read_corpus
 from distill.corpora.assembly.spec import CorpusSpec
 from distill.corpora.reading.files import read_table
 from distill.corpora.reading.form import TableForm
-from distill.corpora.reading.locate import data_files
-from distill.corpora.reading.source import open_source
-from distill.corpora.reading.split_names import split_of
+from distill.corpora.reading.places.locate import data_files
+from distill.corpora.reading.places.source import open_source
+from distill.corpora.reading.places.split_names import split_of
 from distill.export.runtime.errors import InputError
 from distill.recipe.starter import propose_recipe
 

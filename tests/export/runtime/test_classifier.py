@@ -10,8 +10,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from distill.bundles.predict import predict_blocks
 from distill.export.runtime import BundleError, CheckFailedError, DistillError, InputError, load, self_test, verify
 from distill.export.runtime.classifier import BLOCK
-from distill.export.runtime.scores import sigmoid, softmax
-from distill.export.runtime.tasks import TASKS
+from distill.export.runtime.deciding.scores import sigmoid, softmax
+from distill.export.runtime.deciding.tasks import TASKS
 from tests.support.command import ROOT
 from tests.support.tiny_bundle import (
     LABELS,

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from distill.export.runtime import BundleError, InputError, load
-from distill.export.runtime.bundle_files import read_files
 from distill.export.runtime.classifier import open_bundle
-from distill.export.runtime.manifest import read_manifest
+from distill.export.runtime.manifest.bundle_files import read_files
+from distill.export.runtime.manifest.manifest import read_manifest
 from tests.support.tiny_bundle import LABELS, make_tiny_bundle, rewrite_manifest
 
 TEXTS = ["i am happy", "you feel sad"]

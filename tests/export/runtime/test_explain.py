@@ -9,10 +9,10 @@ import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from distill.export.runtime import Classifier, InputError, load
-from distill.export.runtime.encoder import Encoder
+from distill.export.runtime.deciding.scores import sigmoid
 from distill.export.runtime.explain import MAX_WORDS, Explanation
-from distill.export.runtime.inputs import Pair, Row, segments_of
-from distill.export.runtime.scores import sigmoid
+from distill.export.runtime.reading.encoder import Encoder
+from distill.export.runtime.reading.inputs import Pair, Row, segments_of
 from tests.support.hostile_objects import WHOLE, tagged
 from tests.support.tiny_bundle import LABELS, make_tiny_bundle, tiny_logits
 

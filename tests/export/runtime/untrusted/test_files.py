@@ -82,6 +82,6 @@ def test_what_was_hashed_is_what_is_used(tmp_path: Path, monkeypatch: pytest.Mon
             (folder / name).write_bytes(b"swapped since")
         return content
 
-    monkeypatch.setattr("distill.export.runtime.bundle_files.read_file", read_and_swap)
+    monkeypatch.setattr("distill.export.runtime.manifest.bundle_files.read_file", read_and_swap)
     assert load(bundle).logits(["sad"]).tolist() == expected
     assert (bundle / MODEL_FILE).read_bytes() == b"swapped since"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
 from distill.export.runtime import BundleError
-from distill.export.runtime.encoder import open_tokenizer
+from distill.export.runtime.reading.encoder import open_tokenizer
 from distill.export.runtime.untrusted.charsmap import HAS_VALUE, OFFSET_SHIFT, VALUE, check_charsmap
 from distill.export.runtime.untrusted.tokenizer_file import check_tokenizer_file
 from tests.support.tiny_bundle import tiny_tokenizer

@@ -1,0 +1,1 @@
+"""Rows of JSON, in every form that people write."""

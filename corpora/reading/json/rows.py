@@ -1,0 +1,298 @@
+"""JSON files as rows, in every form that people write; the content decides, not the suffix."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Collection, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain, islice
+from typing import Any
+
+from distill.corpora.reading.form import TableForm
+from distill.corpora.reading.json.text import JsonText
+from distill.corpora.reading.rows import BadRow, Record, Rows
+from distill.corpora.reading.streams import DataFile, beginning, check_encoding, lines
+from distill.export.runtime.errors import InputError
+
+LINES = (".jsonl", ".ndjson")
+
+MAX_NAMES = 3
+
+# the fields that hold the key of a record in an object of records, and the list of a key
+KEY, VALUE = "key", "value"
+
+
+def read_json(file: DataFile, form: TableForm) -> Rows:
+    """Yield the rows of a JSON file: a list, lines, columns, or an object around any of them.
+
+    Raises:
+        InputError: the file is none of these, or not valid JSON.
+    """
+    head = check_encoding(file, form.recoded)
+    start = head.lstrip()
+    if file.key is not None:
+        return _read_key(file, form, file.key)
+    if file.suffix in LINES and not _is_one_value(start):
+        return _read_lines(file, form)
+    if start.startswith("["):
+        return _read_list(file, form)
+    if start.startswith("{") and _are_lines(start):
+        return _read_lines(file, form)
+    return _read_object(file, form) if start else iter(())
+
+
+def _is_one_value(start: str) -> bool:
+    """Return whether a file named as lines holds one value: a list of objects, or one object over lines."""
+    if start.startswith("["):
+        several = start.split("\n", 1)[0].rstrip().endswith(("}", "}]")) and "\n" in start.rstrip()
+        return start[1:].lstrip()[:1] in ("{", "]", "[") and not several
+    return start.split("\n", 1)[0].strip() == "{" or (
+        _is_one_line(start) and _columns_of(_parsed(start)) is not None
+    )
+
+
+def _is_one_line(start: str) -> bool:
+    return start.startswith("{") and "\n" not in start.rstrip()
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _are_lines(start: str) -> bool:
+    """Return whether the first line is an object of its own and another line follows."""
+    first, _, rest = start.partition("\n")
+    return isinstance(_parsed(first), dict) and rest.lstrip().startswith("{")
+
+
+def holds_lines(file: DataFile, form: TableForm) -> bool:
+    """Return whether a file with another suffix holds one JSON object per line."""
+    start = beginning(file, form.recoded).lstrip()
+    return start.startswith("{") and _are_lines(start)
+
+
+def tables_in(file: DataFile, form: TableForm, known: Collection[str]) -> list[str]:
+    """Return the keys of a file's one object that have a known name, if each of its tables has one.
+
+    The file is read to its end only where its beginning has one of these keys.
+    """
+    start = beginning(file, form.recoded).lstrip()
+    first = re.findall(r'"([^"\\\n]{1,40})"\s*:\s*[\[{]', start)
+    if not start.startswith("{") or _are_lines(start) or not any(key.lower() in known for key in first):
+        return []
+    found = []
+    with _text_of(file, form) as text:
+        for key in text.members():
+            table = text.peek() in "[{"
+            if table and key.lower() in known:
+                found.append(key)
+            elif table:
+                return []
+            text.value()
+    return found
+
+
+def _json_record(file: DataFile, number: int, value: object) -> Record | BadRow:
+    """Return the record of one JSON value, which should be an object."""
+    if isinstance(value, dict):
+        return Record(str(file), number, value)
+    if _is_table(value):  # a list of lists: each is a group
+        return Record(str(file), number, {VALUE: value})
+    return BadRow(str(file), number, "not a JSON object with named fields", {"value": value})
+
+
+def _read_lines(file: DataFile, form: TableForm) -> Rows:
+    """Yield the records of one JSON object per line."""
+    for number, line in lines(file, form.recoded):
+        # JSON has no bare carriage return inside of a string
+        for part in line.split("\r"):
+            if part.strip():
+                yield _line_record(file, number, part)
+
+
+def _line_record(file: DataFile, number: int, line: str) -> Record | BadRow:
+    try:
+        return _json_record(file, number, json.loads(line))
+    except (ValueError, RecursionError):  # also numbers of more digits than Python reads
+        return BadRow(str(file), number, "not valid JSON", {"line": line})
+
+
+@contextmanager
+def _text_of(file: DataFile, form: TableForm) -> Iterator[JsonText]:
+    with file.open(form.recoded) as stream:
+        yield JsonText(file, stream)
+
+
+def _read_list(file: DataFile, form: TableForm) -> Rows:
+    """Yield the records of a list of objects, of any length."""
+    with _text_of(file, form) as text:
+        for number, value in enumerate(text.elements(), 1):
+            yield _json_record(file, number, value)
+        text.end()
+
+
+def _read_object(file: DataFile, form: TableForm) -> Rows:
+    """Yield the records of an object: columns, records by key, or a list of rows under one of its keys."""
+    first: list[tuple[str, Any]] = []
+    number = 0
+    with _text_of(file, form) as text:
+        keys = text.members()
+        for key in keys:
+            if key == form.root and text.peek() in "[{":
+                number = yield from _under_root(file, form.root, text)
+                continue
+            first.append((key, text.value()))
+            if len(first) == 2 and _are_records(first, form.root):
+                for key_of_record, value in chain(first, ((key, text.value()) for key in keys)):
+                    number += 1
+                    yield _json_record(file, number, _with_key(key_of_record, value))
+        if not number and text.peek() in ("{", ","):
+            yield Record(str(file), 1, dict(first))
+            number = yield from _further_objects(file, text)
+        text.end()
+    if not number:
+        yield from _column_rows(file, dict(first))
+
+
+def _further_objects(file: DataFile, text: JsonText) -> Generator[Record | BadRow, None, int]:
+    """Yield the objects that follow the first one without a list around them; return their number with it."""
+    number = 1
+    while text.peek():
+        if text.peek() == ",":
+            text.take(",")
+            if not text.peek():
+                break
+        number += 1
+        yield _json_record(file, number, text.value())
+    return number
+
+
+def _with_key(key: str, value: object) -> object:
+    """Return the record of one key: an object's fields beside it, or the list under it, which is a group."""
+    if isinstance(value, dict):
+        return {KEY: key, **value}
+    return {KEY: key, VALUE: value} if _is_table(value) or value == [] else value
+
+
+def _read_key(file: DataFile, form: TableForm, wanted: str) -> Rows:
+    """Yield the rows under one key of the file's object, in any form that a file of its own could have."""
+    with _text_of(file, form) as text:
+        for key in text.members():
+            if key != wanted:
+                text.value()
+            elif text.peek() == "[":
+                for number, value in enumerate(text.elements(), 1):
+                    yield _json_record(file, number, value)
+            else:
+                yield from _rows_of(file, text.value())
+
+
+def _rows_of(file: DataFile, value: Any) -> Rows:
+    members = list(value.items()) if isinstance(value, dict) else []
+    if len(members) > 1 and _are_records(members[:2], None):
+        for number, (key, item) in enumerate(members, 1):
+            yield _json_record(file, number, _with_key(key, item))
+    else:
+        yield from _column_rows(file, dict(members))
+
+
+def _under_root(file: DataFile, root: str, text: JsonText) -> Generator[Record | BadRow, None, int]:
+    """Yield the elements under one key, each as a record with one field `root[]`; return their number."""
+    number = 0
+    values = text.elements() if text.peek() == "[" else (text.value() for _ in text.members())
+    for number, value in enumerate(values, 1):
+        yield Record(str(file), number, {f"{root}[]": value})
+    return number
+
+
+def _column_rows(file: DataFile, whole: dict[str, Any]) -> Rows:
+    """Yield the rows of columns of one length."""
+    columns = _columns_of(whole)
+    if columns is None:
+        raise InputError(f"{file}: {_complaint(whole)}")
+    names = tuple(columns)
+    for row, cells in enumerate(zip(*columns.values(), strict=True), 1):
+        yield Record(str(file), row, dict(zip(names, cells, strict=True)))
+
+
+def _are_records(first: Sequence[tuple[str, Any]], root: str | None) -> bool:
+    """Return whether the values of an object's first keys are records, or lists of records that are alike."""
+    values = [value for _, value in first]
+    if all(_may_be_record(value, root) for value in values):
+        return True
+    alike = all(_is_table(value) for value in values) and len({frozenset(value[0]) for value in values}) == 1
+    return alike and root in (None, VALUE)
+
+
+def _may_be_record(value: object, root: str | None) -> bool:
+    """Return whether an object inside an object is a record, not a column of cells by row number."""
+    if not isinstance(value, dict) or not value or (root is not None and root not in value):
+        return False
+    return not all(key.isdigit() for key in value)
+
+
+def _columns_of(members: object) -> dict[str, list[Any]] | None:
+    """Return columns of equal length: lists, or objects by row, or pandas' split form; None for others."""
+    if not isinstance(members, dict) or not members:
+        return None
+    names, data = members.get("columns"), members.get("data")
+    if isinstance(names, list) and isinstance(data, list) and all(isinstance(name, str) for name in names):
+        if not all(isinstance(row, list) and len(row) == len(names) for row in data):
+            return None
+        return {name: [row[place] for row in data] for place, name in enumerate(names)}
+    if all(isinstance(column, list) for column in members.values()):
+        columns = members
+    elif all(isinstance(column, dict) for column in members.values()):
+        first = next(iter(members.values()))
+        if any(column.keys() != first.keys() for column in members.values()):
+            return None
+        columns = {name: [column[key] for key in first] for name, column in members.items()}
+    else:
+        return None
+    # several lists of one length; a single list of objects is a list of rows that its key hides
+    plain = len(columns) > 1 or not any(isinstance(cell, dict) for column in columns.values() for cell in column)
+    return columns if plain and len({len(column) for column in columns.values()}) == 1 else None
+
+
+def _complaint(members: dict[str, Any]) -> str:
+    roots = [key for key, value in members.items() if _is_table(value)]
+    # many keys are names of people or conversations, and errors quote none
+    if 0 < len(roots) <= MAX_NAMES:
+        shown = ", ".join(f"'{key}'" for key in roots)
+        return (
+            f"The file is one object, whose rows are in lists under {shown}. Name the path to a row's field, for "
+            f'instance `text` = "{roots[0]}[].text".'
+        )
+    return "The file is neither a list of objects nor columns of one length. Write one object per line, or a list."
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(item, dict) for item in islice(value, 10))
+
+
+def find_roots(file: DataFile, form: TableForm) -> list[str]:
+    """Return the keys of a file's one object under which there is a list of objects, the longest list first."""
+    start = check_encoding(file, form.recoded).lstrip()
+    if not start.startswith("{") or _are_lines(start) or file.suffix in LINES:
+        return []
+    roots: dict[str, frozenset[str]] = {}
+    sizes: Counter[str] = Counter()
+    with _text_of(file, form) as text:
+        for key in text.members():
+            if text.peek() != "[":
+                text.value()
+                continue
+            values = text.elements()
+            first = list(islice(values, 1))
+            if first and isinstance(first[0], dict):
+                roots[key] = frozenset(first[0])
+            sizes[key] = sum(1 for _ in values)
+    # lists that are alike are groups by key, and no list of rows
+    if len(roots) > 1 and len(set(roots.values())) == 1:
+        return []
+    return sorted(roots, key=lambda key: -sizes[key])

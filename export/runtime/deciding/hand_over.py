@@ -1,0 +1,220 @@
+"""Reasons to hand a text over whatever its scores are: it cannot be read, is cut, or has a listed word."""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from tokenizers import Tokenizer
+
+from distill.export.runtime.deciding.domain import OutOfDomain
+from distill.export.runtime.deciding.scores import Floats
+from distill.export.runtime.deciding.task import CRISIS_WORD, TRUNCATED, UNREADABLE, Noticed, Task
+from distill.export.runtime.manifest.records import names_of
+from distill.export.runtime.reading.inputs import Encoded, Row, segments_of
+from distill.export.runtime.reading.words_of import UNSPACED
+from distill.export.runtime.untrusted.fields import Fields
+
+CONTINUATION: Final = "continuation_mark"
+
+START: Final = "start_mark"
+
+MAX_MARK = 16  # characters
+
+MAX_UNKNOWN = 100
+
+BLOCK = 128  # characters; a script has one run of them or more
+
+MAX_BLOCKS = 0x110000 // BLOCK
+
+MAX_WORDS = 10_000
+
+MAX_WORD = 200  # characters
+
+_WORDS = re.compile(r"[^\W_]+")
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """Rule to not decide a text: at least `from_share` of its pieces carry no meaning, or it has no piece.
+
+    A piece carries no meaning if it is `unknown`, or if it is a later piece of a word, because then the word as a
+    whole is unknown. Later pieces start with `mark` (`continuation_mark`); or, if the first piece of a word starts
+    with `mark` (`start_mark`), they start with a letter or a digit, and the mark alone says as little. Nor does a
+    piece of letters from a script that the student did not learn: `blocks` are the runs of 128 characters, by
+    number, that it learnt letters from.
+    """
+
+    kind: str
+    mark: str
+    unknown: str | None
+    blocks: tuple[int, ...]
+    from_share: float
+
+    @classmethod
+    def from_dict(cls, data: object, where: str, task: Task) -> "Unreadable":
+        """Check and build."""
+        fields = Fields(data, where, names_of(cls))
+        mark = fields.text("mark")
+        unknown = None if fields.raw("unknown") is None else fields.text("unknown")
+        for key, value, most in (("mark", mark, MAX_MARK), ("unknown", unknown or "", MAX_UNKNOWN)):
+            if len(value) > most:
+                raise fields.error(key, f"a string of at most {most} characters")
+        return cls(
+            kind=fields.choice("kind", (CONTINUATION, START)),
+            mark=mark,
+            unknown=unknown,
+            blocks=fields.integers("blocks", MAX_BLOCKS, 0, MAX_BLOCKS - 1),
+            from_share=fields.share("from_share"),
+        )
+
+    def is_meaningless(self, piece: str) -> bool:
+        """Return whether a piece of the vocabulary is unknown, or a later piece of a word."""
+        marked = piece.startswith(self.mark)
+        later = marked if self.kind == CONTINUATION else piece[:1].isalnum() and not marked
+        return (
+            later
+            or piece in (self.unknown, self.mark)
+            or block_of(piece.removeprefix(self.mark)) not in (None, *self.blocks)
+        )
+
+
+def block_of(text: str) -> int | None:
+    """Return the number of the run of 128 characters that a text's first one is in, None if it is not a letter."""
+    return ord(text[0]) // BLOCK if text[:1].isalpha() else None
+
+
+class PieceReader:
+    """The rule `Unreadable` applied to token ids; the vocabulary is looked up once."""
+
+    def __init__(self, rule: Unreadable, tokenizer: Tokenizer, special: int) -> None:
+        vocabulary: Mapping[str, int] = tokenizer.get_vocab()
+        meaningless = bytearray(max(vocabulary.values(), default=0) + 1)
+        for piece, number in vocabulary.items():
+            meaningless[number] = rule.is_meaningless(piece)
+        for number, token in tokenizer.get_added_tokens_decoder().items():
+            meaningless[number] = token.content == rule.unknown
+        self._meaningless = meaningless
+        self._special = special
+        self.from_share = rule.from_share
+
+    def share(self, ids: list[int]) -> float:
+        """Return the share of a text's pieces without meaning, 1 without pieces; `ids` have special tokens."""
+        pieces = len(ids) - self._special
+        return sum(map(self._meaningless.__getitem__, ids)) / pieces if pieces > 0 else 1.0
+
+    def unreadable(self, ids: list[int]) -> bool:
+        """Return whether the text of these ids must not be decided."""
+        return self.share(ids) >= self.from_share
+
+
+def folded(text: str) -> str:
+    """Return a text in lower case without accents and other marks."""
+    if text.isascii():
+        return text.lower()
+    plain = unicodedata.normalize("NFKD", text)
+    return "".join(character for character in plain if not unicodedata.category(character).startswith("M")).lower()
+
+
+class WordFinder:
+    """Word forms, or sequences of them, that are looked for in texts in any case, with or without accents."""
+
+    def __init__(self, forms: Iterable[str]) -> None:
+        self._anywhere: list[str] = []
+        self._by_first: dict[str, list[str]] = {}
+        for form in forms:
+            words = _WORDS.findall(folded(form))
+            if UNSPACED.search(form):  # is looked for anywhere in a text
+                self._anywhere.append("".join(words))
+            elif words:
+                self._by_first.setdefault(words[0], []).append(f" {' '.join(words)} ")
+
+    def found_in(self, row: Row) -> bool:
+        """Return whether a text, or either text of a pair, has one of the forms."""
+        return any(map(self._found, segments_of(row)))
+
+    def _found(self, text: str) -> bool:
+        words = _WORDS.findall(folded(text))
+        first = self._by_first.keys() & set(words)
+        if first:
+            joined = f" {' '.join(words)} "
+            if any(form in joined for word in first for form in self._by_first[word]):
+                return True
+        if text.isascii() or not self._anywhere:
+            return False
+        squeezed = "".join(words)
+        return any(form in squeezed for form in self._anywhere)
+
+
+@dataclass(frozen=True)
+class HandOver:
+    """Flags of a text that do not depend on its scores: a cut, and `words` of a named list."""
+
+    kind: str
+    truncated: bool
+    list_name: str | None = None
+    words: tuple[str, ...] = field(default=(), repr=False)
+
+    @classmethod
+    def from_dict(cls, data: object, where: str, task: Task) -> "HandOver":
+        """Check and build."""
+        fields = Fields(data, where, names_of(cls))
+        words = fields.names("words", MAX_WORDS) if fields.items("words") else ()
+        if any(len(word) > MAX_WORD or not _WORDS.search(word) for word in words):
+            raise fields.error("words", f"a list of words, each of at most {MAX_WORD} characters")
+        name = fields.raw("list_name")
+        if (name is None) is bool(words):
+            raise fields.error(
+                "list_name", "the name of the list where there are words, and null where there are none"
+            )
+        return cls(
+            kind=fields.choice("kind", ("text",)),
+            truncated=fields.boolean("truncated"),
+            list_name=None if name is None else fields.text("list_name"),
+            words=words,
+        )
+
+
+class Lookout:
+    """Reasons to hand a text over that do not depend on its decision; nothing of a text is kept.
+
+    Args:
+        unreadable: the rule to not decide a text; None if every text is decided.
+        hand_over: other flags; None if there are none.
+        tokenizer: the bundle's.
+        special: number of tokens that it adds to each text.
+        domain: the rule on the logits of a text; None if there is none.
+    """
+
+    def __init__(
+        self,
+        unreadable: Unreadable | None,
+        hand_over: HandOver | None,
+        tokenizer: Tokenizer,
+        special: int,
+        domain: OutOfDomain | None = None,
+    ) -> None:
+        self._domain = domain
+        self._pieces = None if unreadable is None else PieceReader(unreadable, tokenizer, special)
+        self._flags_cuts = hand_over is not None and hand_over.truncated
+        self._words = WordFinder(hand_over.words) if hand_over is not None and hand_over.words else None
+
+    def noticed(self, rows: list[Row], encoded: list[Encoded], logits: Floats, task: Task) -> list[Noticed]:
+        """Return what is noticed of texts or pairs with these tokens and calibrated logits ``(N, C)``."""
+        found = list(map(self.notice, rows, encoded))
+        return found if self._domain is None else self._domain.notice(logits, found, task)
+
+    def notice(self, row: Row, encoded: Encoded) -> Noticed:
+        """Return the reasons for a text or pair with these tokens."""
+        reasons: tuple[str, ...] = ()
+        share = 0.0
+        if self._pieces is not None:
+            share = self._pieces.share(encoded.own_ids)
+            if share >= self._pieces.from_share:
+                reasons = (UNREADABLE,)
+        if self._flags_cuts and encoded.truncated:
+            reasons = (*reasons, TRUNCATED)
+        if self._words is not None and self._words.found_in(row):
+            reasons = (*reasons, CRISIS_WORD)
+        return Noticed(encoded.truncated, reasons, share)

@@ -1,0 +1,1 @@
+"""Counts of what a bundle decides in use, without a text."""
