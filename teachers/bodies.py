@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from distill.export.graph.roles import Role
 from distill.export.runtime.errors import InputError
+from distill.teachers.layer_places import PLACES, is_causal
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -47,7 +48,10 @@ def require_supported(config: Any) -> str:
     """
     name = str(config.model_type)
     if name not in SUPPORTED:
-        raise InputError(f"A student cannot start from a {name} body. Use one of {', '.join(SUPPORTED)}.")
+        raise InputError(
+            f"A student cannot start from a {name} body. Name another encoder for it as `base`, of the kind "
+            f"{', '.join(SUPPORTED[:-1])} or {SUPPORTED[-1]}."
+        )
     return name
 
 
@@ -171,6 +175,25 @@ def shape_keys(config: Any) -> dict[str, str]:
 OFFSET_POSITIONS = ("roberta", "xlm-roberta", "camembert")
 
 
+def check_pooling(config: Any, pooling: str) -> None:
+    """Refuse a pooling that reads a token that does not know the text.
+
+    Raises:
+        InputError: it is the first token of a decoder, or the last one of an encoder of the table.
+    """
+    known = config.model_type in PLACES
+    if is_causal(config) and pooling not in ("last", "mean"):
+        raise InputError(
+            f"`pooling` is {pooling!r}, and a token of this {config.model_type} decoder sees what is before it "
+            "alone. Use 'last' or 'mean'."
+        )
+    if known and not is_causal(config) and pooling == "last":
+        raise InputError(
+            f"`pooling` is 'last', which is for decoders, and this {config.model_type} body is an encoder. Use "
+            "'mean' or 'first'."
+        )
+
+
 def check_max_tokens(config: Any, max_tokens: int) -> None:
     """Refuse texts that are longer than a body has positions for.
 
@@ -211,9 +234,19 @@ def has_types(config: Any) -> bool:
 
 def inputs_for(
     body: Any, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
-) -> dict[str, Tensor]:
-    """Return what a transformers body reads of a batch ``(B, T)``: token types only where it knows several."""
-    inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
+) -> dict[str, Any]:
+    """Return what a transformers body reads of a batch ``(B, T)``: token types only where it knows several.
+
+    A decoder counts positions over the tokens of the mask, so that the side of the padding does not matter. Its
+    tokenizer may read nothing in a text; then it sees one token of padding.
+    """
+    inputs: dict[str, Any] = {"input_ids": input_ids, "attention_mask": attention_mask}
+    if is_causal(body.config):
+        mask = attention_mask.clone()
+        mask[:, 0] = mask[:, 0].where(mask.any(dim=1), 1)
+        inputs["attention_mask"] = mask
+        inputs["position_ids"] = (mask.cumsum(dim=1) - 1).clamp(min=0)
+        inputs["use_cache"] = False  # nothing is generated
     if token_type_ids is not None and reads_types(body.config):
         inputs["token_type_ids"] = token_type_ids
     return inputs

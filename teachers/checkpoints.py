@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import CONFIG_MAPPING, AutoConfig, AutoModelForSequenceClassification
@@ -11,8 +12,13 @@ from transformers import CONFIG_MAPPING, AutoConfig, AutoModelForSequenceClassif
 from distill.export.graph.config import ModelConfig
 from distill.export.runtime.deciding.task import Task
 from distill.export.runtime.errors import InputError
+from distill.teachers.bodies import check_pooling
+from distill.teachers.causal import load_causal
 from distill.teachers.encoder import EncoderClassifier, HeadedClassifier, Pooling, Teacher
+from distill.teachers.gguf import is_gguf
+from distill.teachers.layer_places import is_causal
 from distill.teachers.protocols import Tokenizer
+from distill.teachers.sources import model_type_of
 from distill.teachers.tokenizers import load_tokenizer
 from distill.teachers.tuning.bottleneck import without_bottlenecks
 from distill.teachers.tuning.stored import read_stored, restore
@@ -30,21 +36,12 @@ def require_transformers(path: str | Path) -> None:
     Raises:
         InputError: the config.json in the folder names such a type.
     """
-    name = _model_type(path)
+    name = model_type_of(Path(path))
     if name is not None and name not in CONFIG_MAPPING:
         raise InputError(
             f"{path}: This is a model of type {name!r}, which has no encoder that a student could start from. "
             "Give a BERT, RoBERTa or DistilBERT as `model` or `checkpoint`."
         )
-
-
-def _model_type(path: str | Path) -> str | None:
-    """Return the model type in a folder's config.json; None if there is none."""
-    try:
-        data = json.loads((Path(path) / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
-    return str(data["model_type"]) if isinstance(data, dict) and "model_type" in data else None
 
 
 def load_config(path: str | Path) -> ModelConfig:
@@ -65,14 +62,23 @@ def load_config(path: str | Path) -> ModelConfig:
 
 
 def build_classifier(model: str | Path, task: Task, pooling: Pooling, dropout: float) -> EncoderClassifier:
-    """Load a pretrained encoder with a fresh head; seed torch first, because the head is drawn at random.
+    """Load a pretrained body with a fresh head; seed torch first, because the head is drawn at random.
+
+    Args:
+        model: the folder of an encoder or a decoder, or a decoder as one GGUF file.
+        task: task of the logits.
+        pooling: pooling of its last hidden states.
+        dropout: dropout before the head.
 
     Raises:
-        InputError: the encoder cannot be loaded, a weight of it is missing, or transformers does not know its
-            model type.
+        InputError: the body cannot be loaded, a weight of it is missing, transformers does not know its model
+            type, or the pooling does not fit it.
     """
     require_transformers(model)
-    return EncoderClassifier(load_body(model, "model"), task, pooling, dropout)
+    path = Path(model)
+    body = load_causal(path).model.base_model if is_gguf(path) else load_body(model, "model")
+    check_pooling(body.config, pooling.value)
+    return EncoderClassifier(body, task, pooling, dropout)
 
 
 def save_classifier(model: EncoderClassifier, tokenizer: Tokenizer, folder: Path) -> None:
@@ -155,7 +161,7 @@ def _load_own(
     return model
 
 
-def _load_headed(name: str, task: Task, label_order: LabelOrder) -> HeadedClassifier:
+def _load_headed(name: str, task: Task, label_order: LabelOrder) -> Teacher:
     model, has_head = load_with_head(AutoModelForSequenceClassification, name, "checkpoint")
     if not has_head:
         raise InputError(
@@ -172,7 +178,23 @@ def _load_headed(name: str, task: Task, label_order: LabelOrder) -> HeadedClassi
     ):  # a copy of it must not need `label_order` again
         model.config.id2label = dict(enumerate(task.labels))
         model.config.label2id = {label: index for index, label in enumerate(task.labels)}
+    if is_causal(model.config):
+        return _of_decoder(model, task, order)
     return HeadedClassifier(model, task, order)
+
+
+def _of_decoder(model: Any, task: Task, order: list[int]) -> EncoderClassifier:
+    """Return a decoder with the head of its last token as a classifier of this project.
+
+    transformers finds the last token by the id of padding, which may be the id of a token that ends a text, and
+    refuses batches where there is none.
+    """
+    classifier = EncoderClassifier(model.base_model, task, Pooling.LAST)
+    score = model.score
+    with torch.no_grad():
+        classifier.head.weight.copy_(score.weight[order])
+        classifier.head.bias.copy_(torch.zeros(len(order)) if score.bias is None else score.bias[order])
+    return classifier
 
 
 def _label_order(id2label: dict[Any, str] | None, task: Task, where: str, label_order: LabelOrder) -> list[int]:

@@ -22,15 +22,21 @@ class Pooling(StrEnum):
     MEAN = "mean"
     FIRST = "first"
     TARGET = "target"
+    LAST = "last"
 
 
 def pool(hidden: Tensor, attention_mask: Tensor, pooling: Pooling, token_type_ids: Tensor | None = None) -> Tensor:
     """Return one vector per text: ``(B, T, H), (B, T) -> (B, H)``; padding does not count.
 
+    "last" is the last token that the mask has, on whichever side the padding is.
     "target" is the mean over the tokens of type 0, those of the turn that is decided.
     """
     if pooling is Pooling.FIRST:
         return hidden[:, 0]
+    if pooling is Pooling.LAST:
+        places = torch.arange(hidden.shape[1], device=hidden.device)
+        last = (attention_mask * places).argmax(dim=1)  # (B,)
+        return hidden[torch.arange(len(hidden), device=hidden.device), last]
     if pooling is Pooling.TARGET and token_type_ids is not None:
         attention_mask = attention_mask * (token_type_ids == 0).long()
     mask = attention_mask.unsqueeze(-1).to(hidden.dtype)  # (B, T, 1)

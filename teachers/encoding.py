@@ -86,7 +86,7 @@ def pad_batch(rows: Sequence[Sequence[int]], pad_id: int) -> Batch:
 
 def _padded(rows: Sequence[Sequence[int]], fill: int) -> Tensor:
     """Return rows of different lengths as one tensor, int64 ``(B, T)``."""
-    table = torch.full((len(rows), max(len(row) for row in rows)), fill, dtype=torch.long)
+    table = torch.full((len(rows), max(1, *map(len, rows))), fill, dtype=torch.long)
     for index, row in enumerate(rows):
         table[index, : len(row)] = torch.tensor(row, dtype=torch.long)
     return table

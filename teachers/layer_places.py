@@ -16,11 +16,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LayerPlaces:
-    """The dotted name of a body's list of layers, and patterns of the names of two linear maps in each layer."""
+    """The dotted name of a body's list of layers, and patterns of the names of two linear maps in each layer.
+
+    `is_causal` says that the body is a decoder: a token sees itself and what is before it.
+    """
 
     layers: str
     attention_output: str
     ffn_output: str
+    is_causal: bool = False
 
 
 BERT = LayerPlaces("encoder.layer", r"attention\.output\.dense", r"output\.dense")
@@ -31,8 +35,8 @@ ALBERT = LayerPlaces(
     "encoder.albert_layer_groups", r"albert_layers\.\d+\.attention\.dense", r"albert_layers\.\d+\.ffn_output"
 )
 MODERNBERT = LayerPlaces("layers", r"attn\.Wo", r"mlp\.Wo")
-LLAMA = LayerPlaces("layers", r"self_attn\.o_proj", r"mlp\.down_proj")
-GPT2 = LayerPlaces("h", r"attn\.c_proj", r"mlp\.c_proj")
+LLAMA = LayerPlaces("layers", r"self_attn\.o_proj", r"mlp\.down_proj", is_causal=True)
+GPT2 = LayerPlaces("h", r"attn\.c_proj", r"mlp\.c_proj", is_causal=True)
 
 # by the `model_type` of a configuration
 PLACES: Mapping[str, LayerPlaces] = {
@@ -56,6 +60,17 @@ PLACES: Mapping[str, LayerPlaces] = {
     ),
     "gpt2": GPT2,
 }
+
+
+def is_causal(config: Any) -> bool:
+    """Return whether a body with this configuration is a decoder of the table."""
+    return is_causal_type(str(config.model_type))
+
+
+def is_causal_type(model_type: str) -> bool:
+    """Return whether a model type is that of a decoder of the table."""
+    places = PLACES.get(model_type)
+    return places is not None and places.is_causal
 
 
 def any_layers_of(body: Any) -> nn.ModuleList | None:

@@ -21,7 +21,7 @@ class Tokenizer(Protocol):
     """A fast tokenizer of transformers."""
 
     is_fast: bool
-    pad_token_id: int
+    pad_token_id: int | None
     unk_token_id: int | None
     mask_token: str | None
     all_special_ids: list[int]

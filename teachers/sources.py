@@ -99,8 +99,8 @@ def resolve_model(name: str, sha256: str | None = None) -> ModelSource:
     return source
 
 
-def resolve_causal(name: str, sha256: str | None = None) -> ModelSource:
-    """Find a causal language model: as `resolve_model`, or one file in the GGUF format.
+def resolve_teacher(name: str, sha256: str | None = None) -> ModelSource:
+    """Find the model of a teacher: as `resolve_model`, or a decoder as one file in the GGUF format.
 
     Raises:
         InputError: as `resolve_model`.
@@ -113,6 +113,28 @@ def resolve_causal(name: str, sha256: str | None = None) -> ModelSource:
     source = ModelSource(path.name, "file", path.parent, {path.name: file_record(path)})
     _require_whole(name, source, sha256)
     return source
+
+
+def type_of_teacher(name: str) -> str | None:
+    """Return the model type of a teacher's model, downloaded if need be; None where no configuration names one.
+
+    Raises:
+        InputError: as `resolve_teacher`.
+    """
+    path = Path(name).expanduser()
+    if is_gguf(path):
+        return "gguf"
+    folder = path if (path / "config.json").is_file() else _find(name).folder
+    return model_type_of(folder)
+
+
+def model_type_of(folder: Path) -> str | None:
+    """Return the model type in a folder's config.json; None if there is none."""
+    try:
+        data = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return str(data["model_type"]) if isinstance(data, dict) and "model_type" in data else None
 
 
 def _require_whole(name: str, source: ModelSource, sha256: str | None) -> None:

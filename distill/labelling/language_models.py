@@ -14,7 +14,7 @@ from distill.labelling.endpoint.questions import questions_of
 from distill.recipe.llm import EndpointRecipe
 from distill.recipe.recipe import Recipe
 from distill.runs.progress import Reporter
-from distill.teachers.sources import ModelSource, resolve_causal
+from distill.teachers.sources import ModelSource, resolve_teacher
 from distill.teachers.store import LabelIdentity, label_split
 
 
@@ -114,7 +114,7 @@ class LocalModel:
 
     @property
     def _model(self) -> ModelSource:
-        return resolve_causal(self.name, self.pin)
+        return resolve_teacher(self.name, self.pin)
 
     def identity(self, book: Codebook) -> str:
         """See `LanguageModel.identity`."""

@@ -13,6 +13,7 @@ from distill.runs.progress import Reporter
 from distill.teachers.encoder import Teacher
 from distill.teachers.encoding import Batch
 from distill.teachers.inference import Forward, torch_forward
+from distill.teachers.layer_places import is_causal
 
 # the export takes seconds; fewer texts are labelled faster without it
 WORTH_ROWS = 4096
@@ -32,9 +33,11 @@ def in_onnxruntime(teacher: Teacher, sample: Batch, reporter: Reporter) -> Forwa
         reporter: shows that it takes a while.
 
     Returns:
-        None if PyTorch has to compute them: the export extra is not installed, the body is of a kind that cannot
-        be exported or too large, or its graph gives other logits.
+        None if PyTorch has to compute them: the export extra is not installed, the body is a decoder, of another
+        kind that cannot be exported, or too large, or its graph gives other logits.
     """
+    if is_causal(teacher.config):  # the fusions are those of encoders
+        return None
     if sum(weight.numel() * weight.element_size() for weight in teacher.parameters()) > MOST_BYTES:
         return None
     try:

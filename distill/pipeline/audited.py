@@ -78,14 +78,14 @@ def _variants(layout: RunLayout, recipe: "Recipe", shipped: Classifier) -> dict[
 def _torch_scorer(folder: Path, load: Callable[..., Any], decision: "Decision", shipped: Classifier) -> "Scorer":
     from distill.teachers.encoding import encode
     from distill.teachers.inference import predict_logits
-    from distill.teachers.tokenizers import load_tokenizer
+    from distill.teachers.tokenizers import load_tokenizer, pad_id_of
 
     task, reads, most = shipped.task, shipped.input, shipped.manifest.max_tokens
     model, tokenizer = load(folder, task), load_tokenizer(folder)
 
     def score(texts: list[str]) -> Any:
         rows = encode(tokenizer, texts, most, reads=reads)
-        logits = predict_logits(model, rows, pad_id=tokenizer.pad_token_id)
+        logits = predict_logits(model, rows, pad_id=pad_id_of(tokenizer))
         return decision.scores(logits, task), decision.decide(logits, task)
 
     return score

@@ -4,6 +4,30 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from distill.pipeline.state import Run
+from distill.recipe.ensemble import members_of
+from distill.recipe.load import with_values
+from distill.recipe.recipe import Recipe
+from distill.runs.progress import Reporter
+
+
+def with_start(recipe: Recipe, reporter: Reporter) -> Recipe:
+    """Return a recipe that names what a student starts from where it can copy no layer of its teacher.
+
+    Turns of conversations have pieces that no other encoder has, so that nothing is named for them.
+
+    Raises:
+        InputError: the teacher's model does not exist, or the objective needs its hidden states.
+    """
+    if recipe.teacher.kind != "classifier" or recipe.student.base is not None or recipe.corpus.context is not None:
+        return recipe
+    from distill.teachers.bodies import SUPPORTED
+    from distill.teachers.sources import MINILM, type_of_teacher
+
+    kind = type_of_teacher(members_of(recipe)[0].source)
+    if kind is None or kind in SUPPORTED:
+        return recipe
+    reporter.say(f"student.base: {MINILM}, because a student can copy no layer of a {kind} teacher")
+    return with_values(recipe, {"student.base": MINILM}, recipe.name)
 
 
 @dataclass(frozen=True)
@@ -21,7 +45,7 @@ class StudentStart:
         inputs = {
             **run.digest("corpus"),
             "weights": base.sha256,
-            "pooling": recipe.teacher.pooling,
+            "pooling": recipe.teacher.start_pooling,
             "seed": recipe.seed,
         }
 

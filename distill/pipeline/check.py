@@ -8,6 +8,7 @@ from distill.corpora.corpus import label_matrix, with_train_rows
 from distill.corpora.describe import describe
 from distill.corpora.token_warnings import require_known
 from distill.corpora.warnings import corpus_warnings
+from distill.pipeline.base import with_start
 from distill.pipeline.llm import check_language_model
 from distill.recipe.ensemble import members_of, start_of
 from distill.recipe.keys import recipe_keys
@@ -59,6 +60,7 @@ def check_recipe(recipe: Recipe, reporter: Reporter) -> CheckedRecipe:
         InputError: the corpus cannot be used, the base model is missing, not the pinned one or not whole,
             it cannot read a script of the corpus, or no such student can be made from it.
     """
+    recipe = with_start(recipe, reporter)
     with reporter.count("read the corpus") as advance:
         corpus, bad = read_corpus(corpus_spec(recipe.corpus), seed=recipe.seed, progress=advance)
     corpus = with_train_rows(corpus, recipe.corpus.rows)
@@ -70,14 +72,14 @@ def check_recipe(recipe: Recipe, reporter: Reporter) -> CheckedRecipe:
     from distill.evaluation.floors import check_floors
     from distill.labelling.augmentation import build_augmenter
     from distill.teachers.checkpoints import load_config
-    from distill.teachers.sources import resolve_model
+    from distill.teachers.sources import resolve_model, resolve_teacher
     from distill.teachers.tokenizers import load_tokenizer
     from distill.training.preflight import check_models, check_vocabulary, check_weights
     from distill.training.reading import read_whole
 
     sources = {}
     if recipe.teacher.kind == "classifier":
-        sources = {member.source: resolve_model(member.source, member.pin) for member in members_of(recipe)}
+        sources = {member.source: resolve_teacher(member.source, member.pin) for member in members_of(recipe)}
     else:
         check_language_model(recipe, corpus, reporter)
     base = resolve_model(*start_of(recipe))

@@ -31,7 +31,7 @@ def plan_choice(run: Run) -> Choice:
             **run.digest("corpus"),
             "budget": {**recipe.budget.model_dump(mode="json"), "choose": True},
             "weights": resolve_model(source, pin).sha256,
-            "pooling": recipe.teacher.pooling,
+            "pooling": recipe.teacher.start_pooling,
             "terms": recipe.objective.terms(),
             **cut_inputs(recipe.corpus),
         }
@@ -97,7 +97,7 @@ def layers_choice(run: Run) -> Choice:
             "objective": (recipe.objective.temperature, recipe.objective.soft_weight),
             "terms": recipe.objective.terms(),
             "averaging": averaging(recipe),
-            "pooling": recipe.teacher.pooling,
+            "pooling": recipe.teacher.start_pooling,
             **cut_inputs(recipe.corpus),
             "seed": recipe.seed,
         }

@@ -196,7 +196,7 @@ def _label(material: LearningMaterial, member: Member, split: str) -> None:
 
     def work(folder: Path) -> None:
         from distill.labelling.soft_labels import label
-        from distill.teachers.tokenizers import load_tokenizer
+        from distill.teachers.tokenizers import load_tokenizer, pad_id_of
 
         place = run.layout.teacher(member.index)
         tokenizer = load_tokenizer(place)
@@ -207,7 +207,7 @@ def _label(material: LearningMaterial, member: Member, split: str) -> None:
             run.corpus.task,
             rows,
             material.identity(member, split),
-            pad_id=tokenizer.pad_token_id,
+            pad_id=pad_id_of(tokenizer),
             reporter=run.reporter,
         )
 

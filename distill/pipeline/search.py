@@ -5,10 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from distill.artifacts.trials import Trials
+from distill.pipeline.base import with_start
 from distill.pipeline.runner import exclusive_folder, run_stages
 from distill.pipeline.state import Run
 from distill.pipeline.train import training_inputs
-from distill.recipe.ensemble import members_of
+from distill.recipe.ensemble import start_of
 from distill.recipe.keys import recipe_keys
 from distill.recipe.recipe import Recipe
 from distill.runs.stage import StageRecord
@@ -26,8 +27,8 @@ def run_search(run: Run) -> Trials:
     from distill.teachers.checkpoints import load_config
     from distill.teachers.sources import resolve_model
 
-    first = members_of(run.recipe)[0]
-    check_space(run.recipe, load_config(resolve_model(first.source, first.pin).folder))
+    run.recipe = with_start(run.recipe, run.reporter)
+    check_space(run.recipe, load_config(resolve_model(*start_of(run.recipe)).folder))
     with exclusive_folder(run.layout.folder):
         run_stages(run, "label" if "student.layers" in run.recipe.search.space else "layers")
         from distill.search.trials import Search

@@ -27,10 +27,10 @@ def teach_stages(run: Run) -> None:
 
 
 def _teach(run: Run, member: Member) -> None:
-    from distill.teachers.sources import resolve_model
+    from distill.teachers.sources import resolve_teacher
 
     recipe = run.recipe
-    base = resolve_model(member.source, member.pin)
+    base = resolve_teacher(member.source, member.pin)
     # which teachers there are, and how they are averaged, changes none of them
     others = {"kind", "model", "checkpoint", "sha256", "seeds", "average", "fit_temperature", "max_unknown"}
     inputs = {
@@ -51,12 +51,12 @@ def _teach(run: Run, member: Member) -> None:
         from distill.training.teacher import load_teacher, train_teacher
 
         if member.index == 0:  # before hours are spent
-            sources = {other.source: resolve_model(other.source, other.pin) for other in members_of(recipe)[1:]}
+            sources = {other.source: resolve_teacher(other.source, other.pin) for other in members_of(recipe)[1:]}
             check_weights(recipe, {**sources, member.source: base}, run.corpus.task)
             if recipe.student.base is None:
-                StudentStart(run).check(base.folder)
+                StudentStart(run).check(base.path)
             else:
-                require_known(run.sample.read(load_tokenizer(base.folder)), recipe.teacher.max_unknown)
+                require_known(run.sample.read(load_tokenizer(base.path)), recipe.teacher.max_unknown)
         make = load_teacher if member.is_finetuned else train_teacher
         make(folder, base, recipe.teacher, run.corpus, run.tokens, seed=member.seed, controls=run.controls())
 

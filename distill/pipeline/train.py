@@ -34,7 +34,7 @@ def training_inputs(run: Run, seed: int) -> "StudentInputs":
         student=run.recipe.student,
         objective=run.recipe.objective,
         teacher=run.start,
-        pooling=Pooling(run.recipe.teacher.pooling),
+        pooling=Pooling(run.recipe.teacher.start_pooling),
         seed=seed,
         corpus=run.corpus,
         tokens=run.tokens,
@@ -49,7 +49,7 @@ def _train_seed(student: StudentRun) -> None:
     start = {
         **run.digest(*run.gold_stages, run.start_stage),
         "student": student_inputs(recipe.student),
-        "pooling": recipe.teacher.pooling,
+        "pooling": recipe.teacher.start_pooling,
         **cut_inputs(recipe.corpus),
         "seed": student.seed,
     }

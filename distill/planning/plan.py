@@ -80,7 +80,7 @@ def make_plan(recipe: Recipe, corpus: Corpus, reporter: Reporter, started: float
     base = resolve_model(*start_of(recipe)).folder
     config = load_config(base)
     students = _possible(recipe, dimensions_of(config), config)
-    pooling = Pooling(getattr(config, "classifier_pooling", recipe.teacher.pooling))
+    pooling = Pooling(getattr(config, "classifier_pooling", recipe.teacher.start_pooling))
     teacher = build_classifier(base, corpus.task, pooling, 0.0)
     with tempfile.TemporaryDirectory(prefix="distill-plan-") as place:
         with reporter.status("trim the vocabulary"):

@@ -7,7 +7,7 @@ from distill.recipe.recipe import Recipe
 
 @dataclass(frozen=True)
 class Member:
-    """One teacher: `source` is what `resolve_model` takes, `is_finetuned` whether it is used as it is."""
+    """One teacher: `source` is what `resolve_teacher` takes, `is_finetuned` whether it is used as it is."""
 
     index: int
     source: str

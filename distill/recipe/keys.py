@@ -27,7 +27,7 @@ KEYS = {
     },
     **{
         name: f"teacher.{name}"
-        for name in ("model", "checkpoint", "label_order", "max_unknown", "sha256", "freeze")
+        for name in ("model", "checkpoint", "pooling", "label_order", "max_unknown", "sha256", "freeze")
     },
     **{name: f"teacher.peft.{name}" for name in ("method", "rank", "bottleneck", "tokens")},
     **{name: f"verbaliser.{name}" for name in ("prompt", "definitions", "words", "shots", "calibration")},
@@ -41,7 +41,7 @@ KEYS = {
     **{
         name: f"student.{name}"
         for name in (
-            *("layers", "depth", "width", "heads"),
+            *("base", "layers", "depth", "width", "heads"),
             *("trim_vocabulary", "vocabulary_coverage", "vocabulary_bytes", "min_piece_groups"),
         )
     },

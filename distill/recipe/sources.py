@@ -154,13 +154,13 @@ class TeacherRecipe(Section):
 
     kind: Literal["classifier", "verbaliser", "endpoint"] = Field(
         "classifier",
-        description="Kind of teacher: classifier, an encoder with a head; verbaliser, a causal language model "
+        description="Kind of teacher: classifier, a body with a head; verbaliser, a causal language model "
         "that scores words; endpoint, a language model behind a server.",
     )
     model: str = Field(
         "sentence-transformers/all-MiniLM-L6-v2",
-        description="Encoder to fine-tune: ORG/NAME[@REVISION] on the hub, or a folder; for verbaliser a causal "
-        "language model, also as one GGUF file.",
+        description="Encoder or decoder to fine-tune: ORG/NAME[@REVISION] on the hub, or a folder; for verbaliser "
+        "a causal language model. A decoder may be one GGUF file.",
     )
     checkpoint: str | Annotated[list[str], Field(min_length=1)] | None = Field(
         None,
@@ -189,10 +189,10 @@ class TeacherRecipe(Section):
     fit_temperature: bool = Field(
         False, description="Divide each teacher's logits by the temperature that is best on validation."
     )
-    pooling: Literal["mean", "first", "target"] = Field(
+    pooling: Literal["mean", "first", "target", "last"] = Field(
         "mean",
-        description="Pooling of hidden states into one vector: of all tokens, the first, or those of the turn "
-        "that is decided (corpus.context).",
+        description="Pooling of hidden states into one vector: of all tokens, the first, those of the turn that "
+        "is decided (corpus.context), or the last (decoders).",
     )
     epochs: int = Field(3, ge=1, le=1000, description="Passes over the train rows.")
     batch_size: int = Field(32, ge=1, le=4096, description="Rows per step.")
@@ -211,6 +211,11 @@ class TeacherRecipe(Section):
     peft: PeftRecipe | None = Field(
         None, description="Table of a teacher that learns few weights: method, rank, bottleneck, tokens."
     )
+
+    @property
+    def start_pooling(self) -> Literal["mean", "first", "target"]:
+        """Pooling of the encoder that a student starts from; the last token is for decoders, which none does."""
+        return "mean" if self.pooling == "last" else self.pooling
 
     def rates(self) -> dict[str, float]:
         """Return AdamW's learning rates and weight decay by their keys."""

@@ -179,7 +179,11 @@ def _default_tables(corpus: Corpus) -> dict[str, Entries]:
                 "sentence-transformers/all-MiniLM-L6-v2",
                 "the encoder to fine-tune: hub id or folder; this one comes with the installation",
             ),
-            ("pooling", "mean", '"mean" for sentence-transformers models, "first" for BERT-like ones'),
+            (
+                "pooling",
+                "mean",
+                '"mean" for sentence-transformers models, "first" for BERT-like ones, "last" for decoders',
+            ),
             ("epochs", teacher, f"passes over {rows:,} rows; it stops early when validation gets no better"),
         ],
         "student": [

@@ -42,7 +42,8 @@ class StudentRecipe(Section):
     base: str | None = Field(
         None,
         description="Encoder that the student starts from in place of the teacher: ORG/NAME[@REVISION] on the "
-        "hub, or a folder; by default the teacher, and the packaged MiniLM where the teacher is a language model.",
+        "hub, or a folder; by default the teacher, and the packaged MiniLM where no layer of the teacher can be "
+        "copied.",
     )
     layers: Literal["auto"] | list[Annotated[int, Field(ge=0)]] = Field(
         [1, 3, 5],

@@ -39,7 +39,8 @@ from distill.recipe.shipping import DecisionsRecipe
 from distill.runs.progress import Reporter
 from distill.teachers.checkpoints import load_classifier
 from distill.teachers.encoding import encode, pad_batch
-from distill.teachers.tokenizers import load_tokenizer
+from distill.teachers.layer_places import is_causal
+from distill.teachers.tokenizers import load_tokenizer, pad_id_of
 from distill.timing.tfidf import TfidfModel, fit_tfidf
 
 THROUGHPUT_BATCH = 32
@@ -178,8 +179,10 @@ def _graph_call(teacher: TrainedModel, inputs: BenchInputs, graph: Path) -> Call
 
 
 def _teacher_graph(teacher: TrainedModel, inputs: BenchInputs, folder: Path) -> Path | None:
-    """Return the teacher's fused graph; None where its attention cannot be fused."""
+    """Return the teacher's fused graph; None for a decoder, and where its attention cannot be fused."""
     model, graph = load_classifier(teacher.folder, inputs.corpus.task).eval(), folder / "teacher.onnx"
+    if is_causal(model.config):
+        return None
     try:
         export_fused(model, model.config, graph)
     except CheckFailedError:
@@ -194,7 +197,7 @@ def _torch_call(trained: TrainedModel, inputs: BenchInputs) -> Callable[[list[Ro
 
     def call(texts: list[Row]) -> object:
         with torch.inference_mode():
-            batch = pad_batch(_encoded(tokenizer, texts, inputs), tokenizer.pad_token_id)
+            batch = pad_batch(_encoded(tokenizer, texts, inputs), pad_id_of(tokenizer))
             return trained.decision.decide(model(*batch).numpy(), task)
 
     return call

@@ -22,7 +22,7 @@ from distill.export.runtime.reading.inputs import Row, Turns, Window
 from distill.runs.progress import Reporter
 from distill.students.families import StudentFamily
 from distill.teachers.inference import predict_logits
-from distill.teachers.tokenizers import load_tokenizer, without_truncation
+from distill.teachers.tokenizers import load_tokenizer, pad_id_of, without_truncation
 
 # turns of context up to which the student is tried, whatever it was trained with
 MOST_TURNS = 10
@@ -166,7 +166,7 @@ def _decided(
         reader = reads.reader(without_truncation(tokenizer), inputs.max_tokens, type_ids=True)
         encoded = reader.several(list(windows.with_context(reads.turns)))
         rows = TokenRows.typed((row.ids, row.type_ids) for row in encoded)
-        logits = predict_logits(model.eval(), rows, pad_id=tokenizer.pad_token_id)
+        logits = predict_logits(model.eval(), rows, pad_id=pad_id_of(tokenizer))
         part.decisions[name] = decision.decide(logits, corpus.task)
         part.tokens[name] = float(rows.lengths().mean())
         part.read[name] = float(np.mean([row.turns for row in encoded]))

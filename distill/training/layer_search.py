@@ -21,6 +21,7 @@ from distill.files.atomic import remove
 from distill.recipe.student import LayerSearchRecipe
 from distill.runs.stage import UNFINISHED
 from distill.teachers.inference import predict_logits
+from distill.teachers.tokenizers import pad_id_of
 from distill.training.feature_distillation import distil_features
 from distill.training.loop import Loss
 from distill.training.session import TrainingControls, open_session, schedule_of, train
@@ -105,7 +106,7 @@ def _try_layers(
         controls,
         wrapper_learning_rate=recipe.head_learning_rate,
     )
-    logits = predict_logits(model, session.tokens["validation"], pad_id=tokenizer.pad_token_id)
+    logits = predict_logits(model, session.tokens["validation"], pad_id=pad_id_of(tokenizer))
     teacher_logits = torch.from_numpy(_part_of_labels(inputs, "validation", rows))
     return LayerCandidate(
         layers=tuple(layers),

@@ -35,19 +35,20 @@ def check_weights(recipe: Recipe, sources: Mapping[str, ModelSource], task: Task
         task: the corpus's task.
 
     Raises:
-        InputError: a weight that counts is missing, the labels of a finished teacher are not the corpus's, or its
-            tokenizer has more token ids than its embedding table has rows; or the method of [teacher.peft] does
-            not fit the body.
+        InputError: a weight that counts is missing, the labels of a finished teacher are not the corpus's, its
+            tokenizer has more token ids than its embedding table has rows, or texts are longer than it reads; or
+            the pooling or the method of [teacher.peft] does not fit the body.
         MissingExtraError: that method needs a package that is not installed.
     """
     teacher, pooling = recipe.teacher, Pooling(recipe.teacher.pooling)
     for member in {member.source: member for member in members_of(recipe)}.values():
-        folder = sources[member.source].folder
+        folder = sources[member.source].path
         if member.is_finetuned:
             model: Any = load_classifier(folder, task, pooling, teacher.label_order)
         else:
             model = build_classifier(folder, task, pooling, teacher.dropout)
         tokenizer = load_tokenizer(folder)
+        check_max_tokens(model.config, recipe.corpus.max_tokens)
         require_rows(tokenizer, model.encoder.get_input_embeddings().num_embeddings, folder)
         if teacher.peft is not None:
             need("train", "peft")

@@ -30,6 +30,7 @@ from distill.teachers.encoder import parameter_count
 from distill.teachers.encoding import pad_batch
 from distill.teachers.inference import predict_logits
 from distill.teachers.token_cache import TokenCache
+from distill.teachers.tokenizers import pad_id_of
 from distill.training.batches import Examples
 from distill.training.callback import TrainingCallback, TrainingSchedule
 from distill.training.loop import FitResult, Loss, fit
@@ -171,7 +172,7 @@ def train(
             (evaluator.headline, evaluator.title),
             lambda number, score: controls.on_epoch_end(Epoch(session.name, number, evaluator.headline, score)),
         )
-        pad = partial(pad_batch, pad_id=session.tokenizer.pad_token_id)
+        pad = partial(pad_batch, pad_id=pad_id_of(session.tokenizer))
         return fit(session.trained, examples, loss, schedule, groups=groups, pad=pad, callback=callback)
 
 
@@ -182,7 +183,7 @@ def evaluated_logits(session: TrainingSession, reporter: Reporter) -> dict[str, 
         DistillError: some of them are not finite, so no decision can be made from them.
     """
     total = sum(len(session.tokens[split]) for split in EVALUATED)
-    pad_id = session.tokenizer.pad_token_id
+    pad_id = pad_id_of(session.tokenizer)
     with reporter.bar(f"evaluate the {session.name}", total) as advance:
         logits = {
             split: predict_logits(session.model, session.tokens[split], pad_id=pad_id, progress=advance)
@@ -228,7 +229,7 @@ def _validation_score(session: TrainingSession, controls: TrainingControls) -> C
 
     def evaluate() -> dict[str, float]:
         tokens = session.tokens["validation"]
-        pad_id = session.tokenizer.pad_token_id
+        pad_id = pad_id_of(session.tokenizer)
         logits = predict_logits(session.model, tokens, pad_id=pad_id, progress=lambda _: controls.stop.check())
         if not np.isfinite(logits).all():
             raise DistillError(f"The {session.name} returns logits that are not finite. Lower its learning rates.")

@@ -19,7 +19,7 @@ from distill.students.whole_words import crisis_topics
 from distill.teachers.checkpoints import load_classifier
 from distill.teachers.encoder import Pooling
 from distill.teachers.encoding import Batch, encode, pad_batch
-from distill.teachers.tokenizers import load_tokenizer
+from distill.teachers.tokenizers import load_tokenizer, pad_id_of
 
 # number of train texts; a student may be fitted to their hidden states in the teacher before it is trained
 START_TEXTS = 1000
@@ -68,7 +68,7 @@ def start_student(
         drawn = np.random.default_rng(seed).permutation(len(corpus.train))[:START_TEXTS]
         rows = encode(tokenizer, [corpus.train.texts[int(row)] for row in drawn], max_tokens, reads=reads)
         batches = [rows[at : at + START_BATCH] for at in range(0, len(rows), START_BATCH)]
-        return [pad_batch(batch, tokenizer.pad_token_id) for batch in batches]
+        return [pad_batch(batch, pad_id_of(tokenizer)) for batch in batches]
 
     model = recipe.family.build(start, texts)
     return model, start.student_tokenizer

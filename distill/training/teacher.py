@@ -48,8 +48,8 @@ def load_teacher(
         InputError: the checkpoint cannot be loaded, or its labels are not the corpus's.
     """
     set_seed(seed)
-    model = load_classifier(base.folder, corpus.task, Pooling(recipe.pooling), recipe.label_order)
-    plain = load_tokenizer(base.folder)
+    model = load_classifier(base.path, corpus.task, Pooling(recipe.pooling), recipe.label_order)
+    plain = load_tokenizer(base.path)
     tokenizer = with_markers(plain, tokens.reads)
     add_markers(model, plain, tokenizer, tokens.reads)
     session = open_session("teacher", model, tokenizer, corpus, tokens, splits=())
@@ -77,10 +77,10 @@ def train_teacher(
     Raises:
         InputError: the base model cannot be loaded.
     """
-    plain = load_tokenizer(base.folder)
+    plain = load_tokenizer(base.path)
     tokenizer = with_markers(plain, tokens.reads)
     set_seed(seed)
-    model = build_classifier(base.folder, corpus.task, Pooling(recipe.pooling), recipe.dropout)
+    model = build_classifier(base.path, corpus.task, Pooling(recipe.pooling), recipe.dropout)
     add_markers(model, plain, tokenizer, tokens.reads)
     if recipe.peft is not None:
         tokenizer = recipe.peft.tuning.prepare(model, tokenizer)
@@ -112,8 +112,8 @@ def store_base(folder: Path, base: ModelSource, recipe: TeacherRecipe, task: Tas
         InputError: the encoder cannot be loaded.
     """
     set_seed(seed)
-    model = build_classifier(base.folder, task, Pooling(recipe.pooling), recipe.dropout)
-    save_classifier(model, load_tokenizer(base.folder), folder)
+    model = build_classifier(base.path, task, Pooling(recipe.start_pooling), recipe.dropout)
+    save_classifier(model, load_tokenizer(base.path), folder)
     write_json(base.to_dict(), folder / SOURCE_FILE)
 
 

@@ -15,6 +15,7 @@ from distill.recipe.shipping import DecisionsRecipe
 from distill.runs.progress import Reporter
 from distill.teachers.encoder import parameter_count
 from distill.teachers.inference import predict_logits
+from distill.teachers.tokenizers import pad_id_of
 from distill.teachers.tuning.stored import keep
 from distill.teachers.tuning.weights import trained_weights
 from distill.training.session import TrainingSession
@@ -47,7 +48,7 @@ def merge(folder: Path, session: TrainingSession, recipe: PeftRecipe, base: str,
         with reporter.bar("compare the merged teacher", 2 * rows) as advance:
 
             def logits() -> Logits:
-                tokens, pad_id = session.tokens["validation"], session.tokenizer.pad_token_id
+                tokens, pad_id = session.tokens["validation"], pad_id_of(session.tokenizer)
                 return predict_logits(model, tokens, pad_id=pad_id, progress=advance)
 
             before = logits()

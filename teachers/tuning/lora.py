@@ -59,15 +59,18 @@ class Lora:
     def prepare(self, model: Any, tokenizer: Tokenizer) -> Tokenizer:
         """See `Tuning.prepare`."""
         from peft import LoraConfig, get_peft_model
+        from transformers.pytorch_utils import Conv1D
 
         from distill.teachers.tuning.weights import fix, linears_of
 
         fix(model.encoder)
+        linears = linears_of(model.encoder)
         config = LoraConfig(
             r=self.rank,
             lora_alpha=ALPHA_PER_RANK * self.rank,
             lora_dropout=DROPOUT,
-            target_modules=list(linears_of(model.encoder)),
+            target_modules=list(linears),
+            fan_in_fan_out=any(isinstance(linear, Conv1D) for linear in linears.values()),
         )
         # the body alone is wrapped: half of the errors after merging that users report are about heads
         model.encoder = get_peft_model(model.encoder, config)

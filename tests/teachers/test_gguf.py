@@ -10,9 +10,14 @@ import torch
 
 from distill.export.runtime.errors import InputError
 from distill.teachers.causal import load_causal
+from distill.teachers.checkpoints import build_classifier
+from distill.teachers.encoder import Pooling
+from distill.teachers.encoding import encode, pad_batch
 from distill.teachers.gguf import SpecialTokens, is_gguf, special_tokens
-from distill.teachers.sources import resolve_causal
+from distill.teachers.sources import resolve_teacher
+from distill.teachers.tokenizers import load_tokenizer, pad_id_of
 from tests.support.tiny_causal import TEXTS, save
+from tests.support.tiny_models import multi_label_task
 
 gguf = pytest.importorskip("gguf")
 
@@ -38,7 +43,7 @@ def permuted(weight: np.ndarray, heads: int) -> np.ndarray:  # type: ignore[type
     return weight.reshape(heads, 2, out // heads // 2, width).swapaxes(1, 2).reshape(out, width)
 
 
-def write_gguf(language: Any, path: Path) -> None:
+def write_gguf(language: Any, path: Path, *, add_bos: bool = False) -> None:
     config, vocabulary = language.model.config, language.tokenizer.get_vocab(with_added_tokens=True)
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_block_count(config.num_hidden_layers)
@@ -60,7 +65,7 @@ def write_gguf(language: Any, path: Path) -> None:
     writer.add_token_merges([" ".join(merge) for merge in merges])
     writer.add_bos_token_id(vocabulary["<|begin|>"])
     writer.add_eos_token_id(vocabulary["<|end|>"])
-    writer.add_add_bos_token(False)
+    writer.add_add_bos_token(add_bos)
     for name, tensor in language.model.state_dict().items():
         array = tensor.numpy()
         stem = name.removesuffix(".weight")
@@ -101,6 +106,30 @@ def test_ids_and_probabilities_are_the_folders(pair: tuple[Any, Path]) -> None:
     assert logits.numpy() == pytest.approx(expected.numpy(), abs=1e-4)
 
 
+@pytest.mark.parametrize("pooling", [Pooling.LAST, Pooling.MEAN])
+def test_a_classifier_has_the_ids_and_logits_of_the_folders(pair: tuple[Any, Path], pooling: Pooling) -> None:
+    language, path = pair
+    folder = path.parent / "model"
+    of_file, of_folder = load_tokenizer(path), load_tokenizer(folder)
+    rows = encode(of_file, TEXTS[:5], 20)
+    assert [list(row) for row in rows] == [list(row) for row in encode(of_folder, TEXTS[:5], 20)]
+    assert (of_file.bos_token_id, of_file.eos_token_id) == (language.specials.bos, language.specials.eos)
+    batch, models = pad_batch(rows, pad_id_of(of_file)), []
+    for place in (path, folder):
+        torch.manual_seed(3)
+        models.append(build_classifier(place, multi_label_task(), pooling, 0.0).eval())
+    with torch.inference_mode():
+        found, expected = (model(*batch) for model in models)
+    assert found.numpy() == pytest.approx(expected.numpy(), abs=1e-4)
+
+
+def test_a_token_that_begins_every_text_is_the_metadatas(pair: tuple[Any, Path], tmp_path: Path) -> None:
+    language, _ = pair
+    write_gguf(language, tmp_path / "model.gguf", add_bos=True)
+    ids = load_tokenizer(tmp_path / "model.gguf")("so happy")["input_ids"]
+    assert ids == [language.specials.bos, *language.encode("so happy", control=False)]
+
+
 def test_special_tokens_are_the_files(pair: tuple[Any, Path]) -> None:
     language, path = pair
     begin, end = (language.tokenizer.token_to_id(token) for token in ("<|begin|>", "<|end|>"))
@@ -109,15 +138,15 @@ def test_special_tokens_are_the_files(pair: tuple[Any, Path]) -> None:
 
 def test_a_file_is_hashed_and_a_broken_one_refused(pair: tuple[Any, Path], tmp_path: Path) -> None:
     _, path = pair
-    source = resolve_causal(str(path))
+    source = resolve_teacher(str(path))
     assert (source.name, source.origin, source.path) == ("model.gguf", "file", path)
-    assert resolve_causal(str(path), source.sha256).sha256 == source.sha256
+    assert resolve_teacher(str(path), source.sha256).sha256 == source.sha256
     with pytest.raises(InputError, match="pins"):
-        resolve_causal(str(path), "0" * 64)
+        resolve_teacher(str(path), "0" * 64)
     (tmp_path / "half.gguf").write_bytes(path.read_bytes()[:200])
     with pytest.raises(InputError, match="not a whole GGUF file"):
         load_causal(tmp_path / "half.gguf")
     (tmp_path / "other.bin").write_bytes(b"not a model")
     assert not is_gguf(tmp_path / "other.bin")
     with pytest.raises(InputError, match="not in the GGUF format"):
-        resolve_causal(str(tmp_path / "other.bin"))
+        resolve_teacher(str(tmp_path / "other.bin"))

@@ -16,16 +16,18 @@ from distill.teachers.encoder import EncoderClassifier, Pooling
 from distill.teachers.encoding import encode, pad_batch
 from distill.teachers.finetune import parameter_groups
 from distill.teachers.protocols import Tokenizer
+from distill.teachers.tokenizers import pad_id_of
 from distill.teachers.tuning.methods import TUNINGS
 from distill.teachers.tuning.stored import FOLDER, METHOD_FILE, WEIGHTS_FILE, keep, read_stored, restore
 from distill.teachers.tuning.tuning import Tuning
 from distill.teachers.tuning.weights import trained_weights
-from tests.support.tiny_bodies import ENCODERS, tiny_body
+from tests.support import tiny_causal
+from tests.support.tiny_bodies import DECODERS, ENCODERS, tiny_body
 from tests.support.tiny_models import TEXTS, multi_label_task, pair_tokenizer, roberta_tokenizer
 
 # small enough for a body of 32 numbers
 OPTIONS = {"rank": 4, "bottleneck": 8, "tokens": 5}
-WITHOUT_BIASES = "modernbert"
+WITHOUT_BIASES = ("modernbert", "llama", "gemma")
 
 
 def tuning_of(method: str, **options: int) -> Tuning:
@@ -34,17 +36,20 @@ def tuning_of(method: str, **options: int) -> Tuning:
 
 @cache  # two trainings of a vocabulary may number its pieces in two ways
 def tokenizer_for(kind: str) -> Any:
+    if kind in DECODERS:
+        return tiny_causal.tokenizer()
     return roberta_tokenizer() if kind in ("roberta", "xlm-roberta", "mpnet") else pair_tokenizer()
 
 
 def prepared(kind: str, tuning: Tuning) -> tuple[EncoderClassifier, Tokenizer]:
     torch.manual_seed(5)
-    model = EncoderClassifier(tiny_body(kind), multi_label_task(), Pooling.MEAN, 0.0)
+    pooling = Pooling.LAST if kind in DECODERS else Pooling.MEAN
+    model = EncoderClassifier(tiny_body(kind), multi_label_task(), pooling, 0.0)
     return model, tuning.prepare(model, tokenizer_for(kind))
 
 
 def batch_of(tokenizer: Tokenizer) -> tuple[torch.Tensor, ...]:
-    return pad_batch(encode(tokenizer, TEXTS[:6], 40), tokenizer.pad_token_id)
+    return pad_batch(encode(tokenizer, TEXTS[:6], 40), pad_id_of(tokenizer))
 
 
 def trained(model: EncoderClassifier, tokenizer: Tokenizer, steps: int = 3) -> None:
@@ -65,9 +70,9 @@ def logits_of(model: nn.Module, tokenizer: Tokenizer) -> torch.Tensor:
 
 
 def cases() -> Iterator[tuple[str, str]]:
-    for kind in ENCODERS:
+    for kind in (*ENCODERS, *DECODERS):
         for method in TUNINGS:
-            if (method, kind) != ("bitfit", WITHOUT_BIASES):
+            if method != "bitfit" or kind not in WITHOUT_BIASES:
                 yield method, kind
 
 
@@ -169,6 +174,7 @@ def test_a_prompt_stands_behind_the_first_token_and_no_text_is_read_as_it(kind: 
     [
         ("bitfit", "modernbert", {}, "has no biases to train. Use 'lora'"),
         ("bitfit", "llama", {}, "llama body has no biases to train. Use 'lora'"),
+        ("bitfit", "gemma", {}, "gemma body has no biases to train. Use 'lora'"),
         ("lora", "bert", {"rank": 33}, r"`rank` is 33, and the narrowest linear map .* has a width of 32"),
         ("lora", "llama", {"rank": 17}, r"k_proj, has a width of 16"),
         ("adapter", "bert", {"bottleneck": 32}, "`bottleneck` is 32, and the layers .* are 32 wide"),
