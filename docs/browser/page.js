@@ -1,73 +1,40 @@
 // The demonstration page: a text in, a decision with its reasons out. All state is in the page, and nothing is kept.
 
+import { bars, element, sentenceOf, shown } from "./bars.js";
 import { format, readTexts } from "./csv.js";
-import { isOrdered } from "./decisions.js";
 import { load } from "./distill.js";
 import { languageOf, LANGUAGES } from "./strings.js";
+import { block, decidedRows, turnsOf } from "./talk.js";
 
-const SHOWN = 8; // labels before "show all"
 const WORDS_AFTER = 350; // milliseconds without typing
 const BATCH = 32; // texts between two updates of the bar
 
 const $ = (id) => document.getElementById(id);
-const shown = (value) => value.toFixed(2);
 
-const state = { language: "en", classifier: null, settings: {}, all: false, turn: 0, last: null };
+const state = { language: "en", classifier: null, settings: {}, all: false, turn: 0, last: null, known: new Map() };
 const say = () => LANGUAGES[state.language];
 const columns = () => state.classifier?.manifest.input?.columns ?? ["text"];
+const roles = () => Object.keys(state.classifier?.manifest.input?.roles ?? {}); // of a bundle of turns
 
-function element(name, content, className) {
-  const made = document.createElement(name);
-  if (content !== undefined) made.textContent = content;
-  if (className) made.className = className;
-  return made;
-}
-
-function svg(name, attributes) {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  return made;
-}
-
-/** The bar of one score, with a line at the threshold where the label has one. */
-function track(score, threshold) {
-  const made = svg("svg", { class: "track", viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true" });
-  made.append(
-    svg("rect", { class: "ground", width: 100, height: 10 }),
-    svg("rect", { class: "score", width: 100 * score, height: 10 }),
-  );
-  if (threshold !== undefined) {
-    const at = 100 * threshold;
-    made.append(svg("line", { class: "threshold", x1: at, x2: at, y1: 0, y2: 10, "vector-effect": "non-scaling-stroke" }));
-  }
-  return made;
-}
-
-function showScores({ scores, labels }) {
+function showScores(prediction) {
   const { manifest } = state.classifier;
-  const rows = manifest.labels.map((label, at) => [label, scores[label], manifest.thresholds?.[at]]);
-  if (!isOrdered(manifest)) rows.sort(([, left], [, right]) => right - left);
-  const few = isOrdered(manifest) || state.all ? rows : rows.slice(0, SHOWN);
-  $("scores").replaceChildren(
-    ...few.map(([label, score, threshold]) => {
-      const row = element("li", undefined, labels.includes(label) ? "decided" : "");
-      const value = element("span", shown(score), "value");
-      if (threshold !== undefined) value.title = say().threshold(shown(threshold));
-      row.append(element("span", label, "name"), track(score, threshold), value);
-      return row;
-    }),
-  );
-  $("all").hidden = few.length === rows.length;
+  const rows = bars(manifest, prediction, state.all, say());
+  $("scores").replaceChildren(...rows);
+  $("all").hidden = rows.length === manifest.labels.length;
   $("scores-section").hidden = false;
 }
 
-function showDecision(prediction) {
-  const { labels, abstained, handedOver, possible } = prediction;
-  $("decision").textContent = abstained ? say().undecided : labels.length ? say().decision(labels) : say().none;
+function showPerson(handedOver) {
   $("person").hidden = handedOver.length === 0;
   $("person-title").textContent = say().person;
   $("reasons").replaceChildren(...handedOver.map((reason) => element("li", say().reasons[reason])));
   $("helpline").textContent = state.settings.helpline?.[state.language] ?? "";
+}
+
+function showDecision(prediction) {
+  const { abstained, handedOver, possible } = prediction;
+  $("decision").textContent = sentenceOf(prediction, say());
+  showPerson(handedOver);
   $("possible").hidden = possible === null || abstained;
   if (possible !== null) $("possible").textContent = say().possible(possible);
   showScores(prediction);
@@ -100,15 +67,38 @@ function rowOf(texts) {
   return texts.length === 1 ? texts[0] : texts;
 }
 
+/** Decide a conversation turn by turn; what was decided before, and is read the same, is not decided again. */
+async function decideTalk(turn, content) {
+  const { manifest } = state.classifier;
+  const rows = decidedRows(manifest.input, turnsOf(content, roles(), say()));
+  const [before, predictions] = [state.known, []];
+  const known = new Map();
+  for (const row of rows) {
+    const key = JSON.stringify(row.turns.slice(-manifest.input.turns - 1));
+    const prediction = before.get(key) ?? (await state.classifier.predict(row.turns));
+    if (turn !== state.turn) return;
+    known.set(key, prediction);
+    predictions.push(prediction);
+  }
+  state.known = known;
+  const shownAs = { manifest, all: state.all, say: say() };
+  $("turns").replaceChildren(...rows.map((row, at) => block(row, predictions[at], shownAs)));
+  $("turns-section").hidden = rows.length === 0;
+  $("all").hidden = true;
+  $("decision").textContent = rows.length ? say().newest(sentenceOf(predictions.at(-1), say())) : say().noTurn(manifest.input.decides);
+  showPerson([...new Set(predictions.flatMap(({ handedOver }) => handedOver))]);
+}
+
 async function decide() {
   const turn = (state.turn += 1);
   const texts = Array.from(document.querySelectorAll("textarea"), ({ value }) => value);
   if (!texts.some((text) => text.trim())) {
     state.last = null;
-    for (const id of ["person", "possible", "scores-section", "words-section"]) $(id).hidden = true;
-    $("decision").textContent = say().ready;
+    for (const id of ["person", "possible", "scores-section", "words-section", "turns-section"]) $(id).hidden = true;
+    $("decision").textContent = roles().length ? say().readyTalk : say().ready;
     return;
   }
+  if (roles().length) return decideTalk(turn, texts[0]);
   const prediction = await state.classifier.predict(rowOf(texts));
   if (turn !== state.turn) return; // somebody typed on
   state.last = prediction;
@@ -157,7 +147,11 @@ function translate() {
   $("words-hint").textContent = say().wordsHint;
   $("file-title").textContent = say().file;
   $("file-hint").textContent = say().fileHint(columns());
-  const names = columns().length === 1 ? [say().text] : columns();
+  $("turns-title").textContent = say().turns;
+  $("talk-hint").textContent = roles().length ? say().talkHint(roles()) : "";
+  $("talk").hidden = roles().length === 0;
+  $("file-section").hidden = roles().length > 0;
+  const names = columns().length === 1 ? [roles().length ? say().talk : say().text] : columns();
   document.querySelectorAll("#texts label span").forEach((label, at) => (label.textContent = names[at]));
   if (state.classifier) $("about").textContent = say().about(state.classifier.manifest.name, state.classifier.labels.length);
   for (const button of $("languages").children) button.setAttribute("aria-pressed", String(button.lang === state.language));
@@ -182,6 +176,23 @@ function addFields() {
       field.addEventListener("input", () => decide().catch(failed));
       label.append(element("span"), field);
       return label;
+    }),
+  );
+}
+
+/** A button per role of a conversation, which begins a turn of it. */
+function addRoles() {
+  const field = document.querySelector("textarea");
+  $("roles").replaceChildren(
+    ...roles().map((role) => {
+      const button = element("button", `+ ${role}`);
+      button.type = "button";
+      button.addEventListener("click", () => {
+        field.value = `${field.value.trimEnd()}${field.value.trim() ? "\n" : ""}${role}: `;
+        field.focus();
+        field.dispatchEvent(new Event("input"));
+      });
+      return button;
     }),
   );
 }
@@ -212,6 +223,7 @@ async function start() {
   state.settings = await (await fetch("settings.json")).json();
   state.classifier = await load(state.settings.bundle);
   addFields();
+  addRoles();
   translate();
   $("file").addEventListener("change", ({ target }) => {
     if (target.files[0]) decideFile(target.files[0]).catch((error) => ($("progress").textContent = error.message));
@@ -220,7 +232,8 @@ async function start() {
     state.all = true;
     if (state.last) showScores(state.last);
   });
-  $("decision").textContent = (await state.classifier.verify()) ? say().ready : say().mismatch;
+  const ready = roles().length ? say().readyTalk : say().ready;
+  $("decision").textContent = (await state.classifier.verify()) ? ready : say().mismatch;
   document.querySelector("textarea").focus();
   document.body.dataset.ready = "true";
   await keepForOffline().catch(() => {}); // a page that cannot be kept still works

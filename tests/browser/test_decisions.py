@@ -55,6 +55,30 @@ console.log(JSON.stringify([
   said,
 ]));
 """
+LINES = """
+import { LANGUAGES } from "@/strings.js";
+import { decidedRows, turnsOf } from "@/talk.js";
+const roles = ["client", "client 2", "therapist"];
+const read = (content, language = "en") => {
+  try {
+    return turnsOf(content, roles, LANGUAGES[language]).map(({ speaker, text }) => `${speaker}|${text}`);
+  } catch (error) {
+    return error.message;
+  }
+};
+const turns = [["client", "a"], ["therapist", "b"], ["client", "c"]].map(([speaker, text]) => ({ speaker, text }));
+const shortly = ({ turns: { length, [length - 1]: last }, isToCome }) => [length, last.text, isToCome];
+const rows = (input) => decidedRows(input, turns).map(shortly);
+console.log(JSON.stringify([
+  read("client: hello: you\\n\\n  Therapist： 你好\\nCLIENT 2 :x\\ntherapist:\\ncli"),
+  read("client: a\\nnobody: b"),
+  read("hello", "zh"),
+  read("cl\\nclient: a"),
+  rows({ decides: ["client"], predict: "this" }),
+  rows({ decides: ["therapist"], predict: "next" }),
+  decidedRows({ decides: ["therapist"], predict: "next" }, []),
+]));
+"""
 REFUSE = """
 import { checkTask } from "@/decisions.js";
 import { inputOf } from "@/inputs.js";
@@ -96,6 +120,17 @@ def test_the_page_reads_turns_as_the_runtime_and_as_training(tmp_path: Path) -> 
     answers = run_node(tmp_path, READ, str(tmp_path / "cases.json"))
     for case, answer in zip(cases, answers, strict=True):
         assert answer == case["read"]
+
+
+def test_lines_of_the_page_are_turns_each_with_its_speaker(tmp_path: Path) -> None:
+    spoken, unknown, chinese, early, this, following, nothing = run_node(tmp_path, LINES)
+    assert spoken == ["client|hello: you", "therapist|你好", "client 2|x", "therapist|"]
+    assert unknown == ("Line 2 begins with no speaker. Write one of client:, client 2:, therapist: before it.")
+    assert chinese.startswith("第 1 行")
+    assert early.startswith("Line 1 begins with no speaker")
+    assert this == [[1, "a", False], [3, "c", False]]
+    assert following == [[2, "b", False], [4, "", True]]
+    assert nothing == []
 
 
 def test_a_bundle_of_turns_is_read_as_its_self_test_says(tmp_path: Path) -> None:

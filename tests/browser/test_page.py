@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from distill.export.measure.latency import SYNTHETIC_TEXTS
-from distill.export.runtime import load
+from distill.export.runtime import Turn, load
 from tests.support.command import ROOT
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -97,6 +97,57 @@ await until(() => frame.contentWindow.navigator.serviceWorker.controller);
 await new Promise((resolve) => setTimeout(resolve, 1000));
 await fetch("/down", { method: "POST", body: "null" });
 return [first, await typed(texts[0]), serious];
+"""
+TALK = """
+const frame = document.body.appendChild(document.createElement("iframe"));
+frame.style.width = "360px";
+const until = async (check) => { while (!check()) await new Promise((resolve) => setTimeout(resolve, 50)); };
+const found = (id) => frame.contentDocument.getElementById(id);
+async function opened(language) {
+  frame.src = `index.html?lang=${language}`;
+  await new Promise((resolve) => (frame.onload = resolve));
+  await until(() => frame.contentDocument.body.dataset.ready);
+}
+async function typed(text) {
+  const field = frame.contentDocument.querySelector("textarea");
+  const before = found("decision").textContent;
+  field.value = text;
+  field.dispatchEvent(new frame.contentWindow.Event("input"));
+  await until(() => found("decision").textContent !== before);
+  return found("decision").textContent;
+}
+const blocks = () => Array.from(found("turns").children, (block) => ({
+  said: block.querySelector(".said").textContent,
+  decision: block.querySelector(".of-turn").textContent,
+  scores: Array.from(block.querySelectorAll(".scores li"), (row) => row.textContent),
+  read: block.querySelector(".quiet").textContent,
+}));
+await opened("en");
+const ready = found("decision").textContent;
+const wrong = await typed("client: sad\\nand tired");
+const unfinished = await typed("client: sad\\nTherap");
+const newest = await typed(texts.join("\\n"));
+const { scrollWidth, clientWidth } = frame.contentDocument.documentElement;
+let serious = null;
+if (%s) {
+  const script = frame.contentDocument.head.appendChild(frame.contentDocument.createElement("script"));
+  script.src = "axe.min.js";
+  await new Promise((resolve) => (script.onload = resolve));
+  const { violations } = await frame.contentWindow.axe.run(frame.contentDocument);
+  serious = violations.filter(({ impact }) => ["serious", "critical"].includes(impact)).map(({ id }) => id);
+}
+const english = blocks();
+const button = found("roles").children[1];
+button.focus();
+const reached = frame.contentDocument.activeElement === button;
+button.click();
+const field = frame.contentDocument.querySelector("textarea");
+const begun = [field.value.split("\\n").at(-1), reached, frame.contentDocument.activeElement === field];
+const hidden = [found("file-section").hidden, found("scores-section").hidden];
+await opened("zh");
+const chinese = await typed(texts.join("\\n").replaceAll(": ", "\\uff1a"));
+return { ready, wrong, unfinished, newest, english, begun, hidden, overflow: scrollWidth - clientWidth, serious,
+  chinese, same: blocks().map(({ scores }) => scores) };
 """
 
 pytestmark = pytest.mark.skipif(not CHROMIUM or not MODULES, reason="needs chromium and NODE_MODULES")
@@ -233,6 +284,32 @@ def test_what_is_typed_is_decided_without_a_network_too(tmp_path: Path) -> None:
     assert with_network[1] == text
     assert with_network[0].startswith(("Decision", "No decision"))
     assert not serious
+
+
+def test_a_conversation_is_decided_turn_by_turn(tmp_path: Path) -> None:
+    bundle = ROOT / "tests/golden/turns-int8-static"
+    talk = [("therapist", "so happy"), ("client", "i feel sad"), ("therapist", "thank you"), ("client", "so calm")]
+    script = TALK.replace("%s", str(AXE.is_file()).lower())
+    answer = ask(tmp_path, bundle, [f"{speaker}: {text}" for speaker, text in talk], script)
+    expected = [found for found in load(bundle).predict_turns([Turn(*turn) for turn in talk]) if found is not None]
+    assert answer["ready"] == "Type or paste a conversation."
+    assert answer["wrong"] == "Line 2 begins with no speaker. Write one of client:, therapist: before it."
+    assert answer["unfinished"].startswith("Newest turn: ")
+    assert answer["newest"] == f"Newest turn: {answer['english'][-1]['decision']}"
+    assert [block["said"] for block in answer["english"]] == ["client: i feel sad", "client: so calm"]
+    for block, found in zip(answer["english"], expected, strict=True):
+        assert block["decision"] == f"Decision: {', '.join(found.labels) or 'none of the labels'}"
+        assert sorted(block["scores"]) == sorted(f"{label}{score:.2f}" for label, score in found.scores.items())
+    assert [block["read"] for block in answer["english"]] == [
+        "Read with one turn before it.",
+        "Read with 3 turns before it.",
+    ]
+    assert answer["begun"] == ["therapist: ", True, True]
+    assert answer["hidden"] == [True, True]
+    assert answer["overflow"] <= 0
+    assert not answer["serious"]
+    assert answer["chinese"].startswith("最新一句——")
+    assert answer["same"] == [block["scores"] for block in answer["english"]]
 
 
 def test_the_page_is_small_over_the_wire() -> None:
