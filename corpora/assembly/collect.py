@@ -153,7 +153,7 @@ class Collector:
         if self._turns is not None:
             self.turns = turns = self._turns.finish(self.texts, rows)
             rows = replace(rows, text=turns.window, key=turns.key)
-            decided = _decided(turns, split)
+            decided = turns.is_row if turns.is_whole else _decided(turns, split)
         if self._given_group is not None:
             self.groups_in_several_splits = _in_several(self._given_group.numbers(), split)
         members = {

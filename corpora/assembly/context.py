@@ -24,7 +24,7 @@ class Context:
         order: column of numbers or dates that puts turns in order; None for the order of the rows.
         turns: most turns before the decided one.
         roles: speakers and their marks; None takes each speaker of the corpus as a role.
-        predict: "this" turn, or the "next" before it is said.
+        predict: "this" turn, the "next" before it is said, or the "conversation" by its last turns.
     """
 
     speaker: str

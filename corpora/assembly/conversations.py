@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distill.corpora.assembly.context import Context
+from distill.corpora.assembly.whole_conversations import one_row_each
 from distill.corpora.reading.cells.texts import RowError
 from distill.corpora.reading.rows import Record, listed
 from distill.corpora.storage.columns import CorpusRows, Ints, KeyColumn
@@ -20,7 +21,7 @@ from distill.corpora.storage.text_store import TextStore
 from distill.corpora.storage.windows import Conversations, Windows
 from distill.export.runtime.errors import InputError
 from distill.export.runtime.reading.inputs import Turns
-from distill.export.runtime.reading.turns import MAX_ROLES, NEXT
+from distill.export.runtime.reading.turns import CONVERSATION, MAX_ROLES, NEXT
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class TurnRows:
         key: number of each row's turn ``(N,)``.
         window: number of what is read of each row ``(N,)``: equal where the turn and its context are.
         is_row: whether a row is to be decided ``(N,)``, as opposed to being context alone.
+        is_whole: whether rows are whole conversations, each at its last turn, of any speaker.
         text: number of each turn's own text ``(T,)``.
         notes: counts of what was found.
     """
@@ -42,6 +44,7 @@ class TurnRows:
     key: Ints
     window: Ints
     is_row: NDArray[np.bool_]
+    is_whole: bool
     text: Ints
     notes: dict[str, int]
 
@@ -170,10 +173,13 @@ class TurnColumns:
         if self._context.order is not None:
             notes |= _order_notes(conversation, order, sequence, starts)
         is_row = np.frombuffer(self._is_row, dtype=np.bool_)
-        if self._context.predict != NEXT:
+        if self._context.predict == CONVERSATION:
+            is_row, place = one_row_each(rows, is_row, place, starts, ~empty[sequence])
+        elif self._context.predict != NEXT:
             is_row = is_row & ~empty  # nothing was said that could be decided
         window = self._windows(log, rows.text[sequence])[place]
-        return TurnRows(log, place, identity, window, is_row, rows.text[sequence], notes)
+        is_whole = self._context.predict == CONVERSATION
+        return TurnRows(log, place, identity, window, is_row, is_whole, rows.text[sequence], notes)
 
     def _check_copies(self, rows: CorpusRows, speaker: NDArray[np.int8], original: NDArray[np.integer]) -> None:
         """Refuse rows of one turn, as its annotators leave them, with another text or speaker than its first."""
@@ -241,6 +247,8 @@ def rows_of_turns(
     log, new = turns.log.kept(wanted)
     labelled = np.concatenate([found for name, found in splits.items() if name != "transfer"])
     decides = [log.names[speaker] for speaker in np.unique(turns.log.speakers[turns.place[labelled]]).tolist()]
+    if context.predict == CONVERSATION:  # any of them may speak last
+        decides = list(log.names)
     reads = context.reads(log.names, tuple(decides))
 
     def texts_of(found: Ints) -> Windows:

@@ -37,8 +37,10 @@ class ContextRecipe(Section):
         description="Mark of each speaker in the vocabulary, such as { client = 'C', therapist = 'T' }; by "
         "default every speaker's name.",
     )
-    predict: Literal["this", "next"] = Field(
-        "this", description="The turn that is decided: one that was said, or the next one before it is said."
+    predict: Literal["this", "next", "conversation"] = Field(
+        "this",
+        description="What is decided: a turn that was said, the next one before it is said, or the whole "
+        "conversation by its last turn and those before it.",
     )
 
 

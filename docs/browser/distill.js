@@ -3,6 +3,7 @@
 import { checkTask, decideLogits, scoresOf } from "./decisions.js";
 import { lookoutOf } from "./hand_over.js";
 import { inputOf } from "./inputs.js";
+import { isDecided } from "./turns.js";
 import { Tokenizer } from "./tokenizer/tokenizer.js";
 import { wordsOf } from "./words.js";
 
@@ -104,12 +105,15 @@ export class Classifier {
     return this.#decided(read, await this.#forward(read.row));
   }
 
-  /** The decision on each turn of one conversation, read with those before it; null for roles that are not decided. */
+  /**
+   * The decision on each turn of one conversation, read with those before it; null for roles that are not decided,
+   * and for all turns but the last where the bundle decides whole conversations.
+   */
   async predictTurns(turns) {
-    const { decides } = this.manifest.input;
     const predictions = [];
-    for (const [at, { speaker }] of turns.entries()) {
-      predictions.push(decides.includes(speaker) ? await this.predict(turns.slice(0, at + 1)) : null);
+    for (const at of turns.keys()) {
+      const said = turns.slice(0, at + 1);
+      predictions.push(isDecided(this.manifest.input, said, turns) ? await this.predict(said) : null);
     }
     return predictions;
   }

@@ -1,6 +1,7 @@
 // A conversation in one field of the page: a turn per line, and a block of bars per turn that is decided.
 
 import { bars, element, sentenceOf } from "./bars.js";
+import { isDecided } from "./turns.js";
 
 /**
  * The turns in lines such as "client: hello"; empty lines are left out, and so is a last one that is still only the
@@ -27,12 +28,13 @@ export function turnsOf(content, roles, say) {
  * The rows that a bundle decides in a conversation, each a list of turns whose last one is decided; where that is the
  * next one, also the turns to come, of which nothing is said yet.
  */
-export function decidedRows({ decides, predict }, turns) {
-  const rows = turns.map((_, at) => ({ turns: turns.slice(0, at + 1), isToCome: false }));
-  if (predict === "next" && turns.length) {
-    for (const speaker of decides) rows.push({ turns: [...turns, { speaker, text: "" }], isToCome: true });
-  }
-  return rows.filter((row) => decides.includes(row.turns.at(-1).speaker));
+export function decidedRows(input, turns) {
+  const beginnings = turns.map((_, at) => turns.slice(0, at + 1)).filter((said) => isDecided(input, said, turns));
+  const toCome = input.predict === "next" && turns.length ? input.decides : [];
+  return [
+    ...beginnings.map((said) => ({ turns: said, isToCome: false })),
+    ...toCome.map((speaker) => ({ turns: [...turns, { speaker, text: "" }], isToCome: true })),
+  ];
 }
 
 /** The block of one decided turn. */

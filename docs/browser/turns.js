@@ -51,6 +51,11 @@ export function readTurns({ input, max_tokens: maxTokens }, turns, encode, idOf)
   return row;
 }
 
+/** Whether the last of some turns is decided in a conversation of which they are the beginning. */
+export function isDecided({ decides, predict }, said, turns) {
+  return decides.includes(said.at(-1).speaker) && (predict !== "conversation" || said.length === turns.length);
+}
+
 /** The input of a bundle of turns; a row is a list of turns, whose last one is decided. */
 export function turnsInput(input) {
   return {

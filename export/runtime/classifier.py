@@ -119,7 +119,8 @@ class Classifier:
     ) -> list[Prediction | None]:
         """Decide each turn of one conversation, read with those before it alone; see `predict` for the arguments.
 
-        Where the bundle decides what comes next, a turn's prediction is the one before it was said.
+        Where the bundle decides what comes next, a turn's prediction is the one before it was said; where it
+        decides whole conversations, the last turn alone has one.
 
         Returns:
             One entry per turn, None where the bundle does not decide that role.

@@ -38,6 +38,8 @@ class Conversation:
     def add(self, speaker: str, text: str) -> Prediction | None:
         """Add a turn and decide it, or the turn that comes next where the bundle decides that one.
 
+        A bundle of whole conversations decides the conversation as if it ended here.
+
         Returns:
             The prediction; None where the bundle does not decide turns of this speaker.
 

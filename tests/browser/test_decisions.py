@@ -77,6 +77,7 @@ console.log(JSON.stringify([
   rows({ decides: ["client"], predict: "this" }),
   rows({ decides: ["therapist"], predict: "next" }),
   decidedRows({ decides: ["therapist"], predict: "next" }, []),
+  rows({ decides: ["client", "therapist"], predict: "conversation" }),
 ]));
 """
 REFUSE = """
@@ -123,7 +124,7 @@ def test_the_page_reads_turns_as_the_runtime_and_as_training(tmp_path: Path) -> 
 
 
 def test_lines_of_the_page_are_turns_each_with_its_speaker(tmp_path: Path) -> None:
-    spoken, unknown, chinese, early, this, following, nothing = run_node(tmp_path, LINES)
+    spoken, unknown, chinese, early, this, following, nothing, whole = run_node(tmp_path, LINES)
     assert spoken == ["client|hello: you", "therapist|你好", "client 2|x", "therapist|"]
     assert unknown == ("Line 2 begins with no speaker. Write one of client:, client 2:, therapist: before it.")
     assert chinese.startswith("第 1 行")
@@ -131,6 +132,7 @@ def test_lines_of_the_page_are_turns_each_with_its_speaker(tmp_path: Path) -> No
     assert this == [[1, "a", False], [3, "c", False]]
     assert following == [[2, "b", False], [4, "", True]]
     assert nothing == []
+    assert whole == [[3, "c", False]]
 
 
 def test_a_bundle_of_turns_is_read_as_its_self_test_says(tmp_path: Path) -> None:

@@ -164,6 +164,56 @@ def test_a_row_that_a_held_out_split_has_with_its_context_is_a_leak(tmp_path: Pa
     assert corpus.notes["train_leaks_context_kept"] > 0
 
 
+WHOLE = Context("who", "talk", "place", turns=2, predict="conversation")
+
+
+def labelled_talks(talks: int = 30) -> list[dict[str, Any]]:
+    """Talks of different lengths; their label is on every row, or on the first alone."""
+    return [
+        {
+            "talk": f"t{talk}",
+            "place": place,
+            "who": ("therapist", "client")[place % 2],
+            "text": "" if talk == 3 and place == 3 else f"turn {place} of talk {talk}",
+            "labels": "ab"[talk % 2] if talk % 3 or not place else None,
+        }
+        for talk in range(talks)
+        for place in range(2 + talk % 3)
+    ]
+
+
+def test_a_conversation_is_one_row_at_its_last_turn(tmp_path: Path) -> None:
+    rows = labelled_talks()
+    rows += [{"talk": "quiet", "place": 0, "who": "client", "text": "", "labels": "a"}]
+    rows += [{"talk": "open", "place": 0, "who": "client", "text": "no label", "labels": None}]
+    corpus = read(write(tmp_path, rows), WHOLE)
+    found = {
+        row: corpus.task.labels[target]
+        for _, split in corpus.splits()
+        if split.targets is not None
+        for row, target in zip(split.texts, split.targets, strict=True)
+    }
+    expected = {}
+    for talk in range(30):
+        turns = [Turn(row["who"], row["text"]) for row in rows if row["talk"] == f"t{talk}" and row["text"]]
+        expected[Window(turns[-1], tuple(turns[-3:-1]))] = "ab"[talk % 2]
+    assert found == expected
+    assert corpus.turns is not None
+    assert (corpus.turns.predict, corpus.turns.decides) == ("conversation", ("therapist", "client"))
+    save_corpus(corpus, tmp_path / "corpus")
+    assert rows_of(load_corpus(tmp_path / "corpus")) == sorted(expected)
+
+
+def test_two_labels_of_one_conversation_are_refused(tmp_path: Path) -> None:
+    rows = labelled_talks()
+    rows[1]["labels"] = "b"
+    with pytest.raises(
+        InputError, match=r"rows.jsonl, row 2: The conversation has other labels here than in .*1\."
+    ):
+        read(write(tmp_path, rows), WHOLE)
+    assert len(read(write(tmp_path, rows)).train)
+
+
 def test_what_comes_next_is_never_in_a_row(tmp_path: Path) -> None:
     rows = [
         {**row, "labels": "ab"[row["place"] // 2 % 2] if row["who"] == "therapist" else ""} for row in some_turns()

@@ -21,10 +21,14 @@ from distill.export.runtime.untrusted.fields import Fields, is_printable
 
 TURNS = "turns"
 
-# which turn is decided: one that was said, or the one that comes next
-Predict = Literal["this", "next"]
+# what is decided: a turn that was said, the one that comes next, or the whole conversation by its last turns
+Predict = Literal["this", "next", "conversation"]
 
-THIS, NEXT = "this", "next"
+THIS: Predict = "this"
+NEXT: Predict = "next"
+CONVERSATION: Predict = "conversation"
+
+PREDICTS = {str(name): name for name in (THIS, NEXT, CONVERSATION)}
 
 # places in a template: the decided turn, and the turns before it
 TARGET, CONTEXT = "{target}", "{turns}"
@@ -94,7 +98,8 @@ class Turns:
         turns: most turns before the decided one.
         roles: the names of the speakers, each with the piece that begins its turns.
         decides: the roles whose turns are decided.
-        predict: "this" decides a turn that was said; "next" decides a turn before it is said, by its role alone.
+        predict: "this" decides a turn that was said; "next" decides a turn before it is said, by its role alone;
+            "conversation" decides a conversation once, by its last turn and those before it.
         segments: number of token types: 0 for the decided turn, 1 for the newest before it, and so on; all turns
             that are farther away share the last.
         template: None where it is still to be taken from a tokenizer.
@@ -122,7 +127,7 @@ class Turns:
             turns=fields.integer("turns", 0, MAX_TURNS),
             roles=roles,
             decides=decides,
-            predict="this" if fields.choice("predict", (THIS, NEXT)) == THIS else "next",
+            predict=PREDICTS[fields.choice("predict", PREDICTS)],
             segments=fields.integer("segments", 1, MAX_TURNS + 1),
             template=Template.from_dict(fields.raw("template"), f"{where}: template"),
         )
@@ -198,6 +203,8 @@ class Turns:
     def windows(self, turns: Sequence[object], where: str) -> list[Window | None]:
         """Return the row of each turn of a conversation; None for turns of a role that is not decided.
 
+        Where whole conversations are decided, that of the last turn is the only one.
+
         Raises:
             InputError: one of them is not a turn, or too long.
         """
@@ -209,7 +216,7 @@ class Turns:
                 Turn(turn.speaker, "") if self.predict == NEXT else turn,
                 tuple(checked[max(0, number - self.turns) : number]),
             )
-            if turn.speaker in self.decides
+            if turn.speaker in self.decides and (self.predict != CONVERSATION or number == len(checked) - 1)
             else None
             for number, turn in enumerate(checked)
         ]

@@ -245,7 +245,7 @@ def test_a_manifest_gives_the_input_back() -> None:
         ({"roles": {C: "[C]" * 100}}, "'roles' must be"),
         ({"decides": []}, "'decides' must be"),
         ({"decides": ["nobody"]}, "'decides' must be a list of names that 'roles' has"),
-        ({"predict": "all"}, "'predict' must be one of this, next"),
+        ({"predict": "all"}, "'predict' must be one of this, next, conversation"),
         ({"template": None}, "template: This must be a JSON object"),
         ({"template": {"target": ["[CLS]"], "context": ["{turns}"]}}, "'target' must be a list of pieces with"),
         ({"template": {"target": ["{target}"] * 2, "context": ["{turns}"]}}, "'target' must be"),
@@ -299,6 +299,16 @@ def test_a_conversation_answers_as_the_whole_of_it(bundle: Path) -> None:
         conversation.add("nobody", "a")
     with pytest.raises(InputError, match="does not decide this role. It decides client"):
         Conversation(classifier, role=T)
+
+
+def test_a_conversation_is_decided_once_and_in_progress_after_each_turn(tmp_path: Path) -> None:
+    classifier = load(make_turns_bundle(tmp_path / "bundle", reads(2, "conversation", (C, T))))
+    *before, last = classifier.predict_turns(TALKS)
+    assert (before, last) == ([None] * 4, classifier(TALKS))
+    assert classifier.predict([TALKS, TALKS[:2]])[0] == last
+    conversation = Conversation(classifier)
+    assert [conversation.add(*turn) for turn in TALKS] == [classifier(TALKS[:count]) for count in range(1, 6)]
+    assert input_from_dict({**MANIFEST, "predict": "conversation"}, "m") == reads(2, "conversation")
 
 
 def test_a_bundle_of_next_turns_decides_after_each_turn(tmp_path: Path) -> None:
