@@ -1,8 +1,8 @@
 """Augmentation: texts made from a corpus's own rows, for a teacher to label.
 
-Rows are joined, cut or crossed, or lose words to deletion, masks or substitution. A teacher's logits on texts near
-its train rows show what it has learnt (Tang et al., arXiv 1903.12136; TinyBERT, arXiv 1909.10351, augments
-likewise). Everything is drawn from one seed.
+Rows are joined, cut or crossed, or lose words to deletion, masks, near words or a masked model's. A teacher's
+logits on texts near its train rows show what it has learnt (Tang et al., arXiv 1903.12136; TinyBERT, arXiv
+1909.10351, augments likewise). Everything is drawn from one seed.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from distill.corpora.assembly.splits import normalise_text
 from distill.corpora.storage.columns import DIGEST_BYTES
 from distill.export.runtime.reading.inputs import Row
 
-Way = Literal["join", "cut", "cross", "drop", "mask", "substitute"]
+Way = Literal["join", "cut", "cross", "drop", "mask", "near", "substitute"]
 
 Words = list[str]
 
@@ -32,12 +32,16 @@ MAX_BARREN_TEXTS = 100
 
 @dataclass(frozen=True)
 class Augmenter:
-    """Ways to make texts; `mask` replaces a hidden word, `share` bounds the part of a text's words that change."""
+    """Ways to make texts; `mask` replaces a hidden word, `share` bounds the part of a text's words that change.
+
+    `substitute` and `near` replace words, for the ways of these names.
+    """
 
     ways: tuple[Way, ...]
     share: float
     mask: str | None = None
     substitute: Substitute | None = None
+    near: Substitute | None = None
 
     def make(self, texts: Sequence[Row], rng: np.random.Generator) -> str:
         """Return a text made from one or two of `texts`; it may be empty, or one of them unchanged."""
@@ -53,7 +57,8 @@ class Augmenter:
             return " ".join(word for place, word in enumerate(first) if place not in chosen)
         if way == "mask":
             return " ".join((self.mask or "") if place in chosen else word for place, word in enumerate(first))
-        return " ".join(self.substitute(first, sorted(chosen), rng) if self.substitute else first)
+        replace = self.near if way == "near" else self.substitute
+        return " ".join(replace(first, sorted(chosen), rng) if replace else first)
 
 
 def augment(

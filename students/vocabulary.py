@@ -51,6 +51,7 @@ def trim(
     goal: Goal = NO_GOAL,
     whole: Collection[str] = (),
     kept: Collection[str] = (),
+    general: int = 0,
 ) -> Trimmed:
     """Keep special tokens, single characters, and pieces that at least `min_groups` groups contain.
 
@@ -61,6 +62,7 @@ def trim(
         goal: bound on these pieces.
         whole: words that are read as before in any case.
         kept: further pieces that stay in any case, such as those of roles.
+        general: number of the most frequent pieces of the tokenizer that stay in any case.
 
     Raises:
         InputError: another kind of tokenizer, or a goal that these texts and `min_groups` do not allow.
@@ -72,6 +74,7 @@ def trim(
             f"`trim_vocabulary` is true, but only {', '.join(TRIMMERS)} tokenizers can be trimmed, not "
             f"{model['type']}. Set it to false."
         )
+    kept = {*kept, *_most_frequent(model, general)}
     pieces = _kept(tokenizer, state, rows, min_groups, goal, whole, kept)
     vocabulary, sources = TRIMMERS[model["type"]](model, pieces)
     ids, sources = _with_added(vocabulary, sources, state["added_tokens"])
@@ -142,6 +145,19 @@ def _kept(
         return len(always) + len(chosen) + len(more) + len(added - vocabulary.keys())
 
     return always | enough(Choice(vocabulary, counts, ranks, always, frequent, size), goal)
+
+
+def _most_frequent(model: dict[str, Any], count: int) -> list[str]:
+    """Return the first pieces of several letters, which are the most frequent where the tokenizer was made.
+
+    The trainers of all three models number pieces by frequency, or by the order of merges, in which the parts of a
+    piece come before it. They say what a language is made of, and none of it is the corpus's.
+    """
+    if model["type"] == "BPE":
+        return [left + right for left, right in _merges(model)][:count]
+    prefix = model.get("continuing_subword_prefix") or "▁"
+    pieces = [piece for piece, _ in _by_id(model)]
+    return [piece for piece in pieces if len(body := piece.removeprefix(prefix)) > 1 and body.isalpha()][:count]
 
 
 def _template_pieces(processor: dict[str, Any] | None) -> set[str]:

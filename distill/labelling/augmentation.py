@@ -1,6 +1,6 @@
 """Augmentation: texts made from train rows, kept apart from every row that is evaluated."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from distill.corpora.corpus import Corpus
 from distill.corpora.storage.parquet import save_texts
 from distill.corpora.storage.text_store import TextStore
 from distill.export.runtime.errors import InputError
+from distill.export.runtime.reading.inputs import Row
 from distill.labelling.codebook import text_of
 from distill.labelling.near_copies import near_copies
 from distill.recipe.augmentation import AugmentationRecipe
@@ -75,13 +76,17 @@ def _new(written: Sequence[str], corpus: Corpus, known: Collection[bytes], repor
     )
 
 
-def build_augmenter(recipe: AugmentationRecipe, tokenizer: Any, max_tokens: int) -> Augmenter:
+def build_augmenter(
+    recipe: AugmentationRecipe, tokenizer: Any, max_tokens: int, encoder: Path, texts: Iterable[Row] = ()
+) -> Augmenter:
     """Return the recipe's ways of making texts.
 
     Args:
         recipe: the ways, and a masked language model where one of them needs it.
         tokenizer: the teacher's, whose mask token stands for a masked word.
         max_tokens: length at which the masked language model cuts its texts.
+        encoder: folder of the encoder in whose table words are near.
+        texts: the train rows, whose near words are looked up.
 
     Raises:
         InputError: a way needs a mask token and the tokenizer has none, or the masked language model is missing.
@@ -98,4 +103,9 @@ def build_augmenter(recipe: AugmentationRecipe, tokenizer: Any, max_tokens: int)
 
         model = load_masked(resolve_model(recipe.masked_model).folder)
         substitute = partial(model.substitute, max_tokens=max_tokens)
-    return Augmenter(recipe.drawn, recipe.share, mask, substitute)
+    near: Substitute | None = None
+    if recipe.rows and "near" in recipe.ways:
+        from distill.teachers.near_words import load_near_words
+
+        near = load_near_words(encoder, (text for text in texts if isinstance(text, str))).substitute
+    return Augmenter(recipe.drawn, recipe.share, mask, substitute, near)

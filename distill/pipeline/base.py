@@ -72,4 +72,4 @@ class StudentStart:
         require_known(run.sample.read(tokenizer), recipe.teacher.max_unknown)
         if run.trains_student:
             check_vocabulary(recipe, config, tokenizer, run.corpus)
-        build_augmenter(recipe.augmentation, tokenizer, recipe.corpus.max_tokens)
+        build_augmenter(recipe.augmentation, tokenizer, recipe.corpus.max_tokens, folder)

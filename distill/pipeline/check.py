@@ -90,7 +90,7 @@ def check_recipe(recipe: Recipe, reporter: Reporter) -> CheckedRecipe:
     if sources:
         check_weights(recipe, sources, corpus.task)
     tokenizer = load_tokenizer(base.folder)
-    build_augmenter(recipe.augmentation, tokenizer, recipe.corpus.max_tokens)
+    build_augmenter(recipe.augmentation, tokenizer, recipe.corpus.max_tokens, base.folder)
     if corpus.is_labelled:
         gold = label_matrix(corpus.validation, corpus.task)
         check_floors(recipe.decisions, evaluator_of(corpus.task), gold, corpus.validation.groups)

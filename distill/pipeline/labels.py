@@ -151,6 +151,9 @@ def augment_stage(run: Run) -> None:
         inputs["masked_model"] = resolve_model(recipe.masked_model).sha256
         inputs["max_tokens"] = run.recipe.corpus.max_tokens  # words behind them are not substituted
 
+    if "near" in recipe.ways:
+        inputs |= run.digest(run.start_stage)  # its table says which words are near
+
     if recipe.written:
         asked = run.recipe.endpoint
 
@@ -177,7 +180,8 @@ def augment_stage(run: Run) -> None:
         from distill.teachers.tokenizers import load_tokenizer
 
         tokenizer = load_tokenizer(run.start)
-        augmenter = build_augmenter(recipe, tokenizer, run.recipe.corpus.max_tokens)
+        length, rows = run.recipe.corpus.max_tokens, run.corpus.train.texts
+        augmenter = build_augmenter(recipe, tokenizer, length, run.start, rows)
         texts = written_texts(run.layout.written) if recipe.written else ()
         seed = run.recipe.seed
         write_augmented(folder, run.corpus, recipe, augmenter, written=texts, seed=seed, reporter=run.reporter)

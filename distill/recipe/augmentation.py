@@ -22,11 +22,12 @@ class AugmentationRecipe(Section):
     ways: list[Way] = Field(
         ["join", "cut", "cross", "drop", "mask"],
         min_length=1,
-        description="Ways of making a text: join two rows, cut a part, cross two, drop or mask words, substitute "
-        "words by masked_model; rewrite rows or write new ones by [endpoint].",
+        description="Ways of making a text: join two rows, cut a part, cross two, drop or mask words, replace "
+        "words by near ones of the teacher's table, substitute words by masked_model; rewrite rows or write new "
+        "ones by [endpoint].",
     )
     share: Fraction = Field(
-        0.3, description="Maximum share of a row's words that are dropped, masked or substituted."
+        0.3, description="Maximum share of a row's words that are dropped, masked or replaced."
     )
     masked_model: str | None = Field(
         None, description="Masked language model for substitute: ORG/NAME[@REVISION] on the hub, or a folder."

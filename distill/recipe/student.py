@@ -90,6 +90,12 @@ class StudentRecipe(Section):
         description="Keep the pieces of the packaged words of crisis and counselling, so that the student splits "
         "none of them further than the teacher does, however rare they are in the corpus.",
     )
+    general_pieces: int | None = Field(
+        None,
+        ge=1,
+        description="Number of the teacher's most frequent pieces that are kept whether the corpus has them or "
+        "not, so that a student from few rows reads words that none of them has; by default none.",
+    )
     vocabulary_bytes: int | None = Field(
         None,
         ge=1,
@@ -122,7 +128,7 @@ class StudentRecipe(Section):
 
     @model_validator(mode="after")
     def _trimmed(self) -> "StudentRecipe":
-        for key in ("vocabulary_bytes", "vocabulary_coverage"):
+        for key in ("general_pieces", "vocabulary_bytes", "vocabulary_coverage"):
             if getattr(self, key) is not None and not self.trim_vocabulary:
                 raise ValueError(
                     f"{key} needs trim_vocabulary, which is false. Set trim_vocabulary to true, or remove {key}."

@@ -8,6 +8,10 @@ from contextlib import contextmanager
 
 from distill.export.runtime.cores import available_threads
 
+# Threads of OpenMP (GNU's and LLVM's) that wait for another sleep at once. Spinning takes the core from the very
+# thread that they wait for where other processes are busy.
+PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"}
+
 
 @contextmanager
 def prepared_libraries() -> Iterator[None]:
@@ -18,6 +22,7 @@ def prepared_libraries() -> Iterator[None]:
     """
     defaults = {
         "OMP_NUM_THREADS": str(available_threads()),
+        **PASSIVE,
         "TRANSFORMERS_VERBOSITY": "error",
         "TOKENIZERS_PARALLELISM": "true",
         "HF_HUB_DISABLE_TELEMETRY": "1",

@@ -97,7 +97,15 @@ def student_vocabulary(
     whole = () if recipe.keep_words is None else crisis_topics()
     rows = texts_and_groups(corpus)
     kept = reads.pieces if isinstance(reads, Turns) else ()
-    return trim(tokenizer, rows, min_groups=recipe.min_piece_groups, goal=goal, whole=whole, kept=kept)
+    return trim(
+        tokenizer,
+        rows,
+        min_groups=recipe.min_piece_groups,
+        goal=goal,
+        whole=whole,
+        kept=kept,
+        general=recipe.general_pieces or 0,
+    )
 
 
 def texts_and_groups(corpus: Corpus) -> Iterator[tuple[str, str]]:

@@ -217,7 +217,7 @@ def test_texts_are_made_with_it_and_none_repeats_a_row(folder: Path) -> None:
     rows, known = list(dict.fromkeys(TEXTS)), {text_key(text) for text in TEXTS}
     found = []
     for _ in range(2):
-        augmenter = build_augmenter(recipe, bert_tokenizer(), 64)
+        augmenter = build_augmenter(recipe, bert_tokenizer(), 64, folder)
         found.append(list(augment(rows, 9, augmenter, known=known, seed=1)))
     assert found[0] == found[1]
     assert len(found[0]) == 9
@@ -229,9 +229,9 @@ def test_a_model_that_is_none_is_refused_where_it_is_used_alone(tmp_path: Path) 
     unused = AugmentationRecipe(rows=9, masked_model=str(wrong))
     none_made = AugmentationRecipe(rows=0, ways=["substitute"], masked_model=str(wrong))
     for recipe in (unused, none_made):
-        build_augmenter(recipe, bert_tokenizer(), 64)
+        build_augmenter(recipe, bert_tokenizer(), 64, wrong)
     with pytest.raises(InputError, match="no trained head"):
-        build_augmenter(none_made.model_copy(update={"rows": 9}), bert_tokenizer(), 64)
+        build_augmenter(none_made.model_copy(update={"rows": 9}), bert_tokenizer(), 64, wrong)
 
 
 def test_where_texts_are_cut_is_an_input_of_what_is_substituted_alone(
