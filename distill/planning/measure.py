@@ -29,7 +29,7 @@ from distill.export.precision import Precision
 from distill.export.runtime.classifier import Classifier, load
 from distill.export.runtime.deciding.task import Policy, Task
 from distill.export.runtime.errors import InputError
-from distill.export.runtime.reading.inputs import Input, Row
+from distill.export.runtime.reading.inputs import Input, Row, Turns
 from distill.files.sizes import folder_bytes
 from distill.planning.candidates import Architecture
 from distill.planning.ranking import Measured
@@ -39,6 +39,7 @@ from distill.students.start import Start
 from distill.students.vocabulary import Trimmed
 from distill.teachers.encoder import EncoderClassifier
 from distill.teachers.encoding import encode
+from distill.teachers.markers import add_markers, with_markers
 from distill.training.start import student_vocabulary
 
 PRECISIONS = tuple(precision for precision in Precision if precision.is_int8)
@@ -102,7 +103,10 @@ class Workbench:
     @property
     def reads(self) -> Input:
         """The kind of input that one row of the corpus is."""
-        return self.corpus.turns or corpus_spec(self.recipe.corpus).reads
+        turns = self.corpus.turns
+        if turns is not None:
+            return turns.with_template(self.tokenizer.backend_tokenizer)
+        return corpus_spec(self.recipe.corpus).reads
 
     @property
     def tokenizer(self) -> Any:
@@ -131,11 +135,16 @@ class Workbench:
 def new_workbench(
     recipe: Recipe, corpus: Corpus, teacher: EncoderClassifier, tokenizer: Any, folder: Path
 ) -> Workbench:
-    """Return a workbench, with the vocabulary trimmed as the run will trim it, once for all students."""
+    """Return a workbench, with the vocabulary trimmed as the run will trim it, once for all students.
+
+    The pieces of roles are added to the teacher, in place, where rows are turns.
+    """
     reads = corpus.turns or corpus_spec(recipe.corpus).reads
-    trimmed = student_vocabulary(recipe.student, teacher.config, tokenizer, corpus, reads)
+    marked = with_markers(tokenizer, reads)
+    add_markers(teacher, tokenizer, marked, reads)
+    trimmed = student_vocabulary(recipe.student, teacher.config, marked, corpus, reads)
     texts = list(corpus.unseen_texts[: recipe.bench.texts])
-    return Workbench(recipe, teacher, tokenizer, trimmed, corpus, texts, folder)
+    return Workbench(recipe, teacher, marked, trimmed, corpus, texts, folder)
 
 
 def make_bundles(bench: Workbench, student: Architecture, recipe: Recipe) -> list[TimedBundle]:
@@ -156,6 +165,7 @@ def make_bundles(bench: Workbench, student: Architecture, recipe: Recipe) -> lis
         pooling=bench.teacher.pooling,
         dropout=recipe.student.dropout,
         seed=recipe.seed,
+        segments=bench.reads.segments if isinstance(bench.reads, Turns) else 0,
     )
     model = student.family.random(start)
     student.family.save(model, bench.tokenizer, source)

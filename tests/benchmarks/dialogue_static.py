@@ -39,11 +39,21 @@ from distill.training.start import texts_and_groups
 
 EPOCHS, BATCH, RATE = 10, 32, 2e-3
 
+Build = Callable[[Any], nn.Module]
+
 SHAPE = (128, 64, 0, 2, 256)  # width, window channels, buckets, n-grams, hidden
 
 
 def learned(
-    corpus: Any, base: Any, reads: Turns, max_tokens: int, seed: int, dropout: float, parts: Mapping[str, Any]
+    corpus: Any,
+    base: Any,
+    reads: Turns,
+    max_tokens: int,
+    seed: int,
+    dropout: float,
+    parts: Mapping[str, Any],
+    build: Build | None = None,
+    rate: float = RATE,
 ) -> Callable[[Sequence[Row]], NDArray[np.float32]]:
     """Return the logits of a static student by rows, with the weights of the epoch that is best on validation.
 
@@ -55,6 +65,8 @@ def learned(
         seed: of the student.
         dropout: of context.
         parts: the rows to learn from, with their targets, as `train`, and those to choose the epoch by.
+        build: makes another student of the encoder, with the encoder's tokenizer.
+        rate: AdamW's.
     """
     task, evaluator = corpus.task, evaluator_of(corpus.task)
     plain = load_tokenizer(base.folder)
@@ -62,22 +74,26 @@ def learned(
     set_seed(seed)
     teacher = build_classifier(base.folder, task, Pooling.MEAN, 0.1)
     add_markers(teacher, plain, marked, reads)
-    trimmed = trim(marked, texts_and_groups(corpus), min_groups=3, kept=reads.pieces)
-    config = StaticConfig(len(trimmed.sources), *SHAPE, reads.segments)
-    model = static_student(teacher, marked, trimmed.sources, config, dropout=0.2, seed=seed)
+    if build is None:
+        trimmed = trim(marked, texts_and_groups(corpus), min_groups=3, kept=reads.pieces)
+        config = StaticConfig(len(trimmed.sources), *SHAPE, reads.segments)
+        model: nn.Module = static_student(teacher, marked, trimmed.sources, config, dropout=0.2, seed=seed)
+        tokenizer = trimmed.tokenizer
+    else:
+        model, tokenizer = build(teacher), marked
 
     def encoded(texts: Sequence[Row]) -> TokenRows:
-        return encode(trimmed.tokenizer, texts, max_tokens, reads=reads)
+        return encode(tokenizer, texts, max_tokens, reads=reads)
 
     rows = {name: encoded(texts) for name, (texts, _) in parts.items()}
-    pad_id = trimmed.tokenizer.pad_token_id
+    pad_id = tokenizer.pad_token_id
     targets = torch.tensor(parts["train"][1], dtype=torch.long)
     examples = Examples(rows["train"], targets, targets, targets, context_dropout=dropout)
     batches = LengthSortedBatches(
         rows["train"].lengths(), BATCH, seed, own_lengths=rows["train"].own_lengths(), context_dropout=dropout
     )
     weights = class_weights(np.eye(task.num_labels, dtype=np.float32)[targets.numpy()])
-    optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.01)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.01)
     best, state = -1.0, model.state_dict()
     for epoch in range(EPOCHS):
         batches.set_epoch(epoch)

@@ -13,13 +13,14 @@ from typing import Any
 import onnx
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
-from distill.export.runtime import Classifier, DistillError, load, self_test
+from distill.export.runtime import Classifier, Conversation, DistillError, load, self_test
 from distill.export.runtime.manifest.manifest import MANIFEST_FILE
 from distill.export.runtime.reading.rows import Turn
 from distill.export.runtime.reading.turns import Turns
 from tests.campaigns.mutations import random_text, spoiled_bytes, spoiled_json, spoiled_message
 from tests.golden.check import FOLDER
 from tests.support.tiny_bundle import make_tiny_bundle
+from tests.support.tiny_turns import ROLES, TEMPLATE, make_turns_bundle
 
 TOKENIZER = "tokenizer.json"
 TEXTS = ["i am very happy today", "", "x\0\u0301 sad 😟", "not " * 40]
@@ -48,7 +49,8 @@ class Base:
 
 def make_bases(folder: Path) -> list[Base]:
     """The tiny bundle, every golden one, and golden ones with other kinds of tokenizer."""
-    bases = [Base.of(make_tiny_bundle(folder / "tiny"))]
+    reads = Turns(2, ROLES, tuple(ROLES), "conversation", segments=3, template=TEMPLATE)
+    bases = [Base.of(make_tiny_bundle(folder / "tiny")), Base.of(make_turns_bundle(folder / "talk", reads))]
     for source in sorted(path for path in FOLDER.iterdir() if (path / MANIFEST_FILE).is_file()):
         shutil.copytree(source, folder / source.name)
         bases.append(Base.of(folder / source.name))
@@ -195,6 +197,24 @@ def texts(rng: random.Random, base: Base) -> None:
         alone = classifier.predict_proba([row])[0].tolist()
         pairs = zip(scores, alone, strict=True)
         assert all(abs(one - other) <= TOLERANCE for one, other in pairs), "a score depends on batch-mates"
+    if isinstance(classifier.input, Turns):
+        check_turns(classifier, some)
+
+
+def check_turns(classifier: Classifier, texts: list[str]) -> None:
+    """Each turn of a conversation is decided to the same bits whatever later turns say."""
+    reads = classifier.input
+    assert isinstance(reads, Turns)
+    names = list(reads.roles)
+    talk = [Turn(names[at % len(names)], text) for at, text in enumerate(texts)]
+    conversation, followed = Conversation(classifier), []
+    for turn in talk:
+        followed.append(conversation.add(*turn))
+    found = classifier.predict_turns(talk)
+    if reads.predict == "conversation":
+        assert (found[:-1], found[-1]) == ([None] * (len(talk) - 1), followed[-1]), "a conversation differs"
+    elif reads.predict == "this":
+        assert found == followed, "a score depends on later turns"
 
 
 Case = Callable[[random.Random, Base], None]

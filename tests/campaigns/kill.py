@@ -9,6 +9,7 @@ With `--signal INT` (or TERM) every command must also end within five seconds an
     python -m tests.campaigns.kill --kills 30 --set teacher.epochs=3 --set student.epochs=30
     python -m tests.campaigns.kill --recipe quickstart --kills 5
     python -m tests.campaigns.kill --signal INT --kills 30
+    python -m tests.campaigns.kill --conversations --kills 30
 """
 
 import argparse
@@ -25,6 +26,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.support.command import ROOT, command_of
+from tests.support.talks import SETTINGS as TALK_SETTINGS
+from tests.support.talks import write_talks
 
 # then a run may finish, or most signals would strike the stage that takes longest again and again
 KILLS_A_RUN = 5
@@ -90,11 +93,16 @@ def main() -> None:
     parser.add_argument("--signal", choices=("KILL", "INT", "TERM"), default="KILL", help="which one (KILL)")
     parser.add_argument("--seed", type=int, default=0, help="of the moments (0)")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a recipe key")
+    parser.add_argument("--conversations", action="store_true", help="the recipe reads turns of conversations")
     parser.add_argument("--keep", type=Path, help="a new folder for what is made; a temporary one otherwise")
     options = parser.parse_args()
     work = options.keep or Path(tempfile.mkdtemp(prefix="distill-kill-"))
     number = signal.Signals[f"SIG{options.signal}"]
-    reference = Command(options.recipe, work / "reference", tuple(options.set))
+    settings = tuple(options.set)
+    if options.conversations:
+        work.mkdir(parents=True, exist_ok=True)
+        settings = (f"corpus.source={write_talks(work / 'talks.jsonl')}", *TALK_SETTINGS, *settings)
+    reference = Command(options.recipe, work / "reference", settings)
     found = campaign(reference, options.kills, number, random.Random(options.seed))
     if options.keep is None:
         shutil.rmtree(work)

@@ -1,60 +1,27 @@
 """Conversations from the rows to the bundle: what the run measured is what the bundle answers, turn by turn."""
 
 import json
-import random
 from pathlib import Path
 
 import numpy as np
 import pytest
+from transformers import AutoTokenizer
 
 import distill
 from distill.artifacts.context import read_context
 from distill.corpora.storage.parquet import load_corpus
 from distill.corpora.storage.windows import Windows
+from tests.support.canaries import hits, id_needles, needles_of
 from tests.support.command import run_cli
+from tests.support.talks import CANARIES, SETTINGS, write_talks
 
 pytestmark = pytest.mark.slow
-
-WORDS = "bright warm summer wet cold autumn loud fast storm quiet slow winter".split()
-
-SETTINGS = (
-    "corpus.task=single_label",
-    'corpus.labels="next"',
-    "corpus.max_tokens=40",
-    "corpus.context={conversation='talk', order='place', speaker='who', turns=2, roles={anna='A', ben='B'}}",
-    "student.kind=static",
-    "student.width=16",
-    "student.window_channels=0",
-    "student.hash_buckets=0",
-    "student.hidden=16",
-    "student.epochs=20",
-    "student.body_learning_rate=0.05",
-    "student.head_learning_rate=0.01",
-    "student.min_piece_groups=1",
-    "objective.soft_weight=0",
-    "export.max_label_flip_rate=0.5",
-    "export.max_macro_f1_drop=0.5",
-)
-
-
-def talks(path: Path) -> Path:
-    """Write talks; the label of Anna's turns is who spoke before."""
-    draw = random.Random(3)
-    rows = []
-    for talk in range(60):
-        speakers = [draw.choice(("anna", "ben")) for _ in range(8)]
-        for place, who in enumerate(speakers):
-            label = speakers[place - 1] if place and who == "anna" else ""
-            text = " ".join(draw.choices(WORDS, k=draw.randint(1, 5)))
-            rows.append({"talk": talk, "place": place, "who": who, "text": text, "next": label})
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory, small_teacher: str) -> Path:
     folder = tmp_path_factory.mktemp("turns")
-    settings = (f"corpus.source={talks(folder / 'rows.jsonl')}", "corpus.rows=400", *SETTINGS, small_teacher)
+    settings = (f"corpus.source={write_talks(folder / 'rows.jsonl')}", "corpus.rows=400", *SETTINGS, small_teacher)
     options = [part for setting in settings for part in ("--set", setting)]
     done = run_cli("run", "smoke", "--runs", str(folder), *options)
     assert done.returncode == 0, done.stderr
@@ -102,8 +69,19 @@ def test_the_report_says_what_context_is_worth(run: Path) -> None:
     assert "context-free" in models
 
 
+def test_what_was_said_is_in_the_corpus_of_the_run_alone(run: Path) -> None:
+    needles = needles_of(CANARIES)
+    assert [hit for hit in hits(run / "corpus", needles) if hit.startswith("turns.parquet")]
+    assert hits(run, needles, leave_out=[run / "corpus"]) == []
+    for folder in ("teacher", "student"):
+        tokenizer = AutoTokenizer.from_pretrained(run / folder)
+        ids = id_needles(CANARIES, lambda text, t=tokenizer: t(text, add_special_tokens=False)["input_ids"])
+        assert hits(run, ids, leave_out=[run / "corpus"]) == []
+
+
 def test_a_forgotten_run_has_no_turns_left(run: Path) -> None:
     assert (run / "corpus/turns.parquet").is_file()
     done = run_cli("forget", str(run), "--yes")
     assert done.returncode == 0, done.stderr
     assert not (run / "corpus").exists()
+    assert hits(run, needles_of(CANARIES)) == []
