@@ -1,6 +1,7 @@
 """Soft labels: each teacher's logits of every text that the student learns from."""
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,9 @@ from distill.teachers.tuning.stored import FOLDER, WEIGHTS_FILE
 LABELLER_FILE = "labeller.json"
 
 WEIGHT_FILES = ("model.safetensors", HEAD_FILE, LABELLER_FILE, PRIOR_FILE, f"{FOLDER}/{WEIGHTS_FILE}")
+
+# where a body is too large for one file
+SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
 
 # texts whose logits from the graph are compared with PyTorch's before the graph labels
 CHECKED_TEXTS = 64
@@ -122,5 +126,6 @@ def label_identity(
 
 def teacher_hash(files: Mapping[str, str]) -> str:
     """Return one sha256 of a teacher's weights, from the sha256 of each of its files."""
-    weights = [files[name] for name in WEIGHT_FILES if name in files]
+    shards = sorted(name for name in files if SHARD.fullmatch(name))
+    weights = [files[name] for name in (*WEIGHT_FILES, *shards) if name in files]
     return hashlib.sha256("".join(weights).encode()).hexdigest()

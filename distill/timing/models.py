@@ -32,7 +32,7 @@ from distill.export.measure.texts import synthetic_rows
 from distill.export.runtime.classifier import Classifier, load, open_bundle
 from distill.export.runtime.deciding.scores import Bools
 from distill.export.runtime.deciding.task import Task
-from distill.export.runtime.errors import CheckFailedError
+from distill.export.runtime.errors import DistillError
 from distill.export.runtime.manifest.manifest import read_manifest
 from distill.export.runtime.reading.inputs import Input, Row
 from distill.recipe.shipping import DecisionsRecipe
@@ -185,7 +185,7 @@ def _teacher_graph(teacher: TrainedModel, inputs: BenchInputs, folder: Path) -> 
         return None
     try:
         export_fused(model, model.config, graph)
-    except CheckFailedError:
+    except DistillError:
         graph.unlink(missing_ok=True)
         return None
     return graph

@@ -14,6 +14,7 @@ from distill.export.runtime.deciding.kinds.multi_label import MultiLabel
 from distill.export.runtime.deciding.kinds.ordinal import Ordinal
 from distill.export.runtime.errors import BundleError, InputError
 from distill.labelling.onnx_teacher import in_onnxruntime
+from distill.labelling.soft_labels import teacher_hash
 from distill.runs.progress import Reporter
 from distill.teachers.checkpoints import build_classifier, load_classifier, save_classifier
 from distill.teachers.encoder import EncoderClassifier, Pooling, pool
@@ -214,3 +215,14 @@ def test_a_head_that_is_not_there_or_does_not_fit_is_refused(tmp_path: Path) -> 
 @pytest.mark.parametrize("kind", DECODERS)
 def test_pytorch_labels_for_a_decoder(kind: str) -> None:
     assert in_onnxruntime(decoder(kind), batch("right"), Reporter(quiet=True)) is None
+
+
+def test_the_hash_of_a_large_teacher_is_of_all_its_shards() -> None:
+    files = {
+        "head.safetensors": "a",
+        "model-00001-of-00002.safetensors": "b",
+        "model-00002-of-00002.safetensors": "c",
+    }
+    changed = {**files, "model-00002-of-00002.safetensors": "d"}
+    assert teacher_hash(files) != teacher_hash(changed)
+    assert teacher_hash(files) == teacher_hash({**files, "config.json": "e"})
