@@ -46,11 +46,23 @@ class Split:
 
 
 @dataclass(frozen=True)
+class Subgroup:
+    """A column that divides the test rows: its values in order, and the number of each row's ``(N,)``.
+
+    The number is -1 where a cell is empty.
+    """
+
+    column: str
+    values: tuple[str, ...]
+    numbers: NDArray[np.int32] = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Corpus:
     """A task and its rows; `notes` counts what reading, merging and leak removal did.
 
     `source` says which files the rows were read from, as `corpora.provenance` records it. `turns` is what a row is
-    where rows are turns of conversations, None elsewhere.
+    where rows are turns of conversations, None elsewhere. `subgroups` divide the test rows, for a report alone.
     """
 
     task: Task
@@ -61,6 +73,7 @@ class Corpus:
     notes: dict[str, int] = field(default_factory=dict)
     source: dict[str, Any] = field(default_factory=dict)
     turns: Turns | None = None
+    subgroups: tuple[Subgroup, ...] = ()
 
     def splits(self) -> Iterator[tuple[str, Split]]:
         """Yield names and splits in their fixed order, the transfer split last where there is one."""
@@ -149,6 +162,17 @@ def test_groups(corpora: Sequence[Corpus]) -> NDArray[np.int32] | None:
     return np.concatenate(known) if known and len(known) == len(corpora) else None
 
 
+def test_subgroups(corpora: Sequence[Corpus]) -> tuple[Subgroup, ...]:
+    """Return the subgroups of the test rows of several corpora of one source, one after the other."""
+    pooled = []
+    for same in zip(*(corpus.subgroups for corpus in corpora), strict=True):
+        values = sorted({value for one in same for value in one.values})
+        places = [np.array([values.index(value) for value in one.values] + [-1], dtype=np.int32) for one in same]
+        numbers = [place[one.numbers] for place, one in zip(places, same, strict=True)]
+        pooled.append(Subgroup(same[0].column, tuple(values), np.concatenate(numbers)))
+    return tuple(pooled)
+
+
 def part_of(corpus: Corpus, rows: int) -> Corpus:
     """Return at most `rows` rows of each split, spread evenly over it, to rank candidates by short trials."""
     return replace(
@@ -156,6 +180,7 @@ def part_of(corpus: Corpus, rows: int) -> Corpus:
         train=_evenly_cut(corpus.train, rows),
         validation=_evenly_cut(corpus.validation, rows),
         test=_evenly_cut(corpus.test, rows),
+        subgroups=(),
         transfer=None if corpus.transfer is None else _evenly_cut(corpus.transfer, rows),
     )
 

@@ -17,6 +17,7 @@ from distill.corpora.assembly.conversations import TurnColumns, TurnRows, plain_
 from distill.corpora.assembly.records import group_of, label_columns, split_of, wanted
 from distill.corpora.assembly.spec import SEGMENTS, CorpusSpec
 from distill.corpora.assembly.splits import SplitRows, normalise_text
+from distill.corpora.assembly.subgroups import SubgroupColumns
 from distill.corpora.corpus import LABELLED_SPLITS
 from distill.corpora.reading.cells.cells import NoLabel
 from distill.corpora.reading.cells.labels import LabelError, Token, find_names, resolve
@@ -65,6 +66,7 @@ class Collector:
         self.groups_in_several_splits = 0
         self.scrubbed: Counter[str] = Counter()
         self.turns: TurnRows | None = None  # once the rows are finished, of a corpus of conversations
+        self.subgroups = SubgroupColumns(spec.subgroup, scrubbed=spec.scrub)
         self._spec, self._progress = spec, progress
         self._turns = None if spec.context is None else TurnColumns(spec.context, spec.row_id, folder)
         self._pair = (spec.text[0], spec.text[1]) if spec.joiner == SEGMENTS else None
@@ -200,6 +202,7 @@ class Collector:
         normalised = normalise_text(text)
         self._text.append(normalised)
         self._group.append(group)
+        self.subgroups.add(fields, labelled=labelled)
         if self._given_group is not None:
             self._given_group.append(given if labelled else None)
         if spec.row_id:

@@ -104,7 +104,17 @@ def read_corpus(
         name: _as_split(texts_of, rows, found, task, labelled=name in labelled) for name, found in splits.items()
     }
     train, validation, test = (made[name] for name in LABELLED_SPLITS)
-    corpus = Corpus(task, train, validation, test, made.get("transfer"), notes | leaks, tables.record, reads)
+    corpus = Corpus(
+        task,
+        train,
+        validation,
+        test,
+        made.get("transfer"),
+        notes | leaks,
+        tables.record,
+        reads,
+        collector.subgroups.of(splits["test"]),
+    )
     return corpus, bad
 
 

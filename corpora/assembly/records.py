@@ -17,6 +17,7 @@ def label_columns(spec: CorpusSpec) -> dict[str, str]:
     wanted |= dict.fromkeys(spec.row_id or (), "`row_id`")
     if spec.context is not None:
         wanted |= spec.context.columns
+    wanted |= dict.fromkeys(spec.subgroup, "`subgroup`")
     if spec.group is not None:
         wanted[spec.group] = "`group`"
     if isinstance(spec.split, str):

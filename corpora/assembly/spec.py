@@ -33,6 +33,7 @@ class CorpusSpec:
     label_form: LabelForm | None = None  # "names", "ids" or "vector", where a cell could be read in two ways
     group: str | None = None  # column whose rows must stay in one split
     group_scope: str = "split"  # group ids mean the same inside a published split; "source": everywhere
+    subgroup: tuple[str, ...] = ()  # columns that the report divides test rows by
     where: dict[str, str | list[str]] | None = None  # keep rows whose column has (one of) the value(s)
     columns: tuple[str, ...] | None = None  # names the fields of files without a header
     split: tuple[float, float, float] | str = DEFAULT_SPLIT  # fractions, or the column that names the split
@@ -70,7 +71,12 @@ class CorpusSpec:
     def read_columns(self) -> tuple[str, ...]:
         """Every column that is read, the text's first."""
         named = [self.group, self.split if isinstance(self.split, str) else None]
-        more = [*(self.where or {}), *(self.row_id or ()), *(self.context.columns if self.context else ())]
+        more = [
+            *(self.where or {}),
+            *(self.row_id or ()),
+            *(self.context.columns if self.context else ()),
+            *self.subgroup,
+        ]
         others = [name for name in (*named, *more) if name is not None]
         return tuple(dict.fromkeys([*self.text, *self.label_columns, *others]))
 
@@ -118,9 +124,22 @@ class CorpusSpec:
             len(self.split) != 3 or min(self.split) <= 0 or abs(sum(self.split) - 1) > 1e-6
         ):
             raise InputError("`split` must be three fractions above 0 that add up to 1, or a column name.")
+        _check_subgroup(self)
         _check_pair(self)
         _check_context(self)
         _check_folds(self)
+
+
+def _check_subgroup(spec: CorpusSpec) -> None:
+    """Refuse columns that are the text, or are named twice."""
+    texts = [column for column in spec.subgroup if column in spec.text]
+    if texts:
+        raise InputError(
+            f"`subgroup` names '{texts[0]}', which is a column of `text`. Name columns of few values, such as age "
+            "or site."
+        )
+    if len(set(spec.subgroup)) < len(spec.subgroup):
+        raise InputError("`subgroup` names a column twice. Name each once.")
 
 
 def _check_folds(spec: CorpusSpec) -> None:

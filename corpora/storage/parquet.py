@@ -12,7 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from distill.corpora.corpus import LABELLED_SPLITS, UNLABELLED, Corpus, Split, ids_from_targets, targets_of
+from distill.corpora.corpus import (
+    LABELLED_SPLITS,
+    UNLABELLED,
+    Corpus,
+    Split,
+    Subgroup,
+    ids_from_targets,
+    targets_of,
+)
 from distill.corpora.reading.places.provenance import SOURCE_FILE
 from distill.corpora.reading.streams import TRAIN_EXTRA
 from distill.corpora.reading.tables.arrow import BROKEN_PARQUET
@@ -32,6 +40,10 @@ TEXT_COLUMNS = ("text", "second_text")
 TURNS_FILE, TURN_COLUMN = "turns.parquet", "turn"
 
 
+# the columns that divide the test rows, which no model and no stage before the report reads
+SUBGROUPS_FILE = "subgroups.parquet"
+
+
 def save_corpus(corpus: Corpus, folder: Path) -> None:
     """Write one parquet file per split, `task.json` and `source.json`; the same corpus gives the same bytes."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -43,6 +55,9 @@ def save_corpus(corpus: Corpus, folder: Path) -> None:
     if corpus.turns is not None and isinstance(corpus.train.texts, Windows):
         data |= {"turns": asdict(corpus.turns), "speakers": list(corpus.train.texts.log.names)}
         _save_turns(corpus.train.texts.log, folder / TURNS_FILE)
+    (folder / SUBGROUPS_FILE).unlink(missing_ok=True)
+    if corpus.subgroups:
+        _save_subgroups(corpus.subgroups, folder / SUBGROUPS_FILE)
     for name, content in (("task.json", data), (SOURCE_FILE, corpus.source)):
         (folder / name).write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
@@ -69,7 +84,8 @@ def load_corpus(folder: Path) -> Corpus:
         path = folder / "transfer.parquet"
         transfer = _load_split(path, None, store, log) if path.exists() else None
         source = dict(json.loads((folder / SOURCE_FILE).read_text(encoding="utf-8")))
-        corpus = Corpus(task, train, validation, test, transfer, dict(data["notes"]), source, turns)
+        subgroups = _load_subgroups(folder / SUBGROUPS_FILE, len(test))
+        corpus = Corpus(task, train, validation, test, transfer, dict(data["notes"]), source, turns, subgroups)
         stored = data["fingerprint"]
     except (*BROKEN_PARQUET, AttributeError, RecursionError) as error:
         raise InputError(
@@ -146,6 +162,32 @@ def _load_turns(path: Path, names: tuple[str, ...], store: TextStore) -> Convers
             speakers.append(batch["speaker"].to_numpy())
     rows = np.arange(len(store), dtype=np.int32)
     return Conversations(store, rows, np.concatenate(starts), np.concatenate(speakers), names)
+
+
+def _save_subgroups(subgroups: Sequence[Subgroup], path: Path) -> None:
+    """Write the columns of the test rows, one cell per row."""
+    pa, pq = _pyarrow()
+    names = [np.array([*one.values, None], dtype=object) for one in subgroups]
+    cells = [pa.array(name[one.numbers], pa.string()) for name, one in zip(names, subgroups, strict=True)]
+    pq.write_table(pa.Table.from_arrays(cells, names=[one.column for one in subgroups]), path, compression="zstd")
+
+
+def _load_subgroups(path: Path, rows: int) -> tuple[Subgroup, ...]:
+    """Load the columns of the test rows; none where the file is not there."""
+    if not path.exists():
+        return ()
+    _, pq = _pyarrow()
+    table, found = pq.read_table(path), []
+    if len(table) != rows:
+        raise InputError(f"{path}: It has {len(table)} rows, and test has {rows}. Run the corpus stage again.")
+    for column in table.column_names:
+        cells = table[column].to_pylist()
+        values = sorted({cell for cell in cells if cell is not None})
+        numbers = {value: number for number, value in enumerate(values)}
+        found.append(
+            Subgroup(column, tuple(values), np.array([numbers.get(cell, -1) for cell in cells], np.int32))
+        )
+    return tuple(found)
 
 
 def _load_split(

@@ -20,6 +20,7 @@ from distill.evaluation.bias import Audit
 from distill.evaluation.bootstrap import Bootstrap
 from distill.evaluation.comparison import Agreement, Estimate, FoldScores
 from distill.evaluation.errors import Confusion
+from distill.evaluation.subgroups import SubgroupReport
 
 FORMAT_VERSION = 1
 
@@ -253,6 +254,7 @@ class Report:
     used_words: tuple[UsedWord, ...] = ()
     audit: Audit | None = None
     tuning: Mapping[str, TuningRecord] | None = field(default=None, metadata=stored(omit_none=True))
+    subgroups: SubgroupReport | None = field(default=None, metadata=stored(omit_none=True))
 
     def model(self, name: str) -> ModelReport:
         """Return a model by its name."""

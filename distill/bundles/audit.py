@@ -19,7 +19,7 @@ from distill.evaluation.bias import (
     rows_flipped,
     sign_p_values,
 )
-from distill.export.runtime import Classifier
+from distill.export.runtime import Classifier, InputError
 from distill.export.runtime.deciding.scores import Bools, Doubles, Floats
 
 ALPHA = 0.05
@@ -39,6 +39,20 @@ class _Scored:
 
     scores: Doubles
     decided: Bools
+
+
+def require_texts(reads: str, where: str) -> None:
+    """Refuse what reads more than one text per row, which no template is.
+
+    Args:
+        reads: the kind of input: "text" or another.
+        where: the place that the refusal names: a bundle, or a recipe's key.
+
+    Raises:
+        InputError: it is another kind.
+    """
+    if reads != "text":
+        raise InputError(f"{where}: Templates are single texts, but {reads} would be read. Audit single texts.")
 
 
 def scorer_of(classifier: Classifier) -> Scorer:

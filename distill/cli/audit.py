@@ -46,17 +46,13 @@ def audit(
     templates. A gap is about these texts alone, and no proof of fairness where none is found.
     """
     from distill.bundles.audit import audit as audited
-    from distill.bundles.audit import scorer_of
+    from distill.bundles.audit import require_texts, scorer_of
     from distill.bundles.identity import comparisons, packaged_identity, read_identity, swapped_rows
     from distill.bundles.rows import Columns, read_rows
-    from distill.export.runtime import InputError, load
+    from distill.export.runtime import load
 
     classifier = load(bundle)
-    if classifier.input.kind != "text":
-        raise InputError(
-            f"{bundle}: The bundle reads {classifier.input.kind}, which no template is. Audit a bundle of single "
-            "texts."
-        )
+    require_texts(classifier.input.kind, str(bundle))
     identity = packaged_identity(language) if terms is None else read_identity(terms)
     compared = comparisons(identity)
     if rows is not None:

@@ -19,6 +19,8 @@ BUNDLE = "bundle"
 
 AUDIT_FILE = "audit.json"
 
+KEY = "export.max_bias_amplification"
+
 
 def scorers_of_run(folder: Path, shipped: Classifier) -> "dict[str, Scorer]":
     """Return teacher, twin, student and the variants of the run that made a bundle, each with its own decisions.
@@ -91,6 +93,44 @@ def _torch_scorer(folder: Path, load: Callable[..., Any], decision: "Decision", 
     return score
 
 
+def check_auditable(recipe: "Recipe") -> None:
+    """Refuse a bound on amplification in a recipe whose bundle could not be audited, before anything is trained.
+
+    Raises:
+        InputError: its rows are not single texts, its teacher no encoder, or there are no packaged terms in its
+            language.
+    """
+    from distill.bundles.audit import require_texts
+    from distill.recipe.sources import corpus_spec
+
+    if recipe.export.max_bias_amplification is None:
+        return
+    reads = "turns" if recipe.corpus.context is not None else corpus_spec(recipe.corpus).reads.kind
+    require_texts(reads, KEY)
+    if recipe.teacher.kind != "classifier":
+        raise InputError(f"{KEY}: The teacher is not an encoder, so there is no reference. Remove the key.")
+    language_of_terms(recipe.corpus.language)
+
+
+def language_of_terms(language: str | None) -> str:
+    """Return the language of the packaged terms for a corpus in a language; English where it is not stated.
+
+    Raises:
+        InputError: there are none in it.
+    """
+    from distill.bundles.identity import LANGUAGES
+
+    if language is None:
+        return LANGUAGES[0]
+    plain = language.partition("-")[0].lower()
+    if plain not in LANGUAGES:
+        raise InputError(
+            f"{KEY}: There are no packaged terms in corpus.language = '{language}', only in "
+            f"{' and '.join(LANGUAGES)}. Remove the key, and audit the bundle with `distill audit --terms FILE`."
+        )
+    return plain
+
+
 def write_audit(place: Path, folder: Path, bundle: Path, language: str | None) -> None:
     """Audit the bundle of a run beside its models with the packaged terms, and write it into the stage's folder.
 
@@ -98,23 +138,16 @@ def write_audit(place: Path, folder: Path, bundle: Path, language: str | None) -
         place: the stage's.
         folder: the run's.
         bundle: the bundle's.
-        language: of the corpus; the English terms where there are none in it.
-
-    Raises:
-        InputError: the run has no encoder as its teacher, or its bundle reads more than one text.
+        language: of the corpus.
     """
     from distill.artifacts.records import write_record
     from distill.bundles.audit import audit, scorer_of
-    from distill.bundles.identity import LANGUAGES, comparisons, packaged_identity
+    from distill.bundles.identity import comparisons, packaged_identity
     from distill.export.runtime import load
 
     shipped = load(bundle)
-    if shipped.input.kind != "text":
-        raise InputError("export.max_bias_amplification: The bundle reads more than one text. Remove the key.")
     models = {**scorers_of_run(folder, shipped), BUNDLE: scorer_of(shipped)}
-    if TEACHER not in models:
-        raise InputError("export.max_bias_amplification: The teacher is not an encoder. Remove the key.")
-    identity = packaged_identity(language if language in LANGUAGES else LANGUAGES[0])
+    identity = packaged_identity(language_of_terms(language))
     found = audit(models, shipped.labels, comparisons(identity), TEACHER)
     write_record(found, place / AUDIT_FILE)
 

@@ -8,6 +8,7 @@ from distill.corpora.corpus import label_matrix, with_train_rows
 from distill.corpora.describe import describe
 from distill.corpora.token_warnings import require_known
 from distill.corpora.warnings import corpus_warnings
+from distill.pipeline.audited import check_auditable
 from distill.pipeline.base import with_start
 from distill.pipeline.llm import check_language_model
 from distill.recipe.ensemble import members_of, start_of
@@ -60,6 +61,7 @@ def check_recipe(recipe: Recipe, reporter: Reporter) -> CheckedRecipe:
         InputError: the corpus cannot be used, the base model is missing, not the pinned one or not whole,
             it cannot read a script of the corpus, or no such student can be made from it.
     """
+    check_auditable(recipe)
     recipe = with_start(recipe, reporter)
     with reporter.count("read the corpus") as advance:
         corpus, bad = read_corpus(corpus_spec(recipe.corpus), seed=recipe.seed, progress=advance)

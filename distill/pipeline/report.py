@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from distill.artifacts.bench import read_bench
+from distill.corpora.storage.parquet import SUBGROUPS_FILE
 from distill.evaluation.budget import excesses
 from distill.export.measure.cpu import cpu_info
 from distill.export.precision import Variant, exported
@@ -92,9 +93,21 @@ def report_stages(run: Run) -> None:
         )
 
     inputs = {**run.digest(*run.records), "recipe": portable_recipe(recipe), "seconds": seconds}
+    inputs |= _subgroup_inputs(run)
     if recipe.budget.asked:
         inputs["budget"] = recipe.budget.model_dump(mode="json")
     run.stage("report", layout.report, inputs, report, extra_outputs=layout.report_files)
+    if bound is not None or recipe.corpus.subgroup:
+        from distill.report.card import update_card
+
+        update_card(layout.bundle / "README.md", layout.folder)
+
+
+def _subgroup_inputs(run: Run) -> dict[str, object]:
+    """Return the content of the columns that divide the test rows, which no other stage depends on."""
+    if run.recipe.corpus.subgroup is None:
+        return {}
+    return {"subgroups": [part.records["corpus"].outputs.get(SUBGROUPS_FILE) for part in (run, *run.folds)]}
 
 
 def context_stage(student: StudentRun) -> None:

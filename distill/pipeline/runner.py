@@ -8,6 +8,7 @@ from pathlib import Path
 from distill.export.runtime.errors import CheckFailedError, InputError
 from distill.files.atomic import remove_leftovers, write_text
 from distill.files.lock import exclusive
+from distill.pipeline.audited import check_auditable
 from distill.pipeline.base import with_start
 from distill.pipeline.choice import choose
 from distill.pipeline.choices import layers_choice, plan_choice
@@ -77,6 +78,7 @@ def exclusive_folder(folder: Path) -> Iterator[None]:
 
 def run_stages(run: Run, until: str) -> None:
     """Execute a run for a caller that already holds its lock; see `execute_run`."""
+    check_auditable(run.recipe)
     run.trains_student = until in ("train", "export", "report")
     remove_leftovers(run.layout.folder)
     run.recipe = with_start(run.recipe, run.reporter)

@@ -22,6 +22,7 @@ KEYS = {
                 "fold",
                 "joiner",
                 "truncate",
+                "subgroup",
             ),
         )
     },

@@ -50,7 +50,7 @@ class CorpusRecipe(Section):
     later: ClassVar[tuple[str, ...]] = (
         "language",
         *("encoding", "quoting", "missing", "label_form", "group_scope"),
-        *("merge_test", "folds", "fold", "truncate", "context"),
+        *("merge_test", "folds", "fold", "truncate", "context", "subgroup"),
     )
 
     source: str = Field(
@@ -98,6 +98,11 @@ class CorpusRecipe(Section):
     )
     row_id: list[str] | None = Field(
         None, description="Columns that identify a row; repeats are several annotators of it."
+    )
+    subgroup: str | Annotated[list[str], Field(min_length=1)] | None = Field(
+        None,
+        description="Columns, such as age or site: recall, false positives and calibration of test rows per "
+        "value, in report and card; no model reads them.",
     )
     one_per_group: bool = Field(False, description="Keep only the first row of each group.")
     context: ContextRecipe | None = Field(
@@ -259,7 +264,8 @@ def corpus_spec(recipe: CorpusRecipe) -> CorpusSpec:
     values = recipe.model_dump(exclude={"max_tokens", "licence", "language", "rows", "truncate", "context"})
     values["text"] = (recipe.text,) if isinstance(recipe.text, str) else tuple(recipe.text)
     values["labels"] = () if recipe.labels is False else recipe.labels
-    for key in ("columns", "row_id", "label_names", "labels", "missing"):
+    values["subgroup"] = [recipe.subgroup] if isinstance(recipe.subgroup, str) else recipe.subgroup or []
+    for key in ("columns", "row_id", "label_names", "labels", "missing", "subgroup"):
         if isinstance(values[key], list):
             values[key] = tuple(values[key])
     context = None if recipe.context is None else Context(**dict(recipe.context))

@@ -25,14 +25,16 @@ from distill.artifacts.report import (
 )
 from distill.artifacts.training import TRAINING_FILE, read_training
 from distill.artifacts.tuning import TuningRecord, read_tuning
-from distill.corpora.corpus import Corpus, test_groups
+from distill.corpora.corpus import Corpus, test_groups, test_subgroups
 from distill.evaluation.bias import Audit
 from distill.evaluation.comparison import FoldScores, paired_bootstrap
 from distill.evaluation.evaluators import evaluator_of
+from distill.evaluation.subgroups import DividedRows, SubgroupReport, subgroup_report
 from distill.export.measure.cpu import cpu_info
 from distill.export.measure.latency import available_threads
 from distill.export.precision import Variant, qat_precisions
 from distill.export.runtime.classifier import load
+from distill.export.runtime.deciding.scores import Bools, Floats
 from distill.export.runtime.reading.inputs import segments_of
 from distill.files.atomic import write_text
 from distill.recipe.ensemble import reference_name
@@ -154,6 +156,7 @@ def build_report(inputs: ReportInputs) -> Report:
         day=datetime.now(UTC).date().isoformat(),
         audit=inputs.audit,
         tuning=_tuning(models),
+        subgroups=_subgroups(inputs, models, tested, gold),
         used_words=used_words(
             load(layout.bundle), corpus.validation.texts, corpus.validation.groups, seed=recipe.seed
         ),
@@ -164,6 +167,24 @@ def _tuning(models: Mapping[str, RunModel]) -> dict[str, TuningRecord] | None:
     """Return the teachers of which few weights were trained; None if there are none."""
     records = {name: read_tuning(model.folder) for name, model in models.items()}
     return {name: record for name, record in records.items() if record is not None} or None
+
+
+def _subgroups(
+    inputs: ReportInputs, models: Mapping[str, RunModel], decided: Mapping[str, Bools], gold: Floats
+) -> SubgroupReport | None:
+    """Return the models on each subgroup of the test rows; None where the recipe names no column."""
+    columns = test_subgroups(inputs.tested)
+    if not columns:
+        return None
+    ships = inputs.variant.name
+    names = [name for name, model in models.items() if model.kind != "variant" or name == ships]
+    return subgroup_report(
+        [DividedRows(each.column, each.values, each.numbers) for each in columns],
+        {name: (models[name].test_scores(inputs.corpus.task), decided[name]) for name in names},
+        gold,
+        inputs.corpus.task.labels,
+        ships,
+    )
 
 
 def _folds(inputs: ReportInputs, models: Mapping[str, RunModel], bench: RunBench) -> FoldsReport | None:

@@ -50,6 +50,7 @@ SECTIONS = (
     "words",
     "used_words",
     "audit",
+    "subgroups",
     "environment",
 )
 

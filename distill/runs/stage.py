@@ -24,8 +24,9 @@ STAGE_FILE = "stage.json"
 # a folder that only an unfinished stage has: its fingerprint, and the files that it needs to resume
 UNFINISHED = ".unfinished"
 
-# files about the execution of a stage and not its result: logs, and the names of the files that were read
-NOT_CONTENT = (".jsonl", "source.json")
+# files about the execution of a stage and not its result: logs, and the names of the files that were read; and
+# columns that the report alone reads, which are inputs of it by themselves
+NOT_CONTENT = (".jsonl", "source.json", "subgroups.parquet")
 
 MARK_FILE = "fingerprint"
 

@@ -11,7 +11,17 @@ from distill.artifacts.records import write_record
 from distill.evaluation.bias import Audit, AxisAudit
 from distill.evaluation.comparison import Estimate
 from distill.export.runtime import CheckFailedError, InputError, load
-from distill.pipeline.audited import AUDIT_FILE, read_audit, require_no_amplification, scorers_of_run, write_audit
+from distill.pipeline.audited import (
+    AUDIT_FILE,
+    language_of_terms,
+    read_audit,
+    require_no_amplification,
+    scorers_of_run,
+    write_audit,
+)
+from distill.pipeline.check import check_recipe
+from distill.recipe.load import load_recipe
+from distill.runs.progress import Reporter
 from tests.support.finished import reopen
 from tests.support.tiny_bundle import make_tiny_bundle
 
@@ -29,6 +39,32 @@ def test_a_bundle_that_adds_more_than_the_bound_is_refused(tmp_path: Path) -> No
     require_no_amplification(found, 0.05)
     with pytest.raises(CheckFailedError, match=r"adds more than 0.04 .* gender \(\+0.0600\)"):
         require_no_amplification(found, 0.04)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (
+            ("corpus.joiner=segments", "corpus.text=['a','b']"),
+            "Templates are single texts, but pair would be read",
+        ),
+        (("corpus.context={conversation='talk'}",), "Templates are single texts, but turns would be read"),
+        (("teacher.kind=verbaliser", "teacher.model=any"), "The teacher is not an encoder"),
+        (("corpus.language=es",), "There are no packaged terms in corpus.language = 'es', only in en and zh"),
+    ],
+)
+def test_a_recipe_whose_bundle_could_not_be_audited_is_refused_before_its_corpus_is_read(
+    settings: tuple[str, ...], said: str
+) -> None:
+    bounded = ("corpus.source=nowhere", *settings)
+    load_recipe("smoke", list(bounded))
+    recipe = load_recipe("smoke", [*bounded, "export.max_bias_amplification=0.1"])
+    with pytest.raises(InputError, match=f"export.max_bias_amplification: {said}"):
+        check_recipe(recipe, Reporter(quiet=True))
+
+
+def test_a_region_of_a_language_has_the_terms_of_the_language() -> None:
+    assert [language_of_terms(language) for language in (None, "en-GB", "ZH-hant")] == ["en", "en", "zh"]
 
 
 def test_the_models_of_a_run_score_as_the_run_stored_it(runs: Path, tmp_path: Path) -> None:

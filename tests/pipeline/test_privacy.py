@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+from distill.artifacts.report import read_report
 from distill.runs.forget import find_copies, remove_copies
 from distill.teachers.checkpoints import save_classifier
 from tests.support.canaries import canaries_of, first_hit, hits, id_needles, needles_of
@@ -27,7 +28,7 @@ ALL = [canary for shapes in CANARIES.values() for canary in shapes.values()]
 NEEDLES = needles_of(ALL)
 # whole words of the base model's vocabulary, by the number of groups that write them: a piece is kept from five on
 KNOWN = {"quvixzok": 1, "wejzaqut": 4, "zarquvex": 8}
-COLUMNS = ("text", "labels", "client", "notes")
+COLUMNS = ("text", "labels", "client", "notes", "site")
 TOKENIZERS: dict[str, Callable[..., PreTrainedTokenizerFast]] = {
     "bert": bert_tokenizer,
     "roberta": roberta_tokenizer,
@@ -41,6 +42,7 @@ source = "{source}"
 task = "multi_label"
 label_names = ["joy", "sadness", "fear"]
 group = "client"
+subgroup = "site"
 on_bad_row = "quarantine"
 max_tokens = 24
 [teacher]
@@ -75,7 +77,12 @@ def rows_of(split: str, count: int) -> list[dict[str, str]]:
         known = " ".join(word for word, groups in KNOWN.items() if split == "train" and row < groups)
         hidden = shapes[row // 3 % len(shapes)] if row % 3 == 0 else "the sun"
         text = f"i feel {label} number {row} about {hidden} in {split} {known}"
-        found.append({"text": text, "labels": label, "client": f"{split}{row}", "notes": notes[row % len(notes)]})
+        cells = {
+            "client": f"{split}{row}",
+            "notes": notes[row % len(notes)],
+            "site": ("north", "south", "")[row % 3],
+        }
+        found.append({"text": text, "labels": label, **cells})
     return found
 
 
@@ -102,7 +109,7 @@ def write_corpus(folder: Path) -> None:
         {"text": f"unknown label {row}", "labels": label, "client": f"l{row}", "notes": ""}
         for row, label in enumerate(labels)
     ]
-    write(folder / "train.csv", train, more="".join(f'{text},too,"many, fields",in,here\n' for text in broken))
+    write(folder / "train.csv", train, more="".join(f'{text},too,"many, fields",to,be,in\n' for text in broken))
     write(folder / "validation.csv", rows_of("validation", 30))
     write(folder / "test.csv", rows_of("test", 30))
     (folder / "transfer.txt").write_text("".join(f"{row['text']}\n" for row in rows_of("transfer", 30)), "utf-8")
@@ -192,6 +199,7 @@ def misread(shell: Shell, recipe: str) -> None:
     shell("check", recipe, "--set", "corpus.text=message", status=2)
     shell("check", recipe, "--set", "corpus.labels=notes", "--set", "corpus.on_bad_row=error", status=2)
     shell("check", recipe, "--set", "corpus.labels=text", status=2)
+    shell("check", recipe, "--set", "corpus.subgroup=text", status=2)
     headless = (corpus / "train.csv").read_text("utf-8").split("\n", 1)[1]
     files = {
         "headless.csv": headless,
@@ -225,7 +233,7 @@ def use(shell: Shell, made: Path) -> None:
     rows = [{"text": text, "labels": LABELS[row % 3], "client": "", "notes": text} for row, text in enumerate(own)]
     write(place / "rows.csv", rows)
     write(place / "label.csv", [{**rows[0], "labels": own[0]}])
-    write(place / "many.csv", rows, more=f"{own[0]},{own[1]},too,many,fields\n")
+    write(place / "many.csv", rows, more=f"{own[0]},{own[1]},far,too,many,fields\n")
     good, label, many = (str(place / f"{name}.csv") for name in ("rows", "label", "many"))
     shell("predict", bundle, *own)
     shell("predict", bundle, "--json", stdin="\n".join(own).encode())
@@ -309,6 +317,20 @@ def test_after_forgetting_no_file_of_the_run_holds_a_canary(traces: Traces, tmp_
     remove_copies(find_copies(run))
     assert hits(run, NEEDLES) == []
     assert (run / "bundle/manifest.json").is_file()
+
+
+def test_report_and_card_say_what_test_rows_of_each_site_get(traces: Traces) -> None:
+    found = read_report(traces.run).subgroups
+    assert found is not None
+    assert found.models == ("teacher", "twin", "student", "int8-weights")
+    assert [(row.value, row.rows, row.recall["student"]) for row in found.rows] == [
+        (None, 10, None),
+        ("north", 10, None),
+        ("south", 10, None),
+    ]
+    card = (traces.run / "bundle/README.md").read_text("utf-8")
+    assert "| site | north | 10 | too few |" in card
+    assert card.count("## Subgroups") == 1
 
 
 def test_nothing_that_was_printed_holds_a_canary(traces: Traces) -> None:

@@ -94,6 +94,7 @@ def test_the_page_is_one_file_with_all_sections_and_the_style_of_a_phone() -> No
         "Vocabulary",
         "Words that decisions used",
         "Identity terms",
+        "Subgroups",
         "Environment",
     ]
     assert page.count("<svg") == 6

@@ -78,6 +78,7 @@ def report_data(labels: Sequence[str] = LABELS, **changed: Any) -> dict[str, Any
                 }
             ],
         },
+        "subgroups": subgroups_data(labels),
         "used_words": [{"label": "joy", "word": "glad", "change": 0.25, "texts": 9, "groups": 7}],
         "teacher_before_tuning": split_data(labels),
         "distillation_gain": DIFFERENCE,
@@ -138,6 +139,40 @@ def report_data(labels: Sequence[str] = LABELS, **changed: Any) -> dict[str, Any
         "training": [{"name": "teacher", "kind": "teacher", "loss": [[1, 0.5], [2, 0.4]], "score": [[2, 0.4]]}],
     }
     return {**data, **changed}
+
+
+def subgroups_data(labels: Sequence[str]) -> dict[str, Any]:
+    models = ("teacher", "int8-static")
+    rates = dict.fromkeys(models, 0.75)
+    cell = {
+        "column": "age",
+        "value": None,
+        "label": labels[0],
+        "rows": 31,
+        "found": dict.fromkeys(models, 0.5),
+        "others": rates,
+    }
+    return {
+        "models": list(models),
+        "ships": "int8-static",
+        "min_rows": 30,
+        "rows": [
+            {
+                "column": "age",
+                "value": value,
+                "rows": 31,
+                "recall": rates,
+                "false_positive_rate": dict.fromkeys(models),
+                "calibration_error": rates,
+            }
+            for value in (None, "18-25")
+        ],
+        "cells": [
+            {**cell, "metric": "recall", "p_values": dict.fromkeys(models, 0.25), "worse_by": 0.25},
+            {**cell, "metric": "score minus rate", "p_values": {}, "worse_by": -0.25},
+        ],
+        "too_few": 3,
+    }
 
 
 def tiny_report(labels: Sequence[str] = LABELS, **changed: Any) -> Report:
