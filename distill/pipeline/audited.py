@@ -108,7 +108,7 @@ def check_auditable(recipe: "Recipe") -> None:
     reads = "turns" if recipe.corpus.context is not None else corpus_spec(recipe.corpus).reads.kind
     require_texts(reads, KEY)
     if recipe.teacher.kind != "classifier":
-        raise InputError(f"{KEY}: The teacher is not an encoder, so there is no reference. Remove the key.")
+        raise InputError(f"{KEY}: The teacher is not a classifier, so there is no reference. Remove the key.")
     language_of_terms(recipe.corpus.language)
 
 

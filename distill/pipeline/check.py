@@ -16,6 +16,7 @@ from distill.recipe.keys import recipe_keys
 from distill.recipe.recipe import Recipe
 from distill.recipe.sources import corpus_spec
 from distill.runs.progress import Reporter
+from distill.training.tracking import require_trackers
 
 if TYPE_CHECKING:
     from distill.teachers.sources import ModelSource
@@ -62,6 +63,7 @@ def check_recipe(recipe: Recipe, reporter: Reporter) -> CheckedRecipe:
             it cannot read a script of the corpus, or no such student can be made from it.
     """
     check_auditable(recipe)
+    require_trackers(recipe.track.names)
     recipe = with_start(recipe, reporter)
     with reporter.count("read the corpus") as advance:
         corpus, bad = read_corpus(corpus_spec(recipe.corpus), seed=recipe.seed, progress=advance)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from distill.corpora.corpus import Corpus
 from distill.corpora.storage.parquet import load_corpus
 from distill.export.runtime.reading.inputs import Input
-from distill.files.atomic import write_text
+from distill.files.atomic import PARTIAL, write_text
 from distill.recipe.load import with_values
 from distill.recipe.recipe import Recipe
 from distill.recipe.sources import corpus_spec
@@ -152,8 +152,14 @@ class Run:
     def controls(self) -> "TrainingControls":
         """Return what surrounds each training of this run."""
         from distill.training.session import TrainingControls
+        from distill.training.tracking import Trackers, open_trackers
 
-        return TrainingControls(self.reporter, self.stop, 60 * self.recipe.checkpoint_minutes, self.on_epoch_end)
+        def trackers(folder: Path) -> Trackers:
+            training = folder.relative_to(self.layout.folder).as_posix().replace(PARTIAL, "")
+            return open_trackers(self.recipe.track.names, self.layout.track, training)
+
+        seconds = 60 * self.recipe.checkpoint_minutes
+        return TrainingControls(self.reporter, self.stop, seconds, self.on_epoch_end, trackers)
 
     def freeze(self, values: Mapping[str, Any], heading: str = "") -> None:
         """Continue with a recipe in which open values are named, and write it into the run's folder.

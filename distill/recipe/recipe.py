@@ -30,6 +30,7 @@ from distill.recipe.student import (
     SearchRecipe,
     StudentRecipe,
 )
+from distill.recipe.track import TrackRecipe
 from distill.students.families import FAMILIES
 
 
@@ -62,6 +63,7 @@ class Recipe(Section):
     bench: BenchRecipe = BenchRecipe()
     budget: BudgetRecipe = BudgetRecipe()
     search: SearchRecipe = SearchRecipe()
+    track: TrackRecipe = TrackRecipe()
 
     @model_validator(mode="after")
     def _space(self) -> "Recipe":

@@ -51,6 +51,11 @@ class RunLayout:
         return self.folder / "plan"
 
     @property
+    def track(self) -> Path:
+        """The curves of trainings, as trackers write them."""
+        return self.folder / "track"
+
+    @property
     def search(self) -> Path:
         """Trials of other recipe values."""
         return self.folder / "search"

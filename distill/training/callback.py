@@ -18,6 +18,7 @@ from distill.files.json_files import read_json, write_json
 from distill.runs.interrupts import StopRequest
 from distill.runs.stage import UNFINISHED
 from distill.training.checkpoints import checkpoint_folder, cut_metrics, latest_checkpoint, mark_complete, step_of
+from distill.training.tracking import Trackers
 
 METRICS_FILE = "metrics.jsonl"
 
@@ -60,6 +61,7 @@ class TrainingCallback(TrainerCallback):  # type: ignore[misc]
         headline: the key in the result of `evaluate`, and its title for a reader; greater is better.
         stop: a request to stop; the training then saves and ends.
         on_epoch_end: receives the number and the headline of each epoch, and may end the training by an exception.
+        trackers: get losses and headlines.
     """
 
     def __init__(
@@ -72,17 +74,18 @@ class TrainingCallback(TrainerCallback):  # type: ignore[misc]
         stop: StopRequest | None = None,
         headline: tuple[str, str] = ("macro_f1", "macro-F1"),
         on_epoch_end: Callable[[int, float], None] = lambda number, score: None,
+        trackers: Trackers | None = None,
     ) -> None:
         self.checkpoints = folder / UNFINISHED
         self.stop = stop or StopRequest()
         self._model, self._evaluate, self._schedule = model, evaluate, schedule
         self._file, self._progress = folder / METRICS_FILE, progress
         self._headline, self._title = headline
-        self._on_epoch_end = on_epoch_end
+        self._on_epoch_end, self._trackers = on_epoch_end, trackers or Trackers()
         self._best_state: dict[str, Tensor] = {}
         self._worse, self._evaluated = 0, True
         self._saved = time.monotonic()
-        self.best_step, self.best_score = 0, -math.inf
+        self.best_step, self.best_score, self._score = 0, -math.inf, -math.inf
 
     def begin(self) -> Path | None:
         """Resume from the newest complete checkpoint, if there is one, and return its folder."""
@@ -103,6 +106,14 @@ class TrainingCallback(TrainerCallback):  # type: ignore[misc]
             self._keep_best(step, self._evaluate())
         return checkpoint
 
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Pass the beginning on to the trackers."""
+        self._trackers.begin(args, state, control)
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Pass the end on to the trackers."""
+        self._trackers.end(state, control)
+
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
         """Write the loss; a loss that is not finite ends the training."""
         if logs and "loss" in logs:
@@ -110,7 +121,9 @@ class TrainingCallback(TrainerCallback):  # type: ignore[misc]
                 raise DistillError(
                     f"The loss is not finite at step {state.global_step}. Lower the learning rates."
                 )
-            self._write({"step": state.global_step, "loss": logs["loss"], "learning_rate": logs["learning_rate"]})
+            numbers = {"loss": logs["loss"], "learning_rate": logs["learning_rate"]}
+            self._write({"step": state.global_step, **numbers})
+            self._trackers.log(state, control, numbers)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Evaluate at the end of an epoch, and ask for a checkpoint when the last one is old."""
@@ -119,7 +132,8 @@ class TrainingCallback(TrainerCallback):  # type: ignore[misc]
             news = f"validation {self._title} {self.best_score:.3f}" if self._best_state else ""
             self._progress(1, news)
         if step % self._schedule.steps_per_epoch == 0 or step == self._schedule.max_steps:
-            self._evaluate_epoch(step)
+            if self._evaluate_epoch(step):
+                self._trackers.log(state, control, {f"eval_{self._headline}": self._score})
             # does not undo the Trainer's own stop at the last step
             control.should_training_stop = control.should_training_stop or self.exhausted
         pause = self._schedule.checkpoint_seconds
@@ -128,17 +142,20 @@ class TrainingCallback(TrainerCallback):  # type: ignore[misc]
         control.should_save = self.stop.asked or time.monotonic() - self._saved >= pause
         control.should_training_stop = control.should_training_stop or self.stop.asked
 
-    def _evaluate_epoch(self, step: int) -> None:
+    def _evaluate_epoch(self, step: int) -> bool:
+        """Evaluate and keep the best weights; return False where a request to stop came first."""
         try:
             self._keep_best(step, self._evaluate())
         except KeyboardInterrupt:
             if not self.stop.asked:
                 raise
             self._evaluated = False
+        return self._evaluated
 
     def _keep_best(self, step: int, scores: dict[str, float]) -> None:
         """Keep the weights if these scores are the best."""
         self._on_epoch_end(math.ceil(step / self._schedule.steps_per_epoch), scores[self._headline])
+        self._score = scores[self._headline]
         self._write({"step": step, **scores})
         if scores[self._headline] > self.best_score:
             self.best_step, self.best_score, self._worse = step, scores[self._headline], 0

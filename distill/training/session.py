@@ -34,19 +34,22 @@ from distill.teachers.tokenizers import pad_id_of
 from distill.training.batches import Examples
 from distill.training.callback import TrainingCallback, TrainingSchedule
 from distill.training.loop import FitResult, Loss, fit
+from distill.training.tracking import Trackers
 
 
 @dataclass(frozen=True)
 class TrainingControls:
     """Controls around a training: the reporter of its progress, the request to stop, the seconds between saves.
 
-    `on_epoch_end` receives each epoch once it is evaluated, and may end the training by an exception.
+    `on_epoch_end` receives each epoch once it is evaluated, and may end the training by an exception. `trackers`
+    returns those of the training that works in a folder.
     """
 
     reporter: Reporter
     stop: StopRequest
     checkpoint_seconds: float
     on_epoch_end: Callable[[Epoch], None] = field(default=lambda _: None)
+    trackers: Callable[[Path], Trackers] = field(default=lambda _: Trackers())
 
 
 @dataclass(frozen=True)
@@ -171,6 +174,7 @@ def train(
             controls.stop,
             (evaluator.headline, evaluator.title),
             lambda number, score: controls.on_epoch_end(Epoch(session.name, number, evaluator.headline, score)),
+            controls.trackers(folder),
         )
         pad = partial(pad_batch, pad_id=pad_id_of(session.tokenizer))
         return fit(session.trained, examples, loss, schedule, groups=groups, pad=pad, callback=callback)

@@ -49,7 +49,7 @@ def test_a_bundle_that_adds_more_than_the_bound_is_refused(tmp_path: Path) -> No
             "Templates are single texts, but pair would be read",
         ),
         (("corpus.context={conversation='talk'}",), "Templates are single texts, but turns would be read"),
-        (("teacher.kind=verbaliser", "teacher.model=any"), "The teacher is not an encoder"),
+        (("teacher.kind=verbaliser", "teacher.model=any"), "The teacher is not a classifier"),
         (("corpus.language=es",), "There are no packaged terms in corpus.language = 'es', only in en and zh"),
     ],
 )

@@ -170,6 +170,7 @@ HARMLESS = {
     "teacher.kind": "has tables of its own, whose keys count",
     "verbaliser": "its keys count",
     "endpoint": "its keys count",
+    **dict.fromkeys(("track.tensorboard", "track.mlflow", "track.wandb"), "where curves are shown: no result"),
     "search.trials": "read by distill search alone, which is not a stage",
     "search.space": "read by distill search alone, which is not a stage",
 }
