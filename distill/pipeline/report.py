@@ -1,7 +1,7 @@
 """The last stages: bench and report, and the check of the finished bundle against its budget."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from distill.pipeline.state import Run, StudentRun
 from distill.recipe.budget import BudgetRecipe
 from distill.runs.fingerprints import portable_recipe
 from distill.runs.layout import CONTEXT_FREE, RunLayout
+from distill.runs.stage import StageRecord
 from distill.timing.measured import measured_bundle
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def report_stages(run: Run) -> None:
         )
 
     inputs = {**run.digest(*run.records), "recipe": portable_recipe(recipe), "seconds": seconds}
-    inputs |= _subgroup_inputs(run)
+    inputs |= _subgroup_inputs([part.records for part in (run, *run.folds)])
     if recipe.budget.asked:
         inputs["budget"] = recipe.budget.model_dump(mode="json")
     run.stage("report", layout.report, inputs, report, extra_outputs=layout.report_files)
@@ -103,11 +104,10 @@ def report_stages(run: Run) -> None:
         update_card(layout.bundle / "README.md", layout.folder)
 
 
-def _subgroup_inputs(run: Run) -> dict[str, object]:
+def _subgroup_inputs(runs: Sequence[Mapping[str, StageRecord]]) -> dict[str, object]:
     """Return the content of the columns that divide the test rows, which no other stage depends on."""
-    if run.recipe.corpus.subgroup is None:
-        return {}
-    return {"subgroups": [part.records["corpus"].outputs.get(SUBGROUPS_FILE) for part in (run, *run.folds)]}
+    hashes = [records["corpus"].outputs.get(SUBGROUPS_FILE) for records in runs]
+    return {"subgroups": hashes} if any(hashes) else {}
 
 
 def context_stage(student: StudentRun) -> None:
