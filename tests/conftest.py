@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 # as `make test` has them, and as a command sets them for its process: before torch and transformers are imported
@@ -17,33 +18,59 @@ import pytest
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
-from tests.support.command import run_process
+from tests.support.command import run_cli, run_process
 from tests.support.no_network import SUPPORTED
 
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared")
 
 
-@pytest.fixture(scope="session")
-def small_teacher(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The setting of a teacher that is small and random, for runs in which what it knows does not matter."""
-    from tests.support.small_teacher import write_small_teacher
+def once(factory: pytest.TempPathFactory, worker: str, name: str, make: Callable[[Path], None]) -> Path:
+    """Return a folder that is one for all workers: whoever needs it first makes it.
 
-    return f"teacher.model={write_small_teacher(tmp_path_factory.mktemp('base') / 'small')}"
+    Tests copy it before they change anything.
+    """
+    base = factory.getbasetemp()
+    folder = (base if worker == "master" else base.parent) / name
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "made").exists():
+            folder.mkdir(exist_ok=True)
+            make(folder)
+            (folder / "made").touch()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_teacher(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> str:
+    """The setting of a teacher that is small and random, for runs in which what it knows does not matter."""
+
+    def make(folder: Path) -> None:
+        from tests.support.small_teacher import write_small_teacher
+
+        write_small_teacher(folder / "small")
+
+    return f"teacher.model={once(tmp_path_factory, worker_id, 'base', make) / 'small'}"
 
 
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    """The folder of one `smoke` run, made once for all tests that look at it, without a network.
+    """The folder of one `smoke` run, made once for all tests that look at it, without a network."""
 
-    It is one for all workers: whoever needs it first makes it. Tests copy it before they change anything.
-    """
-    base = tmp_path_factory.getbasetemp()
-    folder = (base if worker_id == "master" else base.parent) / "runs"
-    with FileLock(f"{folder}.lock"):
-        if not (folder / "said").exists():
-            done = run_process("run", "smoke", "--runs", str(folder), cut_off=SUPPORTED)
-            assert done.returncode == 0, done.stderr
-            assert "int8-weights (ships)" in done.stdout
-            (folder / "said").write_text(done.stdout)
-    return folder / "smoke"
+    def make(folder: Path) -> None:
+        done = run_process("run", "smoke", "--runs", str(folder), cut_off=SUPPORTED)
+        assert done.returncode == 0, done.stderr
+        assert "int8-weights (ships)" in done.stdout
+        (folder / "said").write_text(done.stdout)
+
+    return once(tmp_path_factory, worker_id, "runs", make) / "smoke"
+
+
+@pytest.fixture(scope="session")
+def small_runs(tmp_path_factory: pytest.TempPathFactory, worker_id: str, small_teacher: str) -> Path:
+    """The folder of one `smoke` run with the small teacher: to start from, or to compare a second run with."""
+
+    def make(folder: Path) -> None:
+        done = run_cli("export", "smoke", "--runs", str(folder), "--set", small_teacher)
+        assert done.returncode == 0, done.stderr
+
+    return once(tmp_path_factory, worker_id, "small_runs", make) / "smoke"

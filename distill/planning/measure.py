@@ -41,6 +41,7 @@ from distill.teachers.encoder import EncoderClassifier
 from distill.teachers.encoding import encode
 from distill.teachers.markers import add_markers, with_markers
 from distill.training.start import student_vocabulary
+from distill.variants.reference import reference_of
 
 PRECISIONS = tuple(precision for precision in Precision if precision.is_int8)
 
@@ -56,6 +57,9 @@ BUSY = 1.25
 CARD_BYTES, CARD_BYTES_PER_LABEL = 1800, 60
 
 HISTORY_BYTES = 1800
+
+# a watch's reference is as long for few texts as for many, but for digits
+REFERRED_TEXTS = 4
 
 
 @dataclass(frozen=True)
@@ -262,7 +266,7 @@ def _write_graph(
 
 
 def _bundle(bench: Workbench, student: Architecture, precision: str, graph: Path, source: Path) -> TimedBundle:
-    """Write and open a whole bundle, with a model card and provenance as long as real ones."""
+    """Write and open a whole bundle; its card, provenance and reference of the watch are as long as real ones."""
     task = bench.task
     scale, bias = _calibration(task.num_outputs)
     folder = graph.with_suffix("")
@@ -284,7 +288,9 @@ def _bundle(bench: Workbench, student: Architecture, precision: str, graph: Path
         model_card="x" * (CARD_BYTES + CARD_BYTES_PER_LABEL * task.num_labels),
         reads=bench.reads,
     )
-    write_bundle(folder, shipment)
+    referred = bench.texts[:REFERRED_TEXTS]
+    gold = np.zeros((len(referred), task.num_labels), np.float32)
+    write_bundle(folder, shipment, refer=lambda bundle: reference_of(bundle, referred, gold, bench.recipe.seed))
     return TimedBundle(student, precision, folder, load(folder, threads=bench.recipe.budget.threads))
 
 

@@ -122,8 +122,10 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(disk)], check=True)
 
 
-def test_a_run_on_a_full_disk_says_so_and_goes_on_when_there_is_space(small_disk: Path, runs: Path) -> None:
-    command = ["export", "smoke", "--runs", str(small_disk)]
+def test_a_run_on_a_full_disk_says_so_and_goes_on_when_there_is_space(
+    small_disk: Path, small_runs: Path, small_teacher: str
+) -> None:
+    command = ["export", "smoke", "--runs", str(small_disk), "--set", small_teacher]
     full = run_process(*command)
     assert full.returncode == 2, full.stderr
     assert full.stderr.splitlines()[-1] == (
@@ -136,7 +138,7 @@ def test_a_run_on_a_full_disk_says_so_and_goes_on_when_there_is_space(small_disk
     assert done.returncode == 0, done.stderr
     assert "corpus: already done" in done.stderr
     for file in ("onnx/model_quantized.onnx", "manifest.json"):
-        assert (small_disk / "smoke/bundle" / file).read_bytes() == (runs / "bundle" / file).read_bytes()
+        assert (small_disk / "smoke/bundle" / file).read_bytes() == (small_runs / "bundle" / file).read_bytes()
 
 
 def test_answers_that_find_no_space_are_no_traceback(runs: Path) -> None:

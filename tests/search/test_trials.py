@@ -287,9 +287,10 @@ def test_the_command_refuses_a_wrong_value_before_there_is_a_run(tmp_path: Path)
     assert not (tmp_path / "smoke").exists()
 
 
-def test_the_command_trains_students_of_the_run(runs: Path, tmp_path: Path) -> None:
-    shutil.copytree(runs, tmp_path / "smoke")
-    settings = ["--set", "search.trials=2", "--set", "search.space={'objective.temperature'=[1.0,4.0]}"]
+def test_the_command_trains_students_of_the_run(small_runs: Path, small_teacher: str, tmp_path: Path) -> None:
+    shutil.copytree(small_runs, tmp_path / "smoke")
+    space = "search.space={'objective.temperature'=[1.0,4.0]}"
+    settings = [part for one in (small_teacher, "search.trials=2", space) for part in ("--set", one)]
     done = run_cli("search", "smoke", "--runs", str(tmp_path), *settings)
     assert done.returncode == 0, done.stderr
     assert "labels/train: already done" in done.stderr
@@ -300,9 +301,17 @@ def test_the_command_trains_students_of_the_run(runs: Path, tmp_path: Path) -> N
     assert again.returncode == 0, again.stderr
 
 
-def test_layers_that_are_left_open_are_chosen_before_the_first_trial(runs: Path, tmp_path: Path) -> None:
-    shutil.copytree(runs, tmp_path / "smoke")
-    settings = ["student.kind=layers", "student.layers=auto", "student.depth=6", "layer_search.rows=20"]
+def test_layers_that_are_left_open_are_chosen_before_the_first_trial(
+    small_runs: Path, small_teacher: str, tmp_path: Path
+) -> None:
+    shutil.copytree(small_runs, tmp_path / "smoke")
+    settings = [
+        small_teacher,
+        "student.kind=layers",
+        "student.layers=auto",
+        "student.depth=6",
+        "layer_search.rows=20",
+    ]
     settings += ["search.trials=2", "student.epochs=1", "search.space={'objective.temperature'=[1.0]}"]
     done = run_cli(
         "search", "smoke", "--runs", str(tmp_path), *(part for one in settings for part in ("--set", one))

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import torch
 from transformers import AutoTokenizer, BertConfig, BertModel, set_seed
 
 from distill.teachers.sources import resolve_model
@@ -19,6 +20,11 @@ def write_small_teacher(folder: Path) -> Path:
         intermediate_size=128,
         max_position_embeddings=128,
     )
-    BertModel(config, add_pooling_layer=False).save_pretrained(folder)
+    model = BertModel(config, add_pooling_layer=False)
+    with torch.no_grad():
+        # biases that are all 0 are one constant in a graph, which no trained model's are
+        for vector in (one for one in model.parameters() if one.ndim == 1):
+            vector.add_(torch.randn(len(vector)) * config.initializer_range)
+    model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder

@@ -34,8 +34,8 @@ AUTO = [
 ]
 
 
-def settings() -> list[str]:
-    return [part for value in AUTO for part in ("--set", value)]
+def settings(*more: str) -> list[str]:
+    return [part for value in (*AUTO, *more) for part in ("--set", value)]
 
 
 @given(st.integers(1, 24), st.integers(1, 24))
@@ -60,11 +60,10 @@ def test_candidates_are_the_usual_choices() -> None:
 
 
 @pytest.fixture(scope="module")
-def searched(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The smoke run with its layers left open."""
+def searched(small_teacher: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The smoke run of a small teacher with its layers left open."""
     folder = tmp_path_factory.mktemp("searched")
-    shutil.copytree(runs, folder / "smoke")
-    done = run_cli("run", "smoke", "--runs", str(folder), *settings())
+    done = run_cli("run", "smoke", "--runs", str(folder), *settings(small_teacher))
     assert done.returncode == 0, done.stderr
     return folder / "smoke"
 
@@ -98,8 +97,8 @@ def test_the_resolved_recipe_searches_nothing_and_gives_the_same_bundle(searched
         )
 
 
-def test_a_second_run_has_nothing_to_do(searched: Path) -> None:
-    done = run_cli("run", "smoke", "--runs", str(searched.parent), *settings())
+def test_a_second_run_has_nothing_to_do(searched: Path, small_teacher: str) -> None:
+    done = run_cli("run", "smoke", "--runs", str(searched.parent), *settings(small_teacher))
     assert done.returncode == 0, done.stderr
     stages = [line for line in done.stderr.splitlines() if not line.startswith(" ")]
     assert any(line.startswith("layers:") for line in stages)
