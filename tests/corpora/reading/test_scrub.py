@@ -165,10 +165,10 @@ def test_a_scrubbed_text_is_clean(text: str) -> None:
         "x．",
     ],
 )
-def test_a_megabyte_takes_no_time(part: str) -> None:
+def test_a_long_line_takes_no_time(part: str) -> None:
     start = time.process_time()
-    scrub(part * (1_000_000 // len(part)))
-    assert time.process_time() - start < 20  # linear takes one second, and a square of it would take days
+    scrub(part * (200_000 // len(part)))
+    assert time.process_time() - start < 10  # linear takes 0.2 s, and a square of it hours
 
 
 def test_cells_are_scrubbed_at_any_depth() -> None:
