@@ -269,6 +269,7 @@ def test_a_student_that_cannot_be_is_refused_before_anything_is_trained() -> Non
         ("corpus.max_tokens=65", "at most 64"),
     ):
         with pytest.raises(InputError, match=said):
-            check_models(load_recipe("quickstart", ["student.layers=[0]", override]), config)
+            recipe = load_recipe("quickstart", ["student.kind=layers", "student.layers=[0]", override])
+            check_models(recipe, config)
     with pytest.raises(InputError, match="at most the teacher's, 32"):
         check_models(load_recipe("smoke"), config)
