@@ -172,6 +172,9 @@ def shape_keys(config: Any) -> dict[str, str]:
     }
 
 
+# transformers fills their attention with the least number of float32, which overflows in bf16
+WITHOUT_BF16 = ("deberta",)
+
 OFFSET_POSITIONS = ("roberta", "xlm-roberta", "camembert")
 
 
@@ -250,6 +253,11 @@ def inputs_for(
     if token_type_ids is not None and reads_types(body.config):
         inputs["token_type_ids"] = token_type_ids
     return inputs
+
+
+def reads_in_bf16(model: Any) -> bool:
+    """Return whether a model's body, if it has one, computes in bf16 too."""
+    return getattr(getattr(model, "config", None), "model_type", None) not in WITHOUT_BF16
 
 
 def check_pairs(config: Any) -> None:

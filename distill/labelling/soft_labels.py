@@ -16,6 +16,7 @@ from distill.labelling.labeller import Labeller
 from distill.labelling.onnx_teacher import WORTH_ROWS, in_onnxruntime
 from distill.labelling.prior import PRIOR_FILE
 from distill.runs.progress import Reporter
+from distill.teachers.bodies import reads_in_bf16
 from distill.teachers.checkpoints import HEAD_FILE, load_classifier
 from distill.teachers.device import best_device, multiplies_bf16
 from distill.teachers.encoding import pad_batch
@@ -85,7 +86,7 @@ def label(
     device = best_device()
     model.to(device).eval()
     # texts that a student only learns from may be labelled as coarsely as it trains; evaluated ones may not
-    bf16 = identity.split not in EVALUATED and multiplies_bf16(device)
+    bf16 = identity.split not in EVALUATED and multiplies_bf16(device) and reads_in_bf16(model)
     forward = torch_forward(model, bf16=bf16)
     if device.type == "cpu" and not bf16 and len(rows) >= WORTH_ROWS:
         forward = in_onnxruntime(model, pad_batch(rows[:CHECKED_TEXTS], pad_id), reporter) or forward

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from distill.recipe.sources import TeacherRecipe
 from distill.recipe.student import StudentRecipe
 from distill.runs.interrupts import StopRequest
 from distill.runs.progress import Epoch, Reporter
-from distill.teachers.bodies import check_max_tokens
+from distill.teachers.bodies import check_max_tokens, reads_in_bf16
 from distill.teachers.device import best_device, multiplies_bf16
 from distill.teachers.encoder import parameter_count
 from distill.teachers.encoding import pad_batch
@@ -163,6 +163,7 @@ def train(
     extra = [parameter for parameter in session.trained.parameters() if parameter not in weights]
     if extra:
         groups = [*groups, {"params": extra, "lr": wrapper_learning_rate, "weight_decay": 0.0}]
+    schedule = replace(schedule, bf16=schedule.bf16 and reads_in_bf16(session.model))
     with controls.reporter.bar(f"train the {session.name}", schedule.max_steps) as advance:
         evaluator = evaluator_of(session.corpus.task)
         callback = TrainingCallback(
