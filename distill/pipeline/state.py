@@ -155,6 +155,8 @@ class Run:
         from distill.training.tracking import Trackers, open_trackers
 
         def trackers(folder: Path) -> Trackers:
+            if not self.recipe.track.names:
+                return Trackers()
             training = folder.relative_to(self.layout.folder).as_posix().replace(PARTIAL, "")
             return open_trackers(self.recipe.track.names, self.layout.track, training)
 

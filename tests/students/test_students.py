@@ -174,7 +174,7 @@ def test_other_bodies_are_refused_by_name() -> None:
     class Config:
         model_type = "electra"
 
-    with pytest.raises(InputError, match=r"electra .* bert, roberta, distilbert"):
+    with pytest.raises(InputError, match=r"electra body.* bert, roberta or distilbert"):
         require_supported(Config())
 
 

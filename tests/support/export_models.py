@@ -16,6 +16,8 @@ HEADS = 2
 MAX_TOKENS = 24
 LABELS = ("joy", "sadness", "calm", "anger")
 KINDS = ("bert", "roberta", "distilbert")
+# the last token is for decoders, which no student starts from
+OF_STUDENTS = tuple(one for one in Pooling if one is not Pooling.LAST)
 # products that compute in fp32, more and more of them, by name; of a body of two layers
 OUTPUTS = ("layer.0.ffn_output", "layer.1.ffn_output")
 KEEPS = (

@@ -17,6 +17,7 @@ from tests.support.export_models import (
     KINDS,
     LABELS,
     MAX_TOKENS,
+    OF_STUDENTS,
     WIDTH,
     batch,
     random_rows,
@@ -25,7 +26,7 @@ from tests.support.export_models import (
 )
 
 
-@pytest.fixture(params=[(kind, pooling) for kind in KINDS for pooling in Pooling], ids="-".join)
+@pytest.fixture(params=[(kind, pooling) for kind in KINDS for pooling in OF_STUDENTS], ids="-".join)
 def exported(request, tmp_path):
     model = tiny_classifier(*request.param)
     return model, tiny_graph(tmp_path, model)
