@@ -80,6 +80,6 @@ def load_near_words(folder: Path, texts: Iterable[str]) -> NearWords:
     words = {row: word for row, word in whole_words(tokenizer).items() if row < len(table)}
     if len(words) < 2:
         raise InputError(
-            "augmentation.ways has near, but the teacher's tokenizer has no whole words. Remove near from ways."
+            "`ways`: Near words need whole words, which the teacher's tokenizer has none of. Remove near from it."
         )
     return NearWords(list(words.values()), table[list(words)], texts)

@@ -38,7 +38,7 @@ KEYS = {
         name: f"corpus.context.{name}"
         for name in ("conversation", "order", "speaker", "turns", "roles", "predict")
     },
-    "masked_model": "augmentation.masked_model",
+    **{name: f"augmentation.{name}" for name in ("masked_model", "ways")},
     **{
         name: f"student.{name}"
         for name in (

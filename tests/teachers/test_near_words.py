@@ -75,5 +75,5 @@ def test_texts_are_made_with_them_and_none_repeats_a_row(tmp_path: Path) -> None
 def test_a_tokenizer_without_whole_words_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = saved(tmp_path, bert_tokenizer())
     monkeypatch.setattr("distill.teachers.near_words.whole_words", lambda _: {7: "so"})
-    with pytest.raises(InputError, match="no whole words. Remove near from ways"):
+    with pytest.raises(InputError, match="`ways`: Near words need whole words"):
         load_near_words(folder, TEXTS)
