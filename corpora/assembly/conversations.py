@@ -173,12 +173,12 @@ class TurnColumns:
         if self._context.order is not None:
             notes |= _order_notes(conversation, order, sequence, starts)
         is_row = np.frombuffer(self._is_row, dtype=np.bool_)
-        if self._context.predict == CONVERSATION:
+        is_whole = self._context.predict == CONVERSATION
+        if is_whole:
             is_row, place = one_row_each(rows, is_row, place, starts, ~empty[sequence])
         elif self._context.predict != NEXT:
             is_row = is_row & ~empty  # nothing was said that could be decided
         window = self._windows(log, rows.text[sequence])[place]
-        is_whole = self._context.predict == CONVERSATION
         return TurnRows(log, place, identity, window, is_row, is_whole, rows.text[sequence], notes)
 
     def _check_copies(self, rows: CorpusRows, speaker: NDArray[np.int8], original: NDArray[np.integer]) -> None:

@@ -7,6 +7,7 @@ labels they take a millisecond, where a frame per label, column and model takes 
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,9 @@ from numpy.typing import NDArray
 from distill.evaluation.drift import compare_shares, holm
 from distill.evaluation.reliability import ece_of_cells
 from distill.export.runtime.deciding.scores import Bools, Doubles, Floats
+
+if TYPE_CHECKING:  # what reads a stored report needs no corpus
+    from distill.corpora.corpus import Subgroup
 
 # fewer rows tell nothing: with 30 the 95 % interval of a share of a half is 36 points wide
 MIN_ROWS = 30
@@ -24,15 +28,6 @@ WORST = 100
 ALPHA = 0.05
 
 RECALL, FALSE_POSITIVES, CALIBRATION = "recall", "false-positive rate", "score minus rate"
-
-
-@dataclass(frozen=True)
-class DividedRows:
-    """A column that divides N rows: its values, and the number of each row's ``(N,)``; -1: not stated."""
-
-    column: str
-    values: tuple[str, ...]
-    numbers: NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -108,7 +103,7 @@ class _Sums:
 
 
 def subgroup_report(
-    columns: Sequence[DividedRows],
+    columns: "Sequence[Subgroup]",
     models: Mapping[str, tuple[Floats, Bools]],
     gold: Floats,
     labels: Sequence[str],

@@ -29,7 +29,7 @@ from distill.corpora.corpus import Corpus, test_groups, test_subgroups
 from distill.evaluation.bias import Audit
 from distill.evaluation.comparison import FoldScores, paired_bootstrap
 from distill.evaluation.evaluators import evaluator_of
-from distill.evaluation.subgroups import DividedRows, SubgroupReport, subgroup_report
+from distill.evaluation.subgroups import SubgroupReport, subgroup_report
 from distill.export.measure.cpu import cpu_info
 from distill.export.measure.latency import available_threads
 from distill.export.precision import Variant, qat_precisions
@@ -179,7 +179,7 @@ def _subgroups(
     ships = inputs.variant.name
     names = [name for name, model in models.items() if model.kind != "variant" or name == ships]
     return subgroup_report(
-        [DividedRows(each.column, each.values, each.numbers) for each in columns],
+        columns,
         {name: (models[name].test_scores(inputs.corpus.task), decided[name]) for name in names},
         gold,
         inputs.corpus.task.labels,

@@ -13,9 +13,6 @@ from typing import Any
 
 from distill.export.runtime.errors import MissingExtraError
 
-# tracker -> the module that it needs
-MODULES = {"tensorboard": "tensorboard", "mlflow": "mlflow", "wandb": "wandb"}
-
 # of the arguments of a training that a tracker stores, those that are places on this machine
 PLACES = ("output_dir", "logging_dir")
 
@@ -27,10 +24,10 @@ def require_trackers(names: Sequence[str]) -> None:
         MissingExtraError: names the key and the command.
     """
     for name in names:
-        if find_spec(MODULES[name]) is None:
+        if find_spec(name) is None:
             raise MissingExtraError(
-                f"track.{name}: The package {MODULES[name]} is not installed. Install it with `pip install "
-                f"{MODULES[name]}`, or set the key to false."
+                f"track.{name}: The package {name} is not installed. Install it with `pip install {name}`, "
+                "or set the key to false."
             )
 
 
@@ -75,16 +72,11 @@ def open_trackers(names: Sequence[str], folder: Path, training: str) -> Trackers
     """Return the trackers of one training.
 
     Args:
-        names: of MODULES.
+        names: of TRACKERS.
         folder: where they write.
         training: its name in them, such as `student`.
     """
-    makers: dict[str, Callable[[Path, str], Any]] = {
-        "tensorboard": _tensorboard,
-        "mlflow": _mlflow,
-        "wandb": _wandb,
-    }
-    integrations = [makers[name](folder / name, training) for name in names]
+    integrations = [TRACKERS[name](folder / name, training) for name in names]
     return Trackers(integrations, training, [_finish_wandb] if "wandb" in names else [])
 
 
@@ -126,3 +118,11 @@ def _finish_wandb() -> None:
     import wandb
 
     wandb.finish()
+
+
+# named as the packages that they need
+TRACKERS: Mapping[str, Callable[[Path, str], Any]] = {
+    "tensorboard": _tensorboard,
+    "mlflow": _mlflow,
+    "wandb": _wandb,
+}

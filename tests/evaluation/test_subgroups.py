@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
+from distill.corpora.corpus import Subgroup
 from distill.evaluation.subgroups import (
     CALIBRATION,
     FALSE_POSITIVES,
     MIN_ROWS,
     RECALL,
-    DividedRows,
     SubgroupReport,
     subgroup_report,
 )
@@ -28,7 +28,7 @@ def divided(
     decided = rng.random((ROWS, 2)) < np.where(gold > 0, 0.8, 0.1)
     of_first = (numbers == 0) & (gold[:, 0] > 0)
     decided[of_first, 0] = rng.random(int(of_first.sum())) < recall_of_first
-    column = DividedRows("site", ("north", "south", "west"), numbers.astype(np.int32))
+    column = Subgroup("site", ("north", "south", "west"), numbers.astype(np.int32))
     models = {"teacher": (1 - scores, ~decided), "ships": (scores, decided)}
     return subgroup_report([column], models, gold, LABELS, "ships"), scores, decided, gold
 

@@ -14,7 +14,7 @@ from distill.recipe.track import TrackRecipe
 from distill.runs.fingerprints import recipe_hash
 from distill.training import tracking
 from distill.training.callback import TrainingCallback, TrainingSchedule
-from distill.training.tracking import MODULES, Trackers, require_trackers
+from distill.training.tracking import TRACKERS, Trackers, require_trackers
 
 
 class Seen:
@@ -68,7 +68,7 @@ def test_a_tracker_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatc
 
 
 def test_every_tracker_of_a_recipe_is_known_and_changes_no_result() -> None:
-    assert set(TrackRecipe.model_fields) == set(MODULES)
+    assert set(TrackRecipe.model_fields) == set(TRACKERS)
     plain, tracked = load_recipe("smoke"), load_recipe("smoke", ["track.wandb=true", "track.tensorboard=true"])
     assert (plain.track.names, tracked.track.names) == ((), ("tensorboard", "wandb"))
     assert recipe_hash(plain) == recipe_hash(tracked)
