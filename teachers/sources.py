@@ -115,17 +115,16 @@ def resolve_teacher(name: str, sha256: str | None = None) -> ModelSource:
     return source
 
 
-def type_of_teacher(name: str) -> str | None:
-    """Return the model type of a teacher's model, downloaded if need be; None where no configuration names one.
+def folder_of_teacher(name: str) -> Path | None:
+    """Return the folder of a teacher's model, downloaded if need be; None for one GGUF file.
 
     Raises:
         InputError: as `resolve_teacher`.
     """
     path = Path(name).expanduser()
     if is_gguf(path):
-        return "gguf"
-    folder = path if (path / "config.json").is_file() else _find(name).folder
-    return model_type_of(folder)
+        return None
+    return path if (path / "config.json").is_file() else _find(name).folder
 
 
 def model_type_of(folder: Path) -> str | None:
