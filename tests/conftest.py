@@ -1,5 +1,6 @@
 """Settings and fixtures of all tests: property tests are not timed, for the machines that run them are shared."""
 
+import gc
 import os
 import signal
 from collections.abc import Callable
@@ -18,11 +19,18 @@ import pytest
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
-from tests.support.command import run_cli, run_process
+from tests.support.command import run_process
 from tests.support.no_network import SUPPORTED
 
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared")
+
+
+def pytest_collection_finish() -> None:
+    """Spare garbage collections what was imported: most of what they would look through again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 100)
 
 
 def once(factory: pytest.TempPathFactory, worker: str, name: str, make: Callable[[Path], None]) -> Path:
@@ -53,24 +61,16 @@ def small_teacher(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> s
 
 
 @pytest.fixture(scope="session")
-def runs(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    """The folder of one `smoke` run, made once for all tests that look at it, without a network."""
+def runs(tmp_path_factory: pytest.TempPathFactory, worker_id: str, small_teacher: str) -> Path:
+    """The folder of one `smoke` run with the small teacher, made once for all tests, without a network.
+
+    Its recipe.toml is for the tests that go on with it: `smoke` itself has a real teacher.
+    """
 
     def make(folder: Path) -> None:
-        done = run_process("run", "smoke", "--runs", str(folder), cut_off=SUPPORTED)
+        done = run_process("run", "smoke", "--runs", str(folder), "--set", small_teacher, cut_off=SUPPORTED)
         assert done.returncode == 0, done.stderr
         assert "int8-weights (ships)" in done.stdout
         (folder / "said").write_text(done.stdout)
 
     return once(tmp_path_factory, worker_id, "runs", make) / "smoke"
-
-
-@pytest.fixture(scope="session")
-def small_runs(tmp_path_factory: pytest.TempPathFactory, worker_id: str, small_teacher: str) -> Path:
-    """The folder of one `smoke` run with the small teacher: to start from, or to compare a second run with."""
-
-    def make(folder: Path) -> None:
-        done = run_cli("export", "smoke", "--runs", str(folder), "--set", small_teacher)
-        assert done.returncode == 0, done.stderr
-
-    return once(tmp_path_factory, worker_id, "small_runs", make) / "smoke"

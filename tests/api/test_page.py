@@ -42,7 +42,7 @@ def test_the_block_that_trains_finds_a_finished_run(
     names: dict[str, object] = {"distill": distill}
     for block in BLOCKS:
         if TRAINS in block:
-            exec(block, names)
+            exec(block.replace('"smoke"', repr(str(runs / "recipe.toml")), 1), names)
     run = names["run"]
     assert isinstance(run, distill.Run)
     assert run == distill.Run("runs/smoke")

@@ -52,14 +52,14 @@ def misbehave(name: str, prepared: str) -> None:
 
 
 def test_whatever_a_case_does_is_counted_and_the_next_one_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(children, "CASE_SECONDS", 10.0)
+    monkeypatch.setattr(children, "CASE_SECONDS", 4.0)
     monkeypatch.setattr(children, "CASE_CPU_SECONDS", 0.5)
     kinds = ["result", "refused", "uncaught", "printed", "asleep", "busy", "killed", "result"]
     tally = run_cases([f"graph-bytes/0/{kind}" for kind in (*kinds, "memory")], prepare, misbehave)
     assert tally.ended["graph-bytes"] == {
         "result": 2, "refused": 1, "uncaught": 2, "printed": 1, "hang": 2, "killed": 1,
     }  # fmt: skip
-    assert tally.wrong["graph-bytes/0/asleep"] == "hang: longer than 10 s"
+    assert tally.wrong["graph-bytes/0/asleep"] == "hang: longer than 4 s"
     assert tally.wrong["graph-bytes/0/busy"] == "hang: longer than 0 s of computing"
     assert "OverflowError" in tally.wrong["graph-bytes/0/uncaught"]
     assert "MemoryError" in tally.wrong["graph-bytes/0/memory"]

@@ -140,11 +140,11 @@ def test_a_terminal_is_asked(rows, tmp_path, interrupted):
         shown += os.read(outer, 1024)
     if not interrupted:
         os.write(outer, b"9\n2\n\n")
-    for _ in range(10 if interrupted else 1):  # a signal just before the read waits for the next one
+    for _ in range(100 if interrupted else 1):  # a signal just before the read waits for the next one
         if interrupted:
             child.send_signal(signal.SIGINT)
         with suppress(subprocess.TimeoutExpired):
-            child.wait(timeout=20)
+            child.wait(timeout=2 if interrupted else 200)
             break
     assert child.returncode == (130 if interrupted else 0)
     os.close(outer)

@@ -14,7 +14,9 @@ pytestmark = pytest.mark.slow
 
 def test_another_threshold_policy_trains_nothing_again(runs: Path, tmp_path: Path) -> None:
     shutil.copytree(runs, tmp_path / "smoke")
-    done = run_cli("train", "smoke", "--runs", str(tmp_path), "--set", "decisions.threshold_shrink=3")
+    done = run_cli(
+        "train", str(runs / "recipe.toml"), "--runs", str(tmp_path), "--set", "decisions.threshold_shrink=3"
+    )
     assert done.returncode == 0, done.stderr
     redone = [line.split(":")[0] for line in done.stderr.splitlines() if not line.endswith("already done")]
     assert redone == ["quality/teacher", "quality/student", "quality/twin"]
@@ -25,7 +27,7 @@ def test_floors_and_the_rule_to_abstain_reach_the_bundle(runs: Path, tmp_path: P
     certified = "recall_floor.anger={at_least=0.6,confidence=0.8}"
     wanted = ("abstain_coverage=0.8", "recall_floor.joy=0.8", certified, "sets=0.8", "hand_over_words=crisis")
     options = [part for value in wanted for part in ("--set", f"decisions.{value}")]
-    done = run_cli("report", "smoke", "--runs", str(tmp_path), *options)
+    done = run_cli("report", str(runs / "recipe.toml"), "--runs", str(tmp_path), *options)
     assert done.returncode == 0, done.stderr
     assert "student: already done" in done.stderr
     report = json.loads((tmp_path / "smoke/report.json").read_text())
@@ -40,7 +42,7 @@ def test_floors_and_the_rule_to_abstain_reach_the_bundle(runs: Path, tmp_path: P
     assert shipped["test"]["sets"]["mean_size"] > 0
     assert "shortfall from a recall of 0.8 for 'joy'" in [check["name"] for check in shipped["gate"]["checks"]]
     selective = shipped["validation"]["selective"]
-    assert 0.8 <= selective["coverage"] < 0.85
+    assert 0.75 <= selective["coverage"] < 0.85  # half of validation tunes, the other half certifies
     manifest = json.loads((tmp_path / "smoke/bundle/manifest.json").read_text())
     assert manifest["abstain"] == {"confidence": "exact_match", "below": selective["below"]}
     assert manifest["format_version"] == 2
@@ -62,7 +64,8 @@ def test_floors_and_the_rule_to_abstain_reach_the_bundle(runs: Path, tmp_path: P
 
 def test_a_precision_that_the_student_cannot_reach_is_one_sentence(runs: Path, tmp_path: Path) -> None:
     shutil.copytree(runs, tmp_path / "smoke")
-    done = run_cli("train", "smoke", "--runs", str(tmp_path), "--set", "decisions.precision_floor.joy=0.8")
+    floor = "decisions.precision_floor.joy=0.8"
+    done = run_cli("train", str(runs / "recipe.toml"), "--runs", str(tmp_path), "--set", floor)
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]
     assert last.startswith("error: decisions.precision_floor: The best precision that the student reaches for")

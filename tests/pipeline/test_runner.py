@@ -91,20 +91,20 @@ def test_the_report_has_its_keys_and_its_page_loads_nothing(runs: Path) -> None:
 
 def test_nothing_is_done_twice(runs: Path, tmp_path: Path) -> None:
     shutil.copytree(runs, tmp_path / "smoke")
-    again = run_cli("run", "smoke", "--runs", str(tmp_path))
+    again = run_cli("run", str(runs / "recipe.toml"), "--runs", str(tmp_path))
     assert again.returncode == 0
     lines = [line for line in again.stderr.splitlines() if ":" in line]
     assert lines
     assert all(line.endswith("already done") for line in lines), again.stderr
 
 
-def test_the_resolved_recipe_gives_the_same_bundle_byte_for_byte(small_runs: Path, tmp_path: Path) -> None:
-    done = run_cli("export", str(small_runs / "recipe.toml"), "--runs", str(tmp_path))
+def test_the_resolved_recipe_gives_the_same_bundle_byte_for_byte(runs: Path, tmp_path: Path) -> None:
+    done = run_cli("export", str(runs / "recipe.toml"), "--runs", str(tmp_path))
     assert done.returncode == 0, done.stderr
-    files = [path.relative_to(small_runs) for path in (small_runs / "bundle").rglob("*") if path.is_file()]
+    files = [path.relative_to(runs) for path in (runs / "bundle").rglob("*") if path.is_file()]
     assert len(files) >= 6
     for file in files:
-        assert (small_runs / file).read_bytes() == (tmp_path / "smoke" / file).read_bytes(), file
+        assert (runs / file).read_bytes() == (tmp_path / "smoke" / file).read_bytes(), file
 
 
 def test_no_text_of_the_corpus_is_in_what_a_run_leaves(runs: Path) -> None:
@@ -147,7 +147,7 @@ def test_a_gate_that_fails_exits_1_and_leaves_no_bundle_of_an_earlier_recipe(
     assert caught.value.exit_status == 1
     for name in ("bundle", "report.json", "report.html"):
         assert not (tmp_path / "smoke" / name).exists(), name
-    back = run_cli("export", "smoke", "--runs", str(tmp_path))
+    back = run_cli("export", str(runs / "recipe.toml"), "--runs", str(tmp_path))
     assert back.returncode == 0, back.stderr
     assert (tmp_path / "smoke/bundle/manifest.json").read_bytes() == (runs / "bundle/manifest.json").read_bytes()
 
@@ -156,6 +156,6 @@ def test_a_model_card_that_people_edited_stays_as_it_is(runs: Path, tmp_path: Pa
     shutil.copytree(runs, tmp_path / "smoke")
     card = tmp_path / "smoke/bundle/README.md"
     card.write_text("Ours.\n")
-    done = run_cli("run", "smoke", "--runs", str(tmp_path))
+    done = run_cli("run", str(runs / "recipe.toml"), "--runs", str(tmp_path))
     assert "bundle: already done" in done.stderr
     assert card.read_text() == "Ours.\n"

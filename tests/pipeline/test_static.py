@@ -24,8 +24,14 @@ SETTINGS = (
 TEXT = "thank you so much, i feel better"
 
 
-def command(folder: Path) -> list[str]:
-    return ["smoke", "--runs", str(folder), *(part for setting in SETTINGS for part in ("--set", setting))]
+def command(run: Path) -> list[str]:
+    """The arguments of a run like another, with a static student."""
+    return [
+        str(run / "recipe.toml"),
+        "--runs",
+        str(run.parent),
+        *(part for setting in SETTINGS for part in ("--set", setting)),
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +39,7 @@ def static_run(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The smoke run with another student: corpus, teacher and labels are those of the shared one."""
     folder = tmp_path_factory.mktemp("static")
     shutil.copytree(runs, folder / "smoke")
-    done = run_cli("run", *command(folder))
+    done = run_cli("run", *command(folder / "smoke"))
     assert done.returncode == 0, done.stderr
     assert "labels/train: already done" in done.stderr
     return folder / "smoke"
@@ -83,7 +89,7 @@ def test_training_again_gives_the_same_bundle_byte_for_byte(static_run: Path, tm
     shutil.copytree(static_run, tmp_path / "smoke")
     for name in ("student", "export", "bundle"):
         shutil.rmtree(tmp_path / "smoke" / name)
-    done = run_cli("export", *command(tmp_path))
+    done = run_cli("export", *command(tmp_path / "smoke"))
     assert done.returncode == 0, done.stderr
     for path in (static_run / "bundle").rglob("*"):
         if path.is_file():

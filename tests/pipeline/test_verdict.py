@@ -13,7 +13,7 @@ def test_a_bundle_below_the_baseline_ends_with_status_1_unless_it_is_accepted(ru
     assert verdict.over_baseline.high < 0
     assert verdict.failures[0] == "the bundle is below TF-IDF on test rows"
     shutil.copytree(runs, tmp_path / "smoke")
-    command = ("smoke", "--runs", str(tmp_path))
+    command = (str(runs / "recipe.toml"), "--runs", str(tmp_path))
     accepted = run_cli("run", *command)
     assert accepted.returncode == 0, accepted.stderr
     bundle = tmp_path / "smoke/bundle"

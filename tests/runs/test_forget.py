@@ -123,7 +123,7 @@ def test_a_forgotten_run_still_answers_and_comes_back_the_same(runs: Path, tmp_p
     assert not list(run.glob("corpus*"))
     assert run_cli("predict", str(run / "bundle"), "hello").returncode == 0
     assert (run / "report.html").is_file()
-    again = run_cli("run", "smoke", "--runs", str(tmp_path))
+    again = run_cli("run", str(runs / "recipe.toml"), "--runs", str(tmp_path))
     assert again.returncode == 0, again.stderr
     redone = [line.split(":")[0] for line in again.stderr.splitlines() if not line.endswith("already done")]
     # The report tells how long each stage took: it stays when the corpus took as long as before, to the hundredth.

@@ -11,7 +11,7 @@ import pytest
 
 from distill.export.runtime.errors import BundleError, InputError, ResourceError
 from distill.runs.shortage import Shortage, refusal_of, shortage_of, stage_shortage
-from tests.support.command import ROOT, command_of, run_process
+from tests.support.command import ROOT, command_of, run_cli
 
 
 class SafetensorError(Exception):
@@ -119,14 +119,14 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     if not allowed:
         pytest.skip("this user may not mount a small disk")
     yield disk
-    subprocess.run(["umount", str(disk)], check=True)
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)  # this process may still have files of it open
 
 
 def test_a_run_on_a_full_disk_says_so_and_goes_on_when_there_is_space(
-    small_disk: Path, small_runs: Path, small_teacher: str
+    small_disk: Path, runs: Path, small_teacher: str
 ) -> None:
     command = ["export", "smoke", "--runs", str(small_disk), "--set", small_teacher]
-    full = run_process(*command)
+    full = run_cli(*command)
     assert full.returncode == 2, full.stderr
     assert full.stderr.splitlines()[-1] == (
         f"error: The disk is full (stage teacher, folder {small_disk}/smoke). Free some space and run the same "
@@ -134,11 +134,11 @@ def test_a_run_on_a_full_disk_says_so_and_goes_on_when_there_is_space(
     )
     assert not (small_disk / "smoke/teacher").exists()
     subprocess.run(["mount", "-o", "remount,size=600m", str(small_disk)], check=True)
-    done = run_process(*command)
+    done = run_cli(*command)
     assert done.returncode == 0, done.stderr
     assert "corpus: already done" in done.stderr
     for file in ("onnx/model_quantized.onnx", "manifest.json"):
-        assert (small_disk / "smoke/bundle" / file).read_bytes() == (small_runs / "bundle" / file).read_bytes()
+        assert (small_disk / "smoke/bundle" / file).read_bytes() == (runs / "bundle" / file).read_bytes()
 
 
 def test_answers_that_find_no_space_are_no_traceback(runs: Path) -> None:

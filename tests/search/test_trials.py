@@ -287,8 +287,8 @@ def test_the_command_refuses_a_wrong_value_before_there_is_a_run(tmp_path: Path)
     assert not (tmp_path / "smoke").exists()
 
 
-def test_the_command_trains_students_of_the_run(small_runs: Path, small_teacher: str, tmp_path: Path) -> None:
-    shutil.copytree(small_runs, tmp_path / "smoke")
+def test_the_command_trains_students_of_the_run(runs: Path, small_teacher: str, tmp_path: Path) -> None:
+    shutil.copytree(runs, tmp_path / "smoke")
     space = "search.space={'objective.temperature'=[1.0,4.0]}"
     settings = [part for one in (small_teacher, "search.trials=2", space) for part in ("--set", one)]
     done = run_cli("search", "smoke", "--runs", str(tmp_path), *settings)
@@ -302,9 +302,9 @@ def test_the_command_trains_students_of_the_run(small_runs: Path, small_teacher:
 
 
 def test_layers_that_are_left_open_are_chosen_before_the_first_trial(
-    small_runs: Path, small_teacher: str, tmp_path: Path
+    runs: Path, small_teacher: str, tmp_path: Path
 ) -> None:
-    shutil.copytree(small_runs, tmp_path / "smoke")
+    shutil.copytree(runs, tmp_path / "smoke")
     settings = [
         small_teacher,
         "student.kind=layers",

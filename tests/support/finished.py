@@ -19,9 +19,12 @@ from distill.runs.stage import STAGE_FILE, read_record
 from distill.variants.export import export_variant
 
 
-def reopen(folder: Path, *settings: str, recipe: str = "smoke") -> Run:
-    """Return a run whose records are those that the folder has, as if every stage had just been found done."""
-    run = Run(load_recipe(recipe, list(settings)), RunLayout(folder), Reporter(quiet=True))
+def reopen(folder: Path, *settings: str, recipe: str | None = None) -> Run:
+    """Return a run whose records are those that the folder has, as if every stage had just been found done.
+
+    Its recipe is the one that the folder resolved unless another is named, or `smoke` in a new folder.
+    """
+    run = Run(load_recipe(recipe or _recipe_of(folder), list(settings)), RunLayout(folder), Reporter(quiet=True))
     for path in sorted(folder.rglob(STAGE_FILE)):
         name = path.parent.relative_to(folder).as_posix()
         record = read_record(path.parent)
@@ -30,11 +33,16 @@ def reopen(folder: Path, *settings: str, recipe: str = "smoke") -> Run:
     return run
 
 
-def execute(folder: Path, *settings: str, recipe: str = "smoke", until: str = "report") -> Run:
-    """Execute a recipe in a folder, without progress on stderr."""
-    run = Run(load_recipe(recipe, list(settings)), RunLayout(folder), Reporter(quiet=True))
+def execute(folder: Path, *settings: str, recipe: str | None = None, until: str = "report") -> Run:
+    """Execute a recipe in a folder as `reopen` does, without progress on stderr."""
+    run = Run(load_recipe(recipe or _recipe_of(folder), list(settings)), RunLayout(folder), Reporter(quiet=True))
     execute_run(run, until)
     return run
+
+
+def _recipe_of(folder: Path) -> str:
+    resolved = folder / "recipe.toml"
+    return str(resolved) if resolved.exists() else "smoke"
 
 
 @dataclass(frozen=True)
@@ -60,7 +68,7 @@ class Shipped:
 
 def open_shipped(folder: Path) -> Shipped:
     """Open a finished run by the recipe that it resolved."""
-    run = reopen(folder, recipe=str(folder / "recipe.toml"))
+    run = reopen(folder)
     return Shipped(run, *shipping(run))
 
 

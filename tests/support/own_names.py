@@ -62,7 +62,7 @@ def check_beside_own_names(scripts: Path, bundle: Path, folder: Path, verbs: Seq
     for command in (
         ["python", "script.py"],
         ["python", "-c", readme_script()],
-        *from_readme,
+        # `distill` alone would not look for modules in the working directory
         *(["python", "-m", *command] for command in from_readme),
         ["distill", "verify", "bundle"],
     ):

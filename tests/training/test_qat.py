@@ -33,7 +33,7 @@ def aware(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The smoke run, gone on with students trained as two int8 forms."""
     folder = tmp_path_factory.mktemp("aware")
     shutil.copytree(runs, folder / "smoke")
-    done = run_cli("run", "smoke", "--runs", str(folder), *settings())
+    done = run_cli("run", str(runs / "recipe.toml"), "--runs", str(folder), *settings())
     assert done.returncode == 0, done.stderr
     assert "int8-static-qat (ships)" in done.stdout
     redone = [line.split(":")[0] for line in done.stderr.splitlines() if line.endswith(" s")]
@@ -104,7 +104,7 @@ def test_a_gate_that_refuses_it_gets_its_most_sensitive_products_in_fp32(aware: 
 def test_the_phase_ends_in_the_same_bytes(aware: Path, tmp_path: Path) -> None:
     shutil.copytree(aware, tmp_path / "smoke")
     shutil.rmtree(tmp_path / "smoke/qat/int8-static")
-    again = run_cli("export", "smoke", "--runs", str(tmp_path), *settings())
+    again = run_cli("export", str(aware / "recipe.toml"), "--runs", str(tmp_path), *settings())
     assert again.returncode == 0, again.stderr
     redone = [line.split(":")[0] for line in again.stderr.splitlines() if line.endswith(" s")]
     assert redone == ["qat/int8-static"]

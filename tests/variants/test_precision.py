@@ -127,7 +127,7 @@ def auto(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The smoke run, gone on with a recipe that leaves the precision open."""
     folder = tmp_path_factory.mktemp("auto")
     shutil.copytree(runs, folder / "smoke")
-    done = run_cli("run", "smoke", "--runs", str(folder), *COMMAND)
+    done = run_cli("run", str(runs / "recipe.toml"), "--runs", str(folder), *COMMAND)
     assert done.returncode == 0, done.stderr
     lines = done.stderr.splitlines()
     at = next(place for place, line in enumerate(lines) if line.startswith("precision: "))
@@ -163,7 +163,7 @@ def test_the_choice_is_frozen_with_its_reason_and_ships(auto: Path) -> None:
 
 def test_a_rerun_measures_nothing_and_chooses_the_same(auto: Path) -> None:
     before = (auto / "recipe.toml").read_text()
-    again = run_cli("run", "smoke", "--runs", str(auto.parent), *COMMAND)
+    again = run_cli("run", str(auto / "recipe.toml"), "--runs", str(auto.parent), *COMMAND)
     assert again.returncode == 0, again.stderr
     lines = [line for line in again.stderr.splitlines() if not line.startswith(" ")]
     assert "precision: already done" in lines
