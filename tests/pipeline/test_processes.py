@@ -14,7 +14,7 @@ from tests.support.command import ROOT, command_of, run_cli, run_process
 
 pytestmark = pytest.mark.slow
 
-# A signal comes from inside, when a file of a stage appears: whatever the machine's speed. Each command is a process
+# A signal comes from inside, when a file of a stage appears: whatever the speed. Each command is a process
 # of its own, forked from one that has imported what all need.
 SIGNALLED = """
 import json, os, sys
