@@ -3,8 +3,9 @@
 import gc
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest import mock
 
 # as `make test` has them, and as a command sets them for its process: before torch and transformers are imported
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -24,6 +25,13 @@ from tests.support.no_network import SUPPORTED
 
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_power_cuts() -> Iterator[None]:
+    """Flush nothing to the disk, which is slow: what a test reads back it wrote itself."""
+    with mock.patch.object(os, "fsync", return_value=None):
+        yield
 
 
 def pytest_collection_finish() -> None:

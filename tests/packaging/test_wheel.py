@@ -41,14 +41,15 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         next(place.glob("distill_text-*.tar.gz")), cwd=place,
     )  # fmt: skip
     assert built.returncode == 0, built.stderr
-    venv.create(place / "venv", with_pip=True)
+    venv.create(place / "venv")
     scripts = place / "venv" / "bin"
     constraints = ROOT / "constraints.txt"
-    probe = run(scripts / "pip", "download", "-q", "--no-deps", "-c", constraints, "-d", place, "rich", cwd=place)
+    pip = (sys.executable, "-m", "pip", "--python", scripts / "python")
+    probe = run(*pip, "download", "-q", "--no-deps", "-c", constraints, "-d", place, "rich", cwd=place)
     if probe.returncode:
         pytest.skip("no package index can be reached")
     wheel = next(place.glob("distill_text-*.whl"))
-    done = run(scripts / "pip", "install", "-q", "-c", constraints, wheel, cwd=place)
+    done = run(*pip, "install", "-q", "-c", constraints, wheel, cwd=place)
     assert done.returncode == 0, done.stderr
     return scripts
 
@@ -62,7 +63,7 @@ def test_the_wheel_alone_decides_and_holds_no_torch(installed: Path, runs: Path,
     (tmp_path / "own.csv").write_text("text,labels\nthank you so much,gratitude\nnobody called,loneliness\n")
     for arguments in (
         ("verify", "bundle"),
-        ("bench", "bundle"),
+        ("bench", "bundle", "--rounds", "1"),
         ("eval", "bundle", "own.csv"),
         ("diff", "bundle", "bundle", "own.csv"),
     ):

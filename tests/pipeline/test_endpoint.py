@@ -83,7 +83,8 @@ def test_a_student_learns_from_answers(asked: tuple[Path, FakeModel]) -> None:
     assert quality["teacher"] > 0.95
     assert quality["student"] > 0.9
     classifier = load(run / "bundle")
-    found = classifier.predict(["i am so glad", "i was scared"])
+    place = f"{FILLERS[0]} and {FILLERS[1]}"
+    found = classifier.predict([f"i feel {WORDS[label][0]} {place}" for label in ("joy", "fear")])
     assert [prediction.labels for prediction in found] == [("joy",), ("fear",)]
     assert classifier.manifest.provenance["teacher"] == "fake"
     assert classifier.manifest.provenance["student_base"] == "base"

@@ -28,7 +28,7 @@ SETTINGS = (
 )
 
 
-def rows_of_pairs(path: Path, rows: int = 300) -> Path:
+def rows_of_pairs(path: Path, rows: int = 160) -> Path:
     """Write questions and answers; the label says whether the answer is on the question's subject."""
     draw = random.Random(3)
     with path.open("w", newline="", encoding="utf-8") as file:

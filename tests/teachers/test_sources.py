@@ -200,7 +200,7 @@ def test_a_run_records_its_base_model_and_refuses_another(hub: FakeHub, tmp_path
     ]
 
     def teach(*more: str) -> Run:
-        return execute(tmp_path / "run", *shared, *more, until="teach")
+        return execute(tmp_path / "run", *shared, *more, recipe="smoke", until="teach")
 
     with pytest.raises(InputError, match=r"pins 000000000000"):
         teach("student.layers=[0]", f"teacher.sha256={'0' * 64}")
