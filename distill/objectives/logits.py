@@ -6,6 +6,7 @@ the network.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -103,18 +104,26 @@ def pearson(first: Tensor, second: Tensor) -> Tensor:
     return correlation
 
 
+@dataclass(frozen=True)
+class _OfLogits:
+    """A term that reads neither targets nor which rows have them."""
+
+    function: Callable[[Tensor, Tensor], Tensor]
+
+    def __call__(self, student: Tensor, teacher: Tensor, _targets: Tensor, _labelled: Tensor) -> Tensor:
+        """Return the term of the logits."""
+        return self.function(student, teacher)
+
+
 def logit_terms(recipe: ObjectiveRecipe, losses: TaskLoss) -> tuple[tuple[float, LogitTerm], ...]:
     """Return the enabled terms of a recipe beside soft and hard, each with its weight."""
     heat = recipe.temperature
     decoupled = partial(decoupled_term, temperature=heat, alpha=recipe.decoupled_alpha, beta=recipe.decoupled_beta)
 
-    def of_logits(function: Callable[[Tensor, Tensor], Tensor]) -> LogitTerm:
-        return lambda student, teacher, _targets, _labelled: function(student, teacher)
-
     terms: tuple[tuple[float, LogitTerm], ...] = (
         (recipe.decoupled_weight, decoupled),
-        (recipe.standardised_weight, of_logits(partial(standardised_kl, temperature=heat))),
-        (recipe.inter_class_weight, of_logits(partial(inter_class_distance, temperature=heat, losses=losses))),
-        (recipe.intra_class_weight, of_logits(partial(intra_class_distance, temperature=heat, losses=losses))),
+        (recipe.standardised_weight, _OfLogits(partial(standardised_kl, temperature=heat))),
+        (recipe.inter_class_weight, _OfLogits(partial(inter_class_distance, temperature=heat, losses=losses))),
+        (recipe.intra_class_weight, _OfLogits(partial(intra_class_distance, temperature=heat, losses=losses))),
     )
     return tuple((weight, term) for weight, term in terms if weight)

@@ -4,7 +4,7 @@ Hidden states as in FitNets (Romero et al., arXiv 1412.6550) and TinyBERT (arXiv
 relations as in MiniLMv2 (arXiv 2012.15828).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -102,7 +102,7 @@ class FeatureDistiller(nn.Module):
         self._weights = tuple(weight for weight, _ in terms)
         # a row with a token that the teacher lacks is not aligned, and the teacher's states for it are not used
         self.register_buffer("token_ids", token_ids.clamp(min=0), persistent=False)
-        self._read_teacher = _frozen(teacher)
+        self._read_teacher = _Frozen(teacher.eval().requires_grad_(False))
 
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, aligned: Tensor, token_type_ids: Tensor | None = None
@@ -138,12 +138,13 @@ def features(
     return Features(encoder, tuple(output.hidden_states))
 
 
-def _frozen(encoder: Any) -> Callable[[Tensor, Tensor, Tensor | None], Features]:
-    """Return a reader of a body without gradients or dropout: a closure, so that no module saves or trains it."""
-    encoder.eval().requires_grad_(False)
+@dataclass(frozen=True)
+class _Frozen:
+    """A reader of a body without gradients or dropout; no module, so that none saves or trains the body."""
 
-    def read(input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None) -> Features:
+    encoder: Any
+
+    def __call__(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None) -> Features:
+        """Return the hidden states of a batch."""
         with torch.no_grad():
-            return features(encoder, input_ids, attention_mask, token_type_ids)
-
-    return read
+            return features(self.encoder, input_ids, attention_mask, token_type_ids)

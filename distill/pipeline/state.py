@@ -151,6 +151,7 @@ class Run:
 
     def controls(self) -> "TrainingControls":
         """Return what surrounds each training of this run."""
+        from distill.training.callback import Resources
         from distill.training.session import TrainingControls
         from distill.training.tracking import Trackers, open_trackers
 
@@ -161,7 +162,8 @@ class Run:
             return open_trackers(self.recipe.track.names, self.layout.track, training)
 
         seconds = 60 * self.recipe.checkpoint_minutes
-        return TrainingControls(self.reporter, self.stop, seconds, self.on_epoch_end, trackers)
+        resources = Resources(**dict(self.recipe.training))
+        return TrainingControls(self.reporter, self.stop, seconds, self.on_epoch_end, trackers, resources)
 
     def freeze(self, values: Mapping[str, Any], heading: str = "") -> None:
         """Continue with a recipe in which open values are named, and write it into the run's folder.

@@ -31,6 +31,7 @@ from distill.recipe.student import (
     StudentRecipe,
 )
 from distill.recipe.track import TrackRecipe
+from distill.recipe.training import TrainingRecipe
 from distill.students.families import FAMILIES
 
 
@@ -57,6 +58,7 @@ class Recipe(Section):
     student: StudentRecipe = StudentRecipe()
     layer_search: LayerSearchRecipe = LayerSearchRecipe()
     objective: ObjectiveRecipe = ObjectiveRecipe()
+    training: TrainingRecipe = TrainingRecipe()
     decisions: DecisionsRecipe = DecisionsRecipe()
     qat: QatRecipe = QatRecipe()
     export: ExportRecipe = ExportRecipe()
@@ -73,6 +75,11 @@ class Recipe(Section):
                 near = difflib.get_close_matches(key, known, n=1)
                 hint = f"Did you mean {near[0]}?" if near else "Name keys of student and objective alone."
                 raise ValueError(f"search.space has {key!r}. {hint}")
+        return self
+
+    @model_validator(mode="after")
+    def _shared_work(self) -> "Recipe":
+        self.training.check_beside(self)
         return self
 
     @model_validator(mode="after")

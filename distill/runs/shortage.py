@@ -80,7 +80,7 @@ def stage_shortage(error: BaseException, stage: str, folder: Path) -> ResourceEr
         )
     if shortage is Shortage.MEMORY:
         key = BATCH_KEYS.get(stage.split("/", maxsplit=1)[0])
-        lower = f" Or lower {key} or corpus.max_tokens." if key else ""
+        lower = f" Or set training.rows_per_pass below {key}, or lower corpus.max_tokens." if key else ""
         return ResourceError(
             f"The machine is out of memory (stage {stage}, folder {folder}). Free some memory and run the same "
             f"command again. It resumes from there.{lower}"

@@ -35,6 +35,19 @@ LAST_SAVE_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
+class Resources:
+    """Share of a machine that a training takes; neither steps nor losses depend on it.
+
+    `processes` share each batch. Each reads `rows_per_pass` of its rows at once, all of them where it is None.
+    `gradient_checkpointing` trades time for memory.
+    """
+
+    processes: int = 1
+    rows_per_pass: int | None = None
+    gradient_checkpointing: bool = False
+
+
+@dataclass(frozen=True)
 class TrainingSchedule:
     """Steps, batches and patience of a training; `bf16` where the device multiplies faster in it."""
 
@@ -46,6 +59,7 @@ class TrainingSchedule:
     seed: int
     checkpoint_seconds: float = 300.0
     bf16: bool = False
+    resources: Resources = Resources()
 
 
 class TrainingCallback(TrainerCallback):  # type: ignore[misc]

@@ -100,7 +100,7 @@ def _try_layers(
         session,
         examples,
         loss,
-        schedule_of(recipe, len(part.train), inputs.seed, controls.checkpoint_seconds),
+        schedule_of(recipe, len(part.train), inputs.seed, controls),
         recipe.family.parameter_groups(model, **recipe.rates()),
         folder,
         controls,

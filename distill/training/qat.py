@@ -92,7 +92,7 @@ def train_quantized(
         session,
         examples,
         objective,
-        schedule_of(phase, len(examples.tokens), inputs.seed, controls.checkpoint_seconds),
+        schedule_of(phase, len(examples.tokens), inputs.seed, controls),
         phase.family.parameter_groups(model, **phase.rates()),
         folder,
         controls,

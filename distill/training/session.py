@@ -32,14 +32,14 @@ from distill.teachers.inference import predict_logits
 from distill.teachers.token_cache import TokenCache
 from distill.teachers.tokenizers import pad_id_of
 from distill.training.batches import Examples
-from distill.training.callback import TrainingCallback, TrainingSchedule
+from distill.training.callback import Resources, TrainingCallback, TrainingSchedule
 from distill.training.loop import FitResult, Loss, fit
 from distill.training.tracking import Trackers
 
 
 @dataclass(frozen=True)
 class TrainingControls:
-    """Controls around a training: the reporter of its progress, the request to stop, the seconds between saves.
+    """Controls around a training: its reporter, the request to stop, the seconds between saves, its resources.
 
     `on_epoch_end` receives each epoch once it is evaluated, and may end the training by an exception. `trackers`
     returns those of the training that works in a folder.
@@ -50,6 +50,7 @@ class TrainingControls:
     checkpoint_seconds: float
     on_epoch_end: Callable[[Epoch], None] = field(default=lambda _: None)
     trackers: Callable[[Path], Trackers] = field(default=lambda _: Trackers())
+    resources: Resources = field(default_factory=Resources)
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ def open_session(
 
 
 def schedule_of(
-    recipe: TeacherRecipe | StudentRecipe, rows: int, seed: int, checkpoint_seconds: float
+    recipe: TeacherRecipe | StudentRecipe, rows: int, seed: int, controls: TrainingControls
 ) -> TrainingSchedule:
     """Return the schedule of a recipe's epochs over a number of rows."""
     steps_per_epoch = max(1, math.ceil(rows / recipe.batch_size))
@@ -131,8 +132,9 @@ def schedule_of(
         warmup=recipe.warmup,
         patience=recipe.patience,
         seed=seed,
-        checkpoint_seconds=checkpoint_seconds,
+        checkpoint_seconds=controls.checkpoint_seconds,
         bf16=multiplies_bf16(best_device()),
+        resources=controls.resources,
     )
 
 

@@ -168,7 +168,7 @@ def _train(
         session,
         examples,
         loss,
-        schedule_of(recipe, inputs.rows, inputs.seed, controls.checkpoint_seconds),
+        schedule_of(recipe, inputs.rows, inputs.seed, controls),
         recipe.family.parameter_groups(session.model, **recipe.rates()),
         folder,
         controls,

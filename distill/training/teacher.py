@@ -1,8 +1,9 @@
 """Fine-tune a teacher, or load a checkpoint that is already fine-tuned."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from torch import Tensor
 from transformers import set_seed
 
 from distill.artifacts.logits import BEFORE_TUNING_FILE, write_logits_file
@@ -10,7 +11,7 @@ from distill.corpora.corpus import Corpus, label_matrix
 from distill.corpora.reading.places.provenance import SOURCE_FILE
 from distill.export.runtime.deciding.task import Task
 from distill.files.json_files import write_json
-from distill.objectives.task_loss import LOSSES
+from distill.objectives.task_loss import LOSSES, TaskLoss
 from distill.recipe.sources import TeacherRecipe
 from distill.teachers.checkpoints import build_classifier, load_classifier, save_classifier
 from distill.teachers.device import device_of
@@ -92,7 +93,7 @@ def train_teacher(
         session,
         session.train_examples(),
         _hard_loss(session, weighted=recipe.class_weights),
-        schedule_of(recipe, len(corpus.train), seed, controls.checkpoint_seconds),
+        schedule_of(recipe, len(corpus.train), seed, controls),
         parameter_groups(model, **recipe.rates()),
         folder,
         controls,
@@ -117,14 +118,21 @@ def store_base(folder: Path, base: ModelSource, recipe: TeacherRecipe, task: Tas
     write_json(base.to_dict(), folder / SOURCE_FILE)
 
 
-def _hard_loss(session: TrainingSession, *, weighted: bool) -> Any:
+@dataclass(frozen=True)
+class _HardLoss:
+    """The loss on gold labels; `weights` ``(C,)`` are higher for rarer labels."""
+
+    losses: TaskLoss
+    weights: Tensor | None
+
+    def __call__(self, logits: Tensor, _teacher: Tensor, targets: Tensor, _labelled: Tensor) -> Tensor:
+        """Return the mean loss over rows, a scalar."""
+        return self.losses.hard(logits, targets, self.weights).mean()
+
+
+def _hard_loss(session: TrainingSession, *, weighted: bool) -> _HardLoss:
     """Return the loss on gold labels; `weighted` gives rare labels more weight."""
     corpus = session.corpus
-    losses, weights = LOSSES[corpus.task.kind], None
-    if weighted:
-        weights = class_weights(label_matrix(corpus.train, corpus.task)).to(device_of(session.model))
-
-    def loss(logits: Any, _teacher: Any, targets: Any, _labelled: Any) -> Any:
-        return losses.hard(logits, targets, weights).mean()
-
-    return loss
+    weights = class_weights(label_matrix(corpus.train, corpus.task)) if weighted else None
+    on_device = None if weights is None else weights.to(device_of(session.model))
+    return _HardLoss(LOSSES[corpus.task.kind], on_device)

@@ -35,6 +35,7 @@ from distill.files.json_files import write_json
 from distill.labelling.onnx_teacher import in_onnxruntime
 from distill.objectives.task_loss import LOSSES
 from distill.pipeline.train import training_inputs
+from distill.runs.interrupts import StopRequest
 from distill.runs.progress import Reporter
 from distill.students.networks.static import StaticClassifier
 from distill.teachers.checkpoints import load_classifier
@@ -46,7 +47,7 @@ from distill.training import loop as trainer
 from distill.training.batches import Examples, LengthSortedBatches
 from distill.training.callback import TrainingCallback
 from distill.training.loop import Loss, fit
-from distill.training.session import schedule_of
+from distill.training.session import TrainingControls, schedule_of
 from tests.benchmarks.flops import LABELLING, TRAINING, encoder_flops
 from tests.benchmarks.interleaved import Rounds, Way, check_equal, markdown_table, rates
 from tests.benchmarks.plain_transformers import PlainSettings, plain_labeller, plain_optimizer, plain_train
@@ -226,7 +227,9 @@ def _train_as_a_run_does(
         teacher_logits=torch.from_numpy(logits[:rows]),
         labelled=torch.ones(rows, dtype=torch.bool),
     )
-    settings = schedule_of(recipe, rows, work.shipped.seed, 300.0)
+    settings = schedule_of(
+        recipe, rows, work.shipped.seed, TrainingControls(Reporter(quiet=True), StopRequest(), 300.0)
+    )
     settings = replace(settings, bf16=settings.bf16 and "bf16" not in off)
     pad = partial(pad_batch, pad_id=tokenizer.pad_token_id)
     # a folder of its own, or it would resume from a checkpoint of the training before it

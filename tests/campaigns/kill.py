@@ -3,13 +3,17 @@
 One run is left alone: its bundle is the reference. Other runs get a signal at a moment drawn evenly from the time
 that a whole run takes, and are started again, with another such moment, up to five times; then they may finish.
 Each must end with the reference's bundle, byte for byte.
-With `--signal INT` (or TERM) every command must also end within five seconds and say how to resume.
+With `--signal INT` (or TERM) every command must also end within five seconds and say how to resume. With several
+processes (`--set training.processes=2`) none may outlive its command, and `--strike process` kills one of them
+in place of the command, which must then end and say so.
 
     python -m tests.campaigns.kill --kills 100
     python -m tests.campaigns.kill --kills 30 --set teacher.epochs=3 --set student.epochs=30
     python -m tests.campaigns.kill --recipe quickstart --kills 5
     python -m tests.campaigns.kill --signal INT --kills 30
     python -m tests.campaigns.kill --conversations --kills 30
+    python -m tests.campaigns.kill --set training.processes=2 --kills 20
+    python -m tests.campaigns.kill --set training.processes=2 --kills 20 --strike process
 """
 
 import argparse
@@ -32,6 +36,7 @@ from tests.support.talks import write_talks
 # then a run may finish, or most signals would strike the stage that takes longest again and again
 KILLS_A_RUN = 5
 MOST_SECONDS = 5.0  # from Ctrl-C to the end
+LAST_SECONDS = 5.0  # in which the processes of a training end after their command
 # checkpoints are written this often in the time that a whole run takes
 CHECKPOINTS = 40
 # files whose writing saves work
@@ -49,6 +54,27 @@ class Found:
     redone: list[float] = field(default_factory=list)  # seconds of work that the next start had to repeat
     endings: list[float] = field(default_factory=list)  # seconds from the signal to the end
     wrong: list[str] = field(default_factory=list)
+    others: int = 0  # further processes of trainings that were alive when a signal was sent
+
+
+@dataclass(frozen=True)
+class Strike:
+    """What is sent to whom."""
+
+    number: signal.Signals
+    process: bool = False  # one of the command's further processes, and not the command
+
+    def send(self, command: "subprocess.Popen[str]") -> list[int]:
+        """Send it, and return the further processes that were alive; none if the command ended before."""
+        others = others_of(command.pid)
+        while self.process and not others and command.poll() is None:
+            time.sleep(0.01)
+            others = others_of(command.pid)
+        if not self.process:
+            os.killpg(command.pid, self.number)
+        elif others:
+            os.kill(others[0], self.number)
+        return others
 
 
 @dataclass(frozen=True)
@@ -90,6 +116,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.campaigns.kill", description=__doc__.split("\n")[0])
     parser.add_argument("--recipe", default="smoke", help="a packaged recipe or a TOML file (smoke)")
     parser.add_argument("--kills", type=int, default=100, help="signals to send (100)")
+    parser.add_argument("--strike", choices=("command", "process"), default="command", help="whom (command)")
     parser.add_argument("--signal", choices=("KILL", "INT", "TERM"), default="KILL", help="which one (KILL)")
     parser.add_argument("--seed", type=int, default=0, help="of the moments (0)")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a recipe key")
@@ -103,14 +130,15 @@ def main() -> None:
         work.mkdir(parents=True, exist_ok=True)
         settings = (f"corpus.source={write_talks(work / 'talks.jsonl')}", *TALK_SETTINGS, *settings)
     reference = Command(options.recipe, work / "reference", settings)
-    found = campaign(reference, options.kills, number, random.Random(options.seed))
+    strike = Strike(number, options.strike == "process")
+    found = campaign(reference, options.kills, strike, random.Random(options.seed))
     if options.keep is None:
         shutil.rmtree(work)
     report(options.recipe, number, found)
     sys.exit(1 if found.wrong else 0)
 
 
-def campaign(reference: Command, kills: int, number: signal.Signals, chance: random.Random) -> Found:
+def campaign(reference: Command, kills: int, strike: Strike, chance: random.Random) -> Found:
     """Make the reference, then send signals to further runs until there were enough; the last one may finish."""
     needed = seconds_of_whole_run(reference)
     say(f"reference: {needed:.0f} s")
@@ -123,7 +151,7 @@ def campaign(reference: Command, kills: int, number: signal.Signals, chance: ran
         before, finished = found.signals, False
         while not finished:
             more = found.signals < min(kills, before + KILLS_A_RUN)
-            finished = one_start(command, chance.uniform(0, needed) if more else None, number, found)
+            finished = one_start(command, chance.uniform(0, needed) if more else None, strike, found)
         found.runs += 1
         found.wrong += compared(reference.folder, command.folder)
         shutil.rmtree(command.runs)
@@ -139,7 +167,7 @@ def seconds_of_whole_run(command: Command) -> float:
     return time.monotonic() - start
 
 
-def one_start(command: Command, moment: float | None, number: signal.Signals, found: Found) -> bool:
+def one_start(command: Command, moment: float | None, strike: Strike, found: Found) -> bool:
     """Start the run once more, and send it a signal after so many seconds; whether it finished."""
     found.resumed += any(command.folder.glob("*.partial/.unfinished/checkpoint-*/whole.json"))
     began = time.time()
@@ -153,16 +181,19 @@ def one_start(command: Command, moment: float | None, number: signal.Signals, fo
         raise
     if code is None:
         at = time.time()
-        os.killpg(process.pid, number)
+        others = strike.send(process)
         code = process.wait()
         found.signals += 1
+        found.others += len(others)
+        found.wrong += [f"process {pid} outlived its command" for pid in outliving(others)]
         found.endings.append(time.time() - at)
         stage = stage_under_way(command.folder, began)
         found.stages[stage] += 1
         saved = [path.stat().st_mtime for pattern in SAVED for path in command.folder.glob(pattern)]
         found.redone.append(max(0.0, at - max([began, *saved])))
-        found.wrong += complaints(number, code, command.said, found.endings[-1])
-        say(f"{found.signals}: {number.name} in {stage}, ended after {found.endings[-1]:.1f} s, status {code}")
+        found.wrong += complaints(strike, code, command.said, found.endings[-1])
+        sent = f"{found.signals}: {strike.number.name} in {stage}"
+        say(f"{sent}, ended after {found.endings[-1]:.1f} s, status {code}")
     elif code != 0:
         found.wrong.append(f"a run ended with status {code}: {command.said[-300:]}")
     return code == 0 or bool(found.wrong)
@@ -175,8 +206,28 @@ def stage_under_way(folder: Path, began: float) -> str:
     return names[-1] if names else "start or between"
 
 
-def complaints(number: signal.Signals, code: int, said: str, seconds: float) -> list[str]:
+def others_of(pid: int) -> list[int]:
+    """Return the further processes of a command's training."""
+    done = subprocess.run(
+        ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(pid)], capture_output=True, text=True, check=False
+    )
+    return [int(line.split()[0]) for line in done.stdout.splitlines() if "training.ranks" in line]
+
+
+def outliving(pids: list[int]) -> list[int]:
+    """Return those that are still alive after the seconds that they may take to end."""
+    end = time.monotonic() + LAST_SECONDS
+    while (alive := [pid for pid in pids if Path(f"/proc/{pid}").exists()]) and time.monotonic() < end:
+        time.sleep(0.05)
+    return alive
+
+
+def complaints(strike: Strike, code: int, said: str, seconds: float) -> list[str]:
     """What is wrong with how a command answered a signal that it may answer."""
+    number = strike.number
+    if strike.process and code != 0:
+        told = code == 2 and "of the training was ended by SIG" in said
+        return [] if told else [f"status {code}: {said[-300:]}"]
     if number == signal.SIGKILL or code == 0:
         return []
     found = []
@@ -211,6 +262,7 @@ def report(recipe: str, number: signal.Signals, found: Found) -> None:
         f"{number.name} sent": found.signals,
         "runs finished": found.runs,
         "starts from a training's checkpoint": found.resumed,
+        "further processes at that moment": found.others,
         "in stages": ", ".join(f"{name} {count}" for name, count in found.stages.most_common()),
         "longest work redone": f"{max(found.redone, default=0):.1f} s",
         "longest time to end": f"{max(endings):.1f} s" if endings else "-",

@@ -152,6 +152,10 @@ def test_every_stage_skips_the_same_inputs_and_reruns_for_each_other(every_stage
 HARMLESS = {
     "name": "the folder of the run, and the name in the bundle",
     "checkpoint_minutes": "how often a training saves, which changes no result",
+    **dict.fromkeys(
+        (f"training.{key}" for key in ("processes", "rows_per_pass", "gradient_checkpointing")),
+        "who computes, and how much at once, as a thread count: the steps are the same, but for rounding",
+    ),
     "corpus.licence": "is named in the bundle alone",
     "corpus.language": "is named in the model card alone",
     "teacher.sha256": "a pin: the same weights are accepted, others are refused",

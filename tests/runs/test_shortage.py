@@ -59,7 +59,8 @@ def test_a_full_disk_is_recognised_behind_other_errors_too(error: Exception) -> 
 @pytest.mark.parametrize("error", MEMORY, ids=str)
 def test_exhausted_memory_is_recognised(error: Exception) -> None:
     assert shortage_of(error) is Shortage.MEMORY
-    assert "student.batch_size or corpus.max_tokens" in str(stage_shortage(error, "student", Path("r")))
+    said = str(stage_shortage(error, "student", Path("r")))
+    assert "training.rows_per_pass below student.batch_size, or lower corpus.max_tokens" in said
     assert "max_tokens" not in str(stage_shortage(error, "corpus", Path("r")))  # it would change nothing there
     assert str(refusal_of(error)).startswith("The machine is out of memory. ")
 
