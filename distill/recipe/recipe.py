@@ -32,6 +32,7 @@ from distill.recipe.student import (
 )
 from distill.recipe.track import TrackRecipe
 from distill.recipe.training import TrainingRecipe
+from distill.recipe.with_context import check_context
 from distill.students.families import FAMILIES
 
 
@@ -129,37 +130,7 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _read_with_context(self) -> "Recipe":
-        if self.corpus.context is None and self.teacher.pooling == "target":
-            raise ValueError(
-                "teacher.pooling = 'target' pools the turn that is decided, and corpus.context, which makes rows "
-                "of turns, is missing. Use 'mean'."
-            )
-        if self.corpus.context is None and self.student.context_dropout is not None:
-            raise ValueError(
-                "student.context_dropout leaves out context, and corpus.context, which makes rows of turns, is "
-                "missing. Remove the former."
-            )
-        peft = self.teacher.peft
-        if self.corpus.context is not None and peft is not None and peft.method == "prompt":
-            raise ValueError(
-                "teacher.peft.method is 'prompt', and the turns of corpus.context have a template of their own. "
-                "Use 'lora'."
-            )
-        if self.corpus.context is not None and self.augmentation.rows:
-            raise ValueError(
-                "augmentation.rows makes texts, but corpus.context reads turns of conversations. Set the former "
-                "to 0."
-            )
-        if self.corpus.context is not None and self.teacher.kind != "classifier":
-            raise ValueError(
-                "teacher.kind asks a language model about texts, but corpus.context reads turns of conversations. "
-                "Use 'classifier'."
-            )
-        if self.corpus.context is not None and self.student.base is not None:
-            raise ValueError(
-                "student.base has no pieces for the roles of corpus.context. Remove it, and the student "
-                "starts from its teacher."
-            )
+        check_context(self)
         return self
 
     @model_validator(mode="after")
