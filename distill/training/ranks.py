@@ -16,6 +16,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -200,8 +201,8 @@ class _Other:
 
 
 def _death(others: Sequence[_Other]) -> DistillError | None:
-    """Return how one of them died; None if none does within a few seconds."""
-    for _ in range(30):
+    """Return how one of them died; None if none does within ten seconds."""
+    for _ in range(100):
         for other in others:
             if (death := other.death()) is not None:
                 return death
@@ -264,6 +265,15 @@ def _join(store: Any, number: int, count: int) -> Any:
 
 def main() -> None:
     """Be another rank: read the work from the pipe, and do it until the pipe closes."""
+    try:
+        _work()
+    except Exception:
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)  # at once: rank 0 sees the connection close, and asks how
+
+
+def _work() -> None:
     ready = os.dup(1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whatever a library prints
     header = json.loads(sys.stdin.buffer.readline())

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from transformers import set_seed
 
-from distill.export.runtime.kinds.multi_label import MultiLabel
+from distill.export.runtime.deciding.kinds.multi_label import MultiLabel
 from distill.objectives.task_loss import LOSSES
 from distill.teachers.checkpoints import build_classifier
 from distill.teachers.encoder import Pooling
