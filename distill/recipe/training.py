@@ -1,13 +1,10 @@
 """The recipe's table of the machine's share in a training: [training]."""
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from pydantic import Field
 
 from distill.recipe.section import Section
-
-if TYPE_CHECKING:
-    from distill.recipe.recipe import Recipe
 
 
 class TrainingRecipe(Section):
@@ -32,8 +29,8 @@ class TrainingRecipe(Section):
         description="Compute the states of each layer again in the backward pass: less memory, more time.",
     )
 
-    def check_beside(self, recipe: "Recipe") -> None:
-        """Refuse values that the rest of a recipe does not allow.
+    def check_beside(self, recipe: Any) -> None:
+        """Refuse values that the rest of a `Recipe` does not allow.
 
         Raises:
             ValueError: a batch has fewer rows than there are processes, or a term reads all rows of a batch.

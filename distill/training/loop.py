@@ -34,6 +34,12 @@ LOG_EVERY = 20
 # model output, teacher logits, targets, labelled -> scalar
 Loss = Callable[[Any, Tensor, Tensor, Tensor], Tensor]
 
+# AdamW's parameter groups, each with its learning rate
+Groups = list[dict[str, Any]]
+
+# what a model reads in one pass, or the passes over a batch
+Inputs = dict[str, Any]
+
 # token ids of rows -> ids and mask (B, T), and token types where the rows have them
 Pad = Callable[[Sequence[Sequence[int]]], tuple[Tensor, ...]]
 
@@ -85,7 +91,7 @@ class _FitTrainer(Trainer):  # type: ignore[misc]
         loader = DataLoader(self.train_dataset, batch_sampler=sampler, collate_fn=self._collate)
         return self.accelerator.prepare(loader)
 
-    def _collate(self, rows: list[int]) -> dict[str, Any]:
+    def _collate(self, rows: list[int]) -> Inputs:
         """Return the passes of this rank over its rows of a batch, each with its share of the batch's rows."""
         part = self._rank.part(rows)
         if not part:  # a rank without rows must have the same gradients as the others: zeros
@@ -94,7 +100,7 @@ class _FitTrainer(Trainer):  # type: ignore[misc]
         passes = [part[at : at + size] for at in range(0, len(part), size)]
         return {"passes": [self._inputs(own, len(own) / len(rows)) for own in passes]}
 
-    def _inputs(self, rows: Sequence[int], share: float) -> dict[str, Any]:
+    def _inputs(self, rows: Sequence[int], share: float) -> Inputs:
         examples = self._examples
         rows, tokens = examples.read(rows)
         ids, mask, *types = self._pad(tokens)
@@ -109,15 +115,13 @@ class _FitTrainer(Trainer):  # type: ignore[misc]
             "share": share,
         }
 
-    def training_step(self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Any = None) -> Tensor:
+    def training_step(self, model: nn.Module, inputs: Inputs, num_items_in_batch: Any = None) -> Tensor:
         """Leave the gradients of the whole batch in the model, and return its loss."""
         self._rank.seed(self._schedule.seed, self.state.global_step)
         step = super().training_step
         return self._rank.add_up(model, torch.stack([step(model, own) for own in inputs["passes"]]).sum())
 
-    def compute_loss(
-        self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool = False, **_: Any
-    ) -> Any:
+    def compute_loss(self, model: nn.Module, inputs: Inputs, return_outputs: bool = False, **_: Any) -> Any:
         # transformers would wrap the model for inference as well
         with torch.autocast(self.args.device.type, dtype=torch.bfloat16, enabled=self._schedule.bf16):
             extra = inputs["extra_inputs"]
@@ -136,7 +140,7 @@ class _Work:
     examples: Examples
     loss: Loss
     schedule: TrainingSchedule
-    groups: list[dict[str, Any]]
+    groups: Groups
     pad: Pad
     folder: Path
     checkpoint: Path | None
@@ -189,7 +193,7 @@ def fit(
     loss: Loss,
     schedule: TrainingSchedule,
     *,
-    groups: list[dict[str, Any]],
+    groups: Groups,
     pad: Pad,
     callback: TrainingCallback,
 ) -> FitResult:
