@@ -52,12 +52,34 @@ def label_split(
         identity: identity of the logits.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for index, start in enumerate(range(0, len(rows), SHARD_ROWS)):
-        path = folder / f"part-{index:05d}.parquet"
-        ids = range(start, min(start + SHARD_ROWS, len(rows)))
-        if _is_whole(path, ids, identity):
-            continue
-        write_shard(path, list(ids), infer(rows[start : ids.stop]), identity)
+    for shard in missing_shards(folder, len(rows), identity):
+        label_shard(folder, shard, rows, infer, identity)
+
+
+def missing_shards(folder: Path, rows: int, identity: LabelIdentity) -> list[int]:
+    """Return the numbers of a split's shards that are not there, or belong to something else."""
+    shards = range(-(-rows // SHARD_ROWS))
+    return [shard for shard in shards if not _is_whole(_path(folder, shard), _ids(shard, rows), identity)]
+
+
+def label_shard(
+    folder: Path,
+    shard: int,
+    rows: Sequence[Row],
+    infer: Callable[[Sequence[Row]], NDArray[np.float32]],
+    identity: LabelIdentity,
+) -> None:
+    """Write one shard of a split, by its number; see `label_split`."""
+    ids = _ids(shard, len(rows))
+    write_shard(_path(folder, shard), list(ids), infer(rows[ids.start : ids.stop]), identity)
+
+
+def _path(folder: Path, shard: int) -> Path:
+    return folder / f"part-{shard:05d}.parquet"
+
+
+def _ids(shard: int, rows: int) -> range:
+    return range(shard * SHARD_ROWS, min((shard + 1) * SHARD_ROWS, rows))
 
 
 def write_shard(path: Path, row_ids: list[int], logits: NDArray[np.float32], identity: LabelIdentity) -> None:

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
 
@@ -12,7 +12,6 @@ from distill.evaluation.decision import Logits
 from distill.evaluation.quality import EVALUATED
 from distill.export.runtime.deciding.task import Task
 from distill.export.runtime.reading.inputs import ONE_TEXT, Input, Pair
-from distill.labelling.labeller import Labeller
 from distill.labelling.onnx_teacher import WORTH_ROWS, in_onnxruntime
 from distill.labelling.prior import PRIOR_FILE
 from distill.runs.progress import Reporter
@@ -51,7 +50,7 @@ class EncoderLabeller:
     identity: str
     forward: Forward
     pad_id: int
-    advance: Callable[[int], None]
+    advance: Callable[[int], None] = lambda rows: None
 
     def label(self, rows: Sequence[Sequence[int]]) -> Logits:
         """See `Labeller.label`."""
@@ -82,6 +81,21 @@ def label(
     Raises:
         InputError: the teacher cannot be loaded.
     """
+    labeller = open_labeller(teacher, task, rows, identity, pad_id=pad_id, reporter=reporter)
+    with reporter.bar(f"label {identity.split}", len(rows)) as advance:
+        label_split(folder, rows, replace(labeller, advance=advance).label, identity)
+
+
+def open_labeller(
+    teacher: Path,
+    task: Task,
+    rows: TokenRows,
+    identity: LabelIdentity,
+    *,
+    pad_id: int,
+    reporter: Reporter,
+) -> EncoderLabeller:
+    """Load a teacher as the labeller of a split, some of whose rows tell whether its graph gives its logits."""
     model = load_classifier(teacher, task)
     device = best_device()
     model.to(device).eval()
@@ -90,9 +104,7 @@ def label(
     forward = torch_forward(model, bf16=bf16)
     if device.type == "cpu" and not bf16 and len(rows) >= WORTH_ROWS:
         forward = in_onnxruntime(model, pad_batch(rows[:CHECKED_TEXTS], pad_id), reporter) or forward
-    with reporter.bar(f"label {identity.split}", len(rows)) as advance:
-        labeller: Labeller[Sequence[int]] = EncoderLabeller(identity.teacher_hash, forward, pad_id, advance)
-        label_split(folder, rows, labeller.label, identity)
+    return EncoderLabeller(identity.teacher_hash, forward, pad_id)
 
 
 def label_identity(

@@ -203,6 +203,9 @@ def _label(material: LearningMaterial, member: Member, split: str) -> None:
         from distill.teachers.tokenizers import load_tokenizer, pad_id_of
 
         place = run.layout.teacher(member.index)
+        if run.recipe.label.engine == "ray":
+            _label_on_ray(material, folder, place, material.identity(member, split))
+            return
         tokenizer = load_tokenizer(place)
         rows = run.tokens.rows(tokenizer, split, material.texts(split))
         label(
@@ -217,3 +220,14 @@ def _label(material: LearningMaterial, member: Member, split: str) -> None:
 
     folder = run.layout.labels(split, member.index)
     run.stage(f"{numbered('labels', member.index)}/{split}", folder, inputs, work, resumable=True)
+
+
+def _label_on_ray(material: LearningMaterial, folder: Path, teacher: Path, identity: "LabelIdentity") -> None:
+    from distill.labelling.augmentation import AUGMENTED_FILE
+    from distill.labelling.on_ray import LabelWork, RaySettings, label_on_ray
+
+    run, recipe, split = material.run, material.run.recipe.label, identity.split
+    own = run.layout.augmented / AUGMENTED_FILE if split == AUGMENTED else None
+    places = [path.resolve() for path in (folder, teacher, run.layout.corpus)]
+    work = LabelWork(*places, None if own is None else own.resolve(), run.tokens.reads, identity)
+    label_on_ray(work, len(material.texts(split)), RaySettings(recipe.actors, recipe.address), run.reporter)

@@ -16,6 +16,7 @@ from distill.export.int8.packing import packed_multiple
 from distill.recipe.augmentation import AugmentationRecipe
 from distill.recipe.budget import BenchRecipe, BudgetRecipe
 from distill.recipe.kinds import KINDS
+from distill.recipe.label import LabelRecipe
 from distill.recipe.labels_needed import keys_that_need_labels
 from distill.recipe.llm import USUAL_ENDING, USUAL_PROMPT, EndpointRecipe, VerbaliserRecipe
 from distill.recipe.section import Section, Seed, section_of
@@ -56,6 +57,7 @@ class Recipe(Section):
     verbaliser: VerbaliserRecipe | None = None
     endpoint: EndpointRecipe | None = None
     augmentation: AugmentationRecipe = AugmentationRecipe()
+    label: LabelRecipe = LabelRecipe()
     student: StudentRecipe = StudentRecipe()
     layer_search: LayerSearchRecipe = LayerSearchRecipe()
     objective: ObjectiveRecipe = ObjectiveRecipe()

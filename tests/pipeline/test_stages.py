@@ -156,6 +156,7 @@ HARMLESS = {
         (f"training.{key}" for key in ("processes", "rows_per_pass", "gradient_checkpointing")),
         "who computes, and how much at once, as a thread count: the steps are the same, but for rounding",
     ),
+    **dict.fromkeys((f"label.{key}" for key in ("engine", "actors", "address")), "who labels: the same bytes"),
     "corpus.licence": "is named in the bundle alone",
     "corpus.language": "is named in the model card alone",
     "teacher.sha256": "a pin: the same weights are accepted, others are refused",
@@ -220,6 +221,7 @@ VALUES = {
     "decisions.precision_floor": "{joy = 0.5}",
     "decisions.never_below": "{high = 0.5}",
     "decisions.sets": "0.5",
+    "label.address": "local",
     "decisions.answer_when_right": "0.5",
 }
 ALL_TERMS = ("decoupled", "standardised", "inter_class", "intra_class")
