@@ -167,7 +167,8 @@ def _ray(settings: RaySettings) -> Iterator[Any]:
         ray.init(address=settings.address, **quiet, **own)
     except Exception as error:  # Ray raises plain ones, for instance after 30 s on a machine that is too busy
         raise DistillError(
-            f"Ray did not start ({type(error).__name__}). Run the same command again, or use label.engine = 'local'."
+            f"Ray did not start ({type(error).__name__}). Run the same command again, or use "
+            "label.engine = 'local'."
         ) from error
     with suppress(ValueError):  # outside the main thread neither can
         signal.signal(signal.SIGTERM, handler)  # Ray puts its own there
