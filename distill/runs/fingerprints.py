@@ -120,7 +120,7 @@ def student_inputs(recipe: StudentRecipe, exclude: Collection[str] = ()) -> dict
 
 
 def portable_recipe(recipe: Recipe) -> dict[str, object]:
-    """Return the recipe without what changes no result: places, saving, processes, search, budget, trackers, pin."""
+    """Return the recipe without what changes no result: places, saving, processes, search, trackers, pin."""
     harmless: Any = dict.fromkeys(("checkpoint_minutes", "training", "label", "search", "budget", "track"), True)
     data = recipe.model_dump(mode="json", exclude=harmless) | {"student": student_inputs(recipe.student)}
     if recipe.student.base is not None:
