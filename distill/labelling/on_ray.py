@@ -24,7 +24,7 @@ from distill.labelling.soft_labels import open_labeller
 from distill.runs.progress import Reporter
 from distill.teachers.encoding import encode
 from distill.teachers.store import SHARD_ROWS, LabelIdentity, label_shard, missing_shards
-from distill.teachers.tokenizers import load_tokenizer
+from distill.teachers.tokenizers import load_tokenizer, pad_id_of
 
 LOOPBACK = "127.0.0.1"
 
@@ -73,7 +73,7 @@ class _Actor:
         texts = dict(corpus.splits())[split].texts if work.texts is None else load_texts(work.texts)
         self._work = work
         self._rows = encode(tokenizer, texts, work.identity.max_tokens, work.corpus.parent, reads=work.reads)
-        quiet, pad_id, identity = Reporter(quiet=True), tokenizer.pad_token_id, work.identity
+        quiet, pad_id, identity = Reporter(quiet=True), pad_id_of(tokenizer), work.identity
         self._labeller = open_labeller(
             work.teacher, corpus.task, self._rows, identity, pad_id=pad_id, reporter=quiet
         )

@@ -228,6 +228,12 @@ def _label_on_ray(material: LearningMaterial, folder: Path, teacher: Path, ident
 
     run, recipe, split = material.run, material.run.recipe.label, identity.split
     own = run.layout.augmented / AUGMENTED_FILE if split == AUGMENTED else None
-    places = [path.resolve() for path in (folder, teacher, run.layout.corpus)]
-    work = LabelWork(*places, None if own is None else own.resolve(), run.tokens.reads, identity)
+    work = LabelWork(
+        folder=folder.resolve(),
+        teacher=teacher.resolve(),
+        corpus=run.layout.corpus.resolve(),
+        texts=None if own is None else own.resolve(),
+        reads=run.tokens.reads,
+        identity=identity,
+    )
     label_on_ray(work, len(material.texts(split)), RaySettings(recipe.actors, recipe.address), run.reporter)
