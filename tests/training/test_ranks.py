@@ -229,7 +229,10 @@ def test_every_row_of_a_batch_is_in_one_part(rows: int, count: int) -> None:
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
-        (["training.processes=33", "student.batch_size=32", "teacher.batch_size=64"], "has student.batch_size = 32 rows"),
+        (
+            ["training.processes=33", "student.batch_size=32", "teacher.batch_size=64"],
+            "has student.batch_size = 32 rows",
+        ),
         (["training.processes=33"], "training.processes is 33, but a batch has teacher.batch_size = 32 rows"),
         (["training.processes=2", "objective.intra_class_weight=1"], "which training.processes splits"),
         (["training.rows_per_pass=8", "objective.intra_class_weight=1"], "which training.rows_per_pass splits"),
