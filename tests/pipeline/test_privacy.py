@@ -128,12 +128,17 @@ class Traces:
         return self.place / "runs/canary"
 
 
-# several commands in one process, each as if it stood alone: torch is imported once
+# several commands in one process, each as if it stood alone: torch is imported once. Before one of them a bundle that
+# an earlier one made may be copied and spoiled.
 SEVERAL = """
-import contextlib, io, json, sys
+import contextlib, io, json, shutil, sys
 from distill.cli.app import main
 for line in sys.stdin.read().splitlines():
     command = json.loads(line)
+    for bundle, copy in command["spoil"]:
+        shutil.copytree(bundle, copy)
+        with open(copy + "/tokenizer.json", "a") as stream:
+            stream.write(" ")
     sys.argv = ["distill", *command["arguments"]]
     sys.stdin = io.TextIOWrapper(io.BytesIO(command["stdin"].encode("latin-1")))
     out, err, status = io.StringIO(), io.StringIO(), 0
@@ -152,7 +157,8 @@ class Shell:
     def __init__(self, place: Path) -> None:
         self.place = place
         self.printed: dict[str, subprocess.CompletedProcess[str]] = {}
-        self.waiting: list[tuple[tuple[str, ...], int, bytes]] = []
+        self.waiting: list[tuple[tuple[str, ...], int, bytes, list[tuple[str, str]]]] = []
+        self.spoiled: list[tuple[str, str]] = []
         places = ("HOME", "TMPDIR", "HF_HOME", "XDG_CACHE_HOME")
         watched = {name: place / "watched" / name.lower() for name in places}
         for folder in watched.values():
@@ -163,13 +169,18 @@ class Shell:
         self.environment |= {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)}
 
     def __call__(self, *arguments: str, status: int = 0, stdin: bytes = b"") -> None:
-        self.waiting.append(((*arguments, "--debug"), status, stdin))
+        self.waiting.append(((*arguments, "--debug"), status, stdin, self.spoiled))
+        self.spoiled = []
+
+    def spoil(self, bundle: str, copy: Path) -> None:
+        """Let there be a spoiled copy of a bundle for the next verb."""
+        self.spoiled.append((bundle, str(copy)))
 
     def work(self) -> None:
         """Run what waits."""
         lines = [
-            json.dumps({"arguments": arguments, "stdin": stdin.decode("latin-1")})
-            for arguments, _, stdin in self.waiting
+            json.dumps({"arguments": arguments, "stdin": stdin.decode("latin-1"), "spoil": spoiled})
+            for arguments, _, stdin, spoiled in self.waiting
         ]
         done = subprocess.run(
             [sys.executable, "-c", SEVERAL],
@@ -183,7 +194,7 @@ class Shell:
         answers = [json.loads(line) for line in done.stdout.splitlines()]
         assert len(answers) == len(self.waiting), done.stderr
         self.printed["what the processes say themselves"] = subprocess.CompletedProcess("", 0, "", done.stderr)
-        for (arguments, status, _), answer in zip(self.waiting, answers, strict=True):
+        for (arguments, status, _, _), answer in zip(self.waiting, answers, strict=True):
             name = f"{len(self.printed)}: {' '.join(arguments)}".replace(str(self.place), "")
             self.printed[name] = subprocess.CompletedProcess(name, answer["status"], answer["out"], answer["err"])
             assert answer["status"] == status, (name, answer["err"])
@@ -254,9 +265,7 @@ def use(shell: Shell, made: Path) -> None:
     shell("bench", bundle, "--texts", many, status=2)
     shell("verify", bundle)
     broken = place / "bundle"
-    shutil.copytree(bundle, broken)
-    with (broken / "tokenizer.json").open("a") as stream:
-        stream.write(" ")
+    shell.spoil(bundle, broken)
     shell("predict", str(broken), own[0], status=2)
     shell("eval", str(broken), good, status=2)
 
@@ -277,7 +286,6 @@ def traces(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     shell("check", str(recipe), "--json")
     shell("run", str(recipe), "--runs", str(place / "runs"))
     misread(shell, str(recipe))
-    shell.work()
     use(shell, place / "runs/canary/bundle")
     shell.work()
     return Traces(place, tokenizer, shell.printed)
