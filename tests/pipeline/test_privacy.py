@@ -128,8 +128,8 @@ class Traces:
         return self.place / "runs/canary"
 
 
-# several commands in one process, each as if it stood alone: torch is imported once. Before one of them a bundle that
-# an earlier one made may be copied and spoiled.
+# several commands in one process, each as if it stood alone: torch is imported once. Before one of them a bundle
+# that an earlier one made may be copied and spoiled.
 SEVERAL = """
 import contextlib, io, json, shutil, sys
 from distill.cli.app import main
