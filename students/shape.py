@@ -10,6 +10,9 @@ from distill.teachers.bodies import shape_keys
 # 15 % of the others)
 LAYER_CALLS = 2e6
 
+# the model type in a static student's config.json; transformers knows no model of this name
+STATIC_TYPE = "static"
+
 # the usual ratio of a transformer's feed-forward width to its width
 INTERMEDIATE_RATIO = 4
 

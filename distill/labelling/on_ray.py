@@ -1,15 +1,16 @@
 """Soft labels by actors of Ray: shard numbers go to them, and files of the run's folder are all that they leave.
 
 An actor opens the corpus and the teacher in the run's folder by itself, so neither texts nor token ids nor logits
-are in Ray's store, messages or logs. Each shard is computed as the local engine computes it, from the same rows in
-the same order, so its file has the same bytes. An actor that dies is replaced, and its shard is labelled again.
+are in Ray's store, messages or logs; of an error that is not this project's it tells the type alone. Each shard is
+computed as the local engine computes it on a CPU, from the same rows in the same order, so its file has the same
+bytes. An actor that dies is replaced, and its shard is labelled again.
 """
 
 import logging
 import os
 import signal
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -65,6 +66,13 @@ class _Actor:
     """One process with the teacher and the rows of a split."""
 
     def __init__(self, work: LabelWork, threads: int) -> None:
+        self._refused: str | None = None
+        try:
+            self._open(work, threads)
+        except Exception as error:  # Ray would send it whole, and take the actor for a dead one
+            self._refused = _told(error)
+
+    def _open(self, work: LabelWork, threads: int) -> None:
         import torch
 
         torch.set_num_threads(threads)
@@ -80,11 +88,19 @@ class _Actor:
 
     def label(self, shard: int) -> tuple[int, str | None]:
         """Write one shard, and return its number with the project's sentence if that cannot be done."""
-        try:
-            label_shard(self._work.folder, shard, self._rows, self._labeller.label, self._work.identity)
-        except DistillError as error:
-            return shard, str(error)
-        return shard, None
+        if self._refused is None:
+            try:
+                label_shard(self._work.folder, shard, self._rows, self._labeller.label, self._work.identity)
+            except Exception as error:
+                return shard, _told(error)
+        return shard, self._refused
+
+
+def _told(error: Exception) -> str:
+    """Return the project's own sentence, or the type of any other error, whose message may quote a row."""
+    if isinstance(error, DistillError):
+        return str(error)
+    return f"An actor of Ray failed ({type(error).__name__}). Use label.engine = 'local', which says why."
 
 
 def label_on_ray(work: LabelWork, rows: int, settings: RaySettings, reporter: Reporter) -> None:
@@ -110,14 +126,23 @@ def label_on_ray(work: LabelWork, rows: int, settings: RaySettings, reporter: Re
         if not waiting:
             return
         with _ray(settings) as ray:
-            count = min(settings.actors, len(waiting))
+            # more than there are processors would wait for one that never ends
+            cores = int(ray.cluster_resources().get("CPU", 1))
+            count = max(1, min(settings.actors, len(waiting), cores))
             threads = max(1, torch.get_num_threads() // count)
             actor = ray.remote(num_cpus=1, max_restarts=0)(_Actor)
             start = partial(actor.remote, work, threads)
             _hand_out(ray, waiting, [start() for _ in range(count)], start, rows, advance)
 
 
-def _hand_out(ray: Any, waiting: list[int], actors: list[Any], start: Any, rows: int, advance: Any) -> None:
+def _hand_out(
+    ray: Any,
+    waiting: list[int],
+    actors: list[Any],
+    start: Callable[[], Any],
+    rows: int,
+    advance: Callable[[int], None],
+) -> None:
     """Hand every actor one shard at a time until none is left, and replace actors that die."""
     waiting, deaths = waiting[::-1], Counter[int]()
     busy: dict[Any, tuple[int, Any]] = {}
@@ -138,10 +163,8 @@ def _hand_out(ray: Any, waiting: list[int], actors: list[Any], start: Any, rows:
                 ) from None
             waiting.append(shard)
             actor = start()
-        except ray.exceptions.RayError as error:  # its message has the actor's, which may quote a row
-            raise DistillError(
-                f"An actor of Ray failed ({type(error).__name__}). Use label.engine = 'local', which says why."
-            ) from None
+        except ray.exceptions.RayError as error:
+            raise DistillError(_told(error)) from None
         else:
             if refused is not None:
                 raise DistillError(refused)
@@ -167,8 +190,8 @@ def _ray(settings: RaySettings) -> Iterator[Any]:
         ray.init(address=settings.address, **quiet, **own)
     except Exception as error:  # Ray raises plain ones, for instance after 30 s on a machine that is too busy
         raise DistillError(
-            f"Ray did not start ({type(error).__name__}). Run the same command again, or use "
-            "label.engine = 'local'."
+            f"Ray did not start at label.address = {settings.address!r} ({type(error).__name__}). Check the "
+            "address, run the same command again, or use label.engine = 'local'."
         ) from error
     with suppress(ValueError):  # outside the main thread neither can
         signal.signal(signal.SIGTERM, handler)  # Ray puts its own there

@@ -16,23 +16,19 @@ def with_start(recipe: Recipe, reporter: Reporter) -> Recipe:
     Turns of conversations have pieces that no other encoder has, so that nothing is named for them.
 
     Raises:
-        InputError: the teacher's model does not exist, transformers does not know it, or the objective needs its
-            hidden states.
+        InputError: the teacher's model does not exist, or the objective needs its hidden states.
     """
     if recipe.teacher.kind != "classifier" or recipe.student.base is not None or recipe.corpus.context is not None:
         return recipe
+    from distill.students.shape import STATIC_TYPE
     from distill.teachers.bodies import SUPPORTED
     from distill.teachers.sources import MINILM, folder_of_teacher, model_type_of
 
     folder = folder_of_teacher(members_of(recipe)[0].source)
     kind = "gguf" if folder is None else model_type_of(folder)
-    if kind is None or kind in SUPPORTED:
+    # a student of ours will be refused as a teacher, so nothing is said of what its students would start from
+    if kind is None or kind in (*SUPPORTED, STATIC_TYPE):
         return recipe
-    if folder is not None:
-        # nothing is said of a teacher that is refused
-        from distill.teachers.checkpoints import require_transformers
-
-        require_transformers(folder)
     reporter.say(f"student.base: {MINILM}, because a student can copy no layer of a {kind} teacher")
     return with_values(recipe, {"student.base": MINILM}, recipe.name)
 

@@ -11,12 +11,12 @@ from distill.corpora.warnings import corpus_warnings
 from distill.pipeline.audited import check_auditable
 from distill.pipeline.base import with_start
 from distill.pipeline.llm import check_language_model
+from distill.pipeline.needs import require_asked
 from distill.recipe.ensemble import members_of, start_of
 from distill.recipe.keys import recipe_keys
 from distill.recipe.recipe import Recipe
 from distill.recipe.sources import corpus_spec
 from distill.runs.progress import Reporter
-from distill.training.tracking import require_trackers
 
 if TYPE_CHECKING:
     from distill.teachers.sources import ModelSource
@@ -63,7 +63,7 @@ def check_recipe(recipe: Recipe, reporter: Reporter) -> CheckedRecipe:
             it cannot read a script of the corpus, or no such student can be made from it.
     """
     check_auditable(recipe)
-    require_trackers(recipe.track.names)
+    require_asked(recipe)
     recipe = with_start(recipe, reporter)
     with reporter.count("read the corpus") as advance:
         corpus, bad = read_corpus(corpus_spec(recipe.corpus), seed=recipe.seed, progress=advance)

@@ -16,13 +16,13 @@ from distill.pipeline.corpus import corpus_stage
 from distill.pipeline.export import export_stages, variant_stages, withdraw
 from distill.pipeline.folds import fold_recipe, fold_runs, fold_warnings
 from distill.pipeline.labels import label_stages
+from distill.pipeline.needs import require_asked
 from distill.pipeline.report import report_stages
 from distill.pipeline.state import Run
 from distill.pipeline.teacher import teach_stages
 from distill.pipeline.train import train_stages
 from distill.recipe.keys import recipe_keys
 from distill.recipe.recipe import Recipe
-from distill.training.tracking import require_trackers
 
 STEPS: dict[str, Callable[[Run], None]] = {
     "corpus": corpus_stage,
@@ -52,12 +52,12 @@ def execute_run(run: Run, until: str = "report") -> None:
 
     Raises:
         InputError: the recipe, the corpus or a model is wrong, or another command works in the run's folder.
-        MissingExtraError: a tracker is not installed.
+        MissingExtraError: a tracker or Ray is not installed.
         CheckFailedError: the student misses a floor, the export failed a check, or a budget is missed; an earlier
             bundle and report are taken away.
         KeyboardInterrupt: a stop was asked for; the same call resumes from there.
     """
-    require_trackers(run.recipe.track.names)
+    require_asked(run.recipe)
     with exclusive_folder(run.layout.folder):
         run_stages(run, until)
 

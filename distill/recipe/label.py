@@ -8,19 +8,19 @@ from distill.recipe.section import Section
 
 
 class LabelRecipe(Section):
-    """[label]: the processes in which a classifier labels the texts; which ones changes no label."""
+    """[label]: the processes in which a classifier labels the texts; the choice changes no label."""
 
     engine: Literal["local", "ray"] = Field(
         "local",
         description="local: this process; ray: actors of Ray, each of which opens the run's folder and labels "
-        "whole shards (extra scale).",
+        "whole shards on CPUs (extra scale).",
     )
     actors: int = Field(2, ge=1, le=4096, description="Number of Ray actors.")
     address: str = Field(
         "local",
         min_length=1,
         description="local: a Ray of its own on this machine, which ends with the command; else a cluster that "
-        "has the run's folder at the same path. Everybody who reaches the ports of a Ray can run code on it.",
+        "has the run's folder at the same path. Anyone who can reach Ray's ports can run code on it.",
     )
 
     @model_validator(mode="after")

@@ -218,6 +218,11 @@ class Recipe(Section):
         for name, is_read in (("verbaliser", kind != "classifier"), ("endpoint", bool(asks))):
             if getattr(self, name) is not None and not is_read:
                 raise ValueError(f"There is a [{name}], but teacher.kind is {kind!r}. Remove one of them.")
+        if self.label.engine != "local" and kind != "classifier":
+            raise ValueError(
+                f"label.engine is {self.label.engine!r}, but a {kind} is asked from this process. "
+                "Set it to 'local'."
+            )
         if self.objective.reads_teacher and self.student.base is not None:
             raise ValueError(
                 "The objective matches the teacher's hidden states, but student.base starts the student from "

@@ -9,6 +9,7 @@ are in a session of their own, so that Ctrl-C strikes rank 0 alone, which finish
 import io
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -75,6 +76,17 @@ class Rank:
         return torch.reshape(total, ())
 
 
+def require_gpus(count: int) -> None:
+    """Check that each rank finds a GPU of its own; without any, ranks share the processor.
+
+    Raises:
+        InputError: there are fewer GPUs.
+    """
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else count
+    if count > gpus:
+        raise InputError(f"training.processes is {count}, but {gpus} GPU(s) can be seen. Use at most that.")
+
+
 @contextmanager
 def ranks(count: int, work: object) -> Iterator[Rank]:
     """Start the other ranks, give them `work`, and be rank 0 inside; they end with the block.
@@ -90,9 +102,7 @@ def ranks(count: int, work: object) -> Iterator[Rank]:
     if count == 1:
         yield Rank()
         return
-    gpus = torch.cuda.device_count() if torch.cuda.is_available() else count
-    if count > gpus:
-        raise InputError(f"training.processes is {count}, but {gpus} GPU(s) can be seen. Use at most that.")
+    require_gpus(count)
     with ExitStack() as stack:
         stack.enter_context(_threads(max(1, torch.get_num_threads() // count)))
         stack.enter_context(_loopback())
@@ -139,7 +149,8 @@ class _Other:
             env=os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())} | _gpu(number),
             start_new_session=True,
         )
-        threading.Thread(target=self._watch, daemon=True).start()
+        if torch.cuda.is_available():  # gloo notices by itself, NCCL may wait for ever
+            threading.Thread(target=self._watch, daemon=True).start()
 
     def send(self, work: memoryview) -> None:
         """Write the work into its pipe, which then stays open."""
@@ -171,8 +182,15 @@ class _Other:
         self._said.seek(0)
         last = self._said.read().decode("utf-8", "replace").strip().rpartition("\n")[2]
         if shortage_of(RuntimeError(last)) is Shortage.MEMORY:
-            return ResourceError(f"Process {self.number} of the training ran out of memory. {again}")
-        return DistillError(f"Process {self.number} of the training ended with status {status}. {again}")
+            return ResourceError(
+                f"Process {self.number} of the training ran out of memory. Lower training.rows_per_pass, and run "
+                "the same command again. It resumes from the last checkpoint."
+            )
+        kind = re.match(r"[\w.]*", last)  # what follows it may quote a row
+        return DistillError(
+            f"Process {self.number} of the training failed ({kind[0] if kind else status}). Use "
+            "training.processes = 1, which says why."
+        )
 
     def begin_to_end(self) -> None:
         """Close its pipe."""

@@ -12,9 +12,7 @@ from distill.export.graph.static import ContextWeights, StaticWeights, Window, w
 from distill.export.runtime.deciding.task import Task
 from distill.export.runtime.errors import InputError
 from distill.students.networks.static import EDGE, HASH_FACTORS, WINDOW, StaticClassifier, StaticConfig
-
-# the model type in its config.json; transformers knows no model of this name
-MODEL_TYPE = "static"
+from distill.students.shape import STATIC_TYPE
 
 WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.json"
 
@@ -27,7 +25,7 @@ def save_static(model: StaticClassifier, tokenizer: Any, folder: Path) -> None:
     shape = asdict(model.config)
     if not model.config.segments:  # the file of a student that reads no context is as it always was
         del shape["segments"]
-    data = {"model_type": MODEL_TYPE, "labels": list(model.task.labels), **shape}
+    data = {"model_type": STATIC_TYPE, "labels": list(model.task.labels), **shape}
     (folder / CONFIG_FILE).write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
 
 

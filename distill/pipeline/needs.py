@@ -1,0 +1,21 @@
+"""What a recipe asks of the machine beside the model's own packages, known before hours are spent."""
+
+from distill.files.extras import need
+from distill.recipe.recipe import Recipe
+from distill.training.tracking import require_trackers
+
+
+def require_asked(recipe: Recipe) -> None:
+    """Check that trackers, Ray and GPUs are there for a recipe that names them.
+
+    Raises:
+        MissingExtraError: a package is not installed.
+        InputError: there are fewer GPUs than processes.
+    """
+    require_trackers(recipe.track.names)
+    if recipe.label.engine == "ray":
+        need("scale", "ray")
+    if recipe.training.processes > 1:
+        from distill.training.ranks import require_gpus
+
+        require_gpus(recipe.training.processes)
