@@ -49,6 +49,10 @@ class Evaluator(Protocol):
         """Return the targets of the head's outputs, 0/1: ``(N, C) -> (N, K)``."""
         ...
 
+    def head_logits(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return logits of the head's outputs from one score per label: ``(N, C) -> (N, K)``."""
+        ...
+
     def fit(self, logits: Logits, gold: Gold, policy: "DecisionsRecipe", groups: Groups = None) -> Decision:
         """Return calibration, thresholds and the rule to abstain from validation's raw logits ``(N, C)``.
 

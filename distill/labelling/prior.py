@@ -16,6 +16,7 @@ from distill.artifacts.records import read_record, write_record
 from distill.corpora.targets import CODECS
 from distill.evaluation.decision import Logits
 from distill.evaluation.evaluator import Gold
+from distill.evaluation.evaluators import evaluator_of
 from distill.export.runtime.deciding.task import Task
 
 PRIOR_FILE = "prior.json"
@@ -25,8 +26,6 @@ CONTENT_FREE_TEXTS = ("", "N/A", "[MASK]")
 
 # pulls an affine fit towards no change, in units of rows
 RIDGE = 1.0
-
-EDGE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class Prior:
 
     def logits(self, scores: Logits, task: Task) -> Logits:
         """Return logits of the head's outputs, float32: ``(N, C) -> (N, K)``."""
-        return outputs_of(self.values(scores), task).astype(np.float32)
+        return evaluator_of(task).head_logits(self.values(scores)).astype(np.float32)
 
     def write(self, folder: Path) -> None:
         """Write it into the teacher's folder."""
@@ -78,18 +77,6 @@ def fit_prior(
         return Prior(calibration, tuple(scale.tolist()), tuple(bias.tolist()))
     shown = scores if content_free is None else content_free
     return Prior(calibration, ones, tuple((-shown.astype(np.float64).mean(axis=0)).tolist()))
-
-
-def outputs_of(values: NDArray[np.float64], task: Task) -> NDArray[np.float64]:
-    """Return logits of a head's outputs from scores per label: ``(N, C) -> (N, K)``.
-
-    Only ordered levels have other outputs than labels: output k is the logit of a level above k.
-    """
-    if task.num_outputs == task.num_labels:
-        return values
-    shares = np.exp(values - np.logaddexp.reduce(values, axis=1, keepdims=True))
-    above = np.clip(np.cumsum(shares[:, ::-1], axis=1)[:, ::-1][:, 1:], EDGE, 1 - EDGE)
-    return np.asarray(np.log(above) - np.log1p(-above))
 
 
 def _affine(

@@ -16,6 +16,6 @@ def require_asked(recipe: Recipe) -> None:
     if recipe.label.engine == "ray":
         need("scale", "ray")
     if recipe.training.processes > 1:
-        from distill.training.ranks import require_gpus
+        from distill.training.gpus import require_gpus
 
         require_gpus(recipe.training.processes)

@@ -28,8 +28,9 @@ import numpy as np
 import torch
 from torch import Tensor, distributed, nn
 
-from distill.export.runtime.errors import DistillError, InputError, ResourceError
+from distill.export.runtime.errors import DistillError, ResourceError
 from distill.runs.shortage import Shortage, shortage_of
+from distill.training.gpus import require_gpus
 
 LOOPBACK = "127.0.0.1"
 
@@ -74,17 +75,6 @@ class Rank:
         for gradient, summed in zip(gradients, sums, strict=True):
             gradient.copy_(summed.view_as(gradient))
         return torch.reshape(total, ())
-
-
-def require_gpus(count: int) -> None:
-    """Check that each rank finds a GPU of its own; without any, ranks share the processor.
-
-    Raises:
-        InputError: there are fewer GPUs.
-    """
-    gpus = torch.cuda.device_count() if torch.cuda.is_available() else count
-    if count > gpus:
-        raise InputError(f"training.processes is {count}, but {gpus} GPU(s) can be seen. Use at most that.")
 
 
 @contextmanager

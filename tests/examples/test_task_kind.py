@@ -166,6 +166,9 @@ class AtMostOneEvaluator:
     def head_gold(self, gold: Floats) -> Floats:
         return gold
 
+    def head_logits(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        return scores
+
     def fit(self, logits: Logits, gold: Gold, policy: Any, groups: Groups = None) -> Decision:
         scale = 1 / self.fit_temperature(logits, gold)
         return Decision((scale,) * gold.shape[1], (0.0,) * gold.shape[1], None)

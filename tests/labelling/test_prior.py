@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from distill.evaluation.evaluators import evaluator_of
 from distill.export.runtime.deciding.kinds.multi_label import MultiLabel
 from distill.export.runtime.deciding.kinds.ordinal import Ordinal
 from distill.export.runtime.deciding.kinds.single_label import SingleLabel
-from distill.labelling.prior import Prior, fit_prior, outputs_of
+from distill.labelling.prior import Prior, fit_prior
 
 LABELS = ("low", "middle", "high")
 DRAW = np.random.default_rng(0)
@@ -58,7 +59,7 @@ def test_an_affine_fit_finds_a_prior_that_was_put_in(several: bool) -> None:
 def test_levels_become_the_logits_of_a_level_above() -> None:
     shares = np.array([[0.2, 0.5, 0.3]])
     above = np.array([[0.8, 0.3]])
-    assert outputs_of(np.log(shares), Ordinal(LABELS)) == pytest.approx(np.log(above / (1 - above)))
+    assert evaluator_of(Ordinal(LABELS)).head_logits(np.log(shares)) == pytest.approx(np.log(above / (1 - above)))
 
 
 def test_a_prior_is_stored(tmp_path) -> None:  # type: ignore[no-untyped-def]

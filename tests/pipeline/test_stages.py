@@ -50,6 +50,8 @@ ASKED = (
 TUNED = ("teacher.freeze=none", "teacher.peft.method=lora")
 # turns of conversations have a student without context beside the twin
 TALKS = ("corpus.context={conversation='talk'}", "augmentation.rows=0")
+# two columns per row
+PAIRS = ("corpus.text=['question','answer']", "corpus.joiner=segments", "corpus.truncate={column='answer'}")
 WRITTEN = ("augmentation.rows=40", "augmentation.ways=['write','cut']", "endpoint.model=one")
 # they hold the whole recipe
 WHOLE = ("bundle", "report")
@@ -194,6 +196,8 @@ VALUES = {
     "corpus.joiner": "' / '",
     "corpus.fold": "1",
     "corpus.truncate": "text",
+    "corpus.truncate.column": "question",
+    "corpus.context.roles": "{client = 'C', therapist = 'T'}",
     "corpus.context": "{conversation = 'talk'}",
     "teacher.model": "FOLDER/other",
     "teacher.checkpoint": "FOLDER/other",
@@ -243,7 +247,7 @@ CASES = (
     *((f"teacher.peft.method={method}", "teacher.freeze=none") for method in ("adapter", "prompt")),
     ("corpus.group=client",),
     TALKS,
-    ("corpus.text=['question','text']", "corpus.joiner=segments"),
+    PAIRS,
     ("corpus.task=ordinal", "corpus.source=FOLDER/levels.csv", "corpus.label_names=['low','high']"),
     *OPEN.values(),
 )
@@ -301,8 +305,7 @@ def test_every_recipe_key_reruns_a_stage_or_is_listed_as_harmless(
                 return True
         return False
 
-    keys = {
-        key: rest for recipe in (TUNED, (), ASKED) for key, *rest in keys_of(load_recipe("smoke", list(recipe)))
-    }
+    with_tables = (TUNED, TALKS, PAIRS, (), ASKED)
+    keys = {key: rest for recipe in with_tables for key, *rest in keys_of(load_recipe("smoke", list(recipe)))}
     forgotten = {key for key, rest in keys.items() if not matters(f"{key}={another(key, *rest)}")}
     assert forgotten == set(HARMLESS)

@@ -48,6 +48,10 @@ class MultiLabelEvaluator:
         """Return gold as it is."""
         return gold
 
+    def head_logits(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return them as they are: the head has one output per label."""
+        return scores
+
     def fit(self, logits: Logits, gold: Gold, policy: "DecisionsRecipe", groups: Groups = None) -> Decision:
         """Return calibration, one threshold per label, the rule to abstain, and sets per label."""
         from distill.evaluation.calibration import bernoulli_loss

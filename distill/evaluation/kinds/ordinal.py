@@ -49,6 +49,12 @@ class OrdinalEvaluator:
         """Return whether each row is above each cut: ``(N, C) -> (N, C - 1)``."""
         return np.asarray(at_or_above(gold)[:, 1:], dtype=np.float32)
 
+    def head_logits(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the log-odds of a level above each cut, with the levels' shares as a softmax of their scores."""
+        shares = np.exp(scores - np.logaddexp.reduce(scores, axis=1, keepdims=True))
+        above = np.clip(np.cumsum(shares[:, ::-1], axis=1)[:, ::-1][:, 1:], EDGE, 1 - EDGE)
+        return np.asarray(np.log(above) - np.log1p(-above))
+
     def fit(self, logits: Logits, gold: Gold, policy: "DecisionsRecipe", groups: Groups = None) -> Decision:
         """Return a temperature, the cutoffs, lowered as far as floors need, the rule to abstain, and sets."""
         from distill.evaluation.calibration import bernoulli_loss

@@ -45,6 +45,10 @@ class SingleLabelEvaluator:
         """Return gold as it is."""
         return gold
 
+    def head_logits(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return them as they are: the head has one output per label."""
+        return scores
+
     def fit(self, logits: Logits, gold: Gold, policy: "DecisionsRecipe", groups: Groups = None) -> Decision:
         """Return calibration, the rule to abstain, and sets: the highest score needs no threshold."""
         from distill.evaluation.calibration import categorical_loss
