@@ -9,7 +9,6 @@ are in a session of their own, so that Ctrl-C strikes rank 0 alone, which finish
 import io
 import json
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -17,7 +16,6 @@ import sys
 import tempfile
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -43,7 +41,7 @@ NOTICE_SECONDS = 30.0
 # seconds in which the ranks must have ended once their pipe is closed
 END_SECONDS = 10.0
 
-READY = b"ready\n"
+READY, FAILED = b"ready\n", "this rank failed:"
 
 
 @dataclass(frozen=True)
@@ -170,16 +168,15 @@ class _Other:
             name = signal.Signals(-status).name
             return DistillError(f"Process {self.number} of the training was ended by {name}. {again}")
         self._said.seek(0)
-        last = self._said.read().decode("utf-8", "replace").strip().rpartition("\n")[2]
-        if shortage_of(RuntimeError(last)) is Shortage.MEMORY:
+        last = self._said.read().decode("utf-8", "replace").rpartition(FAILED)[2].split()
+        if last == [Shortage.MEMORY.name]:
             return ResourceError(
                 f"Process {self.number} of the training ran out of memory. Lower training.rows_per_pass, and run "
                 "the same command again. It resumes from the last checkpoint."
             )
-        kind = re.match(r"[\w.]*", last)  # what follows it may quote a row
+        kind = last[0] if len(last) == 1 else f"status {status}"  # a message may quote a row
         return DistillError(
-            f"Process {self.number} of the training failed ({kind[0] if kind else status}). Use "
-            "training.processes = 1, which says why."
+            f"Process {self.number} of the training failed ({kind}). Use training.processes = 1, which says why."
         )
 
     def begin_to_end(self) -> None:
@@ -275,9 +272,9 @@ def main() -> None:
     """Be another rank: read the work from the pipe, and do it until the pipe closes."""
     try:
         _work()
-    except Exception:
-        traceback.print_exc()
-        sys.stderr.flush()
+    except Exception as error:
+        short = shortage_of(error) is Shortage.MEMORY
+        sys.stderr.write(f"{FAILED} {Shortage.MEMORY.name if short else type(error).__name__}\n")
         os._exit(1)  # at once: rank 0 sees the connection close, and asks how
 
 

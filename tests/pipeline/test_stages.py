@@ -51,7 +51,7 @@ TUNED = ("teacher.freeze=none", "teacher.peft.method=lora")
 # turns of conversations have a student without context beside the twin
 TALKS = ("corpus.context={conversation='talk'}", "augmentation.rows=0")
 # two columns per row
-PAIRS = ("corpus.text=['question','answer']", "corpus.joiner=segments", "corpus.truncate={column='answer'}")
+PAIRS = ("corpus.text=['question','text']", "corpus.joiner=segments", "corpus.truncate={column='text'}")
 WRITTEN = ("augmentation.rows=40", "augmentation.ways=['write','cut']", "endpoint.model=one")
 # they hold the whole recipe
 WHOLE = ("bundle", "report")
@@ -195,7 +195,7 @@ VALUES = {
     "corpus.row_id": "['id']",
     "corpus.joiner": "' / '",
     "corpus.fold": "1",
-    "corpus.truncate": "text",
+    "corpus.truncate": "question",
     "corpus.truncate.column": "question",
     "corpus.context.roles": "{client = 'C', therapist = 'T'}",
     "corpus.context": "{conversation = 'talk'}",

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -30,7 +31,7 @@ from distill.teachers.encoder import EncoderClassifier
 from distill.teachers.tuning.methods import TUNINGS
 from distill.training.callback import Resources
 from distill.training.loop import FitResult
-from distill.training.ranks import Rank, ranks
+from distill.training.ranks import Rank, _Other, ranks
 from distill.training.teacher import _HardLoss
 from tests.support.command import ROOT
 from tests.support.small_trainings import Broken, children, train
@@ -113,6 +114,7 @@ def test_a_training_resumes_after_the_death_of_a_process(tmp_path: Path) -> None
 ENDLESS = """
 import os, sys
 from pathlib import Path
+from types import SimpleNamespace
 sys.path.insert(0, {root!r})
 from tests.support.small_trainings import Resources, children, train
 def said(number):
@@ -144,6 +146,22 @@ def test_exhausted_memory_of_a_process_is_told_without_its_message() -> None:
     assert "text of a row" not in str(raised.value)
     assert not torch.distributed.is_initialized()
     assert children() == []
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("this rank failed: KeyError\n", "failed (KeyError). Use training.processes = 1"),
+        ("RuntimeError: the text\nof a row\n", "failed (status 1). Use training.processes = 1"),
+        ("of a row\nthis rank failed: MEMORY\n", "ran out of memory. Lower training.rows_per_pass"),
+    ],
+)
+def test_of_a_failed_process_the_kind_alone_is_told(said: str, told: str) -> None:
+    other = object.__new__(_Other)
+    other.number, other._said = 1, io.BytesIO(said.encode())
+    other._process = SimpleNamespace(poll=lambda: 1)
+    assert told in str(other.death())
+    assert "row" not in str(other.death()).replace("rows_per_pass", "")
 
 
 def test_more_processes_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
