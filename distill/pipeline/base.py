@@ -26,7 +26,7 @@ def with_start(recipe: Recipe, reporter: Reporter) -> Recipe:
 
     folder = folder_of_teacher(members_of(recipe)[0].source)
     kind = "gguf" if folder is None else model_type_of(folder)
-    # a student of ours will be refused as a teacher, so nothing is said of what its students would start from
+    # a static student will be refused as a teacher, so nothing is said of what its students would start from
     if kind is None or kind in (*SUPPORTED, STATIC_TYPE):
         return recipe
     reporter.say(f"student.base: {MINILM}, because a student can copy no layer of a {kind} teacher")

@@ -1,4 +1,4 @@
-"""What a recipe asks of the machine beside the model's own packages, known before hours are spent."""
+"""Needs of a recipe beside packages that every run imports, known before hours are spent."""
 
 from distill.files.extras import need
 from distill.recipe.recipe import Recipe
