@@ -1,5 +1,6 @@
 """A kind of task is whole or is not there: each floor's dict has it, and hardly anything asks which kind it is."""
 
+import ast
 from typing import get_args
 
 import pytest
@@ -10,7 +11,7 @@ from distill.export.runtime.deciding.tasks import TASKS
 from distill.objectives.task_loss import LOSSES
 from distill.recipe.kinds import KINDS
 from distill.recipe.sources import CorpusRecipe
-from tests.house import ROOT, TASK, places
+from tests.house import ROOT, TASK, modules_of, places
 
 
 def test_every_floor_knows_the_same_kinds() -> None:
@@ -27,6 +28,24 @@ def test_no_class_of_a_kind_can_have_heirs() -> None:
         for implementation in floor.values():
             kind = implementation if isinstance(implementation, type) else type(implementation)
             assert getattr(kind, "__final__", False), kind
+
+
+# what others are made of: a table of the recipe, which pydantic makes, and the tree of exceptions
+ROOTS = ("Section", "DistillError", "LabelError")
+
+
+def test_no_implementation_has_heirs() -> None:
+    """Interfaces are protocols, and whatever is none is what it is."""
+    classes = [
+        node for path in modules_of(ROOT).values() for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef)
+    ]  # fmt: skip
+    named = {node.name: {ast.unparse(base).partition("[")[0] for base in node.bases} for node in classes}
+    interfaces = {name for name, bases in named.items() if "Protocol" in bases}
+    assert len(named) > 200
+    assert interfaces
+    heirs = {name: bases & named.keys() - interfaces - set(ROOTS) for name, bases in named.items()}
+    assert {name: bases for name, bases in heirs.items() if bases} == {}
 
 
 def test_hardly_a_place_asks_for_the_kind() -> None:

@@ -108,6 +108,27 @@ def test_a_run_goes_on_when_nobody_reads_its_progress_any_more(runs: Path, tmp_p
     assert (tmp_path / "smoke/report/stage.json").is_file()
 
 
+FINISHED = """
+import sys
+from distill.cli.app import main
+try:
+    main(sys.argv[1:])
+finally:
+    print("torch" in sys.modules)
+"""
+
+
+def test_a_finished_run_is_recognised_without_torch(runs: Path, tmp_path: Path) -> None:
+    shutil.copytree(runs, tmp_path / "smoke")
+    command = ["run", str(runs / "recipe.toml"), "--runs", str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, "-c", FINISHED, *command], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "report: already done" in done.stderr
+    assert done.stdout.splitlines()[-1] == "False"
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "lines"),
     [

@@ -1,7 +1,6 @@
 """What has the shape of personal data is masked, and what only looks a little like it is not."""
 
 import json
-import time
 
 import pytest
 from hypothesis import example, given
@@ -166,9 +165,7 @@ def test_a_scrubbed_text_is_clean(text: str) -> None:
     ],
 )
 def test_a_long_line_takes_no_time(part: str) -> None:
-    start = time.process_time()
-    scrub(part * (200_000 // len(part)))
-    assert time.process_time() - start < 10  # linear takes 0.2 s, and a square of it hours
+    scrub(part * (200_000 // len(part)))  # linear takes 0.2 s, and a square of it hours: the test would be killed
 
 
 def test_cells_are_scrubbed_at_any_depth() -> None:
