@@ -11,7 +11,7 @@ Optimum and model2vec meet, which want different versions of transformers.
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -110,7 +110,8 @@ def compare(
     some = list(corpus.test.texts[:texts])
     single = time_interleaved(candidates, some, rounds=rounds)
     batches = time_interleaved(candidates, some, rounds=rounds, batch=BATCH)
-    quality = {name: read_quality(one.layout.variant(one.variant.name)) for name, one in ours.items()} | qualities
+    quality = {name: asdict(read_quality(one.layout.variant(one.variant.name)).test) for name, one in ours.items()}
+    quality |= {name: found.test for name, found in qualities.items()}
     sizes = {name: folder_bytes(one.layout.bundle) for name, one in ours.items()}
     sizes |= {peer.name: peer.bytes for peer in peers}
     rows = [
@@ -118,7 +119,7 @@ def compare(
             "name": one.name,
             "runtime": one.runtime,
             "bytes": sizes[one.name],
-            "test": quality[one.name].test,
+            "test": quality[one.name],
             "single": vars(one),
             "batch": vars(many),
         }

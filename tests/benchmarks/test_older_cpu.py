@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -93,7 +94,7 @@ def test_every_golden_bundle_answers_the_same_on_an_older_cpu(tmp_path: Path) ->
         check=False,
     )
     assert golden.returncode == 0, golden.stdout + golden.stderr
-    assert "15 of 15 answer as when they were made" in golden.stdout
+    assert re.search(r"\b(\d+) of \1 answer as when they were made", golden.stdout)
 
 
 @possible

@@ -250,7 +250,7 @@ def switched_off(names: tuple[str, ...]) -> ExitStack:
     """Some of "fused" and "grouped" taken out of the training loop, for as long as it is entered."""
     fused, stack = torch.optim.AdamW, ExitStack()
 
-    def any_order(lengths: Any, batch_size: int, seed: int) -> LengthSortedBatches:
+    def any_order(lengths: Any, batch_size: int, seed: int, **_: Any) -> LengthSortedBatches:
         return LengthSortedBatches(np.zeros_like(lengths), batch_size, seed)
 
     changes: Mapping[str, tuple[Any, str, Any]] = {
