@@ -59,7 +59,7 @@ def label_split(
 def missing_shards(folder: Path, rows: int, identity: LabelIdentity) -> list[int]:
     """Return the numbers of a split's shards that are not there, or belong to something else."""
     shards = range(-(-rows // SHARD_ROWS))
-    return [shard for shard in shards if not _is_whole(_path(folder, shard), _ids(shard, rows), identity)]
+    return [shard for shard in shards if not _is_whole(_path(folder, shard), ids_of_shard(shard, rows), identity)]
 
 
 def label_shard(
@@ -70,7 +70,7 @@ def label_shard(
     identity: LabelIdentity,
 ) -> None:
     """Write one shard of a split, by its number; see `label_split`."""
-    ids = _ids(shard, len(rows))
+    ids = ids_of_shard(shard, len(rows))
     write_shard(_path(folder, shard), list(ids), infer(rows[ids.start : ids.stop]), identity)
 
 
@@ -78,7 +78,8 @@ def _path(folder: Path, shard: int) -> Path:
     return folder / f"part-{shard:05d}.parquet"
 
 
-def _ids(shard: int, rows: int) -> range:
+def ids_of_shard(shard: int, rows: int) -> range:
+    """Return the row ids of one shard of a split with this number of rows."""
     return range(shard * SHARD_ROWS, min((shard + 1) * SHARD_ROWS, rows))
 
 

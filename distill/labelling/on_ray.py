@@ -24,7 +24,7 @@ from distill.files.extras import need
 from distill.labelling.soft_labels import open_labeller
 from distill.runs.progress import Reporter
 from distill.teachers.encoding import encode
-from distill.teachers.store import SHARD_ROWS, LabelIdentity, label_shard, missing_shards
+from distill.teachers.store import LabelIdentity, ids_of_shard, label_shard, missing_shards
 from distill.teachers.tokenizers import load_tokenizer, pad_id_of
 
 LOOPBACK = "127.0.0.1"
@@ -86,14 +86,14 @@ class _Actor:
             work.teacher, corpus.task, self._rows, identity, pad_id=pad_id, reporter=quiet
         )
 
-    def label(self, shard: int) -> tuple[int, str | None]:
-        """Write one shard, and return its number with the project's sentence if that cannot be done."""
+    def label(self, shard: int) -> str | None:
+        """Write one shard, or return the sentence that says why it cannot be done."""
         if self._refused is None:
             try:
                 label_shard(self._work.folder, shard, self._rows, self._labeller.label, self._work.identity)
             except Exception as error:
-                return shard, _told(error)
-        return shard, self._refused
+                return _told(error)
+        return self._refused
 
 
 def _told(error: Exception) -> str:
@@ -122,7 +122,7 @@ def label_on_ray(work: LabelWork, rows: int, settings: RaySettings, reporter: Re
     work.folder.mkdir(parents=True, exist_ok=True)
     waiting = missing_shards(work.folder, rows, work.identity)
     with reporter.bar(f"label {work.identity.split}", rows) as advance:
-        advance(rows - sum(min(SHARD_ROWS, rows - shard * SHARD_ROWS) for shard in waiting))
+        advance(rows - sum(len(ids_of_shard(shard, rows)) for shard in waiting))
         if not waiting:
             return
         with _ray(settings) as ray:
@@ -153,7 +153,7 @@ def _hand_out(
         (done,), _ = ray.wait(list(busy), num_returns=1)
         shard, actor = busy.pop(done)
         try:
-            _, refused = ray.get(done)
+            refused = ray.get(done)
         except ray.exceptions.RayActorError:
             deaths[shard] += 1
             if deaths[shard] >= MOST_DEATHS:
@@ -168,7 +168,7 @@ def _hand_out(
         else:
             if refused is not None:
                 raise DistillError(refused)
-            advance(min(SHARD_ROWS, rows - shard * SHARD_ROWS))
+            advance(len(ids_of_shard(shard, rows)))
         if waiting:
             shard = waiting.pop()
             busy[actor.label.remote(shard)] = shard, actor

@@ -30,6 +30,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.support.command import ROOT, command_of
+from tests.support.processes import ranks_of
 from tests.support.talks import SETTINGS as TALK_SETTINGS
 from tests.support.talks import write_talks
 
@@ -66,10 +67,10 @@ class Strike:
 
     def send(self, command: "subprocess.Popen[str]") -> list[int]:
         """Send it, and return the further processes that were alive; none if the command ended before."""
-        others = others_of(command.pid)
+        others = ranks_of(command.pid)
         while self.process and not others and command.poll() is None:
             time.sleep(0.01)
-            others = others_of(command.pid)
+            others = ranks_of(command.pid)
         if not self.process:
             os.killpg(command.pid, self.number)
         elif others:
@@ -204,14 +205,6 @@ def stage_under_way(folder: Path, began: float) -> str:
     marks = [path for path in folder.glob("**/.unfinished/fingerprint") if path.stat().st_mtime >= began]
     names = [mark.parents[1].relative_to(folder).as_posix().removesuffix(".partial") for mark in marks]
     return names[-1] if names else "start or between"
-
-
-def others_of(pid: int) -> list[int]:
-    """Return the further processes of a command's training."""
-    done = subprocess.run(
-        ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(pid)], capture_output=True, text=True, check=False
-    )
-    return [int(line.split()[0]) for line in done.stdout.splitlines() if "training.ranks" in line]
 
 
 def outliving(pids: list[int]) -> list[int]:

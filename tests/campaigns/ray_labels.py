@@ -21,6 +21,7 @@ from distill.runs.progress import Reporter
 from distill.teachers.store import SHARD_ROWS
 from tests.support.command import ROOT
 from tests.support.labelled_run import files_of, label_locally, open_run, write_run
+from tests.support.processes import is_alive
 
 LAST_SECONDS = 60.0  # in which the processes of a Ray end after their driver, on a busy machine
 
@@ -45,14 +46,6 @@ def descendants(pid: int) -> dict[int, str]:
             except OSError:
                 continue
     return found
-
-
-def alive(pid: int) -> bool:
-    """Return whether a process runs."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def drive(folder: Path, rows: int, actors: int) -> "subprocess.Popen[bytes]":
@@ -87,7 +80,7 @@ def campaign(folder: Path, given: argparse.Namespace) -> list[str]:
             driver.wait()
             kills["driver"] += 1
             end = time.monotonic() + LAST_SECONDS
-            while (left := [pid for pid in below if alive(pid)]) and time.monotonic() < end:
+            while (left := [pid for pid in below if is_alive(pid)]) and time.monotonic() < end:
                 time.sleep(0.1)
             wrong += [f"{below[pid][:60]} outlived its driver" for pid in left]
             driver = drive(folder, rows, given.actors)

@@ -84,8 +84,7 @@ def actors(monkeypatch: pytest.MonkeyPatch) -> list[FakeActor]:
 def test_no_more_actors_than_processors_label_all_shards(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, actors: list[FakeActor]
 ) -> None:
-    for module in ("distill.labelling.on_ray", "distill.teachers.store"):
-        monkeypatch.setattr(f"{module}.SHARD_ROWS", 8)
+    monkeypatch.setattr("distill.teachers.store.SHARD_ROWS", 8)
     work = write_run(tmp_path / "run", 30)
     expected = label_locally(work, tmp_path / "local")
     label_on_ray(work, 30, RaySettings(actors=4, address="local"), QUIET)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -20,6 +19,7 @@ from distill.training.batches import Examples
 from distill.training.callback import Resources, TrainingCallback, TrainingSchedule
 from distill.training.loop import FitResult, fit
 from distill.training.ranks import Rank
+from tests.support.processes import ranks_of
 from tests.support.tiny_models import tiny_classifier
 
 # batches of 16 leave one row for the last: a second process has none of them
@@ -70,10 +70,8 @@ def train(
 
 
 def children() -> list[int]:
-    """Processes that this one started and has not seen the end of."""
-    command = ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(os.getpid())]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return [int(line.split()[0]) for line in done.stdout.splitlines() if "training.ranks" in line]
+    """Return the further processes of this one's training."""
+    return ranks_of(os.getpid())
 
 
 class Broken:

@@ -34,6 +34,7 @@ from distill.training.loop import FitResult
 from distill.training.ranks import Rank, _Other, ranks
 from distill.training.teacher import _HardLoss
 from tests.support.command import ROOT
+from tests.support.processes import is_alive
 from tests.support.small_trainings import Broken, children, train
 from tests.support.tiny_models import multi_label_task, tiny_classifier
 from tests.teachers.tuning.test_methods import prepared, tuning_of
@@ -45,13 +46,6 @@ MAX_DIFFERENCE = 1e-5
 def difference(first: EncoderClassifier, second: EncoderClassifier) -> float:
     others = second.state_dict()
     return max(float((tensor - others[name]).abs().max()) for name, tensor in first.state_dict().items())
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def gone(pids: Sequence[int], seconds: float = 60.0) -> bool:
