@@ -67,6 +67,8 @@ class Columns:
 def _records(file: Path, columns: Columns, reads: Input, *, labelled: bool) -> Iterator[tuple[Record, Row]]:
     """Yield every row of a file with what the bundle reads of it.
 
+    Of rows without labels none is left out: an empty text is decided like an empty line of stdin.
+
     Args:
         file: a table.
         columns: its columns.
@@ -91,7 +93,10 @@ def _records(file: Path, columns: Columns, reads: Input, *, labelled: bool) -> I
         count += 1
         try:
             check_encoding(row.fields)
-            yield row, text_of(row.fields, names) if len(names) == 1 else pair_of(row.fields, (names[0], names[1]))
+            if len(names) == 1:
+                yield row, text_of(row.fields, names, empty=not labelled)
+            else:
+                yield row, pair_of(row.fields, (names[0], names[1]), empty=not labelled)
         except RowError as error:
             raise BadRow(row.file, row.row, str(error), {}).error(remedy=REMEDY) from None
     if not count:

@@ -1,7 +1,6 @@
 """Answers of a bundle on stdout: a line of labels, or a JSON object, for each row of a file or conversation."""
 
 import json
-import os
 import sys
 from collections import deque
 from contextlib import closing
@@ -19,22 +18,6 @@ if TYPE_CHECKING:
     from distill.export.runtime import Classifier, Prediction
     from distill.export.runtime.reading.inputs import Row
     from distill.runs.progress import Reporter
-
-
-def file_among(texts: list[str]) -> Path | None:
-    """Return the file that a single argument names; None where there are texts alone.
-
-    Raises:
-        InputError: one of several arguments is the path of a file.
-    """
-    from distill.export.runtime import InputError
-
-    paths = [text for text in texts if os.path.isfile(text)]
-    if not paths:
-        return None
-    if len(texts) > 1:
-        raise InputError(f"{paths[0]}: This is a file among texts. Give it alone, or put -- before the texts.")
-    return Path(paths[0])
 
 
 def predict_conversations(

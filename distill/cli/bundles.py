@@ -10,7 +10,6 @@ import typer
 
 from distill.cli.answers import (
     answer_line,
-    file_among,
     json_line,
     predict_conversations,
     predict_file,
@@ -29,6 +28,7 @@ from distill.cli.options import (
     mapping_in,
     names_in,
 )
+from distill.cli.parsing import file_among
 from distill.cli.picture import check_picture
 from distill.cli.tables import print_bench, print_evaluation
 from distill.cli.watch import watched
@@ -77,8 +77,6 @@ def predict(
     from distill.runs.progress import Reporter
 
     plain = "--" in context.obj.arguments
-    if any(text.startswith("-") for text in texts or ()) and not plain:
-        raise InputError("A text begins with a dash, or an option is unknown. Put -- before such texts.")
     if texts and file is not None:
         raise InputError("Texts and --file were both given. Give one of them.")
     if texts and not plain:

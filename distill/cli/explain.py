@@ -10,6 +10,7 @@ import typer
 
 from distill.cli.layout import print_table
 from distill.cli.options import AsJson, Bundle
+from distill.cli.parsing import file_among
 from distill.files.printable import printable
 
 if TYPE_CHECKING:
@@ -40,8 +41,8 @@ def explain(
     from distill.export.runtime import InputError, load
     from distill.export.runtime.reading.inputs import PAIR, segments_of
 
-    if any(text.startswith("-") for text in texts or ()) and "--" not in context.obj.arguments:
-        raise InputError("A text begins with a dash, or an option is unknown. Put -- before such texts.")
+    if texts and "--" not in context.obj.arguments and (file := file_among(texts)) is not None:
+        raise InputError(f"{file}: This is a file. Give its lines on stdin (< {file}), or put -- before a text.")
     if not texts and sys.stdin is None:
         raise InputError("There is no text. Give texts as arguments, or lines on stdin.")
     classifier = load(bundle)

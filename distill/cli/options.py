@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from distill.export.runtime import InputError
-from distill.export.runtime.manifest.manifest import MANIFEST_FILE
+from distill.export.runtime.manifest.manifest import BUNDLE_FOLDER, MANIFEST_FILE
 
 RecipeName = Annotated[
     str, typer.Argument(help="Name of a packaged recipe (quickstart, goemotions, ...), or a TOML file.")
@@ -31,7 +31,7 @@ Verbose = Annotated[
 
 def bundle_in(folder: Path) -> Path:
     """Return the bundle of a run where the run's folder is given, and any other folder as it is."""
-    inside = folder / "bundle"
+    inside = folder / BUNDLE_FOLDER
     is_run = (inside / MANIFEST_FILE).is_file() and not (folder / MANIFEST_FILE).exists()
     return inside if is_run else folder
 

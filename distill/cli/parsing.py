@@ -1,11 +1,20 @@
-"""The parsing of commands that take texts as arguments."""
+"""The parsing of commands that take texts as arguments: what is an option, what a file, and what a text."""
 
-from collections.abc import Sequence
+import os
+import re
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 from typer.core import TyperCommand
 
 from distill.export.runtime import InputError
+
+# what a table or a file of lines is called; a text of one word may end so too, which -- says
+FILE_NAME = re.compile(r"\S+\.(csv|tsv|jsonl?|ndjson|parquet|txt|xlsx)(\.(gz|zip|zst|xz|bz2))?", re.IGNORECASE)
+
+OPTION = re.compile(r"--[A-Za-z][\w-]*(=.*)?", re.DOTALL)
 
 
 class TextCommand(TyperCommand):
@@ -15,8 +24,14 @@ class TextCommand(TyperCommand):
     """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Refuse a text that begins with a dash before anything is parsed."""
-        refuse_dashes(options_of(args))
+        """Refuse an unknown option, and a text that begins with a dash, before anything is parsed."""
+        options = [option for option in self.get_params(ctx) if option.param_type_name == "option"]
+        known = {
+            name: not getattr(option, "is_flag", False)
+            for option in options
+            for name in (*option.opts, *option.secondary_opts)
+        }
+        refuse_dashes(options_of(args), known)
         return list(super().parse_args(ctx, args))
 
 
@@ -25,11 +40,39 @@ def options_of(arguments: Sequence[str]) -> Sequence[str]:
     return arguments[: arguments.index("--")] if "--" in arguments else arguments
 
 
-def refuse_dashes(arguments: Sequence[str]) -> None:
-    """Refuse what begins with one dash and is longer than the short form of an option.
+def refuse_dashes(arguments: Sequence[str], known: Mapping[str, bool]) -> None:
+    """Refuse what begins with a dash and is not an option: it is neither a text nor the bundle.
+
+    Args:
+        arguments: those before a `--`.
+        known: the command's options, and whether a value follows each.
 
     Raises:
-        InputError: there is such an argument.
+        InputError: there is such an argument; the message never quotes it, because it may be a text.
     """
-    if any(len(argument) > 2 and argument[0] == "-" and argument[1] != "-" for argument in arguments):
-        raise InputError("A text begins with a dash, or an option is unknown. Put -- before such texts.")
+    for before, argument in zip(("", *arguments), arguments, strict=False):
+        name = argument.partition("=")[0]
+        if not argument.startswith("-") or name in known or known.get(before, False):
+            continue
+        close = get_close_matches(name, known, n=1) if OPTION.fullmatch(argument) else []
+        guess = f" Did you mean {close[0]}?" if close else ""
+        raise InputError(f"A text begins with a dash, or an option is unknown.{guess} Put -- before such texts.")
+
+
+def file_among(texts: Sequence[str]) -> Path | None:
+    """Return the file that a single argument names; None where there are texts alone.
+
+    Raises:
+        InputError: one of several arguments is the path of a file; or a single one is a folder's, or has the name
+            of a file that is not there.
+    """
+    paths = [text for text in texts if os.path.isfile(text)]
+    if paths and len(texts) > 1:
+        raise InputError(f"{paths[0]}: This is a file among texts. Give it alone, or put -- before the texts.")
+    if paths:
+        return Path(paths[0])
+    if len(texts) == 1 and os.path.isdir(texts[0]):
+        raise InputError(f"{texts[0]}: This is a folder. Give a file of rows, or put -- before a text.")
+    if len(texts) == 1 and FILE_NAME.fullmatch(texts[0]):
+        raise InputError(f"{texts[0]}: There is no such file. Correct the path, or put -- before a text.")
+    return None

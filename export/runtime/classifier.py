@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from distill.export.runtime.deciding.call_time import Thresholds, check_top_k, policy_with, with_best
+from distill.export.runtime.deciding.call_time import Thresholds, policy_with, whole, with_best
 from distill.export.runtime.deciding.hand_over import Lookout
 from distill.export.runtime.deciding.scores import Floats as AnyFloats
 from distill.export.runtime.deciding.task import UNREADABLE, Noticed, Prediction, Task
@@ -147,9 +147,7 @@ class Classifier:
 
         With `block` texts at a time a large model is faster, and the first answer waits until that many are there.
         """
-        if isinstance(block, bool) or not isinstance(block, int) or block < 1:
-            raise InputError("block: The number must be a whole one of at least 1.")
-        return self._answers(iter(items_of(texts)), block, top_k, thresholds)
+        return self._answers(iter(items_of(texts)), whole(block, "block"), top_k, thresholds)
 
     def _answers(
         self, waiting: Iterator[Given], block: int, top_k: int | None, thresholds: Thresholds | None
@@ -228,8 +226,7 @@ class Classifier:
         self, rows: list[Row], top_k: int | None, thresholds: Thresholds | None, observer: Observer | None
     ) -> list[Prediction]:
         policy = self._policy if thresholds is None else policy_with(self.task, self._policy, thresholds)
-        if top_k is not None:
-            check_top_k(top_k)
+        best = None if top_k is None else whole(top_k, "top_k")
         logits, encoded = self._network.run(rows)
         noticed = self._lookout.noticed(rows, encoded, logits, self.task)
         scores = self.task.scores(logits)
@@ -241,7 +238,7 @@ class Classifier:
             found = [replace(one, context=row.turns) for one, row in zip(found, encoded, strict=True)]
         if observer is not None:
             observer(scores, encoded, noticed, found)
-        return found if top_k is None else [with_best(prediction, top_k) for prediction in found]
+        return found if best is None else [with_best(prediction, best) for prediction in found]
 
 
 def load(path: str | Path, *, manifest_sha256: str | None = None, threads: int = 1) -> Classifier:
@@ -282,8 +279,7 @@ def open_bundle(
         InputError: `threads` is not a number of at least 1.
         BundleError: a file does not open, holds what no bundle needs, or contradicts the manifest.
     """
-    if isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= MAX_THREADS:
-        raise InputError(f"threads: The number must be a whole one from 1 to {MAX_THREADS}.")
+    threads = whole(threads, "threads", MAX_THREADS)
     session = open_session(model, manifest, where / manifest.model_file, threads=threads)
     opened = open_tokenizer(tokenizer, where / manifest.tokenizer_file)
     type_ids = "token_type_ids" in manifest.inputs

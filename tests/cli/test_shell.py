@@ -118,6 +118,13 @@ def test_a_path_among_texts_is_noticed(bundle: Path, tmp_path: Path) -> None:
     assert "a file among texts" in several.stderr
     assert len(run_cli("predict", str(bundle), "--", file).stdout.splitlines()) == 1
     assert "about a file" in run_cli("predict", str(bundle), "i am sad", "--id", "key").stderr
+    for wrong in ("no-such.CSV", "no/such.jsonl.gz", str(tmp_path)):
+        for verb in ("predict", "explain"):
+            refused = run_cli(verb, str(bundle), wrong)
+            assert (refused.returncode, refused.stdout) == (2, ""), wrong
+            assert "put -- before a text" in refused.stderr
+        assert run_cli("predict", str(bundle), "--", wrong).returncode == 0
+    assert "Give its lines on stdin" in run_cli("explain", str(bundle), file).stderr
     missing = run_cli("predict", str(bundle), str(write_table(tmp_path, "csv")), "--text", "message", "--id", "no")
     assert "no column 'no'" in missing.stderr
 
@@ -132,6 +139,35 @@ def test_a_text_with_a_dash_is_no_option(text: str, bundle: Path) -> None:
     assert "Put -- before such texts" in done.stderr
     assert text not in done.stderr
     assert run_cli("predict", str(bundle), "--", "i am sad", text).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (["--quite", "BUNDLE", "x"], "--quiet"),
+        (["BUNDLE", "x", "--jsn"], "--json"),
+        (["BUNDLE", "--thread=2", "x"], "--threads"),
+    ],
+)
+def test_an_unknown_option_is_neither_the_bundle_nor_a_text(
+    arguments: list[str], meant: str, bundle: Path
+) -> None:
+    done = run_cli("predict", *(str(bundle) if part == "BUNDLE" else part for part in arguments))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"Did you mean {meant}?" in done.stderr
+
+
+def test_rows_without_a_text_are_answered_in_their_place(bundle: Path, tmp_path: Path) -> None:
+    """Half of a table's answers, and then a refusal, is what a pipe takes for all of them."""
+    file = tmp_path / "gaps.csv"
+    file.write_text("id,text\n1,i am sad\n2,\n3,i am happy\n", encoding="utf-8")
+    done = run_cli("predict", str(bundle), str(file), "--id", "id")
+    assert (done.returncode, [line.split("\t")[:2] for line in done.stdout.splitlines()]) == (
+        0,
+        [["2", "1"], ["3", "2"], ["4", "3"]],
+    )
+    empty = run_cli("predict", str(bundle), "").stdout.strip()
+    assert done.stdout.splitlines()[1].split("\t")[2] == empty
 
 
 def test_verbose_says_versions_and_costs_on_stderr(bundle: Path) -> None:

@@ -31,14 +31,14 @@ def text_of(fields: Mapping[str, Any], columns: Sequence[str], joiner: str = "\n
     return joiner.join(parts)
 
 
-def pair_of(fields: Mapping[str, Any], columns: tuple[str, str]) -> tuple[str, str]:
-    """Return the two segments of a pair, of which one may be empty.
+def pair_of(fields: Mapping[str, Any], columns: tuple[str, str], *, empty: bool = False) -> tuple[str, str]:
+    """Return the two segments of a pair, of which one may be empty, and with `empty` both.
 
     Raises:
         RowError: both are empty, or one does not hold text.
     """
     first, second = (_part(fields, column) for column in columns)
-    if not first and not second:
+    if not first and not second and not empty:
         raise RowError("both texts of the pair are empty")
     return first, second
 

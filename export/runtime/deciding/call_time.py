@@ -1,8 +1,10 @@
 """Arguments of one call: other thresholds than the bundle's, and only the best scores."""
 
 import dataclasses
+import operator
 from collections.abc import Mapping, Sequence
 from numbers import Real
+from typing import SupportsIndex
 
 from distill.export.runtime.deciding.task import Policy, Prediction, Task
 from distill.export.runtime.errors import InputError
@@ -14,7 +16,7 @@ Thresholds = float | Sequence[float] | Mapping[str, float]
 def policy_with(task: Task, policy: Policy, thresholds: Thresholds) -> Policy:
     """Return a policy with the caller's thresholds in place of the bundle's.
 
-    Labels that a mapping does not name keep the bundle's.
+    Labels that a mapping does not name keep the bundle's. A pandas Series is a mapping by its index.
 
     Raises:
         InputError: the task has no thresholds, a label or their number is wrong, or one is not from 0 to 1.
@@ -27,7 +29,8 @@ def policy_with(task: Task, policy: Policy, thresholds: Thresholds) -> Policy:
     return dataclasses.replace(policy, thresholds=_checked(task, policy.thresholds, thresholds))
 
 
-def _checked(task: Task, fitted: tuple[float, ...], thresholds: Thresholds) -> tuple[float, ...]:
+def _checked(task: Task, fitted: tuple[float, ...], given: Thresholds) -> tuple[float, ...]:
+    thresholds = _plain(given)
     if isinstance(thresholds, Mapping):
         own = dict(zip(task.labels, fitted, strict=False)) if len(fitted) == task.num_labels else {}
         if not thresholds.keys() <= own.keys():  # the name may be a text
@@ -36,14 +39,23 @@ def _checked(task: Task, fitted: tuple[float, ...], thresholds: Thresholds) -> t
                 f"{', '.join(own) or 'none, pass a list'}."
             )
         return tuple(_number(value) for value in {**own, **thresholds}.values())
-    if isinstance(thresholds, int | float):
+    if isinstance(thresholds, Real):
         return (_number(thresholds),) * len(fitted)
-    if isinstance(thresholds, str) or len(thresholds) != len(fitted):
+    if not isinstance(thresholds, list | tuple) or len(thresholds) != len(fitted):
         raise InputError(
             f"thresholds: The argument must be one number, a list of {len(fitted)}, or a mapping from labels to "
             "numbers."
         )
     return tuple(map(_number, thresholds))
+
+
+def _plain(given: object) -> object:
+    """Return numbers, lists and mappings of numpy and pandas as those of Python; no package is imported for it."""
+    labelled = hasattr(given, "index") and not callable(given.index)  # of a Series, whose order is its own
+    for name in ("to_dict",) if labelled else ("to_pylist", "tolist"):
+        if callable(getattr(given, name, None)):
+            return getattr(given, name)()
+    return given
 
 
 def _number(value: object) -> float:
@@ -52,14 +64,20 @@ def _number(value: object) -> float:
     return float(value)
 
 
-def check_top_k(top_k: int) -> None:
-    """Refuse a number of labels that cannot be asked for.
+def whole(value: SupportsIndex, name: str, most: int | None = None) -> int:
+    """Return a whole number of at least 1 as Python's own; numpy has others.
 
     Raises:
-        InputError: it is not a whole number of at least 1.
+        InputError: it is none, or more than `most`; the message begins with the argument's name.
     """
-    if isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1:
-        raise InputError("top_k: The number must be a whole one of at least 1.")
+    try:
+        number = 0 if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = 0
+    if number < 1 or (most is not None and number > most):
+        bounds = "of at least 1" if most is None else f"from 1 to {most}"
+        raise InputError(f"{name}: The number must be a whole one {bounds}.")
+    return number
 
 
 def with_best(prediction: Prediction, top_k: int) -> Prediction:

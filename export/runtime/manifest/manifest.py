@@ -33,6 +33,7 @@ FORMAT_VERSIONS = tuple(sorted({kind.manifest_version for kind in TASKS.values()
 TAGGED_KEYS = ("input", "output", "decision")
 
 MANIFEST_FILE = "manifest.json"
+BUNDLE_FOLDER = "bundle"  # in that of a run
 
 ACTIVATIONS = tuple(dict.fromkeys(kind.activation for kind in TASKS.values()))
 
@@ -206,16 +207,14 @@ def read_manifest_bytes(folder: Path, *, sha256: str | None = None) -> bytes:
         raise BundleError(
             f"{folder}: This is not a folder. Give the bundle's folder, the one with {MANIFEST_FILE}."
         )
-    path = folder / MANIFEST_FILE
+    path, inside = folder / MANIFEST_FILE, folder / BUNDLE_FOLDER
     if not os.path.lexists(path):
-        raise BundleError(
-            f"{folder}: The folder has no {MANIFEST_FILE}. Give the folder that `distill export` wrote."
-        )
+        is_run = os.path.lexists(inside / MANIFEST_FILE)
+        remedy = f"the bundle in it, {inside}" if is_run else "the folder that `distill export` wrote"
+        raise BundleError(f"{folder}: The folder has no {MANIFEST_FILE}. Give {remedy}.")
     content = read_file(folder, MANIFEST_FILE, most=MAX_MANIFEST_BYTES)
     if sha256 is not None and not hmac.compare_digest(hashlib.sha256(content).hexdigest(), sha256.lower()):
-        raise BundleError(
-            f"{path}: The file's sha256 is not the pinned one. This is another bundle, or an altered one."
-        )
+        raise BundleError(f"{path}: The file's sha256 is not the pinned one. This is another bundle.")
     return content
 
 

@@ -20,6 +20,7 @@ from distill.export.runtime.reading.rows import (
     Window,
     all_texts,
     check_length,
+    kind_of,
     segments_of,
 )
 from distill.export.runtime.reading.turn_reader import Reader
@@ -123,7 +124,7 @@ class Text:
         """See `Input.row`."""
         if not isinstance(value, str):
             pair = ". This bundle reads one text, and no pair" if isinstance(value, tuple | list | Mapping) else ""
-            raise InputError(f"{where}: The text must be a string, but is {type(value).__name__}{pair}.")
+            raise InputError(f"{where}: The text must be a string, but is {kind_of(value)}{pair}.")
         check_length(len(value), where)
         return value
 
@@ -203,7 +204,7 @@ class Pair:
         first, second = value
         for name, segment in zip(self.columns, value, strict=True):
             if not isinstance(segment, str):
-                raise InputError(f"{where}: {name!r} must be a string, but is {type(segment).__name__}.")
+                raise InputError(f"{where}: {name!r} must be a string, but is {kind_of(segment)}.")
         check_length(len(first) + len(second), where)
         return first, second
 

@@ -32,6 +32,14 @@ class Window:
 Row = str | tuple[str, str] | Window
 
 
+def kind_of(value: object) -> str:
+    """Return in words what is given in the place of a text: its type, and whether it is a missing value."""
+    name = type(value).__name__
+    is_nan = isinstance(value, float) and value != value
+    missing = is_nan or name in {"NoneType", "NAType", "NaTType"}  # pandas' own, by name: it is not imported
+    return f"a missing value ({name}), to be dropped or filled first" if missing else name
+
+
 def segments_of(row: Row) -> tuple[str, ...]:
     """Return the texts that a row itself is made of: one, or the two of a pair.
 

@@ -15,7 +15,7 @@ from typing import Literal, Protocol, Self, final
 from tokenizers import Tokenizer
 
 from distill.export.runtime.errors import BundleError, InputError
-from distill.export.runtime.reading.rows import Turn, Window, check_length
+from distill.export.runtime.reading.rows import Turn, Window, check_length, kind_of
 from distill.export.runtime.reading.turn_reader import Frame, Reader, TurnReader
 from distill.export.runtime.untrusted.fields import Fields, is_printable
 
@@ -195,7 +195,7 @@ class Turns:
             raise InputError(f"{where}: A turn must have a speaker and a text. Pass distill.Turn(speaker, text).")
         speaker, text = value
         if not isinstance(text, str):
-            raise InputError(f"{where}: The text must be a string, but is {type(text).__name__}.")
+            raise InputError(f"{where}: The text must be a string, but is {kind_of(text)}.")
         if not isinstance(speaker, str) or speaker not in self.roles:
             raise InputError(f"{where}: The speaker is unknown. Name one of {', '.join(self.roles)}.")
         return Turn(speaker, text)

@@ -224,7 +224,7 @@ def test_wrong_inputs_are_named_and_never_quoted(bundle: Path) -> None:
     with pytest.raises(InputError, match="Pass a list") as caught:
         classifier.predict("my secret")
     assert "secret" not in str(caught.value)
-    with pytest.raises(InputError, match=r"texts\[1\]: The text must be a string, but is NoneType"):
+    with pytest.raises(InputError, match=r"texts\[1\]: The text must be a string, but is a missing value"):
         classifier.predict(["sad", None])  # type: ignore[list-item]
     with pytest.raises(InputError, match="must be a list of strings, but is int"):
         classifier.predict(3)  # type: ignore[arg-type]

@@ -60,7 +60,9 @@ def test_a_column_is_read_as_a_list_is(classifier: Classifier, column: object) -
         (b"sad", "is one string"),
         (None, "must be a list of strings, but is NoneType"),
         (pd.Series(["sad", None]), r"texts\[1\]: The text must be a string, but is"),
-        (pa.array(["sad", None]), r"texts\[1\]: The text must be a string, but is NoneType"),
+        (pa.array(["sad", None]), r"texts\[1\]: .* must be a string, but is a missing value \(NoneType\), to be"),
+        (pd.Series(["sad", float("nan")]), r"is a missing value \(.*\), to be dropped or filled first"),
+        (pd.Series(["sad", pd.NA], dtype=object), r"is a missing value \(NAType\), to be dropped or filled first"),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -85,6 +87,7 @@ def test_top_k_keeps_the_best_scores_and_the_decision(classifier: Classifier) ->
         assert cut.scores.items() <= whole.scores.items()
         assert (cut.labels, cut.confidence) == (whole.labels, whole.confidence)
     assert classifier(TEXTS[0], top_k=99).scores.keys() == set(LABELS)
+    assert classifier(TEXTS[0], top_k=np.int64(2)) == classifier(TEXTS[0], top_k=2)  # type: ignore[arg-type]
     for wrong in (0, True, 1.5):
         with pytest.raises(InputError, match="top_k: The number must be a whole one of at least 1"):
             classifier.predict(TEXTS, top_k=wrong)  # type: ignore[arg-type]
@@ -109,11 +112,33 @@ def test_thresholds_of_one_call(classifier: Classifier) -> None:
 
 
 @pytest.mark.parametrize(
+    "given",
+    [
+        pd.Series({"calm": 0.9, "joy": 0.1, "sadness": 0.8}),
+        np.array([0.1, 0.8, 0.9]),
+        pa.array([0.1, 0.8, 0.9]),
+        (np.float64(0.1), 0.8, 0.9),
+    ],
+    ids=lambda given: type(given).__name__,
+)
+def test_thresholds_of_other_packages_are_read_by_label_or_in_order(classifier: Classifier, given: object) -> None:
+    """A Series has labels of its own: read in order it would give each label another one's threshold."""
+    own = {"joy": 0.1, "sadness": 0.8, "calm": 0.9}
+    assert classifier.predict(TEXTS, thresholds=given) == classifier.predict(TEXTS, thresholds=own)  # type: ignore[arg-type]
+    half = classifier.predict(TEXTS, thresholds=0.5)
+    assert classifier.predict(TEXTS, thresholds=np.float32(0.5)) == half  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
     ("thresholds", "message"),
     [
         ({"anger": 0.5}, "is not a label with a threshold. Those are joy, sadness, calm"),
         ([0.5], "must be one number, a list of 3, or a mapping"),
         ("0.5", "must be one number"),
+        ({0.1, 0.2, 0.3}, "must be one number"),
+        ((number for number in (0.1, 0.2, 0.3)), "must be one number"),
+        (np.array([[0.1, 0.2, 0.3]] * 3), "Each must be a number from 0 to 1"),
+        (pd.Series([0.1, 0.2, 0.3]), "is not a label with a threshold"),
         (1.5, "Each must be a number from 0 to 1"),
         (float("nan"), "Each must be a number from 0 to 1"),
         ([0.5, 0.5, None], "Each must be a number from 0 to 1"),

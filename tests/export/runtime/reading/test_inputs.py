@@ -92,7 +92,7 @@ def test_there_must_be_room_for_a_pair() -> None:
         ("one", r"texts\[0\]: This is one text, but the bundle reads pairs \(question, answer\)"),
         (("one",), r"must be a pair of strings \(question, answer\), but is tuple of 1"),
         (["a", "b", "c"], "is list of 3"),
-        (("a", None), "'answer' must be a string, but is NoneType"),
+        (("a", None), "'answer' must be a string, but is a missing value"),
         ({"question": "a"}, "has no 'answer'"),
         (7, "must be a pair of strings .*, but is int"),
         (("a", "b" * MAX_TEXT_CHARACTERS), "has 1048577 characters"),

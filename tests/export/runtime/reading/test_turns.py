@@ -158,7 +158,7 @@ def test_a_text_is_never_read_as_the_mark_of_a_role(tmp_path: Path) -> None:
         ([], "The list of turns is empty"),
         ([("nobody secret", "a")], r"turn 1: The speaker is unknown. Name one of client, therapist"),
         ([(C, "a"), (C,)], "turn 2: A turn must have a speaker and a text"),
-        ([(C, None)], "turn 1: The text must be a string, but is NoneType"),
+        ([(C, None)], "turn 1: The text must be a string, but is a missing value"),
         ([(T, "a")], "The last turn is of a role that this bundle does not decide. It decides client"),
         ([(T, "a" * MAX_TEXT_CHARACTERS), (C, "b")], "The text has 1048577 characters"),
     ],
