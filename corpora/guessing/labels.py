@@ -18,6 +18,7 @@ from distill.corpora.guessing.columns import (
 )
 from distill.corpora.reading.cells.cells import FLAGS, SPELT_MISSING, LabelCells, LabelForm, plain_flag
 from distill.corpora.reading.cells.labels import MAX_FOUND_LABELS, MAX_LABEL_CHARS, LabelError, Token
+from distill.corpora.reading.cells.printed import Cut, printed_value
 from distill.corpora.reading.json.nested import LIST
 from distill.corpora.targets import CODECS
 
@@ -27,10 +28,10 @@ PROPOSED = {False: "single_label", True: "multi_label"}
 DELIMITERS = (",", ";", "|")
 
 # these hardly ever occur inside a name
-SURE_DELIMITERS = ("、", "，", "；")
+SURE_DELIMITERS = ("、", "，", "；", "\n")
 
 # these occur inside names too, so nearly all parts must be labels of other rows
-WEAK_DELIMITERS = ("/", "+", "&", " ")
+WEAK_DELIMITERS = ("/", "+", "&", " and ", " ")
 
 # a column with fewer rows per value on average identifies rows rather than kinds of rows
 MIN_REPEATS = 2.0
@@ -210,7 +211,12 @@ def is_printed(cell: str) -> bool:
     """Return whether a cell looks printed: a list, a set, an array, or zeros and ones with blanks between them."""
     if cell[:1] in "[{" and cell[-1:] in "]}":
         return bool(cell)
-    return cell.startswith(("array(", "set(", "('", '("')) or re.fullmatch(r"[01](?: [01]){2,}", cell) is not None
+    if re.fullmatch(r"[01](?: [01]){2,}", cell):
+        return True
+    try:
+        return printed_value(cell, words=True) is not None
+    except Cut:
+        return True
 
 
 def _is_delimited(cells: Sequence[str], delimiter: str) -> bool:

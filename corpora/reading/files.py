@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from distill.corpora.reading.content import refuse_other_content
 from distill.corpora.reading.form import PLAIN, TableForm
-from distill.corpora.reading.json.rows import holds_lines, read_json
+from distill.corpora.reading.json.forms import holds_json
+from distill.corpora.reading.json.rows import read_json
 from distill.corpora.reading.places.label_folders import read_whole_text
 from distill.corpora.reading.rows import Rows
 from distill.corpora.reading.streams import DataFile
@@ -46,9 +48,12 @@ def read_table(file: DataFile | Path, form: TableForm = PLAIN) -> Rows:
         InputError: its suffix is unknown; iteration raises it too, for broken content.
     """
     data = DataFile(file) if isinstance(file, Path) else file
+    if data.label is not None and data.suffix == ".txt":
+        return read_whole_text(data, form)
+    if data.suffix not in SUFFIXES:
+        return _read_unnamed(data, form)
+    refuse_other_content(data)
     match data.suffix:
-        case ".txt" if data.label is not None:
-            return read_whole_text(data, form)
         case ".parquet":
             return read_parquet(data)
         case ".arrow":
@@ -57,13 +62,18 @@ def read_table(file: DataFile | Path, form: TableForm = PLAIN) -> Rows:
             return read_xlsx(data, form)
         case ".txt" if is_fasttext(data, form):
             return read_fasttext(data, form)
-        case ".txt" if holds_lines(data, form):
-            return read_json(data, form)
-        case ".csv" | ".tsv" | ".txt":
+        case ".csv" | ".tsv" | ".txt" if not holds_json(data, form):
             return read_delimited(data, form)
-        case ".jsonl" | ".json" | ".ndjson":
-            return read_json(data, form)
-    if not data.suffix and data.path.is_file() and holds_lines(data, form):  # as the dumps of forums are named
+    return read_json(data, form)
+
+
+def _read_unnamed(data: DataFile, form: TableForm) -> Rows:
+    """Return the rows of a file without an ending: JSON, as the dumps of forums are named.
+
+    Raises:
+        InputError: it has another ending, or other content.
+    """
+    if not data.suffix and data.path.is_file() and holds_json(data, form):
         return read_json(data, form)
     raise _unknown(data)
 

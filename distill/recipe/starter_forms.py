@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from itertools import chain, islice
 
 from distill.corpora.guessing.columns import has_header
+from distill.corpora.reading.content import refuse_other_content
 from distill.corpora.reading.encodings import likely_encoding, possible_encodings, utf8_problem
 from distill.corpora.reading.form import TableForm
+from distill.corpora.reading.json.forms import find_roots, holds_json
 from distill.corpora.reading.json.nested import root_of
-from distill.corpora.reading.json.rows import find_roots, holds_lines
 from distill.corpora.reading.places.locate import data_files
 from distill.corpora.reading.places.source import open_source, source_path
 from distill.corpora.reading.rows import BadRow, Record
@@ -24,7 +25,9 @@ from distill.recipe.starter_nested import opened
 
 TEXT_KINDS = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson")
 
-JSON_KINDS = (".json", ".jsonl", ".ndjson", ".parquet", ".arrow")
+COLUMNAR = (".parquet", ".arrow")
+
+JSON_KINDS = (".json", ".jsonl", ".ndjson", *COLUMNAR)
 
 LOOKED_AT = 50_000
 
@@ -64,6 +67,8 @@ def look(source: str, ask: Ask | None = None) -> Looked:
     """
     files, _ = data_files(source_path(source))
     first = files["train"][0]
+    if first.suffix in (*TEXT_KINDS, *COLUMNAR):
+        refuse_other_content(first)
     named = frozenset(label_names_in(first))
     encoding, encodings = _encodings(files["train"])
     question = "The files are not UTF-8, and their letters do not decide between encodings. Which one is it?"
@@ -71,8 +76,8 @@ def look(source: str, ask: Ask | None = None) -> Looked:
         encoding, *encodings = chosen(ask, question, encodings, str)
     form = TableForm(encoding=encoding)
     published = len(files.keys() & {"train", "validation", "test"}) > 1
-    if first.suffix in JSON_KINDS or (first.suffix == ".txt" and holds_lines(first, form)):
-        roots = find_roots(first, form) if first.suffix.startswith(".json") and first.key is None else []
+    if first.suffix in JSON_KINDS or (first.label is None and holds_json(first, form)):
+        roots = find_roots(first, form) if first.suffix not in COLUMNAR and first.key is None else []
         nested = opened(_records(source, replace(form, root=roots[0] if roots else None)), LOOKED_AT)
         form = replace(form, root=root_of(list(nested.records[0].fields)))
         return Looked(form, nested.records, published, named, nested.deeper, tuple(encodings))

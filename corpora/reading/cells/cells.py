@@ -25,13 +25,16 @@ FLAGS = {"0": False, "1": True, "false": False, "true": True, "no": False, "yes"
 # a list of this many zeros and ones repeats one of them, which no list of ids does
 SURE_VECTOR = 3
 
-_FLOAT_ID = re.compile(r"(-?\d{1,9})\.0+", re.ASCII)
+# an id as a float: 1.0, 1., and as numpy saves it, 1.000000000000000000e+00
+_FLOAT_ID = re.compile(r"(-?\d{1,9})\.0*|-?\d(?:\.\d+)?[eE]\+?\d{1,2}", re.ASCII)
 
 # where spreadsheets write a comma; only where no cell has several labels, which a comma may separate
-_COMMA_ID = re.compile(r"(-?\d{1,9})[.,]0+", re.ASCII)
+_COMMA_ID = re.compile(rf"{_FLOAT_ID.pattern}|(-?\d{{1,9}}),0+", re.ASCII)
 
 # 0 and 1 as numbers, with a point or, where spreadsheets write one, a comma
-_FLAG_NUMBER = re.compile(r"([01])[.,]0+", re.ASCII)
+_FLAG_NUMBER = re.compile(r"([01])(?:[.,]0*(?:e[+-]?00)?)", re.ASCII)
+
+MOST_IDS = 10**9
 
 _BITS = re.compile(r"[01]{3,}", re.ASCII)
 
@@ -99,8 +102,10 @@ class LabelCells:
         """Return one name or id, an id where it is written as a float, such as 1.0."""
         if not isinstance(token, str) or (self.names is not None and token in self.names):
             return token
-        number = (_FLOAT_ID if self.several else _COMMA_ID).fullmatch(token)
-        return int(number[1]) if number is not None and self.form != "names" else token
+        if self.form == "names" or (_FLOAT_ID if self.several else _COMMA_ID).fullmatch(token) is None:
+            return token
+        number = float(token.replace(",", "."))
+        return int(number) if number.is_integer() and abs(number) < MOST_IDS else token
 
     def has_label(self, fields: Mapping[str, Any]) -> bool:
         """Return whether a row is labelled: not where the column is missing or its cell empty.

@@ -7,21 +7,33 @@ import json
 import re
 from typing import Any
 
-# the wrappers of pandas, numpy and Python around the items
+# a call that prints its items in brackets: array([...], dtype=object), frozenset({...}), tensor([...])
 _WRAPPED = re.compile(
-    r"(?:np\.|numpy\.|pd\.)?(?:array|list|set|frozenset|tuple|Index|str_)\s*\((?P<inner>.*?)(?:,\s*dtype=[^()]*)?\s*\)",
-    re.DOTALL,
+    r"[A-Za-z_][\w.]*\s*\((?P<inner>[\[({].*?[\])}])(?:,\s*\w+=[^()]*)?\s*\)", re.ASCII | re.DOTALL
 )
+
+_EMPTY = re.compile(r"(?:set|frozenset|list|tuple|deque)\(\)")
+
+# a call around one item, as numpy 2 and torch print scalars: np.str_('joy'), np.int64(1), tensor(1)
+_SCALAR = r"(?:np\.|numpy\.|torch\.)?(?:str_|bool_|u?int\d*|float\d*|tensor|array)\("
 
 _QUOTED = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
 
-_PLAIN = r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|[-+]?\.\d+|True|False|true|false|None|null|nan|NaN"
+_PLAIN = r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|[-+]?\.\d+|(?:True|False)_?|true|false|None|null|nan|NaN"
 
-_ITEM = re.compile(rf"\s*(?:[urb]?({_QUOTED})|({_PLAIN}))(?=[\s,'\"]|$)\s*,?", re.DOTALL)
+_PRINTED = rf"(?:np\.|numpy\.)?(?:[urb]?({_QUOTED})|({_PLAIN}))"
+
+_ITEM = re.compile(rf"\s*(?:{_SCALAR}{_PRINTED}(?:,\s*\w+=[\w.]+)?\)|{_PRINTED})(?=[\s,'\"]|$)\s*,?", re.DOTALL)
+
+_ONE_SCALAR = re.compile(_SCALAR + r".*\)", re.DOTALL)
 
 _BRACKETS = {"[": "]", "(": ")", "{": "}"}
 
-CONSTANTS = {"True": True, "true": True, "False": False, "false": False, "None": None, "null": None}
+CONSTANTS = {
+    **dict.fromkeys(("True", "true", "True_"), True),
+    **dict.fromkeys(("False", "false", "False_"), False),
+    **dict.fromkeys(("None", "null")),
+}
 
 MAX_PRINTED_CHARS = 100_000
 
@@ -37,7 +49,7 @@ def printed_value(text: str, *, words: bool) -> list[Any] | dict[Any, Any] | Non
 
     Args:
         text: a cell.
-        words: whether `[fear, joy]`, without quotation marks, is a list too.
+        words: whether `[fear, joy]` and `{fear,joy}`, without quotation marks, are lists too.
 
     Raises:
         Cut: a part of the list is left out.
@@ -45,9 +57,13 @@ def printed_value(text: str, *, words: bool) -> list[Any] | dict[Any, Any] | Non
     inner = text.strip()
     if len(inner) > MAX_PRINTED_CHARS:
         return None
+    if _ONE_SCALAR.fullmatch(inner) and (scalar := _items(inner)) is not None:
+        return scalar
+    if _EMPTY.fullmatch(inner):
+        return []
     wrapped = _WRAPPED.fullmatch(inner)
     if wrapped is not None:
-        inner = wrapped["inner"].strip() or "[]"
+        inner = wrapped["inner"]
     if not inner or _BRACKETS.get(inner[0]) != inner[-1]:
         return None
     if inner[0] == "{" and ":" in inner:
@@ -58,7 +74,7 @@ def printed_value(text: str, *, words: bool) -> list[Any] | dict[Any, Any] | Non
         return items
     if re.search(r"(?:^|[\s,])(?:\.\.\.|…)(?:$|[\s,])", body):
         raise Cut
-    if words and inner[0] == "[" and not re.search(r"[\[\](){}'\"]", body):
+    if words and inner[0] in "[{" and not re.search(r"[\[\](){}'\"]", body):
         return [part.strip() for part in body.split(",")]
     return None
 
@@ -71,8 +87,9 @@ def _items(body: str) -> list[Any] | None:
         match = _ITEM.match(body, at)
         if match is None:
             return None
-        quoted, plain = match.groups()
-        items.append(_unquoted(quoted) if quoted is not None else _constant(plain))
+        inside, number, alone, constant = match.groups()
+        quoted, plain = inside or alone, number or constant
+        items.append(_constant(plain) if quoted is None else _unquoted(quoted))
         at = match.end()
     return items
 

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
-import re
-from collections import Counter
-from collections.abc import Collection, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Sequence
 from itertools import chain, islice
 from typing import Any
 
 from distill.corpora.reading.form import TableForm
+from distill.corpora.reading.json.forms import (
+    LINES,
+    are_lines,
+    columns_of,
+    is_one_value,
+    refuse_python,
+    text_of,
+)
 from distill.corpora.reading.json.text import JsonText
 from distill.corpora.reading.rows import BadRow, Record, Rows
-from distill.corpora.reading.streams import DataFile, beginning, check_encoding, lines
+from distill.corpora.reading.streams import DataFile, check_encoding, lines
 from distill.export.runtime.errors import InputError
-
-LINES = (".jsonl", ".ndjson")
 
 MAX_NAMES = 3
 
@@ -32,69 +35,16 @@ def read_json(file: DataFile, form: TableForm) -> Rows:
     """
     head = check_encoding(file, form.recoded)
     start = head.lstrip()
+    refuse_python(file, start)
     if file.key is not None:
         return _read_key(file, form, file.key)
-    if file.suffix in LINES and not _is_one_value(start):
+    if file.suffix in LINES and not is_one_value(start):
         return _read_lines(file, form)
     if start.startswith("["):
         return _read_list(file, form)
-    if start.startswith("{") and _are_lines(start):
+    if start.startswith("{") and are_lines(start):
         return _read_lines(file, form)
     return _read_object(file, form) if start else iter(())
-
-
-def _is_one_value(start: str) -> bool:
-    """Return whether a file named as lines holds one value: a list of objects, or one object over lines."""
-    if start.startswith("["):
-        several = start.split("\n", 1)[0].rstrip().endswith(("}", "}]")) and "\n" in start.rstrip()
-        return start[1:].lstrip()[:1] in ("{", "]", "[") and not several
-    return start.split("\n", 1)[0].strip() == "{" or (
-        _is_one_line(start) and _columns_of(_parsed(start)) is not None
-    )
-
-
-def _is_one_line(start: str) -> bool:
-    return start.startswith("{") and "\n" not in start.rstrip()
-
-
-def _parsed(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _are_lines(start: str) -> bool:
-    """Return whether the first line is an object of its own and another line follows."""
-    first, _, rest = start.partition("\n")
-    return isinstance(_parsed(first), dict) and rest.lstrip().startswith("{")
-
-
-def holds_lines(file: DataFile, form: TableForm) -> bool:
-    """Return whether a file with another suffix holds one JSON object per line."""
-    start = beginning(file, form.recoded).lstrip()
-    return start.startswith("{") and _are_lines(start)
-
-
-def tables_in(file: DataFile, form: TableForm, known: Collection[str]) -> list[str]:
-    """Return the keys of a file's one object that have a known name, if each of its tables has one.
-
-    The file is read to its end only where its beginning has one of these keys.
-    """
-    start = beginning(file, form.recoded).lstrip()
-    first = re.findall(r'"([^"\\\n]{1,40})"\s*:\s*[\[{]', start)
-    if not start.startswith("{") or _are_lines(start) or not any(key.lower() in known for key in first):
-        return []
-    found = []
-    with _text_of(file, form) as text:
-        for key in text.members():
-            table = text.peek() in "[{"
-            if table and key.lower() in known:
-                found.append(key)
-            elif table:
-                return []
-            text.value()
-    return found
 
 
 def _json_record(file: DataFile, number: int, value: object) -> Record | BadRow:
@@ -122,15 +72,9 @@ def _line_record(file: DataFile, number: int, line: str) -> Record | BadRow:
         return BadRow(str(file), number, "not valid JSON", {"line": line})
 
 
-@contextmanager
-def _text_of(file: DataFile, form: TableForm) -> Iterator[JsonText]:
-    with file.open(form.recoded) as stream:
-        yield JsonText(file, stream)
-
-
 def _read_list(file: DataFile, form: TableForm) -> Rows:
     """Yield the records of a list of objects, of any length."""
-    with _text_of(file, form) as text:
+    with text_of(file, form) as text:
         for number, value in enumerate(text.elements(), 1):
             yield _json_record(file, number, value)
         text.end()
@@ -140,7 +84,7 @@ def _read_object(file: DataFile, form: TableForm) -> Rows:
     """Yield the records of an object: columns, records by key, or a list of rows under one of its keys."""
     first: list[tuple[str, Any]] = []
     number = 0
-    with _text_of(file, form) as text:
+    with text_of(file, form) as text:
         keys = text.members()
         for key in keys:
             if key == form.root and text.peek() in "[{":
@@ -181,7 +125,7 @@ def _with_key(key: str, value: object) -> object:
 
 def _read_key(file: DataFile, form: TableForm, wanted: str) -> Rows:
     """Yield the rows under one key of the file's object, in any form that a file of its own could have."""
-    with _text_of(file, form) as text:
+    with text_of(file, form) as text:
         for key in text.members():
             if key != wanted:
                 text.value()
@@ -212,7 +156,7 @@ def _under_root(file: DataFile, root: str, text: JsonText) -> Generator[Record |
 
 def _column_rows(file: DataFile, whole: dict[str, Any]) -> Rows:
     """Yield the rows of columns of one length."""
-    columns = _columns_of(whole)
+    columns = columns_of(whole)
     if columns is None:
         raise InputError(f"{file}: {_complaint(whole)}")
     names = tuple(columns)
@@ -236,29 +180,6 @@ def _may_be_record(value: object, root: str | None) -> bool:
     return not all(key.isdigit() for key in value)
 
 
-def _columns_of(members: object) -> dict[str, list[Any]] | None:
-    """Return columns of equal length: lists, or objects by row, or pandas' split form; None for others."""
-    if not isinstance(members, dict) or not members:
-        return None
-    names, data = members.get("columns"), members.get("data")
-    if isinstance(names, list) and isinstance(data, list) and all(isinstance(name, str) for name in names):
-        if not all(isinstance(row, list) and len(row) == len(names) for row in data):
-            return None
-        return {name: [row[place] for row in data] for place, name in enumerate(names)}
-    if all(isinstance(column, list) for column in members.values()):
-        columns = members
-    elif all(isinstance(column, dict) for column in members.values()):
-        first = next(iter(members.values()))
-        if any(column.keys() != first.keys() for column in members.values()):
-            return None
-        columns = {name: [column[key] for key in first] for name, column in members.items()}
-    else:
-        return None
-    # several lists of one length; a single list of objects is a list of rows that its key hides
-    plain = len(columns) > 1 or not any(isinstance(cell, dict) for column in columns.values() for cell in column)
-    return columns if plain and len({len(column) for column in columns.values()}) == 1 else None
-
-
 def _complaint(members: dict[str, Any]) -> str:
     roots = [key for key, value in members.items() if _is_table(value)]
     # many keys are names of people or conversations, and errors quote none
@@ -273,26 +194,3 @@ def _complaint(members: dict[str, Any]) -> str:
 
 def _is_table(value: object) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(item, dict) for item in islice(value, 10))
-
-
-def find_roots(file: DataFile, form: TableForm) -> list[str]:
-    """Return the keys of a file's one object under which there is a list of objects, the longest list first."""
-    start = check_encoding(file, form.recoded).lstrip()
-    if not start.startswith("{") or _are_lines(start) or file.suffix in LINES:
-        return []
-    roots: dict[str, frozenset[str]] = {}
-    sizes: Counter[str] = Counter()
-    with _text_of(file, form) as text:
-        for key in text.members():
-            if text.peek() != "[":
-                text.value()
-                continue
-            values = text.elements()
-            first = list(islice(values, 1))
-            if first and isinstance(first[0], dict):
-                roots[key] = frozenset(first[0])
-            sizes[key] = sum(1 for _ in values)
-    # lists that are alike are groups by key, and no list of rows
-    if len(roots) > 1 and len(set(roots.values())) == 1:
-        return []
-    return sorted(roots, key=lambda key: -sizes[key])

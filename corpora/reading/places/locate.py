@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from distill.corpora.reading.files import KNOWN, SUFFIXES
 from distill.corpora.reading.form import PLAIN, TableForm
-from distill.corpora.reading.json.rows import tables_in
+from distill.corpora.reading.json.forms import tables_in
 from distill.corpora.reading.places.label_folders import texts_by_label
 from distill.corpora.reading.places.split_names import SHARD, SPLIT_NAMES, split_named, split_of
 from distill.corpora.reading.rows import listed

@@ -98,8 +98,10 @@ def seen_columns(head: str, separator: str) -> list[Column | None]:
     rows: list[list[str]] = []
     with suppress(csv.Error):  # too long a field, or a bare carriage return: the rows before it count
         rows += islice(csv.reader(io.StringIO(head, newline=""), delimiter=separator), SEEN_ROWS)
+    named = len(rows[0]) if rows else 0
     rows = [row for row in rows[1:] if row] or rows  # without the header
-    width = Counter(map(len, rows)).most_common(1)[0][0] if rows else 0
+    widths = Counter(map(len, rows))
+    width = max(widths, key=lambda fields: (widths[fields], fields == named), default=0)
     columns = zip(*(row for row in rows if len(row) == width), strict=True)
     return [
         _column([cell.strip() for cell in cells if "\n" not in cell and "\r" not in cell]) for cells in columns

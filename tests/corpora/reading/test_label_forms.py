@@ -47,6 +47,17 @@ def refusal(value, names=MOODS, several=True, **more):
         ("np.array(['fear'])", ["fear"]),
         ("Index(['fear'], dtype='object')", ["fear"]),
         ("{'fear', 'joy'}", ["fear", "joy"]),
+        ("{fear,joy}", ["fear", "joy"]),
+        ("deque(['fear', 'joy'])", ["fear", "joy"]),
+        ("dict_keys(['fear'])", ["fear"]),
+        ("pd.Index(['fear', 'joy'], dtype='object', name='x')", ["fear", "joy"]),
+        ("tensor([0, 1, 0])", [0, 1, 0]),
+        ("tensor([1., 0.], device='cuda:0')", [1.0, 0.0]),
+        ("tensor(3)", [3]),
+        ("[np.str_('fear'), np.str_('joy')]", ["fear", "joy"]),
+        ("np.str_('fear')", ["fear"]),
+        ("[np.int64(0) np.int64(2)]", [0, 2]),
+        ("[np.True_, np.False_]", [True, False]),
         ("frozenset({'fear'})", ["fear"]),
         ("('fear',)", ["fear"]),
         ("('fear', 'joy')", ["fear", "joy"]),
@@ -70,6 +81,16 @@ def refusal(value, names=MOODS, several=True, **more):
 )
 def test_what_programs_print(text, items):
     assert printed_value(text, words=True) == items
+
+
+@pytest.mark.parametrize("cell", ["1", "1.0", "1.", "1.000000000000000000e+00", "1e0", "1,0"])
+def test_every_spelling_of_an_id_is_the_id(cell):
+    assert cells(None, several=False).token(cell) in (1, "1")
+
+
+@pytest.mark.parametrize("cell", ["1.5", "1e-1", "1e99", "v1.", "01", "1.0.0"])
+def test_what_is_no_id_is_a_name(cell):
+    assert cells(None, several=False).token(cell) == cell
 
 
 def test_what_was_cut_is_refused():
