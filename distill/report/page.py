@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from jinja2 import Environment
@@ -87,7 +88,9 @@ def render_page(report: Report, sections: Sequence[str] = SECTIONS) -> str:
     )
 
 
+@cache
 def _environment() -> Environment:
+    """Return the templates of the page; each is compiled once per process."""
     environment = template_environment("distill.report")
     environment.filters.update(
         number=_number,

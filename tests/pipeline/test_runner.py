@@ -38,7 +38,7 @@ def test_the_run_folder_is_as_the_contract_says(runs: Path) -> None:
 
 
 def test_a_run_ends_with_the_warnings_of_check_and_the_report_has_them(runs: Path) -> None:
-    checked = run_cli("check", "smoke", "--json")
+    checked = run_cli("check", str(runs / "recipe.toml"), "--json")
     said = json.loads(checked.stdout)["warnings"]
     assert said
     lines = [f"warning: {warning}" for warning in said]

@@ -309,7 +309,7 @@ def test_layers_that_are_left_open_are_chosen_before_the_first_trial(
         small_teacher,
         "student.kind=layers",
         "student.layers=auto",
-        "student.depth=6",
+        "student.depth=3",
         "layer_search.rows=20",
     ]
     settings += ["search.trials=2", "student.epochs=1", "search.space={'objective.temperature'=[1.0]}"]
@@ -317,7 +317,7 @@ def test_layers_that_are_left_open_are_chosen_before_the_first_trial(
         "search", "smoke", "--runs", str(tmp_path), *(part for one in settings for part in ("--set", one))
     )
     assert done.returncode == 0, done.stderr
-    assert tomllib.loads((tmp_path / "smoke/search/best.toml").read_text())["student"]["layers"] == list(range(6))
+    assert tomllib.loads((tmp_path / "smoke/search/best.toml").read_text())["student"]["layers"] == list(range(3))
 
 
 def test_a_score_is_stored_under_the_headline_of_its_task(tmp_path: Path) -> None:

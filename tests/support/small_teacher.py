@@ -1,21 +1,29 @@
-"""A body with the packaged tokenizer and random weights: a run with it costs half of one with the real body."""
+"""A body with random weights and the commonest pieces of the packaged tokenizer.
 
+A run with it costs a third of one with the real body.
+"""
+
+import json
 from pathlib import Path
 
 import torch
-from transformers import AutoTokenizer, BertConfig, BertModel, set_seed
+from tokenizers import Tokenizer
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast, set_seed
 
 from distill.teachers.sources import resolve_model
 
+# BERT's vocabulary is sorted by how often a piece is used, behind its special and unused pieces
+PIECES = 6000
+
 
 def write_small_teacher(folder: Path) -> Path:
-    """Write six layers of width 64, and return their folder."""
-    tokenizer = AutoTokenizer.from_pretrained(resolve_model("sentence-transformers/all-MiniLM-L6-v2").path)
+    """Write three layers of width 64, and return their folder."""
+    tokenizer = _common_pieces(resolve_model("sentence-transformers/all-MiniLM-L6-v2").path)
     set_seed(5)
     config = BertConfig(
         vocab_size=len(tokenizer),
         hidden_size=64,
-        num_hidden_layers=6,
+        num_hidden_layers=3,
         num_attention_heads=4,
         intermediate_size=128,
         max_position_embeddings=128,
@@ -28,3 +36,11 @@ def write_small_teacher(folder: Path) -> Path:
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def _common_pieces(model: Path) -> PreTrainedTokenizerFast:
+    file = json.loads((model / "tokenizer.json").read_text("utf-8"))
+    file["model"]["vocab"] = {piece: number for piece, number in file["model"]["vocab"].items() if number < PIECES}
+    settings = json.loads((model / "tokenizer_config.json").read_text("utf-8"))
+    special = {key: settings[key] for key in ("unk_token", "cls_token", "sep_token", "pad_token", "mask_token")}
+    return PreTrainedTokenizerFast(tokenizer_object=Tokenizer.from_str(json.dumps(file)), **special)

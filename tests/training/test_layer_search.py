@@ -28,7 +28,7 @@ from tests.support.finished import reopen
 AUTO = [
     "student.kind=layers",
     "student.layers=auto",
-    "student.depth=5",
+    "student.depth=2",
     "student.epochs=1",
     "layer_search.rows=40",
 ]
@@ -70,7 +70,7 @@ def searched(small_teacher: str, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 def test_every_candidate_is_ranked_and_the_best_becomes_the_student(searched: Path) -> None:
     ranking = read_ranking(searched / "layers").ranking
-    assert {candidate.layers for candidate in ranking} == set(candidate_layers(6, 5))
+    assert {candidate.layers for candidate in ranking} == set(candidate_layers(3, 2))
     divergences = [candidate.divergence for candidate in ranking]
     assert divergences == sorted(divergences)
     assert len(set(divergences)) > 1
@@ -81,7 +81,7 @@ def test_every_candidate_is_ranked_and_the_best_becomes_the_student(searched: Pa
     assert report["layer_search"] == [to_dict(candidate) for candidate in ranking]
     assert report["recipe"]["student"]["layers"] == list(ranking[0].layers)
     assert "Layer search" in (searched / "report.html").read_text()
-    assert json.loads((searched / "student/config.json").read_text())["num_hidden_layers"] == 5
+    assert json.loads((searched / "student/config.json").read_text())["num_hidden_layers"] == 2
 
 
 def test_the_resolved_recipe_searches_nothing_and_gives_the_same_bundle(searched: Path, tmp_path: Path) -> None:
@@ -145,10 +145,10 @@ def inputs_of_ranking(overrides: list[str], folder: Path, monkeypatch: pytest.Mo
         run.records[name] = StageRecord(name, {name: name}, 0.0, skipped=True)
     monkeypatch.setattr(Run, "stage", lambda _run, _name, _folder, inputs, _work, **_: told.update(inputs))
     (folder / "layers").mkdir(exist_ok=True)
-    best = {"layers": [0, 1, 2, 3, 4], "divergence": 0.1, "macro_f1": 0.5, "steps": 9}
+    best = {"layers": [0, 1], "divergence": 0.1, "macro_f1": 0.5, "steps": 9}
     (folder / "layers" / RANKING_FILE).write_text(json.dumps({"ranking": [best]}))
     choose(run, layers_choice(run))
-    assert run.recipe.student.layers == [0, 1, 2, 3, 4]
+    assert run.recipe.student.layers == [0, 1]
     return told
 
 
@@ -159,7 +159,7 @@ def test_candidates_learn_what_their_student_will(searched: Path, tmp_path: Path
         place = tmp_path / str(number)
         place.mkdir()
         torch.rand(number + 1)
-        layers_choice(reopen(searched, *AUTO, "student.depth=6", *more)).measure(place)
+        layers_choice(reopen(searched, *AUTO, "student.depth=3", *more)).measure(place)
         rankings.append(read_ranking(place))
     assert rankings[0] != rankings[1] == rankings[2]
 
@@ -167,8 +167,8 @@ def test_candidates_learn_what_their_student_will(searched: Path, tmp_path: Path
 def test_a_search_goes_on_with_the_next_candidate_and_ends_in_the_same_ranking(
     searched: Path, tmp_path: Path
 ) -> None:
-    last = candidate_layers(6, 5)[-1]
-    for layers in candidate_layers(6, 5)[:-1]:
+    last = candidate_layers(3, 2)[-1]
+    for layers in candidate_layers(3, 2)[:-1]:
         place = tmp_path / UNFINISHED / "-".join(map(str, layers))
         place.mkdir(parents=True)
         ranking = read_ranking(searched / "layers").ranking

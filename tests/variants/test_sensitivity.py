@@ -101,13 +101,13 @@ def weights_in_fp32(model: bytes) -> int:
 
 
 # beside a student that has learned next to nothing the noise of its embedding table is all that can be measured
-LONGER = "student.epochs=8"
+LONGER = ("student.epochs=8", "student.body_learning_rate=1e-2")
 
 
 @pytest.fixture(scope="module")
 def learned(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = shutil.copytree(runs, tmp_path_factory.mktemp("learned") / "smoke")
-    execute(folder, LONGER, until="export")
+    execute(folder, *LONGER, until="export")
     return folder
 
 

@@ -8,6 +8,7 @@ from markupsafe import Markup
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 COLOURS = {
     "teacher": "#4269d0",
@@ -33,8 +34,10 @@ _LEFT, _RIGHT, _TOP, _BOTTOM, _BETWEEN = 0.4, 0.15, 0.3, 0.3, 0.35
 
 def svg(draw: Callable[[Axes], None], width: float, height: float) -> Markup:
     """Draw one pair of axes and return the SVG; width and height in inches."""
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height))
     draw(figure.subplots())
+    # once, from outside: a figure that has an engine of its own is drawn twice when it is saved
+    ConstrainedLayoutEngine().execute(figure)
     return _saved(figure)
 
 
