@@ -82,7 +82,7 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _shared_work(self) -> "Recipe":
-        self.training.check_beside(self)
+        self.training.check_beside(self.teacher, self.student, self.objective)
         return self
 
     @model_validator(mode="after")
@@ -132,7 +132,7 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _read_with_context(self) -> "Recipe":
-        check_context(self)
+        check_context(self.corpus, self.teacher, self.augmentation, self.student)
         return self
 
     @model_validator(mode="after")
@@ -199,7 +199,7 @@ class Recipe(Section):
     def _without_labels(self) -> "Recipe":
         if self.corpus.labels is not False:
             return self
-        needs = keys_that_need_labels(self)
+        needs = keys_that_need_labels(self.corpus, self.teacher, self.verbaliser, self.objective, self.decisions)
         for key, needed in needs.items():
             if needed:
                 raise ValueError(

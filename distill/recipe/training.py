@@ -1,10 +1,10 @@
 """The recipe's table of the machine's share in a training: [training]."""
 
-from typing import Any
-
 from pydantic import Field
 
 from distill.recipe.section import Section
+from distill.recipe.sources import TeacherRecipe
+from distill.recipe.student import ObjectiveRecipe, StudentRecipe
 
 
 class TrainingRecipe(Section):
@@ -29,22 +29,22 @@ class TrainingRecipe(Section):
         description="Compute the states of each layer again in the backward pass: less memory, more time.",
     )
 
-    def check_beside(self, recipe: Any) -> None:
-        """Refuse values that the rest of a `Recipe` does not allow.
+    def check_beside(self, teacher: TeacherRecipe, student: StudentRecipe, objective: ObjectiveRecipe) -> None:
+        """Refuse values that other tables of a recipe do not allow.
 
         Raises:
             ValueError: a batch has fewer rows than there are processes, or a term reads all rows of a batch.
         """
-        trained = {"student": recipe.student.batch_size}
-        if recipe.teacher.kind == "classifier" and recipe.teacher.checkpoint is None:
-            trained["teacher"] = recipe.teacher.batch_size
+        trained = {"student": student.batch_size}
+        if teacher.kind == "classifier" and teacher.checkpoint is None:
+            trained["teacher"] = teacher.batch_size
         for name, rows in trained.items():
             if self.processes > rows:
                 raise ValueError(
                     f"training.processes is {self.processes}, but a batch has {name}.batch_size = {rows} rows. "
                     "Use at most that many."
                 )
-        if recipe.objective.intra_class_weight and (self.processes > 1 or self.rows_per_pass is not None):
+        if objective.intra_class_weight and (self.processes > 1 or self.rows_per_pass is not None):
             key = "processes" if self.processes > 1 else "rows_per_pass"
             raise ValueError(
                 f"objective.intra_class_weight compares all rows of a batch, which training.{key} splits. Set the "

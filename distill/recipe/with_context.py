@@ -1,40 +1,44 @@
 """Keys of a recipe that go together with turns of conversations, or do not."""
 
-from typing import Any
+from distill.recipe.augmentation import AugmentationRecipe
+from distill.recipe.sources import CorpusRecipe, TeacherRecipe
+from distill.recipe.student import StudentRecipe
 
 
-def check_context(recipe: Any) -> None:
-    """Refuse keys that need [corpus.context], and those that it excludes; the recipe is a `Recipe`.
+def check_context(
+    corpus: CorpusRecipe, teacher: TeacherRecipe, augmentation: AugmentationRecipe, student: StudentRecipe
+) -> None:
+    """Refuse keys that need [corpus.context], and those that it excludes.
 
     Raises:
         ValueError: one of them is set.
     """
-    if recipe.corpus.context is None and recipe.teacher.pooling == "target":
+    if corpus.context is None and teacher.pooling == "target":
         raise ValueError(
             "teacher.pooling = 'target' pools the turn that is decided, and corpus.context, which makes rows "
             "of turns, is missing. Use 'mean'."
         )
-    if recipe.corpus.context is None and recipe.student.context_dropout is not None:
+    if corpus.context is None and student.context_dropout is not None:
         raise ValueError(
             "student.context_dropout leaves out context, and corpus.context, which makes rows of turns, is "
             "missing. Remove the former."
         )
-    peft = recipe.teacher.peft
-    if recipe.corpus.context is not None and peft is not None and peft.method == "prompt":
+    peft = teacher.peft
+    if corpus.context is not None and peft is not None and peft.method == "prompt":
         raise ValueError(
             "teacher.peft.method is 'prompt', and the turns of corpus.context have a template of their own. "
             "Use 'lora'."
         )
-    if recipe.corpus.context is not None and recipe.augmentation.rows:
+    if corpus.context is not None and augmentation.rows:
         raise ValueError(
             "augmentation.rows makes texts, but corpus.context reads turns of conversations. Set the former to 0."
         )
-    if recipe.corpus.context is not None and recipe.teacher.kind != "classifier":
+    if corpus.context is not None and teacher.kind != "classifier":
         raise ValueError(
             "teacher.kind asks a language model about texts, but corpus.context reads turns of conversations. "
             "Use 'classifier'."
         )
-    if recipe.corpus.context is not None and recipe.student.base is not None:
+    if corpus.context is not None and student.base is not None:
         raise ValueError(
             "student.base has no pieces for the roles of corpus.context. Remove it, and the student "
             "starts from its teacher."
