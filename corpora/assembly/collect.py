@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distill.corpora.assembly.conversations import TurnColumns, TurnRows, plain_cell
+from distill.corpora.assembly.gold import has_gold
 from distill.corpora.assembly.records import group_of, label_columns, split_of, wanted
 from distill.corpora.assembly.spec import SEGMENTS, CorpusSpec
 from distill.corpora.assembly.splits import SplitRows, normalise_text
@@ -94,7 +95,7 @@ class Collector:
         # a file of one text per line needs no column names, and has no pairs
         plain = table.lines and self._pair is None
         before, seen = self.rows_read, SeenColumns()
-        rows, gold = self._with_gold(split, table.rows)
+        rows, gold = self._with_gold(split, table)
         for record in rows:
             self.rows_read += 1
             if self._progress is not None and self.rows_read % PROGRESS_ROWS == 0:
@@ -124,13 +125,14 @@ class Collector:
             {} if not gold else needed | ({} if split == "transfer" else label_columns(self._spec)), table.where
         )
 
-    def _with_gold(self, split: str, rows: Rows) -> tuple[Rows, bool]:
+    def _with_gold(self, split: str, table: Table) -> tuple[Rows, bool]:
         """Return the rows, and whether they are labelled: a test or validation file may be there to predict."""
+        rows = table.rows
         if split not in ("validation", "test") or not self._spec.is_labelled:
             return rows, True
         first = list(islice(rows, PEEKED_ROWS))
         records = [row.fields for row in first if isinstance(row, Record)]
-        gold = not records or any(self._cells.has_label(fields) for fields in records)
+        gold = has_gold(records, self._cells, self._parsed, self._found, table.where)
         return chain(first, rows), gold
 
     def finish(self) -> tuple[tuple[str, ...], CorpusRows, SplitRows]:
@@ -249,7 +251,7 @@ class Collector:
                 self._parsed_cells[cell] = known
         return known
 
-    def _parsed(self, fields: dict[str, Any]) -> tuple[Token, ...]:
+    def _parsed(self, fields: Mapping[str, Any]) -> tuple[Token, ...]:
         """Return the names or ids in a row's cells, without the cache."""
         cell = self._cells.cell(fields)
         return tuple(map(self._cells.token, self._codec.parse(cell, self._spec.delimiter)))

@@ -14,7 +14,12 @@ from distill.corpora.reading.rows import Record
 
 MAX_HEADER_CHARS = 40
 
-ANNOTATOR_NAME = re.compile(r"annot|rater|worker|coder|judge|labell?er|标注", re.IGNORECASE)  # english: ok
+# an annotation is a label, unless it has a number or an id
+ANNOTATOR_NAME = re.compile(
+    r"annot(?!ations?(?:$|[._](?!\d|id\b)))|^ann_?\d|rater|worker|coder|judge(?!ment)|labell?er|"  # english: ok
+    r"(?:annotat|label|cod|rat|tagg|mark|complet)\w*[_ ]?by$|标注",
+    re.IGNORECASE,
+)
 
 SPEAKER_NAME = re.compile(r"speaker|interlocutor|role|author|^who$|sender|说话", re.IGNORECASE)
 

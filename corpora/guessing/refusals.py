@@ -11,6 +11,7 @@ from distill.corpora.guessing.labels import MIN_BLOCK, NEARLY_ALL, LabelGuess
 from distill.corpora.reading.cells.labels import MAX_FOUND_LABELS
 from distill.corpora.reading.cells.printed import Cut, printed_value
 from distill.corpora.reading.rows import listed
+from distill.corpora.reading.tables.conll import are_tags
 
 # what ends a turn in files that hold a dialogue in a cell
 TURN_END = re.compile(r"\s*(?:__eou__|__EOU__|<eou>|<EOU>|</s>)\s*")
@@ -119,6 +120,30 @@ def first_word_labels(column: Column) -> str | None:
             "label and text"
         )
     return None
+
+
+def token_tags(guess: LabelGuess | None) -> str | None:
+    """Return why labels are of tokens: they are tags such as O, B-LOC and I-LOC."""
+    if guess is None or not are_tags({str(token) for token in guess.tokens}):
+        return None
+    return (
+        f"column '{guess.columns[0]}' holds tags of tokens, such as O and B-, one token per row. Labels here are "
+        "of whole texts, so join each sentence into one row with its own label"
+    )
+
+
+def votes_in_lists(guess: LabelGuess | None, columns: Sequence[Column]) -> str | None:
+    """Return why lists of labels are votes: they name a label twice, as several annotators do."""
+    column = next((c for c in columns if guess is not None and guess.columns == (c.name,)), None)
+    lists = [value for value in column.values if isinstance(value, list)] if column is not None else []
+    names = [value for value in lists if value and all(isinstance(item, str) for item in value)]
+    twice = sum(len(set(value)) < len(value) for value in names)
+    if column is None or not twice or twice < (1 - NEARLY_ALL) * len(lists):
+        return None
+    return (
+        f"column '{column.name}' names a label twice in {twice} of {len(column.values)} rows, as votes of several "
+        "annotators: keep the labels of most, or write one row per annotator with a `row_id`"
+    )
 
 
 def has_sentences(guess: LabelGuess) -> bool:

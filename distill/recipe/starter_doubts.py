@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -16,9 +17,12 @@ from distill.corpora.guessing.refusals import (
     parallel_cells,
     people_only,
     texts_in_words,
+    token_tags,
+    votes_in_lists,
 )
 from distill.corpora.guessing.rows import annotator_column
 from distill.corpora.guessing.votes import votes_around, why_no_labels
+from distill.corpora.reading.cells.cells import SPELT_MISSING
 from distill.corpora.reading.rows import listed, sentence
 from distill.export.runtime.errors import InputError
 from distill.recipe.kinds import KINDS
@@ -57,6 +61,8 @@ def likely_labels(path: Path, text: Column | None, guesses: Sequence[LabelGuess]
         None if guesses else why_no_labels(rest),
         marked_columns(rest, best),
         people_only(guesses),
+        token_tags(best),
+        votes_in_lists(best, rest),
         None if guesses or len(rest) > 0 else first_word_labels(text),
         *(parallel_cells(text, column) for column in rest),
     )
@@ -135,3 +141,9 @@ def _about_texts(text: Column, lengths: Lengths) -> Iterator[str]:
         )
     if any(is_missing(cell) for cell in text.cells):
         yield "some rows have no text"
+    spelt = Counter(str(value).strip() for value in texts if str(value).strip() in SPELT_MISSING)
+    if spelt.total() > 1:
+        yield (
+            f"{spelt.total()} texts are spelt {listed(sorted(spelt))}, as programs write a missing one: empty "
+            "these cells if they are"
+        )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
+from distill.corpora.guessing.columns import ANNOTATOR_NAME
 from distill.corpora.guessing.texts import MIN_TEXT_CHARS
 from distill.corpora.reading.json.nested import LIST, is_path, paths_in, unnested
 from distill.corpora.reading.rows import BadRow, Record
+from distill.export.runtime.errors import InputError
 
 # records whose paths are looked at
 SEEN_RECORDS = 200
@@ -19,6 +22,12 @@ UNLIKE = 0.02
 # characters of a label's name, and distinct labels per label, at most
 MAX_LABEL_CHARS = 60
 REPEATED = 0.3
+
+# fields that say who gave a label
+_PERSON = re.compile(rf"annotations?\[\]|user|{ANNOTATOR_NAME.pattern}", re.IGNORECASE)
+
+# a field of numbers that are labels
+_LABEL_ID = re.compile(r"(?:^|[.\]_])(?:label|class|emotion|category)$", re.IGNORECASE)
 
 Values = dict[str, list[object]]
 
@@ -54,7 +63,9 @@ def opened(records: Sequence[Record], most: int) -> Nested:
         elif path.count(LIST) <= steps and path != lead and _fits(records, lead, path):
             columns.append(path)
     if not steps and not any(_are_labels(paths[path]) for path in columns[1:]):
-        columns += _labels_below(paths)[:1]
+        below = _labels_below(paths)[:1]
+        _refuse_several(records, below, paths)
+        columns += below
     deeper = [path for path in paths if path.count(LIST) > steps and _mean_length(paths[path]) >= MIN_TEXT_CHARS]
     taken = islice(unnested(iter(records), columns), most)
     rows = [
@@ -81,8 +92,45 @@ def _longest_texts(paths: Values) -> str:
 
 def _labels_below(paths: Values) -> list[str]:
     """Return the paths in lists that look like labels, as annotations of a text have them; most labels first."""
-    below = [path for path, values in paths.items() if LIST in path and _are_labels(values)]
-    return sorted(below, key=lambda path: -len(set(_names(paths[path]))))
+    below = [
+        path
+        for path, values in paths.items()
+        if LIST in path and (_are_labels(values) or (_LABEL_ID.search(path) and _are_labels(_ids(values))))
+    ]
+    return sorted(below, key=lambda path: -len(set(_names(_ids(paths[path])))))
+
+
+def _refuse_several(records: Sequence[Record], below: Sequence[str], paths: Values) -> None:
+    """Refuse labels in a list of objects that may be several of a text, or one of each annotator.
+
+    Args:
+        records: the first ones.
+        below: the path to the labels, if there is one.
+        paths: every path, with its values.
+
+    Raises:
+        InputError: a text has different labels, and no field beside them says that somebody gave each.
+    """
+    for path in below:
+        start = path.rpartition(LIST)[0].partition(LIST)[0]
+        people = any(other.startswith(start) and _PERSON.search(other) for other in paths)
+        labels = (_names(_ids(_below(record, path))) for record in records[:SEEN_RECORDS])
+        if not people and any(len(set(names)) > 1 for names in labels):
+            raise InputError(
+                f"{records[0].file}: Several '{path}' of a text may be its labels, or those of several "
+                "annotators. Write its labels as one list of names, or one row per annotator with a `row_id`."
+            )
+
+
+def _below(record: Record, path: str) -> list[object]:
+    """Return the values at a path of one record, those of lists one by one."""
+    rows = [row.fields.get(path) for row in unnested(iter([record]), [path]) if isinstance(row, Record)]
+    return [item for value in rows for item in (value if isinstance(value, list) else [value])]
+
+
+def _ids(values: Sequence[object]) -> list[object]:
+    """Return whole numbers as strings, other values as they are."""
+    return [str(value) if isinstance(value, int) and not isinstance(value, bool) else value for value in values]
 
 
 def _are_labels(values: Sequence[object]) -> bool:

@@ -183,14 +183,30 @@ def _beside(start: _Start, place: _Place) -> Any:
     return value
 
 
+def _is_numbered(value: object) -> bool:
+    """Return whether an object is a list of objects, whose keys count them: 0, 1, ... or turn_1, turn_2, ..."""
+    if not isinstance(value, Mapping) or not all(isinstance(inner, Mapping) for inner in value.values()):
+        return False
+    names = {frozenset(inner) for inner in value.values()}
+    digits = all(str(key).isdigit() for key in value)
+    counted = len(value) > 1 and len(names) == 1 and all(re.search(r"\d", str(key)) for key in value)
+    return bool(value) and (digits or counted)
+
+
 def paths_in(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the paths of a record's cells, each with one value, lists of objects and objects opened."""
+    """Return the paths of a record's cells, each with one value, lists of objects and objects opened.
+
+    An object whose keys number its objects is a list of them.
+    """
     paths: dict[str, Any] = {}
 
     def visit(value: Any, path: str, depth: int) -> None:
         if len(paths) >= MAX_PATHS:
             return
-        if depth < MAX_DEPTH and isinstance(value, Mapping) and value:
+        if depth < MAX_DEPTH and path and _is_numbered(value):
+            for inner in list(value.values())[:20]:
+                visit(inner, f"{path}{LIST}", depth + 1)
+        elif depth < MAX_DEPTH and isinstance(value, Mapping) and value:
             for key, inner in value.items():
                 visit(inner, f"{path}.{key}" if path else str(key), depth + 1)
         elif depth < MAX_DEPTH and isinstance(value, list) and value and isinstance(value[0], Mapping):
