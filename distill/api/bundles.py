@@ -1,18 +1,36 @@
 """Quality and speed of bundles, from Python. Base install only."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from distill.api.run import Run
 from distill.bundles.evaluate import Evaluation, evaluate_bundle
+from distill.bundles.places import bundle_in
 from distill.bundles.rows import Columns
+from distill.export.runtime import Classifier, InputError
 from distill.export.runtime.cores import available_threads
 from distill.export.runtime.reading.inputs import Row
 from distill.runs.progress import Reporter
 from distill.timing.bundles import BundleBench, bench_bundles
 
+# a folder of a bundle or of the run that made it, that run, or the bundle as it was loaded
+AnyBundle = str | Path | Run | Classifier
+
+# the options of the shell that a message may name, and what does the same here; the longer ones come first
+AS_ARGUMENTS = {
+    "--text FIRST,SECOND": 'text="FIRST,SECOND"',
+    "--text question,answer": 'text="question,answer"',
+    "--map NAME=LABEL": 'mapping={"NAME": "LABEL"}',
+    "omit the option": "leave it out",
+    "--text": "text",
+    "--labels": "labels",
+    "--map": "mapping",
+}
+
 
 def evaluate(
-    bundle: str | Path,
+    bundle: AnyBundle,
     file: str | Path,
     *,
     text: str | None = None,
@@ -25,7 +43,7 @@ def evaluate(
     """Measure quality, calibration and truncation of a bundle on labelled rows, as `distill eval` does.
 
     Args:
-        bundle: its folder.
+        bundle: its folder, that of the run that made it, the run, or the bundle as it was loaded.
         file: a csv, tsv, jsonl, json or parquet file.
         text: column of the texts, or the two of a pair as "FIRST,SECOND"; by default the bundle's own.
         labels: column of the labels.
@@ -40,11 +58,22 @@ def evaluate(
     """
     header = None if columns is None else tuple(columns)
     wanted = Columns(text, labels, delimiter, header, dict(mapping or {}))
-    return evaluate_bundle(Path(bundle), Path(file), wanted, Reporter(quiet=quiet))
+    if not isinstance(file, str | os.PathLike):
+        raise InputError(
+            f"file: This must be the path of a file, but is {type(file).__name__}. Save the rows in one."
+        )
+    folder = folder_of(bundle)
+    try:
+        return evaluate_bundle(folder, Path(file), wanted, Reporter(quiet=quiet))
+    except InputError as error:
+        message = str(error)
+        for option, argument in AS_ARGUMENTS.items():
+            message = message.replace(option, argument)
+        raise InputError(message) from None
 
 
 def bench(
-    *bundles: str | Path,
+    *bundles: AnyBundle,
     texts: Sequence[Row] | None = None,
     threads: Sequence[int] | None = None,
     rounds: int = 5,
@@ -53,7 +82,7 @@ def bench(
     """Time bundles side by side from string to decision, and weigh them, as `distill bench` does.
 
     Args:
-        bundles: their folders.
+        bundles: their folders, or what else `evaluate` takes.
         texts: your own; by default synthetic ones that the package carries.
         threads: numbers of threads to measure with; by default one, and all that this process may use.
         rounds: number of interleaved rounds over all bundles.
@@ -63,5 +92,22 @@ def bench(
         BundleError: a bundle is refused.
     """
     counts = sorted({1, available_threads()} if threads is None else set(threads))
-    folders = [Path(bundle) for bundle in bundles]
+    folders = [folder_of(bundle) for bundle in bundles]
     return bench_bundles(folders, texts, counts, rounds, Reporter(quiet=quiet))
+
+
+def folder_of(bundle: AnyBundle) -> Path:
+    """Return the folder of a bundle.
+
+    Raises:
+        InputError: the run has no bundle, the classifier was not loaded from a folder, or it is something else.
+    """
+    if isinstance(bundle, Run):
+        return bundle.bundle
+    if isinstance(bundle, Classifier) and bundle.origin is not None:
+        return bundle.origin.folder
+    if not isinstance(bundle, str | os.PathLike):
+        raise InputError(
+            f"bundle: A {type(bundle).__name__} is none. Pass a folder, a Run or what `load` returned."
+        )
+    return bundle_in(Path(bundle))

@@ -71,10 +71,7 @@ def resolve(recipe: "Recipe | str | Path", overrides: Mapping[str, Any]) -> "Rec
     """
     from distill.recipe.load import parse_recipe, recipe_data, set_value
 
-    if isinstance(recipe, str | Path):
-        data, where = recipe_data(str(recipe))
-    else:
-        data, where = recipe.model_dump(mode="json", exclude_none=True), recipe.name
+    data, where = recipe_data(recipe)
     for key, value in overrides.items():
         set_value(data, key, value, f"overrides[{key!r}]")
     return parse_recipe(data, where)

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from distill.bundles.places import bundle_in
 from distill.export.runtime import InputError
-from distill.export.runtime.manifest.manifest import BUNDLE_FOLDER, MANIFEST_FILE
 
 RecipeName = Annotated[
     str, typer.Argument(help="Name of a packaged recipe (quickstart, goemotions, ...), or a TOML file.")
@@ -27,13 +27,6 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress on
 Verbose = Annotated[
     bool, typer.Option("--verbose", "-v", help="Print versions, threads, seconds and peak memory on stderr.")
 ]
-
-
-def bundle_in(folder: Path) -> Path:
-    """Return the bundle of a run where the run's folder is given, and any other folder as it is."""
-    inside = folder / BUNDLE_FOLDER
-    is_run = (inside / MANIFEST_FILE).is_file() and not (folder / MANIFEST_FILE).exists()
-    return inside if is_run else folder
 
 
 def _bundles_in(folders: list[Path]) -> list[Path]:

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
+from distill.bundles.places import bundle_in
 from distill.cli.layout import print_table
-from distill.cli.options import AsJson, bundle_in
+from distill.cli.options import AsJson
 
 Folder = Annotated[
     Path,

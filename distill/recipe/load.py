@@ -40,13 +40,22 @@ def load_recipe(name: str, overrides: list[str] | None = None) -> Recipe:
     return parse_recipe(data, where)
 
 
-def recipe_data(name: str) -> tuple[dict[str, Any], str]:
+def recipe_data(recipe: str | Path | Recipe) -> tuple[dict[str, Any], str]:
     """Return a recipe's parsed TOML, by file or packaged name, and the name that begins a message about it.
 
+    Of a `Recipe` it is what was said when it was made, and its name.
+
     Raises:
-        InputError: no such recipe, or broken TOML.
+        InputError: no such recipe, broken TOML, or something else than a recipe.
     """
-    path = Path(name)
+    if isinstance(recipe, Recipe):
+        return recipe.model_dump(mode="json", exclude_unset=True), recipe.name
+    if not isinstance(recipe, str | Path):
+        raise InputError(
+            f"recipe: This must be a Recipe, a path or a name, but is {type(recipe).__name__}. `distill recipes` "
+            "lists the packaged ones."
+        )
+    path, name = Path(recipe), str(recipe)
     if path.is_file():
         text, where = _read(path), str(path)
     elif name in packaged_recipes():

@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -248,6 +249,8 @@ def load(path: str | Path, *, manifest_sha256: str | None = None, threads: int =
         InputError: `manifest_sha256` is not a hash, or `threads` is not a number of at least 1.
         BundleError: the bundle is incomplete, differs from its manifest, or holds what no bundle needs.
     """
+    if not isinstance(path, str | PathLike):
+        raise InputError(f"path: A {type(path).__name__} is not a path. Pass that of a bundle's folder.")
     folder = Path(path).expanduser()
     content = read_manifest_bytes(folder, sha256=manifest_sha256)
     manifest = Manifest.from_dict(parse_json(content, folder / MANIFEST_FILE), str(folder / MANIFEST_FILE))
