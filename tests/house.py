@@ -8,7 +8,8 @@ docstrings:
   a circle is one module;
 - floors of packages: the same of packages, where distill/ has any;
 - circles: groups of modules that import each other, directly or not, inside of functions included;
-- functions with Job or Run: functions and methods with a parameter whose annotation names one of the two;
+- functions with Job or Run: functions and methods with a parameter whose annotation names one of them; then also
+  those with a class that has one of the two as a field (StudentRun, LearningMaterial);
 - dict[str, Any]: in distill/, each time that it is written;
 - branches on a task kind, on a student family: lines that match TASK or FAMILY, below, outside of the files that
   define kinds (`--places` prints them; tests/test_kinds.py holds the former);
@@ -31,7 +32,7 @@ import subprocess
 import sys
 import tempfile
 import tokenize
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from pathlib import Path
 
 from distill.export.runtime.deciding.tasks import TASKS
@@ -67,7 +68,7 @@ DEFINERS = (
     "distill/recipe/kinds.py",
     "docs/browser/decisions.js",
 )
-PARAMETERS = re.compile(r"\b(?:Job|Run)\b")
+CONTEXTS = frozenset({"Job", "Run"})
 
 # in the process that runs smoke: what opens a corpus and what tokenizes are wrapped from outside
 COUNTED = """
@@ -222,11 +223,23 @@ def code_lines(path: Path) -> Iterator[str]:
             yield line[: columns.get(number)]
 
 
-def takes_context(node: ast.AST) -> bool:
+def takes(node: ast.AST, contexts: Set[str]) -> bool:
+    """Tell whether a node is a function with a parameter of one of these classes."""
     if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         return False
     arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
-    return any(each.annotation and PARAMETERS.search(ast.unparse(each.annotation)) for each in arguments)
+    return any(each.annotation and names_one(each.annotation, contexts) for each in arguments)
+
+
+def holds(node: ast.AST, contexts: Set[str]) -> bool:
+    """Tell whether a node is a class with a field of one of these classes."""
+    return isinstance(node, ast.ClassDef) and any(
+        isinstance(each, ast.AnnAssign) and names_one(each.annotation, contexts) for each in node.body
+    )
+
+
+def names_one(annotation: ast.expr, names: Set[str]) -> bool:
+    return not names.isdisjoint(re.findall(r"\w+", ast.unparse(annotation)))
 
 
 def static_numbers(tree: Path) -> dict[str, str]:
@@ -241,7 +254,8 @@ def static_numbers(tree: Path) -> dict[str, str]:
     largest = max(folders, key=lambda folder: folders[folder])
     packages = {f"distill.{path.parent.name}" for path in (tree / "distill").glob("*/__init__.py")}
     ours = [line for path in files if path.is_relative_to(tree / "distill") for line in code_lines(path)]
-    contexts = sum(takes_context(node) for path in files for node in ast.walk(ast.parse(path.read_text("utf-8"))))
+    nodes = [node for path in files for node in ast.walk(ast.parse(path.read_text("utf-8")))]
+    holders = {node.name for node in nodes if isinstance(node, ast.ClassDef) and holds(node, CONTEXTS)}
     tall = [path for path in files if len(path.read_text("utf-8").splitlines()) > LONG]
     return {
         "files in the largest folder": f"{folders[largest]} ({largest.relative_to(tree).as_posix()}/)",
@@ -250,7 +264,8 @@ def static_numbers(tree: Path) -> dict[str, str]:
             str(longest_chain(between_packages(arrows, packages))) if packages else "no packages"
         ),
         "circles": str(len(circles_of(arrows))),
-        "functions with `Job` or `Run` as a parameter": str(contexts),
+        "functions with `Job` or `Run` as a parameter": str(sum(takes(node, CONTEXTS) for node in nodes)),
+        "the same, or with a class that holds one": str(sum(takes(node, CONTEXTS | holders) for node in nodes)),
         "`dict[str, Any]` in distill/": str(sum(line.count("dict[str, Any]") for line in ours)),
         "branches on a task kind": str(len(list(places(tree, TASK)))),
         "branches on a student family": str(len(list(places(tree, FAMILY)))),
