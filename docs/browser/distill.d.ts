@@ -54,13 +54,13 @@ export interface Explanation {
 export interface LoadOptions {
   /** The manifest's sha256, to pin the bundle. */
   manifestSha256?: string;
-  /** The module of onnxruntime-web; by default ort.wasm.min.mjs beside distill.js. */
+  /** The module of onnxruntime-web; by default ort.wasm.min.mjs beside distill.js, or the npm package. */
   runtime?: unknown;
-  /** Function that reads a file; by default fetch. */
+  /** Function that reads a file; by default fetch, and in Node the file system for paths. */
   read?: (url: URL) => Promise<Uint8Array>;
 }
 
-/** Open the bundle in a folder; every file is checked against its hash in the manifest. */
+/** Open the bundle in a folder, in Node also by its path; every file is checked against its hash in the manifest. */
 export function load(folder: string | URL, options?: LoadOptions): Promise<Classifier>;
 
 export class Classifier {

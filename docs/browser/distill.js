@@ -10,22 +10,51 @@ import { wordsOf } from "./words.js";
 const FORMATS = [1, 2];
 const MAX_CHARACTERS = 2 ** 20;
 const MAX_WORDS = 100;
+const LONE_SURROGATE = /\p{Surrogate}/u;
 
 async function sha256(bytes) {
   const digest = await crypto.subtle.digest("SHA-256", bytes);
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-async function fetched(url) {
+/** Whether there is a file system, which a page does not have. */
+const IN_NODE = typeof process !== "undefined" && process.versions?.node !== undefined;
+
+/** The address of a folder: relative to the page, or in Node to the working directory. */
+async function addressOf(folder) {
+  if (!(folder instanceof URL) && (typeof folder !== "string" || folder === "")) {
+    throw new Error("folder: This must be the address of a bundle's folder.");
+  }
+  const text = String(folder).replace(/\/?$/, "/");
+  if (!IN_NODE || folder instanceof URL || /^[a-z][a-z0-9+.-]+:/i.test(text)) {
+    return new URL(text, globalThis.location?.href);
+  }
+  return (await import("node:url")).pathToFileURL(text); // also of C:\, which is no scheme
+}
+
+async function contentOf(url) {
+  if (IN_NODE && url.protocol === "file:") {
+    const { readFile } = await import("node:fs/promises");
+    return readFile(url).catch((error) => {
+      throw new Error(`${url}: The file cannot be read (${error.code}). Give the folder of a bundle.`);
+    });
+  }
   const response = await fetch(url);
   if (!response.ok) throw new Error(`${url}: The file cannot be read (status ${response.status}).`);
   return new Uint8Array(await response.arrayBuffer());
 }
 
-/** ONNX Runtime Web beside this module, on one thread. */
+/** ONNX Runtime Web on one thread: the files beside this module, or the npm package. */
 async function packagedRuntime() {
-  const runtime = await import("./ort.wasm.min.mjs");
-  runtime.env.wasm.wasmPaths = new URL("./", import.meta.url).href;
+  const beside = "./ort.wasm.min.mjs"; // in a variable, so that a bundler does not look for it
+  let runtime = IN_NODE ? null : await import(/* @vite-ignore */ /* webpackIgnore: true */ beside).catch(() => null);
+  if (runtime !== null) {
+    runtime.env.wasm.wasmPaths = new URL("./", import.meta.url).href;
+  } else {
+    runtime = await import("onnxruntime-web/wasm").catch(() => {
+      throw new Error("onnxruntime-web: There is no such package. Install it, or put its files beside distill.js.");
+    });
+  }
   runtime.env.wasm.numThreads = 1;
   return runtime;
 }
@@ -33,15 +62,15 @@ async function packagedRuntime() {
 /**
  * Open the bundle in a folder; every file is checked against its hash in the manifest.
  *
- * @param {string | URL} folder address of the bundle, relative to the page
+ * @param {string | URL} folder address of the bundle, relative to the page; in Node also a path
  * @param {{ manifestSha256?: string, runtime?: object, read?: (url: URL) => Promise<Uint8Array> }} options
  *   the manifest's hash, to pin the bundle; ONNX Runtime's module; and a function that reads a file.
  * @returns {Promise<Classifier>}
  */
-export async function load(folder, { manifestSha256, runtime, read = fetched } = {}) {
-  const base = new URL(`${String(folder).replace(/\/?$/, "/")}`, globalThis.location?.href);
+export async function load(folder, { manifestSha256, runtime, read = contentOf } = {}) {
+  const base = await addressOf(folder);
   const bytes = await read(new URL("manifest.json", base));
-  if (manifestSha256 !== undefined && (await sha256(bytes)) !== manifestSha256.toLowerCase()) {
+  if (manifestSha256 !== undefined && (await sha256(bytes)) !== String(manifestSha256).toLowerCase()) {
     throw new Error("manifest.json: The file's sha256 is not the pinned one. This is another bundle.");
   }
   const manifest = JSON.parse(new TextDecoder().decode(bytes));
@@ -110,6 +139,7 @@ export class Classifier {
    * and for all turns but the last where the bundle decides whole conversations.
    */
   async predictTurns(turns) {
+    if (this.manifest.input?.kind !== "turns") throw new Error("This bundle reads no conversations. Use predict.");
     const predictions = [];
     for (const at of turns.keys()) {
       const said = turns.slice(0, at + 1);
@@ -127,7 +157,7 @@ export class Classifier {
       throw new Error("This bundle reads turns of conversations, whose words are not explained. Use predictTurns.");
     }
     if (label !== undefined && !this.labels.includes(label)) {
-      throw new Error(`label: The bundle has no label ${label}. Its labels are ${this.labels.join(", ")}.`);
+      throw new Error(`label: The bundle has no such label. Name one of ${this.labels.join(", ")}.`);
     }
     const read = this.#read(value);
     const logits = await this.#forward(read.row);
@@ -175,6 +205,10 @@ export class Classifier {
   #read(value) {
     const segments = this.#input.segments(value, "text");
     const texts = this.#input.texts(segments);
+    // Python refuses it, and other engines read something else in its place
+    if (texts.some((text) => LONE_SURROGATE.test(text))) {
+      throw new TypeError("text: The text must be valid Unicode without lone surrogates.");
+    }
     if (texts.join("").length > MAX_CHARACTERS) {
       throw new RangeError(`text: The text must have at most ${MAX_CHARACTERS} characters. Cut or split it.`);
     }

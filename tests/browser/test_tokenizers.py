@@ -160,6 +160,7 @@ def test_pairs_are_cut_as_the_runtime_cuts_them(most: int, tmp_path: Path) -> No
 
 EXPLAIN = """
 import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { load } from "@/distill.js";
 // a graph whose logits are sums over ids, so that every word counts
 class Tensor { constructor(type, data) { this.data = data; } }
@@ -178,8 +179,21 @@ const pinned = { runtime, read, manifestSha256: "0".repeat(64) };
 const refused = await load(folder, pinned).catch((error) => error.message);
 const other = async (url) => (url.href.endsWith(".onnx") ? new Uint8Array(3) : read(url));
 const altered = await load(folder, { runtime, read: other }).catch((error) => error.message);
-const wrong = await classifier.predict(3).catch((error) => error.message);
-console.log(JSON.stringify([answers, [refused, altered, wrong, await classifier.verify()]]));
+const wrong = [];
+const calls = [
+  () => classifier.predict(3),
+  () => classifier.predict("a \\ud800"),
+  () => classifier.predictTurns([{ speaker: "a", text: "b" }]),
+  () => classifier.explain("a", "no such"),
+  () => load(),
+  () => load("/no/such/bundle", { runtime }),
+  () => load(folder),
+];
+for (const call of calls) await call().catch((error) => wrong.push(error.message));
+process.chdir(fileURLToPath(folder));
+const here = await load(".", { runtime });
+const same = (await here.logits(texts[0])).join() === (await classifier.logits(texts[0])).join();
+console.log(JSON.stringify([answers, [refused, altered, wrong, same, await classifier.verify()]]));
 """
 
 
@@ -200,7 +214,7 @@ def test_words_are_explained_as_the_runtime_explains_them(tmp_path: Path, monkey
     monkeypatch.setattr(network, "run", lambda rows: (forward(network.encode(rows)), network.encode(rows)))
     texts = [text for text in made_texts(30) if text.strip()]
     (tmp_path / "asked.json").write_text(json.dumps([GOLDEN.as_uri(), texts]))
-    answers, (refused, altered, wrong, verified) = run_node(tmp_path, EXPLAIN, str(tmp_path / "asked.json"))
+    answers, (refused, altered, wrong, same, verified) = run_node(tmp_path, EXPLAIN, str(tmp_path / "asked.json"))
     for text, answer in zip(texts, answers, strict=True):
         expected = classifier.explain(text)
         assert (answer["label"], answer["decided"]) == (expected.label, expected.decided)
@@ -212,5 +226,15 @@ def test_words_are_explained_as_the_runtime_explains_them(tmp_path: Path, monkey
             assert (tuple(ours["gained"]), tuple(ours["lost"])) == (word.gained, word.lost)
     assert "is not the pinned one" in refused
     assert "sha256 is not that of the manifest" in altered
-    assert wrong == "text: The text must be a string."
+    expected_messages = (
+        "text: The text must be a string.",
+        "text: The text must be valid Unicode without lone surrogates.",
+        "This bundle reads no conversations. Use predict.",
+        "label: The bundle has no such label. Name one of joy, sadness, fear.",
+        "folder: This must be the address of a bundle's folder.",
+        "file:///no/such/bundle/manifest.json: The file cannot be read (ENOENT). Give the folder of a bundle.",
+        "onnxruntime-web: There is no such package. Install it, or put its files beside distill.js.",
+    )
+    assert tuple(wrong) == expected_messages
+    assert same  # a path, as an npm package has it, is the same bundle as an address
     assert not verified
