@@ -104,6 +104,14 @@ def pair_of_texts(
     return None
 
 
+def belong_together(pair: tuple[str, str]) -> bool:
+    """Return whether names say that a label is of both columns: premise and hypothesis, text_a and text_b."""
+    if {name.casefold() for name in pair} == {"premise", "hypothesis"}:
+        return True
+    first, second = map(_NUMBERED.fullmatch, pair)
+    return first is not None and second is not None and first[1] == second[1]
+
+
 def _may_be_text(column: Column) -> bool:
     long = column.is_text and column.mean_length >= MIN_TEXT_CHARS and len(column.counts) > 1
     return long and not (_is_link(column) or _is_time(column) or _holds_labels(column))

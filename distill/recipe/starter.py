@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from distill.corpora.assembly.spec import CorpusSpec
-from distill.corpora.guessing.columns import Column, split_column
+from distill.corpora.assembly.spec import SEGMENTS, CorpusSpec
+from distill.corpora.guessing.columns import Column, is_missing, split_column
 from distill.corpora.guessing.labels import (
     LabelGuess,
     label_guesses,
@@ -21,7 +22,7 @@ from distill.corpora.guessing.rows import (
     repeats,
     row_id_columns,
 )
-from distill.corpora.guessing.texts import pair_of_texts, text_column, texts_of_label
+from distill.corpora.guessing.texts import belong_together, pair_of_texts, text_column, texts_of_label
 from distill.corpora.reading.places.source import read_label_names, source_path
 from distill.corpora.reading.rows import listed
 from distill.export.runtime.errors import InputError
@@ -96,11 +97,15 @@ def _guess(path: Path, ask: Ask | None) -> Proposal:
     leaks, duplicates = _repeats(roles, group, row_id, published=published)
     levels = levels_of(roles.label) if KINDS[roles.task].ordered else None
     names = _names_file(source, roles.label) if levels is None else tuple(levels)
-    lengths = count_tokens([str(value) for value in roles.text.values])
+    pair = pair_of_texts(roles.columns, roles.texts, roles.label.columns)
+    is_pair = pair is not None and belong_together(pair)
+    texts = pair if pair is not None and is_pair else tuple(column.name for column in roles.texts)
+    lengths = count_tokens(_joined([column for column in roles.columns if column.name in texts]))
     spec = CorpusSpec(
         source=source,
         task=roles.task,
-        text=tuple(column.name for column in roles.texts),
+        text=texts,
+        joiner=SEGMENTS if is_pair else CorpusSpec.joiner,
         labels=roles.label.columns[0] if len(roles.label.columns) == 1 else roles.label.columns,
         label_names=names,
         delimiter=roles.label.delimiter,
@@ -135,9 +140,15 @@ def _guess(path: Path, ask: Ask | None) -> Proposal:
         tuple(doubts),
         roles.label.reasons,
         len(looked.records),
-        pair=pair_of_texts(roles.columns, roles.texts, spec.label_columns),
+        pair=pair,
         published=published,
     )
+
+
+def _joined(columns: Sequence[Column]) -> list[str]:
+    """Return the texts of several columns, joined per row, to count their tokens."""
+    rows = zip(*(column.cells for column in columns), strict=True)
+    return [" ".join(str(cell) for cell in row if not is_missing(cell)) for row in rows]
 
 
 def _columns(path: Path, looked: Looked, ask: Ask | None) -> _Roles:

@@ -88,7 +88,10 @@ def _corpus_entries(proposal: Proposal, corpus: Corpus) -> Entries:
         ("text", text, 'the column to read; ["title", "body"] joins several'),
         ("labels", labels, about + why),
     ]
-    if proposal.pair is not None:
+    if spec.joiner == SEGMENTS:
+        entries[2] = ("text", text, "two columns, each a segment of its own")
+        entries.insert(3, ("joiner", SEGMENTS, "the columns are read as a pair, not joined"))
+    elif proposal.pair is not None:
         first, second = proposal.pair
         entries[3:3] = [
             (
@@ -153,6 +156,7 @@ def _notes(corpus: Corpus) -> list[str]:
     for key, effect in (
         ("rows_quarantined", "rows are bad and were put aside"),
         ("rows_without_gold", "rows have no label and were left out"),
+        ("splits_ignored", "files, sheets or tables of other names were not read: rename them if they are splits"),
         ("labels_left_out", "labels have too few rows and were left out"),
         ("train_leaks_text_removed", "train rows repeat a text of validation or test and were taken out"),
         (

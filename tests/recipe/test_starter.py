@@ -44,7 +44,7 @@ def test_a_single_label_table_with_a_group(tmp_path):
     corpus = recipe["corpus"]
     assert recipe["name"] == "my-talks"
     assert (corpus["text"], corpus["labels"], corpus["group"]) == ("said", "emotion", "session_id")
-    assert (corpus["task"], corpus["on_bad_row"], corpus["max_tokens"]) == ("single_label", "error", 16)
+    assert (corpus["task"], corpus["on_bad_row"], corpus["max_tokens"]) == ("single_label", "error", 32)
     assert corpus["split"] == [0.8, 0.1, 0.1]
     assert "min_rows" not in corpus
     assert set(recipe) == {"name", "seed", "corpus", "teacher", "student", "objective", "export"}

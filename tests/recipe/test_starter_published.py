@@ -166,19 +166,31 @@ def test_what_a_program_wrote_in_place_of_characters_is_a_comment(tmp_path, esca
     assert f"# 100% of the texts have {escape.strip()} in place of characters" in text
 
 
-@pytest.mark.parametrize(
-    "names", [("question", "answer"), ("sentence1", "parse", "sentence2"), ("premise", "hypothesis")]
-)
-def test_two_texts_side_by_side_are_offered_as_a_pair(tmp_path, names):
+def pairs(path, names):
     rows = [{**{name: line(100 * at + i) for at, name in enumerate(names)}, "label": mood(i)} for i in range(80)]
-    if "parse" in names:
-        rows = [{**row, "parse": "(x)"} for row in rows]
-    text = propose_recipe(table(tmp_path / "a.csv", rows))
-    assert f'# text = ["{names[0]}", "{names[-1]}"]' in text
+    return table(path, [{**row, "parse": "(x)"} if "parse" in names else row for row in rows])
+
+
+def test_two_texts_side_by_side_are_offered_as_a_pair(tmp_path):
+    text = propose_recipe(pairs(tmp_path / "a.csv", ("question", "answer")))
+    assert '# text = ["question", "answer"]' in text
     assert '# joiner = "segments"' in text
     plain = text.replace('# text = ["', 'text = ["').replace("# joiner", "joiner").split("\n")
     edited = "\n".join(row for row in plain if not row.startswith('text = "'))
-    assert corpus_spec(parse_recipe(tomllib.loads(edited), "recipe").corpus).reads.columns == (names[0], names[-1])
+    assert corpus_spec(parse_recipe(tomllib.loads(edited), "recipe").corpus).reads.columns == (
+        "question",
+        "answer",
+    )
+
+
+@pytest.mark.parametrize(
+    "names", [("sentence1", "parse", "sentence2"), ("premise", "hypothesis"), ("text_a", "text_b")]
+)
+def test_texts_that_belong_together_are_a_pair(tmp_path, names):
+    corpus, _, read = proposed(pairs(tmp_path / "a.csv", names))
+    assert (corpus["text"], corpus["joiner"]) == ([names[0], names[-1]], "segments")
+    assert corpus["max_tokens"] == 32  # of both texts
+    assert rows_of(read) == 80
 
 
 def annotated(number, *choices):

@@ -137,3 +137,9 @@ def test_a_few_texts_with_the_separator_are_bad_rows(tmp_path):
     _, text, read = proposed(saved(tmp_path / "a.txt", "\n".join(rows)))
     assert rows_of(read) == 190
     assert "# 10 rows are bad and were put aside" in text
+
+
+def test_files_that_are_no_split_are_counted(tmp_path):
+    for name, rows in (("train", range(80)), ("test", range(80, 100)), ("held_out", range(100, 120))):
+        table(tmp_path / f"{name}.csv", [{"text": line(i), "label": mood(i)} for i in rows])
+    assert "# 1 files, sheets or tables of other names were not read" in proposed(tmp_path)[1]
