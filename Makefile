@@ -18,6 +18,8 @@ STAMP := $(VENV)/.installed-$(TORCH)
 # the base install alone, in the lowest versions that pyproject.toml allows and in the newest of the package index
 LOWEST := .venv-lowest
 NEWEST := .venv-newest
+# documentation and twine, apart from the code
+DOCS := .venv-docs
 
 ifeq ($(TORCH),cuda)
 TORCH_INDEX ?=
@@ -26,7 +28,7 @@ else
 TORCH_INDEX ?= --extra-index-url https://download.pytorch.org/whl/cpu --retries 1 --timeout 15
 endif
 
-.PHONY: help setup distill bench bench-peers bench-training wheel sdist test coverage check-benchmarks golden campaign tree docs lint house check check-all smoke clean
+.PHONY: help setup distill bench bench-peers bench-training wheel sdist packages test coverage check-benchmarks golden campaign tree docs lint house check check-all smoke clean
 .DEFAULT_GOAL := help
 
 help: ## show this text
@@ -77,6 +79,9 @@ sdist: $(STAMP) ## build dist/*.tar.gz, the product's source without tests
 	rm -rf build/lib
 	$(BIN)/python -c "from setuptools.build_meta import build_sdist; print(build_sdist('dist'))"
 
+packages: wheel sdist $(DOCS)/.installed ## build both and have twine check them, as an index would
+	$(DOCS)/bin/twine check --strict dist/*
+
 # a process for each core, each test file in one of them: its fixtures train models that the file's tests share
 test: $(STAMP) ## run the tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
@@ -89,7 +94,6 @@ check-benchmarks: $(STAMP) ## the tests of the benchmark scripts, which no other
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -o addopts="-q --strict-markers --strict-config" tests/benchmarks
 
 # the documentation as a site, in an environment of its own: nothing of it is needed to work on the code
-DOCS := .venv-docs
 $(DOCS)/.installed: docs/site/requirements.txt
 	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
 	$(@D)/bin/pip --disable-pip-version-check install -q --upgrade -r $<

@@ -16,9 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 
 from distill.corpora.reading.encodings import likely_encoding, utf8_problem
-from distill.export.runtime.errors import InputError, MissingExtraError
-
-TRAIN_EXTRA = 'Install it with `pip install "distill-text[train]"`.'
+from distill.export.runtime.errors import InputError, MissingExtraError, how_to_install
 
 COMPRESSED = (".gz", ".xz", ".zst", ".bz2")
 
@@ -161,7 +159,7 @@ def _open_zstd(path: Path) -> Any:
     try:
         import pyarrow as pa
     except ImportError as error:
-        raise MissingExtraError(f"{path}: Reading .zst needs pyarrow. {TRAIN_EXTRA}") from error
+        raise MissingExtraError(f"{path}: Reading .zst needs pyarrow. {how_to_install('train')}") from error
     _opened(path).close()  # raises where it cannot be read
     return pa.input_stream(str(path), compression="zstd")
 

@@ -22,14 +22,13 @@ from distill.corpora.corpus import (
     targets_of,
 )
 from distill.corpora.reading.places.provenance import SOURCE_FILE
-from distill.corpora.reading.streams import TRAIN_EXTRA
 from distill.corpora.reading.tables.arrow import BROKEN_PARQUET
 from distill.corpora.storage.columns import LabelRows
 from distill.corpora.storage.text_store import BLOCK, TextStore
 from distill.corpora.storage.windows import Conversations, Windows
 from distill.corpora.targets import task_from_dict, task_to_dict
 from distill.export.runtime.deciding.task import Task
-from distill.export.runtime.errors import InputError, MissingExtraError
+from distill.export.runtime.errors import InputError, MissingExtraError, how_to_install
 from distill.export.runtime.reading.inputs import Row, Turns, segments_of
 from distill.export.runtime.reading.turns import NEXT
 
@@ -234,5 +233,5 @@ def _pyarrow() -> tuple[Any, Any]:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError as error:
-        raise MissingExtraError(f"Saving and loading a corpus needs pyarrow. {TRAIN_EXTRA}") from error
+        raise MissingExtraError(f"Saving and loading a corpus needs pyarrow. {how_to_install('train')}") from error
     return pa, pq

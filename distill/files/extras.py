@@ -1,9 +1,8 @@
 """Extras of the installation: whether one is there, and the command that installs it."""
 
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
-from distill.export.runtime.errors import MissingExtraError
+from distill.export.runtime.errors import MissingExtraError, how_to_install
 
 
 def need(extra: str, module: str) -> None:
@@ -17,10 +16,7 @@ def need(extra: str, module: str) -> None:
         MissingExtraError: the module cannot be found.
     """
     if find_spec(module) is None:
-        raise MissingExtraError(
-            f"This needs the {extra} extra. Install it with the wheel that this package came in: `pip install "
-            f'"{_wheel()}[{extra}]"`.'
-        )
+        raise MissingExtraError(f"This needs the {extra} extra. {how_to_install(extra)}")
 
 
 def need_export() -> None:
@@ -43,11 +39,3 @@ def need_run(until: str) -> None:
     need("train", "torch")
     if until in ("export", "report"):
         need_export()
-
-
-def _wheel() -> str:
-    """Return the name of this version's wheel: a path works before the package is in an index, and after."""
-    try:
-        return f"distill_text-{version('distill-text')}-py3-none-any.whl"
-    except PackageNotFoundError:  # run from a checkout that was never installed
-        return "."

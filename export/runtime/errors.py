@@ -43,3 +43,14 @@ class ResourceError(DistillError):
 
 class MissingExtraError(DistillError):
     """An optional dependency is missing; the message names the command that installs it."""
+
+
+def how_to_install(extra: str) -> str:
+    """Return how to install an extra: by a wheel's path, which works before the package is in an index."""
+    from importlib.metadata import PackageNotFoundError, version  # a fifth of the seconds of `import distill`
+
+    try:
+        wheel = f"distill_text-{version('distill-text')}-py3-none-any.whl"
+    except PackageNotFoundError:  # run from a checkout that was never installed
+        wheel = "."
+    return f'Install it with the wheel that this package came in: `pip install "{wheel}[{extra}]"`.'

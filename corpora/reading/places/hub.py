@@ -8,8 +8,7 @@ from typing import Any
 
 from distill.corpora.reading.places.provenance import hub_record, parse_hub
 from distill.corpora.reading.rows import Record, Rows
-from distill.corpora.reading.streams import TRAIN_EXTRA
-from distill.export.runtime.errors import InputError, MissingExtraError
+from distill.export.runtime.errors import InputError, MissingExtraError, how_to_install
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,9 @@ def read_hub(source: str) -> HubData:
     try:
         from datasets import load_dataset_builder
     except ImportError as error:
-        raise MissingExtraError(f"{source}: Hub data sets need the datasets package. {TRAIN_EXTRA}") from error
+        raise MissingExtraError(
+            f"{source}: Hub data sets need the datasets package. {how_to_install('train')}"
+        ) from error
     try:
         builder = load_dataset_builder(identifier, name=config, revision=revision)
         builder.download_and_prepare()

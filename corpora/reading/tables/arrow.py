@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from distill.corpora.reading.rows import Record, Rows
-from distill.corpora.reading.streams import TRAIN_EXTRA, DataFile
-from distill.export.runtime.errors import InputError, MissingExtraError
+from distill.corpora.reading.streams import DataFile
+from distill.export.runtime.errors import InputError, MissingExtraError, how_to_install
 
 PARQUET_ROWS = 4096
 
@@ -64,7 +64,7 @@ def _open_parquet(file: DataFile) -> Iterator[Any]:
     try:
         import pyarrow.parquet as pq
     except ImportError as error:
-        raise MissingExtraError(f"{file}: Reading parquet needs pyarrow. {TRAIN_EXTRA}") from error
+        raise MissingExtraError(f"{file}: Reading parquet needs pyarrow. {how_to_install('train')}") from error
     stream = file.open_seekable()
     with closing(stream):
         try:
@@ -80,7 +80,7 @@ def _open_arrow(file: DataFile) -> Iterator[Any]:
     try:
         import pyarrow as pa
     except ImportError as error:
-        raise MissingExtraError(f"{file}: Reading Arrow needs pyarrow. {TRAIN_EXTRA}") from error
+        raise MissingExtraError(f"{file}: Reading Arrow needs pyarrow. {how_to_install('train')}") from error
     with closing(file.open()) as stream:
         try:
             table = pa.ipc.open_stream(stream)

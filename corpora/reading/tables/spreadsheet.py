@@ -10,9 +10,7 @@ from distill.corpora.reading.form import TableForm
 from distill.corpora.reading.rows import BadRow, Record, Rows
 from distill.corpora.reading.streams import DataFile
 from distill.corpora.reading.tables.headers import is_header_again
-from distill.export.runtime.errors import InputError, MissingExtraError
-
-XLSX_EXTRA = 'Install it with `pip install "distill-text[xlsx]"`.'
+from distill.export.runtime.errors import InputError, MissingExtraError, how_to_install
 
 
 def read_xlsx(file: DataFile, form: TableForm) -> Rows:
@@ -55,7 +53,7 @@ def _opened_book(file: DataFile) -> Iterator[Any]:
     try:
         import openpyxl
     except ImportError as error:
-        raise MissingExtraError(f"{file}: Reading .xlsx needs openpyxl. {XLSX_EXTRA}") from error
+        raise MissingExtraError(f"{file}: Reading .xlsx needs openpyxl. {how_to_install('xlsx')}") from error
     with file.open_seekable() as stream:
         try:
             book = openpyxl.load_workbook(stream, read_only=True, data_only=True)

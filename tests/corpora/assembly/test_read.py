@@ -398,7 +398,7 @@ for source in ({str(path)!r}, {str(tmp_path / "data.parquet")!r}, "hub:a/b"):
         spec = CorpusSpec(source=source, task="single_label", text=("text",), labels="labels")
         print(len(read_corpus(spec, seed=1)[0].train))
     except MissingExtraError as error:
-        print('distill-text[train]' in str(error))
+        print('.whl[train]' in str(error))
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     rows, *helped = run.stdout.split()
