@@ -243,9 +243,9 @@ def _layers_in_weights(model: nn.Module, missing: Collection[str], unexpected: C
         if found is None:
             return None
         numbers[int(found.group())] = numbers.get(int(found.group()), 0) + 1
-    whole = (
-        len(set(numbers.values())) == 1
-    )  # each of these layers has the same number of tensors, all of them unexpected
+    # the last layers, each with the same number of tensors: without one in between, the others are not a model
+    behind = sorted(numbers) == list(range(min(numbers), getattr(model.config, "num_hidden_layers", 0)))
+    whole = behind and len(set(numbers.values())) == 1
     every = sum(1 for name, _ in model.named_parameters() if f".{min(numbers)}." in name)
     return min(numbers) if whole and min(numbers) > 0 and numbers[min(numbers)] == every else None
 

@@ -107,6 +107,17 @@ def test_another_number_of_layers_in_config_and_weights(kind: str, layers: int, 
     assert f"config.json has {layers} layers and its weights have 3. Set {key} to 3" in refusal(tmp_path)
 
 
+@pytest.mark.parametrize("kind", TASK_MODELS)
+def test_a_layer_that_is_missing_in_between_is_no_smaller_model(kind: str, tmp_path: Path) -> None:
+    tensors = body(kind, tmp_path)
+    kept = {name: tensor.clone() for name, tensor in tensors.items() if "layer.1." not in name}
+    assert len(kept) < len(tensors)
+    save_file(kept, tmp_path / WEIGHTS, metadata={"format": "pt"})
+    said = refusal(tmp_path)
+    assert "Its weights are not those of its config.json" in said
+    assert "Set " not in said
+
+
 @pytest.mark.parametrize(
     ("kind", "other"), [("bert", "distilbert"), ("distilbert", "bert"), ("distilbert", "roberta")]
 )
