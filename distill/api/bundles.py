@@ -26,6 +26,11 @@ AS_ARGUMENTS = {
     "--text": "text",
     "--labels": "labels",
     "--map": "mapping",
+    "--no-quoting": "quoting=False",
+    "--encoding ": "encoding=",
+    "--encoding": "encoding",
+    "--quoting": "quoting",
+    "--columns": "columns",
 }
 
 
@@ -38,6 +43,8 @@ def evaluate(
     delimiter: str = ",",
     columns: Sequence[str] | None = None,
     mapping: Mapping[str, str] | None = None,
+    encoding: str | None = None,
+    quoting: bool | None = None,
     quiet: bool = True,
 ) -> Evaluation:
     """Measure quality, calibration and truncation of a bundle on labelled rows, as `distill eval` does.
@@ -50,6 +57,8 @@ def evaluate(
         delimiter: of several labels in one cell.
         columns: names for a file without a header.
         mapping: labels of the file, and the bundle's labels that they mean.
+        encoding: of a text file; UTF-8 by default.
+        quoting: whether quotation marks around a field are the file's; by default those of a .csv are.
         quiet: whether no progress is shown on stderr.
 
     Raises:
@@ -57,7 +66,7 @@ def evaluate(
         BundleError: the bundle is refused.
     """
     header = None if columns is None else tuple(columns)
-    wanted = Columns(text, labels, delimiter, header, dict(mapping or {}))
+    wanted = Columns(text, labels, delimiter, header, dict(mapping or {}), encoding, quoting)
     if not isinstance(file, str | os.PathLike):
         raise InputError(
             f"file: This must be the path of a file, but is {type(file).__name__}. Save the rows in one."

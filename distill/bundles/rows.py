@@ -16,7 +16,7 @@ from distill.corpora.reading.cells.texts import RowError, check_encoding, pair_o
 from distill.corpora.reading.files import read_table
 from distill.corpora.reading.form import TableForm
 from distill.corpora.reading.places.locate import archive_table
-from distill.corpora.reading.rows import BadRow, Record, listed
+from distill.corpora.reading.rows import BadRow, Record, Rows, listed
 from distill.corpora.reading.tables.headers import SeenColumns
 from distill.corpora.storage.columns import LabelRows
 from distill.corpora.targets import CODECS
@@ -24,6 +24,9 @@ from distill.export.runtime import Classifier, InputError
 from distill.export.runtime.reading.inputs import Input, Pair, Row, Turns
 
 REMEDY = "Correct the row."
+
+# arguments of the readers, and the options that give them
+OPTIONS = {name: f"--{name}" for name in ("encoding", "quoting", "columns")}
 
 TEXT_COLUMN = "text"
 
@@ -39,6 +42,8 @@ class Columns:
         delimiter: of several labels in one cell.
         header: column names for a file without a header.
         mapping: names of labels in the file and the bundle's labels that they mean.
+        encoding: of a text file; UTF-8 by default.
+        quoting: whether quotation marks around a field are the file's; by default as its ending says.
     """
 
     text: str | None = None
@@ -46,6 +51,13 @@ class Columns:
     delimiter: str = ","
     header: tuple[str, ...] | None = None
     mapping: Mapping[str, str] = field(default_factory=dict)
+    encoding: str | None = None
+    quoting: bool | None = None
+
+    @property
+    def form(self) -> TableForm:
+        """The form of the file."""
+        return TableForm(self.header, self.encoding, self.quoting)
 
     def of_text(self, reads: Input) -> tuple[str, ...]:
         """Return the columns of a row's texts, one for each of its segments.
@@ -84,7 +96,7 @@ def _records(file: Path, columns: Columns, reads: Input, *, labelled: bool) -> I
     names = columns.of_text(reads)
     wanted = dict.fromkeys(names, "--text") | ({columns.labels: "--labels"} if labelled else {})
     seen, count = SeenColumns(), 0
-    for row in read_table(archive_table(file), TableForm(columns.header)):
+    for row in _table(file, columns.form):
         if isinstance(row, BadRow):
             raise row.error(remedy=REMEDY)
         if not count:
@@ -101,6 +113,20 @@ def _records(file: Path, columns: Columns, reads: Input, *, labelled: bool) -> I
             raise BadRow(row.file, row.row, str(error), {}).error(remedy=REMEDY) from None
     if not count:
         raise InputError(f"{file}: The file does not have any rows. Give one with at least one row.")
+
+
+def _table(file: Path, form: TableForm) -> Rows:
+    """Yield a file's rows; errors name the options of the shell instead of a recipe's keys."""
+    try:
+        yield from read_table(archive_table(file), form)
+    except InputError as error:
+        error.rename(OPTIONS)
+        raise InputError(
+            str(error)
+            .replace("set --quoting = false", "pass --no-quoting")
+            .replace("set --quoting = true", "pass --quoting")
+            .replace("set --encoding = ", "pass --encoding ")
+        ) from error
 
 
 def _turns(file: Path, columns: Columns, reads: Turns, *, labelled: bool) -> Iterator[tuple[Record, Row]]:

@@ -20,9 +20,11 @@ from distill.cli.options import (
     AsJson,
     Bundle,
     Bundles,
+    Encoding,
     Header,
     LabelColumn,
     Quiet,
+    Quoting,
     Rows,
     TextColumn,
     mapping_in,
@@ -48,6 +50,8 @@ def predict(
         str | None, typer.Option("--id", help="Column of the file whose value is printed with each answer.")
     ] = None,
     columns: Header = None,
+    encoding: Encoding = None,
+    quoting: Quoting = None,
     as_json: AsJson = False,
     threads: Annotated[
         int | None,
@@ -81,8 +85,8 @@ def predict(
         raise InputError("Texts and --file were both given. Give one of them.")
     if texts and not plain:
         file = file_among(texts)
-    if file is None and (text, identity, columns) != (None, None, None):
-        raise InputError("--text, --id and --columns are about a file. Name one.")
+    if file is None and {text, identity, columns, encoding, quoting} != {None}:
+        raise InputError("--text, --id, --columns, --encoding and --quoting are about a file. Name one.")
     if not texts and file is None and sys.stdin is None:
         raise InputError("There is no text. Give texts as arguments, or lines on stdin.")
     classifier = load(bundle, threads=available_threads() if threads is None else threads)
@@ -94,7 +98,7 @@ def predict(
         return
     with watched(classifier, monitor) as deciding:
         if file is not None:
-            wanted = Columns(text=text, header=names_in(columns))
+            wanted = Columns(text=text, header=names_in(columns), encoding=encoding, quoting=quoting)
             predict_file(deciding, file, wanted, identity, reporter, as_json=as_json)
             return
         blocks = predict_blocks(deciding, [texts]) if texts else predict_lines(deciding, stdin_bytes(), reporter)
@@ -111,6 +115,8 @@ def evaluate(
     labels: LabelColumn = "labels",
     delimiter: Annotated[str, typer.Option(help="Delimiter of several labels in one cell.")] = ",",
     columns: Header = None,
+    encoding: Encoding = None,
+    quoting: Quoting = None,
     names: Annotated[
         list[str] | None,
         typer.Option(
@@ -128,7 +134,7 @@ def evaluate(
     from distill.bundles.rows import Columns
     from distill.runs.progress import Reporter
 
-    wanted = Columns(text, labels, delimiter, names_in(columns), mapping_in(names))
+    wanted = Columns(text, labels, delimiter, names_in(columns), mapping_in(names), encoding, quoting)
     evaluation = evaluate_bundle(bundle, file, wanted, Reporter(quiet=quiet))
     if as_json:
         print(json.dumps(evaluation.to_dict(), indent=2), flush=True)
@@ -143,6 +149,8 @@ def diff(
     file: Rows,
     text: TextColumn = None,
     columns: Header = None,
+    encoding: Encoding = None,
+    quoting: Quoting = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -151,7 +159,7 @@ def diff(
     from distill.bundles.rows import Columns
     from distill.runs.progress import Reporter
 
-    wanted = Columns(text=text, header=names_in(columns))
+    wanted = Columns(text=text, header=names_in(columns), encoding=encoding, quoting=quoting)
     comparison = compare_bundles(old, new, file, wanted, Reporter(quiet=quiet))
     if as_json:
         print(json.dumps(comparison.to_dict(), indent=2))
@@ -169,6 +177,8 @@ def bench(
     ] = None,
     text: TextColumn = None,
     columns: Header = None,
+    encoding: Encoding = None,
+    quoting: Quoting = None,
     rounds: Annotated[int, typer.Option(min=1, help="Number of interleaved rounds over all bundles.")] = 5,
     picture: Annotated[
         Path | None,
@@ -186,7 +196,7 @@ def bench(
 
     if picture is not None:
         check_picture(picture, bundles)
-    wanted = Columns(text=text, header=names_in(columns))
+    wanted = Columns(text=text, header=names_in(columns), encoding=encoding, quoting=quoting)
     reads = common_input(list(map(str, bundles)), [read_manifest(path).reads for path in bundles], wanted)
     user_texts = None if texts is None else list(read_rows(texts, wanted, reads))
     measured = bench_bundles(bundles, user_texts, sorted({1, available_threads()}), rounds, Reporter(quiet=quiet))

@@ -61,6 +61,19 @@ Header = Annotated[
     str | None, typer.Option("--columns", help="Column names for a file without a header, comma-separated.")
 ]
 
+Encoding = Annotated[
+    str | None, typer.Option("--encoding", help="Encoding of a text file; UTF-8 by default.", show_default=False)
+]
+
+Quoting = Annotated[
+    bool | None,
+    typer.Option(
+        "--quoting/--no-quoting",
+        help="Whether quotation marks around a field are the file's; by default those of a .csv are.",
+        show_default=False,
+    ),
+]
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
