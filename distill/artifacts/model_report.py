@@ -11,7 +11,10 @@ from distill.evaluation.bootstrap import Bootstrap
 
 @dataclass(frozen=True)
 class ModelBytes:
-    """Bytes of a model with its tokenizer; `other` are the bundle's remaining files, None for anything else."""
+    """Bytes of a model with its tokenizer; `other` are the bundle's remaining files, None for anything else.
+
+    The card is among them as the export leaves it, without what a finished run writes into it.
+    """
 
     weights: int
     tokenizer: int

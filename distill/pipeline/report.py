@@ -98,10 +98,9 @@ def report_stages(run: Run) -> None:
     if recipe.budget.asked:
         inputs["budget"] = recipe.budget.model_dump(mode="json")
     run.stage("report", layout.report, inputs, report, extra_outputs=layout.report_files)
-    if bound is not None or recipe.corpus.subgroup:
-        from distill.report.card import update_card
+    from distill.report.card import update_card
 
-        update_card(layout.bundle / "README.md", layout.folder)
+    update_card(layout.bundle / "README.md", layout.folder)
 
 
 def _subgroup_inputs(runs: Sequence[Mapping[str, StageRecord]]) -> dict[str, object]:

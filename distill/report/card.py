@@ -1,4 +1,4 @@
-"""Sections of the model card that only a finished run can fill: subgroups of the test rows, and the audit."""
+"""Sections of the model card that only a finished run can fill: size and speed, subgroups, and the audit."""
 
 import re
 from pathlib import Path
@@ -6,10 +6,11 @@ from pathlib import Path
 from distill.artifacts.report import Report, read_report
 from distill.files.atomic import write_text
 from distill.files.templates import template_environment
+from distill.report.summary import summary_rows
 from distill.variants.model_card import escape_cell
 
 # around what is written here, so that it is found again; the rest of a card may be anybody's
-BEGIN, END = "<!-- differences: begin -->", "<!-- differences: end -->"
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 # the section that they come before, where the card still has it
 NEXT_SECTION = "\n## Use\n"
@@ -19,7 +20,7 @@ SHOWN = 8
 
 
 def update_card(card: Path, folder: Path) -> None:
-    """Write the run's subgroups and audit into a bundle's card, in place of those of an earlier run.
+    """Write what the run measured of its bundle into the card, in place of what an earlier run wrote.
 
     Args:
         card: the bundle's README.md, which people may have changed or removed.
@@ -28,24 +29,29 @@ def update_card(card: Path, folder: Path) -> None:
     if not card.is_file():
         return
     text = card.read_text(encoding="utf-8")
-    changed = with_differences(text, read_report(folder))
+    changed = with_measured(text, read_report(folder))
     if changed != text:
         write_text(card, changed)
 
 
-def with_differences(card: str, report: Report) -> str:
-    """Return the text of a card with the sections in it, as it is if the run has none of them."""
-    if report.subgroups is None and report.audit is None:
+def with_measured(card: str, report: Report) -> str:
+    """Return the text of a card with the sections in it: size and speed, and where there are any, differences."""
+    earlier = re.compile("<!-- (measured|differences): begin -->.*?<!-- \\1: end -->", flags=re.DOTALL)
+    is_ours = NEXT_SECTION in card or earlier.search(card)
+    if not is_ours and report.subgroups is None and report.audit is None:  # people have written another one
         return card
     environment = template_environment("distill.report")
     environment.filters.update(
         cell=lambda text: escape_cell(str(text)),
+        megabytes=lambda value, digits=1: f"{value / 1e6:.{digits}f}",
+        percent=lambda share: f"{share:.1%}",
         number=lambda value, digits=3: "too few" if value is None else f"{value:.{digits}f}",
         signed=lambda value: f"{value:+.4f}",
     )
-    sections = environment.get_template("card.md").render(report=report, shown=SHOWN).strip()
-    block = f"{BEGIN}\n{sections}\n{END}"
-    earlier = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", flags=re.DOTALL)
+    timed = [line for line in summary_rows(report) if line.ships and line.p50_ms is not None]
+    model = report.model(report.chosen)
+    sections = environment.get_template("card.md").render(report=report, model=model, timed=timed, shown=SHOWN)
+    block = f"{BEGIN}\n{sections.strip()}\n{END}"
     if earlier.search(card):
         return earlier.sub(lambda _: block, card)
     before, heading, after = card.partition(NEXT_SECTION)

@@ -2,7 +2,7 @@
 
 One run is left alone: its bundle is the reference. Other runs get a signal at a moment drawn evenly from the time
 that a whole run takes, and are started again, with another such moment, up to five times; then they may finish.
-Each must end with the reference's bundle, byte for byte.
+Each must end with the reference's bundle, byte for byte but for its card.
 With `--signal INT` (or TERM) every command must also end within five seconds and say how to resume. With several
 processes (`--set training.processes=2`) none may outlive its command, and `--strike process` kills one of them
 in place of the command, which must then end and say so.
@@ -238,7 +238,8 @@ def compared(reference: Path, folder: Path) -> list[str]:
     """Files of two bundles that differ or are missing, and leftovers in the run."""
     trees = []
     for bundle in (reference / "bundle", folder / "bundle"):
-        files = [path for path in bundle.rglob("*") if path.is_file()]
+        # the card has what the run measured
+        files = [path for path in bundle.rglob("*") if path.is_file() and path.name != "README.md"]
         trees.append({path.relative_to(bundle).as_posix(): path.read_bytes() for path in files})
     names = sorted(trees[0].keys() | trees[1].keys())
     found = [f"{name} differs" for name in names if trees[0].get(name) != trees[1].get(name)]

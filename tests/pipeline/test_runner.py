@@ -12,6 +12,7 @@ from markupsafe import escape
 from distill.export.gate import Check
 from distill.export.runtime.errors import CheckFailedError
 from distill.recipe.load import load_recipe
+from distill.report.card import BEGIN, END
 from distill.runs.layout import RunLayout
 from distill.variants.select import shipping_variant
 from tests.support.command import run_cli
@@ -72,7 +73,10 @@ def test_the_report_has_its_keys_and_its_page_loads_nothing(runs: Path) -> None:
     sizes = {model["name"]: model["bytes"] for model in report["models"]}
     assert sizes["fp32"]["weights"] == (runs / "export/fp32/model.onnx").stat().st_size
     files = [path.stat().st_size for path in (runs / "bundle").rglob("*") if path.is_file()]
-    assert sizes["int8-weights"]["total"] == sum(files)
+    card = (runs / "bundle/README.md").read_text(encoding="utf-8")
+    written = card[card.index(BEGIN) : card.index(END) + len(END) + 2]  # after the report was
+    assert f"{shipped['latency']['cold_start_ms'] / 1000:.2f} s." in written
+    assert sizes["int8-weights"]["total"] == sum(files) - len(written.encode())
     for model in report["models"]:
         weighed = sum((model["components"] or {}).values())
         assert weighed == (model["bytes"]["total"] if model["kind"] == "variant" else 0), model["name"]
@@ -103,6 +107,7 @@ def test_the_resolved_recipe_gives_the_same_bundle_byte_for_byte(runs: Path, tmp
     assert done.returncode == 0, done.stderr
     files = [path.relative_to(runs) for path in (runs / "bundle").rglob("*") if path.is_file()]
     assert len(files) >= 6
+    files.remove(Path("bundle/README.md"))  # what the run measured is in it
     for file in files:
         assert (runs / file).read_bytes() == (tmp_path / "smoke" / file).read_bytes(), file
 

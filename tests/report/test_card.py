@@ -3,33 +3,42 @@
 from pathlib import Path
 
 from distill.artifacts.report import write_report_file
-from distill.report.card import BEGIN, END, update_card, with_differences
+from distill.report.card import BEGIN, END, update_card, with_measured
 from tests.support.tiny_report import tiny_report
 
 CARD = "# tiny\n\nWords of a person.\n\n## Use\n\n    import distill\n"
 
 
 def test_sections_come_before_use_and_a_second_run_replaces_them() -> None:
-    once = with_differences(CARD, tiny_report())
+    once = with_measured(CARD, tiny_report())
     assert once.index("Words of a person.") < once.index(BEGIN) < once.index(END) < once.index("## Use")
     assert "| age | (not stated) | 31 | 0.750 | 0.750 | too few | 0.7500 |" in once
     assert "joy of age (not stated) (0.500, others 0.750, 31 rows, p 0.250)." in once
     assert "| gender | 144 | 0.0200 | 0.200 | +0.0100 (+0.0050 to +0.0200) |" in once
-    assert with_differences(once, tiny_report()) == once
-    other = with_differences(once, tiny_report(subgroups=None))
+    assert with_measured(once, tiny_report()) == once
+    assert with_measured(once.replace("measured:", "differences:"), tiny_report()) == once
+    other = with_measured(once, tiny_report(subgroups=None))
     assert "## Subgroups" not in other
     assert "## Identity terms" in other
 
 
 def test_values_and_labels_are_escaped_and_a_card_without_the_section_gets_them_at_its_end() -> None:
-    card = with_differences("# mine\n", tiny_report(("a|b", "c")))
+    card = with_measured("# mine\n", tiny_report(("a|b", "c")))
     assert card.startswith("# mine\n\n" + BEGIN)
     assert "a\\|b of age" in card
 
 
-def test_a_run_without_them_and_a_bundle_without_a_card_are_left_alone(tmp_path: Path) -> None:
+def test_every_run_says_size_and_speed_and_a_bundle_without_a_card_is_left_alone(
+    tmp_path: Path,
+) -> None:
     report = tiny_report(subgroups=None, audit=None)
-    assert with_differences(CARD, report) == CARD
+    card = with_measured(CARD, report)
+    assert "## Size and speed" in card
+    assert "AMD EPYC (avx2)" in card
+    assert "Subgroups" not in card
+    assert "Identity terms" not in card
+    assert card.replace(card[card.index(BEGIN) : card.index(END) + len(END) + 2], "") == CARD
+    assert with_measured("Ours.\n", report) == "Ours.\n"
     write_report_file(tiny_report(), tmp_path)
     update_card(tmp_path / "README.md", tmp_path)
     assert not (tmp_path / "README.md").exists()

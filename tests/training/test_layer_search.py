@@ -92,6 +92,8 @@ def test_the_resolved_recipe_searches_nothing_and_gives_the_same_bundle(searched
     assert done.returncode == 0, done.stderr
     assert not (tmp_path / "smoke/layers").exists()
     for path in (searched / "bundle").rglob("*.*"):
+        if path.name == "README.md":  # what the run measured is in it
+            continue
         assert (
             path.read_bytes() == (tmp_path / "smoke/bundle" / path.relative_to(searched / "bundle")).read_bytes()
         )
