@@ -1,17 +1,18 @@
 """A bundle's floors on somebody's own rows: whether they are broken, by an exact test."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from distill.evaluation.binomial import at_most, interval
 from distill.evaluation.decided import DecidedRows
+from distill.evaluation.drift import holm
 from distill.evaluation.evaluator import Evaluator
 from distill.export.runtime.errors import CheckFailedError
 from distill.export.runtime.manifest.promises import PRECISION, FittedFloor
 
-# probability of calling a floor broken that is kept
+# probability of calling any floor broken if all are kept
 FALSE_ALARM = 0.05
 
 
@@ -19,8 +20,8 @@ FALSE_ALARM = 0.05
 class TestedFloor:
     """A floor of a bundle on labelled rows: of `rows` that it is about `missed` are on its wrong side.
 
-    `p_value` is the probability of as many or more misses if the floor were just kept; `low` and `high` are the
-    metric's 95 % interval.
+    `p_value` is the probability of as many or more misses if the floor were just kept, and `adjusted` the same for
+    all floors together (Holm); `low` and `high` are the metric's 95 % interval.
     """
 
     __test__ = False  # pytest would take the name for a test's
@@ -34,11 +35,12 @@ class TestedFloor:
     low: float
     high: float
     p_value: float
+    adjusted: float
 
     @property
     def broken(self) -> bool:
         """Return whether these rows show that the floor is not kept."""
-        return self.p_value <= FALSE_ALARM
+        return self.adjusted <= FALSE_ALARM
 
     def __str__(self) -> str:
         certified = "not certified" if self.confidence is None else f"certified at {self.confidence:g}"
@@ -67,20 +69,23 @@ def tested_floors(
     floors: Sequence[FittedFloor], rows: DecidedRows, evaluator: Evaluator
 ) -> tuple[TestedFloor, ...]:
     """Return every floor, tested on decided rows."""
-    labels = evaluator.task.labels
-    true, decided = evaluator.floor_rows(rows.gold), evaluator.floor_rows(rows.decisions.astype(np.float32))
     found = []
     for floor in floors:
-        at = labels.index(floor.label)
-        of, reached = (true[:, at], decided[:, at])
-        if floor.kind == PRECISION:
-            of, reached = reached, of
-        count, missed = int(of.sum()), int((of & ~reached).sum())
+        count, missed = _misses(floor, rows, evaluator)
         low, high = interval(count - missed, count, 0.95)
         p_value = at_most(count - missed, count, floor.at_least)
-        found.append(
-            TestedFloor(
-                floor.label, floor.kind, floor.at_least, floor.confidence, count, missed, low, high, p_value
-            )
-        )
-    return tuple(found)
+        promised = (floor.label, floor.kind, floor.at_least, floor.confidence)
+        found.append(TestedFloor(*promised, count, missed, low, high, p_value, p_value))
+    # one without a row is no test, and takes nothing from the others
+    adjusted = iter(holm([floor.p_value for floor in found if floor.rows]))
+    return tuple(replace(floor, adjusted=next(adjusted)) if floor.rows else floor for floor in found)
+
+
+def _misses(floor: FittedFloor, rows: DecidedRows, evaluator: Evaluator) -> tuple[int, int]:
+    """Return the number of rows that a floor is about, and of those of them on its wrong side."""
+    at = evaluator.task.labels.index(floor.label)
+    true, decided = evaluator.floor_rows(rows.gold), evaluator.floor_rows(rows.decisions.astype(np.float32))
+    of, reached = true[:, at], decided[:, at]
+    if floor.kind == PRECISION:
+        of, reached = reached, of
+    return int(of.sum()), int((of & ~reached).sum())

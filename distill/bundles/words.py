@@ -70,7 +70,7 @@ def read_words(path: Path | None) -> tuple[str, ...]:
     if path is None:
         return tuple(crisis_topics())
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError):
         raise InputError(
             f"{path}: The file cannot be read as UTF-8. Name a file with one word per line."

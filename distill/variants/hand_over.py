@@ -8,6 +8,7 @@ from math import floor
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from distill.export.runtime.deciding.domain import ENERGY, OutOfDomain, energy_of, has_energy
@@ -118,13 +119,23 @@ def fit_unreadable(tokenizer: Tokenizer, rows: Iterable[list[int]], special: int
     kind, mark, unknown = _marks_of(json.loads(tokenizer.to_str())["model"])
     rule = Unreadable(kind, mark, unknown, _blocks_of(tokenizer, ids, mark), LEAST_SHARE)
     reader = PieceReader(rule, tokenizer, special)
-    shares = np.sort([reader.share(row) for row in ids])[::-1]
-    allowed = floor(most * len(shares) + 1e-9)
-    share = LEAST_SHARE
-    if allowed < len(shares) and shares[allowed] >= share:
-        share = min(1.0, float(np.nextafter(shares[allowed], 2.0)))
-    undecided = float((shares >= share).mean()) if len(shares) else 0.0
-    return FittedUnreadable(replace(rule, from_share=share), undecided)
+    shares = np.array([reader.share(row) for row in ids])
+    of_words = np.array([reader.share_of_words(row) for row in ids])
+    share = _least_share(shares, most * len(ids))
+    left = of_words[shares < share]
+    least: float | None = _least_share(left, most * len(ids) - (len(ids) - len(left)))
+    if least == 1.0:
+        least = None
+    fitted = PieceReader(replace(rule, from_share=share, from_share_of_words=least), tokenizer, special)
+    return FittedUnreadable(fitted.rule, sum(map(fitted.unreadable, ids)) / max(1, len(ids)))
+
+
+def _least_share(shares: NDArray[np.float64], most: float) -> float:
+    """Return the least share, from LEAST_SHARE on, that at most `most` texts reach; 1 where there is none."""
+    ranked, allowed = np.sort(shares)[::-1], max(0, floor(most + 1e-9))
+    if allowed >= len(ranked) or ranked[allowed] < LEAST_SHARE:
+        return LEAST_SHARE
+    return min(1.0, float(np.nextafter(ranked[allowed], 2.0)))
 
 
 def _marks_of(model: Mapping[str, Any]) -> tuple[str, str, str | None]:

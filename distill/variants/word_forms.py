@@ -3,7 +3,8 @@
 from importlib import resources
 from pathlib import Path
 
-from distill.export.runtime.deciding.hand_over import MAX_WORD, MAX_WORDS, folded
+from distill.export.runtime.deciding.hand_over import MAX_WORD, MAX_WORDS
+from distill.export.runtime.deciding.listed_words import words_in
 from distill.export.runtime.errors import InputError
 
 CRISIS = "crisis"
@@ -32,7 +33,7 @@ def forms_of(name: str) -> tuple[str, tuple[str, ...]]:
         words = tuple(form for language in LANGUAGES for form in crisis_words(language))
         return CRISIS, _distinct(words)
     try:
-        words = _forms(Path(name).read_text(encoding="utf-8"))
+        words = _forms(Path(name).read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
             f"decisions.hand_over_words: {name} cannot be read as UTF-8 text ({type(error).__name__}). Name "
@@ -54,9 +55,9 @@ def _forms(text: str) -> tuple[str, ...]:
 
 
 def _has_word(form: str) -> bool:
-    return form.isprintable() and any(map(str.isalnum, folded(form)))
+    return form.isprintable() and bool(words_in(form))
 
 
 def _distinct(forms: tuple[str, ...]) -> tuple[str, ...]:
     """Return the first form of those that are looked for alike."""
-    return tuple({folded(form): form for form in reversed(forms)}.values())[::-1]
+    return tuple({tuple(words_in(form)): form for form in reversed(forms)}.values())[::-1]

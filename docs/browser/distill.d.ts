@@ -7,7 +7,7 @@ export interface Turn {
 /** A text, the two texts of a pair as a list or by the manifest's columns, or turns whose last one is decided. */
 export type Row = string | [string, string] | Record<string, string> | Turn[];
 
-export type Reason = "unsure" | "unreadable" | "truncated" | "crisis word" | "floor";
+export type Reason = "unsure" | "unreadable" | "truncated" | "crisis word" | "out of domain" | "floor";
 
 /** The decision on one text. */
 export interface Prediction {

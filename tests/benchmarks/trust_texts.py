@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from distill.export.runtime.deciding.hand_over import PieceReader, WordFinder
+from distill.export.runtime.deciding.hand_over import PieceReader
+from distill.export.runtime.deciding.listed_words import WordFinder
 from distill.variants.hand_over import fit_unreadable
 from distill.variants.word_forms import LANGUAGES, crisis_words, forms_of
 

@@ -27,7 +27,7 @@ from distill.evaluation import drift
 from distill.evaluation.drift import log_evidence
 from distill.export.runtime import Classifier, load
 from distill.export.runtime.deciding.domain import energy_of
-from distill.export.runtime.deciding.hand_over import WordFinder
+from distill.export.runtime.deciding.listed_words import WordFinder
 from distill.export.runtime.deciding.scores import Floats
 from distill.export.runtime.deciding.task import Noticed, Prediction
 from distill.export.runtime.reading.inputs import Encoded

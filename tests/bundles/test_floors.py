@@ -46,3 +46,15 @@ def test_the_line_of_a_floor_says_whether_it_is_certified(bundle: Path, tmp_path
     assert line in done.stdout
     assert "floor: recall of 0.9 for 'joy' (not certified): no row to test it on" in done.stdout
     assert "coverage" in done.stdout
+
+
+def test_several_floors_are_tested_together_and_one_without_rows_takes_nothing_from_them(
+    bundle: Path, tmp_path: Path
+) -> None:
+    path = rows_of(tmp_path, 15, 5)
+    with path.open("a") as file:
+        file.write(f"{MISSED},joy\n" * 3)
+    sadness, joy = json.loads(run_cli("eval", str(bundle), str(path), "--json").stdout)["floors"]
+    assert sadness["p_value"] == pytest.approx(binomtest(15, 20, 0.9, alternative="less").pvalue)
+    assert joy["rows"] == 3
+    assert sorted([sadness["adjusted"], joy["adjusted"]])[0] == 2 * min(sadness["p_value"], joy["p_value"])

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
-from distill.export.runtime.deciding.hand_over import CONTINUATION, START, PieceReader, WordFinder
+from distill.export.runtime.deciding.hand_over import CONTINUATION, LITTLE, MEANINGLESS, START, PieceReader
+from distill.export.runtime.deciding.listed_words import WordFinder
 from distill.export.runtime.errors import InputError
 from distill.recipe.shipping import DecisionsRecipe
 from distill.variants.hand_over import fit_unreadable, rules_of
@@ -61,6 +62,38 @@ def test_noise_is_unreadable_and_text_is_not(made: object, kind: str, mark: str)
     assert not any(map(reader.unreadable, rows))
 
 
+@pytest.mark.parametrize("made", [wordpiece, unigram, bytes_bpe])
+def test_punctuation_and_single_letters_make_no_noise_readable(made: object) -> None:
+    tokenizer = made()  # type: ignore[operator]
+    marks = "!?.,:;/+"
+    rows = [tokenizer.encode(text).ids for text in TEXTS]
+    rule = fit_unreadable(tokenizer, rows, 0, 0.005).rule
+    kinds = [rule.kind_of(rule.mark * (rule.kind == START) + letter) for letter in "iq"]
+    assert kinds == [LITTLE, LITTLE]
+    assert all(rule.kind_of(mark) == LITTLE for mark in marks)
+    assert rule.from_share_of_words is not None
+    vocabulary = tokenizer.get_vocab()
+    noise = [number for piece, number in vocabulary.items() if rule.kind_of(piece) == MEANINGLESS][:3]
+    little = [next(number for piece, number in vocabulary.items() if rule.kind_of(piece) == LITTLE)] * 7
+    reader = PieceReader(rule, tokenizer, 0)
+    assert reader.unreadable(noise + little)
+    assert reader.share(noise + little) < rule.from_share
+    assert not reader.unreadable(little)
+
+
+def test_no_more_of_validation_is_undecided_than_allowed() -> None:
+    tokenizer = Tokenizer(models.WordPiece({"[UNK]": 0, "!": 1, "no": 2, "##n": 3, "x": 4}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    plain, loud, lone = [2, 1], [2, 3, 1, 1], [4, 3]
+    few = fit_unreadable(tokenizer, [plain] * 996 + [loud] * 4, 0, 0.005)
+    assert (few.rule.from_share, few.rule.from_share_of_words, few.validation_share) == (0.5, 0.5, 0.004)
+    many = fit_unreadable(tokenizer, [plain] * 990 + [loud] * 10, 0, 0.005)
+    assert (many.rule.from_share, many.validation_share) == (0.5, 0.0)
+    assert many.rule.from_share_of_words == pytest.approx(0.5, abs=1e-9)
+    none = fit_unreadable(tokenizer, [plain] * 990 + [[*lone, 1, 1]] * 10, 0, 0.005)
+    assert (none.rule.from_share_of_words, none.validation_share) == (None, 0.0)
+
+
 def test_the_rule_gives_way_where_validation_is_read_in_single_characters() -> None:
     tokenizer = Tokenizer(models.WordPiece({"[UNK]": 0, "a": 1, "##a": 2, "b": 3}, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
@@ -82,7 +115,7 @@ def test_a_recipe_chooses_its_rules(tmp_path: Path) -> None:
     assert (cut.objects.hand_over.truncated, cut.objects.hand_over.words) == (True, ())
     assert cut.metrics == {"validation_unreadable": 0.0}
     own = tmp_path / "own.txt"
-    own.write_text("# of the ward\nVery Sad\nvery sad\n\nmüde\n", encoding="utf-8")
+    own.write_text("# of the ward\nVery Sad\nvery sad\n\nmüde\n", encoding="utf-8-sig")
     assert forms_of(str(own)) == ("own", ("Very Sad", "müde"))
     flagged = rules_of(DecisionsRecipe(hand_over_words=str(own)), tokenizer, rows, 0)
     assert flagged.objects.hand_over is not None

@@ -1,19 +1,18 @@
 """Reasons to hand a text over whatever its scores are: it cannot be read, is cut, or has a listed word."""
 
-import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from tokenizers import Tokenizer
 
 from distill.export.runtime.deciding.domain import OutOfDomain
+from distill.export.runtime.deciding.listed_words import WordFinder, words_in
 from distill.export.runtime.deciding.scores import Floats
 from distill.export.runtime.deciding.task import CRISIS_WORD, TRUNCATED, UNREADABLE, Noticed, Task
 from distill.export.runtime.manifest.records import names_of
-from distill.export.runtime.reading.inputs import Encoded, Row, segments_of
-from distill.export.runtime.reading.words_of import UNSPACED
+from distill.export.runtime.reading.inputs import Encoded, Row
 from distill.export.runtime.untrusted.fields import Fields
 
 CONTINUATION: Final = "continuation_mark"
@@ -32,7 +31,10 @@ MAX_WORDS = 10_000
 
 MAX_WORD = 200  # characters
 
-_WORDS = re.compile(r"[^\W_]+")
+KNOWN, MEANINGLESS, LITTLE = range(3)  # what a piece says
+
+# symbols of ASCII that Unicode does not count as punctuation
+_ASCII_SYMBOLS = "$+<=>^`|~"
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,10 @@ class Unreadable:
     with `mark` (`start_mark`), they start with a letter or a digit, and the mark alone says as little. Nor does a
     piece of letters from a script that the student did not learn: `blocks` are the runs of 128 characters, by
     number, that it learnt letters from.
+
+    Punctuation and single letters say little, and noise is full of them. Nor is a text decided if at least
+    `from_share_of_words` of its other pieces carry no meaning, unless it has no others; null where no such share
+    leaves texts like validation's alone.
     """
 
     kind: str
@@ -51,11 +57,13 @@ class Unreadable:
     unknown: str | None
     blocks: tuple[int, ...]
     from_share: float
+    from_share_of_words: float | None = None
 
     @classmethod
     def from_dict(cls, data: object, where: str, task: Task) -> "Unreadable":
         """Check and build."""
-        fields = Fields(data, where, names_of(cls))
+        *names, later = names_of(cls)
+        fields = Fields(data, where, names, (later,))
         mark = fields.text("mark")
         unknown = None if fields.raw("unknown") is None else fields.text("unknown")
         for key, value, most in (("mark", mark, MAX_MARK), ("unknown", unknown or "", MAX_UNKNOWN)):
@@ -67,17 +75,21 @@ class Unreadable:
             unknown=unknown,
             blocks=fields.integers("blocks", MAX_BLOCKS, 0, MAX_BLOCKS - 1),
             from_share=fields.share("from_share"),
+            from_share_of_words=None if fields.raw(later) is None else fields.share(later),
         )
 
-    def is_meaningless(self, piece: str) -> bool:
-        """Return whether a piece of the vocabulary is unknown, or a later piece of a word."""
-        marked = piece.startswith(self.mark)
+    def kind_of(self, piece: str) -> int:
+        """Return what a piece of the vocabulary says: KNOWN, MEANINGLESS, or LITTLE as a mark or a letter does."""
+        marked, text = piece.startswith(self.mark), piece.removeprefix(self.mark)
         later = marked if self.kind == CONTINUATION else piece[:1].isalnum() and not marked
-        return (
-            later
-            or piece in (self.unknown, self.mark)
-            or block_of(piece.removeprefix(self.mark)) not in (None, *self.blocks)
-        )
+        if later or piece in (self.unknown, self.mark) or block_of(text) not in (None, *self.blocks):
+            return MEANINGLESS
+        is_letter = len(text) == 1 and text.lower() != text.upper()  # without cases it may be a word
+        return LITTLE if is_letter or all(map(_is_punctuation, text)) else KNOWN
+
+
+def _is_punctuation(character: str) -> bool:
+    return character in _ASCII_SYMBOLS or unicodedata.category(character).startswith("P")
 
 
 def block_of(text: str) -> int | None:
@@ -90,61 +102,40 @@ class PieceReader:
 
     def __init__(self, rule: Unreadable, tokenizer: Tokenizer, special: int) -> None:
         vocabulary: Mapping[str, int] = tokenizer.get_vocab()
-        meaningless = bytearray(max(vocabulary.values(), default=0) + 1)
+        kinds = bytearray(max(vocabulary.values(), default=0) + 1)
         for piece, number in vocabulary.items():
-            meaningless[number] = rule.is_meaningless(piece)
+            kinds[number] = rule.kind_of(piece)
         for number, token in tokenizer.get_added_tokens_decoder().items():
-            meaningless[number] = token.content == rule.unknown
-        self._meaningless = meaningless
+            kinds[number] = MEANINGLESS if token.content == rule.unknown else KNOWN
+        self._kinds = kinds
         self._special = special
-        self.from_share = rule.from_share
+        self.rule = rule
 
     def share(self, ids: list[int]) -> float:
         """Return the share of a text's pieces without meaning, 1 without pieces; `ids` have special tokens."""
-        pieces = len(ids) - self._special
-        return sum(map(self._meaningless.__getitem__, ids)) / pieces if pieces > 0 else 1.0
+        return self._shares(ids)[0]
+
+    def share_of_words(self, ids: list[int]) -> float:
+        """Return the same share without punctuation and single letters, 0 if a text has nothing else."""
+        return self._shares(ids)[1]
 
     def unreadable(self, ids: list[int]) -> bool:
         """Return whether the text of these ids must not be decided."""
-        return self.share(ids) >= self.from_share
+        return self.read(ids)[1]
 
+    def read(self, ids: list[int]) -> tuple[float, bool]:
+        """Return the share of a text's pieces without meaning, and whether it must not be decided."""
+        share, of_words = self._shares(ids)
+        least = self.rule.from_share_of_words
+        return share, share >= self.rule.from_share or (least is not None and of_words >= least)
 
-def folded(text: str) -> str:
-    """Return a text in lower case without accents and other marks."""
-    if text.isascii():
-        return text.lower()
-    plain = unicodedata.normalize("NFKD", text)
-    return "".join(character for character in plain if not unicodedata.category(character).startswith("M")).lower()
-
-
-class WordFinder:
-    """Word forms, or sequences of them, that are looked for in texts in any case, with or without accents."""
-
-    def __init__(self, forms: Iterable[str]) -> None:
-        self._anywhere: list[str] = []
-        self._by_first: dict[str, list[str]] = {}
-        for form in forms:
-            words = _WORDS.findall(folded(form))
-            if UNSPACED.search(form):  # is looked for anywhere in a text
-                self._anywhere.append("".join(words))
-            elif words:
-                self._by_first.setdefault(words[0], []).append(f" {' '.join(words)} ")
-
-    def found_in(self, row: Row) -> bool:
-        """Return whether a text, or either text of a pair, has one of the forms."""
-        return any(map(self._found, segments_of(row)))
-
-    def _found(self, text: str) -> bool:
-        words = _WORDS.findall(folded(text))
-        first = self._by_first.keys() & set(words)
-        if first:
-            joined = f" {' '.join(words)} "
-            if any(form in joined for word in first for form in self._by_first[word]):
-                return True
-        if text.isascii() or not self._anywhere:
-            return False
-        squeezed = "".join(words)
-        return any(form in squeezed for form in self._anywhere)
+    def _shares(self, ids: list[int]) -> tuple[float, float]:
+        pieces = len(ids) - self._special
+        if pieces <= 0:
+            return 1.0, 1.0
+        kinds = bytes(map(self._kinds.__getitem__, ids))
+        meaningless, words = kinds.count(MEANINGLESS), pieces - kinds.count(LITTLE)
+        return meaningless / pieces, meaningless / words if words > 0 else 0.0
 
 
 @dataclass(frozen=True)
@@ -161,7 +152,7 @@ class HandOver:
         """Check and build."""
         fields = Fields(data, where, names_of(cls))
         words = fields.names("words", MAX_WORDS) if fields.items("words") else ()
-        if any(len(word) > MAX_WORD or not _WORDS.search(word) for word in words):
+        if any(len(word) > MAX_WORD or not words_in(word) for word in words):
             raise fields.error("words", f"a list of words, each of at most {MAX_WORD} characters")
         name = fields.raw("list_name")
         if (name is None) is bool(words):
@@ -210,8 +201,8 @@ class Lookout:
         reasons: tuple[str, ...] = ()
         share = 0.0
         if self._pieces is not None:
-            share = self._pieces.share(encoded.own_ids)
-            if share >= self._pieces.from_share:
+            share, unreadable = self._pieces.read(encoded.own_ids)
+            if unreadable:
                 reasons = (UNREADABLE,)
         if self._flags_cuts and encoded.truncated:
             reasons = (*reasons, TRUNCATED)
