@@ -76,7 +76,7 @@ def tested_floors(
         p_value = at_most(count - missed, count, floor.at_least)
         promised = (floor.label, floor.kind, floor.at_least, floor.confidence)
         found.append(TestedFloor(*promised, count, missed, low, high, p_value, p_value))
-    # one without a row is no test, and takes nothing from the others
+    # one without a row is not tested, and takes nothing from the others
     adjusted = iter(holm([floor.p_value for floor in found if floor.rows]))
     return tuple(replace(floor, adjusted=next(adjusted)) if floor.rows else floor for floor in found)
 
