@@ -29,7 +29,7 @@ def init(
     likeliest and lists the others in comments.
     """
     need("train", "pydantic")
-    from distill.recipe.starter import propose_recipe
+    from distill.recipe.starter.propose import propose_recipe
 
     streams = (sys.stdin, sys.stdout, sys.stderr)
     asks = not yes and not as_json and all(stream is not None and stream.isatty() for stream in streams)

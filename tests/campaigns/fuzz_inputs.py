@@ -33,7 +33,7 @@ from distill.corpora.storage.parquet import load_corpus, save_corpus
 from distill.export.runtime.errors import DistillError
 from distill.recipe.load import load_recipe, packaged_recipes, parse_recipe
 from distill.recipe.sources import corpus_spec
-from distill.recipe.starter import propose_recipe
+from distill.recipe.starter.propose import propose_recipe
 from tests.campaigns.file_forms import FORMS
 
 SECONDS_A_CASE = 20

@@ -12,7 +12,7 @@ import pytest
 
 from distill.cli.data import init
 from distill.export.runtime.errors import InputError
-from distill.recipe.starter import propose_recipe
+from distill.recipe.starter.propose import propose_recipe
 from tests.support.command import run_cli
 
 pty = pytest.importorskip("pty", reason="this platform has no pseudo-terminals")

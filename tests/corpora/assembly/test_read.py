@@ -390,7 +390,7 @@ def test_reading_needs_only_numpy_and_says_what_else_is_missing(tmp_path):
 import sys
 for name in ("pyarrow", "pyarrow.parquet", "datasets", "torch", "transformers", "pandas", "sklearn"):
     sys.modules[name] = None
-import distill.corpora.describe, distill.evaluation.metrics, distill.recipe.starter
+import distill.corpora.describe, distill.evaluation.metrics, distill.recipe.starter.propose
 from distill.corpora.assembly.read import CorpusSpec, read_corpus
 from distill.export.runtime.errors import MissingExtraError
 for source in ({str(path)!r}, {str(tmp_path / "data.parquet")!r}, "hub:a/b"):

@@ -9,7 +9,7 @@ from distill.corpora.assembly.spec import CorpusSpec
 from distill.corpora.reading.places.provenance import local_record
 from distill.corpora.reading.places.source import open_source
 from distill.export.runtime.errors import InputError
-from distill.recipe.starter import propose_recipe
+from distill.recipe.starter.propose import propose_recipe
 
 MOODS = ("anger", "joy")
 

@@ -13,7 +13,7 @@ from distill.corpora.reading.places.locate import data_files
 from distill.corpora.reading.places.source import open_source
 from distill.corpora.reading.places.split_names import split_of
 from distill.export.runtime.errors import InputError
-from distill.recipe.starter import propose_recipe
+from distill.recipe.starter.propose import propose_recipe
 
 MOODS = ("anger", "fear", "joy")
 

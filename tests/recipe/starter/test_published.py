@@ -10,7 +10,7 @@ from distill.corpora.assembly.read import read_corpus
 from distill.export.runtime.errors import InputError
 from distill.recipe.load import parse_recipe
 from distill.recipe.sources import corpus_spec
-from distill.recipe.starter import propose_recipe
+from distill.recipe.starter.propose import propose_recipe
 
 MOODS = ("anger", "fear", "joy", "sadness")
 WORDS = "the lift stopped between floors again and then some people sang a song while rain fell".split()

@@ -28,12 +28,12 @@ from distill.corpora.reading.rows import listed
 from distill.export.runtime.errors import InputError
 from distill.recipe.keys import recipe_keys
 from distill.recipe.kinds import KINDS
-from distill.recipe.starter_ask import Ask, asked_task, chosen, levels_of
-from distill.recipe.starter_doubts import doubts_about, likely_labels, without_sentences
-from distill.recipe.starter_forms import Looked, look
-from distill.recipe.starter_lengths import count_tokens
-from distill.recipe.starter_text import Proposal, quoted, to_toml
-from distill.recipe.starter_try import accepted
+from distill.recipe.starter.ask import Ask, asked_task, chosen, levels_of
+from distill.recipe.starter.attempt import accepted
+from distill.recipe.starter.doubts import doubts_about, likely_labels, without_sentences
+from distill.recipe.starter.forms import Looked, look
+from distill.recipe.starter.lengths import count_tokens
+from distill.recipe.starter.text import Proposal, quoted, to_toml
 
 MAX_RIVALS = 4
 

@@ -11,9 +11,9 @@ from distill.corpora.assembly.read import read_corpus
 from distill.export.runtime.errors import InputError
 from distill.recipe.load import parse_recipe
 from distill.recipe.sources import corpus_spec
-from distill.recipe.starter import propose_recipe
+from distill.recipe.starter.propose import propose_recipe
 
-SHARED = Path(os.environ.get("DISTILL_SHARED", Path(__file__).parents[3] / "shared"))
+SHARED = Path(os.environ.get("DISTILL_SHARED", Path(__file__).parents[4] / "shared"))
 MOODS = ("anger", "fear", "joy", "sadness")
 WORDS = "the lift stopped between floors again and then some people sang a song".split()
 

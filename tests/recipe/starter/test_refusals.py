@@ -5,8 +5,8 @@ import json
 import pytest
 
 from distill.export.runtime.errors import InputError
-from distill.recipe.starter import propose_recipe
-from tests.recipe.test_starter_published import MOODS, line, lines, mood, proposed, rows_of, saved, table
+from distill.recipe.starter.propose import propose_recipe
+from tests.recipe.starter.test_published import MOODS, line, lines, mood, proposed, rows_of, saved, table
 
 
 @pytest.mark.parametrize("placeholder", ["NONE", "?", "-1", "unknown", ""])

@@ -11,7 +11,7 @@ from distill.corpora.corpus import Corpus
 from distill.corpora.reading.places.locate import data_files
 from distill.corpora.reading.places.source import source_path
 from distill.export.runtime.errors import InputError
-from distill.recipe.starter_text import Proposal
+from distill.recipe.starter.text import Proposal
 
 # A label with fewer rows cannot be in train, validation and test.
 SPLITTABLE_ROWS = 3

@@ -20,8 +20,8 @@ from distill.corpora.reading.tables.arrow import label_names_in
 from distill.corpora.reading.tables.delimited import looks_quoted
 from distill.corpora.reading.tables.separators import TXT_SEPARATORS, WIDE_SEPARATORS
 from distill.export.runtime.errors import InputError
-from distill.recipe.starter_ask import Ask, chosen
-from distill.recipe.starter_nested import opened
+from distill.recipe.starter.ask import Ask, chosen
+from distill.recipe.starter.nested import opened
 
 TEXT_KINDS = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson")
 

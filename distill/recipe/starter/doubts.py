@@ -26,9 +26,9 @@ from distill.corpora.reading.cells.cells import SPELT_MISSING
 from distill.corpora.reading.rows import listed, sentence
 from distill.export.runtime.errors import InputError
 from distill.recipe.kinds import KINDS
-from distill.recipe.starter_ask import levels_of
-from distill.recipe.starter_lengths import Lengths
-from distill.recipe.starter_text import quoted, value_of
+from distill.recipe.starter.ask import levels_of
+from distill.recipe.starter.lengths import Lengths
+from distill.recipe.starter.text import quoted, value_of
 
 NOT_READ = 0.02
 

@@ -14,7 +14,7 @@ from distill.corpora.guessing.columns import ID_NAME
 from distill.export.runtime.errors import InputError
 from distill.recipe.load import parse_recipe
 from distill.recipe.sources import corpus_spec
-from distill.recipe.starter import propose_recipe
+from distill.recipe.starter.propose import propose_recipe
 
 LONG = "a text that is long enough to be the longest column"
 

@@ -1,0 +1,1 @@
+"""Starter recipes: what `distill init` proposes for files that nobody has described."""
