@@ -115,8 +115,11 @@ def drift_of(
     if watch is None:
         raise InputError(f"{bundle}: The bundle has no reference to hold counts beside. Export it again.")
     sha256 = file_record(bundle / MANIFEST_FILE).sha256
-    state = State(sha256)
+    state, seen = State(sha256), set[Path]()
     for path in states:
+        if path.resolve() in seen:
+            raise InputError(f"{path}: The state is named twice, and would be counted twice. Name it once.")
+        seen.add(path.resolve())
         state += read_state(path, sha256, len(manifest.labels))
     windows = state.windows if last_days is None else state.windows[-last_days:]
     total = State(sha256, windows).counts

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from distill.export.runtime import InputError
+from distill.export.runtime.reading.words_of import UNSPACED
 
 LANGUAGES = ("en", "zh")
 
@@ -23,11 +24,21 @@ _WORD = re.compile(r"[^\W_]+")
 
 @dataclass(frozen=True)
 class Swap:
-    """Words of two groups of an axis that take each other's place; texts with an `ambiguous` word are left out."""
+    """Words of two groups of an axis that take each other's place; texts with an `ambiguous` word are left out.
+
+    Words of scripts without blanks are found anywhere, the longest first.
+    """
 
     first: tuple[str, ...]
     second: tuple[str, ...]
     ambiguous: tuple[str, ...] = ()
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        """Return what finds the words of a text."""
+        words = {word for word in (*self.first, *self.second, *self.ambiguous) if UNSPACED.search(word)}
+        anywhere = "|".join(map(re.escape, sorted(words, key=lambda word: (-len(word), word))))
+        return re.compile(f"{anywhere}|(?:(?!{UNSPACED.pattern})[^\\W_])+") if anywhere else _WORD
 
 
 @dataclass(frozen=True)
@@ -106,27 +117,48 @@ def swapped_rows(identity: Identity, texts: Iterable[str], most: int) -> list[Co
     Rows that have words of one of both groups alone, and none that is ambiguous.
     """
     found: dict[str, list[tuple[tuple[str, ...], ...]]] = {axis: [] for axis in identity.swaps}
+    patterns = {axis: swap.pattern for axis, swap in identity.swaps.items()}
     for text in texts:
-        words = {word.casefold() for word in _WORD.findall(text)}
         for axis, swap in identity.swaps.items():
+            words = {word.casefold() for word in patterns[axis].findall(text)}
             sides = [bool(words.intersection(side)) for side in (swap.first, swap.second)]
             if sides[0] is sides[1] or words.intersection(swap.ambiguous) or len(found[axis]) >= most:
                 continue
             mine, other = (swap.first, swap.second) if sides[0] else (swap.second, swap.first)
-            changed = _swapped(text, dict(zip(reversed(mine), reversed(other), strict=True)))
+            changed = _swapped(text, dict(zip(reversed(mine), reversed(other), strict=True)), patterns[axis])
             found[axis].append(((text, changed) if sides[0] else (changed, text),))
     return [
-        Comparison(f"{axis} in rows", (identity.swaps[axis].first[0], identity.swaps[axis].second[0]), tuple(rows))
+        Comparison(_of_rows(axis), (identity.swaps[axis].first[0], identity.swaps[axis].second[0]), tuple(rows))
         for axis, rows in found.items()
         if len(rows) >= MIN_TEMPLATES
     ]
+
+
+def require_swaps(identity: Identity, rows: str) -> None:
+    """Refuse rows where no words are swapped.
+
+    Raises:
+        InputError: the terms have none.
+    """
+    if not identity.swaps:
+        raise InputError(f"{rows}: The terms have no words to swap in rows. Add [swaps.AXIS], or omit --rows.")
+
+
+def axes_left_out(identity: Identity, swapped: Iterable[Comparison]) -> tuple[str, ...]:
+    """Return the axes for which fewer than MIN_TEMPLATES rows have words to swap."""
+    kept = {comparison.axis for comparison in swapped}
+    return tuple(axis for axis in identity.swaps if _of_rows(axis) not in kept)
+
+
+def _of_rows(axis: str) -> str:
+    return f"{axis} in rows"
 
 
 def _filled(template: str, term: str) -> str:
     return template.replace(SLOTS[0], term).replace(SLOTS[1], term[:1].upper() + term[1:])
 
 
-def _swapped(text: str, others: Mapping[str, str]) -> str:
+def _swapped(text: str, others: Mapping[str, str], pattern: re.Pattern[str]) -> str:
     def other(found: re.Match[str]) -> str:
         word = found[0]
         changed = others.get(word.casefold())
@@ -136,7 +168,7 @@ def _swapped(text: str, others: Mapping[str, str]) -> str:
             return changed.upper()
         return changed.capitalize() if word[0].isupper() else changed
 
-    return _WORD.sub(other, text)
+    return pattern.sub(other, text)
 
 
 def _identity(data: Mapping[str, Any], where: str) -> Identity:

@@ -1,6 +1,7 @@
 """Changes of a bundle's decisions by identity terms: `audit`."""
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -47,7 +48,15 @@ def audit(
     """
     from distill.bundles.audit import audit as audited
     from distill.bundles.audit import require_texts, scorer_of
-    from distill.bundles.identity import comparisons, packaged_identity, read_identity, swapped_rows
+    from distill.bundles.identity import (
+        MIN_TEMPLATES,
+        axes_left_out,
+        comparisons,
+        packaged_identity,
+        read_identity,
+        require_swaps,
+        swapped_rows,
+    )
     from distill.bundles.rows import Columns, read_rows
     from distill.export.runtime import load
 
@@ -56,9 +65,13 @@ def audit(
     identity = packaged_identity(language) if terms is None else read_identity(terms)
     compared = comparisons(identity)
     if rows is not None:
+        require_swaps(identity, str(rows))
         wanted = Columns(text=text, header=names_in(columns))
         own = (row for row in read_rows(rows, wanted, classifier.input) if isinstance(row, str))
-        compared += swapped_rows(identity, own, most)
+        swapped = swapped_rows(identity, own, most)
+        compared += swapped
+        for axis in axes_left_out(identity, swapped):
+            print(f"{axis}: Fewer than {MIN_TEMPLATES} rows have words to swap; none is audited.", file=sys.stderr)
     models, reference = {"bundle": scorer_of(classifier)}, None
     if against is not None:
         from distill.files.extras import need

@@ -72,7 +72,10 @@ def _row(line: str, number: int, *, is_pair: bool) -> "Row":
 
 def _print(explanation: "Explanation", texts: tuple[str, ...]) -> None:
     """Print one text's words with what changes without them, those that change most first."""
+    reasons = explanation.prediction.handed_over
     verdict = "decided" if explanation.decided else "not decided"
+    if explanation.prediction.abstained:
+        verdict = f"left to a person: {', '.join(reasons)}"
     print(f"{printable(explanation.label)} {explanation.score:.2f} ({verdict})")
     if explanation.prediction.truncated:
         print("The end was cut off unread.")

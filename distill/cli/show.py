@@ -2,12 +2,16 @@
 
 import hashlib
 import json
+from typing import TYPE_CHECKING
 
 from distill.cli.layout import print_entries, print_table
 from distill.cli.options import AsJson, Bundle
 from distill.cli.tables import print_tree
 from distill.files.printable import printable
 from distill.recipe.packaged_recipes import describe_packaged
+
+if TYPE_CHECKING:
+    from distill.export.runtime.manifest.optional import Objects
 
 
 def recipes(as_json: AsJson = False) -> None:
@@ -20,7 +24,7 @@ def recipes(as_json: AsJson = False) -> None:
 
 
 def show(bundle: Bundle, as_json: AsJson = False) -> None:
-    """Show a bundle: its labels with their thresholds, its sizes, its quality, and where it comes from.
+    """Show a bundle: labels with thresholds and floors, promises, sizes, quality, and where it comes from.
 
     Only manifest.json is read. `distill verify` checks the other files.
     """
@@ -48,6 +52,7 @@ def show(bundle: Bundle, as_json: AsJson = False) -> None:
         "precision": manifest.precision,
         "max_tokens": manifest.max_tokens,
         "abstains below": None if manifest.abstain is None else manifest.abstain.below,
+        **_promises(manifest.objects),
         "bytes": {**sizes, "total": sum(sizes.values()) + (bundle / MANIFEST_FILE).stat().st_size},
         "metrics": manifest.metrics,
         "provenance": manifest.provenance,
@@ -55,4 +60,37 @@ def show(bundle: Bundle, as_json: AsJson = False) -> None:
     }
     print(printable(str(bundle)))
     print_tree({key: value for key, value in facts.items() if value not in (None, {})})
-    print_table("labels", ["label", "threshold"], [list(row) for row in zip(manifest.labels, shown, strict=True)])
+    floors = {floor.label: floor.stated for floor in manifest.objects.floors or ()}
+    head = ["label", "threshold", *(["floor"] if floors else [])]
+    rows = [
+        [label, threshold, *([floors.get(label, "-")] if floors else [])]
+        for label, threshold in zip(manifest.labels, shown, strict=True)
+    ]
+    print_table("labels", head, rows)
+
+
+def _promises(objects: "Objects") -> dict[str, str]:
+    """Return what a bundle promises of its decisions and whom it leaves them to, each in a phrase."""
+    found: dict[str, str] = {}
+    if objects.answers is not None:
+        answers = objects.answers
+        found["answers"] = (
+            f"{answers.at_least:g} of them right, certified at {answers.confidence:g} ({answers.wrong} of "
+            f"{answers.rows} wrong, at least {answers.bound:.3f} right)"
+        )
+    if objects.sets is not None:
+        found["sets"] = f"hold a text's label in a share of {objects.sets.coverage:g}"
+    if objects.unreadable is not None:
+        found["does not decide"] = "texts that it cannot read"
+    reasons = []
+    if objects.hand_over is not None:
+        reasons += ["cut texts"] if objects.hand_over.truncated else []
+        words = len(objects.hand_over.words)
+        reasons += [f"{words} forms of the list {objects.hand_over.list_name}"] if words else []
+    if objects.out_of_domain is not None:
+        reasons.append(f"{objects.out_of_domain.validation_share:.2%} of validation as out of domain")
+    if reasons:
+        found["hands over"] = ", ".join(reasons)
+    if objects.watch is not None:
+        found["watch"] = f"reference of {objects.watch.counts.texts} texts"
+    return found

@@ -244,6 +244,11 @@ class Recipe(Section):
                 own = [other for other in FLOOR_KEYS.values() if other in kind.floors]
                 remedy = f"A {task} task takes {' or '.join(own) or 'no floor'}."
                 raise ValueError(f"decisions.{key} is for {' and '.join(takers)} tasks. {remedy}")
+        if self.decisions.out_of_domain_share and kind.ordered:
+            raise ValueError(
+                f"decisions.out_of_domain_share needs logits, which the graph of an {task} student does not give. "
+                "Set it to 0."
+            )
         chosen = self.decisions.calibration
         if chosen is not None and chosen not in kind.calibrations:
             others = [name for name, other in KINDS.items() if chosen in other.calibrations]

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from distill.export.int8.ranges import RangeMethod
 from distill.export.precision import Precision, Variant
@@ -39,6 +39,32 @@ class CertifiedFloor(Section):
 
 
 Floor = Fraction | CertifiedFloor
+
+CERTIFIED_KEYS = tuple(CertifiedFloor.model_fields)
+
+
+def check_floor(label: str, value: object, *, certifiable: bool) -> None:
+    """Check what a recipe gives as the floor of one label.
+
+    Raises:
+        ValueError: it is neither a number between 0 and 1 nor, where that can be certified, a table of two.
+    """
+    if isinstance(value, CertifiedFloor):
+        return
+    if isinstance(value, dict):
+        if not certifiable:
+            raise ValueError(
+                f"The floor of {label!r} is a table, but precision is never certified. Give a number."
+            )
+        if set(value) != set(CERTIFIED_KEYS):
+            raise ValueError(
+                f"The floor of {label!r} must have {' and '.join(CERTIFIED_KEYS)} and nothing else, such as "
+                "{ at_least = 0.9, confidence = 0.9 }."
+            )
+    numbers: dict[str, object] = value if isinstance(value, dict) else {"floor": value}
+    for name, number in numbers.items():
+        if isinstance(number, bool) or not isinstance(number, int | float) or not 0 < number < 1:
+            raise ValueError(f"The {name} of {label!r} must be a number greater than 0 and less than 1.")
 
 
 class DecisionsRecipe(Section):
@@ -139,6 +165,16 @@ class DecisionsRecipe(Section):
         lt=1,
         description="Share of validation with the lowest energy of its logits, handed over with its decision.",
     )
+
+    @field_validator("recall_floor", "precision_floor", "never_below", mode="before")
+    @classmethod
+    def _floor_per_label(cls, value: object, info: ValidationInfo) -> object:
+        """Refuse what is not a floor in one sentence, instead of one for each form that it could have."""
+        if not isinstance(value, dict):
+            raise ValueError("This must be a table of labels, such as { sadness = 0.9 }.")
+        for label, floor in value.items():
+            check_floor(label, floor, certifiable=info.field_name != FLOOR_KEYS[PRECISION])
+        return value
 
     @property
     def fitted(self) -> dict[str, object]:

@@ -103,6 +103,28 @@ def test_words_are_swapped_in_rows_where_nothing_is_ambiguous() -> None:
     assert swapped_rows(identity, texts[:5], most=8) == []
 
 
+def test_words_of_scripts_without_blanks_are_swapped_anywhere() -> None:
+    texts = ["她妈妈说ok", "我爸爸病了", "他们走了", "其他人走了", "她和他", "没有人", *["女朋友来了"] * 6]
+    gender = next(rows for rows in swapped_rows(packaged_identity("zh"), texts, most=9) if "gender" in rows.axis)
+    assert gender.texts[:3] == (
+        (("她妈妈说ok", "他爸爸说ok"),),
+        (("我妈妈病了", "我爸爸病了"),),
+        (("女朋友来了", "男朋友来了"),),
+    )
+    assert len(gender.texts) == 8
+
+
+def test_rows_without_words_to_swap_are_said_or_refused(terms: Path, tmp_path: Path) -> None:
+    bundle, rows = str(make_tiny_bundle(tmp_path / "bundle")), tmp_path / "rows.csv"
+    rows.write_text("text\nnothing here\n", "utf-8")
+    done = run_cli("audit", bundle, "--rows", str(rows))
+    assert "gender: Fewer than 8 rows have words to swap; none is audited." in done.stderr
+    plain = tmp_path / "plain.toml"
+    plain.write_text(terms.read_text("utf-8").split("[swaps")[0], "utf-8")
+    refused = run_cli("audit", bundle, "--rows", str(rows), "--terms", str(plain))
+    assert (refused.returncode, "have no words to swap in rows" in refused.stderr) == (2, True)
+
+
 def test_the_audit_of_a_bundle_is_what_it_scores(terms: Path, tmp_path: Path) -> None:
     classifier = load(make_tiny_bundle(tmp_path / "bundle"))
     compared = comparisons(read_identity(terms))

@@ -87,6 +87,10 @@ def test_day_by_day_the_evidence_adds_up(bundle: Path, tmp_path: Path) -> None:
 def test_states_of_machines_are_added(bundle: Path, tmp_path: Path) -> None:
     one, other = (state_of(bundle, tmp_path / f"{name}.json") for name in ("one", "other"))
     assert drift_of(bundle, [one, other]).texts == 600
+    with pytest.raises(InputError, match="named twice"):
+        drift_of(bundle, [one, other, tmp_path / "." / "one.json"])
+    with pytest.raises(InputError, match="This is a folder"):
+        drift_of(bundle, [tmp_path])
 
 
 def test_what_cannot_be_compared(bundle: Path, tmp_path: Path) -> None:

@@ -42,4 +42,6 @@ def test_what_cannot_be_explained(bundle: Path) -> None:
     refused = run_cli("explain", str(bundle), "--nobody cares")
     assert (refused.returncode, "Put -- before" in refused.stderr) == (2, True)
     tagged(bundle, unreadable=WHOLE["unreadable"])
-    assert "cannot be read" in run_cli("explain", str(bundle), "xyz qux").stdout
+    unread = run_cli("explain", str(bundle), "xyz qux").stdout
+    assert "(left to a person: unreadable)" in unread
+    assert "cannot be read" in unread

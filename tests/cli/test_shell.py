@@ -12,6 +12,7 @@ from distill.cli.app import COMMANDS, STATUSES
 from distill.cli.layout import print_table
 from distill.export.runtime import load
 from tests.support.command import ROOT, run_cli
+from tests.support.hostile_objects import ABSTAIN, FLOOR, WHOLE, tagged
 from tests.support.tiny_bundle import LABELS, make_tiny_bundle
 
 TEXTS = ["i am happy", "you feel very sad today", "not calm"]
@@ -70,6 +71,22 @@ def test_show_says_what_a_bundle_is(bundle: Path) -> None:
     assert found["labels"] == list(LABELS)
     assert found["manifest_sha256"] == getattr(load(bundle).origin, "manifest_sha256", None)
     assert "self_test" not in found
+
+
+def test_show_says_what_a_bundle_promises(bundle: Path) -> None:
+    plain = {**FLOOR, "label": "joy", "threshold": 0.5, "confidence": None, "bound": None}
+    tagged(bundle, **WHOLE | {"floors": [FLOOR, plain]}, abstain=ABSTAIN)
+    shown = run_cli("show", str(bundle)).stdout
+    for line in (
+        "answers: 0.9 of them right, certified at 0.9 (9 of 200 wrong, at least 0.920 right)",
+        "sets: hold a text's label in a share of 0.9",
+        "does not decide: texts that it cannot read",
+        "hands over: cut texts, 2 forms of the list own, 1.00% of validation as out of domain",
+        "watch: reference of 10 texts",
+        "recall of 0.9, certified at 0.9 (1 of 60 missed, at least 0.911)",
+        "recall of 0.9, not certified",
+    ):
+        assert line in shown
 
 
 def test_recipes_are_listed_with_their_purpose() -> None:

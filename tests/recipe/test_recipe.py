@@ -31,7 +31,15 @@ def test_packaged_recipes_load_and_survive_their_resolved_form(name, tmp_path) -
         ("name='a/b'", ["name"]),
         ("export.threshold_shrink=20", ["unknown key export.threshold_shrink", "decisions.threshold_shrink?"]),
         ("decisions.calibration='plat'", ["decisions.calibration", "plat", "platt-per-label"]),
-        ("decisions.recall_floor.joy=1.0", ["decisions.recall_floor", "less than 1"]),
+        ("decisions.recall_floor.joy=1.0", ["decisions.recall_floor", "The floor of 'joy' must", "less than 1"]),
+        ("decisions.recall_floor.joy='often'", ["The floor of 'joy' must be a number greater than 0"]),
+        ("decisions.recall_floor=0.9", ["decisions.recall_floor is 0.9", "such as { sadness = 0.9 }"]),
+        (
+            "decisions.recall_floor.joy={at_least=0.9}",
+            ["'joy' must have at_least and confidence and nothing else"],
+        ),
+        ("decisions.recall_floor.joy={at_least=0.9, confidence=1}", ["The confidence of 'joy' must be a number"]),
+        ("decisions.precision_floor.joy={at_least=0.9, confidence=0.9}", ["precision is never certified"]),
         ("decisions={recall_floor={joy=0.9}, precision_floor={joy=0.9}}", ["decisions", "'joy'", "Keep one"]),
         ("decisions={abstain_below=0.4, abstain_coverage=0.9}", ["abstain_below", "abstain_coverage", "Keep one"]),
         ("decisions.abstain_below=1", ["decisions.abstain_below", "less than 1"]),
@@ -87,6 +95,12 @@ def test_tables_of_few_bits_are_refused_where_they_cannot_be(others: list[str], 
 def test_rows_that_fill_whole_bytes_are_not_refused(bits: int, width: int) -> None:
     own = ["student.kind='static'", f"student.width={width}", f"export.table_bits={bits}"]
     assert load_recipe("goemotions", own).student.width == width
+
+
+def test_an_ordinal_student_has_no_energy_to_tell_a_domain_by() -> None:
+    ordered = ["corpus.task='ordinal'", "corpus.label_names=['low', 'high']", "decisions.out_of_domain_share=0.01"]
+    with pytest.raises(InputError, match=r"out_of_domain_share needs logits, which .* Set it to 0\."):
+        load_recipe("annomi-client", ordered)
 
 
 def test_the_calibration_of_the_task_is_written_out() -> None:

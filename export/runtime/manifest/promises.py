@@ -41,6 +41,15 @@ class FittedFloor:
     confidence: float | None = None
     bound: float | None = None
 
+    @property
+    def stated(self) -> str:
+        """Return the floor in a phrase, with whether it is certified."""
+        wanted = f"{self.kind} of {self.at_least:g}"
+        if self.confidence is None:
+            return f"{wanted}, not certified"
+        shown = f"{self.missed} of {self.rows} missed, at least {self.bound or 0.0:.3f}"
+        return f"{wanted}, certified at {self.confidence:.4g} ({shown})"
+
 
 @dataclass(frozen=True)
 class RightWhenAnswered:

@@ -115,7 +115,9 @@ def read_state(path: Path, classifier_sha256: str, labels: int) -> State:
     Raises:
         InputError: there is no such file, it is not a state, or one of another bundle.
     """
-    if not os.path.isfile(path):
+    if path.is_dir():
+        raise InputError(f"{path}: This is a folder. Name a file in it.")
+    if not path.is_file():
         raise InputError(f"{path}: There is no such file. Write one with `distill predict --monitor`.")
     try:
         content = read_file(path.parent, path.name, most=MAX_STATE_BYTES)
