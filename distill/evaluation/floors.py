@@ -18,7 +18,8 @@ from distill.export.gate import Check
 from distill.export.runtime.deciding.scores import Bools
 from distill.export.runtime.errors import CheckFailedError, InputError
 from distill.export.runtime.manifest.promises import PRECISION, FittedFloor
-from distill.recipe.shipping import FLOOR_KEYS, CertifiedFloor, DecisionsRecipe
+from distill.recipe.floors import FLOOR_KEYS, CertifiedFloor
+from distill.recipe.shipping import DecisionsRecipe
 
 
 @dataclass(frozen=True)

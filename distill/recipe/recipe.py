@@ -15,12 +15,13 @@ from distill.corpora.assembly.spec import SEGMENTS
 from distill.export.int8.packing import packed_multiple
 from distill.recipe.augmentation import AugmentationRecipe
 from distill.recipe.budget import BenchRecipe, BudgetRecipe
+from distill.recipe.floors import FLOOR_KEYS
 from distill.recipe.kinds import KINDS
 from distill.recipe.label import LabelRecipe
 from distill.recipe.labels_needed import keys_that_need_labels
 from distill.recipe.llm import USUAL_ENDING, USUAL_PROMPT, EndpointRecipe, VerbaliserRecipe
 from distill.recipe.section import Section, Seed, section_of
-from distill.recipe.shipping import FLOOR_KEYS, DecisionsRecipe, ExportRecipe
+from distill.recipe.shipping import DecisionsRecipe, ExportRecipe
 from distill.recipe.sources import CorpusRecipe, TeacherRecipe
 from distill.recipe.student import (
     FEATURE_WEIGHTS,
