@@ -16,7 +16,7 @@ from distill.export.runtime.errors import InputError
 from distill.teachers.device import best_device, device_of
 from distill.teachers.gguf import SpecialTokens, is_gguf, special_tokens
 from distill.teachers.tokenizers import require_rows
-from distill.teachers.weights import LOCAL, UNREADABLE
+from distill.teachers.weights import LOCAL, UNREADABLE, require_finite
 
 # where a configuration names no length
 USUAL_POSITIONS = 2048
@@ -143,6 +143,7 @@ def load_causal(path: Path, argument: str = "model") -> CausalModel:
             f"`{argument}` {path.name}: The file lacks {len(missing) or 'some'} of the weights that a causal "
             "language model has. Give a whole one."
         )
+    require_finite(model.named_parameters(), f"`{argument}` {path.name}")
     if not getattr(tokenizer, "is_fast", False):
         raise InputError(f"`{argument}` {path.name}: There is no tokenizer.json. Give a model that has one.")
     require_rows(tokenizer, model.get_input_embeddings().num_embeddings, path)

@@ -22,7 +22,7 @@ from distill.teachers.sources import model_type_of
 from distill.teachers.tokenizers import load_tokenizer
 from distill.teachers.tuning.bottleneck import without_bottlenecks
 from distill.teachers.tuning.stored import read_stored, restore
-from distill.teachers.weights import LOCAL, UNREADABLE, load_body, load_with_head
+from distill.teachers.weights import LOCAL, UNREADABLE, load_body, load_with_head, require_finite
 
 HEAD_FILE = "head.safetensors"
 
@@ -61,7 +61,9 @@ def load_config(path: str | Path) -> ModelConfig:
     return config
 
 
-def build_classifier(model: str | Path, task: Task, pooling: Pooling, dropout: float) -> EncoderClassifier:
+def build_classifier(
+    model: str | Path, task: Task, pooling: Pooling, dropout: float, argument: str = "model"
+) -> EncoderClassifier:
     """Load a pretrained body with a fresh head; seed torch first, because the head is drawn at random.
 
     Args:
@@ -69,6 +71,7 @@ def build_classifier(model: str | Path, task: Task, pooling: Pooling, dropout: f
         task: task of the logits.
         pooling: pooling of its last hidden states.
         dropout: dropout before the head.
+        argument: the argument that named the model, for messages.
 
     Raises:
         InputError: the body cannot be loaded, a weight of it is missing, transformers does not know its model
@@ -76,7 +79,7 @@ def build_classifier(model: str | Path, task: Task, pooling: Pooling, dropout: f
     """
     require_transformers(model)
     path = Path(model)
-    body = load_causal(path).model.base_model if is_gguf(path) else load_body(model, "model")
+    body = load_causal(path, argument).model.base_model if is_gguf(path) else load_body(model, argument)
     check_pooling(body.config, pooling.value)
     return EncoderClassifier(body, task, pooling, dropout)
 
@@ -139,6 +142,7 @@ def _load_own(
         raise InputError(
             f"{head_file}: The file must hold 'weight' and 'bias' for the corpus's {task.num_labels} labels."
         )
+    require_finite(head.items(), str(head_file))
     try:
         stored = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         pooling = Pooling(stored.get("classifier_pooling", pooling or "mean"))

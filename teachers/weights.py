@@ -5,7 +5,8 @@ error, whose message says in what way config.json and weights do not belong toge
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,25 @@ def load_with_head(auto: Any, folder: str | Path, argument: str) -> tuple[Any, b
     return model, not missing
 
 
+def require_finite(tensors: Iterable[tuple[str, torch.Tensor]], where: str) -> None:
+    """Refuse weights that hold NaN or infinite values, as diverged training leaves them.
+
+    Args:
+        tensors: names and weights.
+        where: the place that names them, for messages.
+
+    Raises:
+        InputError: one of them holds NaN, or an infinite value.
+    """
+    for name, tensor in tensors:
+        # one pass without a copy, and NaN is the least and the greatest of what it is in
+        if tensor.is_floating_point() and tensor.numel() and not all(map(isfinite, tensor.detach().aminmax())):
+            raise InputError(
+                f"{where}: The tensor {name[:SHOWN]!r} holds NaN or infinite values, as training leaves them "
+                "that diverged. Take an earlier checkpoint, or get the model again."
+            )
+
+
 def weights_in_use(encoder: Any, names: Collection[str]) -> frozenset[str]:
     """Return the given weights that an encoder's last hidden states depend on, so without those of a pooler."""
     parameters = {name: weight for name, weight in encoder.named_parameters() if name in names}
@@ -141,7 +161,10 @@ def _attempt(
             f"{where}: The tensor {name[:SHOWN]!r} is {_shape(stored)} in the weights and "
             f"{_shape(model.state_dict()[name].shape)} by config.json. Get both files of the same model."
         )
-    return model, frozenset(info["missing_keys"]), frozenset(info["unexpected_keys"])
+    missing = frozenset(info["missing_keys"])
+    # buffers are left out: a mask may be infinite by right
+    require_finite(((name, weight) for name, weight in model.named_parameters() if name not in missing), where)
+    return model, missing, frozenset(info["unexpected_keys"])
 
 
 def _shape(shape: Collection[int] | None) -> str:

@@ -75,7 +75,8 @@ def check_recipe(recipe: Recipe, reporter: Reporter) -> CheckedRecipe:
     from distill.evaluation.evaluators import evaluator_of
     from distill.evaluation.floors import check_floors
     from distill.labelling.augmentation import build_augmenter
-    from distill.teachers.checkpoints import load_config
+    from distill.teachers.checkpoints import build_classifier, load_config
+    from distill.teachers.encoder import Pooling
     from distill.teachers.sources import resolve_model, resolve_teacher
     from distill.teachers.tokenizers import load_tokenizer
     from distill.training.preflight import check_models, check_vocabulary, check_weights
@@ -93,6 +94,8 @@ def check_recipe(recipe: Recipe, reporter: Reporter) -> CheckedRecipe:
     check_models(recipe, config)
     if sources:
         check_weights(recipe, sources, corpus.task)
+    for start in own:  # loaded as the run will, for the same reason
+        build_classifier(start.path, corpus.task, Pooling(recipe.teacher.start_pooling), 0.0, "base")
     tokenizer = load_tokenizer(base.folder)
     build_augmenter(recipe.augmentation, tokenizer, recipe.corpus.max_tokens, base.folder)
     if corpus.is_labelled:

@@ -113,7 +113,7 @@ def store_base(folder: Path, base: ModelSource, recipe: TeacherRecipe, task: Tas
         InputError: the encoder cannot be loaded.
     """
     set_seed(seed)
-    model = build_classifier(base.path, task, Pooling(recipe.start_pooling), recipe.dropout)
+    model = build_classifier(base.path, task, Pooling(recipe.start_pooling), recipe.dropout, "base")
     save_classifier(model, load_tokenizer(base.path), folder)
     write_json(base.to_dict(), folder / SOURCE_FILE)
 

@@ -82,6 +82,8 @@ def restore(folder: Path, tuning: Tuning, model: Any, tokenizer: Tokenizer) -> T
     """
     import torch
 
+    from distill.teachers.weights import require_finite
+
     path = folder / FOLDER / WEIGHTS_FILE
     try:
         stored = load_file(path)
@@ -93,6 +95,7 @@ def restore(folder: Path, tuning: Tuning, model: Any, tokenizer: Tokenizer) -> T
         raise InputError(
             f"{path}: The weights are not those of {tuning.method} on this base. Copy the folder again."
         )
+    require_finite(stored.items(), str(path))
     with torch.no_grad():
         for name, weight in expected.items():
             weight.copy_(stored[name])

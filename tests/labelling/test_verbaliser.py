@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from distill.corpora.corpus import Split
 from distill.export.runtime.deciding.kinds.multi_label import MultiLabel
@@ -110,4 +111,13 @@ def test_the_identity_follows_words_prompt_and_model(language: CausalModel) -> N
 def test_a_folder_without_a_causal_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(InputError, match="No causal language model"):
+        load_causal(tmp_path)
+
+
+def test_a_causal_model_is_made_of_numbers(tmp_path: Path) -> None:
+    save("llama", tmp_path)
+    tensors = load_file(tmp_path / "model.safetensors")
+    next(iter(tensors.values())).view(-1)[0] = torch.nan
+    save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(InputError, match="holds NaN or infinite values"):
         load_causal(tmp_path)

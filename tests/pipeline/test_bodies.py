@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
 from distill.artifacts.logits import read_logits_file
 from distill.artifacts.tuning import read_tuning
@@ -94,4 +96,16 @@ def test_what_a_decoder_cannot_do_is_refused(
         changed,
     ]
     with pytest.raises(InputError, match=message):
+        check_recipe(load_recipe("smoke", settings), Reporter(quiet=True))
+
+
+def test_a_base_of_the_student_is_loaded_by_check(corpus: str, tmp_path: Path) -> None:
+    start = write_body("bert", tmp_path / "start")
+    weights = Path(start) / "model.safetensors"
+    tensors = load_file(weights)
+    next(iter(tensors.values())).view(-1)[-1] = torch.inf
+    save_file(tensors, weights, metadata={"format": "pt"})
+    model = write_body("bert", tmp_path / "model")
+    settings = [*SHORT, corpus, f"teacher.model={model}", f"student.base={start}"]
+    with pytest.raises(InputError, match="student.base.*start.*holds NaN or infinite values"):
         check_recipe(load_recipe("smoke", settings), Reporter(quiet=True))

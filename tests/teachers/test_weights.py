@@ -1,6 +1,7 @@
 """Models whose files do not belong together: loaded whole or refused in one sentence, never partly at random."""
 
 import json
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -159,6 +160,37 @@ def test_one_missing_tensor_is_enough_and_a_pooler_is_none(tmp_path: Path) -> No
     del tensors["encoder.layer.1.attention.output.LayerNorm.bias"]
     save_file(tensors, tmp_path / WEIGHTS, metadata={"format": "pt"})
     assert "1 tensors of a bert are missing" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("kind", TASK_MODELS)
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("stored", [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("place", [0, -1])
+def test_one_value_that_is_no_number_is_refused(
+    kind: str, value: float, stored: torch.dtype, place: int, tmp_path: Path
+) -> None:
+    tensors = body(kind, tmp_path)
+    name = sorted(tensors)[place]
+    tensors = {key: tensor.to(stored) for key, tensor in tensors.items()}
+    tensors[name].view(-1)[place] = value
+    save_file(tensors, tmp_path / WEIGHTS, metadata={"format": "pt"})
+    assert f"'{name}' holds NaN or infinite values" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_the_head_of_a_finished_teacher_is_made_of_numbers(own: bool, tmp_path: Path) -> None:
+    if own:
+        model = tiny_classifier()
+        torch.nn.init.constant_(model.head.bias, math.nan)
+        save_classifier(model, bert_tokenizer(), tmp_path)
+    else:
+        published(tmp_path, LABELS)
+        tensors = load_file(tmp_path / WEIGHTS)
+        tensors["classifier.weight"][0, 0] = math.inf
+        save_file(tensors, tmp_path / WEIGHTS, metadata={"format": "pt"})
+    with pytest.raises(InputError, match="bias|classifier.weight") as found:
+        load_classifier(tmp_path, multi_label_task())
+    assert "NaN or infinite" in str(found.value)
 
 
 def published(folder: Path, labels: tuple[str, ...]) -> BertForSequenceClassification:

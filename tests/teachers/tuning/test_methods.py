@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from distill.export.runtime.errors import InputError
@@ -148,7 +149,11 @@ def test_weights_of_another_base_are_refused(tmp_path: Path) -> None:
     other = EncoderClassifier(tiny_body("distilbert"), multi_label_task(), Pooling.MEAN, 0.0)
     with pytest.raises(InputError, match="not those of adapter on this base"):
         restore(tmp_path, tuning, other, tokenizer)
-    (tmp_path / FOLDER / WEIGHTS_FILE).write_bytes(b"half")
+    path = tmp_path / FOLDER / WEIGHTS_FILE
+    save_file({name: tensor / 0 for name, tensor in load_file(path).items()}, path)
+    with pytest.raises(InputError, match="holds NaN or infinite values"):
+        restore(tmp_path, tuning, model, tokenizer)
+    path.write_bytes(b"half")
     with pytest.raises(InputError, match="not a whole safetensors file"):
         restore(tmp_path, tuning, other, tokenizer)
     (tmp_path / FOLDER / METHOD_FILE).write_text('{"method": "none"}')
