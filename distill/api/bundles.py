@@ -26,6 +26,7 @@ AS_ARGUMENTS = {
     "--text": "text",
     "--labels": "labels",
     "--map": "mapping",
+    "--group": "group",
     "--no-quoting": "quoting=False",
     "--encoding ": "encoding=",
     "--encoding": "encoding",
@@ -45,6 +46,7 @@ def evaluate(
     mapping: Mapping[str, str] | None = None,
     encoding: str | None = None,
     quoting: bool | None = None,
+    group: str | None = None,
     quiet: bool = True,
 ) -> Evaluation:
     """Measure quality, calibration and truncation of a bundle on labelled rows, as `distill eval` does.
@@ -59,6 +61,7 @@ def evaluate(
         mapping: labels of the file, and the bundle's labels that they mean.
         encoding: of a text file; UTF-8 by default.
         quoting: whether quotation marks around a field are the file's; by default those of a .csv are.
+        group: column of a conversation or person: in the test of floors, rows of one count as one.
         quiet: whether no progress is shown on stderr.
 
     Raises:
@@ -66,7 +69,7 @@ def evaluate(
         BundleError: the bundle is refused.
     """
     header = None if columns is None else tuple(columns)
-    wanted = Columns(text, labels, delimiter, header, dict(mapping or {}), encoding, quoting)
+    wanted = Columns(text, labels, delimiter, header, dict(mapping or {}), encoding, quoting, group)
     if not isinstance(file, str | os.PathLike):
         raise InputError(
             f"file: This must be the path of a file, but is {type(file).__name__}. Save the rows in one."

@@ -144,7 +144,7 @@ def evaluate_bundle(bundle: Path, file: Path, columns: Columns, reporter: Report
         quality=evaluator.evaluate(rows, policy),
         selective=evaluate_selective(rows, evaluator, policy.abstain_below),
         handed_over={reason: reasons[reason] for reason in REASONS if reasons[reason]},
-        floors=tested_floors(objects.floors or (), rows, evaluator),
+        floors=tested_floors(objects.floors or (), rows, evaluator, labelled.groups),
         sets=(
             None
             if objects.sets is None

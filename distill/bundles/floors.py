@@ -8,7 +8,8 @@ import numpy as np
 from distill.evaluation.binomial import at_most, interval
 from distill.evaluation.decided import DecidedRows
 from distill.evaluation.drift import holm
-from distill.evaluation.evaluator import Evaluator
+from distill.evaluation.evaluator import Evaluator, Groups
+from distill.evaluation.trials import SEED, Parts
 from distill.export.runtime.errors import CheckFailedError
 from distill.export.runtime.manifest.promises import PRECISION, FittedFloor
 
@@ -19,6 +20,8 @@ FALSE_ALARM = 0.05
 @dataclass(frozen=True)
 class TestedFloor:
     """A floor of a bundle on labelled rows: of `rows` that it is about `missed` are on its wrong side.
+
+    Rows of one group are one.
 
     `p_value` is the probability of as many or more misses if the floor were just kept, and `adjusted` the same for
     all floors together (Holm); `low` and `high` are the metric's 95 % interval.
@@ -66,12 +69,14 @@ def require_unbroken(floors: Sequence[TestedFloor]) -> None:
 
 
 def tested_floors(
-    floors: Sequence[FittedFloor], rows: DecidedRows, evaluator: Evaluator
+    floors: Sequence[FittedFloor], rows: DecidedRows, evaluator: Evaluator, groups: Groups = None
 ) -> tuple[TestedFloor, ...]:
-    """Return every floor, tested on decided rows."""
+    """Return every floor, tested on decided rows; of a group, one row with the label, picked at random."""
+    every = np.ones(len(rows.gold), dtype=np.bool_)
+    parts = Parts(~every, every, np.random.default_rng(SEED).permutation(len(every)), groups)
     found = []
     for floor in floors:
-        count, missed = _misses(floor, rows, evaluator)
+        count, missed = _misses(floor, rows, evaluator, parts)
         low, high = interval(count - missed, count, 0.95)
         p_value = at_most(count - missed, count, floor.at_least)
         promised = (floor.label, floor.kind, floor.at_least, floor.confidence)
@@ -81,11 +86,12 @@ def tested_floors(
     return tuple(replace(floor, adjusted=next(adjusted)) if floor.rows else floor for floor in found)
 
 
-def _misses(floor: FittedFloor, rows: DecidedRows, evaluator: Evaluator) -> tuple[int, int]:
-    """Return the number of rows that a floor is about, and of those of them on its wrong side."""
+def _misses(floor: FittedFloor, rows: DecidedRows, evaluator: Evaluator, parts: Parts) -> tuple[int, int]:
+    """Return the number of trials that a floor is about, and of those of them on its wrong side."""
     at = evaluator.task.labels.index(floor.label)
     true, decided = evaluator.floor_rows(rows.gold), evaluator.floor_rows(rows.decisions.astype(np.float32))
     of, reached = true[:, at], decided[:, at]
     if floor.kind == PRECISION:
         of, reached = reached, of
-    return int(of.sum()), int((of & ~reached).sum())
+    trials = parts.trials(of)
+    return len(trials), int((~reached[trials]).sum())

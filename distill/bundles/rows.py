@@ -44,6 +44,7 @@ class Columns:
         mapping: names of labels in the file and the bundle's labels that they mean.
         encoding: of a text file; UTF-8 by default.
         quoting: whether quotation marks around a field are the file's; by default as its ending says.
+        group: the column of what rows belong together by, such as a conversation; None where each is its own.
     """
 
     text: str | None = None
@@ -53,6 +54,7 @@ class Columns:
     mapping: Mapping[str, str] = field(default_factory=dict)
     encoding: str | None = None
     quoting: bool | None = None
+    group: str | None = None
 
     @property
     def form(self) -> TableForm:
@@ -95,6 +97,8 @@ def _records(file: Path, columns: Columns, reads: Input, *, labelled: bool) -> I
         return
     names = columns.of_text(reads)
     wanted = dict.fromkeys(names, "--text") | ({columns.labels: "--labels"} if labelled else {})
+    if columns.group is not None:
+        wanted[columns.group] = "--group"
     seen, count = SeenColumns(), 0
     for row in _table(file, columns.form):
         if isinstance(row, BadRow):
@@ -212,6 +216,7 @@ class LabelledRows:
         unknown: the number of rows with each label that the bundle does not know, in both counts below.
         with_unknown: the number of rows with such a label.
         left_out: the number of rows of these that have no other label, and are not among `texts`.
+        groups: the numbers of the texts' groups, ``(N,)``; None where each is its own. So is a row without one.
     """
 
     texts: list[Row]
@@ -219,6 +224,7 @@ class LabelledRows:
     unknown: Counter[str]
     with_unknown: int
     left_out: int
+    groups: NDArray[np.int32] | None = None
 
 
 def labelled_rows(file: Path, columns: Columns, classifier: Classifier) -> LabelledRows:
@@ -237,6 +243,7 @@ def labelled_rows(file: Path, columns: Columns, classifier: Classifier) -> Label
             )
     cells = LabelCells((columns.labels,), codec.several, columns.delimiter, task.labels)
     texts: list[Row] = []
+    groups: list[str] = []
     ids, unknown, with_unknown, left_out = [], Counter[str](), 0, 0
     mapped: set[str] = set()
     for row, text in _records(file, columns, classifier.input, labelled=True):
@@ -253,6 +260,9 @@ def labelled_rows(file: Path, columns: Columns, classifier: Classifier) -> Label
         if strange and not known:
             left_out += 1
             continue
+        if columns.group is not None:
+            named = row.fields.get(columns.group)
+            groups.append(f"row {len(texts)}" if named in (None, "") else f"group {named}")
         texts.append(text)
         ids.append(known)
     if not any(ids) and left_out:  # never the names: they may be texts of another column
@@ -264,4 +274,5 @@ def labelled_rows(file: Path, columns: Columns, classifier: Classifier) -> Label
     if missing:
         raise InputError(f"--map {missing[0]}: No row has this label. Correct the name, or omit the option.")
     gold = label_matrix(Split(texts, targets_of(LabelRows.of(ids), task)), task)
-    return LabelledRows(texts, gold, unknown, with_unknown, left_out)
+    numbers = np.unique(groups, return_inverse=True)[1].astype(np.int32) if groups else None
+    return LabelledRows(texts, gold, unknown, with_unknown, left_out, numbers)

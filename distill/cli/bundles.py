@@ -125,6 +125,10 @@ def evaluate(
             help="Map a label of the file to a label of the bundle; may be repeated.",
         ),
     ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(help="Column of a conversation or person: in the test of floors, rows of one count as one."),
+    ] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -134,7 +138,7 @@ def evaluate(
     from distill.bundles.rows import Columns
     from distill.runs.progress import Reporter
 
-    wanted = Columns(text, labels, delimiter, names_in(columns), mapping_in(names), encoding, quoting)
+    wanted = Columns(text, labels, delimiter, names_in(columns), mapping_in(names), encoding, quoting, group)
     evaluation = evaluate_bundle(bundle, file, wanted, Reporter(quiet=quiet))
     if as_json:
         print(json.dumps(evaluation.to_dict(), indent=2), flush=True)

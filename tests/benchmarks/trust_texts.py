@@ -4,6 +4,7 @@ import base64
 import random
 import string
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,47 @@ def unreadable_texts() -> dict[str, list[str]]:
     }
 
 
+def further_noise() -> dict[str, list[str]]:
+    """Noise that is harder to tell from words: 300 texts of each kind."""
+    rng = random.Random(7)
+
+    def words(low: int, high: int) -> str:
+        every = ("".join(rng.choices(string.ascii_lowercase, k=rng.randint(low, high))) for _ in range(10))
+        return " ".join(list(every)[: rng.randint(1, 10)])
+
+    def keys(among: str) -> str:
+        return "".join(rng.choices(among, k=rng.randint(5, 30)))
+
+    kinds: dict[str, Callable[[], str]] = {
+        "words of 3 to 9 letters": lambda: words(3, 9),
+        "words of 1 to 4 letters": lambda: words(1, 4),
+        "keys of three rows with digits and punctuation": lambda: keys("".join(KEYS) + "[];',./-="),
+        "keys of one row and punctuation": lambda: keys("asdfghjkl;'[],./"),
+        "base64 of 6 to 120 bytes": lambda: base64.b64encode(rng.randbytes(rng.randint(6, 120))).decode(),
+    }
+    return {kind: [make() for _ in range(300)] for kind, make in kinds.items()}
+
+
+def shuffled_texts(path: Path) -> dict[str, list[str]]:
+    """Texts of a split with their words in another order, with the letters of each word, or all characters."""
+    rng, texts = random.Random(0), read_goemotions(path, 28)[0]
+
+    def mixed(part: str) -> str:
+        return "".join(rng.sample(part, len(part)))
+
+    def in_words(text: str) -> str:
+        return " ".join(map(mixed, text.split()))
+
+    def in_order(text: str) -> str:
+        return " ".join(rng.sample(text.split(), len(text.split())))
+
+    return {
+        "test, words shuffled": list(map(in_order, texts)),
+        "test, letters of words shuffled": list(map(in_words, texts)),
+        "test, characters shuffled": list(map(mixed, texts)),
+    }
+
+
 def measure_unreadable(corpus: Path, tokenizer: Path) -> None:
     """Print how many of 400 unreadable texts are decided, and how much of GoEmotions is not."""
     opened = Tokenizer.from_file(str(tokenizer / "tokenizer.json" if tokenizer.is_dir() else tokenizer))
@@ -80,13 +122,19 @@ def measure_unreadable(corpus: Path, tokenizer: Path) -> None:
     splits = {name: ids(read_goemotions(corpus / f"{name}.tsv", 28)[0]) for name in ("dev", "test")}
     fitted = fit_unreadable(opened, splits["dev"], special, SHARE)
     reader = PieceReader(fitted.rule, opened, special)
-    print(f"from a share of {fitted.rule.from_share:.3f}, letters from {len(fitted.rule.blocks)} blocks")
+    of_words = fitted.rule.from_share_of_words
+    print(
+        f"from a share of {fitted.rule.from_share:.3f}, of words {of_words}, letters from {len(fitted.rule.blocks)} blocks"
+    )
     total = decided = 0
     for kind, texts in unreadable_texts().items():
         left = sum(not reader.unreadable(row) for row in ids(texts))
         total, decided = total + len(texts), decided + left
         print(f"{kind}: {left} of {len(texts)} decided")
     print(f"together: {decided} of {total} decided")
+    for kind, texts in further_noise().items():
+        print(f"{kind}: {sum(not reader.unreadable(row) for row in ids(texts))} of {len(texts)} decided")
+    splits |= {name: ids(texts) for name, texts in shuffled_texts(corpus / "test.tsv").items()}
     for name, rows in splits.items():
         print(f"{name}: {np.mean(list(map(reader.unreadable, rows))):.2%} of {len(rows)} not decided")
 

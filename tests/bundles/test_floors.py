@@ -58,3 +58,18 @@ def test_several_floors_are_tested_together_and_one_without_rows_takes_nothing_f
     assert sadness["p_value"] == pytest.approx(binomtest(15, 20, 0.9, alternative="less").pvalue)
     assert joy["rows"] == 3
     assert sorted([sadness["adjusted"], joy["adjusted"]])[0] == 2 * min(sadness["p_value"], joy["p_value"])
+
+
+def test_rows_of_one_group_are_one_trial(bundle: Path, tmp_path: Path) -> None:
+    path, rows = tmp_path / "rows.csv", [f"{FOUND},sadness,a{at}\n" for at in range(18)]
+    path.write_text(
+        "text,labels,talk\n" + "".join(rows) + f"{MISSED},sadness,b\n" * 9 + f"{MISSED},sadness,\n" * 2
+    )
+    alone = json.loads(run_cli("eval", str(bundle), str(path), "--json").stdout)["floors"][0]
+    grouped = run_cli("eval", str(bundle), str(path), "--json", "--group", "talk")
+    together = json.loads(grouped.stdout)["floors"][0]
+    assert (alone["rows"], alone["missed"], alone["broken"]) == (29, 11, True)
+    assert (together["rows"], together["missed"], together["broken"]) == (21, 3, False)
+    assert grouped.returncode == 0
+    missing = run_cli("eval", str(bundle), str(path), "--group", "person")
+    assert (missing.returncode, "which --group asks for" in missing.stderr) == (2, True)
