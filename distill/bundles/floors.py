@@ -69,7 +69,7 @@ def require_unbroken(floors: Sequence[TestedFloor]) -> None:
 
 
 def tested_floors(
-    floors: Sequence[FittedFloor], rows: DecidedRows, evaluator: Evaluator, groups: Groups = None
+    floors: Sequence[FittedFloor], rows: DecidedRows, evaluator: Evaluator, groups: Groups
 ) -> tuple[TestedFloor, ...]:
     """Return every floor, tested on decided rows; of a group, one row with the label, picked at random."""
     every = np.ones(len(rows.gold), dtype=np.bool_)

@@ -122,10 +122,8 @@ def measure_unreadable(corpus: Path, tokenizer: Path) -> None:
     splits = {name: ids(read_goemotions(corpus / f"{name}.tsv", 28)[0]) for name in ("dev", "test")}
     fitted = fit_unreadable(opened, splits["dev"], special, SHARE)
     reader = PieceReader(fitted.rule, opened, special)
-    of_words = fitted.rule.from_share_of_words
-    print(
-        f"from a share of {fitted.rule.from_share:.3f}, of words {of_words}, letters from {len(fitted.rule.blocks)} blocks"
-    )
+    rule = fitted.rule
+    print(f"from a share of {rule.from_share:.3f}, of words {rule.from_share_of_words}, {len(rule.blocks)} blocks")
     total = decided = 0
     for kind, texts in unreadable_texts().items():
         left = sum(not reader.unreadable(row) for row in ids(texts))
