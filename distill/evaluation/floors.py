@@ -104,7 +104,7 @@ def check_floors(
     every = len(parts.trials(np.ones(len(validation), dtype=np.bool_)))
     if policy.answer_when_right is not None:
         key, floor = "decisions.answer_when_right", policy.answer_when_right
-        _check_trials(key, "there are", every, floor, policy.confidence, grouped=groups is not None)
+        _check_trials(key, "There are", every, floor, policy.confidence, grouped=groups is not None)
     if policy.sets is not None and every < (least := least_rows(policy.sets) - 1):
         raise InputError(
             f"decisions.sets: Validation has {every} rows that certify, and with fewer than {least} sets of "

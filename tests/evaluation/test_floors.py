@@ -93,7 +93,7 @@ CERTIFIED = {"at_least": 0.95, "confidence": 0.9}
         (
             {"answer_when_right": 0.9},
             None,
-            "there are 20 validation rows that certify, and 0.9 cannot",
+            "There are 20 validation rows that certify, and 0.9 cannot",
         ),
         ({"sets": 0.99}, None, "decisions.sets: Validation has 20 rows that certify, and with fewer than 99"),
     ],

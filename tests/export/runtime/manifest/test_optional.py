@@ -1,8 +1,14 @@
 """The optional objects of manifest version 2: read back as they were written, left out where a bundle has none."""
 
+import contextlib
+import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from distill.export.runtime import BundleError, load
 from distill.export.runtime.deciding.task import CRISIS_WORD, FLOOR, TRUNCATED, UNREADABLE, UNSURE
@@ -71,3 +77,42 @@ def test_what_cannot_be_read_is_not_decided_alone_and_beside_others(text: str, b
     assert beside[1].handed_over == (UNREADABLE,)
     assert beside[0].handed_over == ()
     assert beside[0].possible is None
+
+
+def places_in(value: object, *path: str | int) -> Iterator[tuple[str | int, ...]]:
+    """Yield the way to every value inside of parsed JSON."""
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, part in inside:
+        yield (*path, key)
+        yield from places_in(part, *path, key)
+
+
+PLACES = tuple(places_in(json.loads(json.dumps(WHOLE))))
+ODD = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
+    lambda part: st.lists(part, max_size=3) | st.dictionaries(st.text(max_size=3), part, max_size=2),
+    max_leaves=5,
+)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    bundle = tagged(make_tiny_bundle(tmp_path_factory.mktemp("whole") / "bundle"), **WHOLE, abstain=ABSTAIN)
+    return manifest_of(bundle)
+
+
+@given(st.sampled_from(PLACES), ODD, st.booleans())
+def test_any_value_in_any_place_is_read_back_or_refused(
+    whole: dict[str, Any], place: tuple[str | int, ...], value: object, is_removed: bool
+) -> None:
+    changed: Any = json.loads(json.dumps(whole))
+    inside = changed
+    for key in place[:-1]:
+        inside = inside[key]
+    if is_removed:
+        del inside[place[-1]]
+    else:
+        inside[place[-1]] = value
+    with contextlib.suppress(BundleError):
+        manifest = Manifest.from_dict(changed, "m")
+        assert Manifest.from_dict(json.loads(json.dumps(manifest.to_dict())), "m") == manifest
