@@ -39,6 +39,7 @@ class StaticFamily:
         hash_buckets: rows of each table of n-grams, a power of two; 0 leaves the tables out.
         ngrams: tokens in the longest n-gram.
         hidden: width of the layer before the head.
+        table_bits: bits per number to which token vectors are rounded while the student learns, or None.
     """
 
     kind: ClassVar[str] = "static"
@@ -53,16 +54,18 @@ class StaticFamily:
     hash_buckets: int
     ngrams: int
     hidden: int
+    table_bits: int | None = None
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
         """See `StudentFamily.of`."""
-        names = ("width", "window_channels", "hash_buckets", "ngrams", "hidden")
+        names = ("width", "window_channels", "hash_buckets", "ngrams", "hidden", "table_bits")
         return cls(*(values[name] for name in names))
 
     @property
     def values(self) -> dict[str, Any]:
         """See `StudentFamily.values`."""
+        rounded = {} if self.table_bits is None else {"table_bits": self.table_bits}
         return {
             "kind": self.kind,
             "width": self.width,
@@ -70,6 +73,7 @@ class StaticFamily:
             "hash_buckets": self.hash_buckets,
             "hidden": self.hidden,
             "ngrams": self.ngrams,
+            **rounded,
         }
 
     @property
@@ -130,6 +134,7 @@ class StaticFamily:
             self._config(len(sources), start.segments),
             dropout=start.dropout,
             seed=start.seed,
+            table_bits=self.table_bits,
         )
 
     def random(self, start: Start) -> nn.Module:
@@ -137,7 +142,7 @@ class StaticFamily:
         from distill.students.networks.static import random_student
 
         config = self._config(len(start.sources), start.segments)
-        return random_student(config, start.teacher.task, start.dropout, start.seed)
+        return random_student(config, start.teacher.task, start.dropout, start.seed, self.table_bits)
 
     def _config(self, vocabulary: int, segments: int) -> StaticConfig:
         from distill.students.networks.static import StaticConfig

@@ -73,6 +73,11 @@ class StudentRecipe(Section):
     )
     ngrams: int = Field(2, ge=2, le=3, description="Number of tokens in the longest hashed n-gram (static).")
     hidden: int = Field(512, ge=8, le=4096, description="Width of the hidden layer before the head (static).")
+    table_bits: Literal[4, 5, 6] | None = Field(
+        None,
+        description="Bits per number to which token vectors are rounded while the student learns, so that a wide "
+        "table of few bits costs no decisions; the same number as export.table_bits (static).",
+    )
     dropout: float = Field(0.1, ge=0, lt=1, description="Dropout before the head.")
     context_dropout: float | None = Field(
         None,

@@ -14,6 +14,7 @@ from torch.nn import functional
 from transformers import set_seed
 
 from distill.export.runtime.deciding.task import Task
+from distill.students.networks.narrow import channel_scales, rounded_rows, rounded_table
 from distill.students.networks.projection import principal_basis
 from distill.teachers.bodies import check_width, require_supported
 from distill.teachers.encoder import TaskHead, Teacher
@@ -75,10 +76,14 @@ class StaticConfig:
 class StaticClassifier(nn.Module):
     """Token vectors, pooled, normalised, and an MLP with a linear head over them."""
 
-    def __init__(self, config: StaticConfig, task: Task, dropout: float = 0.1) -> None:
+    def __init__(
+        self, config: StaticConfig, task: Task, dropout: float = 0.1, *, table_bits: int | None = None
+    ) -> None:
+        """Create the network; with `table_bits` its tables are rounded to that many bits where they are read."""
         super().__init__()
         self.config = config
         self.task = task
+        self.table_bits = table_bits
         self.vectors = nn.Embedding(config.vocabulary + 1, config.width, padding_idx=0)
         # a softmax over the text makes them shares, so row 0 gets none, and no gradient either
         self.weights = nn.Parameter(torch.zeros(config.vocabulary + 1))
@@ -125,9 +130,9 @@ class StaticClassifier(nn.Module):
         numbers = functional.pad(numbers, (edge, edge))
         size = numbers.shape[1] - longest + 1  # W = T + edge + EDGE
         rows = numbers[:, :size]  # (B, W)
-        hidden = self.vectors(rows)  # (B, W, D)
+        hidden = self._look_up(self.vectors, rows)  # (B, W, D)
         for length, table in zip(self.config.lengths, self.ngrams, strict=True):
-            hidden = hidden + table(self._hash(numbers, length, size))
+            hidden = hidden + self._look_up(table, self._hash(numbers, length, size))
         shares = functional.softmax(self.weights[rows], dim=1)  # (B, W)
         pooled = [(shares.unsqueeze(1) @ hidden).squeeze(1), hidden.amax(dim=1)]
         if self.window is not None:
@@ -146,8 +151,24 @@ class StaticClassifier(nn.Module):
         for part in inside:
             rows = numbers * part  # (B, T)
             shares = functional.softmax(self.context_weights[rows] + self.distances[types], dim=1)
-            means.append((shares.unsqueeze(1) @ self.vectors(rows)).squeeze(1))
+            means.append((shares.unsqueeze(1) @ self._look_up(self.vectors, rows)).squeeze(1))
         return means
+
+    def _look_up(self, table: nn.Module, rows: Tensor) -> Tensor:
+        """Return rows of a table as one of `table_bits` has them: ``(B, W) -> (B, W, D)``."""
+        vectors: Tensor = table(rows)
+        if self.table_bits is None:
+            return vectors
+        return rounded_rows(vectors, channel_scales(table.weight), self.table_bits)  # type: ignore[arg-type]
+
+    def round_for_good(self) -> None:
+        """Replace the tables by what was read of them; from here on they are read as they are."""
+        if self.table_bits is None:
+            return
+        with torch.no_grad():
+            for table in (self.vectors, *self.ngrams):
+                table.weight.copy_(rounded_table(table.weight, self.table_bits))
+        self.table_bits = None
 
     def _hash(self, numbers: Tensor, length: int, size: int) -> Tensor:
         """Return the bucket ``(B, W)`` of the n-gram that begins at each place; "no token" alone is bucket 0."""
@@ -170,10 +191,12 @@ class StaticClassifier(nn.Module):
         return functional.gelu(strongest + window.bias)
 
 
-def random_student(config: StaticConfig, task: Task, dropout: float, seed: int) -> StaticClassifier:
+def random_student(
+    config: StaticConfig, task: Task, dropout: float, seed: int, table_bits: int | None = None
+) -> StaticClassifier:
     """Return a static student whose weights are all drawn from the seed."""
     set_seed(seed)
-    return StaticClassifier(config, task, dropout)
+    return StaticClassifier(config, task, dropout, table_bits=table_bits)
 
 
 def static_student(
@@ -184,6 +207,7 @@ def static_student(
     *,
     dropout: float,
     seed: int,
+    table_bits: int | None = None,
 ) -> StaticClassifier:
     """Return a static student whose token vectors are the principal components of the teacher's outputs.
 
@@ -194,6 +218,7 @@ def static_student(
         config: the student's shape; `vocabulary` is the number of `sources`.
         dropout: dropout before the MLP and before the head.
         seed: seed for all weights that do not come from the teacher.
+        table_bits: bits to which it rounds its token vectors while it learns.
 
     Raises:
         InputError: the student is wider than the teacher, or the teacher's body is not supported.
@@ -205,7 +230,7 @@ def static_student(
     place = {piece: index for index, piece in enumerate(needed)}
     table = torch.stack([outputs[[place[piece] for piece in ids]].mean(dim=0) for ids in sources])  # (V, H)
     vectors = (table - table.mean(dim=0)) @ principal_basis(table, config.width)  # (V, D)
-    student = random_student(config, teacher.task, dropout, seed)
+    student = random_student(config, teacher.task, dropout, seed, table_bits)
     with torch.no_grad():
         student.vectors.weight[1:] = vectors * (START_STD / vectors.std())
     return student

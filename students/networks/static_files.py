@@ -18,7 +18,11 @@ WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.json"
 
 
 def save_static(model: StaticClassifier, tokenizer: Any, folder: Path) -> None:
-    """Write the folder that `load_static` reads: weights, configuration and tokenizer."""
+    """Write the folder that `load_static` reads: weights, configuration and tokenizer.
+
+    A model that learned with rounded token vectors has them rounded for good first.
+    """
+    model.round_for_good()
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     save_file(weights, folder / WEIGHTS_FILE)
     tokenizer.save_pretrained(folder)

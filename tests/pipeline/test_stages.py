@@ -238,7 +238,7 @@ CASES = (
     ("corpus.task=single_label", *(f"objective.{name}_weight=1" for name in ALL_TERMS)),
     ("student.kind=layers", *(f"objective.{name}_weight=1" for name in FEATURES)),
     ("augmentation.rows=40", "augmentation.ways=['substitute']", "augmentation.masked_model=FOLDER/model"),
-    ("student.kind=static",),
+    ("student.kind=static", "export.table_bits=4"),
     IN_FOLDS,
     ASKED,
     ("teacher.freeze=none",),
