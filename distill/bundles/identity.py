@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from distill.export.runtime import InputError
+from distill.export.runtime.manifest.records import names_of
 from distill.export.runtime.reading.words_of import UNSPACED
 
 LANGUAGES = ("en", "zh")
@@ -194,9 +195,13 @@ def _identity(data: Mapping[str, Any], where: str) -> Identity:
                 f"{where}: axes.{axis}: There must be two groups or more, with as many terms each. Correct them."
             )
         axes[axis] = named
+    if not axes:
+        raise InputError(f"{where}: axes: There is no axis. Add one with two groups of terms.")
     swaps = {}
     for axis, parts in _table(data.get("swaps", {}), where, "swaps").items():
         table = _table(parts, where, f"swaps.{axis}")
+        if table.keys() - set(known := names_of(Swap)):
+            raise InputError(f"{where}: swaps.{axis}: A key is unknown. Remove it; known are {', '.join(known)}.")
         sides = [_words(table.get(side), where, f"swaps.{axis}.{side}") for side in ("first", "second")]
         if len(sides[0]) != len(sides[1]) or set(sides[0]) & set(sides[1]):
             raise InputError(

@@ -168,6 +168,8 @@ def test_the_verb_shows_the_worst_first_and_leaves_no_row(terms: Path, tmp_path:
         (('second = ["sad"]', 'second = ["happy"]'), "as many words in first"),
         (('second = ["sad"]', 'second = ["very sad"]'), "a list of single words"),
         (('first = ["happy"]', ""), "swaps.mood.first: This must be a list"),
+        (("[swaps.mood]", "[swaps.mood]\nzeugnis = 1"), "swaps.mood: A key is unknown"),
+        ((TERMS[TERMS.index("[axes.mood]") : TERMS.index("[swaps")], "[axes]\n"), "axes: There is no axis"),
         (("templates", "templates = = zeugnis"), "is not TOML"),
     ],
 )
