@@ -11,7 +11,7 @@ from distill.cli import audit, bundles, data, explain, hub, models, runs, serve,
 from distill.cli.debug import format_debug
 from distill.cli.exit import CommandGroup
 from distill.cli.options import Invocation
-from distill.cli.parsing import TextCommand
+from distill.cli.parsing import PlainCommand, TextCommand
 from distill.cli.verbose import verbosely
 from distill.files.printable import escape_unencodable, printable
 from distill.runs.shortage import refusal_of
@@ -181,7 +181,7 @@ def command_line() -> typer.Typer:
             epilog=f"Example: `{command.example}`",
             rich_help_panel=command.heading,
             context_settings=settings,
-            cls=TextCommand if command.passes_unknown else None,
+            cls=TextCommand if command.passes_unknown else PlainCommand,
         )(verbosely(command.function))
     return app
 

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
+from distill.cli.parsing import without_types_of_flags
 from distill.runs.interrupts import Interrupted
 
 # the status that shells report after SIGPIPE, by its number because Windows does not have it
@@ -23,6 +24,10 @@ INTERRUPTED = 128 + signal.SIGINT
 
 class CommandGroup(TyperGroup):
     """Commands that end with status 130 after Ctrl-C, and without a message when a pipe (`| head -1`) closes."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters as the help shows them."""
+        return without_types_of_flags(super().get_params(ctx))
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command, and flush what it printed."""

@@ -17,11 +17,34 @@ FILE_NAME = re.compile(r"\S+\.(csv|tsv|jsonl?|ndjson|parquet|txt|xlsx)(\.(gz|zip
 OPTION = re.compile(r"--[A-Za-z][\w-]*(=.*)?", re.DOTALL)
 
 
+def without_types_of_flags(parameters: list[Any]) -> list[Any]:
+    """Return a command's parameters, of which those that take no value show none in the help.
+
+    typer shows `<bool>` beside `--json`, as if `--json true` were meant.
+    """
+    for parameter in parameters:
+        if getattr(parameter, "is_flag", False):
+            parameter.metavar = ""
+    return parameters
+
+
+class PlainCommand(TyperCommand):
+    """A command whose flags show no type in the help."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters as the help shows them."""
+        return without_types_of_flags(super().get_params(ctx))
+
+
 class TextCommand(TyperCommand):
     """A command whose arguments may be texts: none of them is taken for options that are written together.
 
     Otherwise `-1 is how I feel` would be read as the options `-1`, `-i`, `-s` and so on, and its h asks for help.
     """
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the parameters as the help shows them."""
+        return without_types_of_flags(super().get_params(ctx))
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Refuse an unknown option, and a text that begins with a dash, before anything is parsed."""

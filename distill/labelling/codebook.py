@@ -10,6 +10,7 @@ from distill.corpora.targets import CODECS
 from distill.export.runtime.deciding.task import Task
 from distill.export.runtime.errors import InputError
 from distill.export.runtime.reading.rows import Row, Window, segments_of
+from distill.recipe.labels_needed import check_named
 from distill.recipe.llm import PLACE, VerbaliserRecipe
 
 
@@ -63,12 +64,7 @@ def codebook_of(recipe: VerbaliserRecipe, task: Task, train: Split, seed: int) -
             too few rows of a label.
     """
     for name, table in (("words", recipe.words), ("definitions", recipe.definitions)):
-        unknown = sorted(set(table) - set(task.labels))
-        if unknown:
-            raise InputError(
-                f"`{name}` names {unknown[0]!r}, which is not a label of the corpus. Its labels begin with "
-                f"{', '.join(task.labels[:5])}."
-            )
+        check_named(name, table, task.labels)
     words = tuple(tuple(recipe.words.get(label) or (plain(label),)) for label in task.labels)
     _require_different(task, words)
     definitions = tuple(recipe.definitions.get(label, "").strip() for label in task.labels)

@@ -14,6 +14,7 @@ from distill.pipeline.llm import check_language_model
 from distill.pipeline.needs import require_asked
 from distill.recipe.ensemble import members_of, start_of
 from distill.recipe.keys import recipe_keys
+from distill.recipe.labels_needed import check_named
 from distill.recipe.recipe import Recipe
 from distill.recipe.sources import corpus_spec
 from distill.runs.progress import Reporter
@@ -68,6 +69,7 @@ def check_recipe(recipe: Recipe, reporter: Reporter) -> CheckedRecipe:
     with reporter.count("read the corpus") as advance:
         corpus, bad = read_corpus(corpus_spec(recipe.corpus), seed=recipe.seed, progress=advance)
     corpus = with_train_rows(corpus, recipe.corpus.rows)
+    check_named("label_meanings", recipe.corpus.label_meanings or (), corpus.task.labels)
     warnings = corpus_warnings(describe(corpus, bad.reasons, None, recipe.corpus.max_tokens))
     for warning in warnings:
         reporter.say(f"warning: {warning}")

@@ -60,7 +60,18 @@ def shipment(student: StudentRun, variant: Variant) -> "Shipment":
     if isinstance(reads, Turns):
         reads = reads.with_template(tokenizer.backend_tokenizer)
     cautions = cautions_of(recipe)
-    return shipment_of(source, reads, recipe.name, recipe.corpus, run.corpus, teacher, provenance, rules, cautions)
+    return shipment_of(
+        source,
+        reads,
+        recipe.name,
+        recipe.corpus,
+        run.corpus,
+        teacher,
+        provenance,
+        rules,
+        cautions,
+        recipe.export.contact,
+    )
 
 
 def _provenance(student: StudentRun, variant: Variant) -> dict[str, object]:

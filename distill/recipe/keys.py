@@ -23,6 +23,7 @@ KEYS = {
                 "joiner",
                 "truncate",
                 "subgroup",
+                "label_meanings",
             ),
         )
     },

@@ -2,13 +2,30 @@
 
 from collections.abc import Collection
 from typing import Annotated, Any, ClassVar, get_args
+from unicodedata import category
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 Rate = Annotated[float, Field(gt=0, le=1)]
+
+MAX_LINE = 1000
+
+
+def _one_line(text: str) -> str:
+    """Refuse what is not a line: shown as an item of a list, it would begin another one."""
+    if not text.strip():
+        raise ValueError("The text is empty. Write a sentence, or remove it.")
+    if any(category(character) in ("Cc", "Zl", "Zp") for character in text):
+        raise ValueError("The text must be one line without tabs. Write it so.")
+    if len(text) > MAX_LINE:
+        raise ValueError(f"The text has {len(text)} characters, above {MAX_LINE}. Shorten it.")
+    return text.strip()
+
+
+Line = Annotated[str, AfterValidator(_one_line)]
 
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 

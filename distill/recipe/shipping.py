@@ -9,7 +9,7 @@ from distill.export.precision import Precision, Variant
 from distill.export.runtime.manifest.promises import PRECISION
 from distill.recipe.floors import FLOOR_KEYS, CertifiedFloor, Floor, check_floor
 from distill.recipe.kinds import Calibration
-from distill.recipe.section import Fraction, Section
+from distill.recipe.section import Fraction, Line, Section
 
 VariantName = Literal[
     "fp32",
@@ -177,6 +177,7 @@ class ExportRecipe(Section):
         "confidence",
         "allow_worse_than_baseline",
         "max_bias_amplification",
+        "contact",
     )
 
     precision: Annotated[list[VariantName], Field(min_length=1)] | Literal["auto"] = Field(
@@ -235,6 +236,11 @@ class ExportRecipe(Section):
         le=1,
         description="Upper bound on what the bundle adds to its teacher's differences between identity terms, per "
         "axis of the packaged ones, as its interval shows; makes the audit a part of the run. Off by default.",
+    )
+
+    contact: Line | None = Field(
+        None,
+        description="Contact for questions and errors, such as an address or a page, for the model card.",
     )
 
     @field_validator("precision", mode="before")

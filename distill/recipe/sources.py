@@ -8,7 +8,10 @@ from distill.corpora.assembly.context import Context
 from distill.corpora.assembly.read import CorpusSpec
 from distill.export.runtime.reading.inputs import Truncate
 from distill.recipe.peft import PeftRecipe
-from distill.recipe.section import RATES, Fraction, Rate, Section, Seed
+from distill.recipe.section import RATES, Fraction, Line, Rate, Section, Seed
+
+# keys of [corpus] that the bundle tells people, and that change no row
+OF_NO_ROW = ("licence", "language", "label_meanings")
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -50,7 +53,7 @@ class CorpusRecipe(Section):
     later: ClassVar[tuple[str, ...]] = (
         "language",
         *("encoding", "quoting", "missing", "label_form", "group_scope"),
-        *("merge_test", "folds", "fold", "truncate", "context", "subgroup"),
+        *("merge_test", "folds", "fold", "truncate", "context", "subgroup", "label_meanings"),
     )
 
     source: str = Field(
@@ -75,6 +78,11 @@ class CorpusRecipe(Section):
     )
     label_names: list[str] | str | None = Field(
         None, description="Names of the labels in logit order, or a file with one name per line."
+    )
+    label_meanings: dict[str, Line] | None = Field(
+        None,
+        description="Meaning of each label for the model card: label = one sentence on when it applies. It is "
+        "published, so it quotes no text of the corpus.",
     )
     delimiter: str | None = Field(",", description="Character that splits a string of several labels.")
     missing: list[str] | None = Field(
@@ -261,7 +269,7 @@ class TeacherRecipe(Section):
 
 def corpus_spec(recipe: CorpusRecipe) -> CorpusSpec:
     """Return the settings of the readers that a recipe's [corpus] describes."""
-    values = recipe.model_dump(exclude={"max_tokens", "licence", "language", "rows", "truncate", "context"})
+    values = recipe.model_dump(exclude={*OF_NO_ROW, "max_tokens", "rows", "truncate", "context"})
     values["text"] = (recipe.text,) if isinstance(recipe.text, str) else tuple(recipe.text)
     values["labels"] = () if recipe.labels is False else recipe.labels
     values["subgroup"] = [recipe.subgroup] if isinstance(recipe.subgroup, str) else recipe.subgroup or []

@@ -14,7 +14,7 @@ from distill.export.runtime.errors import InputError
 from distill.export.runtime.manifest.records import file_record
 from distill.export.runtime.reading.inputs import Truncate
 from distill.recipe.recipe import Recipe
-from distill.recipe.sources import CorpusRecipe, corpus_spec
+from distill.recipe.sources import OF_NO_ROW, CorpusRecipe, corpus_spec
 from distill.recipe.student import StudentRecipe
 
 # keys that say where something is, not what it is
@@ -69,7 +69,7 @@ def content_hash(source: str, key: str) -> str:
 
 def corpus_inputs(recipe: CorpusRecipe, seed: int) -> dict[str, object]:
     """Return everything that the normalised splits depend on."""
-    keys = recipe.counted({"source", "transfer", "max_tokens", "truncate", "licence", "language", "rows"})
+    keys = recipe.counted({*OF_NO_ROW, "source", "transfer", "max_tokens", "truncate", "rows"})
     if isinstance(recipe.label_names, str):
         keys["label_names"] = _beside_hash(recipe, recipe.label_names, "corpus.label_names")
     inputs: dict[str, object] = {

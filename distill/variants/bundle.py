@@ -62,6 +62,7 @@ def shipment_of(
     provenance: Mapping[str, Any],
     rules: HandOverRules,
     cautions: Sequence[str] = (),
+    contact: str | None = None,
 ) -> Shipment:
     """Return everything that a bundle of a variant holds.
 
@@ -69,12 +70,13 @@ def shipment_of(
         source: the variant.
         reads: what one row is.
         name: of the bundle.
-        recipe: of the corpus, for its licence and the length at which texts are cut.
+        recipe: of the corpus, for its licence, the meanings of its labels and the length at which texts are cut.
         corpus: the task, and headline of what ships.
         teacher: the quality of the model that the student is measured against.
         provenance: hashes, versions and licence, for the manifest.
         rules: by which texts are handed over whatever their scores are.
         cautions: sentences that the card begins its quality with.
+        contact: for questions and errors, for the card.
     """
     quality, gate = read_quality(source.folder), read_gate(source.folder)
     decision, evaluator = quality.decision, evaluator_of(corpus.task)
@@ -113,6 +115,8 @@ def shipment_of(
                 answers=decision.answers,
                 sets=decision.sets,
                 cautions=cautions,
+                meanings=recipe.label_meanings or {},
+                contact=contact,
             )
         ),
         reads=reads,

@@ -2,8 +2,8 @@
 
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from distill.artifacts.quality import FloorRecord, SplitQuality
 from distill.artifacts.report import Headline
@@ -29,6 +29,9 @@ HUB_LICENCES = frozenset(
 )
 
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+
+# a page or a mailbox, in characters that end no link of Markdown
+ADDRESS = re.compile(r"https?://[^\s<>\\]+|[\w.+-]+@[\w-]+(\.[\w-]+)+", re.ASCII)
 
 # labels that the card warns of: the lowest recall, among those with rows
 WEAKEST = 3
@@ -57,6 +60,8 @@ class CardFacts:
         answers: what the rule to abstain promises, None where it is not certified.
         sets: the prediction sets, None where there are none.
         cautions: sentences on how the student was taught that come before its quality.
+        meanings: what labels mean, by label, as far as the recipe says it.
+        contact: for questions and errors, None where the recipe does not state one.
     """
 
     name: str
@@ -77,6 +82,8 @@ class CardFacts:
     answers: RightWhenAnswered | None = None
     sets: Sets | None = None
     cautions: Sequence[str] = ()
+    meanings: Mapping[str, str] = field(default_factory=dict)
+    contact: str | None = None
 
     @property
     def dataset(self) -> str | None:
@@ -111,6 +118,7 @@ def model_card(facts: CardFacts) -> str:
     environment = template_environment("distill.variants")
     environment.filters.update(
         cell=escape_cell,
+        linked=_linked,
         number=lambda value, digits=3: "–" if value is None else f"{value:.{digits}f}",
         percent=lambda share: f"{share:.1%}",
         quoted=lambda text: json.dumps(text, ensure_ascii=False),  # YAML's double quotes are JSON's
@@ -132,6 +140,11 @@ def _cut(pair: Pair) -> str:
     column, side = pair.truncate.column, pair.truncate.side
     first = "the longer text" if column is None else f"{escape_cell(column)}, and then the other,"
     return f"{first} loses its {'end' if side == 'end' else 'beginning'} first"
+
+
+def _linked(contact: str) -> str:
+    """Return a contact in Markdown: an address of a page or of e-mail as a link, anything else escaped."""
+    return f"<{contact}>" if ADDRESS.fullmatch(contact) else escape_cell(contact)
 
 
 def escape_cell(text: str) -> str:

@@ -35,6 +35,7 @@ def test_the_help_has_headings_verbs_and_statuses() -> None:
         assert f"{status}: {meaning.split(';')[0].replace('`', '')}" in shown
         assert f"| {status} | {meaning} |" in (ROOT / "docs/shipping.md").read_text(encoding="utf-8")
     assert "--install-completion" in shown
+    assert "<bool>" not in shown.lower()
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -43,6 +44,7 @@ def test_every_verb_has_the_same_options(verb: str) -> None:
     for option in ("--quiet", "--verbose", "--json", "-q", "-v", "-h"):
         assert f"{option} " in shown, option
     assert "Example: distill" in shown
+    assert "<bool>" not in shown.lower()  # flags take no value
 
 
 @pytest.mark.parametrize(("wrong", "meant"), [("pridict", "predict"), ("sevre", "serve"), ("reciepes", "recipes")])

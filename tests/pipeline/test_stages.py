@@ -84,6 +84,7 @@ def stages_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
         )
     monkeypatch.setattr("distill.pipeline.report.measured_bundle", lambda *_, **__: {})
     monkeypatch.setattr("distill.pipeline.report.read_bench", lambda _: None)
+    monkeypatch.setattr("distill.pipeline.corpus.check_meanings", lambda *_: None)
     monkeypatch.setattr("distill.pipeline.report.check_budget", lambda *_: None)  # by what a bench measured
     monkeypatch.setattr("distill.pipeline.report.read_audit", lambda _: None)
     monkeypatch.setattr("distill.pipeline.report.require_no_amplification", lambda *_: None)
@@ -161,6 +162,8 @@ HARMLESS = {
     **dict.fromkeys((f"label.{key}" for key in ("engine", "actors", "address")), "who labels: the same bytes"),
     "corpus.licence": "is named in the bundle alone",
     "corpus.language": "is named in the model card alone",
+    "corpus.label_meanings": "are in the model card alone",
+    "export.contact": "is named in the model card alone",
     "teacher.sha256": "a pin: the same weights are accepted, others are refused",
     "teacher.max_unknown": "a bound: a tokenizer that reads less is refused, and no result depends on it",
     "export.allow_worse_than_baseline": "the exit status alone: the verdict in the report is the same",
@@ -192,6 +195,7 @@ VALUES = {
     "corpus.encoding": "latin-1",
     "corpus.quoting": "false",
     "corpus.missing": "['NA']",
+    "corpus.label_meanings": "{joy = 'Glee.'}",
     "corpus.row_id": "['id']",
     "corpus.joiner": "' / '",
     "corpus.fold": "1",

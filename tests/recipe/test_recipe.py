@@ -44,6 +44,8 @@ def test_packaged_recipes_load_and_survive_their_resolved_form(name, tmp_path) -
         ("decisions={abstain_below=0.4, abstain_coverage=0.9}", ["abstain_below", "abstain_coverage", "Keep one"]),
         ("decisions.abstain_below=1", ["decisions.abstain_below", "less than 1"]),
         ("seed", ["KEY=VALUE"]),
+        (r'export.contact="a\nb"', ["export.contact", "one line"]),
+        ("corpus.label_meanings={joy=' '}", ["corpus.label_meanings", "is empty"]),
     ],
 )
 def test_errors_name_key_bound_and_remedy(override: str, parts: list[str]) -> None:

@@ -82,8 +82,30 @@ def test_the_card_has_the_front_matter_and_the_quality() -> None:
     assert "variant `int8-static`." in text
     assert "Macro-F1 0.500 (teacher 0.500), micro-F1 0.500,\nBrier 0.1250" in text
     assert "licence not stated; texts are cut at 24 tokens." in text
-    assert text.endswith("to the publisher of this folder.\n")
+    assert text.endswith("\nNo contact is stated. Send questions and errors to the publisher of this folder.\n")
+    assert "\nNobody has stated what the labels mean beyond their names" in text
     assert "\n\n\n" not in text
+
+
+def test_the_card_says_what_labels_mean() -> None:
+    text = card("joy", "a|b", meanings={"a|b": "Says *so*."})
+    assert "\n## Labels\n\n- joy: no meaning is stated.\n- a\\|b: Says \\*so\\*.\n\n## Quality" in text
+    assert "beyond their names" not in text
+
+
+@pytest.mark.parametrize(
+    ("contact", "shown"),
+    [
+        ("https://example.org/~us?a=1&b=2", "<https://example.org/~us?a=1&b=2>"),
+        ("a.b+c@example.org", "<a.b+c@example.org>"),
+        ("The *team*, room 3 <x@example.org>", r"The \*team\*, room 3 \<x@example.org\>"),
+        ("https://a.org/<b>", r"https://a.org/\<b\>"),
+    ],
+)
+def test_the_card_names_a_contact(contact: str, shown: str) -> None:
+    text = card(contact=contact)
+    assert text.endswith(f"\n## Contact\n\nQuestions and errors: {shown}\n")
+    assert "publisher" not in text
 
 
 @pytest.mark.parametrize(

@@ -146,6 +146,8 @@ def _corpus_entries(proposal: Proposal, corpus: Corpus) -> Entries:
         entries.append(("leaks", spec.leaks, "compare only groups, because short texts occur in every group"))
     entries.append(("on_bad_row", spec.on_bad_row, '"error" stops at a bad row, "quarantine" puts it aside'))
     entries.append(("max_tokens", proposal.max_tokens, "longer texts are cut; `distill check` tells how many are"))
+    meanings: dict[str, str] = {corpus.task.labels[0]: "one sentence on when it applies"}
+    entries.append(("# label_meanings", meanings, "what each label means, for the model card; name them all"))
     return entries
 
 
@@ -217,6 +219,7 @@ def _default_tables(corpus: Corpus) -> dict[str, Entries]:
                 0.005,
                 "how much of the headline a precision may lose against the student in PyTorch",
             ),
+            ("# contact", "team@example.org", "who answers questions about the bundle, for the model card"),
         ],
     }
 
