@@ -98,6 +98,11 @@ def _of_rows(report: CorpusReport) -> Iterator[str]:
         )
     if notes.get("rows_without_gold"):
         yield f"{notes['rows_without_gold']} rows have no label and are left out"
+    if notes.get("texts_spelt_missing"):
+        yield (
+            f"{notes['texts_spelt_missing']} texts are spelt nan, None, null or the like and are read as texts; "
+            "empty these cells if they are missing"
+        )
     if notes.get("groups_in_several_splits"):
         yield (
             f"{notes['groups_in_several_splits']} group ids are in several published splits; where they are the "

@@ -6,7 +6,6 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distill.corpora.assembly.conversations import TurnColumns, TurnRows, plain_cell
-from distill.corpora.assembly.gold import has_gold
+from distill.corpora.assembly.gold import Gold
 from distill.corpora.assembly.records import group_of, label_columns, split_of, wanted
 from distill.corpora.assembly.spec import SEGMENTS, CorpusSpec
 from distill.corpora.assembly.splits import SplitRows, normalise_text
@@ -22,9 +21,9 @@ from distill.corpora.assembly.subgroups import SubgroupColumns
 from distill.corpora.corpus import LABELLED_SPLITS
 from distill.corpora.reading.cells.cells import NoLabel
 from distill.corpora.reading.cells.labels import LabelError, Token, find_names, resolve
-from distill.corpora.reading.cells.texts import RowError, check_encoding, pair_of, text_of
+from distill.corpora.reading.cells.texts import RowError, check_encoding, is_spelt_missing, pair_of, text_of
 from distill.corpora.reading.places.source import Table
-from distill.corpora.reading.rows import BadRow, Quarantine, Record, Rows
+from distill.corpora.reading.rows import BadRow, Quarantine, Record
 from distill.corpora.reading.scrub import scrub_row
 from distill.corpora.reading.tables.headers import SeenColumns
 from distill.corpora.storage.columns import CorpusRows, Ints, KeyColumn, LabelRows
@@ -39,9 +38,6 @@ SPLITS = (*LABELLED_SPLITS, "transfer")
 MAX_DISTINCT = 10_000
 
 PROGRESS_ROWS = 1000
-
-# rows of a test file that are read ahead, to see whether it has any labels
-PEEKED_ROWS = 1000
 
 
 class Collector:
@@ -64,7 +60,7 @@ class Collector:
         self.texts = TextStore(folder)
         self.bad = Quarantine(folder, keep=spec.on_bad_row == "quarantine", scrubbed=spec.scrub)
         self.rows_read = self.filtered = self.later_in_group = self.without_gold = 0
-        self.groups_in_several_splits = 0
+        self.groups_in_several_splits = self.spelt_missing = 0
         self.scrubbed: Counter[str] = Counter()
         self.turns: TurnRows | None = None  # once the rows are finished, of a corpus of conversations
         self.subgroups = SubgroupColumns(spec.subgroup, scrubbed=spec.scrub)
@@ -74,6 +70,7 @@ class Collector:
         self._codec = CODECS[spec.task]
         self._names = names
         self._cells = spec.label_cells(names)
+        self._gold = Gold(self._cells, self._parsed)
         self._parsed_cells: dict[str, tuple[Token, ...]] = {}  # of cells that repeat, as labels do
         self._known = None if names is None else {name: index for index, name in enumerate(names)}
         self._found: dict[str, int] = {}  # names in the order in which they appeared, where none are known
@@ -95,7 +92,9 @@ class Collector:
         # a file of one text per line needs no column names, and has no pairs
         plain = table.lines and self._pair is None
         before, seen = self.rows_read, SeenColumns()
-        rows, gold = self._with_gold(split, table)
+        rows, gold = table.rows, True
+        if split in ("validation", "test") and self._spec.is_labelled:
+            rows, gold = self._gold.of(table, self._found)
         for record in rows:
             self.rows_read += 1
             if self._progress is not None and self.rows_read % PROGRESS_ROWS == 0:
@@ -122,18 +121,13 @@ class Collector:
         plain = plain and seen.are({"text"})
         needed = {} if plain else dict.fromkeys(self._spec.text, "`text`")
         seen.require(
-            {} if not gold else needed | ({} if split == "transfer" else label_columns(self._spec)), table.where
+            {} if not gold else needed | ({} if split == "transfer" else label_columns(self._spec)),
+            table.where,
         )
 
-    def _with_gold(self, split: str, table: Table) -> tuple[Rows, bool]:
-        """Return the rows, and whether they are labelled: a test or validation file may be there to predict."""
-        rows = table.rows
-        if split not in ("validation", "test") or not self._spec.is_labelled:
-            return rows, True
-        first = list(islice(rows, PEEKED_ROWS))
-        records = [row.fields for row in first if isinstance(row, Record)]
-        gold = has_gold(records, self._cells, self._parsed, self._found, table.where)
-        return chain(first, rows), gold
+    def look_ahead(self, train: Table) -> Table:
+        """Note the label names in train's first rows, and return all of it: other splits are read before it."""
+        return self._gold.look_ahead(train) if self._spec.is_labelled else train
 
     def finish(self) -> tuple[tuple[str, ...], CorpusRows, SplitRows]:
         """Return the label names, known or found, the rows, and the members of each split."""
@@ -198,6 +192,7 @@ class Collector:
         if self._turns is not None:
             scope = "" if spec.group_scope == "source" else f"{split} "
             self._turns.add(record, f"{scope}{conversation}", is_row=tokens is not None, is_empty=not text)
+        self.spelt_missing += is_spelt_missing(text)
         self._labels.extend(ids)
         self._label_starts.append(len(self._labels))
         self.texts.append(text)

@@ -61,8 +61,7 @@ def read_corpus(
     """
     tables = open_source(spec.source, spec.form, spec.transfer, spec.read_columns)
     collector = Collector(spec, _known_names(spec, tables), folder, progress)
-    for split, table in tables.by_split.items():
-        collector.take(split, table)
+    _take(tables, collector)
     bad = collector.bad
     if bad.first is not None and spec.on_bad_row == "error":
         raise bad.first.error(len(bad) - 1)
@@ -82,10 +81,13 @@ def read_corpus(
     }
     if collector.without_gold:
         notes["rows_without_gold"] = collector.without_gold
-    if tables.quoted:
-        notes["files_that_look_quoted"] = tables.quoted
-    if collector.groups_in_several_splits:
-        notes["groups_in_several_splits"] = collector.groups_in_several_splits
+    counted = {
+        "files_that_look_quoted": tables.quoted,
+        "groups_in_several_splits": collector.groups_in_several_splits,
+        # once, somebody may have said so
+        "texts_spelt_missing": collector.spelt_missing if collector.spelt_missing > 1 else 0,
+    }
+    notes |= {name: count for name, count in counted.items() if count}
     if spec.scrub:
         notes |= {f"scrubbed_{kind}s": collector.scrubbed[kind] for kind in KINDS}
     if collector.turns is not None:
@@ -116,6 +118,15 @@ def read_corpus(
         collector.subgroups.of(splits["test"]),
     )
     return corpus, bad
+
+
+def _take(tables: Tables, collector: Collector) -> None:
+    """Take in every table, in the order of the files' names."""
+    by_split = dict(tables.by_split)
+    if next(iter(by_split)) != "train" and "train" in by_split:
+        by_split["train"] = collector.look_ahead(by_split["train"])
+    for split, table in by_split.items():
+        collector.take(split, table)
 
 
 def _known_names(spec: CorpusSpec, tables: Tables) -> tuple[str, ...] | None:
@@ -257,8 +268,8 @@ def _check_rows(rows: CorpusRows, splits: SplitRows, task: Task, spec: CorpusSpe
     for name in LABELLED_SPLITS[: 2 if without_test else 3]:
         if not len(splits.get(name, NO_ROWS)):
             raise InputError(
-                f"{spec.source}: The {name} split has no row left after filtering, merging and removing leaks. "
-                "Add rows or groups, or change `where`, `split` or `leaks`."
+                f"{spec.source}: The {name} split has no row left after filtering, merging, and removing leaks "
+                "and rare labels. Add rows or groups, or change `where`, `split`, `leaks` or `min_rows`."
             )
     missing = labels_without_rows(rows.labels.take(splits["train"]), task.labels) if spec.is_labelled else ()
     if missing and spec.label_names is None:

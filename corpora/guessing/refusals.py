@@ -8,10 +8,11 @@ from collections.abc import Sequence
 
 from distill.corpora.guessing.columns import ANNOTATOR_NAME, SPEAKER_NAME, Column
 from distill.corpora.guessing.labels import MIN_BLOCK, NEARLY_ALL, LabelGuess
-from distill.corpora.reading.cells.labels import MAX_FOUND_LABELS
+from distill.corpora.reading.cells.labels import MAX_FOUND_LABELS, MAX_LABEL_CHARS
 from distill.corpora.reading.cells.printed import Cut, printed_value
 from distill.corpora.reading.rows import listed
 from distill.corpora.reading.tables.conll import are_tags
+from distill.corpora.reading.tables.separators import TXT_SEPARATORS
 
 # what ends a turn in files that hold a dialogue in a cell
 TURN_END = re.compile(r"\s*(?:__eou__|__EOU__|<eou>|<EOU>|</s>)\s*")
@@ -119,6 +120,30 @@ def first_word_labels(column: Column) -> str | None:
             f"the lines of '{column.name}' begin with one of {len(first)} words, like labels: write a tab between "
             "label and text"
         )
+    return None
+
+
+def label_beside_text(column: Column) -> str | None:
+    """Return why lines of text may be rows of a text and a label: their last or first field repeats like one.
+
+    The texts have the separator in them too, so that the lines have different numbers of fields.
+    """
+    lines = [str(value) for value in column.values]
+    for separator in TXT_SEPARATORS:
+        have = [line for line in lines if separator in line]
+        if len(have) < NEARLY_ALL * len(lines) or not have:
+            continue
+        for place, part in (("last", 2), ("first", 0)):
+            cut = str.rpartition if part else str.partition
+            fields = Counter(cut(line, separator)[part].strip() for line in have)
+            short = max(map(len, fields)) <= MAX_LABEL_CHARS
+            if short and 2 <= len(fields) <= MAX_FOUND_LABELS // 10 and len(have) >= MIN_LINES * len(fields):
+                shown = "tab" if separator == "\t" else separator
+                return (
+                    f"the {place} fields of the lines, set apart by '{shown}', are {len(fields)} values that "
+                    "repeat like labels, but the texts have this character too: save the lines as .csv with "
+                    "quotation marks around the texts, or set label and text apart by '|||'"
+                )
     return None
 
 

@@ -6,6 +6,7 @@ import codecs
 import re
 import unicodedata
 from collections import Counter
+from itertools import islice
 
 # the most frequent letters of texts in each encoding, one alphabet per language; the encoding of the alphabet
 # whose letters occur most often fits, and the first one where several do
@@ -77,6 +78,15 @@ FITS_WELL = 0.6
 
 # what switches between alphabets in bytes that are all ASCII
 _ESCAPES = ((b"\x1b$", "iso2022_jp"), (b"\x1b$)C", "iso2022_kr"))
+
+# the same without an escape character, which a text may also have by chance: its letters decide
+_SHIFTS = ((re.compile(rb"~\{[\x21-\x7e]{2,}?~\}"), "hz"), (re.compile(rb"\+[A-Za-z0-9+/]{3,}"), "utf-7"))
+
+# characters that UTF-7 need not write as they are, though they are ASCII
+_OPTIONAL = frozenset('!"#$%&*;<=>@[]^_`{|}+~\\')
+
+MIN_SHIFTS = 3
+SEEN_SHIFTS = 2000
 
 MIN_FREQUENT = 0.25
 
@@ -183,9 +193,25 @@ def _scores(data: bytes) -> dict[str, float]:
 
 def _escaped(data: bytes) -> str | None:
     """Return the encoding that escape sequences show, in bytes that are all ASCII."""
-    if b"\x1b" not in data or not data.isascii():
+    if not data.isascii():
         return None
-    return next((name for mark, name in reversed(_ESCAPES) if mark in data and _decodes(data, name)), None)
+    if b"\x1b" in data:
+        return next((name for mark, name in reversed(_ESCAPES) if mark in data and _decodes(data, name)), None)
+    return next((name for shift, name in _SHIFTS if _shifts(data, shift, name)), None)
+
+
+def _shifts(data: bytes, shift: re.Pattern[bytes], encoding: str) -> bool:
+    """Return whether sequences of ASCII stand for letters that are frequent in some language."""
+    found = [match[0] for match in islice(shift.finditer(data), SEEN_SHIFTS)]
+    if len(found) < MIN_SHIFTS or not _decodes(data, encoding):
+        return False
+    try:
+        text = b" ".join(found).decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    letters = Counter(character for character in text if character != " " and character not in _OPTIONAL)
+    frequent = (sum(letters[letter] for letter in alphabet) for some in FREQUENT.values() for alphabet in some)
+    return max(frequent) >= MIN_FREQUENT * letters.total() and not any(map(str.isascii, letters))
 
 
 def _decodes(data: bytes, encoding: str) -> bool:

@@ -32,6 +32,11 @@ OTHERS = {
     ".pickle": "A pickle can run code when it is read; save it as .parquet or .jsonl.",
     ".feather": "Save it as .parquet.",
     ".xml": "Save it as .jsonl or .csv.",
+    **dict.fromkeys((".md", ".rst", ".html", ".htm", ".docx", ".doc", ".rtf", ".pdf"), "Save its table as .csv."),
+    **dict.fromkeys(
+        (".sql", ".db", ".sqlite", ".sav", ".dta", ".rds", ".rdata", ".npy", ".npz", ".h5", ".yaml", ".yml"),
+        "Save its rows as .csv, .jsonl or .parquet.",
+    ),
     **dict.fromkeys((".tar", ".tgz", ".tbz", ".7z", ".rar"), "Unpack it, and name the file or the folder."),
     **dict.fromkeys((".lz4", ".br", ".z", ".lzma", ".sz"), "Unpack it, or compress it as .gz, .bz2, .xz or .zst."),
 }

@@ -43,6 +43,7 @@ class Evaluation:
         sets: how often the bundle's prediction sets hold the labels, and how large they are.
         unknown_labels: rows per such label; of names in one row alone only the number is kept, under
             `SEEN_ONCE`, because they may be texts of another column.
+        texts_spelt_missing: the number of texts that are spelt nan, None, null or the like.
     """
 
     rows: int
@@ -56,6 +57,7 @@ class Evaluation:
     rows_with_unknown_labels: int = 0
     rows_left_out: int = 0
     unknown_labels: Mapping[str, int] = field(default_factory=dict)
+    texts_spelt_missing: int = 0
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -70,6 +72,11 @@ class Evaluation:
                 f"{self.rows_with_unknown_labels} rows have labels that the bundle does not know: {counts}. "
                 f"{self.rows_left_out} of them have no other label and are left out. "
                 "Map a name with --map NAME=LABEL."
+            )
+        if self.texts_spelt_missing > 1:
+            notes.append(
+                f"{self.texts_spelt_missing} texts are spelt nan, None, null or the like and are read as texts. "
+                "Leave these rows out if they are missing."
             )
         return tuple(notes)
 
@@ -87,6 +94,7 @@ class Evaluation:
             "rows_with_unknown_labels": self.rows_with_unknown_labels,
             "rows_left_out": self.rows_left_out,
             "unknown_labels": dict(self.unknown_labels),
+            "texts_spelt_missing": self.texts_spelt_missing,
         }
 
 
@@ -153,6 +161,7 @@ def evaluate_bundle(bundle: Path, file: Path, columns: Columns, reporter: Report
         rows_with_unknown_labels=labelled.with_unknown,
         rows_left_out=labelled.left_out,
         unknown_labels=_shown(labelled.unknown),
+        texts_spelt_missing=labelled.spelt_missing,
     )
 
 

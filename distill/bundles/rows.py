@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from distill.bundles.conversations import file_lines, read_conversations
 from distill.corpora.corpus import Split, label_matrix, targets_of
-from distill.corpora.reading.cells.cells import LabelCells
+from distill.corpora.reading.cells.cells import SPELT_MISSING, LabelCells
 from distill.corpora.reading.cells.labels import LabelError, is_unknown, resolve
-from distill.corpora.reading.cells.texts import RowError, check_encoding, pair_of, text_of
+from distill.corpora.reading.cells.texts import RowError, check_encoding, is_spelt_missing, pair_of, text_of
 from distill.corpora.reading.files import read_table
 from distill.corpora.reading.form import TableForm
 from distill.corpora.reading.places.locate import archive_table
@@ -179,7 +179,9 @@ def read_numbered(
 
 def _columns_of(file: Path, columns: Columns, reads: Input) -> Columns:
     """Return the columns to read: none of the caller's for lines, which have no columns."""
-    return Columns() if file.suffix.lower() == ".txt" and not isinstance(reads, Pair) else columns
+    if file.suffix.lower() != ".txt" or isinstance(reads, Pair):
+        return columns
+    return Columns(encoding=columns.encoding, quoting=columns.quoting)
 
 
 def common_input(names: Sequence[str], inputs: Sequence[Input], columns: Columns) -> Input:
@@ -226,6 +228,21 @@ class LabelledRows:
     left_out: int
     groups: NDArray[np.int32] | None = None
 
+    @property
+    def spelt_missing(self) -> int:
+        """The number of texts that are spelt nan, None, null or the like."""
+        return sum(map(is_spelt_missing, self.texts))
+
+
+def _unusable(row: Record, error: LabelError) -> InputError:
+    """Return the error for a row whose labels cannot be used, without keys that only a recipe has."""
+    reason, _, way = str(error).partition("; ")
+    if "`missing`" in way:
+        remedy = "Leave the row out, or map the name with --map if it is a label."
+    else:
+        reason, remedy = (reason, "Write its labels as names.") if "`label_form`" in way else (str(error), REMEDY)
+    return BadRow(row.file, row.row, reason, {}).error(remedy=remedy)
+
 
 def labelled_rows(file: Path, columns: Columns, classifier: Classifier) -> LabelledRows:
     """Return the rows of a table with their labels; a row whose labels are all unknown is counted and left out.
@@ -241,7 +258,9 @@ def labelled_rows(file: Path, columns: Columns, classifier: Classifier) -> Label
             raise InputError(
                 f"--map {name}={label}: The bundle's labels are {listed(task.labels)}. Name one of them."
             )
-    cells = LabelCells((columns.labels,), codec.several, columns.delimiter, task.labels)
+    # a name that is mapped is a label, however it is spelt
+    never: tuple[str, ...] | None = () if SPELT_MISSING & columns.mapping.keys() else None
+    cells = LabelCells((columns.labels,), codec.several, columns.delimiter, task.labels, never)
     texts: list[Row] = []
     groups: list[str] = []
     ids, unknown, with_unknown, left_out = [], Counter[str](), 0, 0
@@ -254,7 +273,7 @@ def labelled_rows(file: Path, columns: Columns, classifier: Classifier) -> Label
             strange = {str(token) for token in tokens if is_unknown(token, index)}
             known = resolve(tuple(token for token in tokens if str(token) not in strange), index)
         except LabelError as error:
-            raise BadRow(row.file, row.row, str(error), {}).error(remedy=REMEDY) from None
+            raise _unusable(row, error) from None
         unknown.update(strange)
         with_unknown += bool(strange)
         if strange and not known:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from distill.cli.layout import print_table
-from distill.cli.options import AsJson, Bundle, Header, TextColumn, names_in
+from distill.cli.options import AsJson, Bundle, Encoding, Header, Quoting, TextColumn, names_in
 
 if TYPE_CHECKING:
     from distill.evaluation.bias import Audit
@@ -36,6 +36,8 @@ def audit(
     ] = None,
     text: TextColumn = None,
     columns: Header = None,
+    encoding: Encoding = None,
+    quoting: Quoting = None,
     most: Annotated[
         int, typer.Option("--most-rows", min=8, help="Maximum number of rows per axis in which words are swapped.")
     ] = 500,
@@ -66,7 +68,7 @@ def audit(
     compared = comparisons(identity)
     if rows is not None:
         require_swaps(identity, str(rows))
-        wanted = Columns(text=text, header=names_in(columns))
+        wanted = Columns(text=text, header=names_in(columns), encoding=encoding, quoting=quoting)
         own = (row for row in read_rows(rows, wanted, classifier.input) if isinstance(row, str))
         swapped = swapped_rows(identity, own, most)
         compared += swapped

@@ -92,7 +92,10 @@ class CorpusRecipe(Section):
     label_form: Literal["names", "ids", "vector"] | None = Field(
         None, description="Form of the label cells where they could be read in two ways."
     )
-    columns: list[str] | None = Field(None, description="Names of the fields of a csv or tsv without a header.")
+    columns: list[str] | None = Field(
+        None,
+        description="Names of the fields of a csv or tsv without a header, or of the cells of JSON lists.",
+    )
     encoding: str | None = Field(
         None, description="Encoding of text files, such as gb18030 or cp1252; UTF-8 by default."
     )

@@ -119,6 +119,9 @@ def test_rows_without_words_to_swap_are_said_or_refused(terms: Path, tmp_path: P
     rows.write_text("text\nnothing here\n", "utf-8")
     done = run_cli("audit", bundle, "--rows", str(rows))
     assert "gender: Fewer than 8 rows have words to swap; none is audited." in done.stderr
+    rows.write_text("text\nnothing déjà here\n", "cp1252")
+    assert run_cli("audit", bundle, "--rows", str(rows)).returncode == 2
+    assert run_cli("audit", bundle, "--rows", str(rows), "--encoding", "cp1252", "--no-quoting").returncode == 0
     plain = tmp_path / "plain.toml"
     plain.write_text(terms.read_text("utf-8").split("[swaps")[0], "utf-8")
     refused = run_cli("audit", bundle, "--rows", str(rows), "--terms", str(plain))

@@ -126,6 +126,30 @@ def test_eval_counts_what_is_handed_over_and_how_the_rest_does(
     assert "curve" not in shown.stdout
 
 
+def test_a_label_spelt_nan_is_refused_or_mapped_and_a_text_is_a_text(tmp_path: Path) -> None:
+    bundle = make_tiny_bundle(tmp_path / "bundle")
+    known = load(bundle).labels
+
+    def evaluated(cells: list[tuple[str, str]], **mapping: str) -> Evaluation:
+        rows = "".join(f"{text}\t{label}\n" for text, label in cells)
+        (tmp_path / "own.tsv").write_text(f"text\tlabels\n{rows}")
+        return evaluate_bundle(bundle, tmp_path / "own.tsv", Columns(mapping=mapping), Reporter(quiet=True))
+
+    with pytest.raises(InputError, match=r"row 3: .* or a label's name. Leave the row out, or map .* with --map"):
+        evaluated([("happy", known[0]), ("sad", "nan")])
+    assert evaluated([("happy", known[0]), ("sad", "nan")], nan=known[1]).rows == 2
+    found = evaluated([("nan", known[0]), ("None", known[1]), ("happy", known[1])])
+    assert (found.rows, found.texts_spelt_missing) == (3, 2)
+    assert any("2 texts are spelt nan" in note for note in found.notes)
+    assert not any("spelt" in note for note in evaluated([("nan", known[0]), ("sad", known[1])]).notes)
+
+
+def test_lines_of_texts_are_read_in_their_encoding(tmp_path: Path) -> None:
+    classifier = load(make_tiny_bundle(tmp_path / "bundle"))
+    (tmp_path / "own.txt").write_bytes("déjà\n".encode("cp1252"))
+    assert list(read_rows(tmp_path / "own.txt", Columns(encoding="cp1252"), classifier.input)) == ["déjà"]
+
+
 def test_labels_that_the_bundle_does_not_know_are_mapped_or_counted(tmp_path: Path) -> None:
     bundle = make_tiny_bundle(tmp_path / "bundle")
     known = load(bundle).labels

@@ -86,6 +86,16 @@ def test_rows_that_are_left_out(tmp_path):
     assert any("110 rows have no label and are left out" in warning for warning in found)
 
 
+@pytest.mark.parametrize("spelt", ["nan", "None", "n/a"])
+def test_texts_that_are_spelt_like_missing_ones_are_counted(tmp_path, spelt):
+    splits = three()
+    splits["train"][3]["text"] = spelt
+    assert not warnings(tmp_path, splits)
+    splits["train"][4]["text"] = f" {spelt} "
+    (found,) = warnings(tmp_path, splits, duplicates="keep")
+    assert found.startswith("2 texts are spelt nan, None, null or the like and are read as texts")
+
+
 def test_files_of_no_split_are_counted(tmp_path):
     (tmp_path / "codes.csv").write_text("text,labels\nso,a\n")
     (found,) = warnings(tmp_path, three())

@@ -267,7 +267,7 @@ def _flag(value: object, where: str) -> bool | None:
     flag = FLAGS.get(text)
     if flag is None:
         try:
-            float(text.replace(",", "."))
+            float(text.removesuffix("%").replace(",", "."))
         except ValueError:
             if _is_none(text):
                 return None

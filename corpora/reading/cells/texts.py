@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from distill.corpora.reading.cells.cells import SPELT_MISSING
 from distill.corpora.reading.files import is_broken
 
 
@@ -41,6 +42,15 @@ def pair_of(fields: Mapping[str, Any], columns: tuple[str, str], *, empty: bool 
     if not first and not second and not empty:
         raise RowError("both texts of the pair are empty")
     return first, second
+
+
+def is_spelt_missing(row: object) -> bool:
+    """Return whether a text, or one of a row's texts, is what programs write for a missing one, such as nan."""
+    return any(isinstance(text, str) and text.strip() in SPELT_MISSING for text in _texts(row))
+
+
+def _texts(row: object) -> Sequence[object]:
+    return row if isinstance(row, tuple) else (row,)
 
 
 def _part(fields: Mapping[str, Any], column: str) -> str:

@@ -46,9 +46,15 @@ def _parsed(text: str) -> Any:
 
 
 def are_lines(start: str) -> bool:
-    """Return whether the first line is an object of its own and another line follows."""
+    """Return whether the first line is an object, or a list of cells, of its own and another line follows."""
     first, _, rest = start.partition("\n")
-    return isinstance(_parsed(first), dict) and rest.lstrip().startswith("{")
+    value, mark = _parsed(first), rest.lstrip()[:1]
+    return mark == "{" if isinstance(value, dict) else mark == "[" and are_cells(value)
+
+
+def are_cells(value: object) -> bool:
+    """Return whether a JSON value is a row as a list of cells, a text or an object among them."""
+    return isinstance(value, list) and len(value) > 1 and any(isinstance(cell, str | dict) for cell in value)
 
 
 def holds_json(file: DataFile, form: TableForm) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from distill.corpora.reading.form import TableForm
 from distill.corpora.reading.json.forms import (
     LINES,
+    are_cells,
     are_lines,
     columns_of,
     is_one_value,
@@ -19,12 +20,16 @@ from distill.corpora.reading.json.forms import (
 from distill.corpora.reading.json.text import JsonText
 from distill.corpora.reading.rows import BadRow, Record, Rows
 from distill.corpora.reading.streams import DataFile, check_encoding, lines
+from distill.corpora.reading.tables.headers import is_header_again
 from distill.export.runtime.errors import InputError
 
 MAX_NAMES = 3
 
 # the fields that hold the key of a record in an object of records, and the list of a key
 KEY, VALUE = "key", "value"
+
+# the field that holds the cells of a bad row which is a list of them
+CELLS = "cells"
 
 
 def read_json(file: DataFile, form: TableForm) -> Rows:
@@ -33,6 +38,11 @@ def read_json(file: DataFile, form: TableForm) -> Rows:
     Raises:
         InputError: the file is none of these, or not valid JSON.
     """
+    rows = _read(file, form)
+    return rows if form.columns is None else _named(rows, form.columns)
+
+
+def _read(file: DataFile, form: TableForm) -> Rows:
     head = check_encoding(file, form.recoded)
     start = head.lstrip()
     refuse_python(file, start)
@@ -40,10 +50,10 @@ def read_json(file: DataFile, form: TableForm) -> Rows:
         return _read_key(file, form, file.key)
     if file.suffix in LINES and not is_one_value(start):
         return _read_lines(file, form)
+    if are_lines(start):
+        return _read_lines(file, form)
     if start.startswith("["):
         return _read_list(file, form)
-    if start.startswith("{") and are_lines(start):
-        return _read_lines(file, form)
     return _read_object(file, form) if start else iter(())
 
 
@@ -53,7 +63,31 @@ def _json_record(file: DataFile, number: int, value: object) -> Record | BadRow:
         return Record(str(file), number, value)
     if _is_table(value):  # a list of lists: each is a group
         return Record(str(file), number, {VALUE: value})
-    return BadRow(str(file), number, "not a JSON object with named fields", {"value": value})
+    if are_cells(value):
+        reason = "a list of cells, which have no names; name them in `columns`"
+        return BadRow(str(file), number, reason, {CELLS: value})
+    return BadRow(str(file), number, "not a JSON object with named fields", {VALUE: value})
+
+
+def cells_in(row: Record | BadRow) -> list[Any] | None:
+    """Return the cells of a row that is a list without names; None for others."""
+    cells = row.fields.get(CELLS) if isinstance(row, BadRow) else None
+    return cells if isinstance(cells, list) else None
+
+
+def _named(rows: Rows, names: tuple[str, ...]) -> Rows:
+    """Yield rows whose lists of cells have names; a first list of the names themselves is the header."""
+    for row in rows:
+        cells = cells_in(row)
+        if cells is None:
+            yield row
+        elif len(cells) == len(names):
+            record = Record(row.file, row.row, dict(zip(names, cells, strict=True)))
+            if not is_header_again(row.file, row.row, record.fields):
+                yield record
+        else:
+            reason = f"{len(cells)} cells where `columns` has {len(names)} names"
+            yield BadRow(row.file, row.row, reason, row.fields)
 
 
 def _read_lines(file: DataFile, form: TableForm) -> Rows:

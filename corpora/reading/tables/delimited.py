@@ -19,6 +19,7 @@ from distill.corpora.reading.streams import (
     refuse_zeros,
 )
 from distill.corpora.reading.tables.conll import refuse_conll
+from distill.corpora.reading.tables.drawn import refuse_drawn
 from distill.corpora.reading.tables.layout import Cells, records
 from distill.corpora.reading.tables.separators import (
     comment_lines,
@@ -40,6 +41,7 @@ def read_delimited(file: DataFile, form: TableForm) -> Rows:
     """Yield the rows of a csv, tsv or txt table; a .txt that is not a table has one text per line."""
     head = check_encoding(file, form.recoded)
     refuse_conll(file, head)
+    refuse_drawn(file, head)
     above = comment_lines(head, form)
     head = head.split("\n", above)[above]
     kind = file.suffix

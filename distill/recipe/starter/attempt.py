@@ -18,6 +18,9 @@ SPLITTABLE_ROWS = 3
 
 SEED = 13
 
+# the share of rows that a proposal may put aside
+MOST_BAD = 0.2
+
 
 def accepted(proposal: Proposal) -> tuple[Proposal, Corpus]:
     """Return the least lenient proposal that its rows allow, and its corpus; else raise the first error."""
@@ -26,13 +29,23 @@ def accepted(proposal: Proposal) -> tuple[Proposal, Corpus]:
         if spec.quoting != proposal.spec.quoting and not any("`quoting`" in str(error) for error in refusals):
             continue  # nothing speaks against the usual quoting
         try:
-            corpus, _ = read_corpus(spec, seed=SEED)
+            corpus, bad = read_corpus(spec, seed=SEED)
         except InputError as error:
             refusals.append(error)
             continue
+        if len(bad) > MOST_BAD * corpus.notes["rows_read"]:
+            reason, count = bad.reasons.most_common(1)[0]
+            refusals.append(
+                InputError(
+                    f"{spec.source}: {len(bad)} of {corpus.notes['rows_read']} rows are bad, {count} of them with "
+                    f"{reason}. Correct the file; a text that has the separator in it needs quotation marks."
+                )
+            )
+            continue
         needed = corpus.notes["labels_left_out"] > 0
         return replace(proposal, spec=spec if needed else replace(spec, min_rows=1)), corpus
-    raise refusals[0]
+    # that many rows are bad says more than the first of them
+    raise next((error for error in refusals if "rows are bad, " in str(error)), refusals[0])
 
 
 def _lenient(spec: CorpusSpec) -> Iterator[CorpusSpec]:

@@ -13,6 +13,7 @@ from distill.corpora.guessing.labels import LabelGuess
 from distill.corpora.guessing.refusals import (
     first_word_labels,
     has_sentences,
+    label_beside_text,
     marked_columns,
     parallel_cells,
     people_only,
@@ -21,7 +22,7 @@ from distill.corpora.guessing.refusals import (
     votes_in_lists,
 )
 from distill.corpora.guessing.rows import annotator_column
-from distill.corpora.guessing.votes import votes_around, why_no_labels
+from distill.corpora.guessing.votes import shares_around, votes_around, why_no_labels
 from distill.corpora.reading.cells.cells import SPELT_MISSING
 from distill.corpora.reading.rows import listed, sentence
 from distill.export.runtime.errors import InputError
@@ -58,12 +59,13 @@ def likely_labels(path: Path, text: Column | None, guesses: Sequence[LabelGuess]
         raise InputError(f"{path}: No column looks like texts. The columns need a text and a label.")
     best = guesses[0] if guesses else None
     reasons = (
-        None if guesses else why_no_labels(rest),
+        None if best else why_no_labels(rest),
+        None if best is None else shares_around(best, rest),
         marked_columns(rest, best),
         people_only(guesses),
         token_tags(best),
         votes_in_lists(best, rest),
-        None if guesses or len(rest) > 0 else first_word_labels(text),
+        None if guesses or len(rest) > 0 else label_beside_text(text) or first_word_labels(text),
         *(parallel_cells(text, column) for column in rest),
     )
     why = next((reason for reason in reasons if reason is not None), None)

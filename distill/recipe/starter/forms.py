@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
@@ -9,11 +11,14 @@ from itertools import chain, islice
 from distill.corpora.guessing.columns import has_header
 from distill.corpora.reading.content import refuse_other_content
 from distill.corpora.reading.encodings import likely_encoding, possible_encodings, utf8_problem
+from distill.corpora.reading.files import read_table
 from distill.corpora.reading.form import TableForm
-from distill.corpora.reading.json.forms import find_roots, holds_json
+from distill.corpora.reading.json.forms import are_cells, find_roots, holds_json
 from distill.corpora.reading.json.nested import root_of
+from distill.corpora.reading.json.rows import cells_in
 from distill.corpora.reading.places.locate import data_files
 from distill.corpora.reading.places.source import open_source, source_path
+from distill.corpora.reading.places.split_names import split_of
 from distill.corpora.reading.rows import BadRow, Record
 from distill.corpora.reading.streams import DataFile
 from distill.corpora.reading.tables.arrow import label_names_in
@@ -41,6 +46,10 @@ MAX_FIELDS = 20
 
 # the share of rows with too many fields in a csv file that is written without quoting
 UNQUOTED_BAD = 0.1
+
+
+# words for rows that are held out, which do not say for what
+_HELD_OUT = re.compile(r"(?<![^\W\d_])(?:eval(?:uation)?|held[ _-]?out|hold[ _-]?out)(?![^\W\d_])", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -78,7 +87,9 @@ def look(source: str, ask: Ask | None = None) -> Looked:
     published = len(files.keys() & {"train", "validation", "test"}) > 1
     if first.suffix in JSON_KINDS or (first.label is None and holds_json(first, form)):
         roots = find_roots(first, form) if first.suffix not in COLUMNAR and first.key is None else []
-        nested = opened(_records(source, replace(form, root=roots[0] if roots else None)), LOOKED_AT)
+        form = replace(form, root=roots[0] if roots else None)
+        form = replace(form, columns=_names_of_cells(first, form))
+        nested = opened(_records(source, form), LOOKED_AT)
         form = replace(form, root=root_of(list(nested.records[0].fields)))
         return Looked(form, nested.records, published, named, nested.deeper, tuple(encodings))
     if looks_quoted(first, form):
@@ -125,7 +136,40 @@ def _unnamed(file: DataFile, records: Sequence[Record]) -> tuple[str, ...] | Non
         width = len(records[0].fields)
     else:
         return None
-    return None if width is None else tuple(f"column{number}" for number in range(1, width + 1))
+    return None if width is None else _numbered(width)
+
+
+def held_out(source: str) -> list[str]:
+    """Return the names of files in a source's folder that may be held out, but are named like no split."""
+    path = source_path(source)
+    if not path.is_dir():
+        return []
+    return [
+        entry.name
+        for entry in sorted(path.iterdir())
+        if DataFile(entry).suffix in (*TEXT_KINDS, *COLUMNAR)
+        and _HELD_OUT.search(entry.name)
+        and not split_of(entry.stem)
+    ]
+
+
+def _names_of_cells(file: DataFile, form: TableForm) -> tuple[str, ...] | None:
+    """Names for the cells of JSON rows that are lists: a header's, or numbers; None where rows have names."""
+    if file.suffix in COLUMNAR:
+        return None
+    rows = [cells for cells in map(cells_in, islice(read_table(file, form), SEEN_FILES)) if cells is not None]
+    if not rows or not are_cells(rows[0]):
+        return None
+    header = tuple(map(str, rows[0]))
+    records = [Record(str(file), 1, dict(zip(header, cells, strict=False))) for cells in rows[1:]]
+    named = len(set(header)) == len(header) and all(isinstance(cell, str) for cell in rows[0])
+    if named and records and has_header(records):
+        return header
+    return _numbered(max(Counter(map(len, rows)).items(), key=lambda item: item[1])[0])
+
+
+def _numbered(width: int) -> tuple[str, ...]:
+    return tuple(f"column{number}" for number in range(1, width + 1))
 
 
 def _txt_fields(lines: Sequence[str]) -> int | None:

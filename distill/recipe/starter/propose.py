@@ -31,7 +31,7 @@ from distill.recipe.kinds import KINDS
 from distill.recipe.starter.ask import Ask, asked_task, chosen, levels_of
 from distill.recipe.starter.attempt import accepted
 from distill.recipe.starter.doubts import doubts_about, likely_labels, without_sentences
-from distill.recipe.starter.forms import Looked, look
+from distill.recipe.starter.forms import Looked, held_out, look
 from distill.recipe.starter.lengths import count_tokens
 from distill.recipe.starter.text import Proposal, quoted, to_toml
 
@@ -122,6 +122,10 @@ def _guess(path: Path, ask: Ask | None) -> Proposal:
         duplicates=duplicates,
     )
     doubts += [f"encoding = {quoted(name)} would read the files too" for name in looked.encodings[:MAX_RIVALS]]
+    doubts += [
+        f"{quoted(name)} is not read: name it validation if a model is chosen by it, test if it is for scores"
+        for name in held_out(source)
+    ]
     deeper = [f"text = {quoted(path)} would be one row per element of its list" for path in looked.deeper]
     rivals = roles.rivals[:MAX_RIVALS]
     doubts += [*deeper, *doubts_about(roles.columns, roles.text, roles.label, rivals, lengths, spec)]

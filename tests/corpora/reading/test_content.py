@@ -65,6 +65,33 @@ def test_a_cell_of_json_is_no_json_file(tmp_path):
     assert len(list(read_table(path))) == 1  # a header and a row
 
 
+DRAWN = {
+    "Markdown": "| text | label |\n|:---|---|\n| it rained | joy |\n| it snowed | fear |\n",
+    "Markdown without ends": "text | label\n--- | ---\nit rained | joy\nit snowed | fear\n",
+    "without a rule": "| text | label |\n| it rained | joy |\n| it snowed | fear |\n",
+    "psql": " text      | label\n-----------+-------\n it rained | joy\n it snowed | fear\n",
+    "mysql": "+---+---+\n| text | label |\n+---+---+\n| it rained | joy |\n| it snowed | fear |\n+---+---+\n",
+}
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "txt"])
+@pytest.mark.parametrize("form", DRAWN)
+def test_tables_that_are_drawn_are_refused(tmp_path, form, ending):
+    path = tmp_path / f"rows.{ending}"
+    path.write_text(DRAWN[form])
+    with pytest.raises(InputError, match="a table drawn with bars, as in Markdown. Save it as .csv"):
+        list(read_table(path))
+
+
+@pytest.mark.parametrize(
+    "content", ["text|label\na|b\nc|d\n", "---\nit rained\n", "a + b | c\nd\n", "|\n", "| alone |\n"]
+)
+def test_bars_and_dashes_in_texts_are_no_table(tmp_path, content):
+    path = tmp_path / "rows.txt"
+    path.write_text(content)
+    assert list(read_table(path))
+
+
 @pytest.mark.parametrize("ending", ["csv", "txt", "json", "jsonl"])
 @pytest.mark.parametrize("content", ["\n".join(map(repr, ROWS)), repr(ROWS)])
 def test_dictionaries_of_python_are_refused(tmp_path, content, ending):

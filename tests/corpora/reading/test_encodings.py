@@ -21,6 +21,7 @@ TEXTS = {
     "lv": "šodien esmu ļoti bēdīgs, neviens nezvanīja",
     "ja": "今日はとても悲しいです。誰からも電話が来ませんでした",
     "ko": "오늘은 정말 슬퍼요 아무도 전화하지 않았어요",
+    "zh": "今天我觉得很难过，没有人打电话给我，外面在下雨",
     "en": "I don’t “know” – nobody called…",
 }
 
@@ -32,7 +33,8 @@ FILES = [
     *(("ar", name) for name in ("cp1256", "iso8859-6")),
     *((language, "cp1252") for language in ("es", "pt", "de", "en")),
     ("he", "cp1255"), ("el", "cp1253"), ("th", "cp874"), ("tr", "cp1254"), ("lv", "cp1257"), ("ko", "cp949"),
-    ("ja", "iso2022_jp"), ("ja", "shift_jis"), ("ja", "euc_jp"),
+    ("ja", "iso2022_jp"), ("ja", "shift_jis"), ("ja", "euc_jp"), ("zh", "hz"),
+    *((language, "utf-7") for language in ("zh", "ja", "ko", "ru", "ar", "pl", "fr")),
 ]  # fmt: skip
 
 
@@ -43,6 +45,13 @@ def test_each_language_shows_its_encoding(language, encoding, beside):
     data = f"text,label\n{rows}".encode(encoding)
     assert utf8_problem(data)
     assert data.decode(likely_encoding(data)) == data.decode(encoding)
+
+
+@pytest.mark.parametrize(
+    "text", ["call +4412345678 or +1800555", "c++ and +abc +wor +abcd", "~{hello~} ~{world~} ~{ok~}", "a +AAA- b"]
+)
+def test_plus_signs_and_braces_in_english_are_no_encoding(text):
+    assert utf8_problem("".join(f"{text} no {i},joy\n" for i in range(99)).encode()) is None
 
 
 def test_lone_letters_show_no_encoding():

@@ -139,7 +139,50 @@ def test_a_few_texts_with_the_separator_are_bad_rows(tmp_path):
     assert "# 10 rows are bad and were put aside" in text
 
 
-def test_files_that_are_no_split_are_counted(tmp_path):
-    for name, rows in (("train", range(80)), ("test", range(80, 100)), ("held_out", range(100, 120))):
-        table(tmp_path / f"{name}.csv", [{"text": line(i), "label": mood(i)} for i in rows])
-    assert "# 1 files, sheets or tables of other names were not read" in proposed(tmp_path)[1]
+@pytest.mark.parametrize("name", ["held_out", "heldout", "eval", "goemotions-evaluation", "Holdout.2"])
+def test_files_that_are_no_split_are_counted(tmp_path, name):
+    for split, rows in (("train", range(80)), ("test", range(80, 100)), (name, range(100, 120))):
+        table(tmp_path / f"{split}.csv", [{"text": line(i), "label": mood(i)} for i in rows])
+    text = proposed(tmp_path)[1]
+    assert "# 1 files, sheets or tables of other names were not read" in text
+    assert f'# "{name}.csv" is not read: name it validation if' in text
+
+
+@pytest.mark.parametrize("cell", ["{}%", "{} %", "{},0%", "{}"])
+def test_percentages_per_label_are_refused(tmp_path, cell):
+    rows = [
+        {"text": line(i), **{m: cell.format(s) for m, s in zip(MOODS, (50 + i % 3, 20, 30 - i % 3), strict=False)}}
+        for i in range(80)
+    ]
+    with pytest.raises(InputError, match="Columns anger, fear, joy hold shares or votes of annotators"):
+        propose_recipe(table(tmp_path / "a.csv", rows, ";"))
+
+
+@pytest.mark.parametrize(
+    "cell", ["{}: 70%, {}: 30%", "{} 70%; {} 30%", "{}=0.7|{}=0.3", "{} (2), {} (1)", "{}:2,{}:1"]
+)
+def test_numbers_beside_labels_in_a_cell_are_refused(tmp_path, cell):
+    rows = [{"text": line(i), "label": cell.format(mood(i), MOODS[MOODS.index(mood(i)) - 1])} for i in range(80)]
+    with pytest.raises(InputError, match="Column 'label' holds a number beside each label: shares or votes"):
+        propose_recipe(lines(tmp_path / "a.jsonl", rows))
+
+
+@pytest.mark.parametrize("names", [("F32", "G40"), ("SDG 1", "SDG 5"), ("topic:1", "topic:2")])
+def test_numbers_in_names_of_labels_are_no_votes(tmp_path, names):
+    rows = [
+        {"text": line(i), "label": ", ".join(names[i % 2 : 1 + i % 3])} for i in range(80) if i % 6 not in (3,)
+    ]
+    assert proposed(lines(tmp_path / "a.jsonl", rows))[2].task.labels == names
+
+
+@pytest.mark.parametrize("separator", [";", ",", "|", "\t"])
+@pytest.mark.parametrize("place", ["first", "last"])
+def test_lines_whose_texts_have_the_separator_are_refused(tmp_path, separator, place):
+    cells = [(f"{line(i)}{separator * (1 + i % 2)} and so", mood(i)) for i in range(80)]
+    rows = [separator.join(pair[:: 1 if place == "last" else -1]) for pair in cells]
+    with pytest.raises(
+        InputError, match=f"The {place} fields of the lines.* are 4 values that repeat like labels"
+    ):
+        propose_recipe(saved(tmp_path / "a.txt", "\n".join(rows)))
+    with pytest.raises(InputError, match="80 of 80 rows are bad|rows are bad, .* too many fields|too many fields"):
+        propose_recipe(saved(tmp_path / "a.csv", f"text{separator}label\n" + "\n".join(rows)))
