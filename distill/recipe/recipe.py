@@ -98,13 +98,9 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _tables_of_few_bits(self) -> "Recipe":
-        bits, width, learned = self.export.table_bits, self.student.family.width, self.student.table_bits
-        if learned is not None and "table_bits" not in self.student.family.values:
-            raise ValueError(
-                f"student.table_bits rounds tables of a static student, and this one is {self.student.kind}. "
-                "Remove it."
-            )
-        if learned is not None and learned != bits:
+        family, bits = self.student.family, self.export.table_bits
+        width, learned = family.width, family.values.get("table_bits", bits)
+        if learned != bits:
             raise ValueError(
                 f"student.table_bits is {learned}, but export.table_bits is {bits}. Set both to the same number."
             )

@@ -90,13 +90,17 @@ def test_it_decides_the_same_in_pytorch_on_disk_and_in_a_table_of_few_bits(bucke
     ("settings", "says"),
     [
         (["student.kind=static", "student.table_bits=4"], "table_bits is 4, but export.table_bits is 8. Set both"),
-        (["student.table_bits=4", "export.table_bits=4"], "rounds tables of a static student, and this one is"),
         (["student.kind=static", "student.table_bits=8", "export.table_bits=8"], "student.table_bits"),
     ],
 )
 def test_what_cannot_be_rounded_is_refused(settings: list[str], says: str) -> None:
     with pytest.raises(InputError, match=says):
         load_recipe("smoke", settings)
+
+
+def test_other_kinds_of_students_have_no_such_tables() -> None:
+    recipe = load_recipe("smoke", ["student.table_bits=4", "export.table_bits=6"])
+    assert "table_bits" not in recipe.student.family.values
 
 
 def test_predicting_rounds_too() -> None:
