@@ -53,6 +53,13 @@ def _of_splits(report: CorpusReport) -> Iterator[str]:
                 "look at corpus.group, or publish splits of your own"
             )
 
+    largest = report.notes.get("rows_of_largest_fold")
+    if largest is not None:
+        yield (
+            f"the largest of {report.notes['folds']} folds has {largest} rows, because rows of one group or text "
+            "stay together, so that fewer are left to learn from; look at corpus.group"
+        )
+
 
 def _of_leaks(report: CorpusReport) -> Iterator[str]:
     rows = {split.name: split.rows for split in report.splits}

@@ -12,10 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 # names under which training scripts store the weights beside other things
 WRAPPED = ("state_dict", "model_state_dict", "model")
+
+# tied weights are written once per name, and hardly any model ties more than these
+MOST_COPIES = 8
 
 
 class Refused(Exception):
@@ -31,9 +35,11 @@ def rewrite(source: Path, target: Path, prefix: str) -> list[str]:
         prefix: taken off the names that begin with it; empty leaves all as they are.
 
     Raises:
-        Refused: the file holds anything but tensors, was cut, or has no name with the prefix.
+        Refused: the file holds anything but tensors, or far fewer numbers than these have, was cut, or has no name
+            with the prefix; or the new one cannot be written.
     """
-    tensors = load_file(source) if source.suffix == ".safetensors" else _unpickled(source)
+    tensors = _loaded(source) if source.suffix == ".safetensors" else _unpickled(source)
+    _require_size(tensors)
     if prefix and not any(name.startswith(prefix) for name in tensors):
         raise Refused(
             "The file has no tensor with that prefix. Look at the names, and give --prefix as they have it."
@@ -41,8 +47,31 @@ def rewrite(source: Path, target: Path, prefix: str) -> list[str]:
     renamed = {name.removeprefix(prefix): tensor for name, tensor in _separate(tensors).items()}
     if len(renamed) < len(tensors) or "" in renamed:
         raise Refused("The file has tensors whose names are the same without the prefix. Choose another one.")
-    save_file(renamed, target, metadata={"format": "pt"})
+    try:
+        save_file(renamed, target, metadata={"format": "pt"})
+    except (SafetensorError, OSError) as error:
+        raise Refused("The new file cannot be written. Check the room on the disk.") from error
     return sorted(renamed)
+
+
+def _loaded(source: Path) -> Mapping[str, torch.Tensor]:
+    try:
+        tensors: Mapping[str, torch.Tensor] = load_file(source)
+    except (SafetensorError, OSError) as error:
+        raise Refused("The file is not a whole safetensors file. Copy it again.") from error
+    return tensors
+
+
+def _require_size(tensors: Mapping[str, torch.Tensor]) -> None:
+    """Refuse tensors that need far more room than the numbers in the file: a kilobyte may claim a terabyte."""
+    held = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in tensors.values()}
+    if sum(tensor.numel() * tensor.element_size() for tensor in tensors.values()) > MOST_COPIES * sum(
+        held.values()
+    ):
+        raise Refused(
+            "The file has tensors that repeat its numbers many times over. Get the weights as safetensors from "
+            "where the model was published."
+        )
 
 
 def _unpickled(source: Path) -> Mapping[str, torch.Tensor]:

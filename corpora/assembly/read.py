@@ -11,6 +11,7 @@ import numpy as np
 
 from distill.corpora.assembly.collect import Collector
 from distill.corpora.assembly.conversations import context_leaks, rows_of_turns
+from distill.corpora.assembly.folds import NO_ROWS, divided, is_far
 from distill.corpora.assembly.spec import DEFAULT_SPLIT, CorpusSpec
 from distill.corpora.assembly.splits import (
     SplitRows,
@@ -34,12 +35,7 @@ from distill.export.runtime.reading.inputs import Row
 
 __all__ = ["CorpusSpec", "read_corpus"]
 
-# a split that misses its wanted number of rows by more than this share of it is noted
-FAR = 0.2
-
 KINDS = tuple(kind for kind, _ in PATTERNS)
-
-NO_ROWS: Ints = np.empty(0, dtype=np.int32)
 
 
 def read_corpus(
@@ -195,7 +191,7 @@ def _split(rows: CorpusRows, splits: SplitRows, spec: CorpusSpec, seed: int, not
     missing = [name for name in LABELLED_SPLITS[1:] if name not in splits]
     notes["rows_split_off"] = 0
     if spec.folds is not None:
-        return _fold(rows, splits, spec, spec.folds, seed, notes)
+        return divided(rows, splits, spec, spec.folds, seed, notes)
     if not missing or not len(splits.get("train", NO_ROWS)):
         return splits
     fractions = dict(
@@ -213,53 +209,9 @@ def _split(rows: CorpusRows, splits: SplitRows, spec: CorpusSpec, seed: int, not
                 "`min_rows` = 3 to leave rare labels out, or publish splits of your own."
             )
         wanted = len(splits["train"]) * share / sum(shares)
-        if abs(len(members) - wanted) > max(1.0, FAR * wanted):
+        if is_far(len(members), wanted):
             notes[f"{name}_rows_wanted"] = round(wanted)
     return splits | dict(zip(names, parts, strict=True))
-
-
-def _fold(
-    rows: CorpusRows, splits: SplitRows, spec: CorpusSpec, folds: int, seed: int, notes: dict[str, int]
-) -> SplitRows:
-    """Divide all rows into folds, of which one is test, and the others into train and validation.
-
-    Without `fold` the test split is empty: the model that ships is made of all rows, and the folds' models, which
-    did not see them, say how good it is.
-    """
-    published = [name for name in LABELLED_SPLITS[1:] if name in splits]
-    if published:
-        raise InputError(
-            f"{spec.source}: The corpus has splits of its own ({listed(published)}), and `folds` divides a "
-            "corpus without. Leave `folds` out, or give one file with all rows."
-        )
-    assert not isinstance(spec.split, str)
-    parts = split_by_group(rows, splits["train"], [1.0] * folds, seed=seed)
-    _check_folds(rows, parts, spec)
-    test = NO_ROWS if spec.fold is None else parts.pop(spec.fold)
-    rest = np.sort(np.concatenate(parts))
-    train, validation = split_by_group(rows, rest, spec.split[:2], seed=seed)
-    notes |= {"rows_split_off": len(validation) + len(test), "folds": folds}
-    return splits | {"train": train, "validation": validation, "test": test}
-
-
-def _check_folds(rows: CorpusRows, parts: Sequence[Ints], spec: CorpusSpec) -> None:
-    """Refuse folds without rows, and labels that are in one fold alone, which that fold's model would not know."""
-    of_what = "rows" if spec.group is None else "groups"
-    if not all(len(part) for part in parts):
-        raise InputError(
-            f"{spec.source}: There are too few {of_what} for `folds` = {len(parts)}. Lower it, or add {of_what}."
-        )
-    present = np.array([rows.labels.take(part).counts(_num_labels(rows)) > 0 for part in parts])  # (K, C)
-    lone = int((present.sum(axis=0) == 1).sum())
-    if lone:
-        raise InputError(
-            f"{spec.source}: {lone} of the labels have rows in one of {len(parts)} folds alone, so no other fold "
-            f"teaches them. Add {of_what} of such labels, or raise `min_rows`."
-        )
-
-
-def _num_labels(rows: CorpusRows) -> int:
-    return int(rows.labels.values.max(initial=-1)) + 1
 
 
 def _check_rows(rows: CorpusRows, splits: SplitRows, task: Task, spec: CorpusSpec) -> None:

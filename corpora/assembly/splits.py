@@ -95,12 +95,17 @@ def split_by_group(rows: CorpusRows, members: Ints, fractions: Sequence[float], 
     labels nearer to their shares. The first part has every label, the others each label that has a group for each
     part.
     """
-    group_of_row = _dense(rows.group[members], rows.text[members])
+    group_of_row = groups_of(rows, members)
     counts = _count_labels(group_of_row, rows.labels.take(members))
     shares = [fraction / sum(fractions) for fraction in fractions]
     part = balanced(_assign(counts, shares, seed), counts, shares, seed=seed)
     part_of_row = part[group_of_row]
     return [members[part_of_row == number] for number in range(len(shares))]
+
+
+def groups_of(rows: CorpusRows, members: Ints) -> Ints:
+    """Return the number of each member's group, or of its text where it has none, ``(N,)``."""
+    return _dense(rows.group[members], rows.text[members])
 
 
 def _dense(group: Ints, text: Ints) -> Ints:

@@ -176,3 +176,22 @@ def test_a_folder_without_weights(tmp_path: Path) -> None:
 
 def test_the_environment_cannot_allow_more_than_weights() -> None:
     assert convert._environment({"TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1", "PATH": "x"}) == {"PATH": "x"}
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_few_numbers_that_claim_much_room_are_refused(many: bool, tmp_path: Path) -> None:
+    numbers = torch.ones(1000)
+    claimed = {f"a{i}": numbers[:] for i in range(50)} if many else {"a": torch.ones(1).expand(10**12)}
+    torch.save(claimed, tmp_path / "old.bin")
+    with pytest.raises(Refused, match="repeat its numbers many times over"):
+        rewrite(tmp_path / "old.bin", tmp_path / "new", "")
+    assert not (tmp_path / "new").exists()
+
+
+def test_broken_safetensors_and_a_full_disk_are_named(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(b"half")
+    with pytest.raises(Refused, match="not a whole safetensors file"):
+        rewrite(tmp_path / "model.safetensors", tmp_path / "new", "x.")
+    torch.save({"a": torch.ones(2)}, tmp_path / "old.bin")
+    with pytest.raises(Refused, match="cannot be written"):
+        rewrite(tmp_path / "old.bin", tmp_path / "missing" / "new", "")

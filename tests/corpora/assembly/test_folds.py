@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from distill.corpora.assembly.read import read_corpus
 from distill.corpora.assembly.spec import CorpusSpec
 from distill.corpora.corpus import Corpus
+from distill.corpora.describe import describe
+from distill.corpora.warnings import corpus_warnings
 from distill.export.runtime.errors import InputError
 
 
@@ -100,3 +102,29 @@ def test_published_splits_are_not_divided_again(tmp_path: Path) -> None:
         )
     with pytest.raises(InputError, match=r"has splits of its own \(test\).*Leave `folds` out"):
         fold(tmp_path, 0)
+
+
+@pytest.mark.parametrize(("groups", "folds"), [(6, 5), (5, 5), (7, 4), (4, 3), (11, 10)])
+def test_each_fold_has_a_group_where_there_are_enough(tmp_path: Path, groups: int, folds: int) -> None:
+    rows = [(f"text number {row}", "abc"[row % 3], f"client {row // 30}") for row in range(30 * groups)]
+    path = write_rows(tmp_path / "rows.csv", rows)
+    parts = [fold(path, at, folds=folds, group="client") for at in range(folds)]
+    assert Counter(text for part in parts for text in part.test.texts) == Counter(text for text, *_ in rows)
+
+
+def test_a_fold_that_cannot_be_trained_is_refused_before_any_is(tmp_path: Path) -> None:
+    rows = [(f"text number {row}", "abc"[row % 3], "abc"[row % 3] + str(row % 2)) for row in range(90)]
+    path = write_rows(tmp_path / "rows.csv", rows)
+    with pytest.raises(InputError, match="A fold leaves no row for validation, because rows of one group"):
+        fold(path, None, folds=2, group="client")
+
+
+def test_a_large_group_makes_a_large_fold_which_is_warned_of(tmp_path: Path) -> None:
+    rows = [(f"text number {row}", "abc"[row % 3], "one" if row < 200 else str(row)) for row in range(300)]
+    path = write_rows(tmp_path / "rows.csv", rows)
+    corpus = fold(path, None, folds=5, group="client")
+    assert corpus.notes["rows_of_largest_fold"] == 200
+    assert any(
+        "the largest of 5 folds has 200 rows" in w for w in corpus_warnings(describe(corpus, Counter(), None, 64))
+    )
+    assert "rows_of_largest_fold" not in fold(path, None, folds=5).notes
