@@ -43,7 +43,8 @@ class AnswerCache:
         self._answers: dict[bytes, bytes] = {}
         self._lock = threading.Lock()
         self._salt = self._open()
-        self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND)
+        # without the third flag Windows would end each line in two characters
+        self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0))
 
     def __enter__(self) -> Self:
         """Return the cache itself."""
