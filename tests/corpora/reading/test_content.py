@@ -114,6 +114,7 @@ def test_dictionaries_of_python_are_refused(tmp_path, content, ending):
         (b'<?xml version="1.0"?>\n<rows/>', "is XML"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1", "an old Excel workbook"),
     ],
+    ids=["gzip", "bzip2", "xz", "zip", "parquet", "lfs", "html", "xml", "xls"],  # bytes hold the time of day
 )
 @pytest.mark.parametrize("ending", ["csv", "jsonl"])
 def test_other_content_is_named(tmp_path, content, what, ending):
