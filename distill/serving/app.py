@@ -30,7 +30,13 @@ from distill.serving.refusal import (
     WRONG_TYPE,
     Refusal,
 )
-from distill.serving.requests import AskedAsTei, read_asked, read_asked_as_tei, read_asked_to_explain
+from distill.serving.requests import (
+    AskedAsTei,
+    check_tei_form,
+    read_asked,
+    read_asked_as_tei,
+    read_asked_to_explain,
+)
 from distill.serving.service import Service, expected_seconds
 
 # answered without a token, for the program that restarts the service
@@ -176,6 +182,7 @@ class Application:
     async def _predict_as_tei(self, request: Request) -> Answer:
         asked = read_asked_as_tei(await self._body(request), self._service.limits)
         bundle = self._service.bundle(None)
+        check_tei_form(asked.texts, bundle.manifest.reads.kind)
         found, content = await self._service.answer(
             lambda: _as_tei(bundle.classifier, asked), expected_seconds(bundle, asked.texts)
         )

@@ -6,8 +6,23 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from distill.export.runtime.deciding.call_time import Thresholds
+from distill.export.runtime.reading.inputs import PAIR, TEXT
+from distill.export.runtime.reading.turns import TURNS
 from distill.serving.limits import Limits
 from distill.serving.refusal import BAD_REQUEST, TOO_LARGE, UNPROCESSABLE, Refusal
+
+# what a bundle reads -> what one of the inputs of /predict must then be, and the form that a refusal shows
+TEI_FORMS: Mapping[str, tuple[type, str]] = {
+    TEXT: (
+        str,
+        'inputs: Two texts in one list are a pair, and this bundle reads single texts. Send [["text"], ["text"]].',
+    ),
+    PAIR: (tuple, 'inputs: This bundle reads pairs. Send [["first", "second"], ["first", "second"]].'),
+    TURNS: (
+        list,
+        "inputs: This bundle reads conversations. Send them to /v1/predict.",
+    ),  # no list comes so far
+}
 
 Text = str | Sequence[str] | Mapping[str, str]
 
@@ -103,11 +118,24 @@ def read_asked_as_tei(body: bytes, limits: Limits) -> AskedAsTei:
     return AskedAsTei(_checked(texts, limits), single, flags["raw_scores"], flags["truncate"])
 
 
+def check_tei_form(texts: Sequence[Text], kind: str) -> None:
+    """Check that inputs of `/predict` are what a bundle reads, of the given kind.
+
+    Raises:
+        Refusal: one is not; it says what to send.
+    """
+    form, refusal = TEI_FORMS[kind]
+    if not all(isinstance(text, form) for text in texts):
+        raise Refusal(UNPROCESSABLE, refusal)
+
+
 def _sequence(item: object) -> Any:
     """Return one text, or the two of a pair."""
     if not isinstance(item, list) or not 1 <= len(item) <= 2 or not all(isinstance(text, str) for text in item):
         raise Refusal(
-            UNPROCESSABLE, "inputs: Each value must be a list of one text, or of the two texts of a pair."
+            UNPROCESSABLE,
+            "inputs: Each value must be a list of one text, or of the two texts of a pair. "
+            'Send [["text"], ["text"]].',
         )
     return item[0] if len(item) == 1 else tuple(item)
 

@@ -13,7 +13,7 @@ from distill.cli.layout import print_table
 from distill.export.runtime import load
 from tests.support.command import ROOT, run_cli
 from tests.support.hostile_objects import ABSTAIN, FLOOR, WHOLE, tagged
-from tests.support.tiny_bundle import LABELS, make_tiny_bundle
+from tests.support.tiny_bundle import LABELS, make_tiny_bundle, rewrite_manifest
 
 TEXTS = ["i am happy", "you feel very sad today", "not calm"]
 VERBS = [command.name for command in COMMANDS]
@@ -66,13 +66,40 @@ def test_a_runs_folder_is_taken_for_its_bundle(bundle: Path, tmp_path: Path) -> 
 
 def test_show_says_what_a_bundle_is(bundle: Path) -> None:
     shown = run_cli("show", str(bundle)).stdout
-    for line in ("name: tiny", "task: multi_label", "precision: fp32", "max_tokens: 8"):
+    for line in ("name: tiny", "task: multi_label", "precision: fp32", "cuts texts at: 8 tokens"):
         assert line in shown
     assert re.search(r"sadness +│ +0.400", shown)
     found = json.loads(run_cli("show", str(bundle), "--json").stdout)
     assert found["labels"] == list(LABELS)
     assert found["manifest_sha256"] == getattr(load(bundle).origin, "manifest_sha256", None)
     assert "self_test" not in found
+
+
+def test_show_prints_words_and_no_keys(bundle: Path) -> None:
+    split = {"accuracy": None, "ece": 0.01, "macro_f1": 0.5, "graded_recall": 0.25}
+    metrics = {"retention": 0.9, "folds": None, "test": split, "validation": {"macro_f1": 0.75}}
+    provenance = {"corpus_licence": None, "recipe_sha256": "0f", "versions": {"numpy": "2", "torch": "3"}}
+    rewrite_manifest(bundle, metrics={**metrics, "teacher_test_macro_f1": 0.625}, provenance=provenance)
+    shown = run_cli("show", str(bundle)).stdout
+    for line in (
+        "retention, the headline as a share of the teacher's: 0.9000",
+        "macro-F1 of the teacher on test: 0.6250",
+        "licence of the corpus: not stated",
+        "SHA-256 of the recipe: 0f",
+        "made with: numpy 2, torch 3",
+    ):
+        assert f"  {line}\n" in shown
+    rows = [
+        r"graded recall +│ +0.2500 │ +- ",
+        r"macro-F1 +│ +0.5000 │ +0.7500 ",
+        r"expected calibration error +│ +0.01",
+    ]
+    places = [found.start() for row in rows if (found := re.search(row, shown))]
+    assert len(places) == len(rows)
+    assert places == sorted(places)
+    assert "None" not in shown
+    assert not re.search(r"[a-z0-9]_(f1|sha256|licence|at|test|recall)", shown)
+    assert json.loads(run_cli("show", str(bundle), "--json").stdout)["metrics"]["test"] == split
 
 
 def test_show_says_what_a_bundle_promises(bundle: Path) -> None:

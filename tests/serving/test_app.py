@@ -15,11 +15,13 @@ pytest.importorskip("starlette")
 pytest.importorskip("uvicorn")
 
 from distill.export.runtime import load
+from distill.export.runtime.reading.inputs import Pair, Text, Turns
 from distill.serving.app import Application
 from distill.serving.limits import Limits
 from distill.serving.log import Log
 from distill.serving.openapi import openapi
 from distill.serving.refusal import Refusal
+from distill.serving.requests import TEI_FORMS, check_tei_form
 from distill.serving.service import Service
 from tests.support.command import ROOT
 from tests.support.tiny_bundle import LABELS, make_tiny_bundle, rewrite_manifest
@@ -129,7 +131,31 @@ def test_the_shape_of_text_embeddings_inference(place: Place) -> None:
     assert place.post("/predict", {"inputs": long}).status == 200
     refused = place.post("/predict", {"inputs": long, "truncate": False})
     assert (refused.status, refused.json["error_type"]) == (413, "validation")
-    assert place.post("/predict", {"inputs": ["one", "pair"]}).status == 422
+
+
+@pytest.mark.parametrize(
+    "inputs", [["one", "pair"], ["one", "two", "three"], [["one"], ["a", "pair"]], [["one"], "two"]]
+)
+def test_inputs_of_another_form_are_answered_with_the_form_to_send(place: Place, inputs: list[object]) -> None:
+    refused = place.post("/predict", {"inputs": inputs})
+    assert (refused.status, refused.json["error_type"]) == (422, "validation")
+    assert refused.json["error"].endswith('Send [["text"], ["text"]].')
+
+
+@pytest.mark.parametrize(
+    ("kind", "texts", "said"),
+    [
+        ("text", ["one", ("a", "pair")], 'Send [["text"], ["text"]].'),
+        ("pair", [("a", "pair"), "one"], 'Send [["first", "second"], ["first", "second"]].'),
+        ("turns", ["one"], "Send them to /v1/predict."),
+    ],
+)
+def test_the_form_follows_from_what_a_bundle_reads(
+    kind: str, texts: list[str | tuple[str, str]], said: str
+) -> None:
+    assert set(TEI_FORMS) == {kind.kind for kind in (Text, Pair, Turns)}
+    with pytest.raises(Refusal, match=re.escape(said)):
+        check_tei_form(texts, kind)
 
 
 @pytest.mark.parametrize(
