@@ -5,14 +5,9 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from pydantic import (
-    ValidationError,
-)
-from pydantic_core import ErrorDetails
-
 from distill.export.runtime.errors import InputError
 from distill.recipe.packaged_recipes import packaged_recipes, packaged_text
-from distill.recipe.recipe import Recipe, known_keys
+from distill.recipe.recipe import IN_PYTHON, Recipe
 
 
 def with_values(recipe: Recipe, values: dict[str, Any], where: str) -> Recipe:
@@ -95,9 +90,9 @@ def parse_recipe(data: dict[str, Any], where: str) -> Recipe:
         InputError: a key is unknown or missing, or a value is out of its bounds.
     """
     try:
-        return Recipe.model_validate(data)
-    except ValidationError as error:
-        raise InputError(f"{where}: {_explain(error, data)}") from None
+        return Recipe(**data)
+    except InputError as error:
+        raise InputError(f"{where}: {str(error).removeprefix(IN_PYTHON)}") from None
 
 
 def _read(path: Path) -> str:
@@ -118,43 +113,3 @@ def _apply(data: dict[str, Any], override: str) -> None:
     except tomllib.TOMLDecodeError:
         parsed = value.strip()
     set_value(data, ".".join(parts), parsed, f"--set {override!r}")
-
-
-def _explain(error: ValidationError, data: dict[str, Any]) -> str:
-    """Return Pydantic's errors on the first wrong key as sentences with key, value, bound and remedy."""
-    first = error.errors()[0]
-    key = _key_of(first)
-    if not key:  # about the recipe as a whole
-        return complaint_of(first)
-    same = [detail for detail in error.errors() if _key_of(detail) == key]  # one per member of a union
-    others = error.error_count() - len(same)
-    more = f" Errors in other keys: {others}." if others else ""
-    if first["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(key, sorted(known_keys()), n=1, cutoff=0.5)
-        return f"There is an unknown key {key}. " + (f"Did you mean {near[0]}?" if near else "Remove it.") + more
-    if first["type"] == "missing" and key == ".".join(map(str, first["loc"])):
-        return f"The key {key} is missing. Add it.{more}"
-    value: Any = data
-    for part in key.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
-    shown = ":" if isinstance(value, dict) else f" is {value!r}."
-    complaint, *rest = dict.fromkeys(map(complaint_of, same))
-    further = "".join(f" Or {other[0].lower()}{other[1:]}" for other in rest)
-    return f"{key}{shown} {complaint}{further}{more}"
-
-
-def _key_of(error: ErrorDetails) -> str:
-    """Return the recipe key of an error: a union adds its member's name to the path, a list an index."""
-    known = known_keys()
-    path = [str(part) for part in error["loc"]]
-    while len(path) > 1 and ".".join(path) not in known and error["type"] != "extra_forbidden":
-        path.pop()
-    return ".".join(path)
-
-
-def complaint_of(error: ErrorDetails) -> str:
-    """Return what Pydantic or a validator says of one value, as a sentence."""
-    if error["type"] == "missing":
-        return "It has too few values."
-    complaint = error["msg"].removeprefix("Value error, ")
-    return complaint if complaint.endswith((".", "?")) else f"{complaint}."

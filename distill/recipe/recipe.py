@@ -6,15 +6,17 @@ from typing import Any
 import tomli_w
 from pydantic import (
     Field,
+    ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
 )
 
 from distill.corpora.assembly.spec import SEGMENTS
-from distill.export.int8.packing import packed_multiple
+from distill.export.runtime.errors import InputError
 from distill.recipe.augmentation import AugmentationRecipe
 from distill.recipe.budget import BenchRecipe, BudgetRecipe
+from distill.recipe.complaints import explain
 from distill.recipe.floors import FLOOR_KEYS
 from distill.recipe.kinds import KINDS
 from distill.recipe.label import LabelRecipe
@@ -32,14 +34,22 @@ from distill.recipe.student import (
     SearchRecipe,
     StudentRecipe,
 )
+from distill.recipe.table_bits import check_table_bits
 from distill.recipe.track import TrackRecipe
 from distill.recipe.training import TrainingRecipe
 from distill.recipe.with_context import check_context
 from distill.students.families import FAMILIES
 
+# begins a message about a recipe that has no file
+IN_PYTHON = "Recipe: "
+
 
 class Recipe(Section):
-    """A complete recipe."""
+    """A complete recipe.
+
+    Raises:
+        InputError: a key is unknown or missing, or a value is out of its bounds.
+    """
 
     name: str = Field(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="Name of the recipe and of its run's folder."
@@ -71,6 +81,12 @@ class Recipe(Section):
     search: SearchRecipe = SearchRecipe()
     track: TrackRecipe = TrackRecipe()
 
+    def __init__(self, /, **data: Any) -> None:
+        try:
+            super().__init__(**data)
+        except ValidationError as error:
+            raise InputError(f"{IN_PYTHON}{explain(error, data, known_keys())}") from None
+
     @model_validator(mode="after")
     def _space(self) -> "Recipe":
         known = sorted(key for key in known_keys() if key.startswith(("student.", "objective.")))
@@ -98,25 +114,8 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _tables_of_few_bits(self) -> "Recipe":
-        family, bits = self.student.family, self.export.table_bits
-        width, learned = family.width, family.values.get("table_bits", bits)
-        if learned != bits:
-            raise ValueError(
-                f"student.table_bits is {learned}, but export.table_bits is {bits}. Set both to the same number."
-            )
-        if bits == 8:
-            return self
-        aware = self.export.trained_as_int8
-        if aware:
-            raise ValueError(
-                f"export.table_bits is {bits}, but {aware[0].name} trains tables of 8 bits. Set it to 8, or use "
-                f"{aware[0].plain.name!r}."
-            )
-        if width is not None and width % packed_multiple(bits):
-            raise ValueError(
-                f"export.table_bits is {bits}, but rows of student.width = {width} numbers do not fill whole "
-                f"bytes. Choose a multiple of {packed_multiple(bits)}, or set export.table_bits to 8."
-            )
+        family = self.student.family
+        check_table_bits(self.export, family.values.get("table_bits"), family.width)
         return self
 
     @model_validator(mode="after")

@@ -7,7 +7,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from distill.export.runtime.errors import InputError
-from distill.recipe.load import complaint_of, with_values
+from distill.recipe.complaints import complaint_of
+from distill.recipe.load import with_values
 from distill.recipe.recipe import Recipe
 from distill.recipe.section import Section
 from distill.recipe.student import ObjectiveRecipe, Span, StudentRecipe

@@ -1,5 +1,7 @@
 """Recipes from Python: what is resolved, and what a callback is told. Training itself is tested elsewhere."""
 
+import copy
+import pickle
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,7 +11,7 @@ import pytest
 import distill
 from distill.api import training
 from distill.artifacts.report import write_report_file
-from distill.recipe.load import load_recipe
+from distill.recipe.load import load_recipe, parse_recipe
 from distill.runs.progress import Epoch
 from tests.support.tiny_report import report_data, tiny_report
 
@@ -93,3 +95,30 @@ def test_the_training_callback_counts_epochs(tmp_path: Path) -> None:
     for step in range(1, 6):
         callback.on_step_end(None, SimpleNamespace(global_step=step), control)
     assert heard == [(1, 0.25), (2, 0.25), (3, 0.25)]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"corpus": {"task": "multi_label", "max_tokens": 5000}}, "corpus.max_tokens is 5000. Input should be"),
+        (
+            {"corpus": {"task": "multi_label", "max_token": 5}},
+            "unknown key corpus.max_token. Did you mean ",
+        ),
+        ({}, "The key corpus is missing. Add it."),
+        ({"corpus": {"task": "multi_label"}, "seeds": [1, 1]}, "The seeds must differ. List each once."),
+    ],
+)
+def test_a_wrong_recipe_is_refused_as_by_the_command(wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises(distill.InputError) as refused:
+        distill.Recipe(name="mine", **wrong)
+    with pytest.raises(distill.InputError) as by_command:
+        parse_recipe({"name": "mine", **wrong}, "mine.toml")
+    sentence = str(refused.value).removeprefix("Recipe: ")
+    assert said in sentence
+    assert str(by_command.value) == f"mine.toml: {sentence}"
+
+
+def test_a_recipe_is_copied_and_pickled() -> None:
+    recipe = distill.Recipe(name="mine", corpus={"task": "multi_label"})
+    assert pickle.loads(pickle.dumps(recipe)) == copy.deepcopy(recipe) == recipe

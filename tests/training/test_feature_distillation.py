@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from pydantic import ValidationError
 from torch import nn
 
 from distill.corpora.storage.parquet import load_corpus
@@ -254,7 +253,7 @@ def test_layers_that_are_left_open_are_as_many_as_asked_for(depth: int) -> None:
 def test_a_student_without_layers_is_refused() -> None:
     """Another kind of student has no states to match."""
     other = StudentRecipe.model_construct(kind="static")
-    with pytest.raises(ValidationError, match="relation_weight needs a student with layers .*Set it to 0"):
+    with pytest.raises(InputError, match="relation_weight needs a student with layers .*Set it to 0"):
         Recipe(
             name="one",
             corpus=CorpusRecipe(task="multi_label"),

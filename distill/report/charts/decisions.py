@@ -12,6 +12,8 @@ from distill.report.charts.figure import COLOURS, chart_text, svg, svg_grid
 
 GRID_COLUMNS = 4
 
+LEGEND = 0.3  # height in inches
+
 
 def reliability_by_label(labels: Sequence[str], models: Sequence[ModelReport]) -> Markup:
     """One reliability diagram per label: observed rate over mean score, per bin."""
@@ -24,9 +26,12 @@ def reliability_by_label(labels: Sequence[str], models: Sequence[ModelReport]) -
             else:
                 ax.axis("off")
                 axes[max(0, index - GRID_COLUMNS)].tick_params(labelbottom=True)
-        axes[0].legend(fontsize=6, loc="upper left")
+        # above all panels: within one it would be over its curves
+        figure, named = axes[0].get_figure(), axes[0].get_legend_handles_labels()
+        if figure is not None:
+            figure.legend(*named, loc="upper center", bbox_to_anchor=(0.5, 1), ncols=6, fontsize=8, frameon=False)
 
-    return svg_grid(draw, rows, GRID_COLUMNS, 9.5, 2.0 * rows)
+    return svg_grid(draw, rows, GRID_COLUMNS, 9.5, 2.0 * rows + LEGEND, LEGEND)
 
 
 def risk_against_coverage(models: Sequence[ModelReport]) -> Markup:
@@ -63,4 +68,4 @@ def _risk_against_coverage(ax: Axes, models: Sequence[ModelReport]) -> None:
     ax.set_xlabel("coverage: share of texts answered")
     ax.set_ylabel("risk: share of answers not exactly right")
     ax.grid(alpha=0.3)
-    ax.legend(fontsize=8)
+    ax.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2)

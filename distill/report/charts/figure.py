@@ -41,20 +41,23 @@ def svg(draw: Callable[[Axes], None], width: float, height: float) -> Markup:
     return _saved(figure)
 
 
-def svg_grid(draw: Callable[[list[Axes]], None], rows: int, columns: int, width: float, height: float) -> Markup:
+def svg_grid(
+    draw: Callable[[list[Axes]], None], rows: int, columns: int, width: float, height: float, head: float = 0
+) -> Markup:
     """Draw a grid of small charts of shares, passed row by row, and return the SVG.
 
     The charts have their scales in common, from 0 to 1, with numbers at the edges of the grid alone. The size is
-    of the whole grid, in inches. The margins are given: measuring them would mean to draw everything twice.
+    of the whole grid, in inches; `head` of its height are left free above the charts. The margins are given:
+    measuring them would mean to draw everything twice.
     """
     figure = Figure(figsize=(width, height))
     grid: Any = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     one_wide = (width - _LEFT - _RIGHT) / columns
-    one_high = (height - _TOP - _BOTTOM) / rows
+    one_high = (height - head - _TOP - _BOTTOM) / rows
     figure.subplots_adjust(
         left=_LEFT / width,
         right=1 - _RIGHT / width,
-        top=1 - _TOP / height,
+        top=1 - (_TOP + head) / height,
         bottom=_BOTTOM / height,
         wspace=_BETWEEN / 2 / one_wide,
         hspace=_BETWEEN / (one_high - _BETWEEN),
