@@ -60,7 +60,8 @@ class StaticFamily:
     def of(cls, values: Mapping[str, Any]) -> Self:
         """See `StudentFamily.of`."""
         names = ("width", "window_channels", "hash_buckets", "ngrams", "hidden", "table_bits")
-        return cls(*(values[name] for name in names))
+        known = {"table_bits": None, **values}
+        return cls(*(known[name] for name in names))
 
     @property
     def values(self) -> dict[str, Any]:

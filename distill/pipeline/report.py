@@ -75,7 +75,9 @@ def report_stages(run: Run) -> None:
 
     def report(folder: Path) -> None:
         from distill.report.build import ReportInputs, write_report
+        from distill.report.card import reset_card
 
+        reset_card(layout.bundle / "README.md")
         seeds = {each.seed: each.layout for each in run.students} if recipe.seeds else {}
         warnings = _warnings(student)
         write_report(

@@ -15,6 +15,10 @@ BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 # the section that they come before, where the card still has it
 NEXT_SECTION = "\n## Use\n"
 
+_BLOCK = r"<!-- (measured|differences): begin -->.*?<!-- \1: end -->"
+EARLIER = re.compile(_BLOCK, flags=re.DOTALL)
+EARLIER_BEFORE_USE = re.compile(rf"\n\n{_BLOCK}\n(?={NEXT_SECTION})", flags=re.DOTALL)
+
 # of each kind that a card shows, the worst first
 SHOWN = 8
 
@@ -34,10 +38,18 @@ def update_card(card: Path, folder: Path) -> None:
         write_text(card, changed)
 
 
+def reset_card(card: Path) -> None:
+    """Take out of a bundle's card what a run measured, so that the card weighs what it did when the run did."""
+    if card.is_file():
+        text = card.read_text(encoding="utf-8")
+        plain = EARLIER_BEFORE_USE.sub("\n", text)
+        if plain != text:
+            write_text(card, plain)
+
+
 def with_measured(card: str, report: Report) -> str:
     """Return the text of a card with the sections in it: size and speed, and where there are any, differences."""
-    earlier = re.compile("<!-- (measured|differences): begin -->.*?<!-- \\1: end -->", flags=re.DOTALL)
-    is_ours = NEXT_SECTION in card or earlier.search(card)
+    is_ours = NEXT_SECTION in card or EARLIER.search(card)
     if not is_ours and report.subgroups is None and report.audit is None:  # people have written another one
         return card
     environment = template_environment("distill.report")
@@ -52,7 +64,7 @@ def with_measured(card: str, report: Report) -> str:
     model = report.model(report.chosen)
     sections = environment.get_template("card.md").render(report=report, model=model, timed=timed, shown=SHOWN)
     block = f"{BEGIN}\n{sections.strip()}\n{END}"
-    if earlier.search(card):
-        return earlier.sub(lambda _: block, card)
+    if EARLIER.search(card):
+        return EARLIER.sub(lambda _: block, card)
     before, heading, after = card.partition(NEXT_SECTION)
     return f"{before.rstrip()}\n\n{block}\n{heading}{after}"

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from distill.artifacts.report import write_report_file
-from distill.report.card import BEGIN, END, update_card, with_measured
+from distill.report.card import BEGIN, END, reset_card, update_card, with_measured
 from tests.support.tiny_report import tiny_report
 
 CARD = "# tiny\n\nWords of a person.\n\n## Use\n\n    import distill\n"
@@ -45,3 +45,12 @@ def test_every_run_says_size_and_speed_and_a_bundle_without_a_card_is_left_alone
     (tmp_path / "README.md").write_text(CARD)
     update_card(tmp_path / "README.md", tmp_path)
     assert "## Subgroups" in (tmp_path / "README.md").read_text()
+
+
+def test_a_card_is_reset_to_what_the_export_wrote(tmp_path: Path) -> None:
+    card = tmp_path / "README.md"
+    for text in (with_measured(CARD, tiny_report()), CARD, "# mine\n"):
+        card.write_text(text, encoding="utf-8")
+        reset_card(card)
+        assert card.read_text(encoding="utf-8") == (CARD if text != "# mine\n" else text)
+    reset_card(tmp_path / "missing.md")

@@ -198,7 +198,7 @@ def test_the_resolved_recipe_gives_the_same_bundle_and_measures_nothing(auto: Pa
     assert done.returncode == 0, done.stderr
     assert "precision: " not in done.stderr
     for path in (auto / "bundle").rglob("*"):
-        if path.is_file():
+        if path.is_file() and path.name != "README.md":  # a finished run's card says what was measured
             assert (
                 path.read_bytes() == (tmp_path / "smoke/bundle" / path.relative_to(auto / "bundle")).read_bytes()
             )
