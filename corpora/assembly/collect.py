@@ -121,8 +121,7 @@ class Collector:
         plain = plain and seen.are({"text"})
         needed = {} if plain else dict.fromkeys(self._spec.text, "`text`")
         seen.require(
-            {} if not gold else needed | ({} if split == "transfer" else label_columns(self._spec)),
-            table.where,
+            {} if not gold else needed | ({} if split == "transfer" else label_columns(self._spec)), table.where
         )
 
     def look_ahead(self, train: Table) -> Table:

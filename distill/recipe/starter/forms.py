@@ -47,7 +47,6 @@ MAX_FIELDS = 20
 # the share of rows with too many fields in a csv file that is written without quoting
 UNQUOTED_BAD = 0.1
 
-
 # words for rows that are held out, which do not say for what
 _HELD_OUT = re.compile(r"(?<![^\W\d_])(?:eval(?:uation)?|held[ _-]?out|hold[ _-]?out)(?![^\W\d_])", re.IGNORECASE)
 
@@ -165,7 +164,7 @@ def _names_of_cells(file: DataFile, form: TableForm) -> tuple[str, ...] | None:
     named = len(set(header)) == len(header) and all(isinstance(cell, str) for cell in rows[0])
     if named and records and has_header(records):
         return header
-    return _numbered(max(Counter(map(len, rows)).items(), key=lambda item: item[1])[0])
+    return _numbered(Counter(map(len, rows)).most_common(1)[0][0])
 
 
 def _numbered(width: int) -> tuple[str, ...]:
