@@ -35,7 +35,7 @@ def many_clients(bundle: Path, clients: int, seconds: float, folder: Path) -> di
     """Every answer, of every client, must be the one that the text alone gets in this process."""
     classifier = load(bundle)
     texts = [text for text in synthetic_rows("short", classifier.input) if isinstance(text, str)]
-    expected = {text: json.loads(json.dumps(vars(classifier(text)))) for text in texts}
+    expected = {text: json.loads(json.dumps(classifier(text).to_dict())) for text in texts}
     wrong, counts = [0] * clients, [0] * clients
     times: list[list[float]] = [[] for _ in range(clients)]
     with serving(bundle, "--quiet", "--queue", str(clients), log=folder / "clients.log") as server:
