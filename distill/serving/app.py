@@ -9,10 +9,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from distill.export.runtime import Classifier, DistillError, InputError, Prediction
 from distill.export.runtime.manifest.manifest import contract
@@ -79,52 +77,40 @@ class Application:
             "/v1/watch": self._watched,
             "/openapi.json": self._openapi,
         }
-        self._routes = {**posts, **gets}
-        self._app = Starlette(
-            routes=[
-                *(Route(path, self._endpoint(path, handler), methods=["POST"]) for path, handler in posts.items()),
-                *(Route(path, self._endpoint(path, handler), methods=["GET"]) for path, handler in gets.items()),
-            ],
-            exception_handlers={
-                404: self._refuse(NOT_FOUND, "The route is unknown. See /openapi.json."),
-                405: self._refuse(WRONG_METHOD, "The method is wrong. See /openapi.json."),
-            },
-        )
-        self._app.router.redirect_slashes = False
+        # no path has a variable part, so a look-up does what a router does in a tenth of the time
+        self._routes = {path: (("POST",), handler) for path, handler in posts.items()}
+        self._routes |= {path: (("GET", "HEAD"), handler) for path, handler in gets.items()}
 
     async def __call__(self, scope: Any, receive: Messages, send: Messages) -> None:
         """Answer one request."""
         if scope["type"] == "http":
-            await self._app(scope, receive, send)
+            response = await self._answered(Request(scope, receive))
+            await response(scope, receive, send)
 
-    def _refuse(self, kind: Any, message: str) -> Callable[[Request, Exception], Awaitable[Response]]:
-        async def handle(request: Request, _: Exception) -> Response:
-            route = request.scope["path"] if request.scope["path"] in self._routes else UNKNOWN_ROUTE
-            return self._recorded(route, time.perf_counter(), refused(Refusal(kind, message)), 0)
-
-        return handle
-
-    def _endpoint(self, route: str, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-        async def endpoint(request: Request) -> Response:
-            started, texts = time.perf_counter(), 0
-            try:
-                self._check_token(route, request)
-                answer = await handler(request)
-                texts, response = answer.texts, Response(answer.content, media_type=answer.media_type)
-            except Refusal as refusal:
-                response = refused(refusal)
-            except InputError as error:
-                response = refused(Refusal(UNPROCESSABLE, str(error)))
-            except ClientDisconnect:  # nobody reads this
-                response = refused(Refusal(TOO_SLOW, "The client left."))
-            except DistillError as error:
-                response = refused(Refusal(FAILED, str(error)))
-            except Exception as error:  # its message may quote a text, and so may its traceback
-                self._service.log.event("error", route=route, type=type(error).__name__)
-                response = refused(Refusal(FAILED, "The service failed. Its log has the kind of error."))
-            return self._recorded(route, started, response, texts)
-
-        return endpoint
+    async def _answered(self, request: Request) -> Response:
+        started, texts, route = time.perf_counter(), 0, request.scope["path"]
+        try:
+            if route not in self._routes:
+                route = UNKNOWN_ROUTE
+                raise Refusal(NOT_FOUND, "The route is unknown. See /openapi.json.")
+            methods, handler = self._routes[route]
+            if request.method not in methods:
+                raise Refusal(WRONG_METHOD, "The method is wrong. See /openapi.json.")
+            self._check_token(route, request)
+            answer = await handler(request)
+            texts, response = answer.texts, Response(answer.content, media_type=answer.media_type)
+        except Refusal as refusal:
+            response = refused(refusal)
+        except InputError as error:
+            response = refused(Refusal(UNPROCESSABLE, str(error)))
+        except ClientDisconnect:  # nobody reads this
+            response = refused(Refusal(TOO_SLOW, "The client left."))
+        except DistillError as error:
+            response = refused(Refusal(FAILED, str(error)))
+        except Exception as error:  # its message may quote a text, and so may its traceback
+            self._service.log.event("error", route=route, type=type(error).__name__)
+            response = refused(Refusal(FAILED, "The service failed. Its log has the kind of error."))
+        return self._recorded(route, started, response, texts)
 
     def _recorded(self, route: str, started: float, response: Response, texts: int) -> Response:
         seconds = time.perf_counter() - started

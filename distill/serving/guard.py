@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 _BUSY_BODY = b'{"error":"Too many connections.","error_type":"overloaded"}'
 
@@ -61,15 +61,14 @@ class Guard(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection, or refuse it."""
-        if not isinstance(transport, asyncio.Transport):
-            raise TypeError("the service needs a stream")
+        stream = cast(asyncio.Transport, transport)  # uvloop's have its methods and do not inherit it
         if len(self._connections) >= self._most:
-            transport.write(BUSY)
-            transport.close()
+            stream.write(BUSY)
+            stream.close()
             return
         self._connections.add(self)
-        self._transport = transport
-        self._inner.connection_made(OneWrite(transport))
+        self._transport = stream
+        self._inner.connection_made(OneWrite(stream))
         self._head = self._timer()
 
     def data_received(self, data: bytes) -> None:

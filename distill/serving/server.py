@@ -70,7 +70,8 @@ def serve(settings: Settings, ready: Callable[[str], None] = lambda address: Non
     )
     listening = bind(settings.host, settings.port)
     try:
-        asyncio.run(_run(service, token, listening, ready))
+        with asyncio.Runner(loop_factory=_event_loop()) as runner:
+            runner.run(_run(service, token, listening, ready))
     finally:
         service.close()
         listening.close()
@@ -104,6 +105,15 @@ async def _run(
     await uvicorn.Server(config).serve(sockets=[listening])
     for reload in reloads:
         reload.cancel()
+
+
+def _event_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return what makes the event loop: uvloop, in C, where the platform has it, or None for Python's own."""
+    if find_spec("uvloop") is None:
+        return None
+    from uvloop import new_event_loop
+
+    return new_event_loop
 
 
 def _protocol() -> Callable[..., Any]:
