@@ -5,7 +5,7 @@ import hmac
 import json
 import math
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,7 +78,9 @@ class Application:
             "/openapi.json": self._openapi,
         }
         # no path has a variable part, so a look-up does what a router does in a tenth of the time
-        self._routes = {path: (("POST",), handler) for path, handler in posts.items()}
+        self._routes: dict[str, tuple[Collection[str], Handler]] = {
+            path: (("POST",), handler) for path, handler in posts.items()
+        }
         self._routes |= {path: (("GET", "HEAD"), handler) for path, handler in gets.items()}
 
     async def __call__(self, scope: Any, receive: Messages, send: Messages) -> None:
