@@ -1,11 +1,12 @@
 """The codebook: how a language model is told what the labels are and what rows of each look like."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from distill.corpora.corpus import Split, label_matrix
+from distill.corpora.reading.scrub import scrub
 from distill.corpora.targets import CODECS
 from distill.export.runtime.deciding.task import Task
 from distill.export.runtime.errors import InputError
@@ -39,6 +40,11 @@ class Codebook:
     def several(self) -> bool:
         """Return whether a row may have several labels."""
         return CODECS[self.task.kind].several
+
+    def masked(self) -> "Codebook":
+        """Return the codebook with personal data masked in the rows and definitions that it shows."""
+        shots = tuple(replace(shot, text=scrub(shot.text)[0]) for shot in self.shots)
+        return replace(self, shots=shots, definitions=tuple(scrub(text)[0] for text in self.definitions))
 
     def described(self, label: int) -> str:
         """Return a label's first word, with its definition where it has one."""

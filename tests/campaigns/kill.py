@@ -30,14 +30,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.support.command import ROOT, command_of
-from tests.support.processes import ranks_of
+from tests.support.processes import is_alive, ranks_of
 from tests.support.talks import SETTINGS as TALK_SETTINGS
 from tests.support.talks import write_talks
 
 # then a run may finish, or most signals would strike the stage that takes longest again and again
 KILLS_A_RUN = 5
 MOST_SECONDS = 5.0  # from Ctrl-C to the end
-LAST_SECONDS = 5.0  # in which the processes of a training end after their command
+# in which the processes of a training end after their command; on a busy machine one may still be importing torch
+LAST_SECONDS = 60.0
 # checkpoints are written this often in the time that a whole run takes
 CHECKPOINTS = 40
 # files whose writing saves work
@@ -56,6 +57,7 @@ class Found:
     endings: list[float] = field(default_factory=list)  # seconds from the signal to the end
     wrong: list[str] = field(default_factory=list)
     others: int = 0  # further processes of trainings that were alive when a signal was sent
+    outlived: float = 0.0  # longest seconds that one of them lived after its command
 
 
 @dataclass(frozen=True)
@@ -186,8 +188,9 @@ def one_start(command: Command, moment: float | None, strike: Strike, found: Fou
         code = process.wait()
         found.signals += 1
         found.others += len(others)
-        found.wrong += [f"process {pid} outlived its command" for pid in outliving(others)]
         found.endings.append(time.time() - at)
+        found.wrong += [f"process {pid} outlived its command" for pid in outliving(others)]
+        found.outlived = max(found.outlived, time.time() - at - found.endings[-1])
         stage = stage_under_way(command.folder, began)
         found.stages[stage] += 1
         saved = [path.stat().st_mtime for pattern in SAVED for path in command.folder.glob(pattern)]
@@ -210,7 +213,7 @@ def stage_under_way(folder: Path, began: float) -> str:
 def outliving(pids: list[int]) -> list[int]:
     """Return those that are still alive after the seconds that they may take to end."""
     end = time.monotonic() + LAST_SECONDS
-    while (alive := [pid for pid in pids if Path(f"/proc/{pid}").exists()]) and time.monotonic() < end:
+    while (alive := [pid for pid in pids if is_alive(pid)]) and time.monotonic() < end:
         time.sleep(0.05)
     return alive
 
@@ -258,12 +261,13 @@ def report(recipe: str, number: signal.Signals, found: Found) -> None:
         "starts from a training's checkpoint": found.resumed,
         "further processes at that moment": found.others,
         "in stages": ", ".join(f"{name} {count}" for name, count in found.stages.most_common()),
+        "longest life of one after its command": f"{found.outlived:.1f} s" if found.others else "-",
         "longest work redone": f"{max(found.redone, default=0):.1f} s",
         "longest time to end": f"{max(endings):.1f} s" if endings else "-",
         "mismatches and complaints": len(found.wrong),
     }
     for name, value in rows.items():
-        print(f"{name:36} {value}")
+        print(f"{name:38} {value}")
     for complaint in found.wrong:
         print(f"wrong: {complaint}")
 

@@ -136,6 +136,20 @@ def test_a_probe_sends_texts_of_our_own_and_finds_out_what_is_given() -> None:
         assert (server.model, server.reported, server.options) == ("m", "fake-1", options)
 
 
+def test_a_server_that_refuses_to_give_as_many_is_asked_for_fewer_and_then_for_votes() -> None:
+    for accepts, options in ((20, 20), (5, 5), (4, 0)):
+        model = FakeModel(accepts=accepts)
+        with fake_openai(model) as url:
+            server = probe(client(url), "m", BOOK)
+        assert (server.options, server.asked) == (options, options or 20)
+        assert len(model.requests) == {20: 3, 5: 1 + 3, 4: 1 + 1 + 3}[accepts]
+
+
+def test_a_path_is_sent_in_ascii() -> None:
+    given = "http://127.0.0.1:1/büro%20zwei/a b/v1/"
+    assert address_of(given, allow_remote=False).path == "/b%C3%BCro%20zwei/a%20b/v1"
+
+
 def test_a_model_that_begins_with_something_else_is_refused() -> None:
     with fake_openai(FakeModel(begins="<think>")) as url, pytest.raises(InputError, match="none of three"):
         probe(client(url), "m", BOOK)

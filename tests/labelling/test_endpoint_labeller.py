@@ -1,5 +1,6 @@
 """A server as a labeller: every row once, whatever happens; what is kept; and when it gives up."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -17,7 +18,8 @@ from distill.corpora.corpus import Split
 from distill.export.runtime.deciding.kinds.multi_label import MultiLabel
 from distill.export.runtime.deciding.kinds.single_label import SingleLabel
 from distill.export.runtime.errors import InputError
-from distill.labelling.codebook import codebook_of
+from distill.labelling.codebook import Shot, codebook_of
+from distill.labelling.endpoint.address import Address
 from distill.labelling.endpoint.cache import ANSWERS_FILE, AnswerCache
 from distill.labelling.endpoint.labeller import EndpointLabeller
 from distill.labelling.endpoint.open import label_rows, open_endpoint
@@ -70,6 +72,13 @@ def test_votes_of_a_server_without_log_probabilities(tmp_path: Path) -> None:
     assert len(model.answered) == 7 * len(TEXTS) + 2 * 3
 
 
+def test_rows_are_asked_about_as_the_server_accepts(tmp_path: Path) -> None:
+    model = FakeModel(WORDS, accepts=5, gives=5)
+    assert labels_of(model, tmp_path).argmax(axis=1).tolist() == [0, 1, 2] * 40
+    assert {request["top_logprobs"] for request in model.requests} == {20, 5}
+    assert len(model.requests) == 1 + 3 + len(TEXTS)
+
+
 def test_several_labels_are_asked_one_by_one(tmp_path: Path) -> None:
     book = codebook_of(VerbaliserRecipe(), MultiLabel(LABELS), Split([], None), 0)
     scores = labels_of(FakeModel(WORDS), tmp_path, book=book)
@@ -99,6 +108,22 @@ def test_another_machine_gets_scrubbed_texts(tmp_path: Path) -> None:
         replace(asking, scrubs=True).label(["write to me at ann@example.org, i am sad"] * 1)
     assert not any("ann@" in str(request) for request in model.requests)
     assert any("[EMAIL]" in str(request) for request in model.requests)
+
+
+def test_another_machine_gets_no_personal_data_of_shots_and_definitions_and_the_probe_no_shot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shot = Shot("call me at ann@example.org, i am glad", (0,))
+    book = replace(BOOK, shots=(shot,), definitions=("Joy, as in: bob@example.org made my day.", "", ""))
+    here, there = FakeModel(WORDS), FakeModel(WORDS)
+    labels_of(here, tmp_path / "here", book=book)
+    monkeypatch.setattr(Address, "is_local", False)
+    labels_of(there, tmp_path / "there", book=book, allow_remote=True)
+    sent = [json.dumps(request["messages"]) for request in there.requests]
+    assert not [text for text in sent if "example.org" in text]
+    assert all("i am glad" in text for text in sent[3:])
+    assert not [text for text in sent[:3] if "i am glad" in text]  # of the probe
+    assert all("ann@example.org" in json.dumps(request) for request in here.requests[3:])
 
 
 def test_half_a_line_is_cut_off_and_a_damaged_one_is_asked_again(tmp_path: Path) -> None:

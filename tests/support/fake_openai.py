@@ -32,6 +32,7 @@ class FakeModel:
     words: Mapping[str, Sequence[str]] = field(default_factory=dict)
     trouble: Trouble = field(default_factory=dict)
     gives: int = 20  # log-probabilities; 0 gives none
+    accepts: int = 20  # log-probabilities that a request may ask for; one for more is answered with status 400
     retry_after: str | None = "0"
     name: str = "fake-1"
     status: int = 200
@@ -49,6 +50,11 @@ class FakeModel:
 
     def __post_init__(self) -> None:
         self._draw = random.Random(self.seed)
+
+    def is_refused(self, request: Mapping[str, Any]) -> bool:
+        """Whether a request is answered with status 400."""
+        asks_for = request.get("top_logprobs", 0) if request.get("logprobs") else 0
+        return asks_for > self.accepts or bool(self.refuses and self.refuses in request["messages"][-1]["content"])
 
     def draw(self) -> str:
         """The trouble of the next request; empty for none."""
@@ -121,7 +127,7 @@ class _Handler(BaseHTTPRequestHandler):
         time.sleep(model.delay)
         if self.path != "/v1/chat/completions":
             self._send(404, b"{}")
-        elif model.refuses and model.refuses in request["messages"][-1]["content"]:
+        elif model.is_refused(request):
             self._send(400, b"{}")
         elif model.status != 200:
             self._send(model.status, b"{}")

@@ -2,11 +2,14 @@
 
 import ipaddress
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from distill.export.runtime.errors import InputError
 
 PORTS = {"http": 80, "https": 443}
+
+# characters that a path holds as they are; others are sent in percents
+IN_PATHS = "/%~:@!$&'()*+,;="
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,8 @@ def address_of(url: str, *, allow_remote: bool) -> Address:
         raise InputError("`url` is not the address of a server. Give one such as http://127.0.0.1:8080/v1.")
     if parts.username or parts.password:
         raise InputError("`url` holds a user or a password. Put the key into a variable and name it in `key_env`.")
-    address = Address(parts.scheme, host, port or PORTS[parts.scheme], parts.path.rstrip("/"))
+    path = quote(parts.path.rstrip("/"), safe=IN_PATHS)
+    address = Address(parts.scheme, host, port or PORTS[parts.scheme], path)
     if not address.is_local and not allow_remote:
         raise InputError(
             f"`url` is on another machine ({host}), and nothing was sent. Set `allow_remote` = true if the texts "

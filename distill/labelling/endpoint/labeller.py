@@ -134,7 +134,8 @@ class EndpointLabeller:
         for question in questions:
             messages = question.messages(self.book, text)
             for sample in samples:
-                yield question, request_of(self.server.model, messages, sample=sample)
+                asked = self.server.asked
+                yield question, request_of(self.server.model, messages, sample=sample, asked=asked)
 
     def _key(self, request: Request) -> bytes:
         return self.cache.key({"request": request, "version": VERSION, "reported": self.server.reported})

@@ -84,6 +84,7 @@ def open_endpoint(recipe: EndpointRecipe, book: Codebook, folder: Path) -> Itera
     """
     address = endpoint_of(recipe)
     client = Client(address, key_from(recipe.key_env), recipe.retries, recipe.timeout_s)
+    book = book if address.is_local else book.masked()
     with AnswerCache(folder) as cache:
         server = known_server(folder, recipe.model)
         if server is None:
