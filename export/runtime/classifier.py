@@ -2,8 +2,8 @@
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from os import PathLike
 from pathlib import Path
@@ -12,20 +12,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from distill.export.runtime.deciding.call_time import Thresholds, policy_with, whole, with_best
+from distill.export.runtime.deciding.call_time import Thresholds, policy_with, whole
+from distill.export.runtime.deciding.decider import Decider, Observer
 from distill.export.runtime.deciding.hand_over import Lookout
-from distill.export.runtime.deciding.scores import Floats as AnyFloats
-from distill.export.runtime.deciding.task import UNREADABLE, Noticed, Prediction, Task
+from distill.export.runtime.deciding.task import UNREADABLE, Prediction, Task
 from distill.export.runtime.deciding.tasks import task_of
 from distill.export.runtime.errors import DistillError, InputError
 from distill.export.runtime.explain import MAX_WORDS, Explanation, Occlusion
-from distill.export.runtime.graph_session import open_session
+from distill.export.runtime.graph_session import MAX_THREADS, open_session
 from distill.export.runtime.manifest.bundle_files import read_files
 from distill.export.runtime.manifest.manifest import MANIFEST_FILE, Manifest, read_manifest_bytes
 from distill.export.runtime.network import CHUNK, Floats, Network
 from distill.export.runtime.reading.encoder import Encoder, open_tokenizer
-from distill.export.runtime.reading.given import Given, items_of, moved
-from distill.export.runtime.reading.inputs import Encoded, Row, Turn, Turns
+from distill.export.runtime.reading.given import Given, items_of, moved, numbered, turns_of
+from distill.export.runtime.reading.inputs import Row, SplitTurn, Turn, Turns, Window
 from distill.export.runtime.reading.turns import turns_read
 from distill.export.runtime.reading.words_of import ReadWords
 from distill.export.runtime.untrusted.strict_json import parse_json
@@ -38,13 +38,7 @@ RUN_TOKENS = 16
 
 ATTENTION = b"MultiHeadAttention"
 
-# onnxruntime takes a 32-bit number; no machine has as many cores
-MAX_THREADS = 1024
-
 SHOWN_LABELS = 4  # in a classifier's repr
-
-# is told of scores (N, C), tokens, what was noticed, and what was decided, all of the same texts
-Observer = Callable[[AnyFloats, Sequence[Encoded], Sequence[Noticed], Sequence[Prediction]], None]
 
 
 @dataclass(frozen=True)
@@ -81,6 +75,7 @@ class Classifier:
         self._policy = manifest.policy
         self._network = network
         self._lookout = lookout
+        self._decider = Decider(self.task, lookout, isinstance(self.input, Turns))
         self._observer = observer
 
     def watched_by(self, observer: Observer) -> "Classifier":
@@ -129,12 +124,27 @@ class Classifier:
         Raises:
             InputError: a turn is none, or its speaker is unknown; the message has its number, and never quotes it.
         """
-        rows = turns_read(self.input).windows(list(items_of(turns)), "turns")
-        wanted = [row for row in rows if row is not None]
-        blocks = (list[Row](wanted[start : start + BLOCK]) for start in range(0, len(wanted), BLOCK))
-        decided = (self._decide(block, top_k, thresholds, self._observer) for block in blocks)
-        answers = (prediction for found in decided for prediction in found)
-        return [None if row is None else next(answers) for row in rows]
+        rows = turns_read(self.input).windows(list(turns_of(turns)), "turns")
+        answers: dict[int, Prediction] = {}
+        wanted = iter([(number, row) for number, row in enumerate(rows) if row is not None])
+        while block := dict(islice(wanted, BLOCK)):
+            try:
+                found = self._decide(list(block.values()), top_k, thresholds, self._observer)
+            except DistillError as error:
+                raise numbered(error, list(block)) from None
+            answers.update(zip(block, found, strict=True))
+        return [answers.get(number) for number in range(len(rows))]
+
+    def split(self, turn: Turn, where: str) -> SplitTurn:
+        """Return a turn with its ids, for `decide_turns`; `where` is the place that begins an error's message."""
+        return self._network.split(turn, where)
+
+    def decide_turns(self, turns: Sequence[SplitTurn]) -> Prediction:
+        """Decide the last of some turns of a conversation, the oldest first, without splitting any again."""
+        *context, target = (split.turn for split in turns)
+        logits, encoded = self._network.run_turns(turns)
+        row = Window(target, tuple(context))
+        return self._decider.decide([row], encoded, logits, self._policy, None, self._observer)[0]
 
     def stream(
         self,
@@ -229,17 +239,7 @@ class Classifier:
         policy = self._policy if thresholds is None else policy_with(self.task, self._policy, thresholds)
         best = None if top_k is None else whole(top_k, "top_k")
         logits, encoded = self._network.run(rows)
-        noticed = self._lookout.noticed(rows, encoded, logits, self.task)
-        scores = self.task.scores(logits)
-        if len(noticed) == 1:
-            found = [self.task.prediction(scores[0].tolist(), policy, noticed[0])]
-        else:
-            found = self.task.predictions(scores.astype(np.float64), policy, noticed)
-        if isinstance(self.input, Turns):
-            found = [replace(one, context=row.turns) for one, row in zip(found, encoded, strict=True)]
-        if observer is not None:
-            observer(scores, encoded, noticed, found)
-        return found if best is None else [with_best(prediction, best) for prediction in found]
+        return self._decider.decide(rows, encoded, logits, policy, best, observer)
 
 
 def load(path: str | Path, *, manifest_sha256: str | None = None, threads: int = 1) -> Classifier:

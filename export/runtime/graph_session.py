@@ -9,6 +9,9 @@ from distill.export.runtime.manifest.manifest import INPUTS, Manifest
 from distill.export.runtime.untrusted.fields import MAX_SHOWN
 from distill.export.runtime.untrusted.graph_file import check_graph_file
 
+# onnxruntime takes a 32-bit number; no machine has as many cores
+MAX_THREADS = 1024
+
 OUTPUT = "logits"
 
 RANK = 2  # (batch, sequence) and (batch, C)

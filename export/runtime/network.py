@@ -1,7 +1,7 @@
 """Rows in, calibrated logits out: tokenize, run the graph on neighbours in length together, check its output."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -12,7 +12,7 @@ from distill.export.runtime.errors import BundleError, DistillError
 from distill.export.runtime.graph_session import OUTPUT
 from distill.export.runtime.manifest.manifest import Manifest
 from distill.export.runtime.reading.encoder import Encoder
-from distill.export.runtime.reading.inputs import Encoded, Row
+from distill.export.runtime.reading.inputs import Encoded, Row, SplitTurn, Turn
 from distill.export.runtime.reading.words_of import ReadWords
 
 # texts in one run of the graph where the manifest sets no smaller bound
@@ -46,9 +46,17 @@ class Network:
     def run(self, texts: list[Row]) -> tuple[Floats, list[Encoded]]:
         """Return logits (N, C), and the tokens of each text."""
         if len(texts) == 1:
-            return self._run_one(texts[0])
+            return self._run_one(self._encoder.encode_one(texts[0]))
         encoded = self.encode(texts)
         return self.run_encoded(encoded), encoded
+
+    def split(self, turn: Turn, where: str) -> SplitTurn:
+        """Return a turn with its ids; errors begin with `where`."""
+        return self._encoder.split(turn, where)
+
+    def run_turns(self, turns: Sequence[SplitTurn]) -> tuple[Floats, list[Encoded]]:
+        """Return the result of `run` for split turns, the oldest first, of which the last is decided."""
+        return self._run_one(self._encoder.joined(turns))
 
     def run_encoded(self, encoded: list[Encoded]) -> Floats:
         """Return logits (N, C) of rows that are tokens already."""
@@ -75,9 +83,8 @@ class Network:
         if rows:
             yield rows
 
-    def _run_one(self, text: Row) -> tuple[Floats, list[Encoded]]:
-        """Return the result of `run` for one text without sorting, which would slow a small model noticeably."""
-        encoded = self._encoder.encode_one(text)
+    def _run_one(self, encoded: Encoded) -> tuple[Floats, list[Encoded]]:
+        """Return the result of `run` for one row without sorting, which would slow a small model noticeably."""
         logits = self._forward([encoded])
         # faster than numpy for so few numbers
         return logits if all(map(math.isfinite, logits[0].tolist())) else _finite(logits), [encoded]

@@ -7,13 +7,26 @@ from typing import NamedTuple, TypeVar
 from tokenizers import Tokenizer
 
 from distill.export.runtime.errors import BundleError, InputError
-from distill.export.runtime.reading.inputs import ONE_TEXT, PROBE, TEXT, Encoded, Input, Row, Whole, all_texts
+from distill.export.runtime.reading.inputs import (
+    ONE_TEXT,
+    PROBE,
+    TEXT,
+    Encoded,
+    Input,
+    Row,
+    SplitTurn,
+    Turn,
+    Whole,
+    all_texts,
+)
+from distill.export.runtime.reading.turn_reader import TurnReader
 from distill.export.runtime.reading.wordpiece import PlainWordPiece
 from distill.export.runtime.reading.words_of import ReadWords, words_of
 from distill.export.runtime.untrusted.fields import has_surrogate
 from distill.export.runtime.untrusted.tokenizer_file import check_tokenizer_file
 
-# characters that several threads tokenize at once; the tokens of more would fill the memory before they are cut
+# characters that several threads tokenize at once; the tokens of more would fill the memory before they are cut.
+# A reader of rows that share texts keeps few tokens of each
 BATCH_CHARACTERS = 100_000
 
 _T = TypeVar("_T")
@@ -105,7 +118,26 @@ class Encoder:
         plain = self._encode_plain(text)
         if plain is not None:
             return plain
-        return self._guarded(self._reader.one, text, row)
+        return self._guarded(self._reader.one, text, f"texts[{row}]")
+
+    def split(self, turn: Turn, where: str) -> SplitTurn:
+        """Return a turn with its ids, for rows of `joined`.
+
+        Raises:
+            InputError: as `encode` does; `where` is the place that begins its message.
+        """
+        reader = self._turn_reader
+        return self._guarded(lambda _: reader.split(turn), turn.text, where)
+
+    def joined(self, turns: Sequence[SplitTurn]) -> Encoded:
+        """Return the tokens of split turns, the oldest first, of which the last is decided."""
+        return self._turn_reader.joined(turns)
+
+    @property
+    def _turn_reader(self) -> TurnReader:
+        if not isinstance(self._reader, TurnReader):
+            raise TypeError("Turns were given where no conversations are read.")
+        return self._reader
 
     def words(self, row: Row, most: int) -> ReadWords:
         """Return the tokens of one text or pair with the words that they are of, at most `most`.
@@ -116,14 +148,14 @@ class Encoder:
         reader = self._reader
         if not isinstance(reader, Whole):
             raise InputError("text: The words of turns of a conversation are not told apart. Use predict_turns.")
-        encoding = self._guarded(reader.tokens, row, 0)
+        encoding = self._guarded(reader.tokens, row, "texts[0]")
         places, encoded = reader.places(encoding), reader.cut(encoding)
         names = (self._tokenizer.token_to_id(token) for token in ("[MASK]", "<mask>"))
         mask_id = next((int(number) for number in names if number is not None), None)
         return ReadWords(encoded, words_of(row, encoding, places, most), mask_id)
 
-    def _guarded(self, read: Callable[[Row], _T], text: Row, row: int) -> _T:
-        """Return what is read of a text, or the error that names it by its number."""
+    def _guarded(self, read: Callable[[Row], _T], text: Row, where: str) -> _T:
+        """Return what is read of a text, or the error that begins with its place."""
         try:
             return read(text)
         except BaseException as error:
@@ -132,15 +164,16 @@ class Encoder:
         # outside `except`: the tokenizer's error may hold the text, and must not be attached to this one
         if _is_broken(text):
             raise InputError(
-                f"texts[{row}]: The text cannot be tokenized. It must be valid Unicode without lone surrogates."
+                f"{where}: The text cannot be tokenized. It must be valid Unicode without lone surrogates."
             )
         raise InputError(
-            f"texts[{row}]: The bundle's tokenizer fails on it. Run `distill verify` on the bundle, or omit it."
+            f"{where}: The bundle's tokenizer fails on it. Run `distill verify` on the bundle, or omit it."
         )
 
     def _encode_together(self, texts: list[Row]) -> list[Encoded]:
         """Return the tokens of texts that are read together; none if a text fails or they are too long."""
-        if sum(map(_characters, texts)) > BATCH_CHARACTERS or any(map(_is_broken, texts)):
+        too_long = not self._reader.shares and sum(map(_characters, texts)) > BATCH_CHARACTERS
+        if too_long or any(map(_is_broken, texts)):
             return []
         try:
             return self._reader.several(texts)

@@ -57,6 +57,22 @@ def items_of(texts: Iterable[Given]) -> Iterable[Given]:
     return given
 
 
+def turns_of(turns: Iterable[Turn]) -> Iterable[Any]:
+    """Return the turns of one conversation as something to iterate over, as `items_of` returns rows.
+
+    Raises:
+        InputError: it is no list of turns.
+    """
+    try:
+        return items_of(turns)
+    except InputError:
+        pass
+    raise InputError(
+        f"turns: This must be a list of turns, but is {_name(turns)}. Pass a list such as [distill.Turn(speaker, "
+        "text)]."
+    )
+
+
 def _name(given: object) -> str:
     return type(given).__name__
 
@@ -64,3 +80,8 @@ def _name(given: object) -> str:
 def moved(error: DistillError, rows: int) -> DistillError:
     """Return the same error, with the number of its text raised by `rows`."""
     return type(error)(NAMED_TEXT.sub(lambda found: f"texts[{int(found[1]) + rows}]", str(error), count=1))
+
+
+def numbered(error: DistillError, numbers: Sequence[int]) -> DistillError:
+    """Return the same error, with the number that the turn of its row has in the conversation."""
+    return type(error)(NAMED_TEXT.sub(lambda found: f"turns[{numbers[int(found[1])]}]", str(error), count=1))

@@ -28,6 +28,13 @@ class Window:
     context: tuple[Turn, ...] = ()
 
 
+class SplitTurn(NamedTuple):
+    """A turn, and the ids of its text without any special token."""
+
+    turn: Turn
+    ids: list[int]
+
+
 # a text, the two segments of a pair, or a turn with its context
 Row = str | tuple[str, str] | Window
 

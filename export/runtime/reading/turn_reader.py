@@ -1,12 +1,12 @@
 """Ids of turns with their context: each text by itself, put together by a template."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol, final
 
 from tokenizers import Tokenizer
 
 from distill.export.runtime.errors import BundleError
-from distill.export.runtime.reading.rows import Encoded, Row, Window
+from distill.export.runtime.reading.rows import Encoded, Row, SplitTurn, Turn, Window
 from distill.export.runtime.reading.wordpiece import PlainWordPiece
 
 # pieces before and behind a place
@@ -80,21 +80,35 @@ class TurnReader:
         known: dict[str, list[int]] = {}
         return [self._read(row, known) for row in rows]
 
+    def split(self, turn: Turn) -> SplitTurn:
+        """Return a turn with its ids, so that each row that it is in need not split it again."""
+        return SplitTurn(turn, self._ids(turn.text, {}))
+
+    def joined(self, turns: Sequence[SplitTurn]) -> Encoded:
+        """Return what the graph reads of split turns, the oldest first, of which the last is decided."""
+        *context, target = turns
+        return self._join(target, reversed(context))
+
     def _read(self, row: Row, known: dict[str, list[int]]) -> Encoded:
         if not isinstance(row, Window):
             raise TypeError("Texts were given where turns of conversations are read.")
-        target = self._ids(row.target.text, known)
+        target = SplitTurn(row.target, self._ids(row.target.text, known))
+        return self._join(target, (SplitTurn(turn, self._ids(turn.text, known)) for turn in reversed(row.context)))
+
+    def _join(self, decided: SplitTurn, before: Iterable[SplitTurn]) -> Encoded:
+        """Return a row of the decided turn and of those before it, the newest first, as many as fit."""
+        target = decided.ids
         room = self._max_tokens - len(self._start) - 1 - len(self._end)
         truncated = len(target) > room
-        own = [*self._start, self._roles[row.target.speaker], *target[: max(room, 0)], *self._end]
+        own = [*self._start, self._roles[decided.turn.speaker], *target[: max(room, 0)], *self._end]
         ids, types = own, [0] * len(own)
         left = self._max_tokens - len(own) - len(self._before) - len(self._after)
         turns: list[list[int]] = []
         shortened = False
-        for turn in reversed(row.context[-self._turns :] if self._turns else ()):
-            if left < 1:  # not even an empty turn; nothing more is split
-                break
-            pieces = self._ids(turn.text, known)
+        waiting = iter(before)
+        # where there is no room even for an empty turn, nothing more is taken, and nothing more split
+        while left >= 1 and len(turns) < self._turns and (found := next(waiting, None)) is not None:
+            turn, pieces = found
             if self._cuts_newest and not turns and 1 < left < 1 + len(pieces):
                 shortened, pieces = True, pieces[1 - left :]  # its end is what the decided turn answers
             left -= 1 + len(pieces)
@@ -115,11 +129,16 @@ class TurnReader:
         return min(distance, self._farthest)
 
     def _ids(self, text: str, known: dict[str, list[int]]) -> list[int]:
-        """Return the ids of one turn's text, without any special token."""
+        """Return the ids of one turn's text, without any special token.
+
+        Of a text that fits in no row, only its beginning and its end can be read, so its middle is not kept.
+        """
         ids = known.get(text)
         if ids is None:
             plain = None if self._plain is None else self._plain.ids(text, len(text))
             ids = self._tokenizer.encode(text, add_special_tokens=False).ids if plain is None else plain
+            if len(ids) > 2 * self._max_tokens:
+                ids = ids[: self._max_tokens] + ids[-self._max_tokens :]
             known[text] = ids
         return ids
 

@@ -17,7 +17,7 @@ from tokenizers import Tokenizer
 from distill.export.runtime.errors import BundleError, InputError
 from distill.export.runtime.reading.rows import Turn, Window, check_length, kind_of
 from distill.export.runtime.reading.turn_reader import Frame, Reader, TurnReader
-from distill.export.runtime.untrusted.fields import Fields, is_printable
+from distill.export.runtime.untrusted.fields import Fields, has_surrogate, is_printable
 
 TURNS = "turns"
 
@@ -163,7 +163,7 @@ class Turns:
                 turns = (*value, Turn(self._only_role(where), ""))
         if not turns:
             raise InputError(f"{where}: The list of turns is empty. Pass at least the turn to decide.")
-        return self._checked(turns[-self.turns - 1 :], where)
+        return self._checked(turns, where)
 
     def _only_role(self, where: str) -> str:
         if len(self.decides) > 1:
@@ -174,7 +174,9 @@ class Turns:
         return self.decides[0]
 
     def _checked(self, turns: Sequence[object], where: str) -> Window:
-        *context, target = (self.turn(turn, f"{where}, turn {number}") for number, turn in enumerate(turns, 1))
+        first = 0 if self.predict == CONVERSATION else max(0, len(turns) - self.turns - 1)
+        said = [self.turn(turn, f"{where}, turn {at}") for at, turn in enumerate(turns[first:], first + 1)]
+        *context, target = said[: self.spoken(said)][-self.turns - 1 :]
         if target.speaker not in self.decides:
             raise InputError(
                 f"{where}: The last turn is of a role that this bundle does not decide. It decides "
@@ -198,12 +200,26 @@ class Turns:
             raise InputError(f"{where}: The text must be a string, but is {kind_of(text)}.")
         if not isinstance(speaker, str) or speaker not in self.roles:
             raise InputError(f"{where}: The speaker is unknown. Name one of {', '.join(self.roles)}.")
+        if has_surrogate(text):
+            raise InputError(
+                f"{where}: The text cannot be tokenized. It must be valid Unicode without lone surrogates."
+            )
         return Turn(speaker, text)
+
+    def spoken(self, turns: Sequence[Turn]) -> int:
+        """Return how many of some turns are read: of a whole conversation those up to the last with a text.
+
+        Training reads them so. All are read where none has a text, because something must be decided.
+        """
+        if self.predict != CONVERSATION:
+            return len(turns)
+        said = (number for number in range(len(turns), 0, -1) if turns[number - 1].text.strip())
+        return next(said, len(turns))
 
     def windows(self, turns: Sequence[object], where: str) -> list[Window | None]:
         """Return the row of each turn of a conversation; None for turns of a role that is not decided.
 
-        Where whole conversations are decided, that of the last turn is the only one.
+        Where whole conversations are decided, that of the last turn with a text is the only one.
 
         Raises:
             InputError: one of them is not a turn, or too long.
@@ -211,12 +227,13 @@ class Turns:
         checked = [self.turn(turn, f"{where}[{number}]") for number, turn in enumerate(turns)]
         for number, turn in enumerate(checked):
             check_length(len(turn.text), f"{where}[{number}]")
+        last = self.spoken(checked) - 1
         return [
             Window(
                 Turn(turn.speaker, "") if self.predict == NEXT else turn,
                 tuple(checked[max(0, number - self.turns) : number]),
             )
-            if turn.speaker in self.decides and (self.predict != CONVERSATION or number == len(checked) - 1)
+            if turn.speaker in self.decides and (self.predict != CONVERSATION or number == last)
             else None
             for number, turn in enumerate(checked)
         ]

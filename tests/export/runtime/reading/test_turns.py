@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from distill.export.runtime import BundleError, Conversation, InputError, Turn, load
+from distill.export.runtime import BundleError, InputError, Turn, load
 from distill.export.runtime.manifest.parts import SelfTest
 from distill.export.runtime.reading.encoder import Encoder
 from distill.export.runtime.reading.inputs import MAX_TEXT_CHARACTERS, ONE_TEXT, Turns, Window, input_from_dict
@@ -228,6 +228,7 @@ MANIFEST: dict[str, Any] = {
 
 def test_a_manifest_gives_the_input_back() -> None:
     assert input_from_dict(MANIFEST, "m") == reads()
+    assert input_from_dict({**MANIFEST, "predict": "conversation"}, "m") == reads(2, "conversation")
     first = {**MANIFEST, "template": {**MANIFEST["template"], "context": ["{turns}", "[SEP]"]}}
     assert input_from_dict(first, "m") == reads(template=WHOLE)
 
@@ -267,79 +268,6 @@ def test_a_hostile_manifest_is_refused(changes: dict[str, Any], said: str) -> No
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_turns_bundle(tmp_path_factory.mktemp("turns") / "bundle", reads(2))
-
-
-TALKS = [Turn(C, "i feel sad"), Turn(T, "you feel sad"), Turn(C, "very"), Turn(T, ""), Turn(C, "not calm today")]
-
-
-def test_each_turn_has_an_entry_and_later_turns_change_no_bit(bundle: Path) -> None:
-    classifier = load(bundle)
-    found = classifier.predict_turns(TALKS)
-    assert [None if one is None else one.context for one in found] == [0, None, 2, None, 2]
-    assert found[2] != classifier([TALKS[2]])
-    for count in range(1, len(TALKS) + 1):
-        assert classifier.predict_turns(TALKS[:count]) == found[:count]
-        if TALKS[count - 1].speaker == C:
-            assert classifier(TALKS[:count]) == found[count - 1]
-    assert classifier.predict_turns([turn._asdict() for turn in TALKS]) == found  # type: ignore[misc]
-    assert classifier.predict_turns([]) == []
-    with pytest.raises(InputError, match=r"turns\[1\]: The speaker is unknown"):
-        classifier.predict_turns([TALKS[0], Turn("secret", "b")])
-
-
-def test_a_conversation_answers_as_the_whole_of_it(bundle: Path) -> None:
-    classifier = load(bundle)
-    conversation, other = Conversation(classifier), Conversation(classifier)
-    answers = []
-    for turn in TALKS:
-        other.add(C, "happy")  # another conversation of the same classifier
-        answers.append(conversation.add(*turn))
-    assert answers == classifier.predict_turns(TALKS)
-    with pytest.raises(InputError, match="turn 6: The speaker is unknown"):
-        conversation.add("nobody", "a")
-    with pytest.raises(InputError, match="does not decide this role. It decides client"):
-        Conversation(classifier, role=T)
-
-
-def test_a_conversation_is_decided_once_and_in_progress_after_each_turn(tmp_path: Path) -> None:
-    classifier = load(make_turns_bundle(tmp_path / "bundle", reads(2, "conversation", (C, T))))
-    *before, last = classifier.predict_turns(TALKS)
-    assert (before, last) == ([None] * 4, classifier(TALKS))
-    assert classifier.predict([TALKS, TALKS[:2]])[0] == last
-    conversation = Conversation(classifier)
-    assert [conversation.add(*turn) for turn in TALKS] == [classifier(TALKS[:count]) for count in range(1, 6)]
-    assert input_from_dict({**MANIFEST, "predict": "conversation"}, "m") == reads(2, "conversation")
-
-
-def test_a_bundle_of_next_turns_decides_after_each_turn(tmp_path: Path) -> None:
-    classifier = load(make_turns_bundle(tmp_path / "bundle", reads(2, "next", (T,))))
-    found = classifier.predict_turns(TALKS)
-    assert [one is None for one in found] == [True, False, True, False, True]
-    conversation = Conversation(classifier)
-    answers = [conversation.add(*turn) for turn in TALKS]
-    assert [answers[0], answers[2]] == [found[1], found[3]]
-    changed = [TALKS[0], Turn(T, "happy happy happy")]
-    assert classifier.predict_turns(changed)[1] == found[1]
-    both = load(make_turns_bundle(tmp_path / "both", reads(2, "next", (C, T))))
-    with pytest.raises(InputError, match="role: The bundle decides the next turn of client or therapist"):
-        Conversation(both)
-    assert Conversation(both, role=T).add(*TALKS[0]) is not None
-
-
-def test_ten_thousand_turns_are_decided(bundle: Path) -> None:
-    classifier = load(bundle)
-    found = classifier.predict_turns([Turn((C, T)[at % 2], "i feel") for at in range(10_000)])
-    assert len(found) == 10_000
-    assert found[500] == found[9_998]
-
-
-def test_a_bundle_of_texts_reads_no_conversation(tmp_path: Path) -> None:
-    from tests.support.tiny_bundle import make_tiny_bundle
-
-    classifier = load(make_tiny_bundle(tmp_path / "bundle"))
-    with pytest.raises(InputError, match="This bundle reads a text and no conversation. Use predict"):
-        classifier.predict_turns(TALKS)
-    assert "context" not in classifier("i am sad").to_dict()
 
 
 def test_a_bundle_without_the_pieces_of_its_roles_does_not_open(bundle: Path, tmp_path: Path) -> None:
