@@ -55,7 +55,7 @@ class Network:
         return self._encoder.split(turn, where)
 
     def run_turns(self, turns: Sequence[SplitTurn]) -> tuple[Floats, list[Encoded]]:
-        """Return the result of `run` for split turns, the oldest first, of which the last is decided."""
+        """Return the result of `run` for split turns, the oldest first and the decided one last."""
         return self._run_one(self._encoder.joined(turns))
 
     def run_encoded(self, encoded: list[Encoded]) -> Floats:

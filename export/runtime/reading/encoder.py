@@ -130,7 +130,7 @@ class Encoder:
         return self._guarded(lambda _: reader.split(turn), turn.text, where)
 
     def joined(self, turns: Sequence[SplitTurn]) -> Encoded:
-        """Return the tokens of split turns, the oldest first, of which the last is decided."""
+        """Return the tokens of split turns, the oldest first and the decided one last."""
         return self._turn_reader.joined(turns)
 
     @property

@@ -61,7 +61,7 @@ def turns_of(turns: Iterable[Turn]) -> Iterable[Any]:
     """Return the turns of one conversation as something to iterate over, as `items_of` returns rows.
 
     Raises:
-        InputError: it is no list of turns.
+        InputError: it is not a list of turns.
     """
     try:
         return items_of(turns)

@@ -85,7 +85,7 @@ class TurnReader:
         return SplitTurn(turn, self._ids(turn.text, {}))
 
     def joined(self, turns: Sequence[SplitTurn]) -> Encoded:
-        """Return what the graph reads of split turns, the oldest first, of which the last is decided."""
+        """Return what the graph reads of split turns, the oldest first and the decided one last."""
         *context, target = turns
         return self._join(target, reversed(context))
 
