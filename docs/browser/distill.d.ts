@@ -4,7 +4,10 @@ export interface Turn {
   text: string;
 }
 
-/** A text, the two texts of a pair as a list or by the manifest's columns, or turns whose last one is decided. */
+/**
+ * A text, the two texts of a pair as a list or by the manifest's columns, or turns whose last one is decided. Where the next turn
+ * is decided, it is the last of the list, and its text is not read.
+ */
 export type Row = string | [string, string] | Record<string, string> | Turn[];
 
 export type Reason = "unsure" | "unreadable" | "truncated" | "crisis word" | "out of domain" | "floor";
@@ -73,7 +76,10 @@ export class Classifier {
   logits(row: Row): Promise<number[]>;
   predict(row: Row): Promise<Prediction>;
   predict(rows: Row[]): Promise<Prediction[]>;
-  /** One entry per turn of a conversation; null for roles that the bundle does not decide. */
+  /**
+   * One entry per turn of a conversation; null for roles that the bundle does not decide, and for all turns but the last with a
+   * text where it decides whole conversations.
+   */
   predictTurns(turns: Turn[]): Promise<(Prediction | null)[]>;
   /** The words that the model used for one label; by default for the decision. */
   explain(row: Row, label?: string): Promise<Explanation>;

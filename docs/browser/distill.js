@@ -3,7 +3,7 @@
 import { checkTask, decideLogits, scoresOf } from "./decisions.js";
 import { lookoutOf } from "./hand_over.js";
 import { inputOf } from "./inputs.js";
-import { isDecided } from "./turns.js";
+import { checkedTurns, isDecided } from "./turns.js";
 import { Tokenizer } from "./tokenizer/tokenizer.js";
 import { wordsOf } from "./words.js";
 
@@ -136,14 +136,15 @@ export class Classifier {
 
   /**
    * The decision on each turn of one conversation, read with those before it; null for roles that are not decided,
-   * and for all turns but the last where the bundle decides whole conversations.
+   * and for all turns but the last with a text where the bundle decides whole conversations.
    */
   async predictTurns(turns) {
     if (this.manifest.input?.kind !== "turns") throw new Error("This bundle reads no conversations. Use predict.");
+    const checked = checkedTurns(this.manifest.input, turns, "turns");
     const predictions = [];
-    for (const at of turns.keys()) {
-      const said = turns.slice(0, at + 1);
-      predictions.push(isDecided(this.manifest.input, said, turns) ? await this.predict(said) : null);
+    for (const at of checked.keys()) {
+      const said = checked.slice(0, at + 1);
+      predictions.push(isDecided(this.manifest.input, said, checked) ? await this.predict(said) : null);
     }
     return predictions;
   }

@@ -51,9 +51,31 @@ export function readTurns({ input, max_tokens: maxTokens }, turns, encode, idOf)
   return row;
 }
 
+/**
+ * How many of some turns are read: of a whole conversation those up to the last with a text, or all where none has one.
+ * A text is one as in Python: its blanks are \s without the byte order mark, and a few control characters.
+ */
+function spoken({ predict }, turns) {
+  const hasText = ({ text }) => /[^\s\x1c-\x1f\x85]|\ufeff/.test(text);
+  return (predict === "conversation" && turns.findLastIndex(hasText) + 1) || turns.length;
+}
+
 /** Whether the last of some turns is decided in a conversation of which they are the beginning. */
-export function isDecided({ decides, predict }, said, turns) {
-  return decides.includes(said.at(-1).speaker) && (predict !== "conversation" || said.length === turns.length);
+export function isDecided(input, said, turns) {
+  const isWhole = input.predict === "conversation";
+  return input.decides.includes(said.at(-1).speaker) && (!isWhole || said.length === spoken(input, turns));
+}
+
+/** The turns that a caller gives: a list of { speaker, text } or of pairs, or a window of the self-test. */
+export function checkedTurns({ roles }, value, where) {
+  const given = Array.isArray(value) ? value : [...(value?.context ?? []), value?.target];
+  const turns = given.map((turn) => (Array.isArray(turn) ? { speaker: turn[0], text: turn[1] } : turn));
+  const known = (turn) => typeof turn?.text === "string" && Object.hasOwn(roles, turn.speaker);
+  if (!turns.every(known)) {
+    const names = Object.keys(roles).join(", ");
+    throw new TypeError(`${where}: This must be a list of turns, each with a speaker (${names}) and a text.`);
+  }
+  return turns;
 }
 
 /** The input of a bundle of turns; a row is a list of turns, whose last one is decided. */
@@ -61,16 +83,15 @@ export function turnsInput(input) {
   return {
     /** Whether a value is one row, and not a list of rows. */
     isRow: (value) => Array.isArray(value) && value.every((turn) => typeof turn?.speaker === "string"),
-    /** The turns of a row, checked: a list of { speaker, text }, or a window of the self-test. */
+    /** The turns of a row, checked. */
     segments(value, where) {
-      const given = Array.isArray(value) ? value : [...(value?.context ?? []), value?.target];
-      const turns = given.map((turn) => (Array.isArray(turn) ? { speaker: turn[0], text: turn[1] } : turn));
-      const known = (turn) => typeof turn?.text === "string" && Object.hasOwn(input.roles, turn.speaker);
-      if (!turns.length || !turns.every(known)) {
-        const names = Object.keys(input.roles).join(", ");
-        throw new TypeError(`${where}: This must be a list of turns, each with a speaker (${names}) and a text.`);
+      const turns = checkedTurns(input, value, where);
+      if (!turns.length) throw new TypeError(`${where}: The list of turns is empty. Give at least the turn to decide.`);
+      const read = turns.slice(0, spoken(input, turns)).slice(-input.turns - 1);
+      if (!input.decides.includes(read.at(-1).speaker)) {
+        const names = input.decides.join(", ");
+        throw new TypeError(`${where}: The last turn is of a role that this bundle does not decide. It decides ${names}.`);
       }
-      const read = turns.slice(-input.turns - 1);
       if (read.map(({ text }) => text).join("").length > MAX_CHARACTERS) {
         throw new RangeError(`${where}: The turns must have at most ${MAX_CHARACTERS} characters. Cut them.`);
       }

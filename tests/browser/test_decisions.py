@@ -45,9 +45,14 @@ const turns = [["therapist", "so happy"], ["client", "i feel sad"], ["client", "
 const talk = turns.map(([speaker, text]) => ({ speaker, text }));
 const answers = await classifier.predictTurns(talk);
 const said = [];
-for (const value of ["a secret", [], [{ speaker: "nobody", text: "a" }]]) {
+for (const value of ["a secret", [], [{ speaker: "nobody", text: "a" }], talk.slice(0, 1)]) {
   await classifier.predict(value).catch((error) => said.push(error.message));
 }
+for (const value of [[{ speaker: "nobody", text: "a secret" }, ...talk], "a secret", [["client"]]]) {
+  await classifier.predictTurns(value).catch((error) => said.push(error.message));
+}
+const paired = await classifier.predictTurns(turns);
+if (JSON.stringify(paired) !== JSON.stringify(answers)) said.push("pairs are read otherwise");
 console.log(JSON.stringify([
   classifier.manifest.self_test.texts.map((window) => classifier.ids(window)),
   answers.map((answer) => answer && answer.context),
@@ -68,6 +73,7 @@ const read = (content, language = "en") => {
 };
 const turns = [["client", "a"], ["therapist", "b"], ["client", "c"]].map(([speaker, text]) => ({ speaker, text }));
 const shortly = ({ turns: { length, [length - 1]: last }, isToCome }) => [length, last.text, isToCome];
+const SILENT = [["a", " ", ""], ["", "b", "\\x1c\\x85\\u3000"], ["a", "\\ufeff"], ["", " "]];
 const rows = (input) => decidedRows(input, turns).map(shortly);
 console.log(JSON.stringify([
   read("client: hello: you\\n\\n  Therapist： 你好\\nCLIENT 2 :x\\ntherapist:\\ncli"),
@@ -78,6 +84,10 @@ console.log(JSON.stringify([
   rows({ decides: ["therapist"], predict: "next" }),
   decidedRows({ decides: ["therapist"], predict: "next" }, []),
   rows({ decides: ["client", "therapist"], predict: "conversation" }),
+  SILENT.map((texts) => decidedRows(
+    { decides: ["client", "therapist"], predict: "conversation" },
+    texts.map((text) => ({ speaker: "client", text })),
+  ).map(shortly)),
 ]));
 """
 REFUSE = """
@@ -124,7 +134,7 @@ def test_the_page_reads_turns_as_the_runtime_and_as_training(tmp_path: Path) -> 
 
 
 def test_lines_of_the_page_are_turns_each_with_its_speaker(tmp_path: Path) -> None:
-    spoken, unknown, chinese, early, this, following, nothing, whole = run_node(tmp_path, LINES)
+    spoken, unknown, chinese, early, this, following, nothing, whole, silent = run_node(tmp_path, LINES)
     assert spoken == ["client|hello: you", "therapist|你好", "client 2|x", "therapist|"]
     assert unknown == ("Line 2 begins with no speaker. Write one of client:, client 2:, therapist: before it.")
     assert chinese.startswith("第 1 行")
@@ -133,6 +143,7 @@ def test_lines_of_the_page_are_turns_each_with_its_speaker(tmp_path: Path) -> No
     assert following == [[2, "b", False], [4, "", True]]
     assert nothing == []
     assert whole == [[3, "c", False]]
+    assert silent == [[[1, "a", False]], [[2, "b", False]], [[2, "\ufeff", False]], [[2, " ", False]]]
 
 
 def test_a_bundle_of_turns_is_read_as_its_self_test_says(tmp_path: Path) -> None:
@@ -143,4 +154,9 @@ def test_a_bundle_of_turns_is_read_as_its_self_test_says(tmp_path: Path) -> None
     assert contexts == [None, 1, 2]
     assert list(scores) == manifest["labels"]
     assert said[0] == "text: This must be a list of turns, each with a speaker (client, therapist) and a text."
+    assert said[1] == "text: The list of turns is empty. Give at least the turn to decide."
+    assert said[3].startswith(
+        "text: The last turn is of a role that this bundle does not decide. It decides client."
+    )
+    assert said[4:] == [said[0].replace("text:", "turns:")] * 3
     assert "secret" not in "".join(said)
