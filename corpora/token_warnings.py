@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Literal
 
 from distill.corpora.token_counts import SplitTokens, by_script
 from distill.export.runtime.errors import InputError
@@ -16,28 +17,41 @@ UNKNOWN = 0.01
 # tokens per character of a script above which a tokenizer spells it instead of reading it
 SPELT = 1.5
 
-ANOTHER = "name an encoder of the corpus's language in teacher.model"
+# the encoder whose tokenizer reads the corpus, by the argument that names it, and the recipe key of each
+Reader = Literal["model", "base"]
+
+TOKENIZERS: Mapping[Reader, str] = {
+    "model": "the teacher's tokenizer",
+    "base": "the tokenizer of the student's base",
+}
+
+NAMED: Mapping[Reader, str] = {"model": "teacher.model", "base": "student.base"}
 
 
 def token_warnings(
-    teacher: Mapping[str, SplitTokens], student: Mapping[str, SplitTokens] | None, max_tokens: int
+    teacher: Mapping[str, SplitTokens],
+    student: Mapping[str, SplitTokens] | None,
+    max_tokens: int,
+    reader: Reader = "model",
 ) -> tuple[str, ...]:
     """Return what to look at, one sentence each.
 
     Args:
-        teacher: counts per split under the teacher's tokenizer.
+        teacher: counts per split under the teacher's tokenizer, or that of the student's base.
         student: the same under the student's own; None where it is the teacher's.
         max_tokens: length at which texts are cut.
+        reader: whose tokenizer the first is.
     """
-    return (*_of_cuts(teacher, student or {}, max_tokens), *_of_unknown(teacher, student or {}))
+    return (*_of_cuts(teacher, student or {}, max_tokens), *_of_unknown(teacher, student or {}, reader))
 
 
-def require_known(teacher: Mapping[str, SplitTokens], most: float) -> None:
-    """Refuse a teacher that cannot read a script of the corpus.
+def require_known(teacher: Mapping[str, SplitTokens], most: float, reader: Reader = "model") -> None:
+    """Refuse an encoder that cannot read a script of the corpus.
 
     Args:
         teacher: counts per split under its tokenizer.
         most: the greatest share of unknown tokens in a script that makes up much of the corpus.
+        reader: whose tokenizer it is.
 
     Raises:
         InputError: there is a larger one.
@@ -48,9 +62,9 @@ def require_known(teacher: Mapping[str, SplitTokens], most: float) -> None:
         share = counts.unknown / max(counts.tokens, 1)
         if counts.tokens > MUCH * total and share > most:
             raise InputError(
-                f"{share:.0%} of the tokens in the script {script} are unknown to the teacher's tokenizer, and "
+                f"{share:.0%} of the tokens in the script {script} are unknown to {TOKENIZERS[reader]}, and "
                 f"{counts.tokens / total:.0%} of the corpus's tokens are in it: nothing can be learned from them. "
-                f"Name an encoder of the corpus's language as `model`, or raise `max_unknown` from {most:g}."
+                f"Name an encoder of the corpus's language as `{reader}`, or raise `max_unknown` from {most:g}."
             )
 
 
@@ -74,14 +88,17 @@ def _of_cuts(
             )
 
 
-def _of_unknown(teacher: Mapping[str, SplitTokens], student: Mapping[str, SplitTokens]) -> Iterator[str]:
+def _of_unknown(
+    teacher: Mapping[str, SplitTokens], student: Mapping[str, SplitTokens], reader: Reader
+) -> Iterator[str]:
+    tokenizer, another = TOKENIZERS[reader], f"name an encoder of the corpus's language in {NAMED[reader]}"
     shares = [
         f"{_share(split.unknown_share, split)} of {name}"
         for name, split in teacher.items()
         if split.unknown_share > UNKNOWN
     ]
     if shares:
-        yield f"{', '.join(shares)} are tokens unknown to the teacher's tokenizer; {ANOTHER}"
+        yield f"{', '.join(shares)} are tokens unknown to {tokenizer}; {another}"
     student_shares = [
         f"{_share(split.unknown_share, split)} of {name}"
         for name, split in student.items()
@@ -100,9 +117,8 @@ def _of_unknown(teacher: Mapping[str, SplitTokens], student: Mapping[str, SplitT
         unknown, length = counts.unknown / counts.tokens, counts.tokens / max(counts.characters, 1)
         if unknown > UNKNOWN:
             share = _share(unknown, max(teacher.values(), key=lambda split: split.sampled))
-            yield f"{share} of the tokens in the script {script} are unknown to the teacher's tokenizer"
+            yield f"{share} of the tokens in the script {script} are unknown to {tokenizer}"
         if length > SPELT:
             yield (
-                f"the script {script} takes {length:.1f} tokens per character: the teacher's tokenizer spells it; "
-                f"{ANOTHER}"
+                f"the script {script} takes {length:.1f} tokens per character: {tokenizer} spells it; {another}"
             )

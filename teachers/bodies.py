@@ -182,19 +182,35 @@ def check_pooling(config: Any, pooling: str) -> None:
     """Refuse a pooling that reads a token that does not know the text.
 
     Raises:
-        InputError: it is the first token of a decoder, or the last one of an encoder of the table.
+        InputError: it is the first token of a decoder, or the last one of an encoder.
     """
-    known = config.model_type in PLACES
-    if is_causal(config) and pooling not in ("last", "mean"):
+    decodes = _decodes(config)
+    if decodes is True and pooling not in ("last", "mean"):
         raise InputError(
             f"`pooling` is {pooling!r}, and a token of this {config.model_type} decoder sees what is before it "
             "alone. Use 'last' or 'mean'."
         )
-    if known and not is_causal(config) and pooling == "last":
+    if decodes is False and pooling == "last":
         raise InputError(
             f"`pooling` is 'last', which is for decoders, and this {config.model_type} body is an encoder. Use "
             "'mean' or 'first'."
         )
+
+
+def _decodes(config: Any) -> bool | None:
+    """Return whether a body is a decoder, by the table or else by transformers; None if neither knows it."""
+    if config.model_type in PLACES:
+        return is_causal(config)
+    from transformers.models.auto.modeling_auto import (
+        MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL,
+    )
+    from transformers.models.auto.modeling_auto import (
+        MODEL_FOR_MASKED_LM_MAPPING_NAMES as MASKED,
+    )
+
+    if config.model_type in MASKED:  # many of them are in both
+        return False
+    return True if config.model_type in CAUSAL else None
 
 
 def check_max_tokens(config: Any, max_tokens: int) -> None:
@@ -206,8 +222,8 @@ def check_max_tokens(config: Any, max_tokens: int) -> None:
     most = most_tokens(config)
     if most is not None and max_tokens > most:
         raise InputError(
-            f"`max_tokens` is {max_tokens}; this {config.model_type} teacher reads at most {most} tokens. "
-            "Lower it."
+            f"`max_tokens` is {max_tokens}, and this {config.model_type} body reads at most {most} tokens. Lower "
+            "it."
         )
 
 

@@ -10,7 +10,7 @@ from typing import Any, final
 import torch
 from tokenizers import Tokenizer as BackendTokenizer
 from torch import Tensor
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache, EncoderDecoderCache
 
 from distill.export.runtime.errors import InputError
 from distill.teachers.device import best_device, device_of
@@ -93,8 +93,12 @@ class Batch:
         given = torch.tensor(ids, device=self._mask.device).expand(size, -1)  # (B, n)
         mask = torch.cat([self._mask, torch.ones_like(given)], dim=1)
         places = self._next[:, None] + torch.arange(len(ids), device=given.device)
-        found = _forward(self._model, given, mask, places, self._cache, keep=len(ids))
-        self._cache.crop(length)
+        # a window of attention forgets what leaves it, and cannot be cut back
+        slides = _window(self._cache) is not None
+        cache = copy.deepcopy(self._cache) if slides else self._cache
+        found = _forward(self._model, given, mask, places, cache, keep=len(ids))
+        if not slides:
+            cache.crop(length)
         return found
 
 
@@ -104,6 +108,11 @@ class Head:
 
     cache: Any
     length: int
+
+    @property
+    def window(self) -> int | None:
+        """The tokens that the narrowest layer looks back; None where all look back to the first."""
+        return _window(self.cache)
 
 
 @torch.inference_mode()
@@ -147,9 +156,34 @@ def load_causal(path: Path, argument: str = "model") -> CausalModel:
     if not getattr(tokenizer, "is_fast", False):
         raise InputError(f"`{argument}` {path.name}: There is no tokenizer.json. Give a model that has one.")
     require_rows(tokenizer, model.get_input_embeddings().num_embeddings, path)
-    model.to(best_device()).eval()
+    model.eval()
+    _require_causal(model, f"`{argument}` {path.name}")
+    model.to(best_device())
     specials = specials or _specials_of(tokenizer, model.config)
     return CausalModel(model, tokenizer.backend_tokenizer, specials, _positions(model.config))
+
+
+@torch.inference_mode()
+def _require_causal(model: Any, place: str) -> None:
+    """Refuse a model whose tokens see what follows them, such as a masked one, or that keeps no states per token.
+
+    Raises:
+        InputError: it is one.
+    """
+    pairs = torch.tensor([[0, 1], [0, 2]])
+    output = model(input_ids=pairs, attention_mask=torch.ones_like(pairs), use_cache=True)
+    first = output.logits[:, 0]
+    kind = model.config.model_type
+    if not torch.allclose(first[0], first[1], rtol=0, atol=1e-4 * float(first.abs().max())):
+        raise InputError(
+            f"{place}: A token of this {kind} model sees what follows it, so it scores no words. Give a causal "
+            "language model."
+        )
+    if not isinstance(getattr(output, "past_key_values", None), DynamicCache | EncoderDecoderCache):
+        raise InputError(
+            f"{place}: This {kind} model keeps no states per token, which rows share. Give one with attention, "
+            "such as a Llama or a Qwen."
+        )
 
 
 def _specials_of(tokenizer: Any, config: Any) -> SpecialTokens:
@@ -158,6 +192,11 @@ def _specials_of(tokenizer: Any, config: Any) -> SpecialTokens:
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else getattr(config, "pad_token_id", None)
     ids = tokenizer("a")["input_ids"]
     return SpecialTokens(bos, eos, eos if pad is None else pad, bos is not None and ids[:1] == [bos])
+
+
+def _window(cache: Any) -> int | None:
+    layers = [layer for layer in getattr(cache, "layers", ()) if getattr(layer, "is_sliding", False)]
+    return min((int(layer.sliding_window) for layer in layers), default=None)
 
 
 def _positions(config: Any) -> int:

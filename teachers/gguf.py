@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from distill.export.runtime.errors import InputError
+from distill.export.runtime.errors import InputError, MissingExtraError, how_to_install
 
 SUFFIX = ".gguf"
 
@@ -40,25 +40,28 @@ def special_tokens(path: Path) -> SpecialTokens:
     """Return the special tokens that a file's metadata names.
 
     Raises:
-        InputError: the gguf package is missing, or the file is not whole.
+        MissingExtraError: the gguf package is missing.
+        InputError: the file is not whole.
     """
     try:
         from gguf import GGUFReader
     except ModuleNotFoundError as error:
-        raise InputError(
-            f"{path}: A GGUF file needs the package gguf. Install it with `pip install gguf`, or give `model` as "
-            "a folder with safetensors."
-        ) from error
+        raise MissingExtraError(f"{path}: A GGUF file needs the gguf extra. {how_to_install('gguf')}") from error
     try:
         fields = GGUFReader(path).fields
         found = {name: _value(fields, f"tokenizer.ggml.{name}") for name in _NAMES}
+        kind = fields.get("tokenizer.ggml.model")
+        begins = kind is not None and kind.contents() in _BEGIN
     except Exception as error:  # the reader raises whatever a broken file leads it to
         raise InputError(
             f"{path}: The file is not a whole GGUF file ({type(error).__name__}). Download it again."
         ) from error
     bos, eos, pad, add_bos = (found[name] for name in _NAMES)
-    return SpecialTokens(bos, eos, eos if pad is None else pad, bool(add_bos))
+    return SpecialTokens(bos, eos, eos if pad is None else pad, begins if add_bos is None else bool(add_bos))
 
+
+# vocabularies whose texts begin with a token where the file does not say otherwise, as llama.cpp reads them
+_BEGIN = ("llama", "bert")
 
 _NAMES = ("bos_token_id", "eos_token_id", "padding_token_id", "add_bos_token")
 

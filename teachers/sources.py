@@ -227,7 +227,7 @@ def _find(name: str) -> ModelSource:
     identifier, at, revision = name.partition("@")
     if path.exists() or not _HUB_ID.fullmatch(identifier) or (at and not revision):
         raise InputError(
-            f"{name}: This is neither a folder nor a hub id. Give `model` as a folder, or as ORG/NAME[@REVISION]."
+            f"{name}: This is neither a folder nor a hub id. Give a folder that exists, or ORG/NAME[@REVISION]."
         )
     return _from_hub(identifier, revision or None)
 

@@ -129,7 +129,8 @@ class LocalModel:
 
         model = self._model
         labeller = VerbaliserLabeller(book, load_causal(model.path), model.sha256)
-        return f"verbaliser: {len(rows):,} rows behind {labeller.head_tokens:,} tokens of the prompt"
+        head = f"{labeller.head_tokens:,} token(s), which are read once"
+        return f"verbaliser: {len(rows):,} rows behind a prompt that begins with {head}"
 
     def label(
         self, folder: Path, book: Codebook, rows: Sequence[Row], identity: LabelIdentity, reporter: Reporter

@@ -69,7 +69,7 @@ class VerbaliserLabeller:
         scores = np.zeros((len(rows), self.book.task.num_labels), dtype=np.float32)
         start = 0
         while start < len(order):
-            size = self._batch_size(order[start:], texts, head.length)
+            size = self._batch_size(order[start:], texts, head)
             chosen = order[start : start + size]
             scores[chosen] = self._scores(Batch(self.language, head, [texts[row] for row in chosen]))
             self.advance(size)
@@ -130,8 +130,8 @@ class VerbaliserLabeller:
         room = self.language.positions - len(self._head_ids) - len(self._after) - self._longest
         if room < FEWEST_TOKENS:
             raise InputError(
-                f"`prompt`: The prompt leaves {room} of the model's {self.language.positions} tokens for a text. "
-                "Lower `shots`, or shorten the definitions."
+                f"`prompt`: The prompt leaves {max(room, 0)} of the model's {self.language.positions} tokens to "
+                "texts. Lower `shots`, or shorten the definitions."
             )
         ids = self.language.encode(self._parts[1] + text, control=False)[:room] + self._after
         # nothing at all would have no last token
@@ -170,11 +170,16 @@ class VerbaliserLabeller:
             return max(map(len, self._questions)) + 1
         return max(len(word) for own in self._words for word in own)
 
-    def _batch_size(self, order: Sequence[int], texts: Sequence[Sequence[int]], head: int) -> int:
+    def _batch_size(self, order: Sequence[int], texts: Sequence[Sequence[int]], head: Head) -> int:
         """Return how many of the next rows fit into one batch; the rows are sorted by length."""
         size = 1
         while size < min(len(order), BATCH_ROWS):
-            if (size + 1) * (head + len(texts[order[size]])) > BATCH_TOKENS:
+            longest = len(texts[order[size]])
+            if (size + 1) * (head.length + longest) > BATCH_TOKENS:
+                break
+            # to a window of attention padding is as far as a token
+            fits = head.window is None or head.length + longest + self._longest <= head.window
+            if not fits and longest > len(texts[order[0]]):
                 break
             size += 1
         return size

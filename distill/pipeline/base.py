@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from distill.pipeline.state import Run
-from distill.recipe.ensemble import members_of
+from distill.recipe.ensemble import members_of, reader_of
 from distill.recipe.load import with_values
 from distill.recipe.recipe import Recipe
 from distill.runs.progress import Reporter
@@ -72,7 +72,7 @@ class StudentStart:
         recipe, tokenizer, config = run.recipe, load_tokenizer(folder), load_config(folder)
         if run.trains_student:
             check_models(recipe, config)
-        require_known(run.sample.read(tokenizer), recipe.teacher.max_unknown)
+        require_known(run.sample.read(tokenizer), recipe.teacher.max_unknown, reader_of(recipe))
         if run.trains_student:
             check_vocabulary(recipe, config, tokenizer, run.corpus)
         build_augmenter(recipe.augmentation, tokenizer, recipe.corpus.max_tokens, folder)

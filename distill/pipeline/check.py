@@ -12,7 +12,7 @@ from distill.pipeline.audited import check_auditable
 from distill.pipeline.base import with_start
 from distill.pipeline.llm import check_language_model
 from distill.pipeline.needs import require_asked
-from distill.recipe.ensemble import members_of, start_of
+from distill.recipe.ensemble import members_of, reader_of, start_of
 from distill.recipe.keys import recipe_keys
 from distill.recipe.labels_needed import check_named
 from distill.recipe.recipe import Recipe
@@ -77,18 +77,22 @@ def check_recipe(recipe: Recipe, reporter: Reporter) -> CheckedRecipe:
     from distill.evaluation.evaluators import evaluator_of
     from distill.evaluation.floors import check_floors
     from distill.labelling.augmentation import build_augmenter
-    from distill.teachers.checkpoints import build_classifier, load_config
-    from distill.teachers.encoder import Pooling
+    from distill.teachers.checkpoints import load_config
     from distill.teachers.sources import resolve_model, resolve_teacher
     from distill.teachers.tokenizers import load_tokenizer
-    from distill.training.preflight import check_models, check_vocabulary, check_weights
-    from distill.training.reading import read_whole
+    from distill.training.preflight import (
+        check_known,
+        check_models,
+        check_start,
+        check_vocabulary,
+        check_weights,
+    )
+    from distill.training.reading import Sample, read_whole
 
     sources = {}
     if recipe.teacher.kind == "classifier":
         sources = {member.source: resolve_teacher(member.source, member.pin) for member in members_of(recipe)}
-    else:
-        check_language_model(recipe, corpus, reporter)
+    check_language_model(recipe, corpus, reporter)
     base = resolve_model(*start_of(recipe))
     teachers = tuple(sources.values())
     own = () if sources and recipe.student.base is None else (base,)
@@ -96,8 +100,8 @@ def check_recipe(recipe: Recipe, reporter: Reporter) -> CheckedRecipe:
     check_models(recipe, config)
     if sources:
         check_weights(recipe, sources, corpus.task)
-    for start in own:  # loaded as the run will, for the same reason
-        build_classifier(start.path, corpus.task, Pooling(recipe.teacher.start_pooling), 0.0, "base")
+    for start in own:
+        check_start(recipe, start, corpus.task)
     tokenizer = load_tokenizer(base.folder)
     build_augmenter(recipe.augmentation, tokenizer, recipe.corpus.max_tokens, base.folder)
     if corpus.is_labelled:
@@ -106,9 +110,12 @@ def check_recipe(recipe: Recipe, reporter: Reporter) -> CheckedRecipe:
     with reporter.status("make the student's vocabulary"):
         student_tokenizer = check_vocabulary(recipe, config, tokenizer, corpus)
     with reporter.status("count tokens"):
-        reading = read_whole(corpus, bad.reasons, tokenizer, student_tokenizer, recipe.corpus.max_tokens)
+        length, reader = recipe.corpus.max_tokens, reader_of(recipe)
+        reading = read_whole(corpus, bad.reasons, tokenizer, student_tokenizer, length, reader)
     for warning in reading.warnings:
         if warning not in warnings:
             reporter.say(f"warning: {warning}")
-    require_known(reading.teacher, recipe.teacher.max_unknown)
+    require_known(reading.teacher, recipe.teacher.max_unknown, reader)
+    if reader == "base":
+        check_known(recipe, sources, Sample(corpus, length))
     return CheckedRecipe(reading, (*teachers, *own), tuple(teacher.sha256 for teacher in teachers))

@@ -239,14 +239,21 @@ class LanguageTeacher:
 
 
 def check_language_model(recipe: Recipe, corpus: Corpus, reporter: Reporter) -> None:
-    """Check what can be known of a language model before it reads a row, and say how much it will read.
+    """Check what can be known of a recipe's language model, if any, and say how much it will read and write.
 
     Raises:
         InputError: a key names a label that there is not, two labels share a word, or the model cannot be used.
     """
-    from distill.labelling.codebook import codebook_of
-    from distill.labelling.language_models import language_model_of
+    if recipe.teacher.kind != "classifier":
+        from distill.labelling.codebook import codebook_of
+        from distill.labelling.language_models import language_model_of
 
-    book = codebook_of(recipe.verbaliser or VerbaliserRecipe(), corpus.task, corpus.train, recipe.seed)
-    rows = [text for _, split in corpus.splits() for text in split.texts]
-    reporter.say(language_model_of(recipe, Path()).check(book, rows))
+        book = codebook_of(recipe.verbaliser or VerbaliserRecipe(), corpus.task, corpus.train, recipe.seed)
+        rows = [text for _, split in corpus.splits() for text in split.texts]
+        reporter.say(language_model_of(recipe, Path()).check(book, rows))
+    if recipe.augmentation.written and recipe.endpoint is not None:
+        from distill.labelling.endpoint.writing import writing_estimate
+
+        written, count = recipe.augmentation.written, recipe.augmentation.written_rows
+        estimate = writing_estimate(corpus, written, count, recipe.endpoint, seed=recipe.seed)
+        reporter.say(f"endpoint: {estimate}")

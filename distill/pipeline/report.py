@@ -159,12 +159,13 @@ def context_stage(student: StudentRun) -> None:
 def _warnings(student: StudentRun) -> tuple[str, ...]:
     """Return the warnings of `distill check` on the corpus that the run read and on the student's vocabulary."""
     from distill.labelling.cautions import cautions_of
+    from distill.recipe.ensemble import reader_of
     from distill.teachers.tokenizers import load_tokenizer
 
     run, layout = student.run, student.layout
     bad_rows = Counter({"quarantined": run.corpus.notes.get("rows_quarantined", 0)})
     start, own = load_tokenizer(run.start), load_tokenizer(layout.student)
-    return (*cautions_of(run.recipe), *run.sample.warnings(bad_rows, start, own))
+    return (*cautions_of(run.recipe), *run.sample.warnings(bad_rows, start, own, reader_of(run.recipe)))
 
 
 def _bench_inputs(student: StudentRun, ships: Variant) -> "BenchInputs":

@@ -45,18 +45,19 @@ def _teach(run: Run, member: Member) -> None:
     name, place = numbered("teacher", member.index), run.layout.teacher(member.index)
 
     def work(folder: Path) -> None:
-        from distill.corpora.token_warnings import require_known
-        from distill.teachers.tokenizers import load_tokenizer
-        from distill.training.preflight import check_weights
+        from distill.labelling.endpoint.open import endpoint_of
+        from distill.training.preflight import check_known, check_weights
         from distill.training.teacher import load_teacher, train_teacher
 
         if member.index == 0:  # before hours are spent
             sources = {other.source: resolve_teacher(other.source, other.pin) for other in members_of(recipe)[1:]}
-            check_weights(recipe, {**sources, member.source: base}, run.corpus.task)
+            sources[member.source] = base
+            check_weights(recipe, sources, run.corpus.task)
+            check_known(recipe, sources, run.sample)
             if recipe.student.base is None:
                 StudentStart(run).check(base.path)
-            else:
-                require_known(run.sample.read(load_tokenizer(base.path)), recipe.teacher.max_unknown)
+            if recipe.augmentation.written and recipe.endpoint is not None:
+                endpoint_of(recipe.endpoint)
         make = load_teacher if member.is_finetuned else train_teacher
         make(folder, base, recipe.teacher, run.corpus, run.tokens, seed=member.seed, controls=run.controls())
 

@@ -1,6 +1,7 @@
 """The teachers of a recipe: one, or the members of an ensemble."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from distill.recipe.recipe import Recipe
 
@@ -44,6 +45,11 @@ def start_of(recipe: Recipe) -> tuple[str, str | None]:
         return recipe.student.base, None
     first = members_of(recipe)[0]
     return first.source, first.pin
+
+
+def reader_of(recipe: Recipe) -> Literal["model", "base"]:
+    """Return the argument that names what the student starts from: the teacher's model, or its own base."""
+    return "model" if recipe.student.base is None else "base"
 
 
 def reference_name(recipe: Recipe) -> str:

@@ -1,5 +1,6 @@
 """The recipe's tables of teachers that read instead of learning: [verbaliser] and [endpoint]."""
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
@@ -7,6 +8,9 @@ from pydantic import Field, field_validator
 from distill.recipe.section import Section
 
 PLACE = "{text}"
+
+# names in braces, which look like places
+PLACES = re.compile(r"\{[a-z_]+\}")
 
 # a model that continues a prompt needs to be led to the label
 USUAL_PROMPT, USUAL_ENDING = "Text: {text}", "Text: {text}\nLabel:"
@@ -42,6 +46,12 @@ class VerbaliserRecipe(Section):
     def _one_place(cls, prompt: str) -> str:
         if prompt.count(PLACE) != 1:
             raise ValueError(f"The prompt must have {PLACE} once, and has it {prompt.count(PLACE)} times. Add it.")
+        others = [place for place in PLACES.findall(prompt) if place != PLACE]
+        if others:
+            raise ValueError(
+                f"Nothing replaces {others[0]}: {PLACE} alone is replaced, by a row with all its turns or texts. "
+                "Remove it."
+            )
         return prompt
 
     compared_rows: int = Field(

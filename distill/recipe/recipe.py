@@ -222,10 +222,10 @@ class Recipe(Section):
             raise ValueError(f"{asks[0]}, but there is no [endpoint]. Add it with its model.")
         for name, is_read in (("verbaliser", kind != "classifier"), ("endpoint", bool(asks))):
             if getattr(self, name) is not None and not is_read:
-                raise ValueError(f"There is a [{name}], but teacher.kind is {kind!r}. Remove one of them.")
+                raise ValueError(f"Nothing reads [{name}], because teacher.kind is {kind!r}. Remove one of them.")
         if self.label.engine != "local" and kind != "classifier":
             raise ValueError(
-                f"label.engine is {self.label.engine!r}, but a {kind} is asked from this process. "
+                f"label.engine is {self.label.engine!r}, but the {kind} is asked from this process. "
                 "Set it to 'local'."
             )
         if self.objective.reads_teacher and self.student.base is not None:

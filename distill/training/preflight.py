@@ -7,6 +7,7 @@ from typing import Any
 from distill.corpora.assembly.spec import SEGMENTS
 from distill.corpora.corpus import Corpus
 from distill.corpora.storage.token_rows import TokenRows
+from distill.corpora.token_warnings import require_known
 from distill.export.int8.packing import packed_multiple
 from distill.export.runtime.deciding.task import Task
 from distill.export.runtime.errors import InputError
@@ -17,12 +18,14 @@ from distill.recipe.sources import corpus_spec
 from distill.teachers.bodies import check_max_tokens, check_pairs, has_types, require_supported, width_of
 from distill.teachers.checkpoints import build_classifier, load_classifier
 from distill.teachers.encoder import Pooling
+from distill.teachers.finetune import freeze
 from distill.teachers.markers import with_markers
 from distill.teachers.sources import ModelSource
 from distill.teachers.token_cache import TokenCache
 from distill.teachers.tokenizers import load_tokenizer, require_rows
 from distill.training.alignment import require_aligned
 from distill.training.feature_distillation import check_features
+from distill.training.reading import Sample
 from distill.training.start import student_vocabulary
 
 
@@ -37,7 +40,7 @@ def check_weights(recipe: Recipe, sources: Mapping[str, ModelSource], task: Task
     Raises:
         InputError: a weight that counts is missing, the labels of a finished teacher are not the corpus's, its
             tokenizer has more token ids than its embedding table has rows, or texts are longer than it reads; or
-            the pooling or the method of [teacher.peft] does not fit the body.
+            the pooling, the layers to freeze or the method of [teacher.peft] do not fit the body.
         MissingExtraError: that method needs a package that is not installed.
     """
     teacher, pooling = recipe.teacher, Pooling(recipe.teacher.pooling)
@@ -47,12 +50,34 @@ def check_weights(recipe: Recipe, sources: Mapping[str, ModelSource], task: Task
             model: Any = load_classifier(folder, task, pooling, teacher.label_order)
         else:
             model = build_classifier(folder, task, pooling, teacher.dropout)
+            freeze(model, teacher.freeze)  # a number may be more than there are layers
         tokenizer = load_tokenizer(folder)
         check_max_tokens(model.config, recipe.corpus.max_tokens)
         require_rows(tokenizer, model.encoder.get_input_embeddings().num_embeddings, folder)
         if teacher.peft is not None:
             need("train", "peft")
             teacher.peft.tuning.check(model.encoder, tokenizer, recipe.corpus.max_tokens)
+
+
+def check_known(recipe: Recipe, sources: Mapping[str, ModelSource], sample: Sample) -> None:
+    """Check that every teacher can read the scripts of the corpus.
+
+    Raises:
+        InputError: one of them cannot.
+    """
+    for source in sources.values():
+        require_known(sample.read(load_tokenizer(source.path)), recipe.teacher.max_unknown)
+
+
+def check_start(recipe: Recipe, start: ModelSource, task: Task) -> None:
+    """Load the weights of a base of the student's own once, as its stage will, and let them go again.
+
+    Raises:
+        InputError: a weight that counts is missing, or fewer layers are there than are to learn.
+    """
+    model = build_classifier(start.path, task, Pooling(recipe.teacher.start_pooling), 0.0, "base")
+    if recipe.teacher.kind != "classifier":
+        freeze(model, recipe.teacher.freeze)
 
 
 def check_models(recipe: Recipe, config: Any) -> None:

@@ -9,7 +9,7 @@ from distill.corpora.corpus import Corpus
 from distill.corpora.describe import CorpusReport, describe
 from distill.corpora.storage.text_store import BLOCK
 from distill.corpora.token_counts import SplitTokens, TokenCounter
-from distill.corpora.token_warnings import token_warnings
+from distill.corpora.token_warnings import Reader, token_warnings
 from distill.corpora.warnings import corpus_warnings
 from distill.corpora.window_counts import WindowCounter, WindowTokens, window_warnings
 from distill.export.runtime.reading.inputs import Row, Window, segments_of
@@ -33,16 +33,22 @@ class Reading:
 
 
 def read_whole(
-    corpus: Corpus, bad_rows: Counter[str], tokenizer: Any, student_tokenizer: Any | None, max_tokens: int
+    corpus: Corpus,
+    bad_rows: Counter[str],
+    tokenizer: Any,
+    student_tokenizer: Any | None,
+    max_tokens: int,
+    reader: Reader = "model",
 ) -> Reading:
     """Count all tokens of a corpus.
 
     Args:
         corpus: the corpus.
         bad_rows: rows in quarantine, by reason.
-        tokenizer: the teacher's.
+        tokenizer: the teacher's, or that of the encoder that the student starts from.
         student_tokenizer: the student's; None where it is the teacher's.
         max_tokens: length at which texts are cut.
+        reader: whose tokenizer the first is.
     """
     counter = _counter(tokenizer, max_tokens)
     report, student = describe(corpus, bad_rows, counter, max_tokens), None
@@ -52,7 +58,7 @@ def read_whole(
     windows = _windows(corpus, tokenizer if student_tokenizer is None else student_tokenizer, max_tokens)
     warnings = (
         *corpus_warnings(report),
-        *token_warnings(teacher, student, max_tokens),
+        *token_warnings(teacher, student, max_tokens, reader),
         *window_warnings(windows, max_tokens),
     )
     return Reading(report, teacher, student, warnings, windows)
@@ -87,17 +93,20 @@ class Sample:
             self._read[name] = _count(self._corpus, _counter(tokenizer, self._max_tokens), SAMPLED)
         return self._read[name]
 
-    def warnings(self, bad_rows: Counter[str], tokenizer: Any, student_tokenizer: Any) -> tuple[str, ...]:
+    def warnings(
+        self, bad_rows: Counter[str], tokenizer: Any, student_tokenizer: Any, reader: Reader = "model"
+    ) -> tuple[str, ...]:
         """Return what `distill check` says of the corpus, with shares of the sample.
 
         Args:
             bad_rows: rows in quarantine, by reason.
-            tokenizer: the teacher's.
+            tokenizer: the teacher's, or that of the encoder that the student starts from.
             student_tokenizer: the student's.
+            reader: whose tokenizer the first is.
         """
         report = describe(self._corpus, bad_rows, None, self._max_tokens)
         teacher, student = self.read(tokenizer), self.read(student_tokenizer)
-        return (*corpus_warnings(report), *token_warnings(teacher, student, self._max_tokens))
+        return (*corpus_warnings(report), *token_warnings(teacher, student, self._max_tokens, reader))
 
 
 def _count(corpus: Corpus, counter: TokenCounter, most: int | None) -> dict[str, SplitTokens]:

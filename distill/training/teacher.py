@@ -114,6 +114,8 @@ def store_base(folder: Path, base: ModelSource, recipe: TeacherRecipe, task: Tas
     """
     set_seed(seed)
     model = build_classifier(base.path, task, Pooling(recipe.start_pooling), recipe.dropout, "base")
+    if recipe.kind != "classifier":  # it is fine-tuned beside the language model, after hours
+        freeze(model, recipe.freeze)
     save_classifier(model, load_tokenizer(base.path), folder)
     write_json(base.to_dict(), folder / SOURCE_FILE)
 

@@ -104,6 +104,11 @@ def test_unknown_tokens_are_told_by_split_and_by_script() -> None:
     first, second = token_warnings({"train": split(120), "test": split(5)}, None, 64)
     assert first.startswith("12.0% of train are tokens unknown to the teacher's tokenizer; name an encoder")
     assert second.startswith("6.2% of the tokens in the script Latin are unknown")
+    first, second = token_warnings({"train": split(120), "test": split(5)}, None, 64, "base")
+    assert first.endswith(
+        "unknown to the tokenizer of the student's base; name an encoder of the corpus's language in student.base"
+    )
+    assert second.endswith("are unknown to the tokenizer of the student's base")
 
 
 def test_what_the_student_reads_worse_is_told_apart() -> None:
@@ -121,6 +126,8 @@ def test_a_script_that_the_teacher_cannot_read_stops_where_it_is_much_of_the_cor
         InputError, match=r"55% of the tokens in the script Han .* 50% of the corpus.*`max_unknown`"
     ):
         require_known({"train": split(0), "test": split(550, script="Han")}, 0.2)
+    with pytest.raises(InputError, match=r"the tokenizer of the student's base, .* corpus's language as `base`"):
+        require_known({"test": split(550, script="Han")}, 0.2, "base")
     require_known({"test": split(550, script="Han")}, 0.6)
     few = SplitTokens(1, 0, 1040, 40, {"Latin": ScriptTokens(1000, 0, 1), "Han": ScriptTokens(40, 40, 40)})
     require_known({"train": few}, 0.2)

@@ -132,7 +132,7 @@ def test_a_missing_ray_is_known_before_anything_is_trained(
 
 
 def test_a_language_model_is_asked_from_this_process() -> None:
-    with pytest.raises(InputError, match="a verbaliser is asked from this process"):
+    with pytest.raises(InputError, match="the verbaliser is asked from this process"):
         load_recipe("smoke", ["label.engine=ray", "teacher.kind=verbaliser", "teacher.model=somebody/causal"])
 
 

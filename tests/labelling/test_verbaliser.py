@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import BertConfig, BertForMaskedLM, MambaConfig, MambaForCausalLM
 
 from distill.corpora.corpus import Split
 from distill.export.runtime.deciding.kinds.multi_label import MultiLabel
@@ -16,13 +17,13 @@ from distill.labelling.codebook import Codebook, codebook_of
 from distill.labelling.verbaliser import NO, YES, VerbaliserLabeller
 from distill.recipe.llm import VerbaliserRecipe
 from distill.teachers.causal import CausalModel, load_causal
-from tests.support.tiny_causal import TEXTS, save
+from tests.support.tiny_causal import TEXTS, save, tokenizer
 
 LABELS = ("joy", "sadness", "fear")
 TRAIN = Split(["one", "two", "three"], np.array([0, 1, 2]))
 
 
-@pytest.fixture(scope="module", params=["llama", "gpt2"])
+@pytest.fixture(scope="module", params=["llama", "gpt2", "mistral"])
 def language(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> CausalModel:
     return load_causal(save(request.param, tmp_path_factory.mktemp("model")))
 
@@ -121,3 +122,31 @@ def test_a_causal_model_is_made_of_numbers(tmp_path: Path) -> None:
     save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(InputError, match="holds NaN or infinite values"):
         load_causal(tmp_path)
+
+
+def test_a_model_that_sees_what_follows_or_keeps_no_states_is_refused(tmp_path: Path) -> None:
+    words = tokenizer()
+    size = {"vocab_size": len(words), "hidden_size": 32, "num_hidden_layers": 2}
+    masked = BertForMaskedLM(BertConfig(**size, num_attention_heads=4, intermediate_size=48))
+    for model, said in (
+        (masked, "A token of this bert model sees what follows it"),
+        (MambaForCausalLM(MambaConfig(**size)), "This mamba model keeps no states per token"),
+    ):
+        model.save_pretrained(tmp_path)
+        words.save_pretrained(tmp_path)
+        with pytest.raises(InputError, match=said):
+            load_causal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "said"),
+    [
+        ("no place", "and has it 0 times"),
+        ("{text} and {text}", "and has it 2 times"),
+        ("{context}\n{text}", "Nothing replaces {context}"),
+    ],
+)
+def test_a_prompt_has_one_place_and_no_other_name_in_braces(prompt: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        VerbaliserRecipe(prompt=prompt)
+    assert VerbaliserRecipe(prompt='Answer as {"label": "..."}. {text}').prompt

@@ -101,5 +101,5 @@ def test_a_recipe_that_writes_names_a_server() -> None:
     with pytest.raises(InputError, match="no \\[endpoint\\]"):
         load_recipe("smoke", ways)
     assert load_recipe("smoke", [*ways, "endpoint.model=m"]).augmentation.written == ("rewrite",)
-    with pytest.raises(InputError, match="There is a \\[endpoint\\]"):
+    with pytest.raises(InputError, match="Nothing reads \\[endpoint\\]"):
         load_recipe("smoke", ["endpoint.model=m"])

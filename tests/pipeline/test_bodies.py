@@ -18,6 +18,7 @@ from distill.runs.progress import Reporter
 from tests.support.finished import execute
 from tests.support.tiny_bodies import DECODERS, ENCODERS
 from tests.support.tiny_lines import SHORT, write_body, write_rows
+from tests.support.tiny_models import bert_tokenizer
 
 # the ways of learning are spread over the bodies
 TUNED = {
@@ -109,3 +110,47 @@ def test_a_base_of_the_student_is_loaded_by_check(corpus: str, tmp_path: Path) -
     settings = [*SHORT, corpus, f"teacher.model={model}", f"student.base={start}"]
     with pytest.raises(InputError, match="student.base.*start.*holds NaN or infinite values"):
         check_recipe(load_recipe("smoke", settings), Reporter(quiet=True))
+
+
+ASKED = ("augmentation.rows=20", "augmentation.ways=['write']", "endpoint.model=m")
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (["teacher.freeze=9"], "teacher.freeze is 9, but the encoder has 3 layers"),
+        ([*ASKED, "endpoint.url=http://example.org/v1"], "endpoint.url is on another machine"),
+        ([*ASKED, "endpoint.key_env=NO_SUCH_KEY"], "endpoint.key_env names NO_SUCH_KEY"),
+        (["corpus.max_tokens=200"], "corpus.max_tokens is 200, and this bert body reads at most 66 tokens"),
+    ],
+)
+def test_what_would_end_a_run_after_hours_is_refused_by_check(
+    changed: list[str], message: str, corpus: str, tmp_path: Path
+) -> None:
+    settings = [*SHORT, corpus, f"teacher.model={write_body('bert', tmp_path)}", *changed]
+    with pytest.raises(InputError, match=message):
+        check_recipe(load_recipe("smoke", settings), Reporter(quiet=True))
+
+
+def test_check_says_how_much_a_server_writes(
+    corpus: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = [*SHORT, corpus, f"teacher.model={write_body('bert', tmp_path)}", *ASKED]
+    check_recipe(load_recipe("smoke", settings), Reporter(quiet=False))
+    assert "20 texts to be written, 20 requests, about " in capsys.readouterr().err
+
+
+def test_the_teacher_and_the_base_of_the_student_must_both_read_the_corpus(tmp_path: Path) -> None:
+    rows = [f"心里很难过{number}号,{('joy', 'sadness')[number % 2]}" for number in range(100)]
+    (tmp_path / "rows.csv").write_text("\n".join(["text,labels", *rows]), encoding="utf-8")
+    plain, reads = write_body("bert", tmp_path / "plain"), tmp_path / "reads"
+    write_body("bert", reads)
+    bert_tokenizer(list(rows)).save_pretrained(reads)
+    for model, base, said in (
+        (plain, reads, "unknown to the teacher's tokenizer, .* as teacher.model"),
+        (reads, plain, "unknown to the tokenizer of the student's base, .* as student.base"),
+    ):
+        settings = [*SHORT, f"corpus.source={tmp_path / 'rows.csv'}", "teacher.max_unknown=0.2"]
+        settings += [f"teacher.model={model}", f"student.base={base}"]
+        with pytest.raises(InputError, match=said):
+            check_recipe(load_recipe("smoke", settings), Reporter(quiet=True))

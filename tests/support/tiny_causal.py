@@ -10,6 +10,8 @@ from transformers import (
     GPT2LMHeadModel,
     LlamaConfig,
     LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
     PreTrainedTokenizerFast,
     set_seed,
 )
@@ -38,9 +40,12 @@ def save(kind: str, folder: Path) -> Path:
     words = tokenizer()
     small = {"vocab_size": len(words), "bos_token_id": 0, "eos_token_id": 1}
     model: Any
+    shape = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
+    shape |= {"num_key_value_heads": 2, "max_position_embeddings": 128}
     if kind == "llama":
-        shape = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
-        model = LlamaForCausalLM(LlamaConfig(**small, **shape, num_key_value_heads=2, max_position_embeddings=128))
+        model = LlamaForCausalLM(LlamaConfig(**small, **shape))
+    elif kind == "mistral":  # each layer looks back eight tokens alone
+        model = MistralForCausalLM(MistralConfig(**small, **shape, sliding_window=8))
     else:
         model = GPT2LMHeadModel(GPT2Config(**small, n_embd=32, n_layer=2, n_head=4, n_positions=128))
     with torch.no_grad():

@@ -8,7 +8,7 @@ import pytest
 import torch
 from tokenizers import processors
 from torch import Tensor, nn
-from transformers import AutoModelForSequenceClassification, PreTrainedTokenizerFast
+from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedTokenizerFast
 
 from distill.export.runtime.deciding.kinds.multi_label import MultiLabel
 from distill.export.runtime.deciding.kinds.ordinal import Ordinal
@@ -16,6 +16,7 @@ from distill.export.runtime.errors import BundleError, InputError
 from distill.labelling.onnx_teacher import in_onnxruntime
 from distill.labelling.soft_labels import teacher_hash
 from distill.runs.progress import Reporter
+from distill.teachers.bodies import check_pooling
 from distill.teachers.checkpoints import build_classifier, load_classifier, save_classifier
 from distill.teachers.encoder import EncoderClassifier, Pooling, pool
 from distill.teachers.encoding import encode, pad_batch
@@ -23,7 +24,7 @@ from distill.teachers.finetune import freeze, parameter_groups
 from distill.teachers.layer_places import any_layers_of
 from distill.teachers.tokenizers import load_tokenizer, pad_id_of
 from tests.support import tiny_causal
-from tests.support.tiny_bodies import DECODERS, tiny_body, tiny_config
+from tests.support.tiny_bodies import DECODERS, ENCODERS, tiny_body, tiny_config
 from tests.support.tiny_models import LABELS, multi_label_task
 
 LENGTHS = (9, 5, 2, 1)
@@ -194,13 +195,19 @@ def test_the_tokenizer_of_a_decoder_may_have_a_pattern_of_its_own(tmp_path: Path
     [
         ("llama", Pooling.FIRST, "`pooling` is 'first', and a token of this llama decoder sees .* Use 'last' or"),
         ("gpt2", Pooling.TARGET, "`pooling` is 'target', and a token of this gpt2 decoder"),
+        ("opt", Pooling.FIRST, "`pooling` is 'first', and a token of this opt decoder"),  # not in our table
+        ("camembert", Pooling.LAST, "`pooling` is 'last', which is for decoders"),
+        ("xlm", Pooling.LAST, "`pooling` is 'last', which is for decoders"),
         ("bert", Pooling.LAST, "`pooling` is 'last', which is for decoders, .* Use 'mean' or 'first'"),
     ],
 )
 def test_a_pooling_that_cannot_work_is_refused(kind: str, pooling: Pooling, message: str, tmp_path: Path) -> None:
-    tiny_body(kind).save_pretrained(tmp_path)
     with pytest.raises(InputError, match=message):
-        build_classifier(tmp_path, multi_label_task(), pooling, 0.0)
+        check_pooling(AutoConfig.for_model(kind), pooling.value)
+    if kind in (*ENCODERS, *DECODERS):
+        tiny_body(kind).save_pretrained(tmp_path)
+        with pytest.raises(InputError, match=message):
+            build_classifier(tmp_path, multi_label_task(), pooling, 0.0)
 
 
 def test_a_head_that_is_not_there_or_does_not_fit_is_refused(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def permuted(weight: np.ndarray, heads: int) -> np.ndarray:  # type: ignore[type
     return weight.reshape(heads, 2, out // heads // 2, width).swapaxes(1, 2).reshape(out, width)
 
 
-def write_gguf(language: Any, path: Path, *, add_bos: bool = False) -> None:
+def write_gguf(language: Any, path: Path, *, add_bos: bool | None = False, kind: str = "gpt2") -> None:
     config, vocabulary = language.model.config, language.tokenizer.get_vocab(with_added_tokens=True)
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_block_count(config.num_hidden_layers)
@@ -57,7 +57,7 @@ def write_gguf(language: Any, path: Path, *, add_bos: bool = False) -> None:
     writer.add_layer_norm_rms_eps(config.rms_norm_eps)
     writer.add_vocab_size(config.vocab_size)
     tokens = sorted(vocabulary, key=lambda token: vocabulary[token])
-    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_model(kind)
     writer.add_tokenizer_pre("default")
     writer.add_token_list(tokens)
     writer.add_token_types([3 if token.startswith("<|") else 1 for token in tokens])
@@ -65,7 +65,8 @@ def write_gguf(language: Any, path: Path, *, add_bos: bool = False) -> None:
     writer.add_token_merges([" ".join(merge) for merge in merges])
     writer.add_bos_token_id(vocabulary["<|begin|>"])
     writer.add_eos_token_id(vocabulary["<|end|>"])
-    writer.add_add_bos_token(add_bos)
+    if add_bos is not None:
+        writer.add_add_bos_token(add_bos)
     for name, tensor in language.model.state_dict().items():
         array = tensor.numpy()
         stem = name.removesuffix(".weight")
@@ -128,6 +129,14 @@ def test_a_token_that_begins_every_text_is_the_metadatas(pair: tuple[Any, Path],
     write_gguf(language, tmp_path / "model.gguf", add_bos=True)
     ids = load_tokenizer(tmp_path / "model.gguf")("so happy")["input_ids"]
     assert ids == [language.specials.bos, *language.encode("so happy", control=False)]
+
+
+def test_where_the_file_does_not_say_whether_a_token_begins_every_text_its_vocabulary_does(
+    pair: tuple[Any, Path], tmp_path: Path
+) -> None:
+    for kind, begins in (("gpt2", False), ("llama", True)):
+        write_gguf(pair[0], tmp_path / kind, add_bos=None, kind=kind)
+        assert special_tokens(tmp_path / kind).add_bos == begins
 
 
 def test_special_tokens_are_the_files(pair: tuple[Any, Path]) -> None:

@@ -52,7 +52,7 @@ def estimate(book: Codebook, rows: Sequence[Row], per_row: int) -> Estimate:
     step = max(1, len(rows) // SAMPLED)
     sampled = [rows[row] for row in range(0, len(rows), step)]
     lengths = [
-        sum(_tokens(message["content"]) for message in question.messages(book, text_of(row)))
+        sum(tokens_of(message["content"]) for message in question.messages(book, text_of(row)))
         for row in sampled
         for question in questions
     ]
@@ -148,6 +148,7 @@ def _news(labeller: EndpointLabeller) -> str:
     return f"failed {labeller.tally.failed_rows}" if labeller.tally.failed_rows else ""
 
 
-def _tokens(text: str) -> float:
+def tokens_of(text: str) -> float:
+    """Return roughly the number of tokens in a text."""
     latin = sum(character.isascii() for character in text)
     return latin / LATIN_CHARACTERS + (len(text) - latin)

@@ -1,7 +1,7 @@
 """Texts that a language model behind a server writes: train rows in other words, and new ones per label."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from distill.labelling.codebook import plain, text_of
 from distill.labelling.endpoint.answers import MalformedAnswer, content
 from distill.labelling.endpoint.client import Client, Failure, Request, key_from
 from distill.labelling.endpoint.labeller import MOST_FAILED, Tally
-from distill.labelling.endpoint.open import endpoint_of
+from distill.labelling.endpoint.open import SAMPLED, endpoint_of, tokens_of
 from distill.labelling.endpoint.workers import in_threads
 from distill.recipe.llm import EndpointRecipe
 from distill.runs.progress import Reporter
@@ -42,9 +42,10 @@ WRITE = (
 
 @dataclass(frozen=True)
 class Task:
-    """One text to be written: its number, and the request for it."""
+    """One text to be written: its number, the messages that ask for it, and the request with them."""
 
     number: int
+    messages: Sequence[Mapping[str, str]]
     request: Request
 
 
@@ -81,8 +82,22 @@ def tasks(
         messages = [{"role": "system", "content": head}, {"role": "user", "content": text}]
         yield Task(
             number,
+            messages,
             {"model": model, "messages": messages, "stream": False, **DRAWN, "seed": number},
         )
+
+
+def writing_estimate(corpus: Corpus, ways: Sequence[str], count: int, recipe: EndpointRecipe, *, seed: int) -> str:
+    """Return how many requests texts take, and about how many tokens those have, from some of them.
+
+    Raises:
+        InputError: the url or the key of the server cannot be used.
+    """
+    scrubs = not endpoint_of(recipe).is_local
+    some = list(tasks(corpus, ways, min(count, SAMPLED), recipe.model, scrubs=scrubs, seed=seed))
+    tokens = sum(tokens_of(message["content"]) for task in some for message in task.messages) / max(len(some), 1)
+    where = "another machine, personal data masked" if scrubs else "this machine"
+    return f"{count:,} texts to be written, {count:,} requests, about {round(tokens * count):,} tokens to {where}"
 
 
 def write_texts(
@@ -113,6 +128,8 @@ def write_texts(
     client = Client(address, key_from(recipe.key_env), recipe.retries, recipe.timeout_s)
     path, tally = folder / WRITTEN_FILE, Tally()
     done = set(_stored(path))
+    kept = f"; {len(done):,} are there already" if done else ""
+    reporter.say(f"  {writing_estimate(corpus, ways, count, recipe, seed=seed)}{kept}")
     wanted = tasks(corpus, ways, count, recipe.model, scrubs=not address.is_local, seed=seed)
     left = (task for task in wanted if task.number not in done)
     with path.open("a", encoding="utf-8") as file, reporter.bar("write texts", count) as advance:
