@@ -14,23 +14,12 @@ from distill.corpora.reading.rows import Record
 
 MAX_HEADER_CHARS = 40
 
-# an annotation is a label, unless it has a number or an id
-ANNOTATOR_NAME = re.compile(
-    r"annot(?!ations?(?:$|[._](?!\d|id\b)))|^ann_?\d|rater|worker|coder|judge(?!ment)|labell?er|"  # english: ok
-    r"(?:annotat|label|cod|rat|tagg|mark|complet)\w*[_ ]?by$|标注",
-    re.IGNORECASE,
-)
+_TIME = re.compile(r"\d{1,2}:\d\d|\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}")
 
-SPEAKER_NAME = re.compile(r"speaker|interlocutor|role|author|^who$|sender|说话", re.IGNORECASE)
+MAX_TIME_CHARS = 40
 
-ID_NAME = re.compile(r"(?:_id|[a-z]I[dD]|^id|^ID|_ID|_idx|^index|^Unnamed: \d+|^Sr No\.?|编号|序号)$")
-
-GROUP_NAME = re.compile(
-    r"group|conversation|^conv|dialog|transcript|session|client|patient|user|thread|question|author|subject|对话",
-    re.IGNORECASE,
-)
-
-CONTEXT_NAME = re.compile(r"context|prompt|history|previous|situation", re.IGNORECASE)
+# the share of rows that decides what a column is like
+NEARLY_ALL = 0.95
 
 
 @dataclass(frozen=True)
@@ -74,6 +63,18 @@ class Column:
     def is_text(self) -> bool:
         """True where every value is a string."""
         return bool(self.values) and all(isinstance(value, str) for value in self.values)
+
+    @property
+    def is_time(self) -> bool:
+        """True where nearly every value is a date or a time."""
+        times = (_TIME.search(str(value)) and len(str(value)) < MAX_TIME_CHARS for value in self.values)
+        return sum(map(bool, times)) > NEARLY_ALL * len(self.values)
+
+    @property
+    def is_link(self) -> bool:
+        """True where nearly every value is a link."""
+        links = sum(str(value).startswith(("http://", "https://")) for value in self.values)
+        return links > NEARLY_ALL * len(self.values)
 
 
 def is_missing(cell: object) -> bool:

@@ -8,59 +8,41 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import log2
 
-from distill.corpora.guessing.columns import (
+from distill.corpora.guessing.columns import NEARLY_ALL, Column, share_constant
+from distill.corpora.guessing.joined import are_bits, delimiter_of, is_printed
+from distill.corpora.guessing.names import (
+    ABOUT_ROW_NAME,
     ANNOTATOR_NAME,
     CONTEXT_NAME,
+    FINE_NAME,
+    FLAG_NAME,
+    GOLD_NAME,
     ID_NAME,
+    LABEL_NAME,
+    PREDICTED_NAME,
     SPEAKER_NAME,
-    Column,
-    share_constant,
 )
-from distill.corpora.reading.cells.cells import FLAGS, SPELT_MISSING, LabelCells, LabelForm, plain_flag
+from distill.corpora.reading.cells.cells import SPELT_MISSING, LabelCells, LabelForm
+from distill.corpora.reading.cells.flags import FLAGS, is_one_spelling, plain_flag
 from distill.corpora.reading.cells.labels import MAX_FOUND_LABELS, MAX_LABEL_CHARS, LabelError, Token
-from distill.corpora.reading.cells.printed import Cut, printed_value
 from distill.corpora.reading.json.nested import LIST
 from distill.corpora.targets import CODECS
 
 # the kinds that are proposed, by whether a row may have several labels; nobody guesses that labels are ordered
 PROPOSED = {False: "single_label", True: "multi_label"}
 
-DELIMITERS = (",", ";", "|")
-
-# these hardly ever occur inside a name
-SURE_DELIMITERS = ("、", "，", "；", "\n")
-
-# these occur inside names too, so nearly all parts must be labels of other rows
-WEAK_DELIMITERS = ("/", "+", "&", " and ", " ")
-
 # a column with fewer rows per value on average identifies rows rather than kinds of rows
 MIN_REPEATS = 2.0
 
 MIN_BLOCK = 3
 
-_BITS = re.compile(r"[01]{3,}", re.ASCII)
+# what a column without any value would lose
+EMPTY = 6.0
 
 NUMBER = re.compile(r"-?\d*[.,]?\d+", re.ASCII)
 
-# words that are the finer label where a table has several, as emotions beside sentiments
-_FINE_NAME = re.compile(r"emotion|mood|feeling|情绪", re.IGNORECASE)
-
 # signs that some data sets write where annotators did not agree
 _NO_NAME = frozenset({"-", "--", "?", "."})
-
-# the share of rows that decides what a column is like
-NEARLY_ALL = 0.95
-
-_LABEL_NAME = re.compile(
-    r"label|emotion|mood|feeling|topic|categor|class|intent|sentiment|tag|target|talk_type|behaviou?r|^gold|标签|情感|情绪|类别",
-    re.IGNORECASE,
-)  # fmt: skip
-
-# a column of 0 and 1 that describes the row, not its text
-_FLAG_NAME = re.compile(
-    r"unclear|example|flag|^is_|^has_|valid|spam|verified|deleted|edited|^gold$|^train|^test|agree|sticki|_exists$",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True)
@@ -120,10 +102,8 @@ def label_guesses(columns: Sequence[Column], group: Column | None, text: Column)
 
 def _scored(guess: LabelGuess, column: Column, group: Column | None, text: Column) -> LabelGuess:
     """Return the guess with its score and the reasons for it."""
-    name, score, reasons = column.leaf, 0.0, []
-    if _LABEL_NAME.search(name) and not CONTEXT_NAME.search(name):
-        score += 4 + (_FINE_NAME.search(name) is not None)
-        reasons.append("its name")
+    name = column.leaf
+    score, reasons = _score_of_name(name)
     if LIST in text.name and column.name.count(LIST) >= text.name.count(LIST):
         score += 2
         reasons.append("it is beside each text")
@@ -133,11 +113,12 @@ def _scored(guess: LabelGuess, column: Column, group: Column | None, text: Colum
     if any(isinstance(value, list) for value in column.values[:1]):
         score += 1
         reasons.append("its cells are lists")
-    if not all(str(token).lstrip("-").isdigit() for token in guess.tokens):
+    if not _are_numbered(guess.tokens):
         score += 2
         reasons.append("words")
     score -= log2(len(guess.tokens)) / 4
-    if set(column.counts) <= FLAGS.keys() | {"True", "False"} or _FLAG_NAME.search(name):
+    score -= EMPTY * (1 - len(column.values) / len(column.cells))
+    if set(column.counts) <= FLAGS.keys() | {"True", "False"} or FLAG_NAME.search(name):
         score -= 1.5
     if ANNOTATOR_NAME.search(name) or SPEAKER_NAME.search(name):
         score -= 5
@@ -148,20 +129,37 @@ def _scored(guess: LabelGuess, column: Column, group: Column | None, text: Colum
     return replace(guess, score=score, reasons=tuple(reasons))
 
 
+def _score_of_name(name: str) -> tuple[float, list[str]]:
+    """Return how much a column's name is that of labels, and the reasons."""
+    score, reasons = 0.0, []
+    if LABEL_NAME.search(name) and not CONTEXT_NAME.search(name):
+        score += 4 + (FINE_NAME.search(name) is not None)
+        reasons.append("its name")
+    elif ABOUT_ROW_NAME.search(name):
+        score -= 3
+    if GOLD_NAME.search(name):
+        score += 5
+        reasons.append("what annotators agreed on")
+    elif PREDICTED_NAME.search(name):
+        score -= 3
+    return score, reasons
+
+
 def _blocks(columns: Sequence[Column]) -> list[LabelGuess]:
     """Return guesses that read neighbouring columns of 0 and 1 as one label each."""
     runs: list[list[Column]] = []
-    last: str | None = None
+    words: frozenset[str] | None = None
     for column in columns:
-        kind = _flag_kind(column)
-        if kind is not None and kind == last:
+        flags = _flags_in(column)
+        if flags is not None and words is not None and _is_same_spelling(words, flags):
             runs[-1].append(column)
-        elif kind is not None:
-            runs.append([column])
-        last = kind
+            words |= flags
+        else:
+            words = flags
+            runs += [] if flags is None else [[column]]
     guesses = []
     for run in runs:
-        labels = [column for column in run if not _FLAG_NAME.search(column.leaf)]
+        labels = [column for column in run if not FLAG_NAME.search(column.leaf)]
         if len(labels) < MIN_BLOCK - 1:
             continue
         flags = [[FLAGS[plain_flag(key)] for key in column.keys if key] for column in labels]
@@ -174,60 +172,38 @@ def _blocks(columns: Sequence[Column]) -> list[LabelGuess]:
     return guesses
 
 
-def _flag_kind(column: Column) -> str | None:
-    """Return the spelling in which a column writes 0 and 1; None where it holds anything else."""
-    keys = {plain_flag(key) for key in column.counts}
+def _flags_in(column: Column) -> frozenset[str] | None:
+    """Return the words in which a column writes 0 and 1; None where it holds anything else."""
+    keys = frozenset(plain_flag(key) for key in column.counts)
     if not keys or not keys <= FLAGS.keys() or ID_NAME.search(column.leaf) or ANNOTATOR_NAME.search(column.leaf):
         return None
-    spellings = ("01", "falsetrue", "noyes", "ny")
-    return next((pair for pair in spellings if all(key in pair for key in keys)), "several")
+    return keys
+
+
+def _is_same_spelling(words: frozenset[str], flags: frozenset[str]) -> bool:
+    """Return whether two columns write 0 and 1 alike, or both mix spellings."""
+    return is_one_spelling(words | flags) or not (is_one_spelling(words) or is_one_spelling(flags))
 
 
 def _as_labels(column: Column) -> LabelGuess | None:
     """Return a column read as labels; None where it cannot be read so."""
-    if not column.values or ID_NAME.search(column.leaf):
+    if not column.values or ID_NAME.search(column.leaf) or column.is_time:
         return None
     if any(isinstance(value, list | tuple | dict) for value in column.values):
         return _guess(column, True, ",")
     cells = [value for value in column.values if isinstance(value, str)]
-    if len(cells) == len(column.values) and _are_bits(cells):
+    if len(cells) == len(column.values) and are_bits(cells):
         guess = _guess(column, True, ",", "vector")
         return None if guess is None else replace(guess, form="vector")
     if any(is_printed(cell.strip()) for cell in cells):
         return _guess(column, True, ",")
-    for delimiter in (*DELIMITERS, *SURE_DELIMITERS, *WEAK_DELIMITERS):
-        if _is_delimited(cells, delimiter):
-            return _guess(column, True, delimiter)
-    return _guess(column, False, ",")
+    delimiter = delimiter_of(cells)
+    return _guess(column, delimiter is not None, delimiter or ",")
 
 
-def _are_bits(cells: Sequence[str]) -> bool:
-    """Return whether the cells are zeros and ones of one length, and not numbers: some begin with 0."""
-    alike = len({len(cell) for cell in cells}) == 1 and all(_BITS.fullmatch(cell) for cell in cells)
-    return alike and any(cell.startswith("0") for cell in cells)
-
-
-def is_printed(cell: str) -> bool:
-    """Return whether a cell looks printed: a list, a set, an array, or zeros and ones with blanks between them."""
-    if cell[:1] in "[{" and cell[-1:] in "]}":
-        return bool(cell)
-    if re.fullmatch(r"[01](?: [01]){2,}", cell):
-        return True
-    try:
-        return printed_value(cell, words=True) is not None
-    except Cut:
-        return True
-
-
-def _is_delimited(cells: Sequence[str], delimiter: str) -> bool:
-    """Return whether the delimiter separates labels: its parts are also whole cells elsewhere."""
-    alone = {cell.strip() for cell in cells if delimiter not in cell}
-    parts = {part.strip() for cell in cells if delimiter in cell for part in cell.split(delimiter)}
-    if delimiter in WEAK_DELIMITERS:
-        return len(parts & alone) > NEARLY_ALL * len(parts)
-    if delimiter in SURE_DELIMITERS:
-        return bool(parts & alone)
-    return 2 * len(parts & alone) > len(parts) or (bool(parts) and parts <= {"0", "1"} and len(cells) > 1)
+def _are_numbered(tokens: Sequence[Token]) -> bool:
+    """Return whether labels are numbers, or most have numbers in their names, as users and items have."""
+    return 2 * sum(any(map(str.isdigit, str(token))) for token in tokens) > len(tokens)
 
 
 def _guess(column: Column, several: bool, delimiter: str, form: LabelForm | None = None) -> LabelGuess | None:

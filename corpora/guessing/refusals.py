@@ -6,8 +6,9 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from distill.corpora.guessing.columns import ANNOTATOR_NAME, SPEAKER_NAME, Column
-from distill.corpora.guessing.labels import MIN_BLOCK, NEARLY_ALL, LabelGuess
+from distill.corpora.guessing.columns import NEARLY_ALL, Column
+from distill.corpora.guessing.labels import MIN_BLOCK, LabelGuess
+from distill.corpora.guessing.names import ANNOTATOR_NAME, SPEAKER_NAME
 from distill.corpora.reading.cells.labels import MAX_FOUND_LABELS, MAX_LABEL_CHARS
 from distill.corpora.reading.cells.printed import Cut, printed_value
 from distill.corpora.reading.rows import listed
@@ -19,6 +20,9 @@ TURN_END = re.compile(r"\s*(?:__eou__|__EOU__|<eou>|<EOU>|</s>)\s*")
 
 # words of a label, and the mean of them from which a column holds sentences
 MAX_WORDS = 5.0
+
+# the share of joined labels that name one twice where they are votes
+MOST_VOTES = 0.5
 
 # a label with fewer lines does not show that the lines' first words are labels
 MIN_LINES = 5
@@ -160,15 +164,32 @@ def token_tags(guess: LabelGuess | None) -> str | None:
 def votes_in_lists(guess: LabelGuess | None, columns: Sequence[Column]) -> str | None:
     """Return why lists of labels are votes: they name a label twice, as several annotators do."""
     column = next((c for c in columns if guess is not None and guess.columns == (c.name,)), None)
-    lists = [value for value in column.values if isinstance(value, list)] if column is not None else []
-    names = [value for value in lists if value and all(isinstance(item, str) for item in value)]
-    twice = sum(len(set(value)) < len(value) for value in names)
-    if column is None or not twice or twice < (1 - NEARLY_ALL) * len(lists):
+    if column is None or guess is None or guess.form == "vector":
+        return None
+    delimiter = guess.delimiter if guess.several else None
+    lists = [items for items in (_items_of(value, delimiter) for value in column.values) if len(items) > 1]
+    vectors = {item for items in lists for item in items} <= {"0", "1", "0.0", "1.0", "False", "True"}
+    twice = sum(len(set(items)) < len(items) for items in lists)
+    # a name may well be written twice in one string
+    least = 1 - NEARLY_ALL if any(isinstance(value, list) for value in column.values) else MOST_VOTES
+    if vectors or not twice or twice < least * len(lists):
         return None
     return (
         f"column '{column.name}' names a label twice in {twice} of {len(column.values)} rows, as votes of several "
         "annotators: keep the labels of most, or write one row per annotator with a `row_id`"
     )
+
+
+def _items_of(value: object, delimiter: str | None) -> list[str]:
+    """Return the labels in a cell as written, repeated ones too: of a list, a printed one, or joined names."""
+    if isinstance(value, str):
+        try:
+            shown = printed_value(value.strip(), words=True)
+        except Cut:
+            return []
+        parts = value.split(delimiter) if delimiter else [value]
+        value = shown if isinstance(shown, list) else [part for part in parts if part.strip()]
+    return [str(item).strip() for item in value] if isinstance(value, list | tuple) else []
 
 
 def has_sentences(guess: LabelGuess) -> bool:

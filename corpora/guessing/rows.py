@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
-from distill.corpora.guessing.columns import ANNOTATOR_NAME, GROUP_NAME, ID_NAME, Column
+from distill.corpora.guessing.columns import Column
+from distill.corpora.guessing.names import ANNOTATOR_NAME, GROUP_NAME, ID_NAME, LABEL_NAME
 from distill.corpora.reading.cells.labels import MAX_LABEL_CHARS
 
 _SCALE_NAME = re.compile(r"rating|stars|severity|level|score|intensity|risk", re.IGNORECASE)
@@ -42,6 +43,8 @@ def _may_group(column: Column) -> bool:
     sizes = column.counts
     if not _name_hints(column.leaf) or ANNOTATOR_NAME.search(column.leaf):
         return False
+    if LABEL_NAME.search(column.leaf) and not ID_NAME.search(column.leaf):
+        return False  # an act of a dialogue, an emotion of a client
     if max(map(len, sizes), default=0) > MAX_LABEL_CHARS:
         return False
     alone = sum(size == 1 for size in sizes.values())

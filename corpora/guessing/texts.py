@@ -5,27 +5,49 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from distill.corpora.guessing.columns import ID_NAME, Column, share_constant
-from distill.corpora.guessing.labels import NEARLY_ALL, LabelGuess, is_printed
+from distill.corpora.guessing.columns import NEARLY_ALL, Column, share_constant
+from distill.corpora.guessing.joined import is_printed
+from distill.corpora.guessing.labels import LabelGuess
+from distill.corpora.guessing.names import BESIDE_TEXT_NAME, ID_NAME
 
 # columns that are shorter on average hold names, dates or titles of a few words
 MIN_TEXT_CHARS = 25
 
+MIN_VALUES = 2
 
-MAX_TIME_CHARS = 40
+# a shorter column is no text where another could be one
+MIN_WORDS_CHARS = 8
+
+# a printed list whose items have no blanks
+_ITEM = r"""(?:'[^'\s]*'|"[^"\s]*"|[-+.\deE]+|nan)"""
+_ITEMS = re.compile(rf"\[\s*{_ITEM}(?:[\s,]+{_ITEM})*\s*\]")
 
 _NUMBERED = re.compile(r"(.+?)_?[12aAbB]")
 
-_TIME = re.compile(r"\d{1,2}:\d\d|\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}")
-
 
 def text_column(columns: Sequence[Column]) -> Column | None:
-    """Return the column of strings with the longest average."""
+    """Return the column of strings with the longest average, none that is a link, a time, a path or a list."""
     texts = [column for column in columns if column.is_text and not ID_NAME.search(column.leaf)]
-    texts = [column for column in texts if not _is_link(column) and not _is_time(column)] or texts
-    texts = [column for column in texts if len(column.counts) > 1] or texts
-    texts = [column for column in texts if not _holds_labels(column)] or texts
+    for unlikely in (
+        lambda column: column.is_link or column.is_time,
+        lambda column: len(column.counts) < MIN_VALUES,
+        _holds_labels,
+        lambda column: not _holds_words(column) or _holds_items(column),
+        lambda column: BESIDE_TEXT_NAME.search(column.leaf) is not None or column.mean_length < MIN_WORDS_CHARS,
+    ):
+        texts = [column for column in texts if not unlikely(column)] or texts
     return max(texts, key=lambda column: column.mean_length, default=None)
+
+
+def _holds_words(column: Column) -> bool:
+    """Return whether cells have blanks or letters beyond ASCII, which hashes and paths of files have not."""
+    return any(" " in str(value).strip() or not str(value).isascii() for value in column.values)
+
+
+def _holds_items(column: Column) -> bool:
+    """Return whether nearly all cells are printed lists of numbers or single words: tokens, vectors."""
+    lists = sum(_ITEMS.fullmatch(str(value).strip()) is not None for value in column.values)
+    return lists > NEARLY_ALL * len(column.values)
 
 
 def _holds_labels(column: Column) -> bool:
@@ -34,19 +56,6 @@ def _holds_labels(column: Column) -> bool:
     return repeated and sum(is_printed(str(value).strip()) for value in column.values) > NEARLY_ALL * len(
         column.values
     )
-
-
-def _is_link(column: Column) -> bool:
-    links = sum(str(value).startswith(("http://", "https://")) for value in column.values)
-    return links > NEARLY_ALL * len(column.values)
-
-
-def _is_time(column: Column) -> bool:
-    """Return whether a column holds dates or times."""
-    times = sum(
-        _TIME.search(str(value)) is not None and len(str(value)) < MAX_TIME_CHARS for value in column.values
-    )
-    return times > NEARLY_ALL * len(column.values)
 
 
 def texts_of_label(
@@ -69,7 +78,7 @@ def texts_of_label(
         and column.mean_length >= MIN_TEXT_CHARS
         and column.name not in label.columns
         and share_constant(column, group) >= NEARLY_ALL
-        and not _is_link(column)
+        and not column.is_link
     ]
     return tuple(shared) or (text,)
 
@@ -114,4 +123,4 @@ def belong_together(pair: tuple[str, str]) -> bool:
 
 def _may_be_text(column: Column) -> bool:
     long = column.is_text and column.mean_length >= MIN_TEXT_CHARS and len(column.counts) > 1
-    return long and not (_is_link(column) or _is_time(column) or _holds_labels(column))
+    return long and not (column.is_link or column.is_time or _holds_labels(column) or _holds_items(column))

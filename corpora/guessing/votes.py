@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from distill.corpora.guessing.columns import ID_NAME, Column
-from distill.corpora.guessing.labels import MIN_BLOCK, NEARLY_ALL, NUMBER, LabelGuess
+from distill.corpora.guessing.columns import NEARLY_ALL, Column
+from distill.corpora.guessing.joined import TWO_NUMBERS, are_two_numbers
+from distill.corpora.guessing.labels import MIN_BLOCK, NUMBER, LabelGuess
+from distill.corpora.guessing.names import ID_NAME
 from distill.corpora.reading.cells.cells import SHARES, LabelCells
 from distill.corpora.reading.cells.labels import LabelError
 from distill.corpora.reading.json.nested import LIST
@@ -34,6 +36,8 @@ def why_no_labels(columns: Sequence[Column]) -> str | None:
     for column in columns:
         if (why := _numbered_names(column)) is not None:
             return why
+        if are_two_numbers(list(map(str, column.values))):
+            return f"column '{column.name}' holds {TWO_NUMBERS}"
         for value in column.values[:1]:
             try:
                 reader.cell({"cell": value})

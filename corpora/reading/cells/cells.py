@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from distill.corpora.reading.cells.flags import FLAGS, plain_flag
 from distill.corpora.reading.cells.labels import LabelError, Token
 from distill.corpora.reading.cells.printed import Cut, printed_value
 
@@ -20,8 +21,6 @@ SPELT_MISSING = frozenset(
     {"nan", "NaN", "NAN", "None", "null", "NULL", "<NA>", "NaT", "n/a", "N/A", "#N/A", "NA", "na"}
 )
 
-FLAGS = {"0": False, "1": True, "false": False, "true": True, "no": False, "yes": True, "n": False, "y": True}
-
 # a list of this many zeros and ones repeats one of them, which no list of ids does
 SURE_VECTOR = 3
 
@@ -30,9 +29,6 @@ _FLOAT_ID = re.compile(r"(-?\d{1,9})\.0*|-?\d(?:\.\d+)?[eE]\+?\d{1,2}", re.ASCII
 
 # where spreadsheets write a comma; only where no cell has several labels, which a comma may separate
 _COMMA_ID = re.compile(rf"{_FLOAT_ID.pattern}|(-?\d{{1,9}}),0+", re.ASCII)
-
-# 0 and 1 as numbers, with a point or, where spreadsheets write one, a comma
-_FLAG_NUMBER = re.compile(r"([01])(?:[.,]0*(?:e[+-]?00)?)", re.ASCII)
 
 MOST_IDS = 10**9
 
@@ -241,13 +237,6 @@ class LabelCells:
 def label_names_of(columns: Sequence[str]) -> tuple[str, ...]:
     """Return the label name of each column: the last step of its path."""
     return tuple(column.rsplit(".", 1)[-1].removesuffix("[]") for column in columns)
-
-
-def plain_flag(text: str) -> str:
-    """Return a cell of 0 and 1 in its plain spelling: lower case, and 1.0 or 1,0 as 1."""
-    text = text.strip().lower()
-    number = _FLAG_NUMBER.fullmatch(text)
-    return number[1] if number else text
 
 
 def _is_none(text: str) -> bool:

@@ -67,7 +67,7 @@ def looks_swallowed(
     after = columns[max(width - (len(cells) - 1 - places[-1]), places[-1] + 1) :]
     if not any(before) and not any(after):
         # no column tells rows from texts, so the number of fields has to
-        return width > 1 and all(len(line) >= width for line in fields)
+        return min(width, len(cells)) > 1 and all(len(line) >= min(width, len(cells)) for line in fields)
     inner = [_like(line, before, after, width) for line in fields[1:-1]] if len(places) == 1 else []
     rows = [0 < known == like for like, known in inner]
     # the first row is whole after the mark that opens the field, the last one before the mark that closes it

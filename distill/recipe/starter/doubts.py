@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from distill.corpora.assembly.spec import CorpusSpec
+from distill.corpora.guessing.alike import alike_columns
 from distill.corpora.guessing.columns import Column, is_missing
 from distill.corpora.guessing.labels import LabelGuess
 from distill.corpora.guessing.refusals import (
@@ -63,10 +64,11 @@ def likely_labels(path: Path, text: Column | None, guesses: Sequence[LabelGuess]
         None if best is None else shares_around(best, rest),
         marked_columns(rest, best),
         people_only(guesses),
+        alike_columns(rest, best),
         token_tags(best),
-        votes_in_lists(best, rest),
         None if guesses or len(rest) > 0 else label_beside_text(text) or first_word_labels(text),
         *(parallel_cells(text, column) for column in rest),
+        votes_in_lists(best, rest),
     )
     why = next((reason for reason in reasons if reason is not None), None)
     if why is not None:

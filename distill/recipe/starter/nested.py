@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from distill.corpora.guessing.columns import ANNOTATOR_NAME
+from distill.corpora.guessing.names import ANNOTATOR_NAME
 from distill.corpora.guessing.texts import MIN_TEXT_CHARS
 from distill.corpora.reading.json.nested import LIST, is_path, paths_in, unnested
 from distill.corpora.reading.rows import BadRow, Record

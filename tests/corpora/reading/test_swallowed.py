@@ -79,6 +79,7 @@ def test_a_quoted_file_reads_right_or_stops(tmp_path_factory, texts, order, quot
 @example(count=2, order=("text", "mood"), marks=(0, 1), commas=set())
 @example(count=12, order=("id", "text", "mood"), marks=(3, 4), commas={3, 4})
 @example(count=3, order=("id", "text", "mood"), marks=(1, 2), commas={0})
+@example(count=6, order=("id", "text", "mood"), marks=(0, 21), commas={0, 4, 5})
 def test_an_unquoted_file_with_stray_marks_never_swallows(tmp_path_factory, count, order, marks, commas):
     first, last = (mark % count for mark in marks)
     texts = [f"line{', and' if i in commas else ''} no {'x' * (i % 5)} {i}" for i in range(count)]

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from distill.corpora.assembly.read import read_corpus
-from distill.corpora.guessing.columns import ID_NAME
+from distill.corpora.guessing.names import ID_NAME
 from distill.export.runtime.errors import InputError
 from distill.recipe.load import parse_recipe
 from distill.recipe.sources import corpus_spec
