@@ -150,13 +150,13 @@ def _blocks(columns: Sequence[Column]) -> list[LabelGuess]:
     runs: list[list[Column]] = []
     words: frozenset[str] | None = None
     for column in columns:
-        flags = _flags_in(column)
-        if flags is not None and words is not None and _is_same_spelling(words, flags):
+        own = _flags_in(column)
+        if own is not None and words is not None and _is_same_spelling(words, own):
             runs[-1].append(column)
-            words |= flags
+            words |= own
         else:
-            words = flags
-            runs += [] if flags is None else [[column]]
+            words = own
+            runs += [] if own is None else [[column]]
     guesses = []
     for run in runs:
         labels = [column for column in run if not FLAG_NAME.search(column.leaf)]

@@ -1,4 +1,4 @@
-"""What the names of columns hint at, in several languages."""
+"""Patterns for the names of columns, in several languages."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 # an annotation is a label, unless it has a number or an id
 ANNOTATOR_NAME = re.compile(
-    r"annot(?!at(?:ed|ions?)(?:$|[._ ](?!\d|id\b|by\b)))|^ann_?\d|rater|worker|coder|judge(?!ment)|"
+    r"annot(?!at(?:ed|ions?)(?:$|[._ ](?!\d|id\b|by\b)))|^ann_?\d|rater|worker|coder|judge(?!ment)|"  # english: ok
     r"labell?er|"  # english: ok
     r"(?:annotat|label|cod|rat|tagg|mark|complet)\w*[_ ]?by$|标注",
     re.IGNORECASE,
@@ -60,7 +60,7 @@ FLAG_NAME = re.compile(
     re.IGNORECASE,
 )
 
-# what stands beside a text: another's words, or the text in another form
+# what is beside a text: another's words, or the text in another form
 BESIDE_TEXT_NAME = re.compile(
     r"context|history|previous|explanation|rationale|justification|reasoning|evidence|lemma|tokens?$|stemm?ed|"
     r"parse|pos_?tags|embedding|vector|instruction|system|file_?name|path$",

@@ -15,7 +15,7 @@ MIN_TEXT_CHARS = 25
 
 MIN_VALUES = 2
 
-# a shorter column is no text where another could be one
+# a shorter column is not the text where another could be one
 MIN_WORDS_CHARS = 8
 
 # a printed list whose items have no blanks
