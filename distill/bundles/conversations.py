@@ -1,18 +1,22 @@
 """Conversations out of lines of JSON: decided one by one, each with the turns before it."""
 
 import json
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from io import BufferedIOBase
 from pathlib import Path
 from typing import Any
 
 from distill.bundles.predict import line_blocks
+from distill.corpora.reading.rows import Record
 from distill.export.runtime import Classifier, DistillError, InputError, Prediction
-from distill.export.runtime.reading.turns import Turns
+from distill.export.runtime.reading.inputs import Row
+from distill.export.runtime.reading.turns import CONVERSATION, Turns
 from distill.runs.progress import Reporter
 
 TURNS_KEY = "turns"
+
+EMPTY = (None, "", [])  # values of a key that has none
 
 FORM = 'one JSON object per line, with "turns": [{"speaker": ..., "text": ...}, ...]'
 
@@ -33,11 +37,12 @@ class DecidedConversation:
 
 @dataclass(frozen=True)
 class ReadConversation:
-    """One conversation as a line has it: its turns, unchecked, and the cell of its id."""
+    """One conversation as a line has it: its turns, unchecked, the cell of its id, and the keys beside them."""
 
     line: int
     identity: object
     turns: list[Any]
+    fields: Mapping[str, Any]
 
 
 def read_conversations(lines: Iterable[str], identity: str | None = None) -> Iterator[ReadConversation]:
@@ -63,7 +68,63 @@ def read_conversations(lines: Iterable[str], identity: str | None = None) -> Ite
         name = data.get(identity) if isinstance(data, dict) and identity is not None else None
         if identity is not None and name is None:
             raise InputError(f"line {number}: The line has no {identity!r}. Name another key with --id.")
-        yield ReadConversation(number, name, turns)
+        beside = {key: value for key, value in data.items() if key != TURNS_KEY} if isinstance(data, dict) else {}
+        yield ReadConversation(number, name, turns, beside)
+
+
+def conversation_rows(
+    file: Path, reads: Turns, labels: str | None, group: str | None
+) -> Iterator[tuple[Record, Row]]:
+    """Yield the turns of a file of conversations that a bundle decides, or those of them that have labels.
+
+    Args:
+        file: of lines of JSON.
+        reads: what the bundle reads.
+        labels: the key of labels; None for every turn that is decided. Where whole conversations are decided, it
+            may be beside the turns, or in any of them.
+        group: the key of what belongs together, in the turns or beside them; None for each conversation by itself.
+
+    Raises:
+        InputError: a line is not a conversation or lacks the group, or no turn is decided.
+    """
+    count = 0
+    for found in read_conversations(file_lines(file)):
+        place = f"{file}, line {found.line}"
+        windows = reads.windows(found.turns, f"{place}: turns")
+        said = [dict(turn) if isinstance(turn, Mapping) else {} for turn in found.turns]
+        for own, window in zip(said, windows, strict=True):
+            if window is None:
+                continue
+            fields = {**found.fields, **own}
+            if labels is not None:
+                places = (found.fields, *said) if reads.predict == CONVERSATION else (own,)
+                fields[labels] = _only_value(places, labels, place)
+                if fields[labels] is None:
+                    continue
+            if group is not None and group not in fields:
+                raise InputError(f"{place}: No turn has {group!r}, nor the line. Name another with --group.")
+            named = fields.get(group) if group is not None else None
+            count += 1
+            together = f"line {found.line}" if named in EMPTY else f"group {named}"
+            yield Record(str(file), found.line, fields, together), window
+    if not count:
+        what = "a turn" if labels is None else f"a turn with {labels!r}"
+        raise InputError(
+            f"{file}: The file does not have any turn to decide. Give one with {what} of "
+            f"{' or '.join(reads.decides)}."
+        )
+
+
+def _only_value(places: Iterable[Mapping[str, Any]], key: str, where: str) -> Any:
+    """Return the one value that a key has in some places; None where it has none.
+
+    Raises:
+        InputError: it has several.
+    """
+    values = [place[key] for place in places if place.get(key) not in EMPTY]
+    if any(value != values[0] for value in values):
+        raise InputError(f"{where}: The conversation has different {key!r}. Give all its turns the same ones.")
+    return values[0] if values else None
 
 
 def file_lines(file: Path) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Predictions for lines of a stream, as they arrive."""
 
+import codecs
 import json
 import os
 import stat
@@ -24,6 +25,8 @@ MAX_LINE_BYTES = 4 * MAX_TEXT_CHARACTERS + 2
 def line_blocks(stream: BufferedIOBase) -> Iterator[list[str]]:
     """Yield lines as texts without their ends, in blocks of what has arrived, so that no line waits for others.
 
+    A mark of UTF-8 at the beginning is left out.
+
     Raises:
         InputError: a line, which is named by its number, is not valid UTF-8 or is longer than a text may be. The
             lines before it are yielded first.
@@ -43,12 +46,13 @@ def _decoded(lines: list[bytes], done: int) -> Iterator[list[str]]:
     """Yield the lines as one block of texts, and then refuse the first line that cannot be a text."""
     texts: list[str] = []
     problem = ""
-    for line in lines:
+    for number, line in enumerate(lines, done):
         if len(line) > MAX_LINE_BYTES:
             problem = f"The line has more than {MAX_TEXT_CHARACTERS} characters. Split it."
             break
         try:
-            texts.append(line.decode("utf-8").rstrip("\r\n"))
+            content = line if number else line.removeprefix(codecs.BOM_UTF8)
+            texts.append(content.decode("utf-8").rstrip("\r\n"))
         except UnicodeDecodeError:
             problem = "The line is not valid UTF-8. Save the input as UTF-8."
             break

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from distill.bundles.conversations import file_lines, read_conversations
+from distill.bundles.conversations import conversation_rows
 from distill.corpora.corpus import Split, label_matrix, targets_of
 from distill.corpora.reading.cells.cells import SPELT_MISSING, LabelCells
 from distill.corpora.reading.cells.labels import LabelError, is_unknown, resolve
@@ -44,7 +44,8 @@ class Columns:
         mapping: names of labels in the file and the bundle's labels that they mean.
         encoding: of a text file; UTF-8 by default.
         quoting: whether quotation marks around a field are the file's; by default as its ending says.
-        group: the column of what rows belong together by, such as a conversation; None where each is its own.
+        group: the column of what rows belong together by, such as a conversation; None where each is alone. Turns
+            of one conversation belong together anyway.
     """
 
     text: str | None = None
@@ -60,6 +61,19 @@ class Columns:
     def form(self) -> TableForm:
         """The form of the file."""
         return TableForm(self.header, self.encoding, self.quoting)
+
+    def require_none(self) -> None:
+        """Refuse what says how to read a table, where conversations are read.
+
+        Raises:
+            InputError: it is given.
+        """
+        given = {"text": self.text, "columns": self.header, "encoding": self.encoding, "quoting": self.quoting}
+        named = next((name for name, value in given.items() if value is not None), None)
+        if named is not None:
+            raise InputError(
+                f"--{named}: This bundle reads conversations, as lines of JSON in UTF-8. Leave the option out."
+            )
 
     def of_text(self, reads: Input) -> tuple[str, ...]:
         """Return the columns of a row's texts, one for each of its segments.
@@ -93,7 +107,8 @@ def _records(file: Path, columns: Columns, reads: Input, *, labelled: bool) -> I
         InputError: a row cannot be used, or there is none.
     """
     if isinstance(reads, Turns):
-        yield from _turns(file, columns, reads, labelled=labelled)
+        columns.require_none()
+        yield from conversation_rows(file, reads, columns.labels if labelled else None, columns.group)
         return
     names = columns.of_text(reads)
     wanted = dict.fromkeys(names, "--text") | ({columns.labels: "--labels"} if labelled else {})
@@ -131,25 +146,6 @@ def _table(file: Path, form: TableForm) -> Rows:
             .replace("set --quoting = true", "pass --quoting")
             .replace("set --encoding = ", "pass --encoding ")
         ) from error
-
-
-def _turns(file: Path, columns: Columns, reads: Turns, *, labelled: bool) -> Iterator[tuple[Record, Row]]:
-    """Yield the turns that a bundle decides of a file of conversations, or those of them that have labels."""
-    count = 0
-    for found in read_conversations(file_lines(file)):
-        windows = reads.windows(found.turns, f"{file}, line {found.line}: turns")
-        for turn, window in zip(found.turns, windows, strict=True):
-            fields = dict(turn) if isinstance(turn, Mapping) else {}
-            if window is None or (labelled and fields.get(columns.labels) in (None, "", [])):
-                continue
-            count += 1
-            yield Record(str(file), found.line, fields), window
-    if not count:
-        what = f"a turn with {columns.labels!r}" if labelled else "a turn"
-        raise InputError(
-            f"{file}: The file does not have any turn to decide. Give one with {what} of "
-            f"{' or '.join(reads.decides)}."
-        )
 
 
 def read_rows(file: Path, columns: Columns, reads: Input) -> Iterator[Row]:
@@ -279,7 +275,9 @@ def labelled_rows(file: Path, columns: Columns, classifier: Classifier) -> Label
         if strange and not known:
             left_out += 1
             continue
-        if columns.group is not None:
+        if isinstance(classifier.input, Turns) and row.group is not None:
+            groups.append(row.group)
+        elif columns.group is not None:
             named = row.fields.get(columns.group)
             groups.append(f"row {len(texts)}" if named in (None, "") else f"group {named}")
         texts.append(text)

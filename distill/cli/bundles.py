@@ -92,13 +92,14 @@ def predict(
     classifier = load(bundle, threads=available_threads() if threads is None else threads)
     # a moving bar among answers on a terminal would be in the way
     reporter = Reporter(quiet=quiet or (sys.stdout is not None and sys.stdout.isatty()))
+    wanted = Columns(text=text, header=names_in(columns), encoding=encoding, quoting=quoting)
     if classifier.input.kind == TURNS:
+        wanted.require_none()
         with watched(classifier, monitor) as deciding:
             predict_conversations(deciding, texts, file, identity, reporter, as_json=as_json)
         return
     with watched(classifier, monitor) as deciding:
         if file is not None:
-            wanted = Columns(text=text, header=names_in(columns), encoding=encoding, quoting=quoting)
             predict_file(deciding, file, wanted, identity, reporter, as_json=as_json)
             return
         blocks = predict_blocks(deciding, [texts]) if texts else predict_lines(deciding, stdin_bytes(), reporter)

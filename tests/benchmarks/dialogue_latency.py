@@ -1,5 +1,8 @@
 """Latency and size of students with random weights, with five turns of context and without any.
 
+Each row is decided as a whole, when all its turns are tokenized, and as the newest turn of a live conversation
+(`Conversation.add`), when those before it have been added.
+
 `python -m tests.benchmarks.dialogue_latency RECIPE [KEY=VALUE ...]` makes bundles of each family from the recipe's
 teacher and vocabulary with the same `max_tokens`, and times real rows whose own turn has about 32 tokens, uncut,
 in interleaved rounds on one thread, by the thread's own computing time, which other work on the machine does not
@@ -16,6 +19,8 @@ import numpy as np
 
 from distill.corpora.assembly.read import read_corpus
 from distill.export.precision import Precision
+from distill.export.runtime import Classifier, Conversation
+from distill.export.runtime.reading.inputs import Window
 from distill.planning.candidates import Architecture
 from distill.planning.measure import TimedBundle, make_bundles, new_workbench
 from distill.recipe.load import load_recipe
@@ -66,22 +71,42 @@ def main(recipe: str, *overrides: str) -> None:
         ][:ROWS]
         tokens = [np.mean([read.own for _, read in chosen]), np.mean([len(read.ids) for _, read in chosen])]
         print(f"{len(chosen)} rows; tokens without context {tokens[0]:.0f}, with {tokens[1]:.0f}")
-        milliseconds = np.zeros((len(made), ROUNDS, len(chosen)))
+        ways = {"whole row": whole_row, "live": live}
+        milliseconds = np.zeros((len(made), len(ways), ROUNDS, len(chosen)))
         for number in range(ROUNDS):
             for at, bundle in enumerate(made):
-                for place, (row, _) in enumerate(chosen):
-                    began = time.thread_time()
-                    bundle.classifier.predict([row])
-                    milliseconds[at, number, place] = 1000 * (time.thread_time() - began)
-        times = np.median(milliseconds[:, 1:], axis=1)  # the first round warms up
-        p50, p95 = np.percentile(times, [50, 95], axis=1)
+                for way, timed in enumerate(ways.values()):
+                    for place, (row, _) in enumerate(chosen):
+                        assert isinstance(row, Window)
+                        milliseconds[at, way, number, place] = 1000 * timed(bundle.classifier, row)
+        times = np.median(milliseconds[:, :, 1:], axis=2)  # the first round warms up
+        p50, p95 = np.percentile(times, [50, 95], axis=2)
         for at, kind in enumerate(KINDS):
             other = at + len(KINDS)
-            print(
-                f"{kind} {made[at].precision}: p50 {p50[at]:.2f} -> {p50[other]:.2f} ms, p95 {p95[at]:.2f} -> "
-                f"{p95[other]:.2f} ms ({p95[other] / p95[at]:.2f} times), {made[at].size_mb:.2f} -> "
-                f"{made[other].size_mb:.2f} MB ({made[other].size_mb / made[at].size_mb:.3f} times)"
-            )
+            alone, larger = made[at].size_mb, made[other].size_mb
+            print(f"{kind} {made[at].precision}: {alone:.2f} -> {larger:.2f} MB ({larger / alone:.3f} times)")
+            for way, name in enumerate(ways):
+                print(
+                    f"  {name}: p50 {p50[at, way]:.2f} -> {p50[other, way]:.2f} ms, p95 {p95[at, way]:.2f} -> "
+                    f"{p95[other, way]:.2f} ms ({p95[other, way] / p95[at, way]:.2f} times)"
+                )
+
+
+def whole_row(classifier: Classifier, row: Window) -> float:
+    """Seconds that a decision on a turn takes, given with those before it."""
+    began = time.thread_time()
+    classifier.predict([row])
+    return time.thread_time() - began
+
+
+def live(classifier: Classifier, row: Window) -> float:
+    """Seconds that a decision on a turn takes in a conversation to which those before it were added."""
+    conversation = Conversation(classifier)
+    for turn in row.context:
+        conversation.add(*turn)
+    began = time.thread_time()
+    conversation.add(*row.target)
+    return time.thread_time() - began
 
 
 if __name__ == "__main__":

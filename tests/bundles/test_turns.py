@@ -9,7 +9,7 @@ import pytest
 
 from distill.bundles.conversations import decide_conversations, file_lines, stream_lines
 from distill.bundles.evaluate import compare_bundles, evaluate_bundle
-from distill.bundles.rows import Columns
+from distill.bundles.rows import Columns, labelled_rows
 from distill.export.runtime import InputError, Turn, load
 from distill.export.runtime.reading.inputs import Turns
 from distill.runs.progress import Reporter
@@ -132,3 +132,63 @@ def test_eval_and_diff_take_conversations_with_labels(bundle: Path, tmp_path: Pa
         InputError, match="does not have any turn to decide. Give one with a turn with 'labels' of client"
     ):
         evaluate_bundle(bundle, tmp_path / "bare.jsonl", Columns(), QUIET)
+
+
+@pytest.mark.parametrize(
+    "option", [("--text", "a"), ("--columns", "a,b"), ("--encoding", "latin-1"), ("--no-quoting",)]
+)
+def test_options_of_tables_are_refused_for_conversations(
+    bundle: Path, tmp_path: Path, option: tuple[str, ...]
+) -> None:
+    (tmp_path / "talks.jsonl").write_text(lines())
+    said = f"error: {option[0].replace('no-', '')}: This bundle reads conversations"
+    for command in (["predict", str(bundle)], ["eval", str(bundle)], ["diff", str(bundle), str(bundle)]):
+        done = run_cli(*command, str(tmp_path / "talks.jsonl"), *option)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith(said)
+
+
+def test_a_mark_of_utf8_is_no_part_of_a_line(bundle: Path, tmp_path: Path) -> None:
+    marked = b"\xef\xbb\xbf" + lines().encode()
+    (tmp_path / "talks.jsonl").write_bytes(marked)
+    assert list(file_lines(tmp_path / "talks.jsonl")) == lines().splitlines()
+    streamed = list(stream_lines(io.BytesIO(marked + b"\xef\xbb\xbf[]")))
+    assert streamed == [*lines().splitlines(), "\ufeff[]"]  # inside it is a character
+
+
+def test_turns_of_one_conversation_are_one_group(bundle: Path, tmp_path: Path) -> None:
+    talks = [json.loads(line) for line in lines([*TALKS, TALKS[0]]).splitlines()]
+    for number, talk in enumerate(talks):
+        talk["person"] = ["ann", "ben", "ann"][number]
+        for turn in talk["turns"]:
+            turn["labels"] = "joy"
+    file = tmp_path / "talks.jsonl"
+    file.write_text("".join(json.dumps(talk) + "\n" for talk in talks))
+
+    def groups(group: str | None) -> list[int]:
+        found = labelled_rows(file, Columns(group=group), load(bundle)).groups
+        assert found is not None
+        return found.tolist()
+
+    assert groups(None) == groups("talk") == [0, 0, 1, 2, 2]
+    assert groups("person") == [0, 0, 1, 0, 0]
+    with pytest.raises(InputError, match="line 1: No turn has 'client', nor the line. Name another with --group"):
+        groups("client")
+
+
+def test_labels_of_whole_conversations_may_be_anywhere(tmp_path: Path) -> None:
+    reads = Turns(2, ROLES, tuple(ROLES), "conversation", segments=3, template=TEMPLATE)
+    classifier = load(make_turns_bundle(tmp_path / "bundle", reads))
+    talks = [json.loads(line) for line in lines([*TALKS, TALKS[0]]).splitlines()]
+    talks[0]["labels"] = "joy"
+    talks[1]["turns"][0]["labels"] = ["joy", "calm"]
+    talks[2]["turns"] += [{"speaker": "client", "text": " ", "labels": "calm"}]
+    file = tmp_path / "talks.jsonl"
+    file.write_text("".join(json.dumps(talk) + "\n" for talk in [*talks, {"turns": []}]))
+    found = labelled_rows(file, Columns(), classifier)
+    assert found.gold.tolist() == [[1, 0, 0], [1, 0, 1], [0, 0, 1]]
+    assert found.texts == [reads.row([Turn(*turn) for turn in talk], "talk") for talk in [*TALKS, TALKS[0]]]
+    talks[0]["turns"][1]["labels"] = "calm"
+    file.write_text(json.dumps(talks[0]) + "\n")
+    with pytest.raises(InputError, match="line 1: The conversation has different 'labels'. Give all its turns"):
+        labelled_rows(file, Columns(), classifier)
