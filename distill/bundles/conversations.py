@@ -16,7 +16,7 @@ from distill.runs.progress import Reporter
 
 TURNS_KEY = "turns"
 
-EMPTY = (None, "", [])  # values of a key that has none
+EMPTY: tuple[object, ...] = (None, "", [])  # values of a key that has none
 
 FORM = 'one JSON object per line, with "turns": [{"speaker": ..., "text": ...}, ...]'
 
