@@ -114,6 +114,7 @@ class CompactFamily:
             pooling=start.pooling,
             dropout=start.dropout,
             seed=start.seed,
+            bar=start.bar,
         )
         return trim_embeddings(model, start.trimmed)
 

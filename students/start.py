@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,16 @@ if TYPE_CHECKING:
 
     # returns batches of train texts as the teacher reads them; called only where they are needed
     Texts = Callable[[], Sequence[Batch]]
+
+
+# title and total -> a block that is given a function to advance a bar by
+Bar = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+
+
+@contextmanager
+def no_bar(_title: str, _total: int) -> Iterator[Callable[[int], None]]:
+    """Show nothing."""
+    yield lambda _: None
 
 
 @dataclass(frozen=True)
@@ -27,6 +38,7 @@ class Start:
         dropout: dropout before the head.
         seed: seed for all weights that do not come from the teacher.
         segments: number of token types of rows that have context; 0 for texts and pairs.
+        bar: shows how far a slow start is.
     """
 
     teacher: Teacher
@@ -36,6 +48,7 @@ class Start:
     dropout: float
     seed: int
     segments: int = 0
+    bar: Bar = no_bar
 
     @property
     def student_tokenizer(self) -> Any:

@@ -1,7 +1,7 @@
 """The rows of a corpus without labels that are worth a person's label: those in doubt, spread over the corpus."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +29,12 @@ DISAGREEMENT = 1.0
 
 
 def most_worth(
-    texts: Sequence[str], scores: NDArray[np.float64], labels: NDArray[np.uint8], count: int, seed: int
+    texts: Sequence[str],
+    scores: NDArray[np.float64],
+    labels: NDArray[np.uint8],
+    count: int,
+    seed: int,
+    advance: Callable[[int], None] = lambda _: None,
 ) -> NDArray[np.int64]:
     """Return the positions of at most `count` rows, the most worthwhile first.
 
@@ -43,12 +48,13 @@ def most_worth(
         labels: the model's, 0/1 ``(N, C)``.
         count: the number of rows.
         seed: of the split into parts.
+        advance: is called with 1 for each label in each of the `PARTS` parts.
     """
     from sklearn.feature_extraction.text import HashingVectorizer
 
     words = HashingVectorizer(n_features=FEATURES, ngram_range=(1, 1), norm="l2").transform(texts)
     several = not bool((labels.sum(axis=1) == 1).all())
-    doubt = _doubt(scores, several=several) + DISAGREEMENT * _disagreement(words, labels, seed)
+    doubt = _doubt(scores, several=several) + DISAGREEMENT * _disagreement(words, labels, seed, advance)
     pool = np.argsort(-doubt, kind="stable")[: CANDIDATES * count]
     vectors = words[pool]
     nearest = np.zeros(len(pool))  # cosine to the most similar row that is chosen
@@ -102,7 +108,9 @@ def _doubt(scores: NDArray[np.float64], *, several: bool) -> NDArray[np.float64]
     return np.asarray(1 - (best[:, 1] - best[:, 0]))
 
 
-def _disagreement(words: object, labels: NDArray[np.uint8], seed: int) -> NDArray[np.float64]:
+def _disagreement(
+    words: object, labels: NDArray[np.uint8], seed: int, advance: Callable[[int], None]
+) -> NDArray[np.float64]:
     """Return how much a model of words that did not see a row decides otherwise, 0 to 1: ``(N,)``."""
     from sklearn.linear_model import RidgeClassifier
 
@@ -116,4 +124,5 @@ def _disagreement(words: object, labels: NDArray[np.uint8], seed: int) -> NDArra
             if 0 < gold.sum() < len(gold):
                 model = RidgeClassifier(class_weight="balanced").fit(matrix[known], gold)  # type: ignore[index]
                 differs[other] += model.predict(matrix[other]) != labels[other, label]  # type: ignore[index]
+            advance(1)
     return np.minimum(differs, 2) / 2

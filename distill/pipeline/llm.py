@@ -186,13 +186,14 @@ class LanguageTeacher:
             import numpy as np
 
             from distill.labelling.codebook import text_of
-            from distill.labelling.review import REVIEW_FILE, REVIEWED, most_worth, write_review
+            from distill.labelling.review import PARTS, REVIEW_FILE, REVIEWED, most_worth, write_review
 
             texts = [(split, self.of_split(split).rows) for split in splits]
             decided = [self._decided(split) for split in splits]
             values, labels = (np.concatenate(parts) for parts in zip(*decided, strict=True))
             plain = [text_of(row) for _, rows in texts for row in rows]
-            chosen = most_worth(plain, values, labels, REVIEWED, run.recipe.seed)
+            with run.reporter.bar("choose rows for a person", PARTS * labels.shape[1]) as advance:
+                chosen = most_worth(plain, values, labels, REVIEWED, run.recipe.seed, advance)
             names = [[run.corpus.task.labels[label] for label in np.flatnonzero(row)] for row in labels]
             write_review(folder / REVIEW_FILE, texts, names, chosen)
 

@@ -40,6 +40,7 @@ def training_inputs(run: Run, seed: int) -> "StudentInputs":
         tokens=run.tokens,
         unlabelled=material.unlabelled(),
         soft_labels=material.soft_labels,
+        bar=run.reporter.bar,
     )
 
 

@@ -13,7 +13,7 @@ from distill.corpora.storage.windows import Windows
 from distill.export.runtime.reading.inputs import ONE_TEXT, Input, Turns, segments_of
 from distill.recipe.student import StudentRecipe
 from distill.students.pieces import Goal
-from distill.students.start import Start
+from distill.students.start import Bar, Start, no_bar
 from distill.students.vocabulary import Trimmed, trim
 from distill.students.whole_words import crisis_topics
 from distill.teachers.checkpoints import load_classifier
@@ -23,6 +23,9 @@ from distill.teachers.tokenizers import load_tokenizer, pad_id_of
 
 # number of train texts; a student may be fitted to their hidden states in the teacher before it is trained
 START_TEXTS = 1000
+
+# tokens of these texts at most, because a few states per token and layer are in memory at once
+START_TOKENS = 2**16
 
 START_BATCH = 50
 
@@ -36,6 +39,7 @@ def start_student(
     max_tokens: int,
     seed: int,
     reads: Input = ONE_TEXT,
+    bar: Bar = no_bar,
 ) -> tuple[nn.Module, Any]:
     """Return the untrained student and its tokenizer; the same for the student and its twin.
 
@@ -47,6 +51,7 @@ def start_student(
         max_tokens: length at which texts are cut.
         seed: seed for all weights that do not come from the teacher.
         reads: what one row of the corpus is; a text by default.
+        bar: shows how far a slow start is.
 
     Raises:
         InputError: the teacher cannot be loaded, or no such student can start from it.
@@ -62,11 +67,14 @@ def start_student(
         dropout=recipe.dropout,
         seed=seed,
         segments=reads.segments if isinstance(reads, Turns) else 0,
+        bar=bar,
     )
 
     def texts() -> list[Batch]:
         drawn = np.random.default_rng(seed).permutation(len(corpus.train))[:START_TEXTS]
         rows = encode(tokenizer, [corpus.train.texts[int(row)] for row in drawn], max_tokens, reads=reads)
+        ends = np.cumsum([len(row) for row in rows])
+        rows = rows[: max(START_BATCH, int(np.searchsorted(ends, START_TOKENS, side="right")))]
         batches = [rows[at : at + START_BATCH] for at in range(0, len(rows), START_BATCH)]
         return [pad_batch(batch, pad_id_of(tokenizer)) for batch in batches]
 

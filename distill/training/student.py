@@ -17,6 +17,7 @@ from distill.objectives.logits import logit_terms
 from distill.objectives.mixed import Objective
 from distill.objectives.task_loss import LOSSES
 from distill.recipe.student import ObjectiveRecipe, StudentRecipe
+from distill.students.start import Bar, no_bar
 from distill.teachers.encoder import Pooling
 from distill.teachers.token_cache import TokenCache
 from distill.training.batches import Examples, join_examples
@@ -51,6 +52,7 @@ class StudentInputs:
         unlabelled: further texts that only the teacher labels, by their name.
         soft_labels: returns the logits ``(N, C)`` that the student learns, by the name of the texts.
         starts_as: the training whose start this one has; its own where it is None.
+        bar: shows how far a slow start is.
     """
 
     student: StudentRecipe
@@ -63,6 +65,7 @@ class StudentInputs:
     unlabelled: Mapping[str, Sequence[Row]]
     soft_labels: Callable[[str], Logits]
     starts_as: "StudentInputs | None" = None
+    bar: Bar = no_bar
 
     def start(self) -> tuple[nn.Module, Any]:
         """Return a copy of the untrained student, and its tokenizer: the same for the student and its twin."""
@@ -80,6 +83,7 @@ class StudentInputs:
             max_tokens=self.tokens.max_tokens,
             seed=self.seed,
             reads=self.tokens.reads,
+            bar=self.bar,
         )
 
     def build_objective(self) -> Objective:

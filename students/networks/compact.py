@@ -9,6 +9,7 @@ from transformers import AutoModel, set_seed
 
 from distill.students.networks.projection import Batches, principal_basis, project
 from distill.students.shape import INTERMEDIATE_RATIO
+from distill.students.start import Bar, no_bar
 from distill.teachers.bodies import check_width, embeddings_of, evenly_spaced, layers_of, shape_keys
 from distill.teachers.encoder import EncoderClassifier, Pooling, Teacher
 
@@ -23,7 +24,14 @@ class Shape:
 
 
 def compact_student(
-    teacher: Teacher, shape: Shape, *, texts: Batches | None, pooling: Pooling, dropout: float, seed: int
+    teacher: Teacher,
+    shape: Shape,
+    *,
+    texts: Batches | None,
+    pooling: Pooling,
+    dropout: float,
+    seed: int,
+    bar: Bar = no_bar,
 ) -> EncoderClassifier:
     """Return a small network of the teacher's architecture that starts from it.
 
@@ -37,6 +45,7 @@ def compact_student(
         pooling: the student's pooling of hidden states.
         dropout: dropout before the head.
         seed: seed for all weights that do not come from the teacher.
+        bar: shows how far the projection is.
 
     Raises:
         InputError: the shape is impossible, or the teacher's body is not supported.
@@ -56,7 +65,8 @@ def compact_student(
         return student
     layers = evenly_spaced(len(layers_of(teacher.encoder)), shape.depth)
     encoder.eval()
-    basis = project(teacher.encoder, encoder, layers, texts, seed)
+    with bar("project the teacher", len(texts) + len(layers)) as advance:
+        basis = project(teacher.encoder, encoder, layers, texts, seed, advance)
     encoder.train()
     head = teacher.head_for(pooling)
     if head is not None:

@@ -9,7 +9,9 @@ it is done block by block on the narrow body's own states, so that a later block
 earlier one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -36,14 +38,37 @@ def principal_basis(table: Tensor, width: int) -> Tensor:
 
 Batches = Sequence[Batch]
 
+# a module of a body, and what is kept of its inputs and outputs for the real tokens of a batch
+Wanted = tuple[nn.Module, Callable[[Any, Any, Tensor], Tensor]]
+
 # pulls the refitted feed-forward outputs towards the projected ones, as a share of the mean square activation
 RIDGE = 1e-2
 
 SMALLEST_VARIANCE = 1e-8
 
 
+@dataclass(frozen=True)
+class _LayerStates:
+    """States of one layer for all real tokens: after each norm and before the second, float32 ``(N, H)`` each.
+
+    `strength` is the root mean square of each neuron of the feed-forward block, float64 ``(I,)``.
+    """
+
+    attention: Tensor
+    ffn: Tensor
+    output: Tensor
+    strength: Tensor
+
+
 @torch.no_grad()
-def project(teacher: Any, student: Any, layers: Sequence[int], batches: Batches, seed: int) -> Tensor:
+def project(
+    teacher: Any,
+    student: Any,
+    layers: Sequence[int],
+    batches: Batches,
+    seed: int,
+    advance: Callable[[int], None] = lambda _: None,
+) -> Tensor:
     """Start the narrow body `student` from the wide one; return the projection ``(H, W)``, float64, orthonormal.
 
     Args:
@@ -52,33 +77,32 @@ def project(teacher: Any, student: Any, layers: Sequence[int], batches: Batches,
         layers: layers of the teacher, 0-based, ascending.
         batches: some texts as the teacher's batches.
         seed: seed of the random rotation.
+        advance: is called with 1 after each batch of the teacher's and each layer of the student's.
     """
     keys = shape_keys(teacher.config)
     heads = int(getattr(teacher.config, keys["heads"])), int(getattr(student.config, keys["heads"]))
-    states = _hidden_states(teacher, batches)
-    used = [states[0], *(states[layer + 1] for layer in layers)]
+    embedded, states = _read_teacher(teacher, layers, batches, advance)
     width = int(getattr(student.config, keys["width"]))
-    basis = residual_basis(used, width, seed)  # (H, W)
+    basis = residual_basis([embedded, *(state.output for state in states)], width, seed)  # (H, W)
     wide = dict(embeddings_of(teacher).named_parameters())
     for name, table in embeddings_of(student).named_parameters():
         if name.endswith("embeddings.weight"):
             table.copy_(wide[name].double() @ basis)
-    _fit_norm(student, embeddings_of(student).LayerNorm, states[0] @ basis, batches)
-    for layer, chosen in zip(layers_of(student), layers, strict=True):
+    _fit_norm(student, embeddings_of(student).LayerNorm, embedded.double() @ basis, batches)
+    for layer, chosen, state in zip(layers_of(student), layers, states, strict=True):
         student_parts, teacher_parts = parts_of(student, layer), parts_of(teacher, layers_of(teacher)[chosen])
         _project_attention(teacher_parts, student_parts, basis, heads)
-        targets = _outputs(
-            teacher, (teacher_parts.attention_norm, teacher_parts.ffn_output, teacher_parts.ffn_norm), batches
-        )
-        _fit_norm(student, student_parts.attention_norm, targets[0] @ basis, batches)
-        _project_ffn((teacher, student), (teacher_parts, student_parts), targets[1] @ basis, basis, batches)
-        _fit_norm(student, student_parts.ffn_norm, targets[2] @ basis, batches)
+        _fit_norm(student, student_parts.attention_norm, state.attention.double() @ basis, batches)
+        _project_ffn(student, (teacher_parts, student_parts), state, basis, batches)
+        _fit_norm(student, student_parts.ffn_norm, state.output.double() @ basis, batches)
+        advance(1)
     return basis
 
 
 def residual_basis(states: Sequence[Tensor], width: int, seed: int) -> Tensor:
     """Return the `width` strongest directions of states ``(N, H)``, randomly rotated: ``(H, W)``, orthonormal."""
-    moment = sum(((state.T @ state) / len(state) for state in states), torch.zeros(()).double())
+    doubles = (state.double() for state in states)
+    moment = sum(((state.T @ state) / len(state) for state in doubles), torch.zeros(()).double())
     _, vectors = torch.linalg.eigh(moment)  # ascending
     strongest = vectors.flip(1)[:, :width]
     draw = torch.Generator().manual_seed(seed)
@@ -87,11 +111,19 @@ def residual_basis(states: Sequence[Tensor], width: int, seed: int) -> Tensor:
     return turned
 
 
-def low_rank(product: Tensor, rank: int) -> tuple[Tensor, Tensor]:
-    """Return ``(A, B)``, ``(N, R)`` and ``(R, M)``, whose product is the closest of that rank to ``(N, M)``."""
-    left, values, right = torch.linalg.svd(product, full_matrices=False)
+def low_rank(first: Tensor, second: Tensor, rank: int) -> tuple[Tensor, Tensor]:
+    """Return ``(A, B)``, ``(N, R)`` and ``(R, M)``, with the product of that rank that is closest to two factors'.
+
+    Args:
+        first: ``(N, S)``; S is small, so that what is decomposed has only S rows and columns.
+        second: ``(S, M)``.
+        rank: R.
+    """
+    outer, inner = torch.linalg.qr(first)
+    outer_second, inner_second = torch.linalg.qr(second.T)
+    left, values, right = torch.linalg.svd(inner @ inner_second.T, full_matrices=False)
     root = values[:rank].sqrt()
-    return left[:, :rank] * root, root[:, None] * right[:rank]
+    return outer @ left[:, :rank] * root, root[:, None] * right[:rank] @ outer_second.T
 
 
 def _project_attention(
@@ -113,27 +145,28 @@ def _project_attention(
     for head, source in enumerate(blocks[index] for index in chosen):
         place = slice(head * own_size, (head + 1) * own_size)
         # attention divides by the root of the head's size, which differs here
-        scores = query[:, source] @ key[:, source].T * (own_size / size) ** 0.5
-        left, right = low_rank(scores, min(own_size, size))
+        scale = (own_size / size) ** 0.5
+        left, right = low_rank(query[:, source] * scale, key[:, source].T, min(own_size, size))
         _put(student_parts.query, place, left)
         _put(student_parts.key, place, right.T)
-        left, right = low_rank(value[:, source] @ output[source], min(own_size, size))
+        left, right = low_rank(value[:, source], output[source], min(own_size, size))
         _put(student_parts.value, place, left)
         student_parts.attention_output.weight[:, place.start : place.start + len(right)] = right.T.float()
     student_parts.attention_output.bias.copy_(teacher_parts.attention_output.bias.double() @ basis)
 
 
 def _project_ffn(
-    bodies: tuple[Any, Any], parts: tuple[LayerParts, LayerParts], target: Tensor, basis: Tensor, batches: Batches
+    student: Any, parts: tuple[LayerParts, LayerParts], state: _LayerStates, basis: Tensor, batches: Batches
 ) -> None:
-    """Keep the neurons with the largest outputs, and fit the output matrix to ``target`` (N, W)."""
-    (teacher, student), (teacher_parts, student_parts) = bodies, parts
-    (active,) = _inputs(teacher, (teacher_parts.ffn_output,), batches)  # (N, I)
+    """Keep the neurons with the largest outputs, and fit the output matrix to the teacher's."""
+    teacher_parts, student_parts = parts
+    target = state.ffn.double() @ basis  # (N, W)
     down = teacher_parts.ffn_output.weight.double().T @ basis  # (I, W)
-    strength = active.square().mean(dim=0).sqrt() * down.norm(dim=1)
+    strength = state.strength * down.norm(dim=1)
     kept = strength.argsort(descending=True, stable=True)[: student_parts.ffn_up.out_features].sort().values
     _put(student_parts.ffn_up, slice(0, len(kept)), _with_bias(teacher_parts.ffn_up, basis)[:, kept])
-    (activations,) = _inputs(student, (student_parts.ffn_output,), batches)
+    (read,) = _record(student, [(student_parts.ffn_output, _given)], batches)
+    activations = read.double()
     ones = torch.ones(len(activations), 1).double()
     design = torch.cat([activations[:, : len(kept)], ones], dim=1)  # (N, I' + 1)
     prior = torch.cat([down[kept], (teacher_parts.ffn_output.bias.double() @ basis)[None]])  # (I' + 1, W)
@@ -149,7 +182,8 @@ def _fit_norm(student: Any, norm: nn.LayerNorm, target: Tensor, batches: Batches
     """Set the norm's scale and shift per coordinate to bring its output closest to ``target`` (N, W)."""
     norm.weight.fill_(1.0)
     norm.bias.zero_()
-    (plain,) = _outputs(student, (norm,), batches)
+    (recorded,) = _record(student, [(norm, _returned)], batches)
+    plain = recorded.double()
     centred, aim = plain - plain.mean(dim=0), target - target.mean(dim=0)
     scale = (centred * aim).mean(dim=0) / centred.square().mean(dim=0).clamp(min=SMALLEST_VARIANCE)
     norm.weight.copy_(scale)
@@ -168,37 +202,68 @@ def _put(linear: nn.Linear, place: slice, values: Tensor) -> None:
     linear.bias[place.start : end] = values[-1].float()
 
 
-def _hidden_states(body: Any, batches: Batches) -> list[Tensor]:
-    """Return the embeddings and every layer's output of all real tokens, each ``(N, H)``, float64."""
-    per_batch: list[list[Tensor]] = []
-    for batch in batches:
-        mask = batch[1]
-        states = body(**inputs_for(body, *batch), output_hidden_states=True).hidden_states
-        per_batch.append([state[mask.bool()].double() for state in states])
-    return [torch.cat(parts) for parts in zip(*per_batch, strict=True)]
+def _read_teacher(
+    teacher: Any, layers: Sequence[int], batches: Batches, advance: Callable[[int], None]
+) -> tuple[Tensor, list[_LayerStates]]:
+    """Return the embeddings ``(N, H)`` and the states of some layers for all real tokens, in one pass."""
+    parts = [parts_of(teacher, layers_of(teacher)[layer]) for layer in layers]
+    wanted: list[Wanted] = [(embeddings_of(teacher).LayerNorm, _returned)]
+    for part in parts:
+        wanted += [(part.attention_norm, _returned), (part.ffn_output, _returned), (part.ffn_norm, _returned)]
+        wanted.append((part.ffn_output, _squares_given))
+    embedded, *found = _record(teacher, wanted, batches, advance)
+    states = [
+        _LayerStates(attention, ffn, output, (squares.sum(dim=0) / len(embedded)).sqrt())
+        for attention, ffn, output, squares in zip(*(found[place::4] for place in range(4)), strict=True)
+    ]
+    return embedded, states
 
 
-def _outputs(body: Any, modules: Sequence[nn.Module], batches: Batches) -> list[Tensor]:
-    """Return the modules' outputs for all real tokens, each ``(N, .)``, float64."""
-    return _record(body, modules, batches, lambda _inputs, output: output)
+def _returned(_inputs: Any, output: Any, real: Tensor) -> Tensor:
+    kept: Tensor = output[real]
+    return kept
 
 
-def _inputs(body: Any, modules: Sequence[nn.Module], batches: Batches) -> list[Tensor]:
-    """Return the modules' inputs for all real tokens, each ``(N, .)``, float64."""
-    return _record(body, modules, batches, lambda inputs, _output: inputs[0])
+def _given(inputs: Any, _output: Any, real: Tensor) -> Tensor:
+    kept: Tensor = inputs[0][real]
+    return kept
 
 
-def _record(body: Any, modules: Sequence[nn.Module], batches: Batches, choose: Any) -> list[Tensor]:
-    seen: list[list[Tensor]] = [[] for _ in modules]
-    real = torch.empty(0)
+def _squares_given(inputs: Any, _output: Any, real: Tensor) -> Tensor:
+    """Return the sums of the squares of a module's inputs, float64 ``(1, I)``."""
+    kept: Tensor = inputs[0][real].double().square().sum(dim=0, keepdim=True)
+    return kept
 
-    def hook(place: int) -> Any:
-        return lambda _module, inputs, output: seen[place].append(choose(inputs, output)[real].double())
 
-    handles = [module.register_forward_hook(hook(place)) for place, module in enumerate(modules)]
-    for batch in batches:
-        real = batch[1].bool()
-        body(**inputs_for(body, *batch))
-    for handle in handles:
-        handle.remove()
-    return [torch.cat(parts) for parts in seen]
+class _SeenAllError(Exception):
+    """Everything that is wanted of a batch has been seen, and the rest of the body need not be computed."""
+
+
+def _record(
+    body: Any, wanted: Sequence[Wanted], batches: Batches, advance: Callable[[int], None] = lambda _: None
+) -> list[Tensor]:
+    """Return what is kept of each wanted module over all batches."""
+    kept: list[list[Tensor]] = [[] for _ in wanted]
+    real, seen = torch.empty(0), 0
+
+    def hook(place: int, keep: Callable[[Any, Any, Tensor], Tensor]) -> Any:
+        def see(_module: Any, inputs: Any, output: Any) -> None:
+            nonlocal seen
+            kept[place].append(keep(inputs, output, real))
+            seen += 1
+            if seen == len(wanted):
+                raise _SeenAllError
+
+        return see
+
+    handles = [module.register_forward_hook(hook(place, keep)) for place, (module, keep) in enumerate(wanted)]
+    try:
+        for batch in batches:
+            real, seen = batch[1].bool(), 0
+            with suppress(_SeenAllError):
+                body(**inputs_for(body, *batch))
+            advance(1)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return [torch.cat(parts) for parts in kept]

@@ -13,7 +13,7 @@ from distill.export.runtime.deciding.kinds.ordinal import Ordinal
 from distill.export.runtime.deciding.kinds.single_label import SingleLabel
 from distill.export.runtime.errors import InputError
 from distill.labelling.own_labels import decided_by, with_own_labels, write_own_labels
-from distill.labelling.review import most_worth, write_review
+from distill.labelling.review import PARTS, most_worth, write_review
 from distill.recipe.load import load_recipe
 
 LABELS = ("joy", "sadness", "fear")
@@ -83,7 +83,9 @@ def test_rows_in_doubt_that_differ_from_each_other_are_worth_a_label(tmp_path: P
         texts[row] = text
         scores[row] = np.log([0.34, 0.33, 0.33])
     labels = decided_by(scores, SingleLabel(LABELS))
-    chosen = most_worth(texts, scores, labels, 4, seed=0).tolist()
+    done: list[int] = []
+    chosen = most_worth(texts, scores, labels, 4, 0, done.append).tolist()
+    assert sum(done) == PARTS * labels.shape[1]
     assert set(chosen[:3]) in ({3, 11, 40}, {7, 11, 40})  # of two equal texts only one
     assert len(set(most_worth(texts, scores, labels, 200, seed=0).tolist())) == 80
     write_review(tmp_path / "r.csv", [("train", texts[:10]), ("test", ["=1+1", *texts[11:]])], [["joy"]] * 80,

@@ -1,5 +1,7 @@
 """Students start from their teachers as they say, and trimmed tokenizers read what the full ones could."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -105,12 +107,29 @@ def test_more_heads_and_neurons_than_the_teachers_begin_silent() -> None:
 
 
 def test_low_rank_is_the_closest_product_of_that_rank() -> None:
-    product = torch.randn(9, 7, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    for rank in (1, 3, 7):
-        left, right = low_rank(product, rank)
+    draw = torch.Generator().manual_seed(0)
+    first, second = (torch.randn(*shape, generator=draw, dtype=torch.float64) for shape in ((9, 5), (5, 7)))
+    product = first @ second
+    for rank in (1, 3, 5):
+        left, right = low_rank(first, second, rank)
         assert (left.shape, right.shape) == ((9, rank), (rank, 7))
         lost = torch.linalg.svdvals(product)[rank:].square().sum()
         assert torch.allclose((product - left @ right).square().sum(), lost, atol=1e-10)
+
+
+def test_a_start_reads_the_teacher_once_and_says_how_far_it_is() -> None:
+    teacher, read, done, texts = tiny_classifier(), [], [], some_texts(3)
+    teacher.encoder.register_forward_pre_hook(lambda *_: read.append(1))
+
+    @contextmanager
+    def bar(title: str, total: int) -> Iterator[Callable[[int], None]]:
+        yield done.append
+        assert (title, sum(done)) == ("project the teacher", total)
+
+    settings = {"pooling": Pooling.MEAN, "dropout": 0.0, "seed": 5}
+    compact_student(teacher, Shape(2, 16, 2), texts=texts, bar=bar, **settings)
+    assert len(read) == len(texts)
+    assert len(done) == len(texts) + 2
 
 
 def test_the_residual_basis_keeps_the_strongest_directions_and_shares_them_out() -> None:
