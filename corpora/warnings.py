@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from distill.corpora.assembly.unknown_labels import plain_name
 from distill.corpora.describe import CorpusReport, SplitReport
 from distill.corpora.reading.rows import listed
 
@@ -123,9 +124,14 @@ def _of_rows(report: CorpusReport) -> Iterator[str]:
 
 
 def _of_labels(report: CorpusReport) -> Iterator[str]:
+    if unknown := report.notes.get("held_out_rows_with_unknown_labels"):
+        yield (
+            f"{unknown} rows of published validation and test splits have a label that no row of train has and "
+            "lose it (corpus.min_rows), so that scores are of another test set"
+        )
     forms: dict[str, list[str]] = {}
     for label in report.labels:
-        forms.setdefault(" ".join(label.casefold().replace("_", " ").replace("-", " ").split()), []).append(label)
+        forms.setdefault(plain_name(label), []).append(label)
     for copies in forms.values():
         if len(copies) > 1:
             yield f"the labels {listed(copies)} are nearly the same name; write one of them everywhere"

@@ -102,10 +102,10 @@ class Collector:
             if isinstance(record, BadRow):
                 self.bad.add(record)
                 continue
+            seen.add(record)
             if not gold:
                 self.without_gold += 1
                 continue
-            seen.add(record)
             columns = ("text",) if plain and record.fields.keys() == {"text"} else self._spec.text
             try:
                 self._add(split, record, columns)
@@ -120,9 +120,7 @@ class Collector:
             raise InputError(f"{table.where}: The {split} split has no row. Fill it, or take the file away.")
         plain = plain and seen.are({"text"})
         needed = {} if plain else dict.fromkeys(self._spec.text, "`text`")
-        seen.require(
-            {} if not gold else needed | ({} if split == "transfer" else label_columns(self._spec)), table.where
-        )
+        seen.require(needed | ({} if split == "transfer" or not gold else label_columns(self._spec)), table.where)
 
     def look_ahead(self, train: Table) -> Table:
         """Note the label names in train's first rows, and return all of it: other splits are read before it."""

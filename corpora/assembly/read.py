@@ -21,6 +21,7 @@ from distill.corpora.assembly.splits import (
     remove_leaks,
     split_by_group,
 )
+from distill.corpora.assembly.unknown_labels import rows_of_unknown_labels
 from distill.corpora.corpus import LABELLED_SPLITS, UNLABELLED, Corpus, Split, targets_of
 from distill.corpora.reading.cells.cells import label_names_of
 from distill.corpora.reading.places.source import Tables, open_source, read_label_names
@@ -165,6 +166,9 @@ def _select(
         if repeats:
             notes["test_rows_merged" if spec.merge_test else "test_rows_repeated"] = repeats
     counts = rows.labels.take(splits.get("train", NO_ROWS)).counts(task.num_labels)
+    if spec.is_labelled and spec.label_names is None and isinstance(spec.labels, str):
+        unknown = rows_of_unknown_labels(rows, splits, task.labels, counts, least=spec.min_rows)
+        notes |= {"held_out_rows_with_unknown_labels": unknown} if unknown else {}
     kept = [i for i in range(task.num_labels) if counts[i] >= spec.min_rows or spec.min_rows == 1]
     notes["labels_left_out"] = task.num_labels - len(kept)
     before = _count(splits)

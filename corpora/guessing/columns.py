@@ -14,6 +14,9 @@ from distill.corpora.reading.rows import Record
 
 MAX_HEADER_CHARS = 40
 
+# a column has few values where there are ten rows of each
+MAX_REPEATED = 0.1
+
 _TIME = re.compile(r"\d{1,2}:\d\d|\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}")
 
 MAX_TIME_CHARS = 40
@@ -83,12 +86,23 @@ def is_missing(cell: object) -> bool:
 
 
 def has_header(records: Sequence[Record]) -> bool:
-    """Return whether the names of a delimited table look like names rather than like its first row of data."""
-    for name in records[0].fields:
+    """Return whether the names of a delimited table look like names rather than like its first row of data.
+
+    A long name, such as a survey's question, is one where another column repeats few values, which its name is
+    not among: a label of the first row would be a label of others too.
+    """
+    names = list(records[0].fields)
+    for name in names:
         is_number = re.fullmatch(r"[\d\s,.+-]*", name) is not None
-        if is_number or len(name) > MAX_HEADER_CHARS or any(r.fields.get(name) == name for r in records):
+        if is_number or any(record.fields.get(name) == name for record in records):
             return False
-    return True
+    return all(len(name) <= MAX_HEADER_CHARS for name in names) or repeats_values(records)
+
+
+def repeats_values(records: Sequence[Record]) -> bool:
+    """Return whether a column has few values, which many rows share."""
+    found = ({str(record.fields.get(name)) for record in records} for name in records[0].fields)
+    return any(1 < len(values) <= MAX_REPEATED * len(records) for values in found)
 
 
 def split_column(columns: Sequence[Column]) -> Column | None:

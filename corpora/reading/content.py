@@ -24,7 +24,7 @@ KINDS: tuple[tuple[bytes, str, str], ...] = (
     (b"\x28\xb5\x2f\xfd", "compressed with zstd", _UNPACK.format(".zst")),
     (b"PK\x03\x04", "a zip archive or an .xlsx workbook", "Give it the ending .zip or .xlsx that shows it."),
     (b"PAR1", "a parquet file", "Give it the ending .parquet."),
-    (b"ARROW1", "an Arrow file", "Save it as .parquet."),
+    (b"ARROW1", "an Arrow file", "Give it the ending .arrow, or save it as .parquet."),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook", "Save it as .xlsx or .csv."),
     (b"SQLite format 3", "an SQLite database", _PROGRAM),
     (b"%PDF-", "a PDF document", _PROGRAM),

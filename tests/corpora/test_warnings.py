@@ -56,12 +56,36 @@ def test_leaks_and_repeats(tmp_path):
     assert warnings(tmp_path, splits, duplicates="keep") == ()
 
 
-@pytest.mark.parametrize("copies", [("Joy", "joy"), ("very sad", "very_sad")])
+@pytest.mark.parametrize(
+    "copies",
+    [
+        ("Joy", "joy"),
+        ("very sad", "very_sad"),
+        ("joy", "joy."),
+        ("'joy'", "joy"),
+        ("joy", "jo\u200by"),
+        ("joy", "ｊｏｙ"),
+        ("❤", "❤\ufe0f"),
+        ("self-harm", "self harm"),
+    ],
+)
 def test_label_names_that_are_nearly_the_same(tmp_path, copies):
     (found,) = warnings(tmp_path, three(labels=copies))
     assert (
         found == f"the labels {', '.join(sorted(copies))} are nearly the same name; write one of them everywhere"
     )
+
+
+@pytest.mark.parametrize("labels", [("-1", "1"), ("?", "!"), ("सुख", "सख"), (":)", ":("), ("joy", "joys")])
+def test_labels_that_are_not_nearly_the_same(tmp_path, labels):
+    assert warnings(tmp_path, three(labels=labels)) == ()
+
+
+def test_published_rows_that_lose_a_label_are_a_warning(tmp_path):
+    splits = three()
+    splits["test"][0]["labels"] = "other"
+    (found,) = warnings(tmp_path, splits, min_rows=2)
+    assert found.startswith("1 rows of published validation and test splits have a label that no row of train has")
 
 
 def test_groups(tmp_path):

@@ -101,7 +101,8 @@ def _read_lines(file: DataFile, form: TableForm) -> Rows:
 
 def _line_record(file: DataFile, number: int, line: str) -> Record | BadRow:
     try:
-        return _json_record(file, number, json.loads(line))
+        # a list of which each element has a line, without its brackets
+        return _json_record(file, number, json.loads(line.rstrip().removesuffix(",")))
     except (ValueError, RecursionError):  # also numbers of more digits than Python reads
         return BadRow(str(file), number, "not valid JSON", {"line": line})
 

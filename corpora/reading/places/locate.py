@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
@@ -11,6 +10,7 @@ from distill.corpora.reading.files import KNOWN, SUFFIXES
 from distill.corpora.reading.form import PLAIN, TableForm
 from distill.corpora.reading.json.forms import tables_in
 from distill.corpora.reading.places.label_folders import texts_by_label
+from distill.corpora.reading.places.saved import SEVERAL_FILE, SINGLE_FILE, saved_files
 from distill.corpora.reading.places.split_names import SHARD, SPLIT_NAMES, split_named, split_of
 from distill.corpora.reading.rows import listed
 from distill.corpora.reading.streams import ARCHIVE, DataFile, zip_members
@@ -18,9 +18,6 @@ from distill.corpora.reading.tables.spreadsheet import sheets_in
 from distill.export.runtime.errors import InputError
 
 LABELLED = frozenset({"train", "validation", "test"})
-
-# the files that datasets.save_to_disk writes: for several splits, and for one
-SEVERAL_FILE, SINGLE_FILE = "dataset_dict.json", "state.json"
 
 # the folder in which a data set on the hub keeps its files
 HUB_FOLDER = "data"
@@ -100,17 +97,16 @@ def _placed(folder: Path, below: Sequence[Path], depth: int = 3) -> Iterator[tup
             if path.is_file() and _is_data(path):
                 yield inner.relative_to(folder).parts, archive_table(path)
         if depth > 1:
-            deeper = [path for path in entries if path.is_dir() and not path.name.startswith((".", "_"))]
-            yield from _placed(folder, deeper, depth - 1)
+            yield from _placed(folder, _folders_in(inner), depth - 1)
 
 
 def _folder_files(folder: Path) -> tuple[Files, int]:
     """Return the data files of each split in a folder; a folder with a single data file is that file."""
-    saved = _saved_files(folder)
+    saved = saved_files(folder)
     if saved is not None:
         return saved, 0
     files = [archive_table(path) for path in _entries(folder) if path.is_file() and _is_data(path)]
-    below = [path for path in _entries(folder) if path.is_dir() and not path.name.startswith((".", "_"))]
+    below = _folders_in(folder)
     if not any(file.suffix != ".txt" or split_of(file.stem) for file in files) and below:
         return _folders_below(folder, below, files)
     by_split, unread = _by_split(folder, files)
@@ -174,7 +170,7 @@ def _folders_below(folder: Path, below: list[Path], files: list[DataFile]) -> tu
     by_split = _split_folders(folder, below)
     if "train" in by_split:
         return by_split, len(below) - len(by_split)
-    holding = [path for path in below if _holds_data(path)]
+    holding = [path for path in below if _holds_data(path) or "train" in _split_folders(path, _folders_in(path))]
     named = [path for path in holding if path.name == HUB_FOLDER]
     if named or len(holding) == 1:
         return _folder_files((named or holding)[0])
@@ -184,6 +180,10 @@ def _folders_below(folder: Path, below: list[Path], files: list[DataFile]) -> tu
             f"{folder}: The folder has several folders of data ({names}). Set `source` to one of them."
         )
     return _by_split(folder, files)
+
+
+def _folders_in(folder: Path) -> list[Path]:
+    return [path for path in _entries(folder) if path.is_dir() and not path.name.startswith((".", "_"))]
 
 
 def _holds_data(folder: Path) -> bool:
@@ -233,9 +233,29 @@ def _chosen(where: Path, split: str, files: list[DataFile]) -> list[DataFile]:
         if len(wanted) > 1 and not all(SHARD.search(file.stem) for file in wanted):
             refuse_parallel(where, wanted)
             names = listed([file.name for file in wanted])
-            raise InputError(f"{where}: Several files are for the {split} split ({names}). Keep one of them.")
+            raise InputError(
+                f"{where}: Several files are for the {split} split ({names}). Keep one of them, or join "
+                "them to one file, with a column for what their names say."
+            )
+        _refuse_gaps(where, split, wanted)
         return wanted
     return files
+
+
+def _refuse_gaps(where: Path, split: str, files: Sequence[DataFile]) -> None:
+    """Refuse numbered files of a split of which some are not there.
+
+    Raises:
+        InputError: says how many there are.
+    """
+    shards = [match for file in files if (match := SHARD.search(file.stem))]
+    total = max((int(match[2]) for match in shards), default=0)
+    found = len({int(match[1]) for match in shards})
+    if found < total:
+        raise InputError(
+            f"{where}: Only {found} of {total} files of the {split} split are there. Download the others, or set "
+            "`source` to one file."
+        )
 
 
 def refuse_parallel(where: Path, files: Sequence[DataFile]) -> None:
@@ -253,42 +273,3 @@ def refuse_parallel(where: Path, files: Sequence[DataFile]) -> None:
                     f"{where}: Texts and labels are in files of their own, line by line. Paste them into one "
                     "table per split, with a tab between text and label, and a header."
                 )
-
-
-def _saved_files(folder: Path) -> Files | None:
-    """Return the files of a folder that datasets.save_to_disk wrote; None for other folders."""
-    several = folder / SEVERAL_FILE
-    if several.is_file():
-        names = _stored(several, "splits")
-        by_split: Files = {}
-        for name in map(str, names):
-            split = split_named(name)
-            if split is not None and split not in by_split:
-                by_split[split] = _saved_shards(folder / name)
-        if len(names) == 1:
-            by_split = {"train": _saved_shards(folder / str(names[0]))}
-        if "train" not in by_split:
-            raise InputError(
-                f"{folder}: There is no train split. The splits are {listed([str(name) for name in names])}."
-            )
-        return by_split
-    return {"train": _saved_shards(folder)} if (folder / SINGLE_FILE).is_file() else None
-
-
-def _saved_shards(folder: Path) -> list[DataFile]:
-    """Return the Arrow files of one split, in their order."""
-    entries = _stored(folder / SINGLE_FILE, "_data_files")
-    names = [str(entry.get("filename")) for entry in entries if isinstance(entry, dict)]
-    if not names or any(name != Path(name).name for name in names):
-        raise InputError(f"{folder}: {SINGLE_FILE} names no Arrow file. Save the data set again.")
-    return [DataFile(folder / name) for name in names]
-
-
-def _stored(path: Path, key: str) -> Sequence[object]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))[key]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        value = None
-    if not isinstance(value, list):
-        raise InputError(f"{path}: The file cannot be read. Save the data set again with datasets.save_to_disk.")
-    return value

@@ -21,7 +21,8 @@ SPLIT_NAMES = {
     "unsupervised": "transfer",
 }
 
-SHARD = re.compile(r"-\d+-of-\d+$")
+# a file of several, as the hub numbers them; older ones have a hash behind the numbers
+SHARD = re.compile(r"-(\d+)-of-(\d+)(?:-[0-9a-f]{8,})?$")
 
 # words that are written together with a split's name, as in trainset.csv
 _JOINED = re.compile(r"(?<=.)(?:sets?|data|split|file)$")

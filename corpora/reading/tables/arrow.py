@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,9 @@ NO_PARQUET = "The file cannot be read as parquet. Check that it is a whole parqu
 
 NO_ARROW = "The file cannot be read as Arrow. Check that datasets.save_to_disk wrote it to the end."
 
+# the first bytes of an Arrow file with an index, as Feather is, and not a stream
+IPC_FILE = b"ARROW1"
+
 INFO_FILE = "dataset_info.json"
 
 
@@ -32,7 +35,7 @@ def read_parquet(file: DataFile) -> Rows:
         while True:
             try:
                 batch = next(batches, None)
-                values = None if batch is None else batch.to_pylist()
+                values = None if batch is None else _values(batch)
             except BROKEN_PARQUET:
                 raise InputError(f"{file}: {NO_PARQUET}") from None
             if values is None:
@@ -45,16 +48,16 @@ def read_parquet(file: DataFile) -> Rows:
 def read_arrow(file: DataFile) -> Rows:
     """Yield the rows of one of the files that `datasets.save_to_disk` wrote."""
     number = 0
-    with _open_arrow(file) as table:
+    with _open_arrow(file) as batches:
         while True:
             try:
-                batch = table.read_next_batch()
-            except StopIteration:
-                return
+                batch = next(batches, None)
             except BROKEN_PARQUET:
                 raise InputError(f"{file}: {NO_ARROW}") from None
+            if batch is None:
+                return
             for start in range(0, batch.num_rows, PARQUET_ROWS):
-                for value in batch.slice(start, PARQUET_ROWS).to_pylist():
+                for value in _values(batch.slice(start, PARQUET_ROWS)):
                     number += 1
                     yield Record(str(file), number, value)
 
@@ -81,13 +84,34 @@ def _open_arrow(file: DataFile) -> Iterator[Any]:
         import pyarrow as pa
     except ImportError as error:
         raise MissingExtraError(f"{file}: Reading Arrow needs pyarrow. {how_to_install('train')}") from error
-    with closing(file.open()) as stream:
+    with closing(file.open_seekable()) as stream:
         try:
-            table = pa.ipc.open_stream(stream)
+            if file.head(size=len(IPC_FILE)) == IPC_FILE:
+                table = pa.ipc.open_file(stream)
+                batches = (table.get_batch(place) for place in range(table.num_record_batches))
+            else:
+                batches = iter(pa.ipc.open_stream(stream))
         except BROKEN_PARQUET:
             raise InputError(f"{file}: {NO_ARROW}") from None
-        with table:
-            yield table
+        yield batches
+
+
+def _values(batch: Any) -> list[dict[str, Any]]:
+    """Return rows of plain values: bytes that are UTF-8 are strings, decimals numbers, and maps objects."""
+    import pyarrow as pa
+
+    columns = {}
+    for field, stored in zip(batch.schema, batch.columns, strict=True):
+        kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+        wanted = pa.string() if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) else None
+        wanted = pa.float64() if pa.types.is_decimal(kind) else wanted
+        cells = None
+        if wanted is not None:
+            with suppress(pa.ArrowException):  # other bytes stay what they are
+                cells = stored.cast(wanted).to_pylist()
+        cells = stored.to_pylist() if cells is None else cells
+        columns[field.name] = [None if c is None else dict(c) for c in cells] if pa.types.is_map(kind) else cells
+    return [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
 
 
 def label_names_in(file: DataFile) -> dict[str, tuple[str, ...]]:

@@ -24,7 +24,10 @@ from distill.corpora.reading.tables.layout import Cells, records
 from distill.corpora.reading.tables.separators import (
     comment_lines,
     file_separator,
+    first_lines,
+    is_spaced,
     named_separator,
+    quoted_widths,
     refuse_other_separator,
     table_separator,
 )
@@ -33,6 +36,9 @@ from distill.export.runtime.errors import InputError
 
 # longer than any text that somebody wrote; the csv module's own bound is 131,072
 MAX_FIELD_CHARS = 10_000_000
+
+# the share of lines with other fields than the first, and the rows, that show fields of several lines
+UNLIKE, MIN_QUOTED = 0.2, 5
 
 NOT_QUOTED = "set `quoting` = false if the file is written without quoting"
 
@@ -67,6 +73,8 @@ def looks_quoted(file: DataFile, form: TableForm) -> bool:
     """
     if file.suffix != ".tsv" or form.quoting is not None:
         return False
+    if _is_quoted_over_lines(beginning(file, form.recoded)):
+        return True
     doubled = 0
     for line in beginning(file, form.recoded).split("\n")[:-1]:
         for cell in line.removesuffix("\r").split("\t"):
@@ -77,6 +85,14 @@ def looks_quoted(file: DataFile, form: TableForm) -> bool:
                 return False
             doubled += '""' in inner
     return doubled > 1
+
+
+def _is_quoted_over_lines(head: str) -> bool:
+    """Return whether quoted fields hold line ends: lines differ in their fields, and quoted rows do not."""
+    plain = [line.count("\t") + 1 for line in first_lines(head)]
+    widths = quoted_widths(head, "\t")
+    unlike = sum(width != plain[0] for width in plain)
+    return unlike > UNLIKE * len(plain) and len(widths) >= MIN_QUOTED and {*widths} == {plain[0]} != {1}
 
 
 def _plain_cells(file: DataFile, separator: str, form: TableForm, above: int) -> Iterator[Cells]:
@@ -132,7 +148,8 @@ def _quoted_cells(file: DataFile, separator: str, form: TableForm, head: str, ab
     columns: list[Column | None] | None = None
     with file.open(form.recoded) as stream:
         kept = _KeptLines(file, stream, above)
-        reader = csv.reader(kept, delimiter=separator, strict=True)
+        spaced = is_spaced(head, separator)
+        reader = csv.reader(kept, delimiter=separator, strict=True, skipinitialspace=spaced)
         number = above
         while True:
             number += 1

@@ -38,7 +38,7 @@ class Layout:
         Raises:
             InputError: the header repeats a name, or has none.
         """
-        names = [cell.strip() for cell in cells]
+        names = [cell.lstrip("\ufeff").strip() for cell in cells]
         places = tuple(place for place, name in enumerate(names) if name)
         kept = tuple(names[place] for place in places)
         if len(set(kept)) < len(kept):

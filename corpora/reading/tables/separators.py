@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from contextlib import suppress
 from itertools import chain, islice
 
 from distill.corpora.reading.form import TableForm
@@ -96,6 +97,26 @@ def refuse_other_separator(file: object, head: str) -> None:
             raise InputError(
                 f"{file}: The file has no tab, and its header has '{separator}' between names. Name it .csv."
             )
+
+
+def is_spaced(head: str, separator: str) -> bool:
+    """Return whether blanks are between the separators and the marks that open quoted fields."""
+    opening = re.compile(rf'{re.escape(separator)} +"(?!")')
+    spaced = sum(opening.search(line) is not None for line in first_lines(head))
+    if not spaced or spaced < ALIKE * len(first_lines(head)):
+        return False
+    widths = quoted_widths(head, separator, spaced=True)
+    return len(widths) > 1 and len(set(widths)) == 1
+
+
+def quoted_widths(head: str, separator: str, *, spaced: bool = False) -> list[int]:
+    """Return the number of fields of the first quoted rows, up to one that is not written right or is cut."""
+    widths: list[int] = []
+    stream = io.StringIO(head, newline="")
+    rows = csv.reader(stream, delimiter=separator, strict=True, skipinitialspace=spaced)
+    with suppress(csv.Error):
+        widths += [len(cells) for cells in islice(rows, SAMPLED_ROWS) if cells]
+    return widths if stream.read(1) else widths[:-1]
 
 
 def named_separator(head: str) -> str | None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 
-from distill.corpora.guessing.columns import has_header
+from distill.corpora.guessing.columns import has_header, repeats_values
 from distill.corpora.reading.content import refuse_other_content
 from distill.corpora.reading.encodings import likely_encoding, possible_encodings, utf8_problem
 from distill.corpora.reading.files import read_table
@@ -130,12 +130,10 @@ def _quoted(source: str, form: TableForm) -> tuple[TableForm, list[Record]]:
 def _unnamed(file: DataFile, records: Sequence[Record]) -> tuple[str, ...] | None:
     """Names for the columns of a file without a header; None where it has one, or one text per line."""
     if file.suffix == ".txt" and records[0].fields.keys() == {"text"}:
-        width = _txt_fields([str(record.fields["text"]) for record in records])
-    elif file.suffix in (".csv", ".tsv", ".txt") and not has_header(records):
-        width = len(records[0].fields)
-    else:
-        return None
-    return None if width is None else _numbered(width)
+        return _txt_names([str(record.fields["text"]) for record in records])
+    if file.suffix in (".csv", ".tsv", ".txt") and not has_header(records):
+        return _numbered(len(records[0].fields))
+    return None
 
 
 def held_out(source: str) -> list[str]:
@@ -171,16 +169,21 @@ def _numbered(width: int) -> tuple[str, ...]:
     return tuple(f"column{number}" for number in range(1, width + 1))
 
 
-def _txt_fields(lines: Sequence[str]) -> int | None:
-    """Return the number of fields of nearly every line, one of which repeats like labels; None for plain texts."""
+def _txt_names(lines: Sequence[str]) -> tuple[str, ...] | None:
+    """Names for the fields of nearly every line, one of which repeats like labels; None for plain texts.
+
+    They are those of the first line where it is a header, whose names have blanks in them.
+    """
     for separator in chain(WIDE_SEPARATORS, TXT_SEPARATORS):
-        rows = [line.split(separator) for line in lines]
-        width = len(rows[0])
+        rows = [[cell.strip() for cell in line.split(separator)] for line in lines]
+        header, width = rows[0], len(rows[0])
         alike = [row for row in rows if len(row) == width]
         if not 2 <= width <= MAX_FIELDS or len(alike) < SAME_FIELDS * len(rows):
             continue
-        if any(2 * len({row[place].strip() for row in alike}) <= len(alike) for place in range(width)):
-            return width
+        if any(2 * len({row[place] for row in alike}) <= len(alike) for place in range(width)):
+            records = [Record("", 1, dict(zip(header, row, strict=True))) for row in alike[1:]]
+            named = len(set(header)) == width and all(header) and has_header(records) and repeats_values(records)
+            return tuple(header) if named else _numbered(width)
     return None
 
 
