@@ -8,12 +8,28 @@ from distill.serving.refusal import KINDS
 
 _SCORES = {"type": "object", "additionalProperties": {"type": "number", "minimum": 0, "maximum": 1}}
 
+_TWO = {"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 2}
+
+_TURN = {
+    "description": "A turn: what the speaker is called in the manifest, and what was said.",
+    "oneOf": [
+        {
+            "type": "object",
+            "required": ["speaker", "text"],
+            "properties": {"speaker": {"type": "string"}, "text": {"type": "string"}},
+        },
+        _TWO,
+    ],
+}
+
 _TEXT = {
-    "description": "A text; for a bundle of pairs a list of two, or an object with its two columns.",
+    "description": "A text; for a bundle of pairs a list of two, or an object with its two columns; for one of "
+    "conversations a list of turns up to the one that is decided, or before it.",
     "oneOf": [
         {"type": "string"},
-        {"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 2},
+        _TWO,
         {"type": "object", "additionalProperties": {"type": "string"}},
+        {"type": "array", "items": _TURN, "minItems": 1},
     ],
 }
 
@@ -40,6 +56,10 @@ _PREDICTION = {
             "type": ["array", "null"],
             "items": {"type": "string"},
             "description": "Labels that cannot be excluded; null where the bundle has no prediction sets.",
+        },
+        "context": {
+            "type": "integer",
+            "description": "Number of turns before the decided one that were read; of conversations alone.",
         },
     },
 }
