@@ -129,6 +129,11 @@ def _of_labels(report: CorpusReport) -> Iterator[str]:
             f"{unknown} rows of published validation and test splits have a label that no row of train has and "
             "lose it (corpus.min_rows), so that scores are of another test set"
         )
+    if told := report.notes.get("texts_with_their_label"):
+        yield (
+            f"{told} of the first {report.notes['texts_searched_for_labels']} train texts have the name of their "
+            "label in them; remove it unless texts to predict have it too"
+        )
     forms: dict[str, list[str]] = {}
     for label in report.labels:
         forms.setdefault(plain_name(label), []).append(label)

@@ -21,6 +21,7 @@ from distill.corpora.assembly.splits import (
     remove_leaks,
     split_by_group,
 )
+from distill.corpora.assembly.told_labels import count_told_labels
 from distill.corpora.assembly.unknown_labels import rows_of_unknown_labels
 from distill.corpora.corpus import LABELLED_SPLITS, UNLABELLED, Corpus, Split, targets_of
 from distill.corpora.reading.cells.cells import label_names_of
@@ -103,6 +104,8 @@ def read_corpus(
         name: _as_split(texts_of, rows, found, task, labelled=name in labelled) for name, found in splits.items()
     }
     train, validation, test = (made[name] for name in LABELLED_SPLITS)
+    if spec.is_labelled:
+        notes |= count_told_labels(train, task)
     corpus = Corpus(
         task,
         train,

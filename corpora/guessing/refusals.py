@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from distill.corpora.guessing.columns import NEARLY_ALL, Column
 from distill.corpora.guessing.labels import MIN_BLOCK, LabelGuess
 from distill.corpora.guessing.names import ANNOTATOR_NAME, SPEAKER_NAME
+from distill.corpora.reading.cells.cells import SPELT_MISSING
 from distill.corpora.reading.cells.labels import MAX_FOUND_LABELS, MAX_LABEL_CHARS
 from distill.corpora.reading.cells.printed import Cut, printed_value
 from distill.corpora.reading.rows import listed
@@ -108,10 +109,10 @@ def marked_columns(columns: Sequence[Column], guess: LabelGuess | None) -> str |
 
 
 def _marks(column: Column) -> str | None:
-    keys = set(column.counts)
+    keys = set(column.counts) - SPELT_MISSING
     if keys in ({"-1", "1"}, {"-1.0", "1.0"}):
         return "sign"
-    few = len(keys) == 1 and "" in column.keys and len(next(iter(keys))) <= len("yes")
+    few = len(keys) == 1 and ("" in column.keys or len(column.counts) > 1) and len(next(iter(keys))) <= len("yes")
     return "mark" if few else None
 
 

@@ -30,6 +30,9 @@ _FLOAT_ID = re.compile(r"(-?\d{1,9})\.0*|-?\d(?:\.\d+)?[eE]\+?\d{1,2}", re.ASCII
 # where spreadsheets write a comma; only where no cell has several labels, which a comma may separate
 _COMMA_ID = re.compile(rf"{_FLOAT_ID.pattern}|(-?\d{{1,9}}),0+", re.ASCII)
 
+# the key under which Label Studio writes several labels of a row
+CHOICES = "choices"
+
 MOST_IDS = 10**9
 
 _BITS = re.compile(r"[01]{3,}", re.ASCII)
@@ -201,10 +204,12 @@ class LabelCells:
             )
         return [stripped]
 
-    def _from_mapping(self, cell: Mapping[Any, Any]) -> list[str]:
+    def _from_mapping(self, cell: Mapping[Any, Any]) -> list[Any]:
         """Return the labels that a mapping from names sets to 1."""
         if not cell:
             raise LabelError("a mapping without labels")
+        if cell.keys() == {CHOICES} and isinstance(cell[CHOICES], list):
+            return self._from_list(cell[CHOICES])
         # keys are cells: they are not quoted
         flags = {str(name): _flag(value, "a label of a mapping") for name, value in cell.items()}
         return [name for name, flag in flags.items() if flag]

@@ -112,6 +112,10 @@ def tables_in(file: DataFile, form: TableForm, known: Collection[str]) -> list[s
     return found
 
 
+# rows that are looked at
+SEEN_CELLS = 200
+
+
 @contextmanager
 def text_of(file: DataFile, form: TableForm) -> Iterator[JsonText]:
     """Open a file's JSON, to be read value by value."""
@@ -134,12 +138,55 @@ def columns_of(members: object) -> dict[str, list[Any]] | None:
         first = next(iter(members.values()))
         if any(column.keys() != first.keys() for column in members.values()):
             return None
+        if len(members) == 1 and any(
+            isinstance(cell, list) and cell and isinstance(cell[0], dict) for cell in first.values()
+        ):
+            return None  # a list of rows that two keys hide
         columns = {name: [column[key] for key in first] for name, column in members.items()}
     else:
         return None
     # several lists of one length; a single list of objects is a list of rows that its key hides
     plain = len(columns) > 1 or not any(isinstance(cell, dict) for column in columns.values() for cell in column)
     return columns if plain and len({len(column) for column in columns.values()}) == 1 else None
+
+
+def _is_object_in(cells: list[Any]) -> bool:
+    return bool(cells) and isinstance(cells[0], dict)
+
+
+def refuse_cells_under_key(file: DataFile, form: TableForm) -> None:
+    """Refuse a file whose one object has a single key, with rows that are lists of cells, a label among them.
+
+    Lists of a dialogue's turns have other numbers of cells, and hardly any turn repeats.
+
+    Raises:
+        InputError: it is such a file.
+    """
+    start = check_encoding(file, form.recoded).lstrip()
+    if not start.startswith("{") or are_lines(start) or file.suffix in LINES:
+        return
+    with text_of(file, form) as text:
+        cells: list[str] = []
+        for key in text.members():
+            if cells or text.peek() != "[":
+                return
+            values = text.elements()
+            if not _are_rows_of_cells(list(islice(values, SEEN_CELLS))):
+                return
+            cells.append(key)
+            for _ in values:
+                pass
+    if cells:
+        raise InputError(
+            f"{file}: The file's rows are lists of cells under '{cells[0]}'. Save this list alone; `columns` then "
+            "names its cells."
+        )
+
+
+def _are_rows_of_cells(rows: list[Any]) -> bool:
+    """Return whether lists are rows with a label: of one length, and one place repeats a few values."""
+    alike = len(rows) > 2 and all(map(are_cells, rows)) and len({len(row) for row in rows}) == 1
+    return alike and any(2 * len(set(map(str, cells))) <= len(rows) for cells in zip(*rows, strict=True))
 
 
 def find_roots(file: DataFile, form: TableForm) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Generator, Sequence
 from itertools import chain, islice
 from typing import Any
@@ -24,6 +25,9 @@ from distill.corpora.reading.tables.headers import is_header_again
 from distill.export.runtime.errors import InputError
 
 MAX_NAMES = 3
+
+# keys that may be shown are like names of fields
+_KEY = re.compile(r"[A-Za-z]\w{0,29}", re.ASCII)
 
 # the fields that hold the key of a record in an object of records, and the list of a key
 KEY, VALUE = "key", "value"
@@ -224,6 +228,21 @@ def _complaint(members: dict[str, Any]) -> str:
             f"The file is one object, whose rows are in lists under {shown}. Name the path to a row's field, for "
             f'instance `text` = "{roots[0]}[].text".'
         )
+    few = len(members) <= MAX_NAMES and all(_KEY.fullmatch(key) for key in members)
+    cells = [key for key, value in members.items() if isinstance(value, list) and value and are_cells(value[0])]
+    if few and len(cells) == 1:
+        return (
+            f"The file's rows are lists of cells under '{cells[0]}'. Save this list alone; `columns` then names "
+            "its cells."
+        )
+    deep = [f"{key}.{inner}" for key, value in members.items() if isinstance(value, dict) for inner in value
+            if _is_table(value[inner]) and _KEY.fullmatch(inner)]  # fmt: skip
+    if few and len(deep) == 1:
+        return f"The file's rows are in a list under '{deep[0]}'. Save this list alone."
+    lists = {key: len(value) for key, value in members.items() if isinstance(value, list)}
+    if few and len(lists) > 1:
+        shown = ", ".join(f"'{key}' {length}" for key, length in lists.items())
+        return f"The file's lists are not columns of one length: {shown}. Keep those with a value for each row."
     return "The file is neither a list of objects nor columns of one length. Write one object per line, or a list."
 
 

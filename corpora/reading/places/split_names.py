@@ -43,14 +43,14 @@ def split_of(stem: str) -> str | None:
     return splits.pop() if len(splits) == 1 else None
 
 
-# the two test sets of a Kaggle competition: the public one is looked at while models are chosen
-_KAGGLE = {"publictest": "validation", "privatetest": "test"}
+# the test sets of a Kaggle competition, whose public one is looked at while models are chosen, and short forms
+_IN_CELLS = {"publictest": "validation", "privatetest": "test", "trn": "train", "vld": "validation", "tst": "test"}
 
 
 def split_in_cell(value: str) -> str | None:
     """Return the split that a cell of a column of splits names: train, Dev set, test_2, PrivateTest."""
     letters = "".join(character for character in value.lower() if character.isalpha())
-    return _KAGGLE.get(letters) or split_named(value.strip())
+    return _IN_CELLS.get(letters) or split_named(value.strip())
 
 
 def split_named(name: str) -> str | None:

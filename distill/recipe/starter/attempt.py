@@ -22,10 +22,20 @@ SEED = 13
 MOST_BAD = 0.2
 
 
+# reasons for bad rows that have no label, which may be meant
+EMPTY = "0 labels where a single-label task has exactly 1"
+WITHOUT_LABEL = ("the label is missing", EMPTY)
+
+SEPARATOR = "A text that has the separator in it needs quotation marks."
+
+REASONS = dict.fromkeys(WITHOUT_LABEL, 'Label them, or set `missing` = [""] to leave them out.')
+
+
 def accepted(proposal: Proposal) -> tuple[Proposal, Corpus]:
     """Return the least lenient proposal that its rows allow, and its corpus; else raise the first error."""
     refusals: list[InputError] = []
-    for spec in _lenient(proposal.spec):
+    variants = list(_lenient(proposal.spec))
+    for spec in variants:
         if spec.quoting != proposal.spec.quoting and not any("`quoting`" in str(error) for error in refusals):
             continue  # nothing speaks against the usual quoting
         try:
@@ -35,10 +45,13 @@ def accepted(proposal: Proposal) -> tuple[Proposal, Corpus]:
             continue
         if len(bad) > MOST_BAD * corpus.notes["rows_read"]:
             reason, count = bad.reasons.most_common(1)[0]
+            if reason in WITHOUT_LABEL and spec.missing is None:
+                variants.append(replace(spec, missing=("",), on_bad_row="quarantine", min_rows=SPLITTABLE_ROWS))
+            remedy = SEPARATOR if " fields: " in reason else REASONS.get(reason, "Correct them in the file.")
             refusals.append(
                 InputError(
                     f"{spec.source}: {len(bad)} of {corpus.notes['rows_read']} rows are bad, {count} of them with "
-                    f"{reason}. Correct the file; a text that has the separator in it needs quotation marks."
+                    f"{reason}. {remedy}"
                 )
             )
             continue

@@ -10,6 +10,7 @@ from pathlib import Path
 from distill.corpora.assembly.spec import CorpusSpec
 from distill.corpora.guessing.alike import alike_columns
 from distill.corpora.guessing.columns import Column, is_missing
+from distill.corpora.guessing.hints import broken_characters, group_hints, split_hints
 from distill.corpora.guessing.labels import LabelGuess
 from distill.corpora.guessing.refusals import (
     first_word_labels,
@@ -115,6 +116,12 @@ def doubts_about(
     annotator = annotator_column(columns)
     if annotator is not None:
         yield f"{quoted(annotator.name)} looks like the annotator of a row ({len(annotator.counts)} of them)"
+    used = {*spec.read_columns}
+    rest = [column for column in columns if column.name not in used]
+    if isinstance(spec.split, tuple):
+        yield from split_hints(rest)
+    if spec.group is None:
+        yield from group_hints([column for column in rest if column is not annotator], text)
     levels = levels_of(label)
     if levels is not None and not KINDS[spec.task].ordered:
         kind = next(name for name, keys in KINDS.items() if keys.ordered)
@@ -135,6 +142,8 @@ def _about_texts(text: Column, lengths: Lengths) -> Iterator[str]:
             f"{len(escaped) / len(texts):.0%} of the texts have {listed(sorted(set(escaped))[:3])} in place of "
             "characters: replace these in the file if the texts to predict do not have them"
         )
+    if (broken := broken_characters(text)) is not None:
+        yield broken
     share = lengths.cut_share(lengths.max_tokens)
     if share > CUT:
         yield f"{share:.0%} of the texts are longer than max_tokens and would be cut"

@@ -13,7 +13,7 @@ from distill.corpora.reading.content import refuse_other_content
 from distill.corpora.reading.encodings import likely_encoding, possible_encodings, utf8_problem
 from distill.corpora.reading.files import read_table
 from distill.corpora.reading.form import TableForm
-from distill.corpora.reading.json.forms import are_cells, find_roots, holds_json
+from distill.corpora.reading.json.forms import are_cells, find_roots, holds_json, refuse_cells_under_key
 from distill.corpora.reading.json.nested import root_of
 from distill.corpora.reading.json.rows import cells_in
 from distill.corpora.reading.places.locate import data_files
@@ -85,6 +85,8 @@ def look(source: str, ask: Ask | None = None) -> Looked:
     form = TableForm(encoding=encoding)
     published = len(files.keys() & {"train", "validation", "test"}) > 1
     if first.suffix in JSON_KINDS or (first.label is None and holds_json(first, form)):
+        if first.suffix not in COLUMNAR and first.key is None:
+            refuse_cells_under_key(first, form)
         roots = find_roots(first, form) if first.suffix not in COLUMNAR and first.key is None else []
         form = replace(form, root=roots[0] if roots else None)
         form = replace(form, columns=_names_of_cells(first, form))

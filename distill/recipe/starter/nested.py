@@ -26,6 +26,9 @@ REPEATED = 0.3
 # fields that say who gave a label
 _PERSON = re.compile(rf"annotations?\[\]|user|{ANNOTATOR_NAME.pattern}", re.IGNORECASE)
 
+# a field that says where a part of a text is
+_SPAN = re.compile(r"[\].](?:start|begin|start_?offset|offset|span)$", re.IGNORECASE)
+
 # a field of numbers that are labels
 _LABEL_ID = re.compile(r"(?:^|[.\]_])(?:label|class|emotion|category)$", re.IGNORECASE)
 
@@ -112,6 +115,12 @@ def _refuse_several(records: Sequence[Record], below: Sequence[str], paths: Valu
         InputError: a text has different labels, and no field beside them says that somebody gave each.
     """
     for path in below:
+        element = path.rpartition(LIST)[0] + LIST
+        if any(other.startswith(element) and _SPAN.search(other) for other in paths):
+            raise InputError(
+                f"{records[0].file}: '{path}' are labels of parts of a text, which have a start and an end. "
+                "Labels here are of whole texts: write one row per part, or one label per text."
+            )
         start = path.rpartition(LIST)[0].partition(LIST)[0]
         people = any(other.startswith(start) and _PERSON.search(other) for other in paths)
         labels = (_names(_ids(_below(record, path))) for record in records[:SEEN_RECORDS])
