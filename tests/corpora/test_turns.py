@@ -214,6 +214,22 @@ def test_two_labels_of_one_conversation_are_refused(tmp_path: Path) -> None:
     assert len(read(write(tmp_path, rows)).train)
 
 
+def test_annotators_of_a_whole_conversation_merge(tmp_path: Path) -> None:
+    rows = labelled_talks()
+    others = [{**row, "labels": row["labels"] and "ba"["ab".index(row["labels"])]} for row in rows]
+    corpus = read(write(tmp_path, [*others, *rows, *others]), WHOLE)
+    assert rows_of(corpus) == rows_of(read(write(tmp_path, rows, "once.jsonl"), WHOLE))
+    for _, split in corpus.splits():
+        assert split.targets is not None
+        for row, target in zip(split.texts, split.targets, strict=True):
+            assert isinstance(row, Window)
+            talk = int(row.target.text.split()[-1])
+            assert corpus.task.labels[target] == "ba"[talk % 2]  # two of three say so
+    other = {**rows[3], "labels": "a"}  # of an annotator who labelled one turn alone
+    with pytest.raises(InputError, match=r"row 4: The conversation has other labels here than in .*3\."):
+        read(write(tmp_path, [*rows, other], "uneven.jsonl"), WHOLE)
+
+
 def test_what_comes_next_is_never_in_a_row(tmp_path: Path) -> None:
     rows = [
         {**row, "labels": "ab"[row["place"] // 2 % 2] if row["who"] == "therapist" else ""} for row in some_turns()
