@@ -46,6 +46,14 @@ class MatmulNoise:
 
 
 @dataclass(frozen=True)
+class BatchProof:
+    """Number of texts whose logits had the same bits in batches as alone, and the CPU that computed them."""
+
+    texts: int
+    cpu: str
+
+
+@dataclass(frozen=True)
 class GateReport:
     """The gate of one variant.
 
@@ -61,6 +69,7 @@ class GateReport:
     operators: Mapping[str, int]
     sensitivity: tuple[MatmulNoise, ...]
     tried: tuple[Attempt, ...]
+    batches: BatchProof | None = field(default=None, metadata=stored(omit_none=True))
 
     def write(self, folder: Path) -> None:
         """Write it into the variant's folder."""

@@ -220,11 +220,18 @@ def verify(
     manifest_sha256: Annotated[str | None, typer.Option(help="SHA-256 that the manifest must have.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check a bundle's hashes and contract, and repeat its self-test on this machine."""
-    from distill.export.runtime import verify as verify_bundle
+    """Check a bundle's hashes and contract, and repeat its self-test on this machine, alone and in batches."""
+    from distill.export.runtime import load, self_test
 
-    difference = verify_bundle(bundle, manifest_sha256=manifest_sha256)
+    classifier = load(bundle, manifest_sha256=manifest_sha256)
+    difference, exact = self_test(classifier), classifier.batches_are_exact
     if as_json:
-        print(json.dumps({"bundle": str(bundle), "largest_logit_difference": difference}))
+        found = {"bundle": str(bundle), "largest_logit_difference": difference, "batches_are_exact": exact}
+        print(json.dumps(found))
         return
     print(f"{bundle}: complete, with the same answers as when made (largest logit difference {difference:.2g})")
+    print(
+        "In batches its scores have the same bits as alone on this CPU."
+        if exact
+        else "In batches the last bits of its scores would move on this CPU, so it reads one text at a time."
+    )

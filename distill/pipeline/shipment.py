@@ -1,6 +1,6 @@
 """The shipment: the student and the variant that are chosen, and everything that their bundle holds."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from distill.export.precision import Variant
@@ -75,6 +75,7 @@ def shipment(student: StudentRun, variant: Variant) -> "Shipment":
 
 
 def _provenance(student: StudentRun, variant: Variant) -> dict[str, object]:
+    from distill.artifacts.variant import read_gate
     from distill.corpora.reading.places.provenance import SOURCE_FILE
     from distill.files.json_files import read_json
     from distill.labelling.soft_labels import teacher_hash
@@ -83,6 +84,7 @@ def _provenance(student: StudentRun, variant: Variant) -> dict[str, object]:
     run = student.run
     recipe = run.recipe
     base, teacher = (read_json(folder / SOURCE_FILE) for folder in (run.start, run.layout.teacher()))
+    batches = read_gate(student.layout.variant(variant.name)).batches
     hashes = [
         teacher_hash(run.records[numbered("teacher", member.index)].outputs) for member in members_of(recipe)
     ]
@@ -96,6 +98,8 @@ def _provenance(student: StudentRun, variant: Variant) -> dict[str, object]:
         "corpus_fingerprint": run.corpus.fingerprint,
         "corpus_licence": recipe.corpus.licence,
         "seed": student.seed,
+        # proven for this CPU; another looks at its own, where it first decides a batch
+        **({} if batches is None else {"same_bits_in_batches": asdict(batches)}),
         # the student may have been trained on another machine; the versions that exported it are inputs of that
         # stage
         "versions": recorded_versions(student.layout.student_of(variant)) | package_versions(EXPORT_PACKAGES),

@@ -10,11 +10,11 @@ import onnx
 from distill.artifacts.logits import LOGITS_FILE, write_logits_file
 from distill.artifacts.quality import record_of
 from distill.artifacts.records import from_dict
-from distill.artifacts.variant import MODEL_FILE, Attempt, GateCheck, GateReport, MatmulNoise
+from distill.artifacts.variant import MODEL_FILE, Attempt, BatchProof, GateCheck, GateReport, MatmulNoise
 from distill.corpora.storage.token_rows import TokenRows
 from distill.evaluation.decided import DecidedRows
 from distill.evaluation.quality import assess
-from distill.export.gate import Check, failures
+from distill.export.gate import BATCHED_ROWS, Check, failures
 from distill.export.graph.builder import GraphBuilder
 from distill.export.graph.from_torch import FUSED_OPERATORS
 from distill.export.graph.matmuls import find_matmuls
@@ -30,6 +30,7 @@ from distill.export.int8.input_scales import (
 from distill.export.int8.precisions import write_precision
 from distill.export.int8.ranges import RangeMethod
 from distill.export.int8.sensitivity import Sensitivity, Writer, fewest, measure_sensitivity
+from distill.export.measure.cpu import cpu_name
 from distill.variants.gate import Candidate, Gate, check_finite, finite
 
 FUSED_FILE = "fused.onnx"
@@ -95,6 +96,7 @@ def export_variant(folder: Path, inputs: ExportInputs) -> None:
     counted = INTEGER_OPERATORS if is_int8 else FUSED_OPERATORS
     operators = count_operators(onnx.load(result.candidate.graph), counted)
     candidate = _write(folder, result.candidate, inputs)
+    compared = min(len(inputs.gate.validation), BATCHED_ROWS)
     GateReport(
         passed=candidate.passed,
         failures=failures(candidate.checks),
@@ -104,6 +106,7 @@ def export_variant(folder: Path, inputs: ExportInputs) -> None:
         operators=operators,
         sensitivity=tuple(from_dict(MatmulNoise, matmul.to_dict()) for matmul in result.sensitivity),
         tried=result.attempts,
+        batches=BatchProof(compared, cpu_name()) if candidate.batch_invariant else None,
     ).write(folder)
     if is_int8:
         (folder / FUSED_FILE).unlink(missing_ok=True)

@@ -23,6 +23,13 @@ def cpu_info() -> dict[str, Any]:
     }
 
 
+def cpu_name() -> str:
+    """Return the CPU's model and its instruction sets that matter here, as in "AMD EPYC (avx2, avx512f)"."""
+    cpu = cpu_info()
+    flags = ", ".join(cpu["flags"])
+    return f"{cpu['model']} ({flags})" if flags else str(cpu["model"])
+
+
 def _read(path: Path) -> str:
     try:
         return path.read_text()

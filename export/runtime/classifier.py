@@ -3,7 +3,6 @@
 import hashlib
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from os import PathLike
 from pathlib import Path
@@ -20,7 +19,7 @@ from distill.export.runtime.deciding.tasks import task_of
 from distill.export.runtime.errors import DistillError, InputError
 from distill.export.runtime.explain import MAX_WORDS, Explanation, Occlusion
 from distill.export.runtime.graph_session import MAX_THREADS, open_session
-from distill.export.runtime.manifest.bundle_files import read_files
+from distill.export.runtime.manifest.bundle_files import Origin, read_files
 from distill.export.runtime.manifest.manifest import MANIFEST_FILE, Manifest, read_manifest_bytes
 from distill.export.runtime.network import CHUNK, Floats, Network
 from distill.export.runtime.reading.encoder import Encoder, open_tokenizer
@@ -39,15 +38,6 @@ RUN_TOKENS = 16
 ATTENTION = b"MultiHeadAttention"
 
 SHOWN_LABELS = 4  # in a classifier's repr
-
-
-@dataclass(frozen=True)
-class Origin:
-    """The bundle that a classifier was loaded from, so that another process can load the same one."""
-
-    folder: Path
-    manifest_sha256: str
-    threads: int
 
 
 class Classifier:
@@ -202,6 +192,14 @@ class Classifier:
     def logits(self, texts: Iterable[Given]) -> Floats:
         """Return the calibrated logits (N, C) of the graph."""
         return self._network.run(self._checked(texts))[0]
+
+    @property
+    def batches_are_exact(self) -> bool:
+        """True if the graph gives the self-test's texts the same bits together as alone, on this CPU.
+
+        Where it does not, the classifier runs it one text at a time, so that no answer depends on its batch.
+        """
+        return self._network.batches_are_exact
 
     def token_ids(self, texts: Iterable[Given]) -> list[list[int]]:
         """Return the ids of each text that the graph reads, truncated and without padding."""

@@ -218,7 +218,9 @@ def test_rows_without_a_text_are_answered_in_their_place(bundle: Path, tmp_path:
 
 def test_verbose_says_versions_and_costs_on_stderr(bundle: Path) -> None:
     done = run_cli("verify", str(bundle), "--json", "-v")
-    assert json.loads(done.stdout)["largest_logit_difference"] < 1e-4
+    said = json.loads(done.stdout)
+    assert said["largest_logit_difference"] < 1e-4
+    assert said["batches_are_exact"] is True
     assert "onnxruntime" in done.stderr
     assert re.search(r"\d\.\d s", done.stderr)
     assert run_cli("verify", str(bundle), "--json").stderr == ""

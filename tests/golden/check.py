@@ -1,10 +1,11 @@
 """Check that the golden bundles answer here as they did when they were made: `python tests/golden/check.py`.
 
-Needs the base install only. Exits 1 where a decision differs, a score by more than the tolerance, or where a
-command does not run, for the command line has packages of its own to get on with.
+Needs the base install only. Exits 1 where a decision differs, a score by more than the tolerance, or by a bit in
+random batches, or where a command does not run, for the command line has packages of its own to get on with.
 """
 
 import json
+import random
 import subprocess
 import sys
 from importlib.metadata import version
@@ -15,6 +16,7 @@ from distill.export.runtime import DistillError, load, self_test
 
 FOLDER = Path(__file__).parent
 TOLERANCE = 1e-3
+BATCHINGS = 20
 PACKAGES = ("onnxruntime", "tokenizers", "numpy", "typer", "rich")
 
 
@@ -36,6 +38,22 @@ def check(folder: Path, rows: list[dict[str, Any]]) -> float:
         pairs = zip(found.scores.values(), row["scores"], strict=True)
         worst = max(worst, *(abs(score - expected) for score, expected in pairs))
     return worst
+
+
+def check_batches(folder: Path, texts: list[Any]) -> bool:
+    """Whether every batch that was tried went into the graph whole, rather than text by text.
+
+    Raises:
+        ValueError: a score of a text in a random batch is not that of the text alone, to the bit.
+    """
+    classifier, draw = load(folder), random.Random(13)
+    alone = [classifier.predict([text])[0] for text in texts]
+    for _ in range(BATCHINGS):
+        picked = draw.choices(range(len(texts)), k=draw.randint(2, 64))
+        for row, found in zip(picked, classifier.predict([texts[row] for row in picked]), strict=True):
+            if found != alone[row]:
+                raise ValueError(f"text {row + 1}: has other scores in a batch")
+    return classifier.batches_are_exact
 
 
 def run_command(*arguments: str) -> str:
@@ -66,13 +84,15 @@ def main() -> int:
     for name, rows in expected.items():
         try:
             worst = check(FOLDER / name, rows)
+            whole = check_batches(FOLDER / name, [row["text"] for row in rows])
         except (DistillError, ValueError) as error:
             failed += 1
             print(f"{name}: FAILED, {error}")
             continue
         failed += worst > TOLERANCE
         said = "same" if worst <= TOLERANCE else "FAILED"
-        print(f"{name}: {said}, {len(rows)} texts, largest difference of a score {worst:.1e}")
+        batches = "batches whole" if whole else "batches text by text"
+        print(f"{name}: {said}, {len(rows)} texts, largest difference of a score {worst:.1e}, {batches}")
     print(f"{len(expected) - failed} of {len(expected)} answer as when they were made")
     broken = check_commands()
     return 1 if failed or broken or not expected else 0

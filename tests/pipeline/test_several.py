@@ -88,6 +88,7 @@ def test_the_report_says_what_each_seed_gave_and_the_best_on_validation_ships(
     manifest = json.loads((several / "bundle/manifest.json").read_text())
     assert manifest["provenance"]["seed"] == best["seed"]
     assert len(manifest["provenance"]["further_teachers_sha256"]) == 1
+    assert manifest["provenance"]["same_bits_in_batches"]["texts"] > 0
     run = reopen(several, *SETTINGS, small_teacher)
     gold = label_matrix(run.corpus.test, run.corpus.task)
     twins = [run_models(run.recipe, student.layout)["twin"] for student in run.students]

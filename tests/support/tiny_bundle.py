@@ -54,7 +54,10 @@ def tiny_tokenizer() -> Tokenizer:
 
 
 def tiny_graph(*, nan_word: str | None = None) -> onnx.ModelProto:
-    """Gather, masked mean, MatMul, then calibration as the last two nodes; `nan_word` poisons one row."""
+    """Gather, masked mean, MatMul, then calibration as the last two nodes; `nan_word` poisons one row.
+
+    The mean is a product, as in every export: its bits do not depend on the batch.
+    """
     embeddings, head = tiny_weights()
     if nan_word is not None:
         embeddings[VOCABULARY[nan_word]] = np.nan
@@ -64,14 +67,13 @@ def tiny_graph(*, nan_word: str | None = None) -> onnx.ModelProto:
         "scale": SCALE,
         "bias": BIAS,
         "one": np.array([1], dtype=np.int64),
-        "two": np.array([2], dtype=np.int64),
     }
     nodes = [
         helper.make_node("Gather", ["embeddings", "input_ids"], ["tokens"]),
         helper.make_node("Cast", ["attention_mask"], ["mask"], to=TensorProto.FLOAT),
-        helper.make_node("Unsqueeze", ["mask", "two"], ["mask3"]),
-        helper.make_node("Mul", ["tokens", "mask3"], ["masked"]),
-        helper.make_node("ReduceSum", ["masked", "one"], ["total"], keepdims=0),
+        helper.make_node("Unsqueeze", ["mask", "one"], ["mask3"]),  # (B, 1, T)
+        helper.make_node("MatMul", ["mask3", "tokens"], ["sum"]),
+        helper.make_node("Squeeze", ["sum", "one"], ["total"]),
         helper.make_node("ReduceSum", ["mask", "one"], ["count"], keepdims=1),
         helper.make_node("Div", ["total", "count"], ["mean"]),
         helper.make_node("MatMul", ["mean", "head"], ["raw"]),

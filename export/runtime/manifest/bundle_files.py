@@ -1,6 +1,7 @@
 """The files of a bundle: each read once, and compared with its record in the manifest."""
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 
 from distill.export.runtime.errors import BundleError
@@ -9,6 +10,15 @@ from distill.export.runtime.untrusted.files import most_bytes, read_file, refuse
 
 # a model of the largest size that protobuf allows, and everything beside it
 MAX_BUNDLE_BYTES = 3 * 2**30
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The bundle that a classifier was loaded from, so that another process can load the same one."""
+
+    folder: Path
+    manifest_sha256: str
+    threads: int
 
 
 def read_files(folder: Path, manifest: Manifest) -> tuple[bytes, bytes]:

@@ -180,6 +180,7 @@ def test_truncated_says_whether_tokens_were_cut(bundle: Path) -> None:
 )
 def test_max_batch_bounds_each_run(bundle: Path, changes: dict[str, object], largest: int) -> None:
     classifier = load(rewrite_manifest(bundle, **changes))
+    assert classifier.batches_are_exact
     session = Recorder(classifier._network._session)
     classifier._network._session = session
     texts = random_texts(40)
