@@ -1,7 +1,9 @@
-"""The writing system of a character, by the names that Unicode gives to letters."""
+"""The writing system of a letter, by the name that Unicode gives to it, and of a text."""
 
 import unicodedata
+from collections import Counter
 from functools import lru_cache
+from itertools import islice
 
 # letters whose names begin with the script's own name; those of others count as "other"
 NAMED = (
@@ -12,6 +14,12 @@ NAMED = (
 
 # the first word of a letter's name -> its script
 SCRIPTS = {name.upper(): name for name in NAMED} | {"HIRAGANA": "Kana", "KATAKANA": "Kana", "CJK": "Han"}
+
+# written with Han characters among their own letters
+BESIDE_HAN = ("Kana", "Hangul")
+
+# letters at the beginning of a text that tell its script
+TELLING = 200
 
 WIDTHS = ("FULLWIDTH", "HALFWIDTH")
 
@@ -24,3 +32,13 @@ def script_of(character: str) -> str | None:
     words = unicodedata.name(character, "").split(" ", 2)
     first = words[1] if words[0] in WIDTHS and len(words) > 1 else words[0]
     return SCRIPTS.get(first, "other")
+
+
+def script_of_text(text: str) -> str | None:
+    """Return the script of most letters of a text, Kana or Hangul where it has some; None without letters."""
+    letters = (script for script in map(script_of, text) if script is not None)
+    counts = Counter(islice(letters, TELLING))
+    for script in BESIDE_HAN:
+        if script in counts:
+            counts[script] += counts.pop("Han", 0)
+    return max(counts, key=lambda script: counts[script]) if counts else None

@@ -25,7 +25,8 @@ from distill.artifacts.report import (
 )
 from distill.artifacts.training import TRAINING_FILE, read_training
 from distill.artifacts.tuning import TuningRecord, read_tuning
-from distill.corpora.corpus import Corpus, test_groups, test_subgroups
+from distill.corpora.corpus import Corpus, test_groups
+from distill.corpora.script_groups import test_columns
 from distill.evaluation.bias import Audit
 from distill.evaluation.comparison import FoldScores, paired_bootstrap
 from distill.evaluation.evaluators import evaluator_of
@@ -172,8 +173,8 @@ def _tuning(models: Mapping[str, RunModel]) -> dict[str, TuningRecord] | None:
 def _subgroups(
     inputs: ReportInputs, models: Mapping[str, RunModel], decided: Mapping[str, Bools], gold: Floats
 ) -> SubgroupReport | None:
-    """Return the models on each subgroup of the test rows; None where the recipe names no column."""
-    columns = test_subgroups(inputs.tested)
+    """Return the models on each subgroup of the test rows; None where nothing divides them."""
+    columns = test_columns(inputs.tested)
     if not columns:
         return None
     ships = inputs.variant.name
