@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from distill.export.runtime.errors import InputError
 from distill.pipeline.state import Run
 from distill.recipe.ensemble import members_of, reader_of
 from distill.recipe.load import with_values
@@ -13,12 +14,13 @@ from distill.runs.progress import Reporter
 def with_start(recipe: Recipe, reporter: Reporter) -> Recipe:
     """Return a recipe that names what a student starts from where it can copy no layer of its teacher.
 
-    Turns of conversations have pieces that no other encoder has, so that nothing is named for them.
+    Turns of conversations have pieces that no other encoder has, so that their students start from the teacher.
 
     Raises:
-        InputError: the teacher's model does not exist, or the objective needs its hidden states.
+        InputError: the teacher's model does not exist, or the objective needs its hidden states; or rows are
+            turns, and no student can start from it.
     """
-    if recipe.teacher.kind != "classifier" or recipe.student.base is not None or recipe.corpus.context is not None:
+    if recipe.teacher.kind != "classifier" or recipe.student.base is not None:
         return recipe
     from distill.students.shape import STATIC_TYPE
     from distill.teachers.bodies import SUPPORTED
@@ -29,6 +31,11 @@ def with_start(recipe: Recipe, reporter: Reporter) -> Recipe:
     # a static student will be refused as a teacher, so nothing is said of what its students would start from
     if kind is None or kind in (*SUPPORTED, STATIC_TYPE):
         return recipe
+    if recipe.corpus.context is not None:
+        raise InputError(
+            f"`model`: Students of turns start from their teacher, which a {kind} body cannot be. Give an encoder "
+            f"of the kind {', '.join(SUPPORTED[:-1])} or {SUPPORTED[-1]}."
+        )
     reporter.say(f"student.base: {MINILM}, because a student can copy no layer of a {kind} teacher")
     return with_values(recipe, {"student.base": MINILM}, recipe.name)
 

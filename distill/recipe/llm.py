@@ -49,8 +49,7 @@ class VerbaliserRecipe(Section):
         others = [place for place in PLACES.findall(prompt) if place != PLACE]
         if others:
             raise ValueError(
-                f"Nothing replaces {others[0]}: {PLACE} alone is replaced, by a row with all its turns or texts. "
-                "Remove it."
+                f"Nothing replaces {others[0]} in the prompt; {PLACE} alone is replaced, by the row. Remove it."
             )
         return prompt
 
