@@ -120,10 +120,16 @@ class EndpointLabeller:
             scores[missing] = 0.0 if missing.all() else scores[~missing].mean(axis=0)
         return scores
 
-    def unanswered(self, rows: Sequence[Row]) -> int:
-        """Return the number of requests about rows that have no answer yet."""
-        requests = (request for row in rows for _, request in self._requests(self.questions, row))
-        return sum(self.cache.get(self._key(request)) is None for request in requests)
+    def unanswered(self, rows: Sequence[Row], advance: Callable[[int], None]) -> int:
+        """Return the number of requests about rows that have no answer yet; `advance` is called after each row."""
+        if not len(self.cache):
+            return len(rows) * self.requests_per_row
+        questions, left = self.questions, 0
+        for row in rows:
+            requests = self._requests(questions, row)
+            left += sum(self.cache.get(self._key(request)) is None for _, request in requests)
+            advance(1)
+        return left
 
     def _requests(self, questions: Sequence[Question], row: Row) -> Iterator[tuple[Question, Request]]:
         """Yield every request about a row, with its question."""

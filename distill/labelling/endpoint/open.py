@@ -113,7 +113,8 @@ def label_rows(
     Raises:
         InputError: the server fails, or is not the one that gave earlier answers.
     """
-    left = labeller.unanswered(rows)
+    with reporter.bar(f"look for answers about {identity.split}", len(rows)) as advance:
+        left = labeller.unanswered(rows, advance)
     if left:
         kept = len(rows) * labeller.requests_per_row - left
         reporter.say(
