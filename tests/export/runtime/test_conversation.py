@@ -129,6 +129,17 @@ def test_each_turn_is_tokenized_once(bundle: Path, monkeypatch: pytest.MonkeyPat
     assert split == Counter(turn.text for turn in talk)
 
 
+def test_an_observer_is_told_of_each_decided_turn(bundle: Path) -> None:
+    told: list[tuple[int, ...]] = []
+
+    def tell(scores: np.ndarray, *rest: object) -> None:
+        told.append(scores.shape)
+
+    conversation = Conversation(load(bundle).watched_by(tell))
+    decided = [conversation.add(*turn) is not None for turn in TALKS]
+    assert told == [(1, 3)] * sum(decided)
+
+
 def test_a_text_that_cannot_be_read_is_not_added(bundle: Path) -> None:
     classifier = load(bundle)
     conversation = Conversation(classifier)
