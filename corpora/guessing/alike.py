@@ -48,8 +48,8 @@ def alike_columns(columns: Sequence[Column], guess: LabelGuess | None) -> str | 
         if len(values) == 2:
             return f"columns {shown} hold the same two values: write 1 where a label is meant, and 0 elsewhere"
         return (
-            f"columns {shown} hold the same labels, either of several annotators or several of a row: write one "
-            "column with the label of most, or with all of them joined by commas"
+            f"columns {shown} hold the same values: of several annotators, several labels of a row, or an answer "
+            "per column. Write one column with the labels of each row, joined by commas, or columns of 0 and 1"
         )
     return None
 

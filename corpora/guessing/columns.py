@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 from distill.corpora.reading.places.split_names import split_in_cell
@@ -20,6 +21,9 @@ MAX_REPEATED = 0.1
 _TIME = re.compile(r"\d{1,2}:\d\d|\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}")
 
 MAX_TIME_CHARS = 40
+
+# rows of most blocks
+MIN_ROWS = 2
 
 # the share of rows that decides what a column is like
 NEARLY_ALL = 0.95
@@ -124,3 +128,11 @@ def share_constant(column: Column, groups: Column) -> float:
             values.setdefault(key, set()).add(value)
     several = [key for key, size in sizes.items() if size > 1]
     return sum(len(values[key]) == 1 for key in several) / max(len(several), 1)
+
+
+def are_blocks(keys: Sequence[str], values: Counter[str]) -> bool:
+    """Return whether each value's rows are next to each other, several of most, and all have numbers in them."""
+    runs = 1 + sum(before != after for before, after in pairwise(keys))
+    numbered = all(any(map(str.isdigit, value)) for value in values)
+    most = sum(rows >= MIN_ROWS for rows in values.values()) >= NEARLY_ALL * len(values)
+    return numbered and most and runs == len(values) and "" not in keys

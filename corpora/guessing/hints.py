@@ -5,17 +5,16 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 
-from distill.corpora.guessing.columns import NEARLY_ALL, Column
+from distill.corpora.guessing.columns import Column, are_blocks
 from distill.corpora.guessing.names import GROUP_NAME, ID_NAME
 from distill.corpora.reading.cells.flags import FLAGS, plain_flag
 from distill.corpora.reading.places.split_names import split_in_cell
 
 MAX_SPLITS = 6
 
-# with fewer groups, or fewer rows in each, equal values say little
-ENOUGH_GROUPS, ENOUGH_ROWS = 10, 2
+# with fewer groups, equal values say little
+ENOUGH_GROUPS = 10
 
 # share of texts with broken characters above which a comment says so
 BROKEN = 0.02
@@ -55,16 +54,16 @@ def group_hints(columns: Sequence[Column], text: Column) -> Iterator[str]:
         values, keys = column.counts, column.keys
         filled = values.total()
         hinted = GROUP_NAME.search(column.leaf) or ID_NAME.search(column.leaf)
-        if hinted and keys[0] and ENOUGH_ROWS * filled <= rows and len(values) == filled >= ENOUGH_GROUPS:
+        if hinted and keys[0] and 2 * filled <= rows and len(values) == filled >= ENOUGH_GROUPS:
             yield (
                 f'"{column.name}" has a value in {filled} of {rows} rows: if these are groups, as merged cells '
                 f'leave them, fill the rows below, and group = "{column.name}"'
             )
-        elif len(values) >= ENOUGH_GROUPS and _are_blocks(keys, values):
+        elif not hinted and len(values) >= ENOUGH_GROUPS and are_blocks(keys, values):
             yield f'group = "{column.name}" would keep rows with the same value together'
         elif filled == rows == len(values):
             parts = [_LAST_NUMBER.sub("", key) for key in keys]
-            if parts != keys and len(set(parts)) >= ENOUGH_GROUPS and _are_blocks(parts, Counter(parts)):
+            if parts != keys and len(set(parts)) >= ENOUGH_GROUPS and are_blocks(parts, Counter(parts)):
                 yield (
                     f'the values of "{column.name}" begin alike in {len(set(parts))} blocks of rows, like '
                     "turns of a conversation: write the beginning in a column, and name it as group"
@@ -80,11 +79,3 @@ def broken_characters(text: Column) -> str | None:
         f"{found / len(text.values):.0%} of the texts have characters such as Ã¼ or â€™, as UTF-8 looks that was "
         "read in another encoding and saved: repair these in the file"
     )
-
-
-def _are_blocks(keys: Sequence[str], values: Counter[str]) -> bool:
-    """Return whether each value's rows are next to each other, several of most, and all have numbers in them."""
-    runs = 1 + sum(before != after for before, after in pairwise(keys))
-    numbered = all(any(map(str.isdigit, value)) for value in values)
-    most = sum(rows >= ENOUGH_ROWS for rows in values.values()) >= NEARLY_ALL * len(values)
-    return numbered and most and runs == len(values) and "" not in keys

@@ -80,5 +80,5 @@ def _in_either_place(split: Sequence[Sequence[str]]) -> bool:
     parts = first | later
     if parts <= {"0", "1"}:
         return bool(parts)
-    combined = len({tuple(row) for row in split}) > len(parts) and all(parts)
+    combined = len({tuple(row) for row in split}) >= len(parts) and all(parts)
     return combined and len(first & later) >= EITHER_PLACE * len(parts)

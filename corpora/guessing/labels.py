@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import log2
 
-from distill.corpora.guessing.columns import NEARLY_ALL, Column, share_constant
+from distill.corpora.guessing.columns import NEARLY_ALL, Column, are_blocks, share_constant
 from distill.corpora.guessing.joined import are_bits, delimiter_of, is_printed
 from distill.corpora.guessing.names import (
     ABOUT_ROW_NAME,
@@ -19,6 +19,7 @@ from distill.corpora.guessing.names import (
     GOLD_NAME,
     ID_NAME,
     LABEL_NAME,
+    MEASURE_NAME,
     PREDICTED_NAME,
     SPEAKER_NAME,
 )
@@ -35,6 +36,12 @@ PROPOSED = {False: "single_label", True: "multi_label"}
 MIN_REPEATS = 2.0
 
 MIN_BLOCK = 3
+
+# with fewer blocks of rows, a table may be sorted by its labels
+MANY_BLOCKS = 10
+
+# more numbers than these are rather counts or ids than classes
+MAX_NUMBERS = 20
 
 # what a column without any value would lose
 EMPTY = 6.0
@@ -108,7 +115,8 @@ def _scored(guess: LabelGuess, column: Column, group: Column | None, text: Colum
         score += 2
         reasons.append("it is beside each text")
     if guess.several:
-        score += 3
+        # pairs of numbers are rather places and sizes
+        score += 3 if "its name" in reasons or not _are_numbered(guess.tokens) else 0
         reasons.append("several labels in a cell")
     if any(isinstance(value, list) for value in column.values[:1]):
         score += 1
@@ -118,8 +126,10 @@ def _scored(guess: LabelGuess, column: Column, group: Column | None, text: Colum
         reasons.append("words")
     score -= log2(len(guess.tokens)) / 4
     score -= EMPTY * (1 - len(column.values) / len(column.cells))
-    if set(column.counts) <= FLAGS.keys() | {"True", "False"} or FLAG_NAME.search(name):
+    if FLAG_NAME.search(name) or (reasons == [] and set(column.counts) <= FLAGS.keys() | {"True", "False"}):
         score -= 1.5
+    if len(guess.tokens) > MAX_NUMBERS and _are_numbered(guess.tokens):
+        score -= 2
     if ANNOTATOR_NAME.search(name) or SPEAKER_NAME.search(name):
         score -= 5
     if group is not None and share_constant(column, group) >= NEARLY_ALL > share_constant(text, group):
@@ -135,7 +145,7 @@ def _score_of_name(name: str) -> tuple[float, list[str]]:
     if LABEL_NAME.search(name) and not CONTEXT_NAME.search(name):
         score += 4 + (FINE_NAME.search(name) is not None)
         reasons.append("its name")
-    elif ABOUT_ROW_NAME.search(name):
+    elif ABOUT_ROW_NAME.search(name) or MEASURE_NAME.search(name):
         score -= 3
     if GOLD_NAME.search(name):
         score += 5
@@ -189,6 +199,9 @@ def _as_labels(column: Column) -> LabelGuess | None:
     """Return a column read as labels; None where it cannot be read so."""
     if not column.values or ID_NAME.search(column.leaf) or column.is_time:
         return None
+    named = LABEL_NAME.search(column.leaf) is not None
+    if not named and len(column.counts) >= MANY_BLOCKS and are_blocks(column.keys, column.counts):
+        return None  # conversations, each of which has its rows in one place
     if any(isinstance(value, list | tuple | dict) for value in column.values):
         return _guess(column, True, ",")
     cells = [value for value in column.values if isinstance(value, str)]

@@ -12,7 +12,7 @@ ANNOTATOR_NAME = re.compile(
     re.IGNORECASE,
 )
 
-SPEAKER_NAME = re.compile(r"speaker|interlocutor|role|author|^who$|sender|说话", re.IGNORECASE)
+SPEAKER_NAME = re.compile(r"speaker|interlocutor|role|author|^who$|^from$|sender|说话", re.IGNORECASE)
 
 ID_NAME = re.compile(r"(?:_id|[A-Za-z]Id|[a-z]ID|^id|^ID|_ID|_idx|^index|^Unnamed: [\d.]+|^Sr No\.?|编号|序号)$")
 
@@ -40,9 +40,10 @@ GOLD_NAME = re.compile(
     r"gold|majority|final|consensus|aggregat|adjudicat|ground_?truth|^true_?|corrected", re.IGNORECASE
 )
 
-# what a model said, beside what a person did
+# what a model said, or the label of another turn
 PREDICTED_NAME = re.compile(
-    r"(?:^|[_. ])(?:pred|auto|machine|model|gpt|llm|silver|weak)|predicted|prediction", re.IGNORECASE
+    r"(?:^|[_. ])(?:pred|auto|machine|model|gpt|llm|silver|weak|prev_|next_|last_)|predicted|prediction|previous",
+    re.IGNORECASE,
 )
 
 # what describes a row's author or origin
@@ -50,6 +51,13 @@ ABOUT_ROW_NAME = re.compile(
     r"(?:^|[_. ])(?:gender|sex|age|lang|language|platform|source|country|region|city|device|domain|dataset|"
     r"corpus|channel|year|month|date|day|time|timestamp|education|occupation|race|ethnicity|marital_?status|fold|"
     r"version|geschlecht|alter|sprache|性别|年龄)(?:$|[_. ](?!label|class))",
+    re.IGNORECASE,
+)
+
+# counts, places and measures
+MEASURE_NAME = re.compile(
+    r"(?:^|[_. ])(?:range|position|offset|spans?|start|end|len|length|counts?|upvotes|downvotes|votes|likes|views|"
+    r"karma|shares|replies|retweets|confidence|trust|duration|lead_?time|score|n)(?:$|[_. ])",
     re.IGNORECASE,
 )
 

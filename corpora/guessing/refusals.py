@@ -76,7 +76,8 @@ def people_only(guesses: Sequence[LabelGuess]) -> str | None:
     names = listed([name for guess in people for name in guess.columns])
     return (
         f"only {names} hold few values, and their names are those of annotators or speakers; where each holds one "
-        "annotator's labels, write one row per annotator, or a column with the labels of most"
+        "annotator's labels, write one row per annotator, or a column with the labels of most; where the last "
+        "turn of a chat is its label, write it in a field of its own"
     )
 
 
@@ -167,6 +168,12 @@ def votes_in_lists(guess: LabelGuess | None, columns: Sequence[Column]) -> str |
     column = next((c for c in columns if guess is not None and guess.columns == (c.name,)), None)
     if column is None or guess is None or guess.form == "vector":
         return None
+    every = len(guess.tokens) * len(column.values)
+    if guess.several and len(guess.tokens) > 2 and sum(guess.counts.values()) == every:
+        return (
+            f"column '{column.name}' names all {len(guess.tokens)} labels in every row, as a ranking does: keep "
+            "those that apply"
+        )
     delimiter = guess.delimiter if guess.several else None
     lists = [items for items in (_items_of(value, delimiter) for value in column.values) if len(items) > 1]
     vectors = {item for items in lists for item in items} <= {"0", "1", "0.0", "1.0", "False", "True"}

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from distill.corpora.assembly.spec import CorpusSpec
 from distill.corpora.guessing.alike import alike_columns
-from distill.corpora.guessing.columns import Column, is_missing
+from distill.corpora.guessing.columns import NEARLY_ALL, Column, is_missing, share_constant
 from distill.corpora.guessing.hints import broken_characters, group_hints, split_hints
+from distill.corpora.guessing.joined import WEAK_DELIMITERS
 from distill.corpora.guessing.labels import LabelGuess
 from distill.corpora.guessing.refusals import (
     first_word_labels,
@@ -120,8 +121,15 @@ def doubts_about(
     rest = [column for column in columns if column.name not in used]
     if isinstance(spec.split, tuple):
         yield from split_hints(rest)
-    if spec.group is None:
+    if label.several and label.delimiter in WEAK_DELIMITERS:
+        yield f'labels are split at "{label.delimiter}": task = "single_label" reads each cell as one label'
+    if spec.group is None and spec.row_id is None:
         yield from group_hints([column for column in rest if column is not annotator], text)
+    groups = next((column for column in columns if column.name == spec.group), None)
+    of_label = next((column for column in columns if (column.name,) == label.columns), None)
+    if groups is not None and of_label is not None and _is_of_groups(of_label, text, groups):
+        whole = quoted("conversation")
+        yield f"all rows of a group have the same label: predict = {whole} in [corpus.context] decides it once"
     levels = levels_of(label)
     if levels is not None and not KINDS[spec.task].ordered:
         kind = next(name for name, keys in KINDS.items() if keys.ordered)
@@ -130,6 +138,11 @@ def doubts_about(
         shown = listed(list(label.missing))
         yield f"{shown} among the labels may be a missing value or a name: see missing"
     yield from _about_texts(text, lengths)
+
+
+def _is_of_groups(label: Column, text: Column, groups: Column) -> bool:
+    """Return whether a label is of whole groups, whose texts differ."""
+    return share_constant(label, groups) >= NEARLY_ALL > share_constant(text, groups)
 
 
 def _about_texts(text: Column, lengths: Lengths) -> Iterator[str]:

@@ -71,9 +71,12 @@ def test_yes_and_no_in_other_languages_are_flags(tmp_path, words):
         (lambda i, at: ("absent", "present")[(i + at) % 3 == 0], "hold the same two values: write 1"),
         (
             lambda i, at: mood(i + at // 2),
-            "hold the same labels, either of several annotators or several of a row",
+            "hold the same values: of several annotators, several labels of a row",
         ),
-        (lambda i, at: mood(i) if at == 0 or i % (2 * at) == 0 else "", "hold the same labels, either of several"),
+        (
+            lambda i, at: mood(i) if at == 0 or i % (2 * at) == 0 else "",
+            "hold the same values: of several annotators",
+        ),
     ],
 )
 @pytest.mark.parametrize("names", [("label1", "label2", "label3"), ("Anna", "Ben", "Carl")])
@@ -137,3 +140,41 @@ def test_a_longer_column_beside_the_text_is_not_the_text(tmp_path, name, make):
     alone = [{name: make(i), "label": mood(i)} for i in range(120)]
     if name in ("explanation", "context"):
         assert proposed(lines(tmp_path / "b.jsonl", alone))[0]["text"] == name
+
+
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [
+        ("sentence_range", lambda i: f"({i % 3 * 5}, {i % 3 * 5 + 5})"),
+        ("score", lambda i: i * 3 % 37),
+        ("upvotes", lambda i: i % 9),
+        ("prev_emotion", lambda i: mood(i - 1)),
+    ],
+)
+def test_measures_and_other_turns_are_not_preferred_to_a_flag(tmp_path, name, make):
+    beside = [{name: make(i), "text": line(i), "label": i * 7 % 3 % 2} for i in range(120)]
+    assert proposed(lines(tmp_path / "a.jsonl", beside))[0]["labels"] == "label"
+
+
+@pytest.mark.parametrize("names", [("anger,fear", "anger,joy", "fear,joy")])
+def test_pairs_of_three_labels_are_several_labels(tmp_path, names):
+    pairs = [{"text": line(i), "label": names[i * 7 % 3]} for i in range(60)]
+    assert proposed(lines(tmp_path / "a.jsonl", pairs))[2].task.labels == ("anger", "fear", "joy")
+
+
+def test_a_ranking_of_all_labels_is_refused(tmp_path):
+    ranked = [{"text": line(i), "labels": sorted(MOODS, key=lambda m: (m != mood(i), m))} for i in range(80)]
+    with pytest.raises(InputError, match="'labels' names all 4 labels in every row, as a ranking does"):
+        propose_recipe(lines(tmp_path / "a.jsonl", ranked))
+
+
+def test_labels_split_inside_names_and_labels_of_whole_groups_are_comments(tmp_path):
+    names = ("positive", "negative", "positive-negative", "neutral")
+    mixed = [{"text": line(i), "label": names[i % 4]} for i in range(80)]
+    text = proposed(lines(tmp_path / "a.jsonl", mixed))[1]
+    assert '# labels are split at "-": task = "single_label" reads each cell as one label' in text
+    talks = [{"talk_id": i // 8, "utterance": line(i), "topic": mood(i // 8)} for i in range(240)]
+    assert (
+        '# all rows of a group have the same label: predict = "conversation"'
+        in proposed(lines(tmp_path / "b.jsonl", talks))[1]
+    )
