@@ -12,7 +12,7 @@ from distill.corpora.guessing.alike import alike_columns
 from distill.corpora.guessing.columns import NEARLY_ALL, Column, is_missing, share_constant
 from distill.corpora.guessing.hints import broken_characters, group_hints, split_hints
 from distill.corpora.guessing.joined import WEAK_DELIMITERS
-from distill.corpora.guessing.labels import LabelGuess
+from distill.corpora.guessing.labels import PROPOSED, LabelGuess
 from distill.corpora.guessing.refusals import (
     first_word_labels,
     has_sentences,
@@ -122,7 +122,8 @@ def doubts_about(
     if isinstance(spec.split, tuple):
         yield from split_hints(rest)
     if label.several and label.delimiter in WEAK_DELIMITERS:
-        yield f'labels are split at "{label.delimiter}": task = "single_label" reads each cell as one label'
+        one = quoted(PROPOSED[False])
+        yield f"labels are split at {quoted(label.delimiter)}: task = {one} reads each cell as one label"
     if spec.group is None and spec.row_id is None:
         yield from group_hints([column for column in rest if column is not annotator], text)
     groups = next((column for column in columns if column.name == spec.group), None)
