@@ -10,6 +10,7 @@ from distill.bundles.places import bundle_in
 from distill.bundles.rows import Columns
 from distill.export.runtime import Classifier, InputError
 from distill.export.runtime.cores import available_threads
+from distill.export.runtime.errors import renamed_arguments
 from distill.export.runtime.reading.inputs import Row
 from distill.runs.progress import Reporter
 from distill.timing.bundles import BundleBench, bench_bundles
@@ -17,21 +18,9 @@ from distill.timing.bundles import BundleBench, bench_bundles
 # a folder of a bundle or of the run that made it, that run, or the bundle as it was loaded
 AnyBundle = str | Path | Run | Classifier
 
-# the options of the shell that a message may name, and what does the same here; the longer ones come first
-AS_ARGUMENTS = {
-    "--text FIRST,SECOND": 'text="FIRST,SECOND"',
-    "--text question,answer": 'text="question,answer"',
-    "--map NAME=LABEL": 'mapping={"NAME": "LABEL"}',
-    "omit the option": "leave it out",
-    "--text": "text",
-    "--labels": "labels",
-    "--map": "mapping",
-    "--group": "group",
-    "--no-quoting": "quoting=False",
-    "--encoding ": "encoding=",
-    "--encoding": "encoding",
-    "--quoting": "quoting",
-    "--columns": "columns",
+# arguments that messages about a user's rows name; here they are called the same
+ARGUMENTS = {
+    name: name for name in ("text", "labels", "mapping", "group", "encoding", "quoting", "columns", "delimiter")
 }
 
 
@@ -75,13 +64,8 @@ def evaluate(
             f"file: This must be the path of a file, but is {type(file).__name__}. Save the rows in one."
         )
     folder = folder_of(bundle)
-    try:
+    with renamed_arguments(ARGUMENTS, _assigned):
         return evaluate_bundle(folder, Path(file), wanted, Reporter(quiet=quiet))
-    except InputError as error:
-        message = str(error)
-        for option, argument in AS_ARGUMENTS.items():
-            message = message.replace(option, argument)
-        raise InputError(message) from None
 
 
 def bench(
@@ -106,6 +90,10 @@ def bench(
     counts = sorted({1, available_threads()} if threads is None else set(threads))
     folders = [folder_of(bundle) for bundle in bundles]
     return bench_bundles(folders, texts, counts, rounds, Reporter(quiet=quiet))
+
+
+def _assigned(name: str, value: str) -> str:
+    return f"{name}={value.capitalize() if value in ('true', 'false') else value}"
 
 
 def folder_of(bundle: AnyBundle) -> Path:

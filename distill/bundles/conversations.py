@@ -67,7 +67,7 @@ def read_conversations(lines: Iterable[str], identity: str | None = None) -> Ite
             raise InputError(f"line {number}: The line has no list of turns. Give {FORM}.")
         name = data.get(identity) if isinstance(data, dict) and identity is not None else None
         if identity is not None and name is None:
-            raise InputError(f"line {number}: The line has no {identity!r}. Name another key with --id.")
+            raise InputError(f"line {number}: The line has no {identity!r}. Name another key with `identity`.")
         beside = {key: value for key, value in data.items() if key != TURNS_KEY} if isinstance(data, dict) else {}
         yield ReadConversation(number, name, turns, beside)
 
@@ -102,7 +102,7 @@ def conversation_rows(
                 if fields[labels] is None:
                     continue
             if group is not None and group not in fields:
-                raise InputError(f"{place}: No turn has {group!r}, nor the line. Name another with --group.")
+                raise InputError(f"{place}: No turn has {group!r}, nor the line. Name another with `group`.")
             named = fields.get(group) if group is not None else None
             count += 1
             together = f"line {found.line}" if named in EMPTY else f"group {named}"

@@ -71,7 +71,7 @@ class Evaluation:
             notes.append(
                 f"{self.rows_with_unknown_labels} rows have labels that the bundle does not know: {counts}. "
                 f"{self.rows_left_out} of them have no other label and are left out. "
-                "Map a name with --map NAME=LABEL."
+                "Map a name that means one of its labels (--map NAME=LABEL, `mapping` in Python)."
             )
         if self.texts_spelt_missing > 1:
             notes.append(

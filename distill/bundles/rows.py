@@ -16,7 +16,7 @@ from distill.corpora.reading.cells.texts import RowError, check_encoding, is_spe
 from distill.corpora.reading.files import read_table
 from distill.corpora.reading.form import TableForm
 from distill.corpora.reading.places.locate import archive_table
-from distill.corpora.reading.rows import BadRow, Record, Rows, listed
+from distill.corpora.reading.rows import BadRow, Record, listed
 from distill.corpora.reading.tables.headers import SeenColumns
 from distill.corpora.storage.columns import LabelRows
 from distill.corpora.targets import CODECS
@@ -24,9 +24,6 @@ from distill.export.runtime import Classifier, InputError
 from distill.export.runtime.reading.inputs import Input, Pair, Row, Turns
 
 REMEDY = "Correct the row."
-
-# arguments of the readers, and the options that give them
-OPTIONS = {name: f"--{name}" for name in ("encoding", "quoting", "columns")}
 
 TEXT_COLUMN = "text"
 
@@ -72,7 +69,7 @@ class Columns:
         named = next((name for name, value in given.items() if value is not None), None)
         if named is not None:
             raise InputError(
-                f"--{named}: This bundle reads conversations, as lines of JSON in UTF-8. Leave the option out."
+                f"`{named}`: This bundle reads conversations, as lines of JSON in UTF-8. Leave it out."
             )
 
     def of_text(self, reads: Input) -> tuple[str, ...]:
@@ -86,8 +83,8 @@ class Columns:
         names = reads.columns if self.text is None else tuple(name.strip() for name in self.text.split(","))
         if len(set(names)) != 2 or len(names) != 2:
             raise InputError(
-                f"--text: This bundle reads pairs ({', '.join(reads.columns)}). Name two columns, such as --text "
-                "question,answer."
+                f"`text`: This bundle reads pairs ({', '.join(reads.columns)}). Name two columns, such as "
+                '`text` = "question,answer".'
             )
         return names
 
@@ -111,11 +108,11 @@ def _records(file: Path, columns: Columns, reads: Input, *, labelled: bool) -> I
         yield from conversation_rows(file, reads, columns.labels if labelled else None, columns.group)
         return
     names = columns.of_text(reads)
-    wanted = dict.fromkeys(names, "--text") | ({columns.labels: "--labels"} if labelled else {})
+    wanted = dict.fromkeys(names, "`text`") | ({columns.labels: "`labels`"} if labelled else {})
     if columns.group is not None:
-        wanted[columns.group] = "--group"
+        wanted[columns.group] = "`group`"
     seen, count = SeenColumns(), 0
-    for row in _table(file, columns.form):
+    for row in read_table(archive_table(file), columns.form):
         if isinstance(row, BadRow):
             raise row.error(remedy=REMEDY)
         if not count:
@@ -132,20 +129,6 @@ def _records(file: Path, columns: Columns, reads: Input, *, labelled: bool) -> I
             raise BadRow(row.file, row.row, str(error), {}).error(remedy=REMEDY) from None
     if not count:
         raise InputError(f"{file}: The file does not have any rows. Give one with at least one row.")
-
-
-def _table(file: Path, form: TableForm) -> Rows:
-    """Yield a file's rows; errors name the options of the shell instead of a recipe's keys."""
-    try:
-        yield from read_table(archive_table(file), form)
-    except InputError as error:
-        error.rename(OPTIONS)
-        raise InputError(
-            str(error)
-            .replace("set --quoting = false", "pass --no-quoting")
-            .replace("set --quoting = true", "pass --quoting")
-            .replace("set --encoding = ", "pass --encoding ")
-        ) from error
 
 
 def read_rows(file: Path, columns: Columns, reads: Input) -> Iterator[Row]:
@@ -167,7 +150,7 @@ def read_numbered(
     """
     for record, row in _records(file, _columns_of(file, columns, reads), reads, labelled=False):
         if identity is not None and identity not in record.fields:
-            raise InputError(f"{file}: There is no column {identity!r}. Name another with --id.")
+            raise InputError(f"{file}: There is no column {identity!r}. Name another with `identity`.")
         value = None if identity is None else record.fields[identity]
         plain = value is None or isinstance(value, str | int | float | bool)
         yield record.row, value if plain else str(value), row
@@ -199,7 +182,8 @@ def common_input(names: Sequence[str], inputs: Sequence[Input], columns: Columns
             )
         if columns.text is None and columns.of_text(other) != columns.of_text(first):
             raise InputError(
-                f"{names[0]} and {name} read different columns. Name your file's two with --text FIRST,SECOND."
+                f"{names[0]} and {name} read different columns. Name your file's two with "
+                '`text` = "FIRST,SECOND".'
             )
     return first
 
@@ -234,7 +218,7 @@ def _unusable(row: Record, error: LabelError) -> InputError:
     """Return the error for a row whose labels cannot be used, without keys that only a recipe has."""
     reason, _, way = str(error).partition("; ")
     if "`missing`" in way:
-        remedy = "Leave the row out, or map the name with --map if it is a label."
+        remedy = "Leave the row out, or map the name with `mapping` if it is a label."
     else:
         reason, remedy = (reason, "Write its labels as names.") if "`label_form`" in way else (str(error), REMEDY)
     return BadRow(row.file, row.row, reason, {}).error(remedy=remedy)
@@ -252,7 +236,8 @@ def labelled_rows(file: Path, columns: Columns, classifier: Classifier) -> Label
     for name, label in columns.mapping.items():
         if label not in index:
             raise InputError(
-                f"--map {name}={label}: The bundle's labels are {listed(task.labels)}. Name one of them."
+                f"`mapping`: {name} is mapped to {label}, but the bundle's labels are {listed(task.labels)}. Name "
+                "one of them."
             )
     # a name that is mapped is a label, however it is spelt
     never: tuple[str, ...] | None = () if SPELT_MISSING & columns.mapping.keys() else None
@@ -285,11 +270,11 @@ def labelled_rows(file: Path, columns: Columns, classifier: Classifier) -> Label
     if not any(ids) and left_out:  # never the names: they may be texts of another column
         raise InputError(
             f"{file}: No row has a label that the bundle knows, and {left_out} have others. Its labels are "
-            f"{listed(task.labels)}: name the column with --labels, or map a name of yours with --map NAME=LABEL."
+            f"{listed(task.labels)}: name the column with `labels`, or map a name of yours with `mapping`."
         )
     missing = sorted(set(columns.mapping) - mapped)
     if missing:
-        raise InputError(f"--map {missing[0]}: No row has this label. Correct the name, or omit the option.")
+        raise InputError(f"`mapping`: No row has the label {missing[0]}. Correct the name, or leave it out.")
     gold = label_matrix(Split(texts, targets_of(LabelRows.of(ids), task)), task)
     numbers = np.unique(groups, return_inverse=True)[1].astype(np.int32) if groups else None
     return LabelledRows(texts, gold, unknown, with_unknown, left_out, numbers)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from distill.cli.layout import print_table
-from distill.cli.options import AsJson, Bundle, Encoding, Header, Quoting, TextColumn, names_in
+from distill.cli.options import AsJson, Bundle, Encoding, Header, Quoting, TextColumn, names_in, row_options
 
 if TYPE_CHECKING:
     from distill.evaluation.bias import Audit
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 SHOWN = 15  # cells that are printed
 
 
+@row_options()
 def audit(
     bundle: Bundle,
     against: Annotated[

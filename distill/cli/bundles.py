@@ -29,6 +29,7 @@ from distill.cli.options import (
     TextColumn,
     mapping_in,
     names_in,
+    row_options,
 )
 from distill.cli.parsing import file_among
 from distill.cli.picture import check_picture
@@ -36,6 +37,7 @@ from distill.cli.tables import print_bench, print_evaluation
 from distill.cli.watch import watched
 
 
+@row_options()
 def predict(
     context: typer.Context,
     bundle: Bundle,
@@ -109,6 +111,7 @@ def predict(
                 print(*lines, sep="\n", flush=True)
 
 
+@row_options()
 def evaluate(
     bundle: Bundle,
     file: Rows,
@@ -148,6 +151,7 @@ def evaluate(
     require_unbroken(evaluation.floors)
 
 
+@row_options()
 def diff(
     old: Bundle,
     new: Bundle,
@@ -175,6 +179,7 @@ def diff(
     print_table("by label", ["label", "gained", "lost"], rows)
 
 
+@row_options()
 def bench(
     bundles: Bundles,
     texts: Annotated[

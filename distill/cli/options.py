@@ -1,5 +1,7 @@
 """Arguments and options that several commands share, and checks that they make before they start."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +10,14 @@ import typer
 
 from distill.bundles.places import bundle_in
 from distill.export.runtime import InputError
+from distill.export.runtime.errors import renamed_arguments
+
+# argument, as what reads a user's rows names it in messages -> option
+ROW_OPTIONS = {
+    **{name: f"--{name}" for name in ("text", "labels", "group", "encoding", "quoting", "columns")},
+    "mapping": "--map NAME=LABEL",
+    "identity": "--id",
+}
 
 RecipeName = Annotated[
     str, typer.Argument(help="Name of a packaged recipe (quickstart, goemotions, ...), or a TOML file.")
@@ -119,3 +129,16 @@ def mapping_in(pairs: list[str] | None) -> dict[str, str]:
             raise InputError(f"--map {pair}: The name {name} is mapped twice. Map it once.")
         mapping[name] = label
     return mapping
+
+
+@contextmanager
+def row_options() -> Iterator[None]:
+    """Name options instead of arguments in an InputError raised inside; also works as a decorator."""
+    with renamed_arguments(ROW_OPTIONS, _with_value):
+        yield
+
+
+def _with_value(option: str, value: str) -> str:
+    if option == "--quoting":
+        return option if value == "true" else "--no-quoting"
+    return f"{option} {value}"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from distill.export.runtime.errors import InputError
+from distill.export.runtime.errors import renamed_arguments
 
 # argument, as corpora, teachers, students and export name it in messages -> recipe key
 KEYS = {
@@ -54,8 +54,5 @@ KEYS = {
 @contextmanager
 def recipe_keys() -> Iterator[None]:
     """Name recipe keys instead of arguments in an InputError raised inside; also works as a decorator."""
-    try:
+    with renamed_arguments(KEYS):
         yield
-    except InputError as error:
-        error.rename(KEYS)
-        raise

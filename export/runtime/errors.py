@@ -1,9 +1,10 @@
 """The project's exceptions. They live here because the runtime imports nothing above itself."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
-_ARGUMENT = re.compile(r"`(\w+)`")
+_ARGUMENT = re.compile(r"""`(\w+)`(?: = ("[^"]*"|'[^']*'|\w+))?""")
 
 
 class DistillError(Exception):
@@ -15,16 +16,40 @@ class DistillError(Exception):
 class InputError(DistillError):
     """An input (argument, config, table, list of texts) is wrong, and the caller can correct it.
 
-    A message names an argument between backticks, such as `max_tokens`. A caller that knows that argument under
-    another name (a recipe key, an option) calls `rename` on the way up.
+    A message names an argument between backticks, such as `max_tokens`, and a value that it proposes as in TOML:
+    `quoting` = false. A caller that knows that argument under another name (a recipe key, an option) calls
+    `rename` on the way up.
     """
 
-    def rename(self, names: Mapping[str, str]) -> None:
+    def rename(self, names: Mapping[str, str], assigned: Callable[[str, str], str] = "{} = {}".format) -> None:
         """Put `names[argument]`, without backticks, in place of each argument that the message names.
 
         Arguments that `names` does not have stay as they are.
+
+        Args:
+            names: the other name of each argument.
+            assigned: returns how such a name and a value are written there.
         """
-        self.args = (_ARGUMENT.sub(lambda match: names.get(match[1], match[0]), str(self)),)
+
+        def renamed(match: re.Match[str]) -> str:
+            name, value = names.get(match[1]), match[2]
+            if name is None:
+                return match[0]
+            return name if value is None else assigned(name, value)
+
+        self.args = (_ARGUMENT.sub(renamed, str(self)),)
+
+
+@contextmanager
+def renamed_arguments(
+    names: Mapping[str, str], assigned: Callable[[str, str], str] = "{} = {}".format
+) -> Iterator[None]:
+    """Rename arguments, as `InputError.rename` does, in an InputError raised inside; also works as a decorator."""
+    try:
+        yield
+    except InputError as error:
+        error.rename(names, assigned)
+        raise
 
 
 class BundleError(DistillError):

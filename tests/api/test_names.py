@@ -72,5 +72,5 @@ def test_what_is_no_bundle_or_file_is_refused_by_the_names_of_arguments(tmp_path
         distill.evaluate(bundle, wrong)
     with pytest.raises(distill.InputError, match="no column 'text', which text asks for"):
         distill.evaluate(bundle, rows)
-    with pytest.raises(distill.InputError, match="mapping joy=fun: "):
+    with pytest.raises(distill.InputError, match="mapping: joy is mapped to fun"):
         distill.evaluate(bundle, rows, text="message", labels="mood", mapping={"joy": "fun"})

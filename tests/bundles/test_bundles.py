@@ -35,7 +35,7 @@ def evaluate(runs: Path, file: Path) -> Evaluation:
         ("a.jsonl", f'{{"text": null, "labels": "joy"}}\n{{"text": "{SECRET}"}}', "row 1: The text is empty"),
         ("a.csv", f"text,labels\n{SECRET},bliss\n", "No row has a label that the bundle knows, and 1 ha"),
         ("a.csv", f"text,labels\n{SECRET},joy,more\n", "row 2: Too many fields"),
-        ("a.csv", f"message,labels\n{SECRET},joy\n", "no column 'text', which --text"),
+        ("a.csv", f"message,labels\n{SECRET},joy\n", "no column 'text', which `text`"),
         ("a.csv", "text,labels\n", "does not have any rows"),
     ],
 )
@@ -135,7 +135,7 @@ def test_a_label_spelt_nan_is_refused_or_mapped_and_a_text_is_a_text(tmp_path: P
         (tmp_path / "own.tsv").write_text(f"text\tlabels\n{rows}")
         return evaluate_bundle(bundle, tmp_path / "own.tsv", Columns(mapping=mapping), Reporter(quiet=True))
 
-    with pytest.raises(InputError, match=r"row 3: .* or a label's name. Leave the row out, or map .* with --map"):
+    with pytest.raises(InputError, match=r"row 3: .* label's name. Leave the row out, or map .* with `mapping`"):
         evaluated([("happy", known[0]), ("sad", "nan")])
     assert evaluated([("happy", known[0]), ("sad", "nan")], nan=known[1]).rows == 2
     found = evaluated([("nan", known[0]), ("None", known[1]), ("happy", known[1])])
@@ -167,9 +167,9 @@ def test_labels_that_the_bundle_does_not_know_are_mapped_or_counted(tmp_path: Pa
     mapped = evaluated(delight=known[0])
     assert (mapped.rows, mapped.rows_left_out, mapped.unknown_labels) == (6, 1, {SEEN_ONCE: 1})
     assert [row.support for row in mapped.quality.per_label][:2] == [4, 2]
-    with pytest.raises(InputError, match="--map delight=gloom: The bundle's labels are"):
+    with pytest.raises(InputError, match="`mapping`: delight is mapped to gloom, but the bundle's labels are"):
         evaluated(delight="gloom")
-    with pytest.raises(InputError, match="--map never: No row has this label"):
+    with pytest.raises(InputError, match="`mapping`: No row has the label never"):
         evaluated(never=known[0])
     (tmp_path / "other.tsv").write_text("text\tlabels\nhappy\tsecret words\nsad\tsecret words\n")
     with pytest.raises(InputError, match=r"No row has a label that the bundle knows, and 2 have others") as caught:

@@ -94,7 +94,7 @@ def test_every_verb_takes_the_bundles_columns(bundle: Path, tmp_path: Path, suff
 def test_a_user_may_name_other_columns(bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("q,a\nsad,happy\n")
     assert list(read_rows(tmp_path / "a.csv", Columns("q, a"), load(bundle).input)) == [("sad", "happy")]
-    with pytest.raises(InputError, match="no column 'question', which --text asks for"):
+    with pytest.raises(InputError, match="no column 'question', which `text` asks for"):
         list(read_rows(tmp_path / "a.csv", Columns(), load(bundle).input))
     for wrong in ("q", "q,q", "a,b,c"):
         with pytest.raises(InputError, match=r"reads pairs \(question, answer\). Name two columns"):

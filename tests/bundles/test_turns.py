@@ -172,7 +172,7 @@ def test_turns_of_one_conversation_are_one_group(bundle: Path, tmp_path: Path) -
 
     assert groups(None) == groups("talk") == [0, 0, 1, 2, 2]
     assert groups("person") == [0, 0, 1, 0, 0]
-    with pytest.raises(InputError, match="line 1: No turn has 'client', nor the line. Name another with --group"):
+    with pytest.raises(InputError, match="line 1: No turn has 'client', nor the line. Name another with `group`"):
         groups("client")
 
 

@@ -44,7 +44,7 @@ def test_the_likeliest_comes_first_and_the_answers_are_written(rows):
     assert '# labels = "emotion" would be 3 labels, single_label' in recipe
     assert 'group = "session_id"' in recipe
     assert propose_recipe(rows, lambda question, answers: 0) == propose_recipe(rows)
-    assert "group = " not in propose_recipe(rows, lambda question, answers: len(answers) - 1)
+    assert "\ngroup = " not in propose_recipe(rows, lambda question, answers: len(answers) - 1)
 
 
 def answered(path, wanted):
