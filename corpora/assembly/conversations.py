@@ -172,6 +172,8 @@ class TurnColumns:
         }
         if self._context.order is not None:
             notes |= _order_notes(conversation, order, sequence, starts)
+        else:
+            notes["conversations_interrupted"] = _interrupted(conversation)
         is_row = np.frombuffer(self._is_row, dtype=np.bool_)
         is_whole = self._context.predict == CONVERSATION
         if is_whole:
@@ -215,6 +217,12 @@ def _starts(conversation: Ints) -> Ints:
     places = np.arange(len(conversation), dtype=np.int32)
     new = np.concatenate([[True], conversation[1:] != conversation[:-1]])[: len(conversation)]
     return np.maximum.accumulate(np.where(new, places, 0)).astype(np.int32)
+
+
+def _interrupted(conversation: Ints) -> int:
+    """Count the conversations between whose rows there are others: two under one id, or turns by themselves."""
+    begins = np.concatenate([[True], conversation[1:] != conversation[:-1]])[: len(conversation)]
+    return int((np.bincount(conversation[begins]) > 1).sum()) if len(conversation) else 0
 
 
 def _order_notes(conversation: Ints, order: NDArray[np.float64], sequence: Ints, starts: Ints) -> dict[str, int]:

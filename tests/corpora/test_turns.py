@@ -230,6 +230,21 @@ def test_annotators_of_a_whole_conversation_merge(tmp_path: Path) -> None:
         read(write(tmp_path, [*rows, other], "uneven.jsonl"), WHOLE)
 
 
+def test_conversations_with_others_between_their_rows_are_counted(tmp_path: Path) -> None:
+    rows, unordered = some_turns(), Context("who", "talk", turns=2)
+    corpus = read(write(tmp_path, rows), unordered)
+    assert corpus.notes["conversations_interrupted"] == 0
+    assert rows_of(corpus) == expected_rows(rows)
+    again = [
+        {**row, "place": row["place"] + 4} for row in rows if row["talk"] in (rows[0]["talk"], rows[-1]["talk"])
+    ]
+    corpus = read(write(tmp_path, [*rows, *again], "again.jsonl"), unordered)
+    assert (
+        corpus.notes["conversations_interrupted"] == 2
+    )  # the last rows of the file go on where those before ended
+    assert "conversations_interrupted" not in read(tmp_path / "rows.jsonl").notes
+
+
 def test_what_comes_next_is_never_in_a_row(tmp_path: Path) -> None:
     rows = [
         {**row, "labels": "ab"[row["place"] // 2 % 2] if row["who"] == "therapist" else ""} for row in some_turns()
