@@ -14,7 +14,7 @@ from distill.corpora.reading.places.saved import SEVERAL_FILE, SINGLE_FILE, save
 from distill.corpora.reading.places.split_names import SHARD, SPLIT_NAMES, split_named, split_of
 from distill.corpora.reading.rows import listed
 from distill.corpora.reading.streams import ARCHIVE, DataFile, zip_members
-from distill.corpora.reading.tables.spreadsheet import sheets_in
+from distill.corpora.reading.tables.spreadsheet import refuse_larger_sheet, sheets_in
 from distill.export.runtime.errors import InputError
 
 LABELLED = frozenset({"train", "validation", "test"})
@@ -68,6 +68,8 @@ def _tables_of(file: DataFile, form: TableForm) -> tuple[Files, int]:
         if (split := split_named(key)) is not None:
             by_split.setdefault(split, []).append(DataFile(file.path, key=key))
     if "train" not in by_split:
+        if len(keys) > 1 and file.suffix == ".xlsx":
+            refuse_larger_sheet(file)
         return {"train": [file]}, max(len(keys) - 1, 0) if file.suffix == ".xlsx" else 0
     for split, parts in by_split.items():
         if len(parts) > 1:

@@ -48,6 +48,22 @@ def sheets_in(file: DataFile) -> list[str]:
         return [str(sheet.title) for sheet in book.worksheets]
 
 
+def refuse_larger_sheet(file: DataFile) -> None:
+    """Refuse a workbook whose first sheet, which is read, has fewer rows than another: it may be a code book.
+
+    Raises:
+        InputError: names both sheets.
+    """
+    with _opened_book(file) as book:
+        rows = {str(sheet.title): sheet.max_row or 0 for sheet in book.worksheets}
+    first, largest = next(iter(rows)), max(rows, key=lambda name: rows[name])
+    if rows[largest] > rows[first]:
+        raise InputError(
+            f"{file}: The first sheet, '{first}', has {rows[first]} rows, and '{largest}' has {rows[largest]}. "
+            "Put the sheet to be read first, or name it train."
+        )
+
+
 @contextmanager
 def _opened_book(file: DataFile) -> Iterator[Any]:
     try:

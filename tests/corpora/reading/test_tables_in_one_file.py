@@ -105,6 +105,18 @@ def test_sheets_named_like_splits(tmp_path):
         assert [row.fields["said"] for row in tables.by_split["train"].rows] == [f"in {names[0]}"]
 
 
+def test_a_larger_sheet_than_the_first_is_refused(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    book.active.title = "codes"
+    book.active.append(["label", "meaning"])
+    for number in range(5):
+        (book["data"] if number else book.create_sheet("data")).append([f"a line no {number}", "joy"])
+    book.save(tmp_path / "a.xlsx")
+    with pytest.raises(InputError, match="The first sheet, 'codes', has 1 rows, and 'data' has 5. Put the sheet"):
+        open_source(str(tmp_path / "a.xlsx"))
+
+
 def test_fasttext_lines(tmp_path):
     lines = "__label__joy __label__love so glad, today\n__label__fear , it is dark\n\nand late __label__fear\n"
     assert rows_of(saved(tmp_path / "a.txt", lines)) == [
