@@ -178,6 +178,9 @@ def _hand_out(
 def _ray(settings: RaySettings) -> Iterator[Any]:
     """Start or join a Ray that reports to nobody; a local one listens on the loopback interface alone."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    if settings.address == "local":
+        # else Ray would put the machine's own address in place of the loopback one, and listen on all
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
     import ray
 
     own: dict[str, Any] = {}

@@ -3,7 +3,7 @@
     python -m tests.campaigns.ray_labels --shards 60 --actor-kills 20 --driver-kills 5
 
 A killed driver is started again. No process of its Ray may outlive it, and all shards must have the bytes that the
-local engine writes.
+local engine writes. On a busy machine an actor needs seconds to start, and `--pause` leaves it some.
 """
 
 import argparse
@@ -66,7 +66,7 @@ def campaign(folder: Path, given: argparse.Namespace) -> list[str]:
     expected, wrong = label_locally(work, folder / "local"), []
     kills = {"actor": 0, "driver": 0}
     driver = drive(folder, rows, given.actors)
-    due = chance.uniform(0, 2)
+    due = chance.uniform(0, given.pause)
     while driver.poll() is None:
         time.sleep(due)
         below = descendants(driver.pid)
@@ -74,7 +74,7 @@ def campaign(folder: Path, given: argparse.Namespace) -> list[str]:
         if not actors or driver.poll() is not None:
             due = 0.1
             continue
-        due = chance.uniform(0, 2)
+        due = chance.uniform(0, given.pause)
         if kills["driver"] < given.driver_kills and kills["actor"] >= (kills["driver"] + 1) * 4:
             driver.kill()
             driver.wait()
@@ -104,6 +104,7 @@ def main() -> None:
     parser.add_argument("--actor-kills", type=int, default=20)
     parser.add_argument("--driver-kills", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--pause", type=float, default=2.0, help="most seconds between two kills (2)")
     parser.add_argument("--drive", nargs=3, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.drive:

@@ -1,6 +1,7 @@
 """Labels by actors of Ray: the bytes of the local engine, and nothing of a text in what Ray keeps."""
 
 import shutil
+import socket
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,6 +31,20 @@ def test_two_actors_write_the_bytes_of_the_local_engine(tmp_path: Path) -> None:
     label_on_ray(work, rows, RaySettings(actors=2, address="local"), QUIET)
     assert files_of(work.folder) == expected
     assert len(expected) == 3
+
+
+@pytest.mark.slow
+def test_a_local_ray_listens_on_the_loopback_interface_alone() -> None:
+    pytest.importorskip("ray", reason="the extra scale is not installed")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        asking.connect(("192.0.2.1", 9))  # sends nothing
+        own = asking.getsockname()[0]
+    with on_ray._ray(RaySettings(actors=1, address="local")) as ray:
+        host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
+        assert host == on_ray.LOOPBACK
+        socket.create_connection((host, int(port)), 10).close()
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection((own, int(port)), 10).close()
 
 
 def test_shards_that_are_there_need_no_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
