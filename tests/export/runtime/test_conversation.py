@@ -11,6 +11,7 @@ from distill.export.runtime import Conversation, DistillError, InputError, Turn,
 from distill.export.runtime.reading.inputs import MAX_TEXT_CHARACTERS, Turns
 from distill.export.runtime.reading.turn_reader import TurnReader
 from distill.export.runtime.reading.turns import Predict
+from tests.support.command import ROOT
 from tests.support.tiny_turns import ROLES, TEMPLATE, make_turns_bundle
 
 C, T = "client", "therapist"
@@ -107,6 +108,16 @@ def test_a_conversation_keeps_ids_and_answers_with_the_same_bits(
             assert [answer] == expected
         else:
             assert answer == whole[-1]
+
+
+@pytest.mark.parametrize("bundle", sorted((ROOT / "tests/golden").glob("turns-*")), ids=lambda path: path.name)
+def test_a_live_conversation_has_the_bits_of_the_whole_in_every_precision(bundle: Path) -> None:
+    classifier, draw = load(bundle), random.Random(1)
+    words = "i you feel happy sad thank so not very help today 喜 é the".split()
+    for _ in range(10):
+        talk = [Turn(draw.choice((C, T)), " ".join(draw.choices(words, k=draw.randint(0, 14)))) for _ in range(12)]
+        conversation = Conversation(classifier)
+        assert [conversation.add(*turn) for turn in talk] == classifier.predict_turns(talk)
 
 
 def test_each_turn_is_tokenized_once(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
