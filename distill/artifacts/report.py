@@ -164,6 +164,20 @@ class TestedRows:
 
 
 @dataclass(frozen=True)
+class HandedOver:
+    """The number of texts that what ships leaves to a person, and per reason; a text may have several."""
+
+    texts: int
+    handed_over: int
+    reasons: Mapping[str, int]
+
+    @property
+    def share(self) -> float:
+        """The share of the texts that a person gets."""
+        return self.handed_over / max(self.texts, 1)
+
+
+@dataclass(frozen=True)
 class FoldsReport:
     """Out-of-fold quality, which every model's `test` is of too: rows, what was resampled, and scores by model."""
 
@@ -249,6 +263,7 @@ class Report:
     warnings: tuple[str, ...] = ()
     verdict: Verdict | None = None
     tested: TestedRows | None = None
+    handed_over: HandedOver | None = None
     context: ContextReport | None = field(default=None, metadata=stored(omit_none=True))
     day: str | None = None
     used_words: tuple[UsedWord, ...] = ()

@@ -44,6 +44,7 @@ from distill.report.attribution import SeedModels, attribution, spread
 from distill.report.budget import budget_report
 from distill.report.calibration import with_calibration
 from distill.report.folds import folds_report, test_gold
+from distill.report.handed_over import handed_over
 from distill.report.model_reports import BASELINE, RunOutcome, model_reports
 from distill.report.models import RunModel, run_models
 from distill.report.page import render_page
@@ -127,6 +128,7 @@ def build_report(inputs: ReportInputs) -> Report:
     named = Headline(evaluator.headline, evaluator.title)
     reports = with_calibration(model_reports(run, task), models, reference, gold, task, seed=recipe.seed)
     shipped = next(model for model in reports if model.name == chosen)
+    bundle = load(layout.bundle)
     bundled = Bundled(chosen, shipped.test.metric(named.key), shipped.retention, tested[chosen], gold)
     return Report(
         format_version=FORMAT_VERSION,
@@ -158,9 +160,8 @@ def build_report(inputs: ReportInputs) -> Report:
         audit=inputs.audit,
         tuning=_tuning(models),
         subgroups=_subgroups(inputs, models, tested, gold),
-        used_words=used_words(
-            load(layout.bundle), corpus.validation.texts, corpus.validation.groups, seed=recipe.seed
-        ),
+        handed_over=handed_over(bundle, [one.test.texts for one in inputs.tested]),
+        used_words=used_words(bundle, corpus.validation.texts, corpus.validation.groups, seed=recipe.seed),
     )
 
 

@@ -53,6 +53,7 @@ def test_the_report_has_its_keys_and_its_page_loads_nothing(runs: Path) -> None:
     report = json.loads((runs / "report.json").read_text())
     keys = {"format_version", "recipe", "task", "labels", "seed", "environment", "seconds", "models"}
     assert keys <= set(report)
+    assert report["handed_over"]["texts"] == report["tested"]["rows"]
     assert [model["kind"] for model in report["models"]][:3] == ["teacher", "twin", "student"]
     for model in report["models"]:
         assert {
