@@ -198,6 +198,12 @@ def _ray(settings: RaySettings) -> Iterator[Any]:
         ) from error
     with suppress(ValueError):  # outside the main thread neither can
         signal.signal(signal.SIGTERM, handler)  # Ray puts its own there
+    if own and not ray.get_runtime_context().gcs_address.startswith(f"{LOOPBACK}:"):
+        ray.shutdown()  # it was imported before, when the variable was not set
+        raise DistillError(
+            f"Ray would listen on other addresses than {LOOPBACK}. Set RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0 before "
+            "anything imports Ray."
+        )
     try:
         yield ray
     finally:

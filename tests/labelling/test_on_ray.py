@@ -3,6 +3,7 @@
 import shutil
 import socket
 from contextlib import nullcontext
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,10 +22,13 @@ from tests.support.labelled_run import files_of, label_locally, write_run
 
 QUIET = Reporter(quiet=True)
 
+# not importorskip: Ray must be told where to listen before it is imported
+WITH_RAY = pytest.mark.skipif(find_spec("ray") is None, reason="the extra scale is not installed")
+
 
 @pytest.mark.slow
+@WITH_RAY
 def test_two_actors_write_the_bytes_of_the_local_engine(tmp_path: Path) -> None:
-    pytest.importorskip("ray", reason="the extra scale is not installed")
     rows = 2 * SHARD_ROWS + 5
     work = write_run(tmp_path / "run", rows)
     expected = label_locally(work, tmp_path / "local")
@@ -34,8 +38,8 @@ def test_two_actors_write_the_bytes_of_the_local_engine(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@WITH_RAY
 def test_a_local_ray_listens_on_the_loopback_interface_alone() -> None:
-    pytest.importorskip("ray", reason="the extra scale is not installed")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
         asking.connect(("192.0.2.1", 9))  # sends nothing
         own = asking.getsockname()[0]
