@@ -4,13 +4,11 @@ from collections import Counter
 from collections.abc import Sequence
 
 from distill.artifacts.report import HandedOver
-from distill.export.runtime.classifier import Classifier
+from distill.export.runtime.classifier import BLOCK, Classifier
 from distill.export.runtime.reading.inputs import Row
 
 # more say no more
 MOST_TEXTS = 20_000
-
-SLICE = 256
 
 
 def handed_over(bundle: Classifier, splits: Sequence[Sequence[Row]]) -> HandedOver:
@@ -24,8 +22,7 @@ def handed_over(bundle: Classifier, splits: Sequence[Sequence[Row]]) -> HandedOv
     texts = [split[row] for split in splits for row in range(0, len(split), step)]
     reasons: Counter[str] = Counter()
     left = 0
-    for start in range(0, len(texts), SLICE):
-        for prediction in bundle.predict(texts[start : start + SLICE]):
-            reasons.update(prediction.handed_over)
-            left += bool(prediction.handed_over)
+    for prediction in bundle.stream(texts, block=BLOCK):
+        reasons.update(prediction.handed_over)
+        left += bool(prediction.handed_over)
     return HandedOver(len(texts), left, dict(reasons.most_common()))
