@@ -45,8 +45,18 @@ class Augmenter:
 
     def make(self, texts: Sequence[Row], rng: np.random.Generator) -> str:
         """Return a text made from one or two of `texts`; it may be empty, or one of them unchanged."""
-        way = self.ways[rng.integers(len(self.ways))]
-        first = _words(texts[int(rng.integers(len(texts)))])
+        way = self._draw(rng)
+        return self._made(way, texts[int(rng.integers(len(texts)))], texts, rng)
+
+    def change(self, text: Row, texts: Sequence[Row], rng: np.random.Generator) -> str:
+        """Return a text made from this one, and from one of `texts` where the way needs two."""
+        return self._made(self._draw(rng), text, texts, rng)
+
+    def _draw(self, rng: np.random.Generator) -> Way:
+        return self.ways[rng.integers(len(self.ways))]
+
+    def _made(self, way: Way, text: Row, texts: Sequence[Row], rng: np.random.Generator) -> str:
+        first = _words(text)
         if way in ("join", "cross"):
             second = _words(texts[int(rng.integers(len(texts)))])
             return " ".join(first + second if way == "join" else cross(first, second, rng))

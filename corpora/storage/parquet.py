@@ -29,7 +29,7 @@ from distill.corpora.storage.windows import Conversations, Windows
 from distill.corpora.targets import task_from_dict, task_to_dict
 from distill.export.runtime.deciding.task import Task
 from distill.export.runtime.errors import InputError, MissingExtraError, how_to_install
-from distill.export.runtime.reading.inputs import Row, Turns, segments_of
+from distill.export.runtime.reading.inputs import ONE_TEXT, Input, Row, Turns, segments_of
 from distill.export.runtime.reading.turns import NEXT
 
 # of a saved split: the text, or the two segments of a pair
@@ -38,6 +38,8 @@ TEXT_COLUMNS = ("text", "second_text")
 # of a corpus of conversations: every turn once, and the column of a split that says which of them are its rows
 TURNS_FILE, TURN_COLUMN = "turns.parquet", "turn"
 
+# of turns that are in no split: the column that says which of them are rows, and the names of the speakers
+ROW_COLUMN, SPEAKERS = "row", b"speakers"
 
 # the columns that divide the test rows, which no model and no stage before the report reads
 SUBGROUPS_FILE = "subgroups.parquet"
@@ -96,22 +98,40 @@ def load_corpus(folder: Path) -> Corpus:
 
 
 def save_texts(texts: Sequence[Row], path: Path) -> None:
-    """Write texts without labels as one parquet file; the same texts give the same bytes."""
-    _save_split(Split(texts, None), repeat([]), path)
+    """Write texts without labels, or turns of conversations, as one parquet file; the same give the same bytes."""
+    if isinstance(texts, Windows):
+        _save_turns(texts.log, path, texts.places)
+    else:
+        _save_split(Split(texts, None), repeat([]), path)
 
 
-def load_texts(path: Path) -> Sequence[Row]:
+def load_texts(path: Path, reads: Input = ONE_TEXT) -> Sequence[Row]:
     """Load the texts that `save_texts` wrote; they stay in a file and not in memory.
 
+    Args:
+        path: the file.
+        reads: what one row is.
+
     Raises:
-        InputError: it is not a whole file of texts.
+        InputError: it is not a whole file of such texts.
     """
+    store = TextStore(path.parents[1])
     try:
-        return _load_split(path, None, TextStore(path.parents[1])).texts
-    except (*BROKEN_PARQUET, AttributeError) as error:
+        if not isinstance(reads, Turns):
+            return _load_split(path, None, store).texts
+        _, pq = _pyarrow()
+        with pq.ParquetFile(path) as table:
+            names = tuple(json.loads(table.schema_arrow.metadata[SPEAKERS]))
+            rows = table.read([ROW_COLUMN])[ROW_COLUMN].to_numpy()
+        return _windows(_load_turns(path, names, store), np.flatnonzero(rows).astype(np.int32), reads)
+    except (*BROKEN_PARQUET, AttributeError, TypeError) as error:
         raise InputError(
             f"{path}: This is not a whole file of texts ({type(error).__name__}). Remove its folder and run again."
         ) from error
+
+
+def _windows(log: Conversations, places: NDArray[np.int32], reads: Turns) -> Windows:
+    return Windows(log, places, reads.turns, silent=reads.predict == NEXT)
 
 
 def _save_split(split: Split, labels: Iterator[list[int]], path: Path) -> None:
@@ -136,16 +156,22 @@ def _save_split(split: Split, labels: Iterator[list[int]], path: Path) -> None:
             writer.write_batch(pa.record_batch(arrays, schema=schema))
 
 
-def _save_turns(log: Conversations, path: Path) -> None:
-    """Write every turn once, conversation by conversation."""
+def _save_turns(log: Conversations, path: Path, rows: NDArray[np.int32] | None = None) -> None:
+    """Write every turn once, conversation by conversation; with `rows`, also which of them are rows."""
     pa, pq = _pyarrow()
     kinds = [("first", pa.int32()), ("speaker", pa.int8()), ("text", pa.string())]
     schema = pa.schema(kinds)
+    if rows is not None:
+        kinds.append((ROW_COLUMN, pa.bool_()))
+        schema = pa.schema(kinds, metadata={SPEAKERS: json.dumps(log.names)})
+        are_rows = np.zeros(len(log), dtype=np.bool_)
+        are_rows[rows] = True
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for start in range(0, len(log), BLOCK):
             places = np.arange(start, min(start + BLOCK, len(log)), dtype=np.int32)
             texts = [turn.text for turn in log.turns(places)]
             columns = [log.starts[places], log.speakers[places], texts]
+            columns += [] if rows is None else [are_rows[places]]
             arrays = [pa.array(column, kind) for column, (_, kind) in zip(columns, kinds, strict=True)]
             writer.write_batch(pa.record_batch(arrays, schema=schema))
 
@@ -216,7 +242,7 @@ def _load_split(
     texts: Sequence[Row] = store.view(first, len(store))
     if log is not None:
         conversations, turns = log
-        texts = Windows(conversations, np.concatenate(places), turns.turns, silent=turns.predict == NEXT)
+        texts = _windows(conversations, np.concatenate(places), turns)
     group = np.concatenate(groups) if groups and grouped else None
     if task is None:
         return Split(texts, None, group)

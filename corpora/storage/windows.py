@@ -118,8 +118,9 @@ class Windows(Sequence[Window]):
         spans = [np.arange(start, place + 1, dtype=np.int32) for start, place in zip(first, places, strict=True)]
         needed = np.unique(np.concatenate(spans)) if spans else np.empty(0, dtype=np.int32)
         turns = dict(zip(needed.tolist(), self.log.turns(needed), strict=True))
-        rows = []
-        for span in spans:
-            *context, target = (turns[place] for place in span.tolist())
-            rows.append(Window(Turn(target.speaker, "") if self.silent else target, tuple(context)))
-        return rows
+        return [self.row([turns[place] for place in span.tolist()]) for span in spans]
+
+    def row(self, turns: Sequence[Turn]) -> Window:
+        """Return the row of a turn that is decided, the last one, and of all turns before it that it reads."""
+        *context, target = turns
+        return Window(Turn(target.speaker, "") if self.silent else target, tuple(context))

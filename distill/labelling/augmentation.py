@@ -1,16 +1,18 @@
 """Augmentation: texts made from train rows, kept apart from every row that is evaluated."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from distill.corpora.augment import Augmenter, Substitute, augment, text_key
+from distill.corpora.augment_turns import augment_turns
 from distill.corpora.corpus import Corpus
 from distill.corpora.storage.parquet import save_texts
 from distill.corpora.storage.text_store import TextStore
+from distill.corpora.storage.windows import Windows
 from distill.export.runtime.errors import InputError
-from distill.export.runtime.reading.inputs import Row
+from distill.export.runtime.reading.inputs import Row, segments_of
 from distill.labelling.codebook import text_of
 from distill.labelling.near_copies import near_copies
 from distill.recipe.augmentation import AugmentationRecipe
@@ -29,7 +31,7 @@ def write_augmented(
     seed: int,
     reporter: Reporter,
 ) -> None:
-    """Make texts and write those that do not repeat a train, validation, test or transfer row.
+    """Make rows and write those that do not repeat a train, validation, test or transfer row.
 
     Args:
         folder: gets the file; a sibling of it holds the texts while they are made.
@@ -48,14 +50,20 @@ def write_augmented(
             known.add(text_key(text))
             advance(1)
         drawn = recipe.rows - recipe.written_rows if augmenter.ways else 0
-        for text in augment(corpus.train.texts, drawn, augmenter, known=known, seed=seed):
-            store.append(text)
-            advance(1)
-    if len(store) < recipe.rows:
+        rows = corpus.train.texts
+        made: Sequence[Row]
+        if isinstance(rows, Windows):
+            made = augment_turns(rows, drawn, augmenter, store, known=known, seed=seed, advance=advance)
+        else:
+            for text in augment(rows, drawn, augmenter, known=known, seed=seed):
+                store.append(text)
+                advance(1)
+            made = store.view(0, len(store))
+    if len(made) < recipe.rows:
         reporter.say(
-            f"  {len(store)} texts instead of {recipe.rows}: the train rows yield no further distinct texts"
+            f"  {len(made)} texts instead of {recipe.rows}: the train rows yield no further distinct texts"
         )
-    save_texts(store.view(0, len(store)), folder / AUGMENTED_FILE)
+    save_texts(made, folder / AUGMENTED_FILE)
 
 
 def _new(written: Sequence[str], corpus: Corpus, known: Collection[bytes], reporter: Reporter) -> Iterator[str]:
@@ -77,7 +85,7 @@ def _new(written: Sequence[str], corpus: Corpus, known: Collection[bytes], repor
 
 
 def build_augmenter(
-    recipe: AugmentationRecipe, tokenizer: Any, max_tokens: int, encoder: Path, texts: Iterable[Row] = ()
+    recipe: AugmentationRecipe, tokenizer: Any, max_tokens: int, encoder: Path, texts: Sequence[Row] = ()
 ) -> Augmenter:
     """Return the recipe's ways of making texts.
 
@@ -107,5 +115,13 @@ def build_augmenter(
     if recipe.rows and "near" in recipe.ways:
         from distill.teachers.near_words import load_near_words
 
-        near = load_near_words(encoder, (text for text in texts if isinstance(text, str))).substitute
+        near = load_near_words(encoder, _texts_of(texts)).substitute
     return Augmenter(recipe.drawn, recipe.share, mask, substitute, near)
+
+
+def _texts_of(rows: Sequence[Row]) -> Iterator[str]:
+    """Yield the texts of rows, each turn of a conversation once."""
+    if isinstance(rows, Windows):
+        yield from (text for text, _ in rows.said())
+    else:
+        yield from (text for row in rows for text in segments_of(row))

@@ -78,7 +78,7 @@ class _Actor:
         torch.set_num_threads(threads)
         corpus, tokenizer = load_corpus(work.corpus), load_tokenizer(work.teacher)
         split = work.identity.split
-        texts = dict(corpus.splits())[split].texts if work.texts is None else load_texts(work.texts)
+        texts = dict(corpus.splits())[split].texts if work.texts is None else load_texts(work.texts, work.reads)
         self._work = work
         self._rows = encode(tokenizer, texts, work.identity.max_tokens, work.corpus.parent, reads=work.reads)
         quiet, pad_id, identity = Reporter(quiet=True), pad_id_of(tokenizer), work.identity

@@ -34,7 +34,7 @@ class LearningMaterial:
         from distill.corpora.storage.parquet import load_texts
         from distill.labelling.augmentation import AUGMENTED_FILE
 
-        return load_texts(self.run.layout.augmented / AUGMENTED_FILE)
+        return load_texts(self.run.layout.augmented / AUGMENTED_FILE, self.run.reads)
 
     def unlabelled(self) -> Mapping[str, Sequence[Row]]:
         """Return texts without labels by split: the transfer set, and those made from train rows."""

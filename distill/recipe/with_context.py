@@ -29,9 +29,11 @@ def check_context(
             "teacher.peft.method is 'prompt', and the turns of corpus.context have a template of their own. "
             "Use 'lora'."
         )
-    if corpus.context is not None and augmentation.rows:
+    if corpus.context is not None and augmentation.written:
         raise ValueError(
-            "augmentation.rows makes texts, but corpus.context reads turns of conversations. Set the former to 0."
+            f"augmentation.ways has {' and '.join(augmentation.written)}, which ask for single texts, but "
+            "corpus.context reads turns of conversations. Use the other ways, which change turns of whole "
+            "conversations."
         )
     if corpus.context is not None and teacher.kind != "classifier":
         raise ValueError(

@@ -4,12 +4,13 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from transformers import AutoTokenizer
 
 import distill
 from distill.artifacts.context import read_context
-from distill.corpora.storage.parquet import load_corpus
+from distill.corpora.storage.parquet import load_corpus, load_texts
 from distill.corpora.storage.windows import Windows
 from tests.support.canaries import hits, id_needles, needles_of
 from tests.support.command import run_cli
@@ -21,7 +22,11 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory, small_teacher: str) -> Path:
     folder = tmp_path_factory.mktemp("turns")
-    settings = (f"corpus.source={write_talks(folder / 'rows.jsonl')}", "corpus.rows=400", *SETTINGS, small_teacher)
+    source, made = (
+        write_talks(folder / "rows.jsonl"),
+        ("augmentation.rows=60", "augmentation.ways=['drop','near']"),
+    )
+    settings = (f"corpus.source={source}", "corpus.rows=400", *SETTINGS, *made, small_teacher)
     options = [part for setting in settings for part in ("--set", setting)]
     done = run_cli("run", "smoke", "--runs", str(folder), *options)
     assert done.returncode == 0, done.stderr
@@ -69,14 +74,25 @@ def test_the_report_says_what_context_is_worth(run: Path) -> None:
     assert "context-free" in models
 
 
-def test_what_was_said_is_in_the_corpus_of_the_run_alone(run: Path) -> None:
-    needles = needles_of(CANARIES)
+def test_what_was_said_is_in_the_corpus_of_the_run_and_in_what_was_made_of_it_alone(run: Path) -> None:
+    needles, texts = needles_of(CANARIES), [run / "corpus", run / "augmented"]
     assert [hit for hit in hits(run / "corpus", needles) if hit.startswith("turns.parquet")]
-    assert hits(run, needles, leave_out=[run / "corpus"]) == []
+    assert hits(run, needles, leave_out=texts) == []
     for folder in ("teacher", "student"):
         tokenizer = AutoTokenizer.from_pretrained(run / folder)
         ids = id_needles(CANARIES, lambda text, t=tokenizer: t(text, add_special_tokens=False)["input_ids"])
-        assert hits(run, ids, leave_out=[run / "corpus"]) == []
+        assert hits(run, ids, leave_out=texts) == []
+
+
+def test_the_student_learns_from_made_conversations(run: Path) -> None:
+    corpus = load_corpus(run / "corpus")
+    assert corpus.turns is not None
+    made = load_texts(run / "augmented/augmented.parquet", corpus.turns)
+    assert isinstance(made, Windows)
+    assert len(made) == 60
+    assert {row.target.speaker for row in made} == {"anna"}
+    assert {len(row.context) for row in made} <= {0, 1, 2}
+    assert pq.read_metadata(run / "labels/augmented/part-00000.parquet").num_rows == 60
 
 
 def test_a_forgotten_run_has_no_turns_left(run: Path) -> None:
