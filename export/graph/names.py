@@ -23,6 +23,8 @@ VECTORS, TOKEN_WEIGHTS = "vectors", "token_weights"
 
 CONTEXT_WEIGHTS, DISTANCES = "context_weights", "distances"
 
+CONTEXT_SHAPE, IS_OWN = "context_shape", "is_own"
+
 WINDOW_BIAS = "window_bias"
 
 NORM_SCALE, NORM_BIAS = "norm_scale", "norm_bias"

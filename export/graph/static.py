@@ -33,6 +33,9 @@ COUNTED = ("Gather", "MatMul", "Gemm", "ReduceMax", "BiasGelu")
 # and these must be none whatever the batch is
 CONTEXT_PADDING = 8
 
+# what is added to the score of a token outside of a part of the context: its share is 0 in float32
+OUTSIDE = -2e4
+
 # an end of a Slice far beyond any text
 TO_THE_END = 2**31
 
@@ -79,10 +82,12 @@ def write_static_graph(weights: StaticWeights, target: Path) -> dict[str, int]:
     builder = GraphBuilder(_empty_model(weights.head[0].shape[1], turns=weights.context is not None))
     _ints(builder, names.AXIS, [1])
     inside = _inside(builder)
-    contexts = [] if weights.context is None else _contexts(builder, weights, weights.context, inside)
-    if contexts:
-        inside = _own(builder, inside)
-    numbers, longest = _numbers(builder, weights, inside), len(weights.ngrams) + 1
+    none = _none(builder)
+    contexts = []
+    if weights.context is not None:
+        contexts.append(_contexts(builder, weights, weights.context, inside, none))
+        inside = _own(builder, len(weights.context.distances), inside)
+    numbers, longest = _numbers(builder, weights, inside, none), len(weights.ngrams) + 1
     rows = _part(builder, numbers, 0, longest - 1, "rows") if longest > 1 else numbers  # (B, W)
     tables = {_floats(builder, names.VECTORS, weights.vectors): rows}
     for length, bucket in enumerate(_buckets(builder, weights, numbers, rows), start=2):
@@ -120,65 +125,57 @@ def _inside(builder: GraphBuilder) -> str:
     return builder.add("Mul", [moved, "attention_mask"], "inside")
 
 
-def _contexts(builder: GraphBuilder, weights: StaticWeights, context: ContextWeights, inside: str) -> list[str]:
-    """Add the weighted mean ``(B, D)`` of the newest turn's token vectors, and that of those before it."""
-    zero, one = _ints(builder, names.NO_TOKEN, 0), _ints(builder, names.FIRST_ROW, 1)
-    ids, types = (_padded(builder, value, name) for value, name in ((inside, "read"), ("token_type_ids", "types")))
-    # 1 for tokens of the context, and for those of turns before the newest
-    behind = builder.add("Clip", [types, zero, one], "behind")
-    if context.parts == 2:
-        past = builder.add("Sub", [types, one], "past")
-        older = builder.add("Clip", [past, zero, one], "older")
-        masks = {"newest": builder.add("Sub", [behind, older], "newest"), "older": older}
-    else:
-        masks = {"newest": behind}
-    table = _floats(builder, names.VECTORS, weights.vectors)
-    shares = _floats(builder, names.CONTEXT_WEIGHTS, context.weights)
-    near = builder.add("Gather", [_floats(builder, names.DISTANCES, context.distances), types], "nearness")
-    means = []
-    for name, mask in masks.items():
-        rows = builder.add("Mul", [ids, mask], f"{name}_rows")
-        given = builder.add(
-            "Add", [builder.add("Gather", [shares, rows], f"{name}_given"), near], f"{name}_scores"
-        )
-        share = builder.add("Softmax", [given], f"{name}_shares", axis=-1)
-        row = builder.add("Unsqueeze", [share, names.AXIS], f"{name}_row")
-        vectors = builder.add("Gather", [table, rows], f"{name}_vectors")
-        mean = builder.add("MatMul", [row, vectors], f"{name}_mean_row")
-        means.append(builder.add("Squeeze", [mean, names.AXIS], f"{name}_mean"))
-    return means
-
-
-def _padded(builder: GraphBuilder, value: str, name: str) -> str:
-    """Add columns of 0 behind row numbers or types: ``(B, T) -> (B, T + 8)``."""
-    start, end = _ints(builder, names.slice_start(0), [0]), _ints(builder, names.slice_end(1), [1])
-    first = builder.add("Slice", [value, start, end, names.AXIS], f"{name}_first")
-    none = builder.add("Mul", [first, _ints(builder, names.NO_TOKEN, 0)], f"{name}_none")
-    return builder.add("Concat", [value, *[none] * CONTEXT_PADDING], f"{name}_padded", axis=1)
-
-
-def _own(builder: GraphBuilder, inside: str) -> str:
-    """Add the row numbers of the decided turns alone, as long as the longest of them: ``(B, T) -> (B, T')``."""
-    zero, one = _ints(builder, names.NO_TOKEN, 0), _ints(builder, names.FIRST_ROW, 1)
-    context = builder.add("Clip", ["token_type_ids", zero, one], "context")
-    own = builder.add("Sub", [one, context], "own")
-    rows = builder.add("Mul", [inside, own], "own_rows")
-    tokens = builder.add("Clip", [rows, zero, one], "own_tokens")
-    counts = builder.add("ReduceSum", [tokens, names.AXIS], "own_counts", keepdims=0)  # (B,)
-    first_axis = _ints(builder, names.slice_start(0), [0])
-    longest = builder.add("ReduceMax", [counts, first_axis], "own_longest", keepdims=1)  # (1,)
-    # never empty: a text without tokens still has a place
-    end = builder.add("Max", [longest, _ints(builder, names.slice_end(1), [1])], "own_end")
-    return builder.add("Slice", [rows, first_axis, end, names.AXIS], "own_part")
-
-
-def _numbers(builder: GraphBuilder, weights: StaticWeights, inside: str) -> str:
-    """Add rows of no token around the row numbers: ``(B, T) -> (B, W + longest - 1)``."""
-    # a column of zeros as high as the batch; Pad would need one node, but a hostile file could ask it for
-    # gigabytes
+def _none(builder: GraphBuilder) -> str:
+    """Add a column of row numbers of no token, as high as the batch ``(B, 1)``."""
+    # Pad would need one node, but a hostile file could ask it for gigabytes
     start, end = _ints(builder, names.slice_start(0), [0]), _ints(builder, names.slice_end(1), [1])
     first = builder.add("Slice", ["input_ids", start, end, names.AXIS], "first")
-    none = builder.add("Mul", [first, _ints(builder, names.NO_TOKEN, 0)], "none")
+    return builder.add("Mul", [first, _ints(builder, names.NO_TOKEN, 0)], "none")
+
+
+def _contexts(
+    builder: GraphBuilder, weights: StaticWeights, context: ContextWeights, inside: str, none: str
+) -> str:
+    """Add the weighted means of the token vectors in each part of the context, side by side: ``(B, P D)``.
+
+    All parts share one look-up, because every node takes as long as many products: a token has a share in each
+    part, which is 0 outside of its own, and no token has the shares of a part that is empty.
+    """
+    rows, types = (
+        builder.add("Concat", [value, *[none] * CONTEXT_PADDING], f"{value}_padded", axis=1)  # (B, T + 8)
+        for value in (inside, "token_type_ids")
+    )
+    shares, parts = context.weights.copy(), np.full((context.parts, len(context.distances)), OUTSIDE, np.float32)
+    shares[0] = -OUTSIDE / 2  # above all tokens of other parts, and below those of the part itself
+    for part, of_part in zip(parts, (slice(1, 2), slice(2, None)), strict=False):
+        part[of_part] = context.distances[of_part]
+    given = builder.add("Gather", [_floats(builder, names.CONTEXT_WEIGHTS, shares), rows], "context_given")
+    table = _floats(builder, names.DISTANCES, parts)
+    near = builder.add("Gather", [table, types], "nearness", axis=1)  # (P, B, T + 8)
+    score = builder.add("Add", [given, near], "context_scores")
+    share = builder.add("Softmax", [score], "context_shares", axis=-1)
+    mixed = builder.add("Transpose", [share], "context_rows", perm=[1, 0, 2])  # (B, P, T + 8)
+    vectors = builder.add(
+        "Gather", [_floats(builder, names.VECTORS, weights.vectors), rows], "context_vectors"
+    )  # (B, T + 8, D)
+    means = builder.add("MatMul", [mixed, vectors], "context_means")  # (B, P, D)
+    flat = _ints(builder, names.CONTEXT_SHAPE, [0, context.parts * weights.vectors.shape[1]])
+    return builder.add("Reshape", [means, flat], "contexts")
+
+
+def _own(builder: GraphBuilder, segments: int, inside: str) -> str:
+    """Add the row numbers of the decided turns alone, as long as the longest of them: ``(B, T) -> (B, T')``."""
+    is_own = _ints(builder, names.IS_OWN, [1] + [0] * (segments - 1))
+    own = builder.add("Gather", [is_own, "token_type_ids"], "own")  # padding has type 0 too, and row 0
+    rows = builder.add("Mul", [inside, own], "own_rows")
+    counts = builder.add("ReduceSum", [own, names.AXIS], "own_counts", keepdims=0)  # (B,)
+    first_axis = _ints(builder, names.slice_start(0), [0])
+    longest = builder.add("ReduceMax", [counts, first_axis], "own_longest", keepdims=1)  # (1,)
+    return builder.add("Slice", [rows, first_axis, longest, names.AXIS], "own_part")
+
+
+def _numbers(builder: GraphBuilder, weights: StaticWeights, inside: str, none: str) -> str:
+    """Add rows of no token around the row numbers: ``(B, T) -> (B, W + longest - 1)``."""
     # n-grams begin before the text by their length
     around = [none] * (weights.edge + len(weights.ngrams))
     # with one more, every text has a window of "no token" alone, whose 0 counts in its maximum
