@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from distill.export.runtime.errors import InputError
 from distill.pipeline.state import Run
 from distill.recipe.ensemble import members_of, reader_of
 from distill.recipe.load import with_values
@@ -14,11 +13,8 @@ from distill.runs.progress import Reporter
 def with_start(recipe: Recipe, reporter: Reporter) -> Recipe:
     """Return a recipe that names what a student starts from where it can copy no layer of its teacher.
 
-    Turns of conversations have pieces that no other encoder has, so that their students start from the teacher.
-
     Raises:
-        InputError: the teacher's model does not exist, or the objective needs its hidden states; or rows are
-            turns, and no student can start from it.
+        InputError: the teacher's model does not exist, or the objective needs its hidden states.
     """
     if recipe.teacher.kind != "classifier" or recipe.student.base is not None:
         return recipe
@@ -31,11 +27,6 @@ def with_start(recipe: Recipe, reporter: Reporter) -> Recipe:
     # a static student will be refused as a teacher, so nothing is said of what its students would start from
     if kind is None or kind in (*SUPPORTED, STATIC_TYPE):
         return recipe
-    if recipe.corpus.context is not None:
-        raise InputError(
-            f"`model`: Students of turns start from their teacher, which a {kind} body cannot be. Give an encoder "
-            f"of the kind {', '.join(SUPPORTED[:-1])} or {SUPPORTED[-1]}."
-        )
     reporter.say(f"student.base: {MINILM}, because a student can copy no layer of a {kind} teacher")
     return with_values(recipe, {"student.base": MINILM}, recipe.name)
 
@@ -63,7 +54,7 @@ class StudentStart:
             from distill.training.teacher import store_base
 
             self.check(base.folder)
-            store_base(folder, base, recipe.teacher, run.corpus.task, seed=recipe.seed)
+            store_base(folder, base, recipe.teacher, run.corpus.task, run.reads, seed=recipe.seed)
 
         run.stage("base", run.layout.base, inputs, work)
 

@@ -35,13 +35,3 @@ def check_context(
             "corpus.context reads turns of conversations. Use the other ways, which change turns of whole "
             "conversations."
         )
-    if corpus.context is not None and teacher.kind != "classifier":
-        raise ValueError(
-            "teacher.kind asks a language model about texts, but corpus.context reads turns of conversations. "
-            "Use 'classifier'."
-        )
-    if corpus.context is not None and student.base is not None:
-        raise ValueError(
-            "student.base has no pieces for the roles of corpus.context. Remove it, and the student "
-            "starts from its teacher."
-        )

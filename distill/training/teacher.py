@@ -10,6 +10,7 @@ from distill.artifacts.logits import BEFORE_TUNING_FILE, write_logits_file
 from distill.corpora.corpus import Corpus, label_matrix
 from distill.corpora.reading.places.provenance import SOURCE_FILE
 from distill.export.runtime.deciding.task import Task
+from distill.export.runtime.reading.inputs import Input
 from distill.files.json_files import write_json
 from distill.objectives.task_loss import LOSSES, TaskLoss
 from distill.recipe.sources import TeacherRecipe
@@ -106,17 +107,24 @@ def train_teacher(
     save_results(folder, session, controls.reporter, result)
 
 
-def store_base(folder: Path, base: ModelSource, recipe: TeacherRecipe, task: Task, *, seed: int) -> None:
-    """Store an encoder with a fresh head, from which a student starts whose teacher has none to copy.
+def store_base(
+    folder: Path, base: ModelSource, recipe: TeacherRecipe, task: Task, reads: Input, *, seed: int
+) -> None:
+    """Store an encoder with a fresh head, and with the pieces of roles where rows are turns.
+
+    A student starts from it whose teacher has no layers to copy.
 
     Raises:
         InputError: the encoder cannot be loaded.
     """
     set_seed(seed)
     model = build_classifier(base.path, task, Pooling(recipe.start_pooling), recipe.dropout, "base")
+    plain = load_tokenizer(base.path)
+    tokenizer = with_markers(plain, reads)
+    add_markers(model, plain, tokenizer, reads)
     if recipe.kind != "classifier":  # it is fine-tuned beside the language model, after hours
         freeze(model, recipe.freeze)
-    save_classifier(model, load_tokenizer(base.path), folder)
+    save_classifier(model, tokenizer, folder)
     write_json(base.to_dict(), folder / SOURCE_FILE)
 
 

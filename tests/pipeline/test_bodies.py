@@ -100,13 +100,6 @@ def test_what_a_decoder_cannot_do_is_refused(
         check_recipe(load_recipe("smoke", settings), Reporter(quiet=True))
 
 
-def test_students_of_turns_need_a_teacher_that_they_can_start_from(corpus: str, tmp_path: Path) -> None:
-    settings = [*SHORT, corpus, f"teacher.model={write_body('llama', tmp_path)}", "teacher.pooling=last"]
-    recipe = load_recipe("smoke", [*settings, "corpus.context={conversation='talk'}"])
-    with pytest.raises(InputError, match="Students of turns start from their teacher, which a llama body"):
-        check_recipe(recipe, Reporter(quiet=True))
-
-
 def test_a_base_of_the_student_is_loaded_by_check(corpus: str, tmp_path: Path) -> None:
     start = write_body("bert", tmp_path / "start")
     weights = Path(start) / "model.safetensors"
