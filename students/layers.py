@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, final
 
 from distill.export.runtime.deciding.task import Task
 from distill.export.runtime.errors import InputError
-from distill.students.shape import Dimensions, table_rows
+from distill.students.shape import Dimensions, check_neurons, table_rows
 from distill.students.start import Start
 from distill.teachers.bodies import check_layers, depth_of, evenly_spaced, width_of
 
@@ -34,6 +34,7 @@ class LayersFamily:
     Attributes:
         layers: layers of the teacher, 0-based, ascending; None leaves them open.
         depth: number of layers.
+        feed_forward: neurons that each feed-forward block keeps; None keeps all.
     """
 
     kind: ClassVar[str] = "layers"
@@ -45,25 +46,27 @@ class LayersFamily:
 
     layers: tuple[int, ...] | None
     depth: int
+    feed_forward: int | None = None
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
         """See `StudentFamily.of`."""
-        if values["layers"] == OPEN:
-            return cls(None, int(values["depth"]))
-        return cls(tuple(values["layers"]), len(values["layers"]))
+        layers = None if values["layers"] == OPEN else tuple(values["layers"])
+        return cls(layers, int(values["depth"]) if layers is None else len(layers), values.get("feed_forward"))
 
     @property
     def values(self) -> dict[str, Any]:
         """See `StudentFamily.values`."""
+        narrow = {} if self.feed_forward is None else {"feed_forward": self.feed_forward}
         if self.layers is None:
-            return {"kind": self.kind, "layers": OPEN, "depth": self.depth}
-        return {"kind": self.kind, "layers": list(self.layers)}
+            return {"kind": self.kind, "layers": OPEN, "depth": self.depth, **narrow}
+        return {"kind": self.kind, "layers": list(self.layers), **narrow}
 
     @property
     def name(self) -> str:
         """See `StudentFamily.name`."""
-        return f"layers, {self.depth}" if self.layers is None else f"layers {' '.join(map(str, self.layers))}"
+        name = f"layers, {self.depth}" if self.layers is None else f"layers {' '.join(map(str, self.layers))}"
+        return name if self.feed_forward is None else f"{name} of {self.feed_forward} neurons"
 
     @property
     def is_open(self) -> bool:
@@ -77,7 +80,7 @@ class LayersFamily:
 
     def dimensions(self, teacher: Dimensions) -> Dimensions:
         """See `StudentFamily.dimensions`."""
-        return Dimensions(self.depth, teacher.width, teacher.intermediate)
+        return Dimensions(self.depth, teacher.width, self.feed_forward or teacher.intermediate)
 
     def check_values(self) -> None:
         """See `StudentFamily.check_values`."""
@@ -88,15 +91,17 @@ class LayersFamily:
             candidate_layers(depth_of(config), self.depth)
         else:
             check_layers(config, self.layers)
+        check_neurons(config, self.feed_forward)
 
     def candidates(self, teacher: Dimensions, *, named: bool) -> list[Self]:
         """See `StudentFamily.candidates`."""
         counts = set(range(min(2, teacher.depth), teacher.depth + 1))
+        neurons = self.feed_forward if named else None
         if self.layers is None:  # a later measurement chooses them
-            return [type(self)(None, count) for count in sorted(counts)]
+            return [type(self)(None, count, neurons) for count in sorted(counts)]
         named_layers = {self.depth: self.layers} if named else {}
         return [
-            type(self)(named_layers.get(count) or tuple(evenly_spaced(teacher.depth, count)), count)
+            type(self)(named_layers.get(count) or tuple(evenly_spaced(teacher.depth, count)), count, neurons)
             for count in sorted(counts | named_layers.keys())
         ]
 
@@ -111,14 +116,22 @@ class LayersFamily:
 
         if self.layers is None:
             raise TypeError("The layers are open. Choose them by a measurement before building a student.")
-        model = layers_student(start.teacher, self.layers, pooling=start.pooling, dropout=start.dropout)
+        model = layers_student(
+            start.teacher,
+            self.layers,
+            pooling=start.pooling,
+            dropout=start.dropout,
+            neurons=self.feed_forward,
+            texts=() if self.feed_forward is None else texts(),
+            bar=start.bar,
+        )
         return trim_embeddings(model, start.trimmed)
 
     def random(self, start: Start) -> nn.Module:
         """See `StudentFamily.random`."""
         # The choice of layers makes no difference to speed and size.
         layers = tuple(range(self.depth)) if self.layers is None else self.layers
-        return type(self)(layers, self.depth).build(start, list)
+        return replace(self, layers=layers).build(start, list)
 
     @staticmethod
     def parameter_groups(

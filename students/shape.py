@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from distill.export.runtime.errors import InputError
 from distill.teachers.bodies import shape_keys
 
 # time that calling the operators of one layer takes, as the multiply-adds that take as long (p95 in int8-static,
@@ -46,6 +47,19 @@ def dimensions_of(config: Any) -> Dimensions:
     """Return the dimensions of a supported body with this transformers configuration."""
     keys = shape_keys(config)
     return Dimensions(*(int(getattr(config, keys[name])) for name in ("depth", "width", "intermediate")))
+
+
+def check_neurons(config: Any, neurons: int | None) -> None:
+    """Refuse more neurons per feed-forward block than those of a teacher with this configuration.
+
+    Raises:
+        InputError: the blocks are narrower.
+    """
+    most = int(getattr(config, shape_keys(config)["intermediate"]))
+    if neurons is not None and neurons > most:
+        raise InputError(
+            f"`feed_forward` is {neurons}, but the teacher's blocks have {most} neurons. Lower or remove it."
+        )
 
 
 def table_rows(size: int, row_bytes: int) -> int:

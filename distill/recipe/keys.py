@@ -43,7 +43,7 @@ KEYS = {
     **{
         name: f"student.{name}"
         for name in (
-            *("base", "layers", "depth", "width", "heads"),
+            *("base", "layers", "depth", "width", "heads", "feed_forward"),
             *("trim_vocabulary", "vocabulary_coverage", "vocabulary_bytes", "min_piece_groups"),
         )
     },

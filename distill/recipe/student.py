@@ -57,6 +57,13 @@ class StudentRecipe(Section):
         description="Weights that start from the teacher: all of them, projected; or the embedding tables alone "
         "(compact).",
     )
+    feed_forward: int | None = Field(
+        None,
+        ge=8,
+        le=65536,
+        description="Number of neurons that each feed-forward block keeps, those that write most on train texts; "
+        "by default all of the teacher's (layers).",
+    )
     heads: int = Field(4, ge=1, le=64, description="Number of attention heads (compact).")
     window_channels: int = Field(
         128,

@@ -99,6 +99,26 @@ def project(
     return basis
 
 
+@torch.no_grad()
+def shorten_feed_forward(
+    wide: Any, narrow: Any, batches: Batches, advance: Callable[[int], None] = lambda _: None
+) -> None:
+    """Start feed-forward blocks from the neurons of a wider body's that write most, and fit what they write.
+
+    Args:
+        wide: a supported body.
+        narrow: the same with fewer neurons in each block, whose other weights are the wide one's already.
+        batches: some texts as batches.
+        advance: is called with 1 after each batch and each layer.
+    """
+    layers = range(len(layers_of(wide)))
+    _, states = _read_teacher(wide, layers, batches, advance)
+    same = torch.eye(int(getattr(wide.config, shape_keys(wide.config)["width"])), dtype=torch.float64)
+    for source, target, state in zip(layers_of(wide), layers_of(narrow), states, strict=True):
+        _project_ffn(narrow, (parts_of(wide, source), parts_of(narrow, target)), state, same, batches)
+        advance(1)
+
+
 def residual_basis(states: Sequence[Tensor], width: int, seed: int) -> Tensor:
     """Return the `width` strongest directions of states ``(N, H)``, randomly rotated: ``(H, W)``, orthonormal."""
     doubles = (state.double() for state in states)
