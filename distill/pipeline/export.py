@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from distill.export.measure.cpu import cpu_info
 from distill.export.precision import FP32, Variant, exported
+from distill.export.runtime.reading.turns import THIS
 from distill.files.atomic import discard, partial_of
 from distill.pipeline.choice import choose
 from distill.pipeline.choices import precision_choice
@@ -43,6 +44,9 @@ def export_stages(run: Run) -> None:
         "chosen": variant.name,
         **words_inputs(run.recipe.decisions.hand_over_words),
     }
+    context = run.recipe.corpus.context
+    if context is not None and context.predict != THIS:  # before, the last turn alone was looked at
+        inputs["unreadable"] = "all turns"
 
     def work(_folder: Path) -> None:
         from distill.corpora.corpus import label_matrix

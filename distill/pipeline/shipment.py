@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from distill.export.precision import Variant
 from distill.export.runtime.reading.inputs import Turns
+from distill.export.runtime.reading.said import framing_of
 from distill.pipeline.state import Run, StudentRun
 from distill.recipe.ensemble import members_of, reference_name
 from distill.runs.fingerprints import recipe_hash
@@ -44,13 +45,13 @@ def shipment(student: StudentRun, variant: Variant) -> "Shipment":
     )
     teacher = read_quality(layout.quality(reference_name(recipe)))
     tokenizer = load_tokenizer(source.student)
-    special = run.reads.special_tokens(tokenizer.backend_tokenizer)
-    if isinstance(run.reads, Turns):  # what can be read of a turn does not depend on those before it
+    framing = framing_of(run.reads, tokenizer.backend_tokenizer)
+    if isinstance(run.reads, Turns) and not framing.is_whole:  # those before it do not make a turn readable
         alone = replace(run.tokens.of_part(), reads=run.reads.without_context())
         rows = alone.encode(tokenizer, run.corpus.validation.texts)
     else:
         rows = run.tokens.rows(tokenizer, "validation", run.corpus.validation.texts)
-    rules = rules_of(recipe.decisions, tokenizer.backend_tokenizer, rows, special)
+    rules = rules_of(recipe.decisions, tokenizer.backend_tokenizer, rows, framing)
     logits = read_logits_file(source.folder)["validation"]
     finished = read_quality(source.folder).decision.finished(logits, run.corpus.task)
     domain = fit_domain(finished, run.corpus.task, recipe.decisions.out_of_domain_share)

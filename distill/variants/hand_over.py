@@ -24,6 +24,7 @@ from distill.export.runtime.deciding.scores import Floats
 from distill.export.runtime.deciding.task import Task
 from distill.export.runtime.errors import InputError
 from distill.export.runtime.manifest.optional import Objects
+from distill.export.runtime.reading.said import Framing
 from distill.recipe.shipping import DecisionsRecipe
 from distill.variants.word_forms import forms_of
 
@@ -68,7 +69,7 @@ class HandOverRules:
 
 
 def rules_of(
-    policy: DecisionsRecipe, tokenizer: Tokenizer, rows: Iterable[list[int]], special: int
+    policy: DecisionsRecipe, tokenizer: Tokenizer, rows: Iterable[list[int]], framing: Framing
 ) -> HandOverRules:
     """Return the rules that a recipe asks for; the other arguments are those of `fit_unreadable`.
 
@@ -77,7 +78,7 @@ def rules_of(
     """
     unreadable = None
     if policy.unreadable_share > 0:
-        unreadable = fit_unreadable(tokenizer, rows, special, policy.unreadable_share)
+        unreadable = fit_unreadable(tokenizer, rows, framing, policy.unreadable_share)
     name, words = (None, ()) if policy.hand_over_words is None else forms_of(policy.hand_over_words)
     flags = HandOver("text", policy.hand_over_truncated, name, words)
     return HandOverRules(unreadable, flags if policy.hand_over_truncated or words else None)
@@ -106,19 +107,21 @@ def fit_domain(logits: Floats, task: Task, share: float) -> OutOfDomain | None:
     return OutOfDomain(ENERGY, below, float((energies < below).mean()))
 
 
-def fit_unreadable(tokenizer: Tokenizer, rows: Iterable[list[int]], special: int, most: float) -> FittedUnreadable:
+def fit_unreadable(
+    tokenizer: Tokenizer, rows: Iterable[list[int]], framing: Framing, most: float
+) -> FittedUnreadable:
     """Return the strictest rule that leaves at most a share of validation undecided.
 
     Args:
         tokenizer: the student's.
         rows: token ids of validation, with special tokens.
-        special: number of special tokens per row.
+        framing: what is in a row's ids beside what was said.
         most: upper bound on the share of rows that the rule leaves undecided.
     """
     ids = list(rows)
     kind, mark, unknown = _marks_of(json.loads(tokenizer.to_str())["model"])
     rule = Unreadable(kind, mark, unknown, _blocks_of(tokenizer, ids, mark), LEAST_SHARE)
-    reader = PieceReader(rule, tokenizer, special)
+    reader = PieceReader(rule, tokenizer, framing)
     shares = np.array([reader.share(row) for row in ids])
     of_words = np.array([reader.share_of_words(row) for row in ids])
     share = _least_share(shares, most * len(ids))
@@ -126,7 +129,7 @@ def fit_unreadable(tokenizer: Tokenizer, rows: Iterable[list[int]], special: int
     least: float | None = _least_share(left, most * len(ids) - (len(ids) - len(left)))
     if least == 1.0:
         least = None
-    fitted = PieceReader(replace(rule, from_share=share, from_share_of_words=least), tokenizer, special)
+    fitted = PieceReader(replace(rule, from_share=share, from_share_of_words=least), tokenizer, framing)
     return FittedUnreadable(fitted.rule, sum(map(fitted.unreadable, ids)) / max(1, len(ids)))
 
 

@@ -217,7 +217,9 @@ export class Classifier {
   }
 
   #decided({ segments, row }, logits) {
-    const pieces = row.tokens.filter((token) => token !== null).map(({ id }) => this.#tokenizer.pieces[id]);
+    const own = () => row.tokens.filter((token) => token !== null).map(({ id }) => id);
+    const ids = row.said === undefined ? own() : row.said; // null where nothing was said yet
+    const pieces = ids && ids.map((id) => this.#tokenizer.pieces[id]);
     const noticed = this.#notice({ texts: segments, pieces, truncated: row.truncated });
     const context = row.turns === undefined ? {} : { context: row.turns };
     return { ...decideLogits(this.manifest, logits, noticed), truncated: row.truncated, ...context };

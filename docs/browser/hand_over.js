@@ -74,12 +74,15 @@ function readerOf(rule) {
   };
 }
 
-/** Function from { texts, pieces, truncated } to reasons; `pieces` are a row's tokens without special ones. */
+/**
+ * Function from { texts, pieces, truncated } to reasons; `pieces` are a row's tokens without special ones, null where
+ * there is no text yet that could not be read.
+ */
 export function lookoutOf({ unreadable: rule, hand_over: flags }) {
   const isUnreadable = rule ? readerOf(rule) : () => false;
   const hasWord = flags?.words.length ? finderOf(flags.words) : () => false;
   return ({ texts, pieces, truncated }) => [
-    ...(isUnreadable(pieces) ? ["unreadable"] : []),
+    ...(pieces !== null && isUnreadable(pieces) ? ["unreadable"] : []),
     ...(flags?.truncated && truncated ? ["truncated"] : []),
     ...(texts.some(hasWord) ? ["crisis word"] : []),
   ];

@@ -97,8 +97,11 @@ export function turnsInput(input) {
       }
       return read;
     },
-    /** The text of the decided turn, which has not been said yet where the next one is decided. */
-    texts: (turns) => [input.predict === "next" ? "" : turns.at(-1).text],
+    /** What the decision is about: one turn, the newest where the next is decided, or all that are read. */
+    texts(turns) {
+      if (input.predict === "next") return [turns.at(-2)?.text ?? ""];
+      return input.predict === "conversation" ? turns.map(({ text }) => text) : [turns.at(-1).text];
+    },
     encode(tokenizer, turns, maxTokens) {
       const numbers = new Map(tokenizer.pieces.map((piece, id) => [piece, id]));
       const encode = (text) => tokenizer.encode(text).map(({ id }) => id);
@@ -107,7 +110,12 @@ export function turnsInput(input) {
       const last = row.own - (input.template.target.length - first);
       const said = input.predict === "next" ? [] : tokenizer.encode(turns.at(-1).text);
       const own = (at) => (at >= first && at < last ? { ...said[at - first], segment: 0 } : null);
-      return { ...row, tokens: row.ids.map((_, at) => own(at)) };
+      const tokens = row.ids.map((_, at) => own(at));
+      if (input.predict === "this") return { ...row, tokens };
+      const frame = [...Object.values(input.roles), ...input.template.target, ...input.template.context];
+      const around = new Set(frame.map((piece) => numbers.get(piece)));
+      const isUnsaid = input.predict === "next" && !row.turns;
+      return { ...row, tokens, said: isUnsaid ? null : row.ids.filter((id) => !around.has(id)) };
     },
   };
 }

@@ -287,8 +287,8 @@ def open_bundle(
     encoder = Encoder(opened, manifest.max_tokens, threads=threads, type_ids=type_ids, rows=manifest.reads)
     padding = RUN_TOKENS if ATTENTION in model else math.inf
     network = Network(manifest, session, encoder, most_padding=padding)
-    objects, special = manifest.objects, manifest.reads.special_tokens(opened)
-    lookout = Lookout(objects.unreadable, objects.hand_over, opened, special, objects.out_of_domain)
+    objects = manifest.objects
+    lookout = Lookout(objects.unreadable, objects.hand_over, opened, manifest.reads, objects.out_of_domain)
     return Classifier(manifest, network, lookout, origin=origin)
 
 

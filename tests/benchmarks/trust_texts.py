@@ -13,6 +13,8 @@ from tokenizers import Tokenizer
 
 from distill.export.runtime.deciding.hand_over import PieceReader
 from distill.export.runtime.deciding.listed_words import WordFinder
+from distill.export.runtime.reading.inputs import ONE_TEXT
+from distill.export.runtime.reading.said import framing_of
 from distill.variants.hand_over import fit_unreadable
 from distill.variants.word_forms import LANGUAGES, crisis_words, forms_of
 
@@ -114,14 +116,14 @@ def measure_unreadable(corpus: Path, tokenizer: Path) -> None:
     opened = Tokenizer.from_file(str(tokenizer / "tokenizer.json" if tokenizer.is_dir() else tokenizer))
     opened.no_padding()
     opened.enable_truncation(64)
-    special = int(opened.num_special_tokens_to_add(False))
+    framing = framing_of(ONE_TEXT, opened)
 
     def ids(texts: list[str]) -> list[list[int]]:
         return [encoding.ids for encoding in opened.encode_batch(texts)]
 
     splits = {name: ids(read_goemotions(corpus / f"{name}.tsv", 28)[0]) for name in ("dev", "test")}
-    fitted = fit_unreadable(opened, splits["dev"], special, SHARE)
-    reader = PieceReader(fitted.rule, opened, special)
+    fitted = fit_unreadable(opened, splits["dev"], framing, SHARE)
+    reader = PieceReader(fitted.rule, opened, framing)
     rule = fitted.rule
     print(f"from a share of {rule.from_share:.3f}, of words {rule.from_share_of_words}, {len(rule.blocks)} blocks")
     total = decided = 0

@@ -1,10 +1,16 @@
 """The browser's decision rule on the vectors that the runtime's is held to."""
 
 import json
+import random
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from distill.export.runtime import Turn
+from distill.export.runtime.classifier import open_bundle
+from distill.export.runtime.deciding.hand_over import HandOver, Unreadable
+from distill.export.runtime.manifest.manifest import Manifest
 from tests.support.command import ROOT
 from tests.support.node import needs_node, run_node
 from tests.support.turn_cases import drawn_cases
@@ -59,6 +65,27 @@ console.log(JSON.stringify([
   (await classifier.predict(talk)).scores,
   said,
 ]));
+"""
+NOTICED = """
+import { readFileSync } from "node:fs";
+import { load } from "@/distill.js";
+const [, , folder, input, objects, talks] = process.argv;
+const run = async () => ({ logits: { data: Float32Array.from([1, -1, -1]) } });
+const runtime = {
+  Tensor: class { constructor(type, data) { this.data = data; } },
+  InferenceSession: { create: async () => ({ run }) },
+};
+const read = async (url) => {
+  const bytes = new Uint8Array(readFileSync(url));
+  if (!url.href.endsWith("manifest.json")) return bytes;
+  const manifest = JSON.parse(new TextDecoder().decode(bytes));
+  Object.assign(manifest.input, JSON.parse(input));
+  return new TextEncoder().encode(JSON.stringify({ ...manifest, ...JSON.parse(objects) }));
+};
+const classifier = await load(folder, { runtime, read });
+const answers = [];
+for (const talk of JSON.parse(talks)) answers.push(await classifier.predictTurns(talk));
+console.log(JSON.stringify(answers.map((found) => found.map((one) => one && one.handedOver))));
 """
 LINES = """
 import { LANGUAGES } from "@/strings.js";
@@ -160,3 +187,33 @@ def test_a_bundle_of_turns_is_read_as_its_self_test_says(tmp_path: Path) -> None
     )
     assert said[4:] == [said[0].replace("text:", "turns:")] * 3
     assert "secret" not in "".join(said)
+
+
+@pytest.mark.parametrize(
+    ("predict", "decides"), [("this", "client"), ("next", "therapist"), ("conversation", "client")]
+)
+def test_turns_are_handed_over_in_the_page_as_in_the_runtime(tmp_path: Path, predict: str, decides: str) -> None:
+    golden = ROOT / "tests/golden/turns-int8-static"
+    data = json.loads((golden / "manifest.json").read_text())
+    changed = {"predict": predict, "decides": [decides]}
+    objects = {
+        "unreadable": asdict(Unreadable("continuation_mark", "##", "[UNK]", (0,), 0.5, 0.5)),
+        "hand_over": asdict(HandOver("text", truncated=False, list_name="own", words=("sad",))),
+    }
+    manifest = Manifest.from_dict(
+        {**data, **json.loads(json.dumps(objects)), "input": data["input"] | changed}, "manifest"
+    )
+    model, tokenizer = ((golden / name).read_bytes() for name in (manifest.model_file, manifest.tokenizer_file))
+    classifier = open_bundle(manifest, model, tokenizer, where=golden)
+    draw = random.Random(4)
+    texts = ["i feel sad", "thank you", "", "喜", "\U0001f622", "so happy today", "\U0001f622 \U0001f622 i"]
+    speakers = ["client", "therapist"]
+    talks = [[(draw.choice(speakers), draw.choice(texts)) for _ in range(draw.randint(1, 6))] for _ in range(60)]
+    answers = run_node(
+        tmp_path, NOTICED, *map(str, (golden.as_uri(), *map(json.dumps, (changed, objects, talks))))
+    )
+    found = [classifier.predict_turns([Turn(*turn) for turn in talk]) for talk in talks]
+    assert answers == [[None if one is None else list(one.handed_over) for one in talk] for talk in found]
+    given = [reason for talk in answers for one in talk if one for reason in one]
+    assert given.count("unreadable") > 3
+    assert given.count("crisis word") > 3

@@ -10,6 +10,7 @@ from distill.export.bundle import Shipment, write_bundle
 from distill.export.graph.static import ContextWeights, StaticWeights, write_static_graph
 from distill.export.runtime.deciding.task import Policy
 from distill.export.runtime.deciding.tasks import task_of
+from distill.export.runtime.manifest.optional import NO_OBJECTS, Objects
 from distill.export.runtime.reading.inputs import Turns
 from distill.export.runtime.reading.turns import Template
 from tests.support.tiny_bundle import LABELS, WORDS
@@ -63,7 +64,7 @@ def turns_weights(segments: int) -> StaticWeights:
     )
 
 
-def make_turns_bundle(folder: Path, reads: Turns) -> Path:
+def make_turns_bundle(folder: Path, reads: Turns, objects: Objects = NO_OBJECTS) -> Path:
     """Write a whole bundle of turns."""
     source = folder.with_name(f"{folder.name}-source")
     source.mkdir(parents=True)
@@ -89,6 +90,7 @@ def make_turns_bundle(folder: Path, reads: Turns) -> Path:
             metrics={},
             model_card="# turns\n",
             reads=reads,
+            objects=objects,
         ),
     )
     return folder

@@ -12,7 +12,8 @@ from distill.export.runtime.deciding.listed_words import WordFinder, words_in
 from distill.export.runtime.deciding.scores import Floats
 from distill.export.runtime.deciding.task import CRISIS_WORD, TRUNCATED, UNREADABLE, Noticed, Task
 from distill.export.runtime.manifest.records import names_of
-from distill.export.runtime.reading.inputs import Encoded, Row
+from distill.export.runtime.reading.inputs import Encoded, Input, Row
+from distill.export.runtime.reading.said import Framing, framing_of, said_in
 from distill.export.runtime.untrusted.fields import Fields
 
 CONTINUATION: Final = "continuation_mark"
@@ -31,7 +32,7 @@ MAX_WORDS = 10_000
 
 MAX_WORD = 200  # characters
 
-KNOWN, MEANINGLESS, LITTLE = range(3)  # what a piece says
+KNOWN, MEANINGLESS, LITTLE, FRAME = range(4)  # what a piece says; of a frame it is none
 
 # symbols of ASCII that Unicode does not count as punctuation
 _ASCII_SYMBOLS = "$+<=>^`|~"
@@ -100,15 +101,17 @@ def block_of(text: str) -> int | None:
 class PieceReader:
     """The rule `Unreadable` applied to token ids; the vocabulary is looked up once."""
 
-    def __init__(self, rule: Unreadable, tokenizer: Tokenizer, special: int) -> None:
+    def __init__(self, rule: Unreadable, tokenizer: Tokenizer, framing: Framing) -> None:
         vocabulary: Mapping[str, int] = tokenizer.get_vocab()
         kinds = bytearray(max(vocabulary.values(), default=0) + 1)
         for piece, number in vocabulary.items():
             kinds[number] = rule.kind_of(piece)
         for number, token in tokenizer.get_added_tokens_decoder().items():
             kinds[number] = MEANINGLESS if token.content == rule.unknown else KNOWN
+        for number in framing.pieces:
+            kinds[number] = FRAME
         self._kinds = kinds
-        self._special = special
+        self._framing = framing
         self.rule = rule
 
     def share(self, ids: list[int]) -> float:
@@ -130,10 +133,12 @@ class PieceReader:
         return share, share >= self.rule.from_share or (least is not None and of_words >= least)
 
     def _shares(self, ids: list[int]) -> tuple[float, float]:
-        pieces = len(ids) - self._special
+        if len(ids) == self._framing.unsaid:  # there is no text yet that could not be read
+            return 0.0, 0.0
+        kinds = bytes(map(self._kinds.__getitem__, ids))
+        pieces = len(ids) - self._framing.special - kinds.count(FRAME)
         if pieces <= 0:
             return 1.0, 1.0
-        kinds = bytes(map(self._kinds.__getitem__, ids))
         meaningless, words = kinds.count(MEANINGLESS), pieces - kinds.count(LITTLE)
         return meaningless / pieces, meaningless / words if words > 0 else 0.0
 
@@ -174,7 +179,7 @@ class Lookout:
         unreadable: the rule to not decide a text; None if every text is decided.
         hand_over: other flags; None if there are none.
         tokenizer: the bundle's.
-        special: number of tokens that it adds to each text.
+        reads: what one row is.
         domain: the rule on the logits of a text; None if there is none.
     """
 
@@ -183,29 +188,30 @@ class Lookout:
         unreadable: Unreadable | None,
         hand_over: HandOver | None,
         tokenizer: Tokenizer,
-        special: int,
+        reads: Input,
         domain: OutOfDomain | None = None,
     ) -> None:
-        self._domain = domain
-        self._pieces = None if unreadable is None else PieceReader(unreadable, tokenizer, special)
+        self._domain, self._reads = domain, reads
+        self._framing = framing_of(reads, tokenizer)
+        self._pieces = None if unreadable is None else PieceReader(unreadable, tokenizer, self._framing)
         self._flags_cuts = hand_over is not None and hand_over.truncated
         self._words = WordFinder(hand_over.words) if hand_over is not None and hand_over.words else None
 
     def noticed(self, rows: list[Row], encoded: list[Encoded], logits: Floats, task: Task) -> list[Noticed]:
-        """Return what is noticed of texts or pairs with these tokens and calibrated logits ``(N, C)``."""
+        """Return what is noticed of rows with these tokens and calibrated logits ``(N, C)``."""
         found = list(map(self.notice, rows, encoded))
         return found if self._domain is None else self._domain.notice(logits, found, task)
 
     def notice(self, row: Row, encoded: Encoded) -> Noticed:
-        """Return the reasons for a text or pair with these tokens."""
+        """Return the reasons for a row with these tokens."""
         reasons: tuple[str, ...] = ()
         share = 0.0
         if self._pieces is not None:
-            share, unreadable = self._pieces.read(encoded.own_ids)
+            share, unreadable = self._pieces.read(self._framing.judged(encoded))
             if unreadable:
                 reasons = (UNREADABLE,)
         if self._flags_cuts and encoded.truncated:
             reasons = (*reasons, TRUNCATED)
-        if self._words is not None and self._words.found_in(row):
+        if self._words is not None and self._words.found_in(said_in(row, self._reads)):
             reasons = (*reasons, CRISIS_WORD)
         return Noticed(encoded.truncated, reasons, share)

@@ -5,7 +5,6 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from distill.export.runtime.reading.inputs import Row, segments_of
 from distill.export.runtime.reading.words_of import UNSPACED
 
 # what may be written or left out without another word: accents of Latin, Greek and Cyrillic, points of Hebrew and
@@ -91,9 +90,10 @@ class WordFinder:
                 if words:
                     self._by_first.setdefault(words[0], []).append(f" {' '.join(words)} ")
 
-    def found_in(self, row: Row) -> bool:
-        """Return whether a text, or either text of a pair, has one of the forms."""
-        return any(self._found(words) for text in segments_of(row) for words in _readings(text))
+    def found_in(self, texts: str | tuple[str, ...]) -> bool:
+        """Return whether a text, or one of several, has one of the forms."""
+        several = (texts,) if isinstance(texts, str) else texts
+        return any(self._found(words) for text in several for words in _readings(text))
 
     def _found(self, words: list[str]) -> bool:
         first = self._by_first.keys() & set(words)

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from distill.export.runtime import Conversation, DistillError, InputError, Turn, load
+from distill.export.runtime.deciding.hand_over import HandOver, Unreadable
+from distill.export.runtime.manifest.optional import Objects
 from distill.export.runtime.reading.inputs import MAX_TEXT_CHARACTERS, Turns
 from distill.export.runtime.reading.turn_reader import TurnReader
 from distill.export.runtime.reading.turns import Predict
@@ -85,6 +87,33 @@ def test_a_bundle_of_next_turns_decides_after_each_turn(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="role: The bundle decides the next turn of client or therapist"):
         Conversation(both)
     assert Conversation(both, role=T).add(*TALKS[0]) is not None
+
+
+HANDED_OVER = {
+    "this": [None, ("crisis word",), None, ("unreadable",)],
+    "next": [(), None, ("crisis word",), None],
+    "conversation": [None, None, None, ("crisis word",)],
+}
+
+
+@pytest.mark.parametrize(("predict", "decides"), [("this", (C,)), ("next", (T,)), ("conversation", (C, T))])
+def test_a_text_is_handed_over_for_what_its_decision_is_about(
+    tmp_path: Path, predict: Predict, decides: tuple[str, ...]
+) -> None:
+    """A turn, the newest one where the next is decided, or all turns of a conversation."""
+    objects = Objects(
+        unreadable=Unreadable("continuation_mark", "##", "[UNK]", (0,), 0.5, 0.5),
+        hand_over=HandOver("text", False, "own", ("sad",)),
+    )
+    classifier = load(make_turns_bundle(tmp_path / "bundle", reads(2, predict, decides), objects))
+    talk = [Turn(T, "you"), Turn(C, "i feel sad"), Turn(T, "very calm today"), Turn(C, "\U0001f622")]
+    found = [None if one is None else one.handed_over for one in classifier.predict_turns(talk)]
+    assert found == HANDED_OVER[predict]
+    assert [one is not None and bool(one.labels) for one in classifier.predict_turns([Turn(*talk[0])] * 2)][
+        -1
+    ] is (predict != "this")
+    nothing = classifier.predict_turns([Turn(T, "\U0001f622"), Turn(C, "zzz"), Turn(T, "")])
+    assert [one.handed_over for one in nothing if one is not None][-1] == ("unreadable",)
 
 
 @pytest.mark.parametrize(("predict", "decides"), [("this", (C,)), ("next", (T,)), ("conversation", (C, T))])

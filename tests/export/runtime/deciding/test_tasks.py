@@ -13,7 +13,7 @@ from distill.export.runtime.deciding.hand_over import Lookout
 from distill.export.runtime.deciding.task import Noticed, Policy
 from distill.export.runtime.deciding.tasks import TASKS, task_of
 from distill.export.runtime.manifest.optional import OPTIONAL, Objects, read_objects
-from distill.export.runtime.reading.inputs import Encoded
+from distill.export.runtime.reading.inputs import ONE_TEXT, Encoded
 from distill.export.runtime.untrusted.fields import Fields
 from tests.support.command import ROOT
 
@@ -35,7 +35,7 @@ def noticed_in(seen: dict[str, Any], objects: Objects) -> Noticed:
     """What the runtime notices of a text with these pieces."""
     vocabulary = {piece: number for number, piece in enumerate(dict.fromkeys(["", *seen["pieces"]]))}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=""))
-    lookout = Lookout(objects.unreadable, objects.hand_over, tokenizer, special=0)
+    lookout = Lookout(objects.unreadable, objects.hand_over, tokenizer, ONE_TEXT)
     encoded = Encoded([vocabulary[piece] for piece in seen["pieces"]], [], seen["truncated"])
     return lookout.notice(seen["text"], encoded)
 
