@@ -19,6 +19,7 @@ from distill.evaluation.selective import SelectiveQuality, evaluate_selective
 from distill.evaluation.sets import SetsQuality, evaluate_sets
 from distill.export.runtime import InputError, Prediction, load
 from distill.export.runtime.cores import available_threads
+from distill.export.runtime.deciding.scores import Bools
 from distill.export.runtime.deciding.task import REASONS
 from distill.runs.progress import Reporter
 
@@ -153,16 +154,17 @@ def evaluate_bundle(bundle: Path, file: Path, columns: Columns, reporter: Report
         selective=evaluate_selective(rows, evaluator, policy.abstain_below),
         handed_over={reason: reasons[reason] for reason in REASONS if reasons[reason]},
         floors=tested_floors(objects.floors or (), rows, evaluator, labelled.groups),
-        sets=(
-            None
-            if objects.sets is None
-            else evaluate_sets(classifier.task, objects.sets, scores, rows.decisions, gold)
-        ),
+        sets=None if objects.sets is None else evaluate_sets(_possible(predictions, classifier.labels), gold),
         rows_with_unknown_labels=labelled.with_unknown,
         rows_left_out=labelled.left_out,
         unknown_labels=_shown(labelled.unknown),
         texts_spelt_missing=labelled.spelt_missing,
     )
+
+
+def _possible(predictions: Sequence[Prediction], labels: Sequence[str]) -> Bools:
+    """Return prediction sets as they were given, ``(N, C)``: nothing is excluded of an unreadable text."""
+    return np.array([[label in (one.possible or ()) for label in labels] for one in predictions], dtype=np.bool_)
 
 
 def _shown(unknown: Mapping[str, int]) -> dict[str, int]:

@@ -5,7 +5,7 @@ not see its fold (Stone 1974, "Cross-validatory choice and assessment of statist
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,7 +19,7 @@ class DecidedRows:
     """Calibrated scores, decisions and gold of N rows, all ``(N, C)``.
 
     `confidence` is how sure each decision is, `answered` is False where the abstention rule withholds it, both
-    ``(N,)``.
+    ``(N,)``. `possible` are the labels in each prediction set, ``(N, C)``; None where there are no sets.
     """
 
     scores: Floats
@@ -27,6 +27,7 @@ class DecidedRows:
     gold: Floats
     confidence: Floats
     answered: Bools
+    possible: Bools | None = None
 
 
 def decided_rows(scores: Floats, gold: Floats, policy: Policy, task: Task) -> DecidedRows:
@@ -38,15 +39,20 @@ def decided_rows(scores: Floats, gold: Floats, policy: Policy, task: Task) -> De
 
 def decided_logits(logits: Logits, gold: Floats, decision: Decision, task: Task) -> DecidedRows:
     """Return rows as a model's decision decides them, from its raw logits ``(N, K)``."""
-    return decided_rows(decision.scores(logits, task), gold, decision.policy, task)
+    rows = decided_rows(decision.scores(logits, task), gold, decision.policy, task)
+    if decision.sets is None:
+        return rows
+    return replace(rows, possible=task.possible_mask(decision.sets.held_mask(rows.scores, rows.decisions)))
 
 
 def pooled(parts: Sequence[DecidedRows]) -> DecidedRows:
     """Return the rows of several parts one after the other."""
+    possible = [part.possible for part in parts if part.possible is not None]
     return DecidedRows(
         scores=np.concatenate([part.scores for part in parts]),
         decisions=np.concatenate([part.decisions for part in parts]),
         gold=np.concatenate([part.gold for part in parts]),
         confidence=np.concatenate([part.confidence for part in parts]),
         answered=np.concatenate([part.answered for part in parts]),
+        possible=np.concatenate(possible) if len(possible) == len(parts) else None,
     )

@@ -157,7 +157,8 @@ def with_sets(
     thresholds = fit_thresholds_of_sets(
         scores,
         task.decide(scores, decision.policy),
-        [parts.trials(gold[:, at] > 0) for at in range(gold.shape[1])],
+        gold,
+        parts,
         policy.sets,
         per_label=per_label,
     )

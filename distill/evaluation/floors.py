@@ -195,9 +195,8 @@ def with_workload(
             FloorRows(evaluator.floor_scores(split.scores)[:, at], evaluator.floor_rows(split.gold)[:, at])
             for split in (rows["validation"], rows["test"])
         )
-        curve = workload_curve(
-            fit, parts.trials(fit.positive), test, threshold=shipped.threshold, confidence=shipped.confidence
-        )
+        decided = evaluator.floor_rows(rows["test"].decisions.astype(np.float32))[:, at]
+        curve = workload_curve(fit, parts.trials(fit.positive), test, decided, confidence=shipped.confidence)
         found.append(replace(floor, workload=curve))
     return found
 

@@ -69,10 +69,8 @@ def assess(
         selective = evaluate_selective(rows[split], evaluator, decision.abstain_below)
         quality = evaluator.evaluate(rows[split], decision.policy)
         metrics[split] = {**quality.to_dict(), "selective": asdict(selective)}
-        if decision.sets is not None:
-            one = rows[split]
-            sets = evaluate_sets(corpus.task, decision.sets, one.scores, one.decisions, one.gold)
-            metrics[split]["sets"] = asdict(sets)
+        if (possible := rows[split].possible) is not None:
+            metrics[split]["sets"] = asdict(evaluate_sets(possible, rows[split].gold))
     splits_decided = {split: (one.decisions, one.gold) for split, one in rows.items()}
     floors = measure_floors(policy, evaluator, decision, splits_decided)
     floors = with_workload(floors, policy, evaluator, decision, rows, corpus.validation.groups)

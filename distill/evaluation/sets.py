@@ -2,21 +2,19 @@
 
 Single labels: the least ambiguous sets (Sadinle, Lei & Wasserman 2019, "LAC"). Several labels: per label, so that
 the expected share of its texts without it in the set is bounded (conformal risk control, arXiv 2208.02814, of one
-label is this quantile). A label with enough rows has its own threshold (Mondrian); the others share one.
+label is this quantile). A label with enough rows has its own threshold (Mondrian); the others share one. Rows of
+one group are one trial: one of them, picked at random.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from distill.evaluation.thresholds import HIGHEST, LOWEST
+from distill.evaluation.thresholds import HIGHEST, LOWEST, least_rows
+from distill.evaluation.trials import Parts
 from distill.export.runtime.deciding.scores import Bools, Floats
-from distill.export.runtime.deciding.sets import Sets
-from distill.export.runtime.deciding.task import Task
 
-# trials of a label from which on it has a threshold of its own
+# trials of a label from which on it has a threshold of its own, if that can exclude it at all
 OWN_ROWS = 50
 
 
@@ -40,34 +38,33 @@ def conformal_threshold(scores: Floats, coverage: float) -> float:
 
 
 def fit_thresholds_of_sets(
-    scores: Floats,
-    decisions: Bools,
-    trials: Sequence[NDArray[np.int64]],
-    coverage: float,
-    *,
-    per_label: bool,
+    scores: Floats, decisions: Bools, gold: Floats, parts: Parts, coverage: float, *, per_label: bool
 ) -> tuple[float, ...]:
     """Return a threshold per label.
 
     Args:
         scores: ``(N, C)``.
         decisions: ``(N, C)``; a decided label is in its set whatever its score is.
-        trials: of each label, the numbers of rows that have it.
-        coverage: share of these rows whose set must hold the label.
+        gold: 0/1, ``(N, C)``.
+        parts: which of the rows are trials.
+        coverage: share of the trials that have a label whose set must hold it.
         per_label: whether labels with enough rows have thresholds of their own.
     """
-    held = [np.where(decisions[rows, at], 1.0, scores[rows, at]) for at, rows in enumerate(trials)]
-    own = [per_label and len(rows) >= OWN_ROWS for rows in trials]
-    others = [label for label, alone in zip(held, own, strict=True) if not alone]
-    shared = conformal_threshold(np.concatenate(others), coverage) if others else LOWEST
+    held, has = np.where(decisions, 1.0, scores), gold > 0
+    trials = [parts.trials(has[:, at]) for at in range(has.shape[1])]
+    least = max(OWN_ROWS, least_rows(coverage) - 1)  # with fewer trials no score is low enough to be excluded
+    own = np.array([per_label and len(rows) >= least for rows in trials])
+    rows = parts.trials(np.asarray(has[:, ~own].any(axis=1)))
+    shared = conformal_threshold(held[rows][:, ~own][has[rows][:, ~own]], coverage)
     return tuple(
-        conformal_threshold(label, coverage) if alone else shared for label, alone in zip(held, own, strict=True)
+        conformal_threshold(held[of_label, at], coverage) if own[at] else shared
+        for at, of_label in enumerate(trials)
     )
 
 
-def evaluate_sets(task: Task, sets: Sets, scores: Floats, decisions: Bools, gold: Floats) -> SetsQuality:
-    """Return how often sets hold what gold has, and how large they are; all ``(N, C)``."""
-    held, true = task.possible_mask(sets.held_mask(scores, decisions)), gold > 0
+def evaluate_sets(possible: Bools, gold: Floats) -> SetsQuality:
+    """Return how often sets hold what gold has, and how large they are; both ``(N, C)``."""
+    held, true = possible, gold > 0
     rows = true.sum(axis=0)
     by_label = (held & true).sum(axis=0)
     return SetsQuality(

@@ -50,7 +50,10 @@ class FloorRows:
 
     def under(self, threshold: float, floor: float | None = None, confidence: float | None = None) -> Workload:
         """Return the workload of a threshold on these rows."""
-        flagged = self.scores.astype(np.float64) >= threshold
+        return self.flagged(self.scores.astype(np.float64) >= threshold, floor, confidence)
+
+    def flagged(self, flagged: Bools, floor: float | None = None, confidence: float | None = None) -> Workload:
+        """Return the workload of decisions ``(N,)`` on these rows."""
         return Workload(
             floor,
             confidence,
@@ -62,18 +65,21 @@ class FloorRows:
 
 
 def workload_curve(
-    fit: FloorRows, trials: NDArray[np.int64], test: FloorRows, *, threshold: float, confidence: float | None
+    fit: FloorRows, trials: NDArray[np.int64], test: FloorRows, decided: Bools, *, confidence: float | None
 ) -> tuple[Workload, ...]:
-    """Return the workload on test of the threshold that ships, and of those for each recall of LADDER.
+    """Return the workload on test of what ships, and of the thresholds for each recall of LADDER.
+
+    A threshold alone does not say what ships: a level is also reached by a higher one's, and each fold of a corpus
+    has its own.
 
     Args:
         fit: validation.
         trials: its rows that certify, by number; those with the label.
         test: the rows that tell.
-        threshold: the one that ships.
+        decided: which of them are decided so, ``(N,)``.
         confidence: of the floor; None where it is not certified.
     """
-    points = [test.under(threshold)]
+    points = [test.flagged(decided)]
     of_trials, gold = fit.scores[trials], fit.positive.astype(np.float32)
     for floor in LADDER:
         points.append(test.under(keep_recall(fit.scores, gold, floor, HIGHEST), floor))

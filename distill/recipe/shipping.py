@@ -97,8 +97,8 @@ class DecisionsRecipe(Section):
     )
     sets_per_label: bool = Field(
         False,
-        description="Sets of single_label and ordinal tasks hold each label with 50 validation rows as often as "
-        "`sets` says, not only the average one; they are larger.",
+        description="Sets of single_label and ordinal tasks hold each label with 50 rows that certify (more above "
+        "a share of 0.98) as often as `sets` says, not only the average one; they are larger.",
     )
     unreadable_share: float = Field(
         0.005,
@@ -136,7 +136,12 @@ class DecisionsRecipe(Section):
     @property
     def fitted(self) -> dict[str, object]:
         """Return what scores and decisions depend on, for fingerprints; other keys change the bundle alone."""
-        return self.counted({"unreadable_share", "hand_over_truncated", "hand_over_words", "out_of_domain_share"})
+        found = self.counted({"unreadable_share", "hand_over_truncated", "hand_over_words", "out_of_domain_share"})
+        if self.sets is not None:  # before, a group was a trial for each of its labels
+            found["trials_of_sets"] = "one per group"
+        if self.floors:  # before, the shipped threshold was applied to what it does not decide alone
+            found["workload"] = "as decided"
+        return found
 
     @property
     def floors(self) -> dict[str, dict[str, Floor]]:

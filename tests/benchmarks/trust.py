@@ -24,9 +24,9 @@ from distill.evaluation.binomial import interval, misses_allowed, trials_needed
 from distill.evaluation.certificates import certified_threshold
 from distill.evaluation.sets import evaluate_sets, fit_thresholds_of_sets
 from distill.evaluation.thresholds import HIGHEST, keep_recall
+from distill.evaluation.trials import Parts
 from distill.export.runtime.deciding.scores import sigmoid, softmax
 from distill.export.runtime.deciding.sets import LABELS, Sets
-from distill.export.runtime.deciding.tasks import task_of
 from tests.benchmarks.markdown import head_lines, line
 from tests.benchmarks.trust_texts import measure_unreadable, measure_words, read_goemotions
 
@@ -109,15 +109,11 @@ def halves(corpus: Path, teacher: Path, arrays: Path | None, mapie: Path | None)
     for _, order in samples(len(single)):
         fit, told = np.array_split(order, 2)
         decisions = single == single.max(axis=1, keepdims=True)
-        trials = [fit[single_gold[fit, at] > 0] for at in range(len(labels))]
-        thresholds = fit_thresholds_of_sets(single, decisions, trials, COVERAGE, per_label=False)
-        quality = evaluate_sets(
-            task_of("single_label", labels),
-            Sets(LABELS, COVERAGE, thresholds),
-            single[told],
-            decisions[told],
-            single_gold[told],
+        thresholds = fit_thresholds_of_sets(
+            single, decisions, single_gold, _parts(fit, len(single)), COVERAGE, per_label=False
         )
+        sets = Sets(LABELS, COVERAGE, thresholds)
+        quality = evaluate_sets(sets.held_mask(single[told], decisions[told]), single_gold[told])
         coverages.append(quality.coverage)
         sizes.append(quality.mean_size)
     print(*head_lines(["sets of single labels", "coverage", "labels per set"]), sep="\n")
@@ -128,21 +124,23 @@ def halves(corpus: Path, teacher: Path, arrays: Path | None, mapie: Path | None)
     for _, order in samples(len(gold)):
         fit, told = np.array_split(order, 2)
         nothing = np.zeros_like(scores, dtype=np.bool_)
-        trials = [fit[gold[fit, at] > 0] for at in range(len(labels))]
-        thresholds = fit_thresholds_of_sets(scores, nothing, trials, COVERAGE, per_label=True)
-        quality = evaluate_sets(
-            task_of("multi_label", labels),
-            Sets(LABELS, COVERAGE, thresholds),
-            scores[told],
-            nothing[told],
-            gold[told],
+        thresholds = fit_thresholds_of_sets(
+            scores, nothing, gold, _parts(fit, len(gold)), COVERAGE, per_label=True
         )
+        sets = Sets(LABELS, COVERAGE, thresholds)
+        quality = evaluate_sets(sets.held_mask(scores[told], nothing[told]), gold[told])
         held.append([quality.coverage, quality.mean_size, *(one or np.nan for one in quality.label_coverage)])
     means = np.nanmean(held, axis=0)
     print(
         f"several labels: coverage {means[0]:.4f}, {means[1]:.2f} labels per set, per label "
         f"{means[2:].min():.3f} to {means[2:].max():.3f}"
     )
+
+
+def _parts(fit: NDArray[np.int64], rows: int) -> Parts:
+    """Some rows as trials."""
+    certifies = np.isin(np.arange(rows), fit)
+    return Parts(~certifies, certifies, fit)
 
 
 def _broken_and_flagged(thresholds: Doubles, scores: Doubles, gold: Doubles, floor: float) -> str:

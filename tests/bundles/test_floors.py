@@ -73,3 +73,13 @@ def test_rows_of_one_group_are_one_trial(bundle: Path, tmp_path: Path) -> None:
     assert grouped.returncode == 0
     missing = run_cli("eval", str(bundle), str(path), "--group", "person")
     assert (missing.returncode, "which --group asks for" in missing.stderr) == (2, True)
+
+
+def test_sets_are_those_that_predict_gives(bundle: Path, tmp_path: Path) -> None:
+    """Nothing is excluded of a text that cannot be read."""
+    tagged(bundle, sets={**WHOLE["sets"], "thresholds": [0.999] * 3}, unreadable=WHOLE["unreadable"])
+    (tmp_path / "rows.csv").write_text(f"text,labels\n{FOUND},sadness\nzzz,joy\nzzz qqq,calm\n")
+    done = run_cli("eval", str(bundle), str(tmp_path / "rows.csv"), "--json")
+    found = json.loads(done.stdout)
+    assert found["handed_over"]["unreadable"] == 2
+    assert found["sets"]["label_coverage"] == [1.0, 1.0, 1.0]
