@@ -215,7 +215,8 @@ class Verdict:
 
     `failures` are the reasons not to ship it: the 95 % interval of its headline minus TF-IDF's is below 0, or a
     label is given to every row. `line` is the verdict in one sentence, and `notes` name what to look at.
-    `over_twin` is None without a twin, and `retention` where the teacher's headline is 0.
+    `over_twin` is None without a twin, and `retention` where the teacher's headline is 0. Files of earlier
+    versions have no `over_teacher`.
     """
 
     failures: tuple[str, ...]
@@ -226,6 +227,7 @@ class Verdict:
     retention: float | None
     never_given: tuple[str, ...]
     always_given: tuple[str, ...]
+    over_teacher: Bootstrap | None = None
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from distill.export.runtime.manifest.manifest import MANIFEST_FILE, read_manifes
 from distill.export.runtime.manifest.records import file_record
 from distill.export.runtime.watching.counts import Counts
 from distill.export.runtime.watching.monitor import MIN_TEXTS, State, Window, read_state
+from distill.export.runtime.watching.watch import MAX_WATCHED_LABELS
 
 # of the probability of any false alarm, over all comparisons of one look
 ALPHA = 0.05
@@ -113,14 +114,11 @@ def drift_of(
     manifest = read_manifest(bundle)
     watch = manifest.objects.watch
     if watch is None:
+        if len(manifest.labels) > MAX_WATCHED_LABELS:
+            raise InputError(f"{bundle}: Bundles of more than {MAX_WATCHED_LABELS} labels have no reference.")
         raise InputError(f"{bundle}: The bundle has no reference to hold counts beside. Export it again.")
     sha256 = file_record(bundle / MANIFEST_FILE).sha256
-    state, seen = State(sha256), set[Path]()
-    for path in states:
-        if path.resolve() in seen:
-            raise InputError(f"{path}: The state is named twice, and would be counted twice. Name it once.")
-        seen.add(path.resolve())
-        state += read_state(path, sha256, len(manifest.labels))
+    state = _added(states, sha256, len(manifest.labels))
     windows = state.windows if last_days is None else state.windows[-last_days:]
     total = State(sha256, windows).counts
     if total is None:
@@ -135,6 +133,30 @@ def drift_of(
         shares=tuple(label_shares(total, watch, manifest)),
         sequential=None if yearly is None else tuple(_alarms(windows, watch.counts, manifest.labels, yearly)),
     )
+
+
+def _added(states: Sequence[Path], sha256: str, labels: int) -> State:
+    """Return several states as one.
+
+    Raises:
+        InputError: two of them have counted the same texts, as a state and its copy have.
+    """
+    added, seen, counted = State(sha256), set[Path](), set[str]()
+    for path in states:
+        if path.resolve() in seen:
+            raise InputError(f"{path}: The state is named twice, and would be counted twice. Name it once.")
+        seen.add(path.resolve())
+        state = read_state(path, sha256, labels)
+        # no two machines have the same histograms of hundreds of texts on one day
+        windows = {f"{window.day} {window.counts.to_dict()}" for window in state.windows}
+        if windows & counted:
+            raise InputError(
+                f"{path}: Another state has the counts of one of its days too, as a copy of it would, and they "
+                "would be counted twice. Name one of the two."
+            )
+        counted |= windows
+        added += state
+    return added
 
 
 def require_still(drift: Drift) -> None:

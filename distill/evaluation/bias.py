@@ -22,6 +22,9 @@ RESAMPLES = 2000
 # cells whose sums are computed at once
 _AT_ONCE = 64
 
+# signs that are in memory at once
+_SIGNS_AT_ONCE = 2**24
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -102,15 +105,19 @@ def rows_flipped(decided: Bools, first: int, second: int) -> float:
 
 def sign_p_values(differences: Doubles, rng: np.random.Generator, signs: int = SIGNS) -> Doubles:
     """Return two-sided p-values of means of zero by random signs of the rows: ``(T, M) -> (M,)``."""
-    drawn = rng.integers(0, 2, size=(signs, len(differences)), dtype=np.int8).astype(np.float32) * 2 - 1
-    found = np.empty(differences.shape[1])
-    for start in range(0, differences.shape[1], _AT_ONCE):
-        block = differences[:, start : start + _AT_ONCE].astype(np.float32)
-        sums = np.abs(drawn @ block)  # (signs, M)
-        # rounding must not make a draw that repeats what was found smaller
-        here = np.abs(block.sum(axis=0)) * (1 - 1e-5) - 1e-12
-        found[start : start + _AT_ONCE] = (1 + (sums >= here).sum(axis=0)) / (signs + 1)
-    return found
+    rows, cells = differences.shape
+    as_large = np.zeros(cells, dtype=np.int64)
+    together = max(4, _SIGNS_AT_ONCE // max(rows, 1) // 4 * 4)  # whole words of the generator: the same draws
+    for first in range(0, signs, together):
+        shape = min(together, signs - first), rows
+        drawn = rng.integers(0, 2, size=shape, dtype=np.int8).astype(np.float32) * 2 - 1
+        for start in range(0, cells, _AT_ONCE):
+            block = differences[:, start : start + _AT_ONCE].astype(np.float32)
+            sums = np.abs(drawn @ block)  # (signs, M)
+            # rounding must not make a draw that repeats what was found smaller
+            here = np.abs(block.sum(axis=0)) * (1 - 1e-5) - 1e-12
+            as_large[start : start + _AT_ONCE] += (sums >= here).sum(axis=0)
+    return np.asarray((1 + as_large) / (signs + 1))
 
 
 def adjusted(p_values: Doubles) -> Doubles:

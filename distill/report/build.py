@@ -119,8 +119,9 @@ def build_report(inputs: ReportInputs) -> Report:
     compared = {name: tested[name] for name in (reference, "student", "twin", chosen) if name in tested}
     groups = test_groups(inputs.tested)
     attributed = attribution(reference, compared, gold, evaluator, groups, seed=recipe.seed)
-    over_baseline = paired_bootstrap(
-        evaluator, [tested[chosen]], [tested[BASELINE]], gold, groups, seed=recipe.seed
+    over_baseline, over_teacher = (
+        paired_bootstrap(evaluator, [tested[chosen]], [tested[other]], gold, groups, seed=recipe.seed)
+        for other in (BASELINE, reference)
     )
     before_tuning = models["teacher"].quality().before_tuning
     start = layout.start(own_base=recipe.student.base is not None)
@@ -129,7 +130,8 @@ def build_report(inputs: ReportInputs) -> Report:
     reports = with_calibration(model_reports(run, task), models, reference, gold, task, seed=recipe.seed)
     shipped = next(model for model in reports if model.name == chosen)
     bundle = load(layout.bundle)
-    bundled = Bundled(chosen, shipped.test.metric(named.key), shipped.retention, tested[chosen], gold)
+    score = shipped.test.metric(named.key)
+    bundled = Bundled(chosen, score, shipped.retention, over_teacher, tested[chosen], gold)
     return Report(
         format_version=FORMAT_VERSION,
         recipe=recipe.model_dump(mode="json"),

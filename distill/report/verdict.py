@@ -23,6 +23,7 @@ class Bundled:
         name: of the variant.
         score: its headline.
         retention: that as a share of its teacher's; None where the teacher's is 0.
+        over_teacher: that minus its teacher's, on the same rows.
         decisions: ``(N, C)``.
         gold: 0/1, ``(N, C)``.
     """
@@ -30,6 +31,7 @@ class Bundled:
     name: str
     score: float
     retention: float | None
+    over_teacher: Bootstrap
     decisions: Bools
     gold: Floats
 
@@ -55,6 +57,7 @@ def verdict_of(
     always = _names(labels, given == 1)
     rows = len(bundled.gold)
     kept = "" if bundled.retention is None else f", {bundled.retention:.0%} of its teacher's"
+    kept = kept and f"{kept} ({_interval(bundled.over_teacher)})"
     parts = [
         f"{bundled.name} ships with a {headline.title} of {bundled.score:.3f}{kept}",
         _compared("TF-IDF", over_baseline, rows),
@@ -67,6 +70,7 @@ def verdict_of(
         notes=tuple(_notes(over_baseline, over_twin, never, always)),
         over_baseline=over_baseline,
         over_twin=over_twin,
+        over_teacher=bundled.over_teacher,
         retention=bundled.retention,
         never_given=never,
         always_given=always,
@@ -103,12 +107,16 @@ def _names(labels: Sequence[str], chosen: NDArray[np.bool_]) -> tuple[str, ...]:
 
 
 def _compared(other: str, gain: Bootstrap, rows: int) -> str:
-    interval = f"{gain.difference:+.3f}, 95 % interval {gain.low:+.3f} to {gain.high:+.3f}"
+    interval = _interval(gain)
     if gain.low > 0:
         return f"above {other} ({interval})"
     if gain.high < 0:
         return f"below {other} ({interval})"
     return f"{rows:,} test rows are too few to tell it from {other} ({interval})"
+
+
+def _interval(gain: Bootstrap) -> str:
+    return f"{gain.difference:+.3f}, 95 % interval {gain.low:+.3f} to {gain.high:+.3f}"
 
 
 def _notes(

@@ -1,6 +1,7 @@
 """The verb `drift` on a tiny bundle: still where nothing changed, and what moved where something did."""
 
 import json
+import shutil
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -37,10 +38,10 @@ def bundle(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return folder
 
 
-def state_of(bundle: Path, path: Path, days: int = 1, **drawn: float) -> Path:
+def state_of(bundle: Path, path: Path, days: int = 1, machine: int = 0, **drawn: float) -> Path:
     for day in range(days):
         monitor = Monitor(load(bundle), day=lambda day=day: date(2026, 1, 1) + timedelta(days=day))
-        monitor.classifier.predict(texts(300, seed=day + 10, **drawn))
+        monitor.classifier.predict(texts(300, seed=day + 10 + 100 * machine, **drawn))
         assert monitor.save(path)
     return path
 
@@ -85,10 +86,16 @@ def test_day_by_day_the_evidence_adds_up(bundle: Path, tmp_path: Path) -> None:
 
 
 def test_states_of_machines_are_added(bundle: Path, tmp_path: Path) -> None:
-    one, other = (state_of(bundle, tmp_path / f"{name}.json") for name in ("one", "other"))
+    one, other = (state_of(bundle, tmp_path / f"{at}.json", machine=at) for at in range(2))
     assert drift_of(bundle, [one, other]).texts == 600
     with pytest.raises(InputError, match="named twice"):
-        drift_of(bundle, [one, other, tmp_path / "." / "one.json"])
+        drift_of(bundle, [one, other, tmp_path / "." / "0.json"])
+    copy = shutil.copy(one, tmp_path / "yesterday.json")
+    state_of(bundle, one, machine=2)
+    assert drift_of(bundle, [one, other]).texts == 900
+    with pytest.raises(InputError, match=r"yesterday.json: Another state has the counts of one of its days too"):
+        state_of(bundle, tmp_path / "next.json", days=2)
+        drift_of(bundle, [tmp_path / "next.json", copy])
     with pytest.raises(InputError, match="This is a folder"):
         drift_of(bundle, [tmp_path])
 

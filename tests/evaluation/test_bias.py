@@ -36,6 +36,14 @@ def test_p_values_are_those_of_all_signs() -> None:
     assert sign_p_values(np.zeros((10, 2)), rng) == pytest.approx([1, 1])
 
 
+def test_signs_are_drawn_in_parts_of_the_same_draw(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many rows would take gigabytes of signs."""
+    differences = np.random.default_rng(4).normal(0.2, 1, size=(37, 5))
+    whole = sign_p_values(differences, np.random.default_rng(5), 1999)
+    monkeypatch.setattr("distill.evaluation.bias._SIGNS_AT_ONCE", 1000)
+    assert sign_p_values(differences, np.random.default_rng(5), 1999).tolist() == whole.tolist()
+
+
 def test_shuffled_terms_raise_as_few_alarms_as_asked() -> None:
     """Five hundred times: which term is which is drawn for each template; skewed differences, as scores have."""
     rng = np.random.default_rng(1)

@@ -18,7 +18,7 @@ def verdict(
     retention: float | None = 0.9,
 ) -> Verdict:
     decided = np.array(decisions or [[1, 0, 0], [0, 1, 0], [0, 0, 1]], dtype=bool)
-    bundled = Bundled("int8-static", 0.5, retention, decided, GOLD)
+    bundled = Bundled("int8-static", 0.5, retention, Bootstrap(-0.05, -0.08, -0.02, 0.01), decided, GOLD)
     twin = None if over_twin is None else Bootstrap(*over_twin, 0.01)
     return verdict_of(bundled, LABELS, Headline(), Bootstrap(*over_baseline, 0.01), twin)
 
@@ -27,7 +27,8 @@ def test_a_better_bundle_says_so_in_one_line() -> None:
     found = verdict((0.04, 0.01, 0.07))
     assert (found.failures, found.notes) == ((), ())
     assert found.line == (
-        "int8-static ships with a macro-F1 of 0.500, 90% of its teacher's; "
+        "int8-static ships with a macro-F1 of 0.500, "
+        "90% of its teacher's (-0.050, 95 % interval -0.080 to -0.020); "
         "above TF-IDF (+0.040, 95 % interval +0.010 to +0.070); "
         "above its twin, which had no teacher (+0.100, 95 % interval +0.050 to +0.150)"
     )

@@ -153,8 +153,8 @@ class Monitor:
         self._counted = Counts.none(len(classifier.labels))
         self._scores: list[Floats] = []
         self._texts: list[tuple[int, float, tuple[str, ...]]] = []
-        self._windows: list[Window] = []
-        self._saved = 0  # of the windows
+        self._saved = State(self._sha256)
+        self._new = State(self._sha256)
 
     @property
     def waiting(self) -> int:
@@ -167,7 +167,7 @@ class Monitor:
         """Return what was counted, saved or not, without the last texts where they are fewer than `MIN_TEXTS`."""
         with self._lock:
             self._close()
-            return _merged(self._sha256, self._windows)
+            return self._saved + self._new
 
     def save(self, path: str | Path) -> bool:
         """Add to a file what was counted since the last time; return whether it was written.
@@ -181,16 +181,15 @@ class Monitor:
         target = Path(path)
         with self._lock:
             self._close()
-            new = self._windows[self._saved :]
-            if not new:
+            if not self._new.windows:
                 return False
-            state = _merged(self._sha256, new)
+            state = self._new
             if target.exists():
                 state = read_state(target, self._sha256, len(self.classifier.labels)) + state
             partial = target.with_name(target.name + ".partial")
             partial.write_text(json.dumps(state.to_dict(), separators=(",", ":")) + "\n", encoding="utf-8")
             os.replace(partial, target)
-            self._saved = len(self._windows)
+            self._saved, self._new = self._saved + self._new, State(self._sha256)
             return True
 
     def _see(
@@ -221,7 +220,7 @@ class Monitor:
         """Make a window of what is counted, if it is of enough texts."""
         self._count()
         if self._counted.texts >= MIN_TEXTS:
-            self._windows.append(Window(self._day(), self._counted))
+            self._new += State(self._sha256, (Window(self._day(), self._counted),))
             self._counted = Counts.none(len(self.classifier.labels))
 
 

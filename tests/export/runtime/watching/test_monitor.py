@@ -93,6 +93,20 @@ def test_a_window_has_enough_texts_or_is_not_written(classifier: Classifier, tmp
     assert {entry.name for entry in tmp_path.iterdir()} == {"bundle", "state.json"}
 
 
+def test_memory_does_not_grow_with_the_number_of_times_that_counts_are_saved(
+    classifier: Classifier, tmp_path: Path
+) -> None:
+    monitor = Monitor(classifier, day=lambda: DAY)
+    sizes = []
+    for _ in range(20):
+        monitor.classifier.predict(some_texts(MIN_TEXTS))
+        assert monitor.save(tmp_path / "state.json")
+        sizes.append(len(pickle.dumps((monitor._saved, monitor._new))))
+    assert max(sizes) < 1.5 * sizes[0]
+    assert counted(monitor).texts == 20 * MIN_TEXTS
+    assert read_state(tmp_path / "state.json", monitor.state.manifest_sha256, len(LABELS)) == monitor.state
+
+
 def test_states_of_several_machines_add_up_to_the_state_of_one(classifier: Classifier, tmp_path: Path) -> None:
     texts, days = some_texts(900), [DAY, DAY, date(2026, 12, 1)]
     states = []
