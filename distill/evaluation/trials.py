@@ -1,6 +1,7 @@
 """The rows of validation that tune, and the independent trials among the others that certify. All pure.
 
-Nothing may be certified by the rows that it was fitted on, and rows of one group are not independent draws: a
+No threshold may be certified by the rows that it, or the calibration below it, was fitted on; the model itself is
+chosen on all of validation, which docs/trust.md measures. Rows of one group are not independent draws: a
 group is one trial, represented by one of its rows, picked at random.
 """
 

@@ -1,6 +1,7 @@
 """Certified floors, sets and hand-over, measured: simulated draws, random halves of GoEmotions, workload tables.
 
     python -m tests.benchmarks.trust draws
+    python -m tests.benchmarks.trust chosen
     python -m tests.benchmarks.trust halves CORPORA/goemotions TEACHER/goemotions-minilm --arrays halves.npz
     MAPIE_VENV/bin/python tests/benchmarks/trust_mapie.py halves.npz     # writes halves.json; needs mapie 1.6
     python -m tests.benchmarks.trust halves CORPORA/goemotions TEACHER/goemotions-minilm --mapie halves.json
@@ -14,6 +15,7 @@ of which the fitting half is drawn with replacement, so that "broken" is about a
 
 import argparse
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,7 +25,7 @@ from numpy.typing import NDArray
 from distill.evaluation.binomial import interval, misses_allowed, trials_needed
 from distill.evaluation.certificates import certified_threshold
 from distill.evaluation.sets import evaluate_sets, fit_thresholds_of_sets
-from distill.evaluation.thresholds import HIGHEST, keep_recall
+from distill.evaluation.thresholds import HIGHEST, cuts_of, keep_recall
 from distill.evaluation.trials import Parts
 from distill.export.runtime.deciding.scores import sigmoid, softmax
 from distill.export.runtime.deciding.sets import LABELS, Sets
@@ -52,6 +54,30 @@ def draws() -> None:
             broken += [1 - threshold < floor for threshold in thresholds]
         shares = broken / DRAWS
         print(line([f"{floor:g}", str(positives), *(f"{share:.1%}" for share in shares)]))
+
+
+def chosen() -> None:
+    """Print how often a certified floor is broken of the best of ten models, chosen on the rows that certify too.
+
+    One label, whose F1 alone chooses: of many labels each has a part in the choice. The models are equally good,
+    and half or nine tenths of a score's variance is common to them.
+    """
+    print(*head_lines(["floor", "positives", "common", "one model, broken", "best of ten, broken"]), sep="\n")
+    for floor, positives in ((0.8, 30), (0.9, 60), (0.95, 200)):
+        for common in (0.5, 0.9):
+            rng, broken = np.random.default_rng(0), np.zeros(2)
+            gold = np.zeros(10 * positives)  # the first of the positives certify, the others tune
+            gold[: 2 * positives] = 1
+            for _ in range(DRAWS):
+                shared, own = rng.normal(size=gold.shape), rng.normal(size=(10, len(gold)))
+                scores = sigmoid(2 * (2 * gold - 1 + common**0.5 * shared + (1 - common) ** 0.5 * own))
+                best = max(scores, key=lambda column: float(cuts_of(column, gold).f1.max()))
+                for at, model in enumerate((scores[0], best)):
+                    threshold = certified_threshold(model[:positives], floor, CONFIDENCE)
+                    cut = math.log(threshold / (1 - threshold)) / 2
+                    broken[at] += math.erfc((cut - 1) / math.sqrt(2)) / 2 < floor
+            shares = broken / DRAWS
+            print(line([f"{floor:g}", str(positives), f"{common:g}", *(f"{share:.1%}" for share in shares)]))
 
 
 def both_splits(corpus: Path, teacher: Path) -> tuple[Doubles, Doubles, tuple[str, ...]]:
@@ -211,13 +237,15 @@ def _print_workload(
 def main() -> None:
     """Measure what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("draws", "halves", "workload", "unreadable", "words"))
+    parser.add_argument("what", choices=("draws", "chosen", "halves", "workload", "unreadable", "words"))
     parser.add_argument("paths", type=Path, nargs="*")
     parser.add_argument("--arrays", type=Path)
     parser.add_argument("--mapie", type=Path)
     options = parser.parse_args()
     if options.what == "draws":
         draws()
+    elif options.what == "chosen":
+        chosen()
     elif options.what == "halves":
         halves(*options.paths, options.arrays, options.mapie)
     elif options.what == "workload":
