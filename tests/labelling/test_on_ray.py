@@ -2,6 +2,7 @@
 
 import shutil
 import socket
+import sys
 from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
@@ -49,6 +50,30 @@ def test_a_local_ray_listens_on_the_loopback_interface_alone() -> None:
         socket.create_connection((host, int(port)), 10).close()
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection((own, int(port)), 10).close()
+
+
+def test_a_ray_that_was_imported_before_it_was_told_where_to_listen_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ended: list[bool] = []
+    context = SimpleNamespace(gcs_address="192.0.2.1:6379")
+    early = SimpleNamespace(
+        init=lambda *_, **__: None,
+        shutdown=lambda: ended.append(True),
+        get_runtime_context=lambda: context,
+    )
+    monkeypatch.setitem(sys.modules, "ray", early)
+    for name in ("RAY_USAGE_STATS_ENABLED", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"):
+        monkeypatch.setenv(name, "0")  # so that what is set now goes again
+    with (
+        pytest.raises(DistillError, match=r"other addresses than 127\.0\.0\.1\. Set RAY_ENABLE"),
+        on_ray._ray(RaySettings(actors=1, address="local")),
+    ):
+        pytest.fail("it must not be used")
+    assert ended == [True]
+    context.gcs_address = "127.0.0.1:6379"
+    with on_ray._ray(RaySettings(actors=1, address="local")) as ray:
+        assert ray is early
 
 
 def test_shards_that_are_there_need_no_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
