@@ -50,20 +50,25 @@ def teacher_as_graph(made: Made) -> list[Peer]:
 
 def teacher_in_int8(made: Made) -> list[Peer]:
     """What `optimum-cli onnxruntime quantize` makes for this CPU, dynamic."""
+    target = optimum_int8(_plain_graph(made), _model(made).config)
+    return [_of_graph(made, "teacher, Optimum's int8, dynamic", target, {})]
+
+
+def optimum_int8(plain: Path, config: Any) -> Path:
+    """The int8 form of a graph beside it, made unless it is there."""
     flags = cpu_info()["flags"]
     kinds = (("avx512_vnni", "avx512_vnni"), ("avx512f", "avx512"), ("asimddp", "arm64"))
     kind = next((kind for flag, kind in kinds if flag in flags), "avx2")
-    target = _folder(made) / f"int8-{kind}" / "model_quantized.onnx"
+    target = plain.parent / f"int8-{kind}" / "model_quantized.onnx"
     if not target.is_file():
         from optimum.onnxruntime import ORTQuantizer
         from optimum.onnxruntime.configuration import AutoQuantizationConfig
 
-        plain = _plain_graph(made)
-        _model(made).config.save_pretrained(plain.parent)
+        config.save_pretrained(plain.parent)
         chosen = getattr(AutoQuantizationConfig, kind)(is_static=False, per_channel=False)
         quantizer = ORTQuantizer.from_pretrained(str(plain.parent), file_name=plain.name)
         quantizer.quantize(save_dir=str(target.parent), quantization_config=chosen)
-    return [_of_graph(made, "teacher, Optimum's int8, dynamic", target, {})]
+    return target
 
 
 def _folder(made: Made) -> Path:
@@ -84,14 +89,15 @@ def _plain_graph(made: Made) -> Path:
 
 
 def _of_graph(made: Made, name: str, path: Path, known: Mapping[str, Logits]) -> Peer:
-    runner, tokenizer = GraphRunner(path), _tokenizer(made)
-    return Peer(
-        name,
-        "ONNX Runtime",
-        size_of(path) + _tokenizer_bytes(made),
-        lambda texts: runner(*tokenizer(texts)),
-        known,
-    )
+    return graph_peer(name, path, _tokenizer(made), _tokenizer_bytes(made), known)
+
+
+def graph_peer(
+    name: str, path: Path, tokenizer: PlainTokenizer, beside: int, known: Mapping[str, Logits] | None = None
+) -> Peer:
+    """A graph with its tokenizer, whose file has `beside` bytes."""
+    runner = GraphRunner(path)
+    return Peer(name, "ONNX Runtime", size_of(path) + beside, lambda texts: runner(*tokenizer(texts)), known or {})
 
 
 def _model(made: Made) -> Any:

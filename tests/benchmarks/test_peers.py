@@ -11,7 +11,7 @@ import pytest
 from distill.corpora.corpus import part_of
 from distill.corpora.storage.parquet import load_corpus
 from distill.export.runtime.errors import InputError
-from tests.benchmarks import peers, variants_table
+from tests.benchmarks import peers, peers_page, variants_table
 from tests.benchmarks.peer import Made, PlainTokenizer, label_names, logits_of_scores
 from tests.benchmarks.peers import KINDS, compare, make_peers, markdown
 from tests.support.drawn_cases import scores_of
@@ -21,7 +21,7 @@ def test_peers_are_judged_and_timed_beside_the_bundle(
     runs: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setitem(sys.modules, "model2vec.distill", None)  # as if it were not installed
-    kinds = ["tfidf", "model2vec", "teacher", "teacher-onnx", "teacher-int8", "plain-export"]
+    kinds = ["tfidf", "model2vec", "teacher", "teacher-onnx", "teacher-int8", "plain-export", "plain-kd"]
     found = compare([runs], kinds, tmp_path, texts=4, rounds=1)
     assert json.loads(json.dumps(found, allow_nan=False))["texts"] == found["texts"] == 4
     names = [row["name"] for row in found["rows"]]
@@ -34,13 +34,20 @@ def test_peers_are_judged_and_timed_beside_the_bundle(
         "teacher, Optimum's int8, dynamic",
         "student, plain torch.onnx, fp32",
         "student, plain torch.onnx, default int8",
+        "plain KD, Optimum's int8",
+        "plain KD, fp32",
     ]
+    for row in found["rows"]:
+        low, high = row["interval"]
+        assert 0 <= low <= row["test"]["macro_f1"] <= high <= 1
+        assert row["seconds"] > 0
     report = {model["name"]: model for model in json.loads((runs / "report.json").read_text())["models"]}
     by_name = {row["name"]: row for row in found["rows"]}
     for ours, theirs in ((names[0], "int8-weights"), ("teacher", "teacher"), (names[1], "tfidf")):
         assert by_name[ours]["test"]["macro_f1"] == pytest.approx(report[theirs]["test"]["macro_f1"])
-    # MB is the same in this table as in the report
-    assert by_name[names[0]]["bytes"] == report["int8-weights"]["bytes"]["total"]
+    # MB is the same in this table as in the report, but for the card, which gets size and speed after the report
+    card = (runs / "bundle/README.md").stat().st_size
+    assert abs(by_name[names[0]]["bytes"] - report["int8-weights"]["bytes"]["total"]) < card
     student = by_name["student, plain torch.onnx, fp32"]["test"]["macro_f1"]
     assert student == pytest.approx(report["student"]["test"]["macro_f1"])
     assert by_name["teacher, Optimum's int8, dynamic"]["bytes"] < by_name["teacher"]["bytes"] / 2
@@ -54,6 +61,17 @@ def test_peers_are_judged_and_timed_beside_the_bundle(
     table = markdown(found)
     assert table.count("\n|") == 2 + len(names)
     assert 'skipped, model2vec: not installed: pip install "model2vec[distill,train]"' in table
+
+
+def test_tables_of_several_corpora_become_one_page(runs: Path, tmp_path: Path) -> None:
+    found = compare([runs], ["tfidf"], tmp_path / "peers", texts=4, rounds=1)
+    page = peers_page.page({"one": found, "other": found})
+    assert page.count("bundle of smoke, int8-weights") == 1
+    assert page.count("| TF-IDF + logistic regression |") == 1
+    peers_page.draw({"one": found, "other": found}, tmp_path / "peers.svg")
+    picture = (tmp_path / "peers.svg").read_text()
+    assert "<svg" in picture
+    assert "other" in picture
 
 
 def test_bundles_of_runs_on_one_corpus_stand_side_by_side(
@@ -95,7 +113,7 @@ def test_a_peer_that_cannot_be_made_leaves_the_others(monkeypatch: pytest.Monkey
     monkeypatch.setattr(peers, "KINDS", {"broken": peers.Kind(fail), "none": peers.Kind(lambda made: [])})
     made = Made(None, None, runs)  # type: ignore[arg-type]
     said = "cannot be made of this run in this environment (RuntimeError)"
-    assert make_peers(made, ["broken", "none"]) == ([], {"broken": said})
+    assert make_peers(made, ["broken", "none"]) == ([], {}, {"broken": said})
 
 
 def test_helpers(runs: Path) -> None:
