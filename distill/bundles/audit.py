@@ -1,7 +1,7 @@
 """An audit of what identity terms do to scores and decisions, for one model or several side by side."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -21,6 +21,7 @@ from distill.evaluation.bias import (
 )
 from distill.export.runtime import Classifier, InputError
 from distill.export.runtime.deciding.scores import Bools, Doubles, Floats
+from distill.export.runtime.deciding.task import UNREADABLE
 
 ALPHA = 0.05
 
@@ -28,6 +29,9 @@ SEED = 0
 
 # cells that an audit keeps, the worst first, beside all whose gap is shown
 WORST = 100
+
+# share of pairs of texts that are not told apart from which on an axis shows nothing
+UNREAD = 0.5
 
 # texts -> scores and decisions, both (N, C)
 Scorer = Callable[[list[str]], tuple[Floats, Bools]]
@@ -63,6 +67,31 @@ def scorer_of(classifier: Classifier) -> Scorer:
         return scores, classifier.task.decide(scores, classifier.manifest.policy)
 
     return score
+
+
+def unread_shares(classifier: Classifier, compared: Sequence[Comparison]) -> dict[str, float]:
+    """Return per axis the share of pairs of texts that a bundle reads alike, or of which it cannot read one.
+
+    Terms in another language than the bundle's are unknown pieces, between which there is no difference of scores.
+    """
+    found = {}
+    for comparison in compared:
+        texts = [text for row in comparison.texts for terms in row for text in terms]
+        seen = [
+            None if UNREADABLE in prediction.handed_over else ids
+            for prediction, ids in zip(classifier.predict(texts), classifier.token_ids(texts), strict=True)
+        ]
+        groups = len(comparison.groups)
+        together = [seen[at : at + groups] for at in range(0, len(seen), groups)]
+        pairs = [pair for terms in together for pair in combinations(terms, 2)]
+        alike = sum(first is None or second is None or first == second for first, second in pairs)
+        found[comparison.axis] = alike / len(pairs)
+    return found
+
+
+def with_unread(found: Audit, shares: Mapping[str, float]) -> Audit:
+    """Return an audit that says which of its axes what ships cannot read."""
+    return replace(found, axes=tuple(replace(axis, unread=shares[axis.axis]) for axis in found.axes))
 
 
 def audit(

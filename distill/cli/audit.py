@@ -49,8 +49,8 @@ def audit(
     Beside a run, amplification is the mean absolute gap of a model minus its teacher's, with an interval over the
     templates. A gap is about these texts alone, and no proof of fairness where none is found.
     """
+    from distill.bundles.audit import UNREAD, require_texts, scorer_of, unread_shares, with_unread
     from distill.bundles.audit import audit as audited
-    from distill.bundles.audit import require_texts, scorer_of
     from distill.bundles.identity import (
         MIN_TEMPLATES,
         axes_left_out,
@@ -84,6 +84,14 @@ def audit(
         models = {**scorers_of_run(against, classifier), **models}
         reference = TEACHER if TEACHER in models else None
     found = audited(models, classifier.labels, compared, reference)
+    found = with_unread(found, unread_shares(classifier, compared))
+    for one in found.axes:
+        if one.unread >= UNREAD:
+            print(
+                f"{one.axis}: The bundle reads {one.unread:.0%} of the pairs of texts alike, or cannot read "
+                "them, which shows nothing. Use terms in its language (--language, --terms).",
+                file=sys.stderr,
+            )
     if as_json:
         print(json.dumps(found.to_dict(), indent=2), flush=True)
     else:

@@ -53,7 +53,7 @@ def explain(
         if as_json:
             print(json.dumps(explanation.to_dict(), ensure_ascii=True), flush=True)
         else:
-            _print(explanation, segments_of(row))
+            _print(explanation, segments_of(row), minimal=minimal)
 
 
 def _row(line: str, number: int, *, is_pair: bool) -> "Row":
@@ -70,7 +70,7 @@ def _row(line: str, number: int, *, is_pair: bool) -> "Row":
     return value[0], value[1]
 
 
-def _print(explanation: "Explanation", texts: tuple[str, ...]) -> None:
+def _print(explanation: "Explanation", texts: tuple[str, ...], *, minimal: bool) -> None:
     """Print one text's words with what changes without them, those that change most first."""
     reasons = explanation.prediction.handed_over
     verdict = "decided" if explanation.decided else "not decided"
@@ -86,6 +86,8 @@ def _print(explanation: "Explanation", texts: tuple[str, ...]) -> None:
     order = sorted(range(len(words)), key=lambda at: -abs(explanation.words[at].change))
     rows = [[words[at], *_cells(explanation.words[at])] for at in order]
     print_table("what the model used", ["without", "score", "with a mask", "decision"], rows)
+    if minimal and explanation.deletion is None:
+        print("No deletion decides otherwise, not even that of all words.")
     if explanation.deletion is not None:
         named = ", ".join(words[at] for at in explanation.deletion.words)
         least = "the fewest words" if explanation.deletion.smallest else "none of these can stay"

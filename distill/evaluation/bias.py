@@ -50,7 +50,8 @@ class AxisAudit:
     """One axis over all of its groups and all labels, per model.
 
     `gap` is the mean absolute difference of scores, `flipped` the share of texts for which any decision differs,
-    and `shown` the number of cells whose gap is more than chance.
+    and `shown` the number of cells whose gap is more than chance. `unread` is the share of pairs of texts that
+    what ships reads alike or cannot read, so that no difference can show; files of earlier versions lack it.
     """
 
     axis: str
@@ -60,6 +61,7 @@ class AxisAudit:
     flipped: Mapping[str, float]
     shown: Mapping[str, int]
     amplification: Mapping[str, Estimate]
+    unread: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -141,15 +141,15 @@ def write_audit(place: Path, folder: Path, bundle: Path, language: str | None) -
         language: of the corpus.
     """
     from distill.artifacts.records import write_record
-    from distill.bundles.audit import audit, scorer_of
+    from distill.bundles.audit import audit, scorer_of, unread_shares, with_unread
     from distill.bundles.identity import comparisons, packaged_identity
     from distill.export.runtime import load
 
     shipped = load(bundle)
     models = {**scorers_of_run(folder, shipped), BUNDLE: scorer_of(shipped)}
-    identity = packaged_identity(language_of_terms(language))
-    found = audit(models, shipped.labels, comparisons(identity), TEACHER)
-    write_record(found, place / AUDIT_FILE)
+    compared = comparisons(packaged_identity(language_of_terms(language)))
+    found = audit(models, shipped.labels, compared, TEACHER)
+    write_record(with_unread(found, unread_shares(shipped, compared)), place / AUDIT_FILE)
 
 
 def read_audit(place: Path) -> "Audit":
@@ -161,11 +161,19 @@ def read_audit(place: Path) -> "Audit":
 
 
 def require_no_amplification(found: "Audit", bound: float) -> None:
-    """Refuse a bundle that makes its teacher's differences larger, as its interval shows.
+    """Refuse a bundle that makes its teacher's differences larger, as its interval shows, or that shows nothing.
 
     Raises:
         CheckFailedError: names the axes and the key.
     """
+    from distill.bundles.audit import UNREAD
+
+    unread = sum(axis.unread for axis in found.axes) / len(found.axes)
+    if unread >= UNREAD:
+        raise CheckFailedError(
+            f"audit: The bundle reads {unread:.0%} of the pairs of the packaged texts alike, or cannot read them, "
+            f"which shows nothing. Set corpus.language, or remove {KEY} and use `distill audit --terms`."
+        )
     above = [
         f"{axis.axis} (+{axis.amplification[BUNDLE].value:.4f})"
         for axis in found.axes

@@ -50,7 +50,7 @@ VERSIONS = {
     "bundle": 4,
     "bench": 7,
     "context": 1,
-    "audit": 1,
+    "audit": 2,
     "report": 16,
 }
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from distill.bundles.audit import audit, scorer_of
+from distill.bundles.audit import audit, scorer_of, unread_shares, with_unread
 from distill.bundles.identity import (
     LANGUAGES,
     Comparison,
@@ -136,6 +136,9 @@ def test_the_audit_of_a_bundle_is_what_it_scores(terms: Path, tmp_path: Path) ->
     texts = [template[0] for template in compared[0].texts]
     expected = [classifier(first).scores["joy"] - classifier(second).scores["joy"] for first, second in texts]
     assert cell.gaps["bundle"] == pytest.approx(np.mean(expected), abs=1e-6)
+    shares = unread_shares(classifier, compared)
+    assert shares == {"mood": 1 / 8, "none": 1.0}, "a capital is unknown to the tiny bundle"
+    assert [axis.unread for axis in with_unread(found, shares).axes] == [1 / 8, 1.0]
     unknown = next(axis for axis in found.axes if axis.axis == "none")
     assert (unknown.gap["bundle"], unknown.flipped["bundle"], unknown.shown["bundle"]) == (0, 0, 0)
 
@@ -148,6 +151,8 @@ def test_the_verb_shows_the_worst_first_and_leaves_no_row(terms: Path, tmp_path:
     shown, data = run_cli(*arguments), run_cli(*arguments, "--json")
     assert (shown.returncode, data.returncode) == (0, 0), shown.stderr + data.stderr
     assert "zeugnis" not in shown.stdout + data.stdout
+    (said,) = shown.stderr.splitlines()
+    assert said.startswith("none: The bundle reads 100% of the pairs of texts alike, or cannot read them")
     found = json.loads(data.stdout)
     assert [axis["axis"] for axis in found["axes"]] == ["mood", "none", "mood in rows"]
     gaps = [max(map(abs, cell["gaps"].values())) for cell in found["cells"]]

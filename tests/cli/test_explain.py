@@ -29,6 +29,17 @@ def test_words_are_shown_with_what_changes(bundle: Path) -> None:
     assert "decided otherwise without: " in done.stdout
 
 
+def test_what_no_deletion_changes_is_said(bundle: Path) -> None:
+    text, label = next(
+        (text, label)
+        for text in ("i feel very sad", "i am happy", "calm", "you not")
+        for label in ("joy", "sadness", "calm")
+        if load(bundle).explain(text, label, minimal=True).deletion is None
+    )
+    done = run_cli("explain", str(bundle), text, "--label", label, "--minimal")
+    assert done.stdout.splitlines()[-1] == "No deletion decides otherwise, not even that of all words."
+
+
 def test_json_has_places_and_no_word(bundle: Path) -> None:
     done = run_cli("explain", str(bundle), "--json", stdin=f"{TEXT}\nzeugnis happy\n")
     lines = [json.loads(line) for line in done.stdout.splitlines()]

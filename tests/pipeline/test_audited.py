@@ -1,5 +1,6 @@
 """The audit of a run: its models score texts as the run stored it, and a bundle that adds too much is refused."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,11 @@ def test_a_bundle_that_adds_more_than_the_bound_is_refused(tmp_path: Path) -> No
     found = read_audit(tmp_path)
     assert found == audit_with(0.05)
     require_no_amplification(found, 0.05)
+    unread = replace(found, axes=tuple(replace(axis, unread=0.5) for axis in found.axes))
+    with pytest.raises(
+        CheckFailedError, match=r"reads 50% of the pairs .* alike, or cannot read them.*Set corpus.language"
+    ):
+        require_no_amplification(unread, 1.0)
     with pytest.raises(CheckFailedError, match=r"adds more than 0.04 .* gender \(\+0.0600\)"):
         require_no_amplification(found, 0.04)
 
