@@ -172,6 +172,22 @@ class DecisionsRecipe(Section):
             raise ValueError(f"{' and '.join(rivals)} exclude each other. Keep one of them.")
         return self
 
+    @model_validator(mode="after")
+    def _is_read(self) -> "DecisionsRecipe":
+        """Refuse a key that nothing reads: a floor is not certified by the confidence of something else."""
+        readers = {
+            "confidence": (
+                self.answer_when_right,
+                "answer_when_right; a floor has its own (at_least, confidence)",
+            ),
+            "certify_share": (self.certifying_share, "certified floors, sets and answer_when_right"),
+            "sets_per_label": (self.sets, "sets"),
+        }
+        for key, (reader, named) in readers.items():
+            if reader is None and getattr(self, key) != type(self).model_fields[key].default:
+                raise ValueError(f"Nothing reads {key}, which is for {named}. Remove it, or add one of those.")
+        return self
+
 
 class ExportRecipe(Section):
     """[export]: which variants may ship, in order of preference, and the bounds of their gate."""

@@ -156,7 +156,7 @@ def recipe_hash(recipe: Recipe) -> str:
 
 def words_inputs(words: str | None) -> dict[str, str]:
     """Return the content hash of the user's list of words that flag a text, where the recipe names one."""
-    if words is None or not Path(words).is_file():
+    if words is None or not Path(words).expanduser().is_file():
         return {}
     return {"hand_over_words": content_hash(words, "decisions.hand_over_words")}
 

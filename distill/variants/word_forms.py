@@ -33,7 +33,7 @@ def forms_of(name: str) -> tuple[str, tuple[str, ...]]:
         words = tuple(form for language in LANGUAGES for form in crisis_words(language))
         return CRISIS, _distinct(words)
     try:
-        words = _forms(Path(name).read_text(encoding="utf-8-sig"))
+        words = _forms(Path(name).expanduser().read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
             f"decisions.hand_over_words: {name} cannot be read as UTF-8 text ({type(error).__name__}). Name "

@@ -32,6 +32,9 @@ def test_packaged_recipes_load_and_survive_their_resolved_form(name, tmp_path) -
         ("export.threshold_shrink=20", ["unknown key export.threshold_shrink", "decisions.threshold_shrink?"]),
         ("decisions.calibration='plat'", ["decisions.calibration", "plat", "platt-per-label"]),
         ("decisions.recall_floor.joy=1.0", ["decisions.recall_floor", "The floor of 'joy' must", "less than 1"]),
+        ("decisions.confidence=0.95", ["Nothing reads confidence", "a floor has its own (at_least, confidence)"]),
+        ("decisions.certify_share=0.3", ["Nothing reads certify_share", "sets and answer_when_right. Remove it"]),
+        ("decisions.sets_per_label=true", ["Nothing reads sets_per_label, which is for sets"]),
         ("decisions.recall_floor.joy='often'", ["The floor of 'joy' must be a number greater than 0"]),
         ("decisions.recall_floor=0.9", ["decisions.recall_floor is 0.9", "such as { sadness = 0.9 }"]),
         (

@@ -14,6 +14,7 @@ from distill.export.runtime.reading.inputs import Turn, Turns, Window
 from distill.export.runtime.reading.said import Framing, framing_of
 from distill.export.runtime.reading.turns import Predict
 from distill.recipe.shipping import DecisionsRecipe
+from distill.runs.fingerprints import words_inputs
 from distill.variants.hand_over import fit_unreadable, rules_of
 from distill.variants.word_forms import LANGUAGES, crisis_words, forms_of
 from tests.support.tiny_turns import ROLES, TEMPLATE, turns_tokenizer
@@ -135,7 +136,7 @@ def test_the_rule_is_about_what_a_decision_on_turns_is_about(predict: Predict, d
     assert unreadable(ids("")) is (predict != "next")
 
 
-def test_a_recipe_chooses_its_rules(tmp_path: Path) -> None:
+def test_a_recipe_chooses_its_rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tokenizer = wordpiece()
     rows = [tokenizer.encode(text).ids for text in TEXTS]
     none = rules_of(DecisionsRecipe(unreadable_share=0), tokenizer, rows, BARE)
@@ -147,6 +148,9 @@ def test_a_recipe_chooses_its_rules(tmp_path: Path) -> None:
     own = tmp_path / "own.txt"
     own.write_text("# of the ward\nVery Sad\nvery sad\n\nmüde\n", encoding="utf-8-sig")
     assert forms_of(str(own)) == ("own", ("Very Sad", "müde"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert forms_of("~/own.txt") == forms_of(str(own))
+    assert words_inputs("~/own.txt") == words_inputs(str(own)) != {}
     flagged = rules_of(DecisionsRecipe(hand_over_words=str(own)), tokenizer, rows, BARE)
     assert flagged.objects.hand_over is not None
     assert flagged.objects.hand_over.list_name == "own"
