@@ -165,11 +165,15 @@ class TestedRows:
 
 @dataclass(frozen=True)
 class HandedOver:
-    """The number of texts that what ships leaves to a person, and per reason; a text may have several."""
+    """The number of texts that what ships leaves to a person, and per reason; a text may have several.
+
+    `undecided` of them have no labels; files of earlier versions do not say so.
+    """
 
     texts: int
     handed_over: int
     reasons: Mapping[str, int]
+    undecided: int = 0
 
     @property
     def share(self) -> float:
@@ -213,10 +217,10 @@ class Headline:
 class Verdict:
     """The bundle beside what costs less, on the rows that models are compared on.
 
-    `failures` are the reasons not to ship it: the 95 % interval of its headline minus TF-IDF's is below 0, or a
-    label is given to every row. `line` is the verdict in one sentence, and `notes` name what to look at.
-    `over_twin` is None without a twin, and `retention` where the teacher's headline is 0. Files of earlier
-    versions have no `over_teacher`.
+    `failures` are the reasons not to ship it: the 95 % interval of its headline minus TF-IDF's is below 0, a label
+    is given to every row, or no text is decided. `line` is the verdict in one sentence, and `notes` name what to
+    look at. `over_twin` is None without a twin, and `retention` where the teacher's headline is 0. Files of
+    earlier versions have no `over_teacher`.
     """
 
     failures: tuple[str, ...]

@@ -51,7 +51,7 @@ VERSIONS = {
     "bench": 7,
     "context": 1,
     "audit": 2,
-    "report": 16,
+    "report": 17,
 }
 
 # one of several: a student's seed before a stage's name, or a teacher's number after it

@@ -247,8 +247,8 @@ class ExportRecipe(Section):
     )
     allow_worse_than_baseline: bool = Field(
         False,
-        description="Exit with status 0 although the bundle is worse than TF-IDF on test rows, or gives a label "
-        "to every one of them; the bundle is written in any case.",
+        description="Exit with status 0 although the bundle is worse than TF-IDF on test rows, gives a label to "
+        "every one of them, or decides none; the bundle is written in any case.",
     )
 
     max_bias_amplification: float | None = Field(

@@ -131,7 +131,8 @@ def build_report(inputs: ReportInputs) -> Report:
     shipped = next(model for model in reports if model.name == chosen)
     bundle = load(layout.bundle)
     score = shipped.test.metric(named.key)
-    bundled = Bundled(chosen, score, shipped.retention, over_teacher, tested[chosen], gold)
+    left = handed_over(bundle, [one.test.texts for one in inputs.tested])
+    bundled = Bundled(chosen, score, shipped.retention, over_teacher, left, tested[chosen], gold)
     return Report(
         format_version=FORMAT_VERSION,
         recipe=recipe.model_dump(mode="json"),
@@ -162,7 +163,7 @@ def build_report(inputs: ReportInputs) -> Report:
         audit=inputs.audit,
         tuning=_tuning(models),
         subgroups=_subgroups(inputs, models, tested, gold),
-        handed_over=handed_over(bundle, [one.test.texts for one in inputs.tested]),
+        handed_over=left,
         used_words=used_words(bundle, corpus.validation.texts, corpus.validation.groups, seed=recipe.seed),
     )
 

@@ -21,8 +21,9 @@ def handed_over(bundle: Classifier, splits: Sequence[Sequence[Row]]) -> HandedOv
     step = max(1, sum(map(len, splits)) // MOST_TEXTS)
     texts = [split[row] for split in splits for row in range(0, len(split), step)]
     reasons: Counter[str] = Counter()
-    left = 0
+    left = undecided = 0
     for prediction in bundle.stream(texts, block=BLOCK):
         reasons.update(prediction.handed_over)
         left += bool(prediction.handed_over)
-    return HandedOver(len(texts), left, dict(reasons.most_common()))
+        undecided += prediction.abstained
+    return HandedOver(len(texts), left, dict(reasons.most_common()), undecided)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from distill.artifacts.report import Headline, Verdict, read_report
+from distill.artifacts.report import HandedOver, Headline, Verdict, read_report
 from distill.evaluation.bootstrap import Bootstrap
 from distill.export.runtime.deciding.scores import Bools, Floats
 from distill.export.runtime.errors import CheckFailedError
@@ -24,6 +24,7 @@ class Bundled:
         score: its headline.
         retention: that as a share of its teacher's; None where the teacher's is 0.
         over_teacher: that minus its teacher's, on the same rows.
+        handed_over: of the test texts.
         decisions: ``(N, C)``.
         gold: 0/1, ``(N, C)``.
     """
@@ -32,6 +33,7 @@ class Bundled:
     score: float
     retention: float | None
     over_teacher: Bootstrap
+    handed_over: HandedOver
     decisions: Bools
     gold: Floats
 
@@ -65,9 +67,9 @@ def verdict_of(
     if over_twin is not None:
         parts.append(_compared("its twin, which had no teacher", over_twin, rows))
     return Verdict(
-        failures=tuple(_failures(over_baseline, always)),
+        failures=tuple(_failures(over_baseline, always, bundled.handed_over)),
         line="; ".join(parts),
-        notes=tuple(_notes(over_baseline, over_twin, never, always)),
+        notes=(*_undecided(bundled.handed_over), *_notes(over_baseline, over_twin, never, always)),
         over_baseline=over_baseline,
         over_twin=over_twin,
         over_teacher=bundled.over_teacher,
@@ -78,7 +80,7 @@ def verdict_of(
 
 
 def require_passed(folder: Path, *, is_accepted: bool) -> None:
-    """Refuse a finished run whose bundle a baseline beats, or that gives a label to every row.
+    """Refuse a finished run whose bundle a baseline beats, that gives a label to every row, or decides nothing.
 
     Args:
         folder: of the run.
@@ -95,11 +97,20 @@ def require_passed(folder: Path, *, is_accepted: bool) -> None:
         )
 
 
-def _failures(over_baseline: Bootstrap, always: Sequence[str]) -> Iterator[str]:
+def _failures(over_baseline: Bootstrap, always: Sequence[str], handed_over: HandedOver) -> Iterator[str]:
+    if 0 < handed_over.texts == handed_over.undecided:
+        yield "the bundle decides no test text"
     if over_baseline.high < 0:
         yield "the bundle is below TF-IDF on test rows"
     if always:
         yield f"every test row is given {', '.join(always)}"
+
+
+def _undecided(handed_over: HandedOver) -> Iterator[str]:
+    """Yield a sentence where most texts are left to a person, which the headline does not show."""
+    if handed_over.texts <= 2 * handed_over.undecided and handed_over.undecided:
+        share = handed_over.undecided / handed_over.texts
+        yield f"{share:.0%} of the test texts are not decided, and count as if they were; look at [decisions]"
 
 
 def _names(labels: Sequence[str], chosen: NDArray[np.bool_]) -> tuple[str, ...]:

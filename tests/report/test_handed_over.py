@@ -23,5 +23,6 @@ def test_every_reason_counts_over_all_splits(tmp_path: Path, monkeypatch: pytest
     assert (found.texts, found.handed_over) == (5, sum(bool(one.handed_over) for one in predictions))
     assert found.reasons == Counter(reason for one in predictions for reason in one.handed_over)
     assert 0 < found.share < 1
+    assert found.undecided == sum(one.abstained for one in predictions) > 0
     monkeypatch.setattr(module, "MOST_TEXTS", 2)
     assert handed_over(bundle, SPLITS).texts == 3

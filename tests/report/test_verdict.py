@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from distill.artifacts.report import Headline, Verdict
+from distill.artifacts.report import HandedOver, Headline, Verdict
 from distill.evaluation.bootstrap import Bootstrap
 from distill.report.verdict import Bundled, verdict_of
 
@@ -16,9 +16,11 @@ def verdict(
     over_twin: tuple[float, float, float] | None = (0.1, 0.05, 0.15),
     decisions: list[list[int]] | None = None,
     retention: float | None = 0.9,
+    undecided: int = 0,
 ) -> Verdict:
     decided = np.array(decisions or [[1, 0, 0], [0, 1, 0], [0, 0, 1]], dtype=bool)
-    bundled = Bundled("int8-static", 0.5, retention, Bootstrap(-0.05, -0.08, -0.02, 0.01), decided, GOLD)
+    left, teacher = HandedOver(3, undecided, {}, undecided), Bootstrap(-0.05, -0.08, -0.02, 0.01)
+    bundled = Bundled("int8-static", 0.5, retention, teacher, left, decided, GOLD)
     twin = None if over_twin is None else Bootstrap(*over_twin, 0.01)
     return verdict_of(bundled, LABELS, Headline(), Bootstrap(*over_baseline, 0.01), twin)
 
@@ -66,3 +68,11 @@ def test_labels_on_every_row_fail_and_labels_on_none_are_named() -> None:
         "given to every test row",
     ]
     assert verdict((0.04, 0.01, 0.07), decisions=[[1, 1, 0], [0, 1, 0], [0, 0, 0]]).never_given == (), "no row"
+
+
+def test_a_bundle_that_decides_next_to_nothing_says_so() -> None:
+    few, most, all_of_them = (verdict((0.04, 0.01, 0.07), undecided=count) for count in (1, 2, 3))
+    assert (few.failures, few.notes) == ((), ())
+    assert most.failures == ()
+    assert most.notes[0].startswith("67% of the test texts are not decided, and count as if they were")
+    assert all_of_them.failures == ("the bundle decides no test text",)
