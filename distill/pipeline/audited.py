@@ -30,7 +30,7 @@ def scorers_of_run(folder: Path, shipped: Classifier) -> "dict[str, Scorer]":
         shipped: its bundle.
 
     Raises:
-        InputError: there is no finished run, or it is of other labels.
+        InputError: there is no finished run, or it made another bundle.
     """
     from distill.artifacts.quality import read_quality
     from distill.bundles.audit import scorer_of
@@ -41,8 +41,13 @@ def scorers_of_run(folder: Path, shipped: Classifier) -> "dict[str, Scorer]":
         raise InputError(f"{folder}: This is not a run's folder. Give the one that `distill run` wrote.")
     recipe = load_recipe(str(folder / RECIPE_FILE), [])
     layout, task = RunLayout(folder), shipped.task
+    if _labels_of(layout) not in (None, shipped.labels):
+        raise _made_elsewhere(folder)
     if recipe.seeds:
-        layout = layout.of_seed(int(shipped.manifest.provenance["seed"]))
+        seed = shipped.manifest.provenance.get("seed")
+        if seed not in recipe.seeds:
+            raise _made_elsewhere(folder)
+        layout = layout.of_seed(seed)
     trained: dict[str, tuple[Path, Callable[..., Any]]] = {}
     if (layout.teacher() / "config.json").is_file():  # a teacher that is an encoder
         trained[TEACHER] = layout.teacher(), load_classifier
@@ -53,11 +58,22 @@ def scorers_of_run(folder: Path, shipped: Classifier) -> "dict[str, Scorer]":
     for name, (place, load) in trained.items():
         decision = read_quality(layout.quality(name)).decision
         if len(decision.scale) != task.num_outputs:
-            raise InputError(f"{folder}: The run is of other labels than the bundle. Give the run that made it.")
+            raise _made_elsewhere(folder)
         found[name] = _torch_scorer(place, load, decision, shipped)
     for name, classifier in _variants(layout, recipe, shipped).items():
         found[name] = scorer_of(classifier)
     return found
+
+
+def _labels_of(layout: RunLayout) -> tuple[str, ...] | None:
+    """Return the labels of a run in the order of its logits, None where it has no bundle."""
+    from distill.export.runtime.manifest.manifest import MANIFEST_FILE, read_manifest
+
+    return read_manifest(layout.bundle).labels if (layout.bundle / MANIFEST_FILE).is_file() else None
+
+
+def _made_elsewhere(folder: Path) -> InputError:
+    return InputError(f"{folder}: The run did not make this bundle. Give the run that made it.")
 
 
 def _variants(layout: RunLayout, recipe: "Recipe", shipped: Classifier) -> dict[str, Classifier]:

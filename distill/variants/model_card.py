@@ -120,6 +120,8 @@ def model_card(facts: CardFacts) -> str:
         cell=escape_cell,
         linked=_linked,
         number=lambda value, digits=3: "–" if value is None else f"{value:.{digits}f}",
+        # two digits would make 1.00 of a promise of 0.999
+        general=lambda value: f"{value:g}",
         percent=lambda share: f"{share:.1%}",
         quoted=lambda text: json.dumps(text, ensure_ascii=False),  # YAML's double quotes are JSON's
     )

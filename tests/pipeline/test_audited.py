@@ -92,7 +92,7 @@ def test_the_models_of_a_run_score_as_the_run_stored_it(runs: Path, tmp_path: Pa
     audit = read_audit(tmp_path)
     assert audit.models == (*scorers, "bundle")
     assert {axis.axis for axis in audit.axes} >= {"gender", "religion"}
-    with pytest.raises(InputError, match="is of other labels"):
+    with pytest.raises(InputError, match="did not make this bundle"):
         scorers_of_run(runs, load(make_tiny_bundle(tmp_path / "tiny")))
     with pytest.raises(InputError, match="not a run's folder"):
         scorers_of_run(tmp_path, load(layout.bundle))

@@ -53,16 +53,16 @@ def test_the_card_says_what_is_promised_and_what_is_not_certified() -> None:
         replace(quality, sets=SetsQuality(0.9, 1.4, (0.9,))),
         floors=(
             FloorRecord("joy", "recall", 0.9, 0.95, 0.93, True, certificate),
-            FloorRecord("a|b", "recall", 0.8, 0.8, 0.7, True),
+            FloorRecord("a|b", "recall", 0.999, 0.8, 0.7, True),
         ),
         answers=RightWhenAnswered("right when answered", 0.95, 0.9, rows=400, wrong=12, bound=0.955),
         sets=Sets("labels", 0.9, (0.2,)),
     )
     text = model_card(found)
     shown = "certified at 0.9: at least 0.912, 1 of 60 trials missed"
-    assert f"- joy: recall of at least 0.90, {shown}; 0.930 on test.\n" in text
-    assert "- a\\|b: recall of at least 0.80, not certified; 0.700 on test.\n" in text
-    assert "at least 0.95 are decided exactly right, certified at 0.90 (12 of 400" in text
+    assert f"- joy: recall of at least 0.9, {shown}; 0.930 on test.\n" in text
+    assert "- a\\|b: recall of at least 0.999, not certified; 0.700 on test.\n" in text
+    assert "at least 0.95 are decided exactly right, certified at 0.9 (12 of 400" in text
     assert "hold a label in 90.0% of its texts; 1.40 labels per text on test." in text
     assert "promise" not in card()
 
