@@ -10,6 +10,7 @@ import numpy as np
 
 from distill.bundles.label_shares import LabelShare, label_shares
 from distill.evaluation.drift import (
+    MOST_DRAWS,
     MOST_TEXTS,
     Tested,
     compare_histograms,
@@ -125,6 +126,12 @@ def drift_of(
         raise InputError(f"{states[0]}: The state has no window. A window needs at least {MIN_TEXTS} texts.")
     if total.texts + watch.counts.texts > MOST_TEXTS:
         raise InputError(f"{states[0]}: The state has more than {MOST_TEXTS} texts. Choose some with --last.")
+    tests = sum(1 for _ in _comparisons(manifest.labels))
+    if yearly is None and _smallest(tests, alpha) * MOST_DRAWS < 1:
+        raise InputError(
+            f"--alpha: Of {tests} comparisons together {alpha:g} could not be shown by {MOST_DRAWS:,} draws. Give "
+            f"at least {2 * tests / MOST_DRAWS:.2g}, or look day by day with --per-year."
+        )
     return Drift(
         texts=total.texts,
         days=len(windows),
@@ -178,7 +185,9 @@ def compared(window: Counts, reference: Counts, labels: Sequence[str], alpha: fl
     A comparison that cannot differ, because all texts of both are alike in it, is none.
     """
     rng = np.random.default_rng(SEED)
-    tested = [(what, label, compare(window, reference, rng)) for what, label, compare in _comparisons(labels)]
+    every = list(_comparisons(labels))
+    every = list(_comparisons(labels, _smallest(len(every), alpha)))
+    tested = [(what, label, compare(window, reference, rng)) for what, label, compare in every]
     names = [(what, label, one) for what, label, one in tested if not one.is_certain]
     found = [one for _, _, one in names]
     adjusted = holm([one.p_value for one in found])
@@ -186,13 +195,18 @@ def compared(window: Counts, reference: Counts, labels: Sequence[str], alpha: fl
         yield Moved(what, label, one.effect, one.p_value, holms, holms <= alpha)
 
 
-def _comparisons(labels: Sequence[str]) -> Iterator[tuple[str, str | None, Compare]]:
-    """Yield what is compared: a name, its label, and the comparison."""
+def _smallest(comparisons: int, alpha: float) -> float:
+    """Return the p-value that must be possible, so that one comparison of many can move alone (Holm)."""
+    return alpha / (2 * comparisons)
+
+
+def _comparisons(labels: Sequence[str], smallest: float = 1.0) -> Iterator[tuple[str, str | None, Compare]]:
+    """Yield what is compared: a name, its label, and the comparison; `smallest` is a p-value that is possible."""
     for at, label in enumerate(labels):
-        yield "scores", label, partial(_histograms, partial(_scores_of, at))
+        yield "scores", label, partial(_histograms, partial(_scores_of, at), smallest)
         yield "decided", label, partial(_share, partial(_decided_as, at))
-    yield "lengths", None, partial(_histograms, attrgetter("lengths"))
-    yield "unknown pieces", None, partial(_histograms, attrgetter("pieces"))
+    yield "lengths", None, partial(_histograms, attrgetter("lengths"), smallest)
+    yield "unknown pieces", None, partial(_histograms, attrgetter("pieces"), smallest)
     for reason in REASONS:
         yield reason, None, partial(_share, partial(_handed_over_for, reason))
 
@@ -210,9 +224,13 @@ def _handed_over_for(reason: str, counts: Counts) -> int:
 
 
 def _histograms(
-    part: Callable[[Counts], tuple[int, ...]], window: Counts, reference: Counts, rng: np.random.Generator
+    part: Callable[[Counts], tuple[int, ...]],
+    smallest: float,
+    window: Counts,
+    reference: Counts,
+    rng: np.random.Generator,
 ) -> Tested:
-    return compare_histograms(np.array(part(window)), np.array(part(reference)), rng)
+    return compare_histograms(np.array(part(window)), np.array(part(reference)), rng, smallest=smallest)
 
 
 def _share(part: Callable[[Counts], int], window: Counts, reference: Counts, _: np.random.Generator) -> Tested:

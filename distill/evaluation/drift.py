@@ -16,8 +16,14 @@ Counts = NDArray[np.int64]
 
 Doubles = NDArray[np.float64]
 
-# drawn counts per test: the smallest p-value is 1 / (DRAWS + 1)
+# drawn counts per test: the smallest p-value is 1 / (DRAWS + 1), unless a smaller one is asked for
 DRAWS = 9999
+
+# drawn counts that are as far as what was found, below which more are drawn where a smaller p-value is asked for
+FEW_AS_FAR = 10
+
+# no test draws more
+MOST_DRAWS = 1_000_000
 
 # numpy draws from fewer texts than this
 MOST_TEXTS = 900_000_000
@@ -62,7 +68,9 @@ def compare_shares(hits: int, texts: int, reference_hits: int, reference_texts: 
     return Tested(min(1.0, float(np.exp(logs[logs <= here + 1e-7]).sum())), effect)
 
 
-def compare_histograms(window: Counts, reference: Counts, rng: np.random.Generator, draws: int = DRAWS) -> Tested:
+def compare_histograms(
+    window: Counts, reference: Counts, rng: np.random.Generator, draws: int = DRAWS, *, smallest: float = 1.0
+) -> Tested:
     """Return a permutation test of two histograms over the same ordered bins, by Anderson & Darling's distance.
 
     Anderson-Darling (Pettitt 1976) weighs both tails, where a label that becomes frequent shows. The counts of as
@@ -73,6 +81,8 @@ def compare_histograms(window: Counts, reference: Counts, rng: np.random.Generat
         reference: the reference's.
         rng: for the draws.
         draws: their number.
+        smallest: p-value that must be possible. Where few draws are as far, more are made until it is: whether
+            they are depends on the first ones, but a p-value of at most x then needs one of at most x from those.
     """
     kept = window + reference > 0
     window, reference = window[kept], reference[kept]
@@ -81,10 +91,15 @@ def compare_histograms(window: Counts, reference: Counts, rng: np.random.Generat
     if len(window) < 2:
         return Tested(1.0, effect, is_certain=True)
     pooled = window + reference
-    drawn = rng.multivariate_hypergeometric(pooled, texts, size=draws, method="marginals")
-    found = _distances(np.concatenate([window[None], drawn]), pooled, texts, others)
-    as_far = int((found[1:] >= found[0] * (1 - 1e-9)).sum())
-    return Tested((1 + as_far) / (draws + 1), effect)
+    made = as_far = 0
+    while made < draws:
+        drawn = rng.multivariate_hypergeometric(pooled, texts, size=min(DRAWS, draws - made), method="marginals")
+        found = _distances(np.concatenate([window[None], drawn]), pooled, texts, others)
+        as_far += int((found[1:] >= found[0] * (1 - 1e-9)).sum())
+        made += len(drawn)
+        if made == draws and as_far < FEW_AS_FAR:
+            draws = max(draws, min(MOST_DRAWS, math.ceil(1 / smallest)))
+    return Tested((1 + as_far) / (made + 1), effect)
 
 
 def _distances(windows: Counts, pooled: Counts, texts: int, others: int) -> Doubles:

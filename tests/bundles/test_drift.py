@@ -69,6 +69,10 @@ def test_what_moved_is_named_and_ends_with_1(bundle: Path, tmp_path: Path) -> No
     assert all(one["adjusted"] >= one["p_value"] for one in data["comparisons"])
     assert ("scores", "joy") in moved
     assert "lengths" not in data["moved"]
+    rare = drift_of(bundle, [state], alpha=0.05 / 365)
+    assert "scores of joy" in rare.moved, "a small alpha needs small p-values"
+    with pytest.raises(InputError, match=r"--alpha: Of 14 comparisons together 1e-06 .* Give at least 2.8e-05"):
+        drift_of(bundle, [state], alpha=1e-6)
     assert {share["label"] for share in data["shares"]} <= set(LABELS)
 
 

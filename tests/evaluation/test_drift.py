@@ -91,6 +91,27 @@ def test_a_rare_value_that_becomes_frequent_is_found() -> None:
     assert min(one.effect for one in found) > 0
 
 
+def test_a_p_value_can_be_as_small_as_is_asked_for() -> None:
+    """One of a thousand comparisons moves alone only where its p-value is below 0.00005."""
+    window, reference = np.array([0, 0, 200]), np.array([900, 80, 20])
+    found = [
+        compare_histograms(window, reference, np.random.default_rng(0), 99, smallest=smallest).p_value
+        for smallest in (1.0, 1e-4)
+    ]
+    assert found == [1 / 100, 1 / 10_001]
+    still = np.array([90, 8, 2])
+    plain = compare_histograms(still, reference, np.random.default_rng(0), 999).p_value
+    assert compare_histograms(still, reference, np.random.default_rng(0), 999, smallest=1e-5).p_value == plain
+
+
+def test_smaller_p_values_raise_no_more_alarms() -> None:
+    rng, shares, alarms = np.random.default_rng(1), np.array([0.5, 0.3, 0.15, 0.05]), 0
+    for _ in range(400):
+        reference, window = rng.multinomial(400, shares), rng.multinomial(100, shares)
+        alarms += compare_histograms(window, reference, rng, draws=99, smallest=1e-3).p_value <= 0.05
+    assert alarms / 400 <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 400)
+
+
 def test_holm_adjusts_by_rank_and_keeps_the_order() -> None:
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([0.5, 0.9]) == [1.0, 1.0]
