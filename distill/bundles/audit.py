@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from math import comb
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from distill.evaluation.bias import (
     mean_interval,
     rows_flipped,
     sign_p_values,
+    templates_needed,
 )
 from distill.export.runtime import Classifier, InputError
 from distill.export.runtime.deciding.scores import Bools, Doubles, Floats
@@ -67,6 +69,16 @@ def scorer_of(classifier: Classifier) -> Scorer:
         return scores, classifier.task.decide(scores, classifier.manifest.policy)
 
     return score
+
+
+def too_few_templates(compared: Sequence[Comparison], labels: int) -> dict[str, tuple[int, int]]:
+    """Return the axes with too few templates to tell any difference from chance, each with those it has and needs.
+
+    All cells of a model are adjusted together, so that more labels and groups need more templates.
+    """
+    cells = labels * sum(comb(len(one.groups), 2) for one in compared)
+    needed = templates_needed(cells, ALPHA)
+    return {one.axis: (len(one.texts), needed) for one in compared if len(one.texts) < needed}
 
 
 def unread_shares(classifier: Classifier, compared: Sequence[Comparison]) -> dict[str, float]:
@@ -143,7 +155,8 @@ def _p_values(scored: Sequence[_Scored], pairs: Sequence[tuple[int, int, int]]) 
     found = np.empty((len(pairs), differences[0].shape[1]))
     for templates in dict.fromkeys(map(len, differences)):  # one draw of signs for all that have as many templates
         same = [number for number, one in enumerate(differences) if len(one) == templates]
-        together = sign_p_values(np.concatenate([differences[number] for number in same], axis=1), rng)
+        columns = np.concatenate([differences[number] for number in same], axis=1)
+        together = sign_p_values(columns, rng, smallest=ALPHA / (2 * found.size))
         found[same] = together.reshape(len(same), -1)
     return adjusted(found)
 

@@ -49,7 +49,14 @@ def audit(
     Beside a run, amplification is the mean absolute gap of a model minus its teacher's, with an interval over the
     templates. A gap is about these texts alone, and no proof of fairness where none is found.
     """
-    from distill.bundles.audit import UNREAD, require_texts, scorer_of, unread_shares, with_unread
+    from distill.bundles.audit import (
+        UNREAD,
+        require_texts,
+        scorer_of,
+        too_few_templates,
+        unread_shares,
+        with_unread,
+    )
     from distill.bundles.audit import audit as audited
     from distill.bundles.identity import (
         MIN_TEMPLATES,
@@ -85,6 +92,12 @@ def audit(
         reference = TEACHER if TEACHER in models else None
     found = audited(models, classifier.labels, compared, reference)
     found = with_unread(found, unread_shares(classifier, compared))
+    for axis, (has, needed) in too_few_templates(compared, len(classifier.labels)).items():
+        print(
+            f"{axis}: {has} templates or rows can tell no difference from chance, among all labels and groups. "
+            f"Give {needed} or more.",
+            file=sys.stderr,
+        )
     for one in found.axes:
         if one.unread >= UNREAD:
             print(

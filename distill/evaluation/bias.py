@@ -5,17 +5,24 @@ signs of the templates' differences: if two terms are alike to a model, a templa
 other way around. An interval is a bootstrap over templates, so that it holds for texts of the same kind.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from distill.evaluation.comparison import Estimate
 from distill.evaluation.drift import holm
 from distill.export.runtime.deciding.scores import Bools, Doubles
 
-# of signs: the smallest p-value is 1 / (SIGNS + 1), for up to a thousand cells that Holm's rule adjusts together
+# draws of signs: the smallest p-value is 1 / (SIGNS + 1), unless a smaller one is asked for
 SIGNS = 39_999
+
+# draws as large as what was found, below which more are made where a smaller p-value is asked for
+FEW_AS_LARGE = 10
+
+MOST_SIGNS = 1_000_000
 
 RESAMPLES = 2000
 
@@ -105,8 +112,33 @@ def rows_flipped(decided: Bools, first: int, second: int) -> float:
     return float((decided[:, :, first] != decided[:, :, second]).any(axis=2).mean())
 
 
-def sign_p_values(differences: Doubles, rng: np.random.Generator, signs: int = SIGNS) -> Doubles:
-    """Return two-sided p-values of means of zero by random signs of the rows: ``(T, M) -> (M,)``."""
+def templates_needed(cells: int, alpha: float) -> int:
+    """Return the fewest templates of which one cell of many can be told from chance, all having the same sign."""
+    return math.ceil(math.log2(2 * cells / alpha) - 1e-9)
+
+
+def sign_p_values(
+    differences: Doubles, rng: np.random.Generator, signs: int = SIGNS, *, smallest: float = 1.0
+) -> Doubles:
+    """Return two-sided p-values of means of zero by random signs of the rows: ``(T, M) -> (M,)``.
+
+    Args:
+        differences: of T templates.
+        rng: for the draws.
+        signs: their number.
+        smallest: p-value that must be possible; cells of which few draws are as large get more of them.
+    """
+    as_large = _as_large(differences, rng, signs)
+    found, more = (1 + as_large) / (signs + 1), min(MOST_SIGNS, math.ceil(1 / smallest)) - signs
+    few = as_large < FEW_AS_LARGE
+    if more > 0 and few.any():
+        as_large[few] += _as_large(differences[:, few], rng, more)
+        found[few] = (1 + as_large[few]) / (signs + more + 1)
+    return np.asarray(found)
+
+
+def _as_large(differences: Doubles, rng: np.random.Generator, signs: int) -> NDArray[np.int64]:
+    """Return how many draws of signs give a sum that is as far from zero, ``(M,)``."""
     rows, cells = differences.shape
     as_large = np.zeros(cells, dtype=np.int64)
     together = max(4, _SIGNS_AT_ONCE // max(rows, 1) // 4 * 4)  # whole words of the generator: the same draws
@@ -119,7 +151,7 @@ def sign_p_values(differences: Doubles, rng: np.random.Generator, signs: int = S
             # rounding must not make a draw that repeats what was found smaller
             here = np.abs(block.sum(axis=0)) * (1 - 1e-5) - 1e-12
             as_large[start : start + _AT_ONCE] += (sums >= here).sum(axis=0)
-    return np.asarray((1 + as_large) / (signs + 1))
+    return as_large
 
 
 def adjusted(p_values: Doubles) -> Doubles:

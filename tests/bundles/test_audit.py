@@ -151,7 +151,11 @@ def test_the_verb_shows_the_worst_first_and_leaves_no_row(terms: Path, tmp_path:
     shown, data = run_cli(*arguments), run_cli(*arguments, "--json")
     assert (shown.returncode, data.returncode) == (0, 0), shown.stderr + data.stderr
     assert "zeugnis" not in shown.stdout + data.stdout
-    (said,) = shown.stderr.splitlines()
+    *few, said = shown.stderr.splitlines()
+    too_few = (
+        "8 templates or rows can tell no difference from chance, among all labels and groups. Give 9 or more."
+    )
+    assert few == [f"mood: {too_few}", f"none: {too_few}"]
     assert said.startswith("none: The bundle reads 100% of the pairs of texts alike, or cannot read them")
     found = json.loads(data.stdout)
     assert [axis["axis"] for axis in found["axes"]] == ["mood", "none", "mood in rows"]

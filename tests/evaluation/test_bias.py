@@ -13,6 +13,7 @@ from distill.evaluation.bias import (
     mean_interval,
     rows_flipped,
     sign_p_values,
+    templates_needed,
 )
 
 # two templates, two terms, two groups, one label
@@ -42,6 +43,19 @@ def test_signs_are_drawn_in_parts_of_the_same_draw(monkeypatch: pytest.MonkeyPat
     whole = sign_p_values(differences, np.random.default_rng(5), 1999)
     monkeypatch.setattr("distill.evaluation.bias._SIGNS_AT_ONCE", 1000)
     assert sign_p_values(differences, np.random.default_rng(5), 1999).tolist() == whole.tolist()
+
+
+def test_a_cell_of_very_many_can_be_told_from_chance_where_templates_suffice() -> None:
+    rng = np.random.default_rng(6)
+    differences = rng.normal(0, 0.02, size=(30, 5000))
+    differences[:, 17] = 0.05
+    plain, asked = (
+        adjusted(sign_p_values(differences, np.random.default_rng(7), 3999, smallest=smallest))
+        for smallest in (1.0, 0.05 / 10_000)
+    )
+    assert plain.min() == 1
+    assert np.flatnonzero(asked <= 0.05).tolist() == [17]
+    assert [templates_needed(cells, 0.05) for cells in (1, 28, 784)] == [6, 11, 15]
 
 
 def test_shuffled_terms_raise_as_few_alarms_as_asked() -> None:
