@@ -14,6 +14,7 @@ from distill.corpora.storage.parquet import load_corpus, load_texts
 from distill.corpora.storage.windows import Windows
 from tests.support.canaries import hits, id_needles, needles_of
 from tests.support.command import run_cli
+from tests.support.finished import execute
 from tests.support.talks import CANARIES, SETTINGS, write_talks
 
 pytestmark = pytest.mark.slow
@@ -101,3 +102,15 @@ def test_a_forgotten_run_has_no_turns_left(run: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert not (run / "corpus").exists()
     assert hits(run, needles_of(CANARIES)) == []
+
+
+def test_a_bundle_of_next_turns_decides_them(tmp_path: Path, small_teacher: str) -> None:
+    """The turn to come has no text, which is no reason to leave it to a person."""
+    source = f"corpus.source={write_talks(tmp_path / 'rows.jsonl')}"
+    small = ("corpus.rows=200", "corpus.context.predict=next", "student.epochs=1", "objective.compare=false")
+    run = execute(tmp_path / "run", source, *SETTINGS, *small, small_teacher, until="export")
+    bundle = distill.load(run.layout.bundle)
+    assert bundle.manifest.metrics["validation_unreadable"] < 0.005
+    found = bundle.predict_turns([("ben", "warm summer"), ("anna", "loud storm"), ("anna", "quiet")])
+    assert [one is not None and one.abstained for one in found] == [False, False, False]
+    assert [one.labels != () for one in found if one is not None] == [True, True]
