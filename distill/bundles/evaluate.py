@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +146,7 @@ def evaluate_bundle(bundle: Path, file: Path, columns: Columns, reporter: Report
     rows = decided_rows(scores, gold, policy, classifier.task)
     reasons = Counter(reason for prediction in predictions for reason in prediction.handed_over)
     objects = classifier.manifest.objects
+    answered = replace(rows, answered=np.array([not one.abstained for one in predictions], dtype=np.bool_))
     return Evaluation(
         rows=len(texts),
         truncated=sum(prediction.truncated for prediction in predictions),
@@ -153,7 +154,7 @@ def evaluate_bundle(bundle: Path, file: Path, columns: Columns, reporter: Report
         quality=evaluator.evaluate(rows, policy),
         selective=evaluate_selective(rows, evaluator, policy.abstain_below),
         handed_over={reason: reasons[reason] for reason in REASONS if reasons[reason]},
-        floors=tested_floors(objects.floors or (), rows, evaluator, labelled.groups),
+        floors=tested_floors(objects, answered, evaluator, labelled.groups),
         sets=None if objects.sets is None else evaluate_sets(_possible(predictions, classifier.labels), gold),
         rows_with_unknown_labels=labelled.with_unknown,
         rows_left_out=labelled.left_out,

@@ -11,7 +11,8 @@ from distill.evaluation.drift import holm
 from distill.evaluation.evaluator import Evaluator, Groups
 from distill.evaluation.trials import SEED, Parts
 from distill.export.runtime.errors import CheckFailedError
-from distill.export.runtime.manifest.promises import PRECISION, FittedFloor
+from distill.export.runtime.manifest.optional import Objects
+from distill.export.runtime.manifest.promises import PRECISION, FittedFloor, RightWhenAnswered
 
 # probability of calling any floor broken if all are kept
 FALSE_ALARM = 0.05
@@ -21,7 +22,7 @@ FALSE_ALARM = 0.05
 class TestedFloor:
     """A floor of a bundle on labelled rows: of `rows` that it is about `missed` are on its wrong side.
 
-    Rows of one group are one.
+    Rows of one group are one. `label` is None for the share of answers that are right.
 
     `p_value` is the probability of as many or more misses if the floor were just kept, and `adjusted` the same for
     all floors together (Holm); `low` and `high` are the metric's 95 % interval.
@@ -29,7 +30,7 @@ class TestedFloor:
 
     __test__ = False  # pytest would take the name for a test's
 
-    label: str
+    label: str | None
     metric: str
     at_least: float
     confidence: float | None
@@ -47,7 +48,8 @@ class TestedFloor:
 
     def __str__(self) -> str:
         certified = "not certified" if self.confidence is None else f"certified at {self.confidence:g}"
-        wanted = f"{self.metric} of {self.at_least:g} for {self.label!r} ({certified})"
+        about = "" if self.label is None else f" for {self.label!r}"
+        wanted = f"{self.metric} of {self.at_least:g}{about} ({certified})"
         if not self.rows:
             return f"floor: {wanted}: no row to test it on"
         reached = f"{1 - self.missed / self.rows:.3f} ({self.low:.3f} to {self.high:.3f}) on {self.rows} rows"
@@ -60,27 +62,32 @@ def require_unbroken(floors: Sequence[TestedFloor]) -> None:
     Raises:
         CheckFailedError: names the labels.
     """
-    broken = [floor.label for floor in floors if floor.broken]
+    broken = ["the answers" if floor.label is None else repr(floor.label) for floor in floors if floor.broken]
     if broken:
         raise CheckFailedError(
-            f"The floor of {', '.join(map(repr, broken))} is broken on these rows. Train again with rows like "
+            f"The floor of {', '.join(broken)} is broken on these rows. Train again with rows like "
             "them, or lower the floor."
         )
 
 
 def tested_floors(
-    floors: Sequence[FittedFloor], rows: DecidedRows, evaluator: Evaluator, groups: Groups
+    objects: Objects, rows: DecidedRows, evaluator: Evaluator, groups: Groups
 ) -> tuple[TestedFloor, ...]:
-    """Return every floor, tested on decided rows; of a group, one row with the label, picked at random."""
+    """Return every floor, tested on decided rows; of a group, one row that it is about, picked at random."""
     every = np.ones(len(rows.gold), dtype=np.bool_)
     parts = Parts(~every, every, np.random.default_rng(SEED).permutation(len(every)), groups)
+    promised: list[tuple[str | None, FittedFloor | RightWhenAnswered, tuple[int, int]]] = [
+        (floor.label, floor, _misses(floor, rows, evaluator, parts)) for floor in objects.floors or ()
+    ]
+    if objects.answers is not None:
+        answered, wrong = parts.trials(rows.answered), (rows.decisions != (rows.gold > 0)).any(axis=1)
+        promised.append((None, objects.answers, (len(answered), int(wrong[answered].sum()))))
     found = []
-    for floor in floors:
-        count, missed = _misses(floor, rows, evaluator, parts)
+    for label, floor, (count, missed) in promised:
         low, high = interval(count - missed, count, 0.95)
         p_value = at_most(count - missed, count, floor.at_least)
-        promised = (floor.label, floor.kind, floor.at_least, floor.confidence)
-        found.append(TestedFloor(*promised, count, missed, low, high, p_value, p_value))
+        stated = (label, floor.kind, floor.at_least, floor.confidence)
+        found.append(TestedFloor(*stated, count, missed, low, high, p_value, p_value))
     # one without a row is not tested, and takes nothing from the others
     adjusted = iter(holm([floor.p_value for floor in found if floor.rows]))
     return tuple(replace(floor, adjusted=next(adjusted)) if floor.rows else floor for floor in found)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from scipy.stats import binomtest
 
+from distill.export.runtime import load
 from tests.support.command import run_cli
 from tests.support.hostile_objects import FLOOR, WHOLE, tagged
 from tests.support.tiny_bundle import make_tiny_bundle
@@ -73,6 +74,29 @@ def test_rows_of_one_group_are_one_trial(bundle: Path, tmp_path: Path) -> None:
     assert grouped.returncode == 0
     missing = run_cli("eval", str(bundle), str(path), "--group", "person")
     assert (missing.returncode, "which --group asks for" in missing.stderr) == (2, True)
+
+
+def test_answers_are_tested_as_floors_are(bundle: Path, tmp_path: Path) -> None:
+    """Of texts that are answered, and not left to a person for what they are."""
+    answers = {**WHOLE["answers"], "at_least": 0.9}
+    abstain = {"confidence": "exact_match", "below": 0.01}
+    tagged(bundle, floors=None, sets=None, unreadable=WHOLE["unreadable"], answers=answers, abstain=abstain)
+    found = load(bundle)(FOUND)
+    right, wrong = ",".join(found.labels), "calm" if found.labels != ("calm",) else "joy"
+    lines = [f'{FOUND},"{right}"'] * 6 + [f"{FOUND},{wrong}"] * 4 + ["zzz,joy"] * 5
+    (tmp_path / "rows.csv").write_text("text,labels\n" + "\n".join(lines) + "\n")
+    done = run_cli("eval", str(bundle), str(tmp_path / "rows.csv"), "--json")
+    (tested,) = json.loads(done.stdout)["floors"]
+    assert (tested["label"], tested["metric"], tested["rows"], tested["missed"]) == (
+        None,
+        "right when answered",
+        10,
+        4,
+    )
+    assert tested["p_value"] == pytest.approx(binomtest(6, 10, 0.9, alternative="less").pvalue)
+    assert (done.returncode, "The floor of the answers is broken" in done.stderr) == (1, True)
+    shown = run_cli("eval", str(bundle), str(tmp_path / "rows.csv")).stdout
+    assert "floor: right when answered of 0.9 (certified at 0.9): BROKEN, 0.600" in shown
 
 
 def test_sets_are_those_that_predict_gives(bundle: Path, tmp_path: Path) -> None:
