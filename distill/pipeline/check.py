@@ -18,6 +18,7 @@ from distill.recipe.labels_needed import check_named
 from distill.recipe.recipe import Recipe
 from distill.recipe.sources import corpus_spec
 from distill.runs.progress import Reporter
+from distill.variants.hand_over import check_domain
 
 if TYPE_CHECKING:
     from distill.teachers.sources import ModelSource
@@ -104,6 +105,7 @@ def check_recipe(recipe: Recipe, reporter: Reporter) -> CheckedRecipe:
         check_start(recipe, start, corpus.task)
     tokenizer = load_tokenizer(base.folder)
     build_augmenter(recipe.augmentation, tokenizer, recipe.corpus.max_tokens, base.folder)
+    check_domain(recipe.decisions.out_of_domain_share, len(corpus.validation))
     if corpus.is_labelled:
         gold = label_matrix(corpus.validation, corpus.task)
         check_floors(recipe.decisions, evaluator_of(corpus.task), gold, corpus.validation.groups)

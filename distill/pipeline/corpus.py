@@ -11,6 +11,7 @@ from distill.pipeline.state import Run
 from distill.recipe.labels_needed import check_named
 from distill.recipe.sources import corpus_spec
 from distill.runs.fingerprints import corpus_inputs
+from distill.variants.hand_over import check_domain
 
 
 def corpus_stage(run: Run) -> None:
@@ -32,6 +33,7 @@ def corpus_stage(run: Run) -> None:
     run.stage("corpus", run.layout.corpus, corpus_inputs(recipe, run.recipe.seed), work)
     check_meanings(recipe.label_meanings, lambda: run.corpus.task.labels)
     policy = run.recipe.decisions
+    check_domain(policy.out_of_domain_share, len(run.corpus.validation) if policy.out_of_domain_share else 0)
     if (policy.floors or policy.certifying_share) and not run.is_fold:  # before hours are spent
         from distill.evaluation.evaluators import evaluator_of
         from distill.evaluation.floors import check_floors

@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from math import floor
+from math import ceil, floor
 from typing import Any
 
 import numpy as np
@@ -82,6 +82,20 @@ def rules_of(
     name, words = (None, ()) if policy.hand_over_words is None else forms_of(policy.hand_over_words)
     flags = HandOver("text", policy.hand_over_truncated, name, words)
     return HandOverRules(unreadable, flags if policy.hand_over_truncated or words else None)
+
+
+def check_domain(share: float, rows: int) -> None:
+    """Check that a share of validation is at least one row, or no rule could be fitted.
+
+    Raises:
+        InputError: it is less.
+    """
+    if share and floor(share * rows + 1e-9) < 1:
+        least = ceil(10_000 / max(rows, 1)) / 10_000
+        raise InputError(
+            f"decisions.out_of_domain_share: {share:g} of {rows} validation rows is less than one. Raise it to "
+            f"{least:g}, or set it to 0."
+        )
 
 
 def fit_domain(logits: Floats, task: Task, share: float) -> OutOfDomain | None:

@@ -9,7 +9,7 @@ from distill.export.runtime import BundleError, InputError, load
 from distill.export.runtime.deciding.domain import energy_of, has_energy
 from distill.export.runtime.deciding.task import OUT_OF_DOMAIN, UNREADABLE
 from distill.export.runtime.deciding.tasks import task_of
-from distill.variants.hand_over import fit_domain
+from distill.variants.hand_over import check_domain, fit_domain
 from tests.support.hostile_objects import WHOLE, tagged
 from tests.support.tiny_bundle import LABELS, make_tiny_bundle
 
@@ -50,6 +50,13 @@ def test_the_rule_hands_over_a_share_of_validation() -> None:
     assert fit_domain(logits[:10], task, 0.02) is None
     with pytest.raises(InputError, match="has no energy"):
         fit_domain(logits, task_of("ordinal", LABELS), 0.02)
+
+
+def test_a_share_of_less_than_a_row_is_refused_before_anything_is_trained() -> None:
+    with pytest.raises(InputError, match=r"0.002 of 333 validation rows is less than one. Raise it to 0.0031"):
+        check_domain(0.002, 333)
+    for share, rows in ((0.0, 0), (0.0031, 333), (0.01, 100)):
+        check_domain(share, rows)
 
 
 def test_an_ordinal_manifest_has_no_such_rule() -> None:
