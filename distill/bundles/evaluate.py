@@ -117,6 +117,7 @@ class Comparison:
         changed_rows: these texts by number, from 1.
         abstained: rows that only the new bundle, or only the old one, leaves to a person.
         by_label: changes per label, on rows that both bundles decide.
+        handed_over: changes per reason to hand a row over, whatever is decided; reasons without any are missing.
     """
 
     rows: int
@@ -124,6 +125,7 @@ class Comparison:
     changed_rows: Sequence[int]
     abstained: Changes
     by_label: Mapping[str, Changes]
+    handed_over: Mapping[str, Changes] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, object]:
         """Return plain data for JSON."""
@@ -195,8 +197,12 @@ def compare_bundles(old: Path, new: Path, file: Path, columns: Columns, reporter
 def _compare(pairs: Sequence[tuple[Prediction, Prediction]], labels: Sequence[str]) -> Comparison:
     gained: Counter[str] = Counter()
     lost: Counter[str] = Counter()
+    more: Counter[str] = Counter()
+    fewer: Counter[str] = Counter()
     changed, abstained, answered = [], 0, 0
     for row, (old, new) in enumerate(pairs, 1):
+        more.update(set(new.handed_over) - set(old.handed_over))
+        fewer.update(set(old.handed_over) - set(new.handed_over))
         if old.abstained != new.abstained:
             abstained += new.abstained
             answered += old.abstained
@@ -211,4 +217,7 @@ def _compare(pairs: Sequence[tuple[Prediction, Prediction]], labels: Sequence[st
         changed_rows=changed,
         abstained=Changes(abstained, answered),
         by_label={name: Changes(gained[name], lost[name]) for name in labels},
+        handed_over={
+            reason: Changes(more[reason], fewer[reason]) for reason in REASONS if more[reason] or fewer[reason]
+        },
     )

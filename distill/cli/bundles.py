@@ -163,7 +163,7 @@ def diff(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Count the decisions that differ between two bundles on the texts of a file, per label."""
+    """Count decisions, and reasons to hand texts over, that differ between two bundles on the texts of a file."""
     from distill.bundles.evaluate import compare_bundles
     from distill.bundles.rows import Columns
     from distill.runs.progress import Reporter
@@ -174,7 +174,8 @@ def diff(
         print(json.dumps(comparison.to_dict(), indent=2))
         return
     print(f"{comparison.rows_changed} of {comparison.rows} rows are decided differently")
-    counts = {"(left to a person)": comparison.abstained, **comparison.by_label}
+    reasons = {f"(handed over: {reason})": changes for reason, changes in comparison.handed_over.items()}
+    counts = {"(left to a person)": comparison.abstained, **reasons, **comparison.by_label}
     rows = [[name, str(changes.gained), str(changes.lost)] for name, changes in counts.items()]
     print_table("by label", ["label", "gained", "lost"], rows)
 

@@ -18,6 +18,7 @@ from distill.export.runtime.classifier import BLOCK
 from distill.export.runtime.reading.inputs import ONE_TEXT
 from distill.runs.progress import Advance, Reporter
 from tests.support.command import ROOT, command_of, run_cli
+from tests.support.hostile_objects import tagged
 from tests.support.tiny_bundle import make_tiny_bundle, rewrite_manifest
 
 SECRET = "nobody may read this"
@@ -84,6 +85,7 @@ def test_a_bundle_differs_in_nothing_from_itself(runs: Path, tmp_path: Path) -> 
         "changed_rows": [],
         "abstained": {"gained": 0, "lost": 0},
         "by_label": nothing,
+        "handed_over": {},
     }
     texts = read_rows(tmp_path / "lines.txt", Columns(text="not a column of lines"), ONE_TEXT)
     assert list(texts) == ["one line", "another line"]
@@ -196,6 +198,20 @@ def test_diff_says_which_rows_are_handed_over_now(pair: tuple[Path, Path, list[b
     back = run_cli("diff", str(careful), str(plain), str(tmp_path / "lines.txt"))
     assert "3 of 6 rows are decided differently" in back.stdout
     assert "(left to a person)" in back.stdout
+    assert found.handed_over == {"unsure": Changes(gained=3, lost=0)}
+
+
+def test_diff_says_which_reasons_to_hand_over_are_new(tmp_path: Path) -> None:
+    """A list of words changes no decision, and who reads what all the more."""
+    words = {"kind": "text", "truncated": False, "list_name": "own", "words": ["sad"]}
+    plain = make_tiny_bundle(tmp_path / "plain")
+    flagging = tagged(make_tiny_bundle(tmp_path / "flagging"), hand_over=words)
+    (tmp_path / "lines.txt").write_text("\n".join(WORDS) + "\n")
+    done = run_cli("diff", str(plain), str(flagging), str(tmp_path / "lines.txt"), "--json")
+    found = json.loads(done.stdout)
+    assert (found["rows_changed"], found["handed_over"]) == (0, {"crisis word": {"gained": 2, "lost": 0}})
+    shown = run_cli("diff", str(flagging), str(plain), str(tmp_path / "lines.txt")).stdout
+    assert "(handed over: crisis word)" in shown
 
 
 def test_predict_says_what_it_hands_over(pair: tuple[Path, Path, list[bool]]) -> None:
