@@ -113,7 +113,7 @@ class DecisionsRecipe(Section):
     hand_over_words: str | None = Field(
         None,
         description="Hand texts with one of these words over to a person, with their decision: `crisis`, the "
-        "packaged lists in six languages, or a file with a word or a phrase per line.",
+        "packaged lists in six languages, or a file with a word or a phrase per line and comments after `# `.",
     )
 
     out_of_domain_share: float = Field(

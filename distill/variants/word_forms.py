@@ -24,7 +24,8 @@ def forms_of(name: str) -> tuple[str, tuple[str, ...]]:
     """Return the name of a list in a manifest, and its forms, each once whatever its case and accents are.
 
     Args:
-        name: `crisis`, or the path of a text file with a form per line; lines that start with # are comments.
+        name: `crisis`, or the path of a text file with a form per line; lines that start with # and a blank are
+            comments. One that could be either, such as #word, is refused, and so is a comment behind a form.
 
     Raises:
         InputError: the file cannot be used.
@@ -33,15 +34,23 @@ def forms_of(name: str) -> tuple[str, tuple[str, ...]]:
         words = tuple(form for language in LANGUAGES for form in crisis_words(language))
         return CRISIS, _distinct(words)
     try:
-        words = _forms(Path(name).expanduser().read_text(encoding="utf-8-sig"))
+        text = Path(name).expanduser().read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
             f"decisions.hand_over_words: {name} cannot be read as UTF-8 text ({type(error).__name__}). Name "
             f"{CRISIS!r}, or a file with a word or a phrase per line."
         ) from None
-    wrong = next((at for at, form in enumerate(words, 1) if len(form) > MAX_WORD or not _has_word(form)), None)
+    lines = [line.strip() for line in text.splitlines()]
+    hashed = next((at for at, line in enumerate(lines, 1) if not _is_comment(line) and _has_hash(line)), None)
+    if hashed is not None:
+        raise InputError(
+            f"decisions.hand_over_words: {name}, line {hashed}: The # would be read as a part of a form, or hide "
+            "it. Write a comment on a line of its own, after # and a blank, and a form without #."
+        )
+    words = _forms(text)
+    wrong = next((at for at, line in enumerate(lines, 1) if not _is_comment(line) and not _is_form(line)), None)
     if not 0 < len(words) <= MAX_WORDS or wrong is not None:
-        said = f"Form {wrong} is none" if wrong is not None else f"It has {len(words)} forms"
+        said = f"Line {wrong} cannot be looked for" if wrong is not None else f"It has {len(words)} forms"
         raise InputError(
             f"decisions.hand_over_words: {name}: {said}. Give 1 to {MAX_WORDS} forms with a letter or a digit, "
             f"each of at most {MAX_WORD} characters."
@@ -50,12 +59,19 @@ def forms_of(name: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _forms(text: str) -> tuple[str, ...]:
-    lines = (line.strip() for line in text.splitlines())
-    return tuple(line for line in lines if line and not line.startswith("#"))
+    return tuple(line for line in map(str.strip, text.splitlines()) if not _is_comment(line))
 
 
-def _has_word(form: str) -> bool:
-    return form.isprintable() and bool(words_in(form))
+def _is_comment(line: str) -> bool:
+    return not line.strip("#") or (line.startswith("#") and line.lstrip("#")[0].isspace())
+
+
+def _has_hash(line: str) -> bool:
+    return line.startswith("#") or " #" in line
+
+
+def _is_form(line: str) -> bool:
+    return line.isprintable() and len(line) <= MAX_WORD and bool(words_in(line))
 
 
 def _distinct(forms: tuple[str, ...]) -> tuple[str, ...]:

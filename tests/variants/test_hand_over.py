@@ -146,8 +146,8 @@ def test_a_recipe_chooses_its_rules(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert (cut.objects.hand_over.truncated, cut.objects.hand_over.words) == (True, ())
     assert cut.metrics == {"validation_unreadable": 0.0}
     own = tmp_path / "own.txt"
-    own.write_text("# of the ward\nVery Sad\nvery sad\n\nmüde\n", encoding="utf-8-sig")
-    assert forms_of(str(own)) == ("own", ("Very Sad", "müde"))
+    own.write_text("# of the ward\n#\n## more\nc#\nVery Sad\nvery sad\n\nmüde\n", encoding="utf-8-sig")
+    assert forms_of(str(own)) == ("own", ("c#", "Very Sad", "müde"))
     monkeypatch.setenv("HOME", str(tmp_path))
     assert forms_of("~/own.txt") == forms_of(str(own))
     assert words_inputs("~/own.txt") == words_inputs(str(own)) != {}
@@ -160,8 +160,10 @@ def test_a_recipe_chooses_its_rules(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ("content", "said"),
     [
         ("", "It has 0 forms"),
-        ("ok\n?!\n", "Form 2 is none"),
-        ("x" * 201, "Form 1 is none"),
+        ("# a\nok\n?!\n", "Line 3 cannot be looked for"),
+        ("x" * 201, "Line 1 cannot be looked for"),
+        ("ok\n#kms\n", "own.txt, line 2: The # would be read as a part of a form, or hide it. Write a comment"),
+        ("kms # slang\n", "line 1: The # would"),
         (None, "cannot be read"),
     ],
 )
