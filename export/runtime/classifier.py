@@ -65,7 +65,7 @@ class Classifier:
         self._policy = manifest.policy
         self._network = network
         self._lookout = lookout
-        self._decider = Decider(self.task, lookout, isinstance(self.input, Turns))
+        self._decider = Decider(self.task, lookout, self._policy, isinstance(self.input, Turns))
         self._observer = observer
 
     def watched_by(self, observer: Observer) -> "Classifier":

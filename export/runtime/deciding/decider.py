@@ -24,11 +24,13 @@ class Decider:
     Attributes:
         task: the kind of labels.
         lookout: reasons to hand a row over that do not depend on its scores.
+        policy: the bundle's own, by which an observer is told of decisions whatever a caller asks for.
         tells_context: whether predictions say how many turns before the decided one were read.
     """
 
     task: Task
     lookout: Lookout
+    policy: Policy
     tells_context: bool
 
     def decide(
@@ -52,12 +54,16 @@ class Decider:
         """
         noticed = self.lookout.noticed(rows, encoded, logits, self.task)
         scores = self.task.scores(logits)
-        if len(noticed) == 1:
-            found = [self.task.prediction(scores[0].tolist(), policy, noticed[0])]
-        else:
-            found = self.task.predictions(scores.astype(np.float64), policy, noticed)
+        found = self._predictions(scores, policy, noticed)
         if self.tells_context:
             found = [replace(one, context=row.turns) for one, row in zip(found, encoded, strict=True)]
         if observer is not None:
-            observer(scores, encoded, noticed, found)
+            told = found if policy is self.policy else self._predictions(scores, self.policy, noticed)
+            observer(scores, encoded, noticed, told)
         return found if best is None else [with_best(prediction, best) for prediction in found]
+
+    def _predictions(self, scores: Floats, policy: Policy, noticed: list[Noticed]) -> list[Prediction]:
+        """Return what a policy decides on scores ``(N, C)``."""
+        if len(noticed) == 1:
+            return [self.task.prediction(scores[0].tolist(), policy, noticed[0])]
+        return self.task.predictions(scores.astype(np.float64), policy, noticed)

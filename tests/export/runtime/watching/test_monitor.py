@@ -74,6 +74,16 @@ def test_what_is_explained_or_scored_is_not_counted(classifier: Classifier) -> N
     assert (monitor.waiting, monitor.state.windows) == (1, ())
 
 
+def test_what_a_caller_asks_for_does_not_move_the_counts(classifier: Classifier) -> None:
+    """Thresholds of a call change reasons to hand over, which would look like drift."""
+    texts, plain, asked = some_texts(300), Monitor(classifier), Monitor(classifier)
+    answers = asked.classifier.predict(texts[:299], thresholds=0.01)
+    answers.append(asked.classifier(texts[299], thresholds=0.01))
+    found = plain.classifier.predict(texts)
+    assert [one.handed_over for one in answers] != [one.handed_over for one in found]
+    assert counted(asked) == counted(plain)
+
+
 def test_a_window_has_enough_texts_or_is_not_written(classifier: Classifier, tmp_path: Path) -> None:
     monitor, path = Monitor(classifier, day=lambda: DAY), tmp_path / "state.json"
     monitor.classifier.predict(some_texts(MIN_TEXTS - 1))
