@@ -7,7 +7,7 @@ import numpy as np
 
 from distill.corpora.corpus import Corpus, Subgroup, test_subgroups
 from distill.corpora.scripts import script_of_text
-from distill.export.runtime.reading.inputs import Row, Window, segments_of
+from distill.export.runtime.reading.inputs import segments_of
 
 COLUMN = "script"
 
@@ -24,7 +24,8 @@ def test_columns(corpora: Sequence[Corpus]) -> tuple[Subgroup, ...]:
     """
     named = test_subgroups(corpora)
     texts = (text for corpus in corpora for text in corpus.test.texts)
-    scripts = [script_of_text(_decided(text)) for text in texts]
+    # of turns the decided one, or the newest where the next is decided, which has no text
+    scripts = [script_of_text("\n".join(segments_of(text))) for text in texts]
     counts = Counter(script for script in scripts if script is not None)
     much = sorted(script for script, rows in counts.items() if rows > MUCH * counts.total())
     if len(much) < 2 or COLUMN in {column.column for column in named}:
@@ -32,8 +33,3 @@ def test_columns(corpora: Sequence[Corpus]) -> tuple[Subgroup, ...]:
     values = sorted({*much, *([OTHER] if len(counts) > len(much) else [])})
     numbers = [-1 if one is None else values.index(one if one in much else OTHER) for one in scripts]
     return (*named, Subgroup(COLUMN, tuple(values), np.array(numbers, dtype=np.int32)))
-
-
-def _decided(row: Row) -> str:
-    """Return the text that tells a row's script: of a window the turn that is decided."""
-    return row.target.text if isinstance(row, Window) else "\n".join(segments_of(row))

@@ -1,5 +1,6 @@
 """Rows of a corpus in several scripts are divided by the script of most of their letters."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -9,9 +10,10 @@ from distill.corpora.corpus import Corpus, Split, Subgroup
 from distill.corpora.script_groups import test_columns as columns_of
 from distill.corpora.scripts import script_of_text
 from distill.export.runtime.deciding.kinds.single_label import SingleLabel
+from distill.export.runtime.reading.inputs import Row, Turn, Window
 
 
-def corpus(texts: list[str]) -> Corpus:
+def corpus(texts: Sequence[Row]) -> Corpus:
     empty = Split([], None)
     return Corpus(SingleLabel(("a", "b")), empty, empty, Split(texts, np.zeros(len(texts), dtype=np.int64)))
 
@@ -36,6 +38,13 @@ def test_rows_in_several_scripts_are_divided() -> None:
     (found,) = columns_of([corpus(texts[:30]), corpus(texts[30:])])
     assert (found.column, found.values) == ("script", ("Han", "Latin", "other"))
     assert found.numbers.tolist() == [1, 0, -1, 1] * 20 + [2]
+
+
+def test_turns_to_come_have_the_script_of_the_newest() -> None:
+    said = ["sad", "我很难过"] * 20
+    windows = [Window(Turn("b", ""), (Turn("a", "12"), Turn("a", text))) for text in said]
+    (found,) = columns_of([corpus(windows)])
+    assert (found.values, found.numbers.tolist()) == (("Han", "Latin"), [1, 0] * 20)
 
 
 def test_rows_in_one_script_are_not_and_a_column_of_that_name_stays() -> None:
