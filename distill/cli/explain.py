@@ -15,7 +15,7 @@ from distill.files.printable import printable
 
 if TYPE_CHECKING:
     from distill.export.runtime.explain import Explanation, WordEffect
-    from distill.export.runtime.reading.inputs import Row
+    from distill.export.runtime.reading.inputs import Input, Row
 
 
 def explain(
@@ -35,11 +35,12 @@ def explain(
     """Show which words of a text a decision used: the change of the score, and of the decision, without each.
 
     It says what the model used, and nothing about why somebody feels so. With --json words are places in the text,
-    in code points, one object per text. A bundle that reads pairs takes JSON lists of two texts.
+    in code points, one object per text. A bundle that reads pairs takes JSON: lists of two texts, or
+    objects with both columns.
     """
     from distill.bundles.predict import line_blocks
     from distill.export.runtime import InputError, load
-    from distill.export.runtime.reading.inputs import PAIR, segments_of
+    from distill.export.runtime.reading.inputs import segments_of
 
     if texts and "--" not in context.obj.arguments and (file := file_among(texts)) is not None:
         raise InputError(f"{file}: This is a file. Give its lines on stdin (< {file}), or put -- before a text.")
@@ -48,7 +49,7 @@ def explain(
     classifier = load(bundle)
     lines = iter(texts) if texts else chain.from_iterable(line_blocks(cast(BufferedIOBase, sys.stdin.buffer)))
     for number, line in enumerate(lines, 1):
-        row = _row(line, number, is_pair=classifier.input.kind == PAIR)
+        row = _row(line, number, classifier.input)
         explanation = classifier.explain(row, label, minimal=minimal)
         if as_json:
             print(json.dumps(explanation.to_dict(), ensure_ascii=True), flush=True)
@@ -56,18 +57,21 @@ def explain(
             _print(explanation, segments_of(row), minimal=minimal)
 
 
-def _row(line: str, number: int, *, is_pair: bool) -> "Row":
+def _row(line: str, number: int, reads: "Input") -> "Row":
     from distill.export.runtime import InputError
+    from distill.export.runtime.reading.inputs import Pair
 
-    if not is_pair:
+    if not isinstance(reads, Pair):
         return line
     try:
         value = json.loads(line)
     except (ValueError, RecursionError):
-        value = None
-    if not isinstance(value, list) or len(value) != 2 or not all(isinstance(text, str) for text in value):
-        raise InputError(f'text {number}: This bundle reads pairs. Give a JSON list of two, such as ["Q", "A"].')
-    return value[0], value[1]
+        names = " and ".join(map(repr, reads.columns))
+        raise InputError(
+            f'text {number}: This bundle reads pairs. Give a JSON list of two, such as ["Q", "A"], or an object '
+            f"with {names}."
+        ) from None
+    return reads.row(value, f"text {number}")
 
 
 def _print(explanation: "Explanation", texts: tuple[str, ...], *, minimal: bool) -> None:

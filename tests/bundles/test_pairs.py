@@ -164,3 +164,19 @@ def test_bench_pairs_its_own_texts(bundle: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert {row["texts"] for row in json.loads(done.stdout)["rows"]} >= {"synthetic-short", "synthetic-long"}
     assert isinstance(load(bundle).input, Pair)
+
+
+def test_explain_takes_the_lines_that_predict_takes(bundle: Path) -> None:
+    first, second = ROWS[0]
+    lines = [json.dumps([first, second]), json.dumps({"answer": second, "question": first})]
+    done = run_cli("explain", str(bundle), "--json", stdin="\n".join(lines) + "\n")
+    assert done.returncode == 0, done.stderr
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert found[0] == found[1] == json.loads(json.dumps(load(bundle).explain((first, second)).to_dict()))
+    for line, said in (
+        ("secret", "or an object with 'question' and 'answer'"),
+        ('{"question": "secret"}', "no 'answer'"),
+    ):
+        refused = run_cli("explain", str(bundle), stdin=f"{lines[0]}\n{line}\n")
+        assert (refused.returncode, "text 2: " in refused.stderr, said in refused.stderr) == (2, True, True)
+        assert "secret" not in refused.stderr
