@@ -46,12 +46,15 @@ class ServedBundles:
         return next(iter(self.by_name.values()))
 
 
-def open_bundles(folders: Sequence[Path], pins: Sequence[str]) -> ServedBundles:
+def open_bundles(
+    folders: Sequence[Path], pins: Sequence[str], earlier: ServedBundles | None = None
+) -> ServedBundles:
     """Open bundles, one thread per call of each, and repeat their self-tests.
 
     Args:
         folders: the bundles' folders.
         pins: SHA-256 of the manifests that are accepted; empty for any.
+        earlier: those that are served so far; one that is still the same stays, with what it has counted.
 
     Raises:
         InputError: there is no folder, two bundles have one name, or a pin is not a hash.
@@ -70,7 +73,8 @@ def open_bundles(folders: Sequence[Path], pins: Sequence[str]) -> ServedBundles:
         bundle = ServedBundle(monitor.classifier, classifier.origin.manifest_sha256, seconds, monitor)
         if bundle.name in opened:
             raise InputError(f"{folder}: Its name, {bundle.name!r}, is another bundle's too. Serve one of them.")
-        opened[bundle.name] = bundle
+        before = None if earlier is None else earlier.by_name.get(bundle.name)
+        opened[bundle.name] = before if before is not None and before.sha256 == bundle.sha256 else bundle
     return ServedBundles(MappingProxyType(opened))
 
 

@@ -102,8 +102,9 @@ class Service:
         async with self._reloading:
             try:
                 loop = asyncio.get_running_loop()
-                self.save_watch()
-                self.bundles = await loop.run_in_executor(None, open_bundles, self._folders, self._pins)
+                before = self.bundles
+                self.bundles = await loop.run_in_executor(None, open_bundles, self._folders, self._pins, before)
+                self.save_watch(before)
             except DistillError as error:
                 self.metrics.reload("refused")
                 self.log.event("reload refused", error=str(error))
@@ -116,12 +117,12 @@ class Service:
         if time.monotonic() >= self._watched_until:
             self.save_watch()
 
-    def save_watch(self) -> None:
-        """Add what every bundle has decided to its file, where there is a folder for them."""
+    def save_watch(self, bundles: ServedBundles | None = None) -> None:
+        """Add what bundles, by default those served, have decided to their files, if there is a folder."""
         self._watched_until = time.monotonic() + WATCH_SECONDS
         if self._watch is None:
             return
-        for bundle in self.bundles.by_name.values():
+        for bundle in (bundles or self.bundles).by_name.values():
             try:
                 bundle.monitor.save(self._watch / f"{bundle.sha256[:16]}.json")
             except (OSError, DistillError) as error:  # answers matter more than counts

@@ -389,4 +389,13 @@ def test_the_watch_counts_what_is_decided_and_survives_an_exchange(tmp_path: Pat
     (path,) = folder.iterdir()
     assert json.loads(path.read_text("utf-8")) == state
     assert CANARY not in path.read_text("utf-8")
+    asyncio.run(call(app, "POST", "/predict", [tei], {}))
+    asyncio.run(
+        service.reload()
+    )  # nothing has changed: what was counted stays, though it is too little to be saved
+    asyncio.run(call(app, "POST", "/predict", [tei], {}))
+    rewrite_manifest(bundle, name="second")
+    asyncio.run(service.reload())
+    assert [window["counts"]["texts"] for window in json.loads(path.read_text("utf-8"))["windows"]] == [450]
+    assert service.bundles.first.monitor.waiting == 0
     service.close()
