@@ -15,6 +15,7 @@ from distill.evaluation.thresholds import least_rows
 from distill.evaluation.trials import parts_of
 from distill.evaluation.workload import FloorRows, Workload, workload_curve
 from distill.export.gate import Check
+from distill.export.runtime.deciding.kinds.ordinal import AT_OR_ABOVE
 from distill.export.runtime.deciding.scores import Bools
 from distill.export.runtime.errors import CheckFailedError, InputError
 from distill.export.runtime.manifest.promises import PRECISION, FittedFloor
@@ -90,6 +91,11 @@ def check_floors(
         key = f"decisions.{FLOOR_KEYS[wanted.metric]}"
         if wanted.label not in labels:
             raise InputError(f"{key}: The label {wanted.label!r} is unknown. The labels are {', '.join(labels)}.")
+        if wanted.metric == AT_OR_ABOVE and wanted.label == labels[0]:
+            raise InputError(
+                f"{key}: {wanted.label!r} is the lowest level, so that every row is at it or above, and the floor "
+                "says nothing. Remove it, or correct corpus.label_names, which begin with the lowest level."
+            )
         of_label = rows[:, labels.index(wanted.label)]
         if wanted.confidence is not None:
             trials, has = len(parts.trials(of_label)), f"{wanted.label!r} has"

@@ -109,6 +109,10 @@ def test_never_below_that_cannot_be_is_a_sentence() -> None:
         InputError, match="decisions.never_below: The label 'grave' is unknown. The labels are calm"
     ):
         check_floors(DecisionsRecipe(never_below={"grave": 0.9}), evaluator, gold)
+    with pytest.raises(
+        InputError, match="'calm' is the lowest level, so that every row is at it or above.*label_names"
+    ):
+        check_floors(DecisionsRecipe(never_below={"calm": 0.9}), evaluator, gold)
     with pytest.raises(InputError, match="cannot be shown with fewer than 1000"):
         check_floors(DecisionsRecipe(never_below={"acute": 0.999}), evaluator, gold)
     with pytest.raises(
