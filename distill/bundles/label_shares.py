@@ -23,7 +23,7 @@ class LabelShare:
     """The share of texts that have a label: of validation, and of the new texts by their decisions, 95 % interval.
 
     `precision` is what is expected of the label's decisions at validation's share, and at the new one; None where
-    nothing is decided so. `threshold_fits` is None where the label has no threshold of its own.
+    nothing is decided so. `threshold_fits` is None where the label has no threshold of its own, or hardly a text.
     """
 
     label: str
@@ -58,11 +58,19 @@ def label_shares(window: Counts, watch: Watch, manifest: Manifest) -> Iterator[L
                 found[at] = float(new_shares(counted, table)[1]), low, high
     for at, (now, low, high) in found.items():
         before = sum(watch.positives[at]) / texts
-        yield _label_share(manifest, watch, at, before, now, low, high)
+        yield _label_share(manifest, watch, at, before, now, low, high, is_rare=high * window.texts < 1)
 
 
 def _label_share(
-    manifest: Manifest, watch: Watch, at: int, before: float, now: float, low: float, high: float
+    manifest: Manifest,
+    watch: Watch,
+    at: int,
+    before: float,
+    now: float,
+    low: float,
+    high: float,
+    *,
+    is_rare: bool,
 ) -> LabelShare:
     has, texts = np.array(watch.positives[at]), watch.counts.texts
     positives = int(has.sum())
@@ -71,7 +79,7 @@ def _label_share(
     false = (watch.counts.decided[at] - watch.right[at]) / others if others else 0.0
     label = manifest.labels[at]
     fits, why = None, None
-    if manifest.thresholds is not None:
+    if manifest.thresholds is not None and not is_rare:  # of no text there is no F1
         fits, why = True, None
         lost = _lost_f1(has, np.array(watch.counts.scores[at]) - has, now, hit, false) - _lost_f1(
             has, np.array(watch.counts.scores[at]) - has, before, hit, false

@@ -15,6 +15,7 @@ from distill.export.runtime.manifest.optional import Objects
 from distill.export.runtime.watching.monitor import Monitor
 from distill.variants.reference import reference_of
 from tests.support.command import run_cli
+from tests.support.hostile_objects import WHOLE, tagged
 from tests.support.tiny_bundle import LABELS, WORDS, make_tiny_bundle
 
 
@@ -102,6 +103,16 @@ def test_states_of_machines_are_added(bundle: Path, tmp_path: Path) -> None:
         drift_of(bundle, [tmp_path / "next.json", copy])
     with pytest.raises(InputError, match="This is a folder"):
         drift_of(bundle, [tmp_path])
+
+
+def test_no_threshold_is_judged_by_a_label_that_no_new_text_has(tmp_path: Path) -> None:
+    bundle = tagged(make_tiny_bundle(tmp_path / "bundle"), watch=WHOLE["watch"])
+    monitor = Monitor(load(bundle))
+    monitor.classifier.predict(["i am sad"] * 300)
+    assert monitor.save(tmp_path / "state.json")
+    joy, _, calm = drift_of(bundle, [tmp_path / "state.json"]).shares
+    assert (joy.now > 0.9, joy.threshold_fits) == (True, False)
+    assert (calm.high < 0.001, calm.threshold_fits, calm.why) == (True, None, None)
 
 
 def test_what_cannot_be_compared(bundle: Path, tmp_path: Path) -> None:
