@@ -125,7 +125,7 @@ def check_shapes(
         run: the variant, ids, mask and token types ``(B, T)`` to raw logits ``(B, C)``.
         reference: PyTorch's model, likewise.
         stream: token ids of real text, concatenated, ``(S,)``.
-        types: their types ``(S,)`` where the texts are pairs.
+        types: their types ``(S,)`` where rows are pairs or turns; those of a made row are put in order.
         max_tokens: length of the longest row.
         int8: whether to expect quantization noise and not just rounding.
         bounds: the limits.
@@ -138,6 +138,9 @@ def check_shapes(
         # token ids; and token types where there are some
         streams = (stream,) if types is None else (stream, types)
         rows = [[np.take(values, place, mode="wrap") for values in streams] for place in places]
+        for _, *of_row in rows:  # in a template each part comes after the one before it
+            for one in of_row:
+                one.sort()
         together = _batch(rows)
         alone = np.concatenate([run(*_batch([row])) for row in rows])
         varies |= not np.array_equal(run(*together), alone)

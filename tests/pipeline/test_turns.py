@@ -58,6 +58,12 @@ def test_the_bundle_answers_as_the_run_measured(run: Path) -> None:
     assert [conversation.add(*turn) for turn in whole] == classifier.predict_turns(whole)
 
 
+def test_the_graph_computes_what_the_student_does_in_rows_of_any_length(run: Path) -> None:
+    checks = json.loads((run / "export/fp32/gate.json").read_text())["checks"]
+    found = next(check for check in checks if check["name"] == "logits over batch sizes and lengths")
+    assert found["value"] < 1e-5
+
+
 def test_the_report_says_what_context_is_worth(run: Path) -> None:
     context = read_context(run / "context")
     assert (context.trained, len(context.by_turns), context.by_turns[0].read) == (2, 11, 0)
