@@ -14,7 +14,7 @@ import numpy as np
 
 from distill.corpora.assembly.splits import normalise_text
 from distill.corpora.storage.columns import DIGEST_BYTES
-from distill.export.runtime.reading.inputs import Row
+from distill.export.runtime.reading.inputs import Row, all_texts
 
 Way = Literal["join", "cut", "cross", "drop", "mask", "near", "substitute"]
 
@@ -101,8 +101,9 @@ def augment(
 
 
 def text_key(text: Row) -> bytes:
-    """Return a key that is equal for texts that count as the same, and never for others."""
-    return hashlib.blake2b(normalise_text(text).encode(), digest_size=DIGEST_BYTES).digest()
+    """Return a key that is equal for texts, with their context, that count as the same, and never for others."""
+    parts = "\n".join(map(normalise_text, all_texts(text)))
+    return hashlib.blake2b(parts.encode(), digest_size=DIGEST_BYTES).digest()
 
 
 def _words(row: Row) -> Words:

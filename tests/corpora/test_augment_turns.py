@@ -85,3 +85,13 @@ def test_rows_without_anything_new_end_early():
     made = augment_turns(rows, 9, Augmenter(("cut",), 0.5), TextStore(), known=known, seed=0, advance=said.append)
     assert (len(made), said) == (0, [])
     assert len(augment_turns(windows_of([[(0, "a", False)]]), 9, AUGMENTER, TextStore(), known=(), seed=0)) == 0
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_a_row_is_new_if_its_context_is(silent: bool):
+    rows = windows_of([[(0, "a b c d e f", False), (1, "yes", True)]], silent=silent)
+    known = {text_key(row) for row in rows}
+    made = augment_turns(rows, 4, Augmenter(("drop",), 0.5), TextStore(), known=known, seed=1)
+    assert len(made) == 4
+    assert any(row.target.text == ("" if silent else "bens yes") for row in made)
+    assert all(row.context[0].text != "annas a b c d e f" or row.target.text != "bens yes" for row in made)
