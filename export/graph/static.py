@@ -166,7 +166,8 @@ def _contexts(
 def _own(builder: GraphBuilder, segments: int, inside: str) -> str:
     """Add the row numbers of the decided turns alone, as long as the longest of them: ``(B, T) -> (B, T')``."""
     is_own = _ints(builder, names.IS_OWN, [1] + [0] * (segments - 1))
-    own = builder.add("Gather", [is_own, "token_type_ids"], "own")  # padding has type 0 too, and row 0
+    of_target = builder.add("Gather", [is_own, "token_type_ids"], "of_target")
+    own = builder.add("Mul", [of_target, "attention_mask"], "own")  # padding has type 0 too
     rows = builder.add("Mul", [inside, own], "own_rows")
     counts = builder.add("ReduceSum", [own, names.AXIS], "own_counts", keepdims=0)  # (B,)
     first_axis = _ints(builder, names.slice_start(0), [0])
