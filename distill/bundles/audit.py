@@ -21,6 +21,7 @@ from distill.evaluation.bias import (
     sign_p_values,
     templates_needed,
 )
+from distill.evaluation.drift import smallest_needed
 from distill.export.runtime import Classifier, InputError
 from distill.export.runtime.deciding.scores import Bools, Doubles, Floats
 from distill.export.runtime.deciding.task import UNREADABLE
@@ -101,8 +102,9 @@ def unread_shares(classifier: Classifier, compared: Sequence[Comparison]) -> dic
     return found
 
 
-def with_unread(found: Audit, shares: Mapping[str, float]) -> Audit:
-    """Return an audit that says which of its axes what ships cannot read."""
+def with_unread(found: Audit, classifier: Classifier, compared: Sequence[Comparison]) -> Audit:
+    """Return an audit that says how much of each of its axes what ships cannot read."""
+    shares = unread_shares(classifier, compared)
     return replace(found, axes=tuple(replace(axis, unread=shares[axis.axis]) for axis in found.axes))
 
 
@@ -156,7 +158,7 @@ def _p_values(scored: Sequence[_Scored], pairs: Sequence[tuple[int, int, int]]) 
     for templates in dict.fromkeys(map(len, differences)):  # one draw of signs for all that have as many templates
         same = [number for number, one in enumerate(differences) if len(one) == templates]
         columns = np.concatenate([differences[number] for number in same], axis=1)
-        together = sign_p_values(columns, rng, smallest=ALPHA / (2 * found.size))
+        together = sign_p_values(columns, rng, smallest=smallest_needed(found.size, ALPHA))
         found[same] = together.reshape(len(same), -1)
     return adjusted(found)
 

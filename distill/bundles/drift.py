@@ -17,6 +17,7 @@ from distill.evaluation.drift import (
     compare_shares,
     holm,
     log_evidence,
+    smallest_needed,
 )
 from distill.export.runtime import CheckFailedError, InputError
 from distill.export.runtime.deciding.task import REASONS
@@ -127,7 +128,7 @@ def drift_of(
     if total.texts + watch.counts.texts > MOST_TEXTS:
         raise InputError(f"{states[0]}: The state has more than {MOST_TEXTS} texts. Choose some with --last.")
     tests = sum(1 for _ in _comparisons(manifest.labels))
-    if yearly is None and _smallest(tests, alpha) * MOST_DRAWS < 1:
+    if yearly is None and smallest_needed(tests, alpha) * MOST_DRAWS < 1:
         raise InputError(
             f"--alpha: Of {tests} comparisons together {alpha:g} could not be shown by {MOST_DRAWS:,} draws. Give "
             f"at least {2 * tests / MOST_DRAWS:.2g}, or look day by day with --per-year."
@@ -186,18 +187,13 @@ def compared(window: Counts, reference: Counts, labels: Sequence[str], alpha: fl
     """
     rng = np.random.default_rng(SEED)
     every = list(_comparisons(labels))
-    every = list(_comparisons(labels, _smallest(len(every), alpha)))
+    every = list(_comparisons(labels, smallest_needed(len(every), alpha)))
     tested = [(what, label, compare(window, reference, rng)) for what, label, compare in every]
     names = [(what, label, one) for what, label, one in tested if not one.is_certain]
     found = [one for _, _, one in names]
     adjusted = holm([one.p_value for one in found])
     for (what, label, _), one, holms in zip(names, found, adjusted, strict=True):
         yield Moved(what, label, one.effect, one.p_value, holms, holms <= alpha)
-
-
-def _smallest(comparisons: int, alpha: float) -> float:
-    """Return the p-value that must be possible, so that one comparison of many can move alone (Holm)."""
-    return alpha / (2 * comparisons)
 
 
 def _comparisons(labels: Sequence[str], smallest: float = 1.0) -> Iterator[tuple[str, str | None, Compare]]:

@@ -54,7 +54,6 @@ def audit(
         require_texts,
         scorer_of,
         too_few_templates,
-        unread_shares,
         with_unread,
     )
     from distill.bundles.audit import audit as audited
@@ -91,7 +90,7 @@ def audit(
         models = {**scorers_of_run(against, classifier), **models}
         reference = TEACHER if TEACHER in models else None
     found = audited(models, classifier.labels, compared, reference)
-    found = with_unread(found, unread_shares(classifier, compared))
+    found = with_unread(found, classifier, compared)
     for axis, (has, needed) in too_few_templates(compared, len(classifier.labels)).items():
         print(
             f"{axis}: {has} templates or rows can tell no difference from chance, among all labels and groups. "

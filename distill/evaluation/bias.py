@@ -13,16 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from distill.evaluation.comparison import Estimate
-from distill.evaluation.drift import holm
+from distill.evaluation.drift import FEW_AS_FAR, draws_for, holm
 from distill.export.runtime.deciding.scores import Bools, Doubles
 
 # draws of signs: the smallest p-value is 1 / (SIGNS + 1), unless a smaller one is asked for
 SIGNS = 39_999
-
-# draws as large as what was found, below which more are made where a smaller p-value is asked for
-FEW_AS_LARGE = 10
-
-MOST_SIGNS = 1_000_000
 
 RESAMPLES = 2000
 
@@ -129,8 +124,8 @@ def sign_p_values(
         smallest: p-value that must be possible; cells of which few draws are as large get more of them.
     """
     as_large = _as_large(differences, rng, signs)
-    found, more = (1 + as_large) / (signs + 1), min(MOST_SIGNS, math.ceil(1 / smallest)) - signs
-    few = as_large < FEW_AS_LARGE
+    found, more = (1 + as_large) / (signs + 1), draws_for(smallest) - signs
+    few = as_large < FEW_AS_FAR
     if more > 0 and few.any():
         as_large[few] += _as_large(differences[:, few], rng, more)
         found[few] = (1 + as_large[few]) / (signs + more + 1)

@@ -19,7 +19,7 @@ Doubles = NDArray[np.float64]
 # drawn counts per test: the smallest p-value is 1 / (DRAWS + 1), unless a smaller one is asked for
 DRAWS = 9999
 
-# drawn counts that are as far as what was found, below which more are drawn where a smaller p-value is asked for
+# draws that are as far as what was found, below which more are made where a smaller p-value is asked for
 FEW_AS_FAR = 10
 
 # no test draws more
@@ -68,6 +68,16 @@ def compare_shares(hits: int, texts: int, reference_hits: int, reference_texts: 
     return Tested(min(1.0, float(np.exp(logs[logs <= here + 1e-7]).sum())), effect)
 
 
+def smallest_needed(comparisons: int, alpha: float) -> float:
+    """Return the p-value that must be possible, so that one comparison of many can be told alone (Holm)."""
+    return alpha / (2 * comparisons)
+
+
+def draws_for(smallest: float) -> int:
+    """Return the number of draws that make a p-value possible, or the most that any test makes."""
+    return min(MOST_DRAWS, math.ceil(1 / smallest))
+
+
 def compare_histograms(
     window: Counts, reference: Counts, rng: np.random.Generator, draws: int = DRAWS, *, smallest: float = 1.0
 ) -> Tested:
@@ -98,7 +108,7 @@ def compare_histograms(
         as_far += int((found[1:] >= found[0] * (1 - 1e-9)).sum())
         made += len(drawn)
         if made == draws and as_far < FEW_AS_FAR:
-            draws = max(draws, min(MOST_DRAWS, math.ceil(1 / smallest)))
+            draws = max(draws, draws_for(smallest))
     return Tested((1 + as_far) / (made + 1), effect)
 
 

@@ -157,7 +157,7 @@ def write_audit(place: Path, folder: Path, bundle: Path, language: str | None) -
         language: of the corpus.
     """
     from distill.artifacts.records import write_record
-    from distill.bundles.audit import audit, scorer_of, unread_shares, with_unread
+    from distill.bundles.audit import audit, scorer_of, with_unread
     from distill.bundles.identity import comparisons, packaged_identity
     from distill.export.runtime import load
 
@@ -165,7 +165,7 @@ def write_audit(place: Path, folder: Path, bundle: Path, language: str | None) -
     models = {**scorers_of_run(folder, shipped), BUNDLE: scorer_of(shipped)}
     compared = comparisons(packaged_identity(language_of_terms(language)))
     found = audit(models, shipped.labels, compared, TEACHER)
-    write_record(with_unread(found, unread_shares(shipped, compared)), place / AUDIT_FILE)
+    write_record(with_unread(found, shipped, compared), place / AUDIT_FILE)
 
 
 def read_audit(place: Path) -> "Audit":

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 import torch
@@ -29,7 +28,6 @@ from distill.evaluation.decided import decided_logits
 from distill.evaluation.decision import Logits
 from distill.evaluation.evaluator import Evaluator
 from distill.evaluation.evaluators import evaluator_of
-from distill.evaluation.quality import quality_of
 from distill.export.runtime.deciding.scores import Bools, Floats
 from distill.pipeline.runner import execute_run
 from distill.pipeline.state import Run
@@ -57,10 +55,12 @@ FOLDS = 5
 LEFT_OUT = "context left out"
 
 
-def decided(logits: Logits | dict[str, Any], run: Run) -> Bools:
+def decided(logits: Mapping[str, Logits], run: Run) -> Bools:
     """Return the decisions on test, by thresholds that were fitted on validation."""
     corpus = run.corpus
-    decision = quality_of(logits, corpus, run.recipe.decisions).decision
+    gold = label_matrix(corpus.validation, corpus.task)
+    fit = evaluator_of(corpus.task).fit
+    decision = fit(logits["validation"], gold, run.recipe.decisions, corpus.validation.groups)
     return decided_logits(logits["test"], label_matrix(corpus.test, corpus.task), decision, corpus.task).decisions
 
 
@@ -113,7 +113,7 @@ def try_fold(run: Run, fold: int, out: Path, kind: str, seed: int, models: Seque
 
 @dataclass(frozen=True)
 class Decisions:
-    """What the models of one family decided on the rows of all folds.
+    """Decisions of the models of one family on the rows of all folds.
 
     Attributes:
         gold: 0/1 ``(N, C)``.

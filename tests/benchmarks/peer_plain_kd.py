@@ -1,4 +1,4 @@
-"""What forty lines of transformers and Optimum make: MiniLM's first three layers, KL + CE in a Trainer, int8.
+"""Forty lines of transformers and Optimum: MiniLM's first three layers, KL + CE in a Trainer, int8.
 
 Learning rate, epochs and batch size are the Trainer's defaults; the teacher's logits are those of the run.
 """

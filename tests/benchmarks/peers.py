@@ -171,7 +171,7 @@ def bundle_name(shipped: Shipped) -> str:
 
 
 def decided_by(shipped: Shipped) -> Bools:
-    """What a run's bundle decides on test, as its gate saw it."""
+    """The decisions of a run's bundle on test, as its gate saw it."""
     corpus, layout = shipped.run.corpus, shipped.layout
     return read_decided(
         layout.variant(shipped.variant.name), layout.variant(shipped.variant.name), corpus

@@ -21,17 +21,12 @@ from tests.benchmarks.markdown import head_lines, line
 LARGEST = 900
 
 
-def name_of(row: Mapping[str, Any]) -> str:
-    """The row's name, without the run that a bundle is of."""
-    return str(row["name"])
-
-
 def page(tables: Mapping[str, Mapping[str, Any]]) -> str:
     """Markdown: quality per corpus with its interval, and size, latency and seconds as ranges over the corpora."""
     found: dict[str, dict[str, Mapping[str, Any]]] = {}
     for corpus, table in tables.items():
         for row in table["rows"]:
-            found.setdefault(name_of(row), {})[corpus] = row
+            found.setdefault(row["name"], {})[corpus] = row
     lines = head_lines(["model", *(f"{corpus}: macro-F1" for corpus in tables), "MB", "p50 ms", "seconds to make"])
     for name, rows in found.items():
         lines.append(
@@ -77,7 +72,7 @@ def draw(tables: Mapping[str, Mapping[str, Any]], target: Path) -> None:
                 axes.plot([across, across], [low, high], color=colour, linewidth=1, alpha=0.5)
                 size = max(12.0, LARGEST * row["bytes"] / largest)
                 axes.scatter([across], [up], s=size, color=colour, alpha=0.45, linewidths=0)
-                axes.annotate(name_of(row), (across, up), fontsize=7, xytext=(4, 4), textcoords="offset points")
+                axes.annotate(row["name"], (across, up), fontsize=7, xytext=(4, 4), textcoords="offset points")
             axes.set_xscale("log")
             axes.set_title(corpus, fontsize=10, loc="left")
             axes.set_ylabel("macro-F1, 95 % interval", fontsize=8)

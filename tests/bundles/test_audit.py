@@ -138,7 +138,7 @@ def test_the_audit_of_a_bundle_is_what_it_scores(terms: Path, tmp_path: Path) ->
     assert cell.gaps["bundle"] == pytest.approx(np.mean(expected), abs=1e-6)
     shares = unread_shares(classifier, compared)
     assert shares == {"mood": 1 / 8, "none": 1.0}, "a capital is unknown to the tiny bundle"
-    assert [axis.unread for axis in with_unread(found, shares).axes] == [1 / 8, 1.0]
+    assert [axis.unread for axis in with_unread(found, classifier, compared).axes] == [1 / 8, 1.0]
     unknown = next(axis for axis in found.axes if axis.axis == "none")
     assert (unknown.gap["bundle"], unknown.flipped["bundle"], unknown.shown["bundle"]) == (0, 0, 0)
 

@@ -1,4 +1,4 @@
-"""What the finished bundle hands over of the test texts: every reason counts, not the rule to abstain alone."""
+"""The share of test texts that the finished bundle hands over: every reason counts, not the rule to abstain."""
 
 from collections import Counter
 from pathlib import Path
